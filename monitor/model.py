@@ -1,0 +1,179 @@
+"""The domain types, one set for store, JSON, web and graphs; pure data, field order is the order of the JSON contract.
+
+Rates are integer bit/s, sizes bytes, times ms as the names say. Moments are aware UTC datetimes of whole seconds.
+A number that was not measured is None, never 0 and never -1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003  msgspec and FastAPI read the annotations at run time
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What came of an attempt."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+
+
+class Trigger(StrEnum):
+    """Who asked for the run."""
+
+    CLI = "cli"
+    SCHEDULE = "schedule"
+    WEB = "web"
+    RETRY = "retry"
+    IMPORT = "import"
+
+
+class Path(StrEnum):
+    """How a test leaves the host: through the IPv4-only namespace, or as any other program does."""
+
+    IP4ONLY = "ip4only"
+    HOST = "host"
+
+
+class Scope(StrEnum):
+    """Whose fault a failure is."""
+
+    LINE = "line"
+    PROVIDER = "provider"
+    CONFIG = "config"
+    LOCAL = "local"
+    UNKNOWN = "unknown"
+
+
+class Kind(StrEnum):
+    """What failed."""
+
+    TIMEOUT = "timeout"
+    DNS = "dns"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    TLS = "tls"
+    RATE_LIMITED = "rate_limited"
+    PROVIDER_DOWN = "provider_down"
+    SERVER_GONE = "server_gone"
+    NO_SERVER = "no_server"
+    STAGE_FAILED = "stage_failed"
+    BAD_OUTPUT = "bad_output"
+    CRASHED = "crashed"
+    NOT_INSTALLED = "not_installed"
+    WRONG_BINARY = "wrong_binary"
+    LICENCE = "licence"
+    BIND = "bind"
+    NAMESPACE = "namespace"
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The far end of a test. Ids are strings: engines disagree on their type."""
+
+    id: str | None = None
+    name: str | None = None
+    location: str | None = None
+    country: str | None = None
+    host: str | None = None
+    ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run has no result: what (kind), whose (scope), when (stage), and the engine's own words."""
+
+    kind: Kind
+    scope: Scope
+    stage: str | None
+    message: str
+    exit_code: int | None = None
+    signal: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What an engine reported, in our units. Its fields are those of `Run` with the same names."""
+
+    engine_version: str | None = None
+    download_bps: int | None = None
+    upload_bps: int | None = None
+    latency_ms: float | None = None
+    jitter_ms: float | None = None
+    packet_loss_pct: float | None = None
+    download_bytes: int | None = None
+    upload_bytes: int | None = None
+    download_ms: int | None = None
+    upload_ms: int | None = None
+    download_latency_ms: float | None = None
+    upload_latency_ms: float | None = None
+    isp: str | None = None
+    external_ip: str | None = None
+    ip_family: int | None = None
+    server: Server | None = None
+    result_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt, whatever came of it: an object of `history --json` and of `/api/v1/runs`."""
+
+    id: str
+    probe: str
+    started_at: datetime
+    finished_at: datetime
+    status: Status
+    trigger: Trigger
+    path: Path
+    engine: str
+    engine_version: str | None = None
+    download_bps: int | None = None
+    upload_bps: int | None = None
+    latency_ms: float | None = None
+    jitter_ms: float | None = None
+    packet_loss_pct: float | None = None
+    download_bytes: int | None = None
+    upload_bytes: int | None = None
+    download_ms: int | None = None
+    upload_ms: int | None = None
+    download_latency_ms: float | None = None
+    upload_latency_ms: float | None = None
+    isp: str | None = None
+    external_ip: str | None = None
+    ip_family: int | None = None
+    server: Server | None = None
+    result_url: str | None = None
+    cross_rx_bps: int | None = None
+    cross_tx_bps: int | None = None
+    healthy: bool | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the ISP sold; kept with each run that it judged. None means that nothing was promised."""
+
+    download_bps: int | None = None
+    upload_bps: int | None = None
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawOutput:
+    """What the engine printed, cut to a limit; kept beside the run, in a table of its own."""
+
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A run with what is stored beside it: the plan in force and the engine's own output."""
+
+    run: Run
+    plan: Plan = Plan()
+    raw: RawOutput = RawOutput()

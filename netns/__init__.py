@@ -1,0 +1,1 @@
+"""The IPv4-only network namespace: wanted state, plan, apply, enter. It knows nothing of speed tests."""

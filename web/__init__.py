@@ -1,0 +1,1 @@
+"""The web page, its JSON API and the daemon that serves both."""

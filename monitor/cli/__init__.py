@@ -1,0 +1,71 @@
+"""The command line: a thin file a command, loaded only when it is called. `main` turns errors into one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+import click
+
+from monitor.cli.group import LazyGroup
+from monitor.cli.options import config_option
+from monitor.errors import SpeedmonError
+from netns.errors import NetnsError
+
+COMMANDS = {
+    "setup-netns": "monitor.cli.netns:setup",
+    "teardown-netns": "monitor.cli.netns:teardown",
+    "exec": "monitor.cli.netns:run",
+    "collect": "monitor.cli.collect:command",
+    "history": "monitor.cli.history:command",
+    "graph": "monitor.cli.graph:command",
+    "serve": "web.command:command",
+    "config": "monitor.cli.config:group",
+    "db": "monitor.cli.db:group",
+    "demo": "monitor.cli.demo:command",
+}
+
+
+@click.group(cls=LazyGroup, commands_by_name=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="speedmon", prog_name="speedmon")
+@config_option
+def cli() -> None:
+    """Measure an internet line on a schedule, over IPv4 only, and keep every attempt.
+
+    Exit codes: 0 measured or done; 1 unexpected; 2 usage or configuration; 3 the test failed and is recorded;
+    4 skipped and recorded; 5 the namespace is missing or not sound; 6 not permitted.
+    """
+
+
+def main() -> None:
+    """Run the command line; a user never sees a traceback unless SPEEDMON_DEBUG is set."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of a pipe left; point stdout elsewhere so that the exit does not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:  # noqa: BLE001  the one boundary where any error becomes a line
+        code = _report(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(error: Exception) -> int:
+    if os.environ.get("SPEEDMON_DEBUG"):
+        raise error
+    if isinstance(error, click.exceptions.Abort):
+        click.echo("speedmon: interrupted", err=True)
+        return 130
+    if isinstance(error, click.ClickException):
+        error.show()
+        return 2
+    if isinstance(error, SpeedmonError | NetnsError):
+        click.echo(f"speedmon: {error}", err=True)
+        return error.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        click.echo(f"speedmon: no space left on device: {error.filename or 'output'}", err=True)
+        return 1
+    click.echo(f"speedmon: unexpected {type(error).__name__}: {error} (SPEEDMON_DEBUG=1 shows where)", err=True)
+    return 1

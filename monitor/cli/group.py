@@ -1,0 +1,47 @@
+"""A click group that imports a command's module only when that command is called: `--help` imports nothing heavy."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+SHORT_HELP = {
+    "setup-netns": "Build the IPv4-only namespace, its NAT and its launcher.",
+    "teardown-netns": "Remove all that setup-netns made.",
+    "exec": "Run a command inside the namespace, as yourself.",
+    "collect": "Run one speed test and store what came of it.",
+    "history": "List the stored runs.",
+    "graph": "Draw the stored runs as a PNG.",
+    "serve": "Run tests on a schedule and serve the web page.",
+    "config": "Write or show the configuration.",
+    "db": "Upgrade or check the database.",
+    "demo": "Show it all in a lab that changes nothing of this machine.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose table holds "module:attribute" strings and whose short help lives beside the names."""
+
+    def __init__(self, *args: Any, commands_by_name: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands_by_name = commands_by_name
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the names in the order of the table."""
+        return list(self.commands_by_name)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        """Import and return one command; None when there is none of that name."""
+        target = self.commands_by_name.get(cmd_name)
+        if target is None:
+            return None
+        module, _, attribute = target.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SHORT_HELP[name]) for name in self.list_commands(ctx)])

@@ -1,0 +1,35 @@
+"""Where files go: systemd's directories first, then /var for root, then XDG. Pure: the environment is passed in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the configuration files that are looked for when none is named, first one found wins."""
+    home = Path(environ.get("HOME", "/"))
+    user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return (user / "speedmon" / "config.toml", Path("/etc/speedmon/config.toml"))
+
+
+def state_dir(environ: Mapping[str, str], uid: int) -> Path:
+    """Return the directory of the database and the spool."""
+    return _directory(environ, uid, "STATE_DIRECTORY", "/var/lib/speedmon", "XDG_STATE_HOME", ".local/state")
+
+
+def cache_dir(environ: Mapping[str, str], uid: int) -> Path:
+    """Return the directory of what can be made again, such as matplotlib's font list."""
+    return _directory(environ, uid, "CACHE_DIRECTORY", "/var/cache/speedmon", "XDG_CACHE_HOME", ".cache")
+
+
+def _directory(environ: Mapping[str, str], uid: int, systemd: str, system: str, xdg: str, home: str) -> Path:
+    if given := environ.get(systemd):
+        return Path(given.split(":")[0])  # systemd joins several directories with colons
+    if uid == 0:
+        return Path(system)
+    base = Path(environ.get(xdg) or Path(environ.get("HOME", "/")) / home)
+    return base / "speedmon"

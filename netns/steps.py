@@ -1,0 +1,268 @@
+"""The steps that build any network here, as pure data: what `netns.plan` orders and `netns.apply` carries out.
+
+Each step prints as the shell command a person would type; its `undo` is the step that takes it back, None where removing
+something else (a namespace, a link) takes it along. `netns` names the namespace a step happens in; None is the host.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+
+def _inside(netns: str | None) -> str:
+    return f"-n {netns} " if netns else ""
+
+
+def _enter(netns: str | None) -> str:
+    return f"ip netns exec {netns} " if netns else ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNamespace:
+    """Make a named network namespace."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"ip netns add {self.name}"
+
+    @property
+    def undo(self) -> Step | None:
+        return DeleteNamespace(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteNamespace:
+    """Remove a named namespace, or the plain file that a crash left in its place."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"ip netns delete {self.name}"
+
+    @property
+    def undo(self) -> Step | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVeth:
+    """Make a pair of links in one message: `link` in `netns`, `peer` born in `peer_netns`."""
+
+    link: str
+    peer: str
+    peer_netns: str
+    mtu: int = 1500
+    netns: str | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"ip {_inside(self.netns)}link add {self.link} mtu {self.mtu} type veth"
+            f" peer name {self.peer} mtu {self.mtu} netns {self.peer_netns}"
+        )
+
+    @property
+    def undo(self) -> Step | None:
+        return DeleteLink(self.link, self.netns)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteLink:
+    """Remove a link; the other end of a pair goes with it."""
+
+    link: str
+    netns: str | None = None
+
+    def __str__(self) -> str:
+        return f"ip {_inside(self.netns)}link delete {self.link}"
+
+    @property
+    def undo(self) -> Step | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SetMtu:
+    """Set the largest packet of a link, in bytes."""
+
+    link: str
+    mtu: int
+    netns: str | None = None
+
+    def __str__(self) -> str:
+        return f"ip {_inside(self.netns)}link set {self.link} mtu {self.mtu}"
+
+    @property
+    def undo(self) -> Step | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AddAddress:
+    """Give a link an address such as 192.168.200.1/24; IPv6 ones skip duplicate detection."""
+
+    link: str
+    address: str
+    netns: str | None = None
+
+    def __str__(self) -> str:
+        return f"ip {_inside(self.netns)}address replace {self.address} dev {self.link}"
+
+    @property
+    def undo(self) -> Step | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SetLinkUp:
+    """Bring a link up."""
+
+    link: str
+    netns: str | None = None
+
+    def __str__(self) -> str:
+        return f"ip {_inside(self.netns)}link set {self.link} up"
+
+    @property
+    def undo(self) -> Step | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AddRoute:
+    """Add or replace a route; `destination` is a network or "default", the family is the gateway's."""
+
+    destination: str
+    gateway: str
+    link: str
+    netns: str | None = None
+
+    def __str__(self) -> str:
+        return f"ip {_inside(self.netns)}route replace {self.destination} via {self.gateway} dev {self.link}"
+
+    @property
+    def undo(self) -> Step | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SetSysctl:
+    """Write a kernel setting; `key` is its path below /proc/sys, `previous` what it was (None: nothing to restore)."""
+
+    key: str
+    value: str
+    netns: str | None = None
+    previous: str | None = None
+
+    def __str__(self) -> str:
+        return f"{_enter(self.netns)}sysctl -w {shlex.quote(f'{self.key}={self.value}')}"
+
+    @property
+    def undo(self) -> Step | None:
+        if self.previous is None:
+            return None
+        return SetSysctl(self.key, self.previous, self.netns)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Limit what leaves a link with a token bucket (tc-tbf): rate in bit/s, bucket in bytes, longest wait in ms."""
+
+    link: str
+    rate_bps: int
+    burst_bytes: int
+    queue_ms: int
+    netns: str | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"tc {_inside(self.netns)}qdisc replace dev {self.link} root tbf"
+            f" rate {self.rate_bps}bit burst {self.burst_bytes} latency {self.queue_ms}ms"
+        )
+
+    @property
+    def undo(self) -> Step | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTable:
+    """Load our own nftables table in one transaction that replaces what it held; nobody else's rules are touched."""
+
+    name: str
+    commands: tuple[dict[str, Any], ...]
+    previous: tuple[dict[str, Any], ...] | None = None
+
+    def __str__(self) -> str:
+        return f"nft -j -f -  # table inet {self.name}: {len(self.commands)} commands in one transaction"
+
+    @property
+    def undo(self) -> Step | None:
+        return DeleteTable(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteTable:
+    """Delete our own nftables table."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"nft delete table inet {self.name}"
+
+    @property
+    def undo(self) -> Step | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Write a small root-owned file, atomically; `previous` is what our last call wrote there, None for a new file."""
+
+    path: str
+    content: str
+    mode: int = 0o644
+    previous: str | None = None
+
+    def __str__(self) -> str:
+        return f"install -m {self.mode:o} /dev/stdin {self.path}  # {len(self.content)} bytes"
+
+    @property
+    def undo(self) -> Step | None:
+        if self.previous is not None:
+            return WriteFile(self.path, self.previous, self.mode)
+        return RemoveFile(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFile:
+    """Remove a file of ours, and its folder when that leaves it empty."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"rm {self.path}"
+
+    @property
+    def undo(self) -> Step | None:
+        return None
+
+
+Step = (
+    CreateNamespace
+    | DeleteNamespace
+    | CreateVeth
+    | DeleteLink
+    | SetMtu
+    | AddAddress
+    | SetLinkUp
+    | AddRoute
+    | SetSysctl
+    | Shape
+    | LoadTable
+    | DeleteTable
+    | WriteFile
+    | RemoveFile
+)

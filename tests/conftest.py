@@ -1,0 +1,36 @@
+"""What several test modules share: the private world, and leaving out what needs root when the suite has none."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from outer import Outer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_left_out = pytest.StashKey[int]()
+
+
+@pytest.fixture
+def outer() -> Iterator[Outer]:
+    """Yield a private machine (see `outer.Outer`) that ends with the test."""
+    with Outer() as world:
+        yield world
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests marked `root` when the suite runs as a plain user."""
+    needs_root = [item for item in items if os.geteuid() != 0 and item.get_closest_marker("root")]
+    config.stash[_left_out] = len(needs_root)
+    if needs_root:
+        config.hook.pytest_deselected(items=needs_root)
+        items[:] = [item for item in items if item not in set(needs_root)]
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str:
+    """Say how many tests were left out for want of root."""
+    count = config.stash[_left_out]
+    return f"{count} tests that need root were left out" if count else ""

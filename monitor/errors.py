@@ -4,7 +4,9 @@
     ├── ConfigError           the configuration cannot be read or has mistakes    exit 2
     ├── UsageError            an argument that cannot be used                     exit 2
     ├── StoreError            the database cannot be opened, read or written      exit 2
-    │   └── StoreFullError    no room to write; the result was kept elsewhere     exit 1, retry
+    │   ├── StoreFullError    no room to write; the result was kept elsewhere     exit 1, retry
+    │   ├── StoreBusyError    another process holds the database for too long     exit 1, retry
+    │   └── StoreRejectedError  a run with a value that the schema refuses        exit 1
     ├── OutputError           a file that was asked for cannot be written         exit 1
     └── ServeError            the daemon cannot start                             exit 1
 
@@ -45,6 +47,19 @@ class StoreFullError(StoreError):
 
     exit_code = 1
     retry = True
+
+
+class StoreBusyError(StoreError):
+    """Another process held the write lock of the database for longer than we wait."""
+
+    exit_code = 1
+    retry = True
+
+
+class StoreRejectedError(StoreError):
+    """A run holds a value that the schema refuses, such as a negative rate; it was kept elsewhere."""
+
+    exit_code = 1
 
 
 class OutputError(SpeedmonError):

@@ -1,0 +1,112 @@
+"""Reads: what every graph, page and export uses. Windows are half open, [since, until), and searched by index."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from monitor.model import Failure, Kind, Path, Run, Scope, Server, Status, Trigger
+from monitor.store.tables import runs as table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection, Select
+
+# Rows that the driver holds at a time while a window is streamed.
+_BATCH = 1000
+_PLAIN = tuple(field.name for field in fields(Run) if field.name not in {"server", "failure"})
+_SERVER = tuple(f"server_{field.name}" for field in fields(Server))
+_FAILURE = tuple(f"failure_{field.name}" for field in fields(Failure))
+_SERVER_FROM = len(_PLAIN)
+_FAILURE_FROM = _SERVER_FROM + len(_SERVER)
+_OLDEST_FIRST = (table.c.started_at, table.c.pk)
+_NEWEST_FIRST = (table.c.started_at.desc(), table.c.pk.desc())
+
+
+def runs(
+    connection: Connection, *, since: datetime, until: datetime, path: Path | None = None, newest_first: bool = False
+) -> Iterator[Run]:
+    """Yield the runs that started in [since, until), streamed, oldest first unless told otherwise."""
+    result = connection.execution_options(yield_per=_BATCH).execute(
+        window(since, until, path, newest_first=newest_first)
+    )
+    for row in result:
+        yield _run(row)
+
+
+def latest(connection: Connection, *, limit: int, since: datetime | None = None) -> list[Run]:
+    """Return at most `limit` runs, newest first, none that started before `since`."""
+    query = _select().order_by(*_NEWEST_FIRST).limit(limit)
+    if since is not None:
+        query = query.where(table.c.started_at >= _epoch(since))
+    return [_run(row) for row in connection.execute(query)]
+
+
+def last(connection: Connection) -> Run | None:
+    """Return the newest run, None when there is none."""
+    return next(iter(latest(connection, limit=1)), None)
+
+
+def count(connection: Connection) -> int:
+    """Return how many runs there are."""
+    return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+def window(
+    since: datetime, until: datetime, path: Path | None = None, *, newest_first: bool = False
+) -> Select[tuple[Any, ...]]:
+    """Return the statement that reads a window."""
+    query = _select().where(table.c.started_at >= _epoch(since), table.c.started_at < _epoch(until))
+    if path is not None:
+        query = query.where(table.c.path == path)
+    return query.order_by(*(_NEWEST_FIRST if newest_first else _OLDEST_FIRST))
+
+
+def _select() -> Select[tuple[Any, ...]]:
+    return select(*(table.c[name] for name in _PLAIN + _SERVER + _FAILURE))
+
+
+def _epoch(moment: datetime) -> int:
+    """Return the first whole second that is not before a moment."""
+    return math.ceil(moment.timestamp())
+
+
+def _run(row: Sequence[Any]) -> Run:
+    values = dict(zip(_PLAIN, row, strict=False))
+    values["started_at"] = datetime.fromtimestamp(values["started_at"], UTC)
+    values["finished_at"] = datetime.fromtimestamp(values["finished_at"], UTC)
+    values["status"] = Status(values["status"])
+    values["trigger"] = Trigger(values["trigger"])
+    values["path"] = Path(values["path"])
+    return Run(**values, server=_server(row[_SERVER_FROM:_FAILURE_FROM]), failure=_failure(row[_FAILURE_FROM:]))
+
+
+def _server(values: Sequence[Any]) -> Server | None:
+    return Server(*values) if any(value is not None for value in values) else None
+
+
+def _failure(values: Sequence[Any]) -> Failure | None:
+    kind, scope, stage, message, exit_code, signal = values
+    if kind is None:
+        return None
+    return Failure(_kind(kind), _scope(scope), stage, message or "", exit_code, signal)
+
+
+def _kind(value: str) -> Kind:
+    """Return the kind; one that a newer program added is unknown to this one."""
+    try:
+        return Kind(value)
+    except ValueError:
+        return Kind.UNKNOWN
+
+
+def _scope(value: str | None) -> Scope:
+    try:
+        return Scope(value)
+    except ValueError:
+        return Scope.UNKNOWN

@@ -1,0 +1,58 @@
+"""Writes: one attempt at a time, inside the transaction of `open_writer`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from monitor.errors import StoreRejectedError
+from monitor.store.tables import raw_output, runs
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from monitor.model import Attempt, Failure, Plan, Server
+
+
+def add(connection: Connection, attempt: Attempt) -> None:
+    """Store an attempt with its plan and the engine's output; one that is stored already stays as it is.
+
+    Raises:
+        StoreRejectedError: a value that the schema refuses, such as a negative rate.
+    """
+    if connection.scalar(select(runs.c.pk).where(runs.c.id == attempt.run.id)) is not None:
+        return
+    try:
+        row = connection.execute(insert(runs).values(**columns_of(attempt)))
+    except (IntegrityError, OverflowError) as error:
+        reason = error.orig if isinstance(error, IntegrityError) else error
+        raise StoreRejectedError(f"run {attempt.run.id} does not fit the store: {reason}") from error
+    run_pk = row.inserted_primary_key[0]
+    connection.execute(insert(raw_output).values(run_pk=run_pk, **dataclasses.asdict(attempt.raw)))
+
+
+def columns_of(attempt: Attempt) -> dict[str, Any]:
+    """Return the row of an attempt in `runs`, without its pk."""
+    run = attempt.run
+    row = {
+        field.name: getattr(run, field.name)
+        for field in dataclasses.fields(run)
+        if field.name not in {"server", "failure"}
+    }
+    row["started_at"], row["finished_at"] = _epoch(run.started_at), _epoch(run.finished_at)
+    return row | _flat("server", run.server) | _flat("failure", run.failure) | _flat("plan", attempt.plan)
+
+
+def _epoch(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _flat(prefix: str, part: Server | Failure | Plan | None) -> dict[str, Any]:
+    if part is None:
+        return {}
+    return {f"{prefix}_{field.name}": getattr(part, field.name) for field in dataclasses.fields(part)}

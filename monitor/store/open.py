@@ -9,7 +9,7 @@ import functools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Engine, create_engine, inspect, make_url, select, table, text
+from sqlalchemy import URL, Engine, create_engine, inspect, make_url, select, table
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import column
@@ -65,9 +65,7 @@ def parse(url: str) -> URL:
     try:
         return make_url(url)
     except ArgumentError as error:
-        raise StoreError(
-            f"{url!r} is no database URL: write one such as sqlite:////var/lib/speedmon/speedmon.db"
-        ) from error
+        raise StoreError(f"{url!r} is no database URL: write one such as {sqlite.EXAMPLE_URL}") from error
 
 
 @contextmanager

@@ -32,10 +32,8 @@ def runs(
     connection: Connection, *, since: datetime, until: datetime, path: Path | None = None, newest_first: bool = False
 ) -> Iterator[Run]:
     """Yield the runs that started in [since, until), streamed, oldest first unless told otherwise."""
-    result = connection.execution_options(yield_per=_BATCH).execute(
-        window(since, until, path, newest_first=newest_first)
-    )
-    for row in result:
+    query = window(since, until, path, newest_first=newest_first)
+    for row in connection.execute(query, execution_options={"yield_per": _BATCH}):
         yield _run(row)
 
 
@@ -107,6 +105,6 @@ def _kind(value: str) -> Kind:
 
 def _scope(value: str | None) -> Scope:
     try:
-        return Scope(value)
+        return Scope(value or "")
     except ValueError:
         return Scope.UNKNOWN

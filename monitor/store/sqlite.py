@@ -18,6 +18,7 @@ from monitor.errors import StoreBusyError, StoreError, StoreFullError
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
+EXAMPLE_URL = "sqlite:////var/lib/speedmon/speedmon.db"
 BUSY_TIMEOUT_MS = 5000
 # Below this an input/output error is taken for a full disk: SQLite cannot tell them apart when it grows its WAL index.
 _ALMOST_NOTHING = 64 * 1024
@@ -35,7 +36,7 @@ def file_of(url: URL) -> Path:
     """
     name = url.database or ":memory:"
     if name == ":memory:" or name.startswith("file:"):
-        raise StoreError(f"{url}: name a file, such as sqlite:////var/lib/speedmon/speedmon.db")
+        raise StoreError(f"{url}: name a file, such as {EXAMPLE_URL}")
     return Path(name)
 
 
@@ -103,9 +104,7 @@ def explain(error: BaseException, file: Path) -> StoreError:
     if code in _DAMAGED:
         return StoreError(f"{file}: is damaged or no SQLite database ({error}): move it away or restore a backup")
     if code in _REFUSED:
-        return StoreError(
-            f"{file}: cannot be opened or written ({error}): check its owner, or set SPEEDMON_DATABASE_URL"
-        )
+        return StoreError(f"{file}: cannot be used ({error}): check its owner, or set SPEEDMON_DATABASE_URL")
     return StoreError(f"{file}: {error}")
 
 

@@ -28,11 +28,10 @@ def add(connection: Connection, attempt: Attempt) -> None:
     if connection.scalar(select(runs.c.pk).where(runs.c.id == attempt.run.id)) is not None:
         return
     try:
-        row = connection.execute(insert(runs).values(**columns_of(attempt)))
+        run_pk = connection.scalar(insert(runs).values(**columns_of(attempt)).returning(runs.c.pk))
     except (IntegrityError, OverflowError) as error:
         reason = error.orig if isinstance(error, IntegrityError) else error
         raise StoreRejectedError(f"run {attempt.run.id} does not fit the store: {reason}") from error
-    run_pk = row.inserted_primary_key[0]
     connection.execute(insert(raw_output).values(run_pk=run_pk, **dataclasses.asdict(attempt.raw)))
 
 

@@ -1,0 +1,5 @@
+"""`python -m monitor`: the same command line, for callers that know the interpreter but not where scripts go."""
+
+from monitor.cli import main
+
+main()

@@ -1,0 +1,158 @@
+"""The daemon's clock: runs a job at each slot of a timetable and tells of every slot in which it did not run.
+
+The only importer of apscheduler. What a slot does and where a gap is written are passed in as functions.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from monitor import cron
+from monitor.gap import Gap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from zoneinfo import ZoneInfo
+
+    from monitor.settings import Schedule as ScheduleSettings
+
+ASLEEP = "the machine was asleep, very busy, or had its clock set"
+STILL_RUNNING = "the test before it was still running"
+JOB = "collect"
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """When to test: the slots, the same with jitter, and how late a test may start (half the shortest gap)."""
+
+    slots: Any
+    trigger: Any
+    grace_s: int
+
+
+def timetable(settings: ScheduleSettings, zone: ZoneInfo, now: datetime, last: datetime | None) -> Timetable:
+    """Return the timetable of `schedule.cron`, or that of `schedule.every_s` where cron is empty.
+
+    Jitter is cut to half the shortest gap, so that a late test never reaches the next slot.
+
+    Args:
+        settings: the schedule's section.
+        zone: zone of the cron fields.
+        now: the moment of the start.
+        last: start of the last stored run, whose rhythm an interval keeps; None when there is none.
+
+    Raises:
+        ConfigError: the cron expression cannot be read.
+    """
+    if settings.cron:
+        return _by_cron(cron.parse(settings.cron), settings.jitter_s, zone)
+    return _by_interval(settings, now, last)
+
+
+def _by_cron(when: cron.Cron, jitter_s: int, zone: ZoneInfo) -> Timetable:
+    grace_s = when.shortest_gap_s // 2
+    jitter = min(jitter_s, grace_s) or None
+    # APScheduler counts weekdays from Monday, cron from Sunday: names mean the same in both.
+    weekdays = ",".join(cron.WEEKDAYS[number] for number in when.weekdays)
+    days = [{"day": _listed(when.days)}, {"day_of_week": weekdays}]
+    if not when.either_day:
+        days = [days[0] | days[1]]
+    time = {"minute": _listed(when.minutes), "hour": _listed(when.hours), "month": _listed(when.months)}
+    triggers = [CronTrigger(**time, **day, second=0, timezone=zone) for day in days]
+    return Timetable(OrTrigger(triggers), OrTrigger(triggers, jitter=jitter), grace_s)
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _by_interval(settings: ScheduleSettings, now: datetime, last: datetime | None) -> Timetable:
+    every = timedelta(seconds=settings.every_s)
+    grace_s = max(1, settings.every_s // 2)
+    due = min(last + every, now + every) if last else now
+    if due <= now:
+        # Overdue: soon, but a daemon that restarts in a loop, or a street after a power cut, does not test at once.
+        due = now + timedelta(seconds=random.uniform(0, min(settings.jitter_s, grace_s)))  # noqa: S311  no secret
+    # A trigger's own jitter would add up here, since each slot counts from the one before: only the start varies.
+    whole = due.replace(microsecond=0) + timedelta(seconds=1)
+    slots = IntervalTrigger(seconds=settings.every_s, start_date=whole, timezone=UTC)
+    return Timetable(slots, slots, grace_s)
+
+
+class Schedule:
+    """Runs `job` in one thread at each slot; `tell` hears of each gap, from a thread of the scheduler.
+
+    A job that raises leaves a gap too: its message is the cause.
+    """
+
+    def __init__(self, when: Timetable, job: Callable[[], None], tell: Callable[[Gap], None]) -> None:
+        self._when = when
+        self._tell = tell
+        self._previous: datetime | None = None
+        self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+        self._scheduler.add_listener(self._on_slot, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._on_end, EVENT_JOB_MISSED | EVENT_JOB_ERROR)
+        self._scheduler.add_job(
+            job, when.trigger, id=JOB, coalesce=True, max_instances=1, misfire_grace_time=when.grace_s
+        )
+
+    def start(self) -> None:
+        """Begin; the job runs in threads of the scheduler from now on."""
+        self._scheduler.start()
+
+    def wake(self) -> None:
+        """Look at the clock now: the wait for a slot does not count the time a machine was asleep."""
+        self._scheduler.wakeup()
+
+    def next_slot(self) -> datetime | None:
+        """Return when the next test is due, None when there is none."""
+        job = self._scheduler.get_job(JOB)
+        slot: datetime | None = job.next_run_time if job else None
+        return slot
+
+    def stop(self) -> None:
+        """Start no further job; does not wait for one that runs."""
+        self._scheduler.shutdown(wait=False)
+
+    def _on_slot(self, event: JobSubmissionEvent) -> None:
+        slot = event.scheduled_run_times[-1]
+        missed = list(slots_between(self._when.slots, self._previous, slot)) if self._previous else []
+        self._previous = slot
+        if missed:
+            self._tell(Gap(missed[0], missed[-1], len(missed), ASLEEP))
+        if event.code == EVENT_JOB_MAX_INSTANCES:
+            self._tell(Gap(slot, slot, 1, STILL_RUNNING))
+
+    def _on_end(self, event: JobExecutionEvent) -> None:
+        slot = event.scheduled_run_time
+        self._tell(Gap(slot, slot, 1, str(event.exception) if event.exception else ASLEEP))
+
+
+def slots_between(slots: Any, previous: datetime, slot: datetime) -> Iterator[datetime]:
+    """Yield the slots after `previous` and before `slot`'s own; both may be late by less than a gap.
+
+    The scheduler coalesces them into the last one and tells nobody.
+    """
+    tick = timedelta(microseconds=1)
+    passed = slots.get_next_fire_time(None, previous + tick)
+    following = slots.get_next_fire_time(None, passed + tick)
+    while following <= slot:
+        yield passed.astimezone(UTC)
+        passed, following = following, slots.get_next_fire_time(None, following + tick)

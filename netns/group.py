@@ -1,0 +1,108 @@
+"""The group whose members may use the launcher: made, filled and removed with the tools of shadow or of busybox."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from netns.errors import MissingToolError, SpecError, StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
+_TIMEOUT_S = 30
+
+
+def ensure_group(group: str) -> bool:
+    """Make a system group; return whether it had to be made.
+
+    Raises:
+        MissingToolError: neither shadow's nor busybox's tools are here.
+        StepError: the tool failed, for instance for want of root; its first words are in the message.
+    """
+    if _find(group) is not None:
+        return False
+    _run(group_command(group, _is_here))
+    return True
+
+
+def add_member(user: str, group: str) -> bool:
+    """Put a user into the group; return whether it was not in it yet. It counts from the next login on.
+
+    Raises:
+        SpecError: there is no such user.
+        MissingToolError, StepError: as for `ensure_group`.
+    """
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        raise SpecError(f"there is no user {user!r} to put into group {group}") from None
+    entry = _find(group)
+    if entry is not None and user in entry.gr_mem:
+        return False
+    _run(member_command(user, group, _is_here))
+    return True
+
+
+def remove_group(group: str) -> bool:
+    """Remove the group; return whether there was one.
+
+    Raises:
+        MissingToolError, StepError: as for `ensure_group`; a group that is a user's first one cannot go.
+    """
+    if _find(group) is None:
+        return False
+    _run(removal_command(group, _is_here))
+    return True
+
+
+def group_command(group: str, is_here: Callable[[str], bool]) -> list[str]:
+    """Return the command that makes a system group, with the tools that `is_here` knows."""
+    return _first((["groupadd", "--system", group], ["addgroup", "-S", group]), is_here)
+
+
+def member_command(user: str, group: str, is_here: Callable[[str], bool]) -> list[str]:
+    """Return the command that puts a user into a group, with the tools that `is_here` knows."""
+    return _first((["usermod", "-aG", group, user], ["addgroup", user, group]), is_here)
+
+
+def removal_command(group: str, is_here: Callable[[str], bool]) -> list[str]:
+    """Return the command that removes a group, with the tools that `is_here` knows."""
+    return _first((["groupdel", group], ["delgroup", group]), is_here)
+
+
+def _first(commands: tuple[list[str], list[str]], is_here: Callable[[str], bool]) -> list[str]:
+    for command in commands:
+        if is_here(command[0]):
+            return command
+    tools = " nor ".join(command[0] for command in commands)
+    raise MissingToolError(f"neither {tools} is installed, and the launcher's group needs one: apt install passwd")
+
+
+def _find(group: str) -> grp.struct_group | None:
+    try:
+        return grp.getgrnam(group)
+    except KeyError:
+        return None
+
+
+def _search_path() -> str:
+    # A user's PATH often lacks the sbin folders.
+    return f"{os.environ.get('PATH', '')}:{_SBIN}"
+
+
+def _is_here(tool: str) -> bool:
+    return shutil.which(tool, path=_search_path()) is not None
+
+
+def _run(command: list[str]) -> None:
+    environment = {**os.environ, "PATH": _search_path(), "LC_ALL": "C"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    if done.returncode != 0:
+        words = (done.stderr or done.stdout).strip().splitlines()
+        raise StepError(f"{command[0]}: {words[0] if words else f'exit code {done.returncode}'}")

@@ -1,0 +1,149 @@
+"""The installed launcher: what is there, putting ours in place, and taking it away. Nobody else's file is touched.
+
+Recognised by `netns.marker`, built by `netns.compiler`; its group is `netns.group`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import grp
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from netns import marker
+from netns.compiler import build, find_compiler, source_digest
+from netns.errors import ForeignStateError, NotPermittedError, StepError
+from netns.group import add_member, ensure_group, remove_group
+
+__all__ = [
+    "LauncherState",
+    "add_member",
+    "ensure_group",
+    "find_compiler",
+    "launcher_path",
+    "place",
+    "remove",
+    "remove_group",
+    "source_digest",
+    "state",
+]
+
+MODE = 0o750
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherState:
+    """What lies at a launcher's path. The last four say nothing of a file that is not ours."""
+
+    present: bool = False
+    ours: bool = False
+    current: bool = False
+    owner_ok: bool = False
+    mode_ok: bool = False
+    capability_ok: bool = False
+
+
+def launcher_path(name: str) -> Path:
+    """Return where the launcher of namespace `name` is installed."""
+    return Path("/usr/local/bin", name)
+
+
+def state(path: Path, group: str, name: str) -> LauncherState:
+    """Return what lies at `path`, judged as the launcher of namespace `name` for members of `group`."""
+    try:
+        file = path.lstat()
+    except OSError:
+        return LauncherState()
+    if not _is_ours(path):
+        return LauncherState(present=True)
+    return LauncherState(
+        present=True,
+        ours=True,
+        current=marker.is_marked(path, name, source_digest(name)),
+        owner_ok=(file.st_uid, file.st_gid) == (0, _group_id(group)),
+        mode_ok=stat.S_IMODE(file.st_mode) == MODE,
+        capability_ok=marker.has_capability(path),
+    )
+
+
+def place(name: str, group: str, path: Path | None = None) -> None:
+    """Build the launcher of namespace `name` and install it in one rename, root-owned, for members of `group`.
+
+    Raises:
+        ForeignStateError: another file is at `path`, /usr/local/bin/NAME by default.
+        MissingToolError: there is no C compiler.
+        NotPermittedError: the caller is not root.
+        StepError: it cannot be built or installed there, for instance on a mount with nosuid.
+    """
+    path = path or launcher_path(name)
+    _refuse_foreign(path)
+    program = build(name)
+    try:
+        _refuse_nosuid(path.parent)
+        _install(program, path, group)
+    except PermissionError as error:
+        raise NotPermittedError(f"the launcher {path} needs root: {error.strerror}; run it with sudo") from None
+    except OSError as error:
+        raise StepError(_why_not_installed(path, error)) from None
+
+
+def remove(path: Path) -> bool:
+    """Remove the launcher; return whether there was one. A file that is not ours stays."""
+    if not _is_ours(path):
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return marker.is_ours(path)
+    except PermissionError:
+        return False
+
+
+def _group_id(group: str) -> int | None:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return None
+
+
+def _refuse_foreign(path: Path) -> None:
+    if os.path.lexists(path) and not _is_ours(path):
+        raise ForeignStateError(f"{path} is not speedmon's launcher and was left alone: move it away and try again")
+
+
+def _refuse_nosuid(folder: Path) -> None:
+    if os.statvfs(folder).f_flag & os.ST_NOSUID:
+        raise StepError(f"{folder} is mounted nosuid, where file capabilities do not count: remount it with suid")
+
+
+def _install(program: bytes, path: Path, group: str) -> None:
+    """Write a new file beside `path`, complete but for its name, then rename it."""
+    group_id = _group_id(group)
+    if group_id is None:
+        raise StepError(f"there is no group {group} to give {path} to")
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor has no Path
+            file.write(program)
+            os.fchown(descriptor, 0, group_id)  # before the capability: a change of owner takes it away
+            os.fchmod(descriptor, MODE)
+            os.setxattr(descriptor, marker.XATTR, marker.CAPABILITY)
+            os.fsync(descriptor)
+        Path(beside).rename(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(beside).unlink()
+        raise
+
+
+def _why_not_installed(path: Path, error: OSError) -> str:
+    if error.errno == errno.ENOTSUP:
+        return f"the filesystem of {path} holds no file capabilities; put /usr/local/bin on one that does"
+    return f"cannot install the launcher {path}: {error.strerror}"

@@ -1,0 +1,53 @@
+"""How a launcher of ours is told from any other program, without running it: a text in it, and its one capability.
+
+Read before each test, so it imports next to nothing. The text is put in by `netns/ip4only.c`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MARK = b"speedmon-launcher:"
+XATTR = "security.capability"
+_CAP_SYS_ADMIN = 21
+# struct vfs_cap_data of linux/capability.h: revision 2 with the effective bit, then permitted and inheritable, twice.
+CAPABILITY = struct.pack("<5I", 0x02000000 | 1, 1 << _CAP_SYS_ADMIN, 0, 0, 0)
+
+
+def is_ours(path: str | Path) -> bool:
+    """Tell whether the file is a launcher that speedmon built, of whatever version.
+
+    Raises:
+        PermissionError: the caller may not read it, which means: nor run it.
+    """
+    return _MARK in _content(path)
+
+
+def is_marked(path: str | Path, name: str, digest: str) -> bool:
+    """Tell whether the file is the launcher of namespace `name`, built from the source with this digest."""
+    return _MARK + f"{name}:{digest}\0".encode() in _content(path)
+
+
+def has_capability(path: str | Path) -> bool:
+    """Tell whether the file has cap_sys_admin+ep and nothing else; copying a file loses it."""
+    try:
+        return os.getxattr(path, XATTR, follow_symlinks=False) == CAPABILITY
+    except OSError:
+        return False
+
+
+def _content(path: str | Path) -> bytes:
+    """Return what a plain file holds; nothing for a symlink, a folder or a missing file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except PermissionError:
+        raise
+    except OSError:
+        return b""
+    with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor has no Path
+        return file.read() if os.path.isfile(descriptor) else b""  # noqa: PTH113  the same

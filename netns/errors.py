@@ -1,14 +1,14 @@
 """What can go wrong with a namespace, each with its exit code and whether trying again makes sense.
 
-    NetnsError                the namespace cannot be had                          exit 5
-    ├── NotPermittedError     root, or the group of the launcher, is needed        exit 6
-    ├── SpecError             a name, subnet or uplink that cannot be used         exit 2
-    ├── ForeignStateError     somebody else's interface, file or namespace is in the way
-    ├── NoUplinkError         the host has no IPv4 default route                   retry
-    ├── StepError             the kernel or a tool refused a step; what this call did was undone
-    ├── MissingToolError      a program that set-up needs is not installed
-    ├── NamespaceMissingError the namespace is not there or not sound
-    └── LabError              the lab of `speedmon demo` could not be built        exit 1
+NetnsError                the namespace cannot be had                          exit 5
+├── NotPermittedError     root, or the group of the launcher, is needed        exit 6
+├── SpecError             a name, subnet or uplink that cannot be used         exit 2
+├── ForeignStateError     somebody else's interface, file or namespace is in the way
+├── NoUplinkError         the host has no IPv4 default route                   retry
+├── StepError             the kernel or a tool refused a step; what this call did was undone
+├── MissingToolError      a program that set-up needs is not installed
+├── NamespaceMissingError the namespace is not there or not sound
+└── LabError              the lab of `speedmon demo` could not be built        exit 1
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The steps that build any network here, as pure data: what `netns.plan` orders and `netns.apply` carries out.
 
-Each step prints as the shell command a person would type; its `undo` is the step that takes it back, None where removing
-something else (a namespace, a link) takes it along. `netns` names the namespace a step happens in; None is the host.
+Each step prints as the shell command a person would type; its `undo` is the step that takes it back, None where
+removing something else (a namespace, a link) takes it along. `netns` names the namespace a step happens in, None the host.
 """
 
 from __future__ import annotations
@@ -20,7 +20,17 @@ def _enter(netns: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateNamespace:
+class Step:
+    """One change of the machine."""
+
+    @property
+    def undo(self) -> Step | None:
+        """The step that takes this one back, if it needs one."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNamespace(Step):
     """Make a named network namespace."""
 
     name: str
@@ -34,7 +44,7 @@ class CreateNamespace:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteNamespace:
+class DeleteNamespace(Step):
     """Remove a named namespace, or the plain file that a crash left in its place."""
 
     name: str
@@ -42,13 +52,9 @@ class DeleteNamespace:
     def __str__(self) -> str:
         return f"ip netns delete {self.name}"
 
-    @property
-    def undo(self) -> Step | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class CreateVeth:
+class CreateVeth(Step):
     """Make a pair of links in one message: `link` in `netns`, `peer` born in `peer_netns`."""
 
     link: str
@@ -56,6 +62,7 @@ class CreateVeth:
     peer_netns: str
     mtu: int = 1500
     netns: str | None = None
+    alias: str | None = None
 
     def __str__(self) -> str:
         return (
@@ -64,12 +71,12 @@ class CreateVeth:
         )
 
     @property
-    def undo(self) -> Step | None:
+    def undo(self) -> Step:
         return DeleteLink(self.link, self.netns)
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteLink:
+class DeleteLink(Step):
     """Remove a link; the other end of a pair goes with it."""
 
     link: str
@@ -78,13 +85,9 @@ class DeleteLink:
     def __str__(self) -> str:
         return f"ip {_inside(self.netns)}link delete {self.link}"
 
-    @property
-    def undo(self) -> Step | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class SetMtu:
+class SetMtu(Step):
     """Set the largest packet of a link, in bytes."""
 
     link: str
@@ -94,13 +97,9 @@ class SetMtu:
     def __str__(self) -> str:
         return f"ip {_inside(self.netns)}link set {self.link} mtu {self.mtu}"
 
-    @property
-    def undo(self) -> Step | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class AddAddress:
+class AddAddress(Step):
     """Give a link an address such as 192.168.200.1/24; IPv6 ones skip duplicate detection."""
 
     link: str
@@ -110,13 +109,9 @@ class AddAddress:
     def __str__(self) -> str:
         return f"ip {_inside(self.netns)}address replace {self.address} dev {self.link}"
 
-    @property
-    def undo(self) -> Step | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class SetLinkUp:
+class SetLinkUp(Step):
     """Bring a link up."""
 
     link: str
@@ -125,13 +120,9 @@ class SetLinkUp:
     def __str__(self) -> str:
         return f"ip {_inside(self.netns)}link set {self.link} up"
 
-    @property
-    def undo(self) -> Step | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class AddRoute:
+class AddRoute(Step):
     """Add or replace a route; `destination` is a network or "default", the family is the gateway's."""
 
     destination: str
@@ -142,13 +133,9 @@ class AddRoute:
     def __str__(self) -> str:
         return f"ip {_inside(self.netns)}route replace {self.destination} via {self.gateway} dev {self.link}"
 
-    @property
-    def undo(self) -> Step | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class SetSysctl:
+class SetSysctl(Step):
     """Write a kernel setting; `key` is its path below /proc/sys, `previous` what it was (None: nothing to restore)."""
 
     key: str
@@ -167,7 +154,7 @@ class SetSysctl:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Step):
     """Limit what leaves a link with a token bucket (tc-tbf): rate in bit/s, bucket in bytes, longest wait in ms."""
 
     link: str
@@ -182,29 +169,24 @@ class Shape:
             f" rate {self.rate_bps}bit burst {self.burst_bytes} latency {self.queue_ms}ms"
         )
 
-    @property
-    def undo(self) -> Step | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class LoadTable:
+class LoadTable(Step):
     """Load our own nftables table in one transaction that replaces what it held; nobody else's rules are touched."""
 
     name: str
     commands: tuple[dict[str, Any], ...]
-    previous: tuple[dict[str, Any], ...] | None = None
 
     def __str__(self) -> str:
         return f"nft -j -f -  # table inet {self.name}: {len(self.commands)} commands in one transaction"
 
     @property
-    def undo(self) -> Step | None:
+    def undo(self) -> Step:
         return DeleteTable(self.name)
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteTable:
+class DeleteTable(Step):
     """Delete our own nftables table."""
 
     name: str
@@ -212,13 +194,9 @@ class DeleteTable:
     def __str__(self) -> str:
         return f"nft delete table inet {self.name}"
 
-    @property
-    def undo(self) -> Step | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class WriteFile:
+class WriteFile(Step):
     """Write a small root-owned file, atomically; `previous` is what our last call wrote there, None for a new file."""
 
     path: str
@@ -230,39 +208,116 @@ class WriteFile:
         return f"install -m {self.mode:o} /dev/stdin {self.path}  # {len(self.content)} bytes"
 
     @property
-    def undo(self) -> Step | None:
+    def undo(self) -> Step:
         if self.previous is not None:
             return WriteFile(self.path, self.previous, self.mode)
         return RemoveFile(self.path)
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveFile:
-    """Remove a file of ours, and its folder when that leaves it empty."""
+class RemoveFile(Step):
+    """Remove a file of ours."""
 
     path: str
 
     def __str__(self) -> str:
         return f"rm {self.path}"
 
+
+@dataclass(frozen=True, slots=True)
+class CopyTuning(Step):
+    """Give a namespace the host's TCP and UDP settings: a new one starts from the kernel's defaults instead."""
+
+    netns: str
+    keys: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"# copy {len(self.keys)} settings of TCP and UDP (net/ipv4/tcp_*, ...) from the host into {self.netns}"
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDirectory(Step):
+    """Make a root-owned folder."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"mkdir -m 755 {self.path}"
+
     @property
-    def undo(self) -> Step | None:
-        return None
+    def undo(self) -> Step:
+        return RemoveDirectory(self.path)
 
 
-Step = (
-    CreateNamespace
-    | DeleteNamespace
-    | CreateVeth
-    | DeleteLink
-    | SetMtu
-    | AddAddress
-    | SetLinkUp
-    | AddRoute
-    | SetSysctl
-    | Shape
-    | LoadTable
-    | DeleteTable
-    | WriteFile
-    | RemoveFile
-)
+@dataclass(frozen=True, slots=True)
+class RemoveDirectory(Step):
+    """Remove a folder that we made, unless somebody has put something into it."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"rmdir --ignore-fail-on-non-empty {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGroup(Step):
+    """Make the system group whose members may use the launcher."""
+
+    group: str
+
+    def __str__(self) -> str:
+        return f"groupadd --system {self.group}"
+
+    @property
+    def undo(self) -> Step:
+        return DeleteGroup(self.group)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteGroup(Step):
+    """Remove the group that we made."""
+
+    group: str
+
+    def __str__(self) -> str:
+        return f"groupdel {self.group}"
+
+
+@dataclass(frozen=True, slots=True)
+class AddMember(Step):
+    """Put a user into the launcher's group."""
+
+    user: str
+    group: str
+
+    def __str__(self) -> str:
+        return f"usermod --append --groups {self.group} {self.user}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLauncher(Step):
+    """Compile the launcher of a namespace and install it with its one capability."""
+
+    name: str
+    path: str
+    group: str
+
+    def __str__(self) -> str:
+        return (
+            f"cc -static -o {self.path} ip4only.c && chown root:{self.group} {self.path}"
+            f" && chmod 750 {self.path} && setcap cap_sys_admin+ep {self.path}"
+        )
+
+    @property
+    def undo(self) -> Step:
+        return RemoveLauncher(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLauncher(Step):
+    """Remove a launcher of ours."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"rm {self.path}"

@@ -1,0 +1,114 @@
+"""`setup-netns`, `teardown-netns` and `exec`: the namespace from the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import pass_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.settings import Settings
+    from netns.model import NamespaceSpec
+    from netns.steps import Step
+
+
+def _dry(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--dry-run", is_flag=True, help="Print the steps and change nothing.")(function)
+
+
+def _name(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--name", help="Name of the namespace.  [default: ip4only]")(function)
+
+
+@click.command()
+@_name
+@click.option("--subnet", help="IPv4 network between host and namespace.  [default: 192.168.200.0/24]")
+@click.option("--uplink", help="Interface to the internet; auto follows the default route.")
+@click.option("--dns", multiple=True, help="IPv4 name server for the namespace; may be given several times.")
+@click.option("--user", "members", multiple=True, help="Let this user enter the namespace (group speedmon).")
+@click.option("--launcher/--no-launcher", default=True, help="Install the program ip4only for users other than root.")
+@_dry
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@pass_settings
+def setup(settings: Settings, *, quiet: bool, dry_run: bool, **wanted: Any) -> None:
+    """Build the IPv4-only namespace, its NAT and its launcher, or mend what is missing of them.
+
+    Needs root. A second call changes nothing. The host's own firewall rules are neither flushed nor changed.
+    """
+    from netns import setup as netns_setup  # noqa: PLC0415  imports pyroute2
+
+    spec = _spec(settings, **wanted)
+    done = netns_setup.setup(spec, dry_run=dry_run, on_step=_silent if quiet else _printer(dry_run=dry_run))
+    for note in done.notes:
+        click.echo(f"speedmon: note: {note}", err=True)
+    if not quiet and not dry_run:
+        click.echo(_summary(spec, changed=bool(done.steps)))
+
+
+@click.command()
+@_name
+@click.option("--keep-launcher", is_flag=True, help="Leave the launcher and its group, as before a reboot.")
+@_dry
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@pass_settings
+def teardown(settings: Settings, *, name: str | None, keep_launcher: bool, dry_run: bool, quiet: bool) -> None:
+    """Remove the namespace and all that setup-netns made; nothing else is touched. Needs root."""
+    from netns import setup as netns_setup  # noqa: PLC0415  imports pyroute2
+
+    spec = _spec(settings, name=name)
+    tell = _silent if quiet else _printer(dry_run=dry_run)
+    done = netns_setup.teardown(spec, keep_launcher=keep_launcher, dry_run=dry_run, on_step=tell)
+    if not done.steps and not quiet:
+        click.echo(f"nothing of {spec.name} is there")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("argv", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
+@pass_settings
+def run(settings: Settings, argv: tuple[str, ...]) -> None:
+    """Run a command inside the namespace, as yourself, without any capability."""
+    from netns import enter  # noqa: PLC0415  only this command needs it
+
+    command = enter.command(settings.namespace.name, list(argv), environ=os.environ)
+    sys.stdout.flush()
+    os.execvp(command[0], command)  # noqa: S606  replacing this process is the point
+
+
+def _spec(
+    settings: Settings,
+    *,
+    name: str | None = None,
+    subnet: str | None = None,
+    uplink: str | None = None,
+    dns: tuple[str, ...] = (),
+    **more: Any,
+) -> NamespaceSpec:
+    from netns.model import parse_spec  # noqa: PLC0415  keeps --help light
+
+    configured = settings.namespace
+    return parse_spec(
+        name or configured.name,
+        subnet or configured.subnet,
+        uplink or configured.uplink,
+        dns or tuple(configured.dns),
+        **more,
+    )
+
+
+def _silent(_step: Step) -> None:
+    pass
+
+
+def _printer(*, dry_run: bool) -> Callable[[Step], None]:
+    return lambda step: click.echo(str(step) if dry_run else f"+ {step}")
+
+
+def _summary(spec: NamespaceSpec, *, changed: bool) -> str:
+    state = "is ready" if changed else "is as it should be, nothing changed"
+    return f"namespace {spec.name} {state}: speedmon exec -- COMMAND runs inside"

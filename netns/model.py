@@ -1,0 +1,210 @@
+"""The wanted and the observed state of one namespace, as frozen data. `netns.plan` turns the difference into steps."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from netns.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# IFNAMSIZ leaves 15 characters, and the longer suffix is "-root".
+NAME = re.compile(r"[a-z][a-z0-9]{0,9}")
+GROUP = "speedmon"
+# Where the journal lies, parents first.
+STATE_DIRECTORIES = ("/var/lib/speedmon", "/var/lib/speedmon/netns")
+SUBNET = ipaddress.IPv4Network("192.168.200.0/24")
+# The longest prefix that still holds a gateway and an address.
+LONGEST_PREFIX = 30
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSpec:
+    """What the user asked for. `uplink` None follows the default route; `dns` empty takes the host's servers."""
+
+    name: str = "ip4only"
+    subnet: ipaddress.IPv4Network = SUBNET
+    uplink: str | None = None
+    dns: tuple[ipaddress.IPv4Address, ...] = ()
+    launcher: bool = True
+    members: tuple[str, ...] = ()
+
+    @property
+    def host_link(self) -> str:
+        """The end of the veth pair on the host."""
+        return f"{self.name}-root"
+
+    @property
+    def inner_link(self) -> str:
+        """The end of the veth pair in the namespace."""
+        return f"{self.name}-ns"
+
+    @property
+    def gateway(self) -> str:
+        """The host's address, with its prefix length."""
+        return f"{self.subnet[1]}/{self.subnet.prefixlen}"
+
+    @property
+    def address(self) -> str:
+        """The namespace's address, with its prefix length."""
+        return f"{self.subnet[2]}/{self.subnet.prefixlen}"
+
+    @property
+    def table(self) -> str:
+        """The nftables table of this namespace (family inet)."""
+        return "speedmon" if self.name == "ip4only" else f"speedmon_{self.name}"
+
+    @property
+    def etc(self) -> str:
+        """The folder whose files are shown over /etc inside; iproute2's convention."""
+        return f"/etc/netns/{self.name}"
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """The folders that set-up needs, parents first."""
+        return ("/run/netns", "/etc/netns", self.etc)
+
+    @property
+    def launcher_path(self) -> str:
+        """Where the launcher of this namespace is installed."""
+        return f"/usr/local/bin/{self.name}"
+
+    @property
+    def alias(self) -> str:
+        """The mark on our veth: what tells it from a link that happens to have its name."""
+        return f"speedmon:{self.name}"
+
+
+def parse_spec(  # noqa: PLR0913  one argument a setting
+    name: str,
+    subnet: str,
+    uplink: str,
+    dns: tuple[str, ...] = (),
+    *,
+    launcher: bool = True,
+    members: tuple[str, ...] = (),
+) -> NamespaceSpec:
+    """Return the spec of texts as a user writes them; `uplink` may be "auto".
+
+    Raises:
+        SpecError: naming the text that cannot be used and what would do.
+    """
+    if not NAME.fullmatch(name):
+        raise SpecError(
+            f"{name!r} cannot name a namespace: use a letter, then up to 9 letters or digits, all lower case"
+        )
+    return NamespaceSpec(
+        name=name,
+        subnet=_parse_subnet(subnet),
+        uplink=None if uplink == "auto" else uplink,
+        dns=tuple(_parse_server(server) for server in dns),
+        launcher=launcher,
+        members=members,
+    )
+
+
+def _parse_subnet(text: str) -> ipaddress.IPv4Network:
+    try:
+        subnet = ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise SpecError(f"subnet {text!r} is no IPv4 network such as 192.168.200.0/24: {error}") from None
+    if subnet.prefixlen > LONGEST_PREFIX:
+        raise SpecError(f"subnet {text} is too small: it must hold two hosts (/{LONGEST_PREFIX} or shorter)")
+    return subnet
+
+
+def _parse_server(text: str) -> ipaddress.IPv4Address:
+    try:
+        return ipaddress.IPv4Address(text)
+    except ValueError:
+        raise SpecError(f"name server {text!r} is no IPv4 address, and the namespace has nothing else") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """The interface to the internet: what the namespace is masqueraded to, and the router behind it."""
+
+    link: str
+    mtu: int
+    router: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An interface as the kernel shows it; `addresses` are IPv4 with prefix length."""
+
+    index: int
+    kind: str | None
+    up: bool
+    mtu: int
+    peer_index: int | None = None
+    alias: str | None = None
+    addresses: frozenset[str] = frozenset()
+
+
+class Handle(Enum):
+    """What lies at /run/netns/NAME: nothing, a plain file that a crash left, or a live network namespace."""
+
+    MISSING = "missing"
+    STALE = "stale"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """The launcher and its group as found. `sound`: current, root-owned, right mode and capability."""
+
+    present: bool = False
+    ours: bool = False
+    sound: bool = False
+    compiler: bool = True
+    group_exists: bool = False
+    members: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything of the host that a plan depends on.
+
+    `sysctls` maps (namespace or None, path below /proc/sys) to the value found; `files` maps a path to its text, None
+    where there is none; `table` is the digest of our nftables table as listed, None where there is none. `networks` are
+    the host's routes and addresses apart from ours, each with where it was found; `untuned` are the TCP and UDP
+    settings that differ inside.
+    """
+
+    boot_id: str = ""
+    uplink: Uplink | None = None
+    handle: Handle = Handle.MISSING
+    host_link: Link | None = None
+    inner_link: Link | None = None
+    loopback_up: bool = False
+    default_routes: tuple[tuple[str | None, int | None], ...] = ()
+    sysctls: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
+    untuned: tuple[str, ...] = ()
+    table: str | None = None
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    directories: frozenset[str] = frozenset()
+    networks: tuple[tuple[ipaddress.IPv4Network, str], ...] = ()
+    addresses: frozenset[str] = frozenset()
+    launcher: Launcher = Launcher()
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What earlier calls did to this machine, so that it can be taken back; kept in a file (`netns.journal`).
+
+    `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
+    as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them.
+    """
+
+    boot_id: str = ""
+    sysctls: dict[str, str] = field(default_factory=dict)
+    ruleset: str | None = None
+    table: str | None = None
+    made_group: bool = False
+    made_directories: tuple[str, ...] = ()

@@ -1,0 +1,363 @@
+"""Pure: (wanted, observed, journal) -> ordered steps, for set-up and for the way back. No clock, no file, no log.
+
+A step is planned only for what differs, so a second set-up plans nothing. Order matters twice: IPv6 is off inside
+before any link is there, and the firewall is loaded before the first interface forwards.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from netns import resolver, ruleset, steps
+from netns.errors import ForeignStateError, NoUplinkError, SpecError
+from netns.model import GROUP, STATE_DIRECTORIES, Handle, Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netns.model import Link, NamespaceSpec, Observed, Uplink
+    from netns.steps import Step
+
+ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
+IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
+# Any group may open an ICMP socket, so that ping works without a capability; a new namespace allows none.
+PING = ("net/ipv4/ping_group_range", "0\t2147483647")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in order, the journal to keep once they are done, and notes for the user."""
+
+    steps: tuple[Step, ...]
+    journal: Journal
+    notes: tuple[str, ...] = ()
+
+
+def setup(spec: NamespaceSpec, seen: Observed, journal: Journal) -> Plan:
+    """Plan what is missing for `spec`.
+
+    Raises:
+        NoUplinkError: the host has no IPv4 default route.
+        ForeignStateError: somebody else's link, namespace, file or program has one of our names.
+        SpecError: the subnet overlaps a network of the host.
+    """
+    uplink = _need_uplink(spec, seen)
+    journal = _of_this_boot(journal, seen)
+    _refuse_foreign(spec, seen, journal)
+    _refuse_overlap(spec, seen)
+    rules, commands = _rules(spec, seen, journal, uplink)
+    ordered = (
+        *_namespace(spec, seen),
+        *_links(spec, seen, uplink),
+        *_table(seen, journal, rules, commands),
+        *_forwarding(spec, seen, journal, uplink),
+        *_files(spec, seen, uplink),
+        *_launcher(spec, seen),
+    )
+    return Plan(ordered, _journal_after(ordered, seen, journal, ruleset.digest(commands)), _notes(spec, seen))
+
+
+def teardown(spec: NamespaceSpec, seen: Observed, journal: Journal, *, keep_launcher: bool = False) -> Plan:
+    """Plan the removal of what we made and nothing else; somebody else's link or launcher of our name is left alone.
+
+    Raises:
+        ForeignStateError: the namespace of that name is not ours.
+    """
+    journal = _of_this_boot(journal, seen)
+    if seen.host_link is None or seen.host_link.alias == spec.alias:
+        _refuse_foreign_namespace(spec, seen, journal)
+    ordered = (
+        *([steps.DeleteTable(spec.table)] if seen.table else []),
+        *_restore(seen, journal, keep=None),
+        *([steps.DeleteLink(spec.host_link)] if seen.host_link and seen.host_link.alias == spec.alias else []),
+        *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
+        *(steps.RemoveFile(path) for path, text in seen.files.items() if text is not None and resolver.is_ours(text)),
+        *([] if keep_launcher else _remove_launcher(spec, seen, journal)),
+        *(steps.RemoveDirectory(path) for path in reversed(spec.directories) if _removable(path, seen, journal)),
+    )
+    kept = (
+        Journal(made_group=journal.made_group, made_directories=journal.made_directories)
+        if keep_launcher
+        else Journal()
+    )
+    return Plan(ordered, kept)
+
+
+def _need_uplink(spec: NamespaceSpec, seen: Observed) -> Uplink:
+    if seen.uplink is not None:
+        return seen.uplink
+    if spec.uplink:
+        raise SpecError(f"there is no interface {spec.uplink!r} to be the uplink; `ip link` lists them")
+    raise NoUplinkError(
+        "the host has no IPv4 default route, so there is no uplink; connect it or name one with --uplink"
+    )
+
+
+def _of_this_boot(journal: Journal, seen: Observed) -> Journal:
+    if journal.boot_id == seen.boot_id:
+        return journal
+    return Journal(made_group=journal.made_group, made_directories=journal.made_directories)
+
+
+def _refuse_foreign(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
+    link = seen.host_link
+    if link and link.alias != spec.alias:
+        raise ForeignStateError(
+            f"the interface {spec.host_link} is there and is not speedmon's;"
+            f" remove it (ip link delete {spec.host_link}) or choose another --name"
+        )
+    _refuse_foreign_namespace(spec, seen, journal)
+    if spec.launcher and seen.launcher.present and not seen.launcher.ours:
+        raise ForeignStateError(
+            f"{spec.launcher_path} is there and is not speedmon's launcher; move it away or use --no-launcher"
+        )
+
+
+def _refuse_foreign_namespace(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
+    if seen.handle is Handle.LIVE and seen.host_link is None and journal.boot_id != seen.boot_id:
+        raise ForeignStateError(
+            f"the namespace {spec.name} is there and is not speedmon's;"
+            f" remove it (ip netns delete {spec.name}) or choose another --name"
+        )
+
+
+def _refuse_overlap(spec: NamespaceSpec, seen: Observed) -> None:
+    where = next((where for network, where in seen.networks if _overlap(network, spec.subnet)), None)
+    if where is None:
+        return
+    free = next(candidate for candidate in _candidates() if not any(_overlap(n, candidate) for n, _ in seen.networks))
+    raise SpecError(f"subnet {spec.subnet} overlaps {where}; use another, such as --subnet {free}")
+
+
+def _overlap(network: IPv4Network, other: IPv4Network) -> bool:
+    return network.prefixlen > 0 and network.overlaps(other)
+
+
+def _candidates() -> Iterator[IPv4Network]:
+    for third in range(200, 255):
+        yield IPv4Network(f"192.168.{third}.0/24")
+    for second in range(200, 255):
+        yield IPv4Network(f"10.{second}.200.0/24")
+    yield IPv4Network("100.127.200.0/24")
+
+
+def _rules(
+    spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink
+) -> tuple[ruleset.Rules, tuple[ruleset.Command, ...]]:
+    servers = _resolver(spec, seen, uplink).servers
+    rules = ruleset.Rules(
+        table=spec.table,
+        host_link=spec.host_link,
+        subnet=str(spec.subnet),
+        uplink=uplink.link,
+        host_dns=tuple(server for server in servers if server in seen.addresses),
+        guard=_forwards_for_us(seen, journal, uplink),
+    )
+    return rules, ruleset.commands(rules)
+
+
+def _forwards_for_us(seen: Observed, journal: Journal, uplink: Uplink) -> bool:
+    key = _forward(uplink.link)
+    ours = key in journal.sysctls or seen.sysctls.get((None, key)) != "1"
+    return ours and seen.sysctls.get((None, ALL_FORWARDING)) == "0"
+
+
+def _namespace(spec: NamespaceSpec, seen: Observed) -> list[Step]:
+    ordered: list[Step] = []
+    if seen.handle is Handle.STALE:
+        ordered.append(steps.DeleteNamespace(spec.name))
+    if seen.handle is not Handle.LIVE:
+        ordered.append(steps.CreateNamespace(spec.name))
+    wanted = [(IPV6_SWITCH.format(link), "1") for link in ("all", "default", "lo") if _has_ipv6(seen)]
+    ordered += [
+        steps.SetSysctl(key, value, spec.name)
+        for key, value in [*wanted, PING]
+        if seen.sysctls.get((spec.name, key)) != value
+    ]
+    if seen.untuned:
+        ordered.append(steps.CopyTuning(spec.name, seen.untuned))
+    return ordered
+
+
+def _has_ipv6(seen: Observed) -> bool:
+    return (None, IPV6_SWITCH.format("all")) in seen.sysctls
+
+
+def _links(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
+    if not _is_pair(spec, seen):
+        return [*_remove_halves(spec, seen), *_new_pair(spec, seen, uplink)]
+    host, inner = seen.host_link, seen.inner_link
+    if host is None or inner is None:
+        return []
+    return [
+        *([steps.SetMtu(spec.host_link, uplink.mtu)] if host.mtu != uplink.mtu else []),
+        *([steps.SetMtu(spec.inner_link, uplink.mtu, spec.name)] if inner.mtu != uplink.mtu else []),
+        *_no_ipv6_on_links(spec, seen),
+        *([steps.AddAddress(spec.host_link, spec.gateway)] if spec.gateway not in host.addresses else []),
+        *([steps.SetLinkUp(spec.host_link)] if not host.up else []),
+        *([steps.SetLinkUp("lo", spec.name)] if not seen.loopback_up else []),
+        *([steps.AddAddress(spec.inner_link, spec.address, spec.name)] if spec.address not in inner.addresses else []),
+        *([steps.SetLinkUp(spec.inner_link, spec.name)] if not inner.up else []),
+        *([_default_route(spec)] if not seen.default_routes or not inner.up else []),
+    ]
+
+
+def _is_pair(spec: NamespaceSpec, seen: Observed) -> bool:
+    """Tell whether the two ends are one pair with nothing on it but what belongs there."""
+    host, inner = seen.host_link, seen.inner_link
+    if host is None or inner is None or not _are_joined(host, inner):
+        return False
+    route = (str(spec.subnet[1]), inner.index)
+    return (
+        host.addresses <= {spec.gateway} and inner.addresses <= {spec.address} and set(seen.default_routes) <= {route}
+    )
+
+
+def _are_joined(host: Link, inner: Link) -> bool:
+    return host.peer_index == inner.index and inner.peer_index == host.index
+
+
+def _remove_halves(spec: NamespaceSpec, seen: Observed) -> list[Step]:
+    host, inner = seen.host_link, seen.inner_link
+    goes_along = host is not None and inner is not None and _are_joined(host, inner)
+    return [
+        *([steps.DeleteLink(spec.host_link)] if host else []),
+        *([steps.DeleteLink(spec.inner_link, spec.name)] if inner and not goes_along else []),
+    ]
+
+
+def _new_pair(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
+    unswitched = dataclasses.replace(
+        seen, sysctls={place: value for place, value in seen.sysctls.items() if not _is_of_pair(spec, place[1])}
+    )
+    return [
+        steps.CreateVeth(spec.host_link, spec.inner_link, spec.name, uplink.mtu, alias=spec.alias),
+        *_no_ipv6_on_links(spec, unswitched),
+        steps.AddAddress(spec.host_link, spec.gateway),
+        steps.SetLinkUp(spec.host_link),
+        steps.SetLinkUp("lo", spec.name),
+        steps.AddAddress(spec.inner_link, spec.address, spec.name),
+        steps.SetLinkUp(spec.inner_link, spec.name),
+        _default_route(spec),
+    ]
+
+
+def _is_of_pair(spec: NamespaceSpec, key: str) -> bool:
+    return f"/{spec.host_link}/" in key or f"/{spec.inner_link}/" in key
+
+
+def _no_ipv6_on_links(spec: NamespaceSpec, seen: Observed) -> list[Step]:
+    ends = ((None, spec.host_link), (spec.name, spec.inner_link))
+    return [
+        steps.SetSysctl(IPV6_SWITCH.format(link), "1", netns)
+        for netns, link in ends
+        if _has_ipv6(seen) and seen.sysctls.get((netns, IPV6_SWITCH.format(link))) != "1"
+    ]
+
+
+def _default_route(spec: NamespaceSpec) -> Step:
+    return steps.AddRoute("default", str(spec.subnet[1]), spec.inner_link, spec.name)
+
+
+def _table(seen: Observed, journal: Journal, rules: ruleset.Rules, commands: tuple[ruleset.Command, ...]) -> list[Step]:
+    unchanged = journal.ruleset == ruleset.digest(commands) and seen.table is not None and journal.table == seen.table
+    return [] if unchanged else [steps.LoadTable(rules.table, commands)]
+
+
+def _forwarding(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> list[Step]:
+    """The incoming interface decides whether a packet is forwarded: ours for what leaves, the uplink for replies."""
+    fresh_pair = not _is_pair(spec, seen)
+    veth, out = _forward(spec.host_link), _forward(uplink.link)
+    ordered: list[Step] = _restore(seen, journal, keep=out)
+    if fresh_pair or seen.sysctls.get((None, veth)) != "1":
+        ordered.append(steps.SetSysctl(veth, "1"))
+    if (found := seen.sysctls.get((None, out))) != "1":
+        ordered.append(steps.SetSysctl(out, "1", previous=found))
+    return ordered
+
+
+def _forward(link: str) -> str:
+    return f"net/ipv4/conf/{link}/forwarding"
+
+
+def _restore(seen: Observed, journal: Journal, keep: str | None) -> list[Step]:
+    """Put back what we changed, unless somebody changed it since or has come to depend on it."""
+    if seen.sysctls.get((None, ALL_FORWARDING)) != "0":
+        return []
+    return [
+        steps.SetSysctl(key, previous)
+        for key, previous in journal.sysctls.items()
+        if key != keep and seen.sysctls.get((None, key)) == "1" and previous != "1"
+    ]
+
+
+def _resolver(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> resolver.Resolver:
+    return resolver.choose(spec, (seen.files.get(source) for source in resolver.SOURCES), uplink.router)
+
+
+def _files(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
+    wanted = {f"{spec.etc}/resolv.conf": resolver.resolv_conf(_resolver(spec, seen, uplink), spec.name)}
+    if (host := seen.files.get(resolver.NSSWITCH)) is not None:
+        wanted[f"{spec.etc}/nsswitch.conf"] = resolver.nsswitch_conf(host, spec.name)
+    writes: list[Step] = [
+        steps.WriteFile(path, text, previous=seen.files.get(path))
+        for path, text in wanted.items()
+        if seen.files.get(path) != text and _replaceable(seen.files.get(path))
+    ]
+    folders = [path for path in spec.directories if path.startswith("/etc") and path not in seen.directories]
+    return [*(steps.MakeDirectory(path) for path in folders), *writes]
+
+
+def _replaceable(found: str | None) -> bool:
+    return found is None or resolver.is_ours(found)
+
+
+def _launcher(spec: NamespaceSpec, seen: Observed) -> list[Step]:
+    if not spec.launcher:
+        return []
+    ordered: list[Step] = [] if seen.launcher.group_exists else [steps.CreateGroup(GROUP)]
+    ordered += [steps.AddMember(user, GROUP) for user in spec.members if user not in seen.launcher.members]
+    if not seen.launcher.sound and seen.launcher.compiler:
+        ordered.append(steps.PlaceLauncher(spec.name, spec.launcher_path, GROUP))
+    return ordered
+
+
+def _remove_launcher(spec: NamespaceSpec, seen: Observed, journal: Journal) -> list[Step]:
+    ordered: list[Step] = [steps.RemoveLauncher(spec.launcher_path)] if seen.launcher.ours else []
+    if journal.made_group and seen.launcher.group_exists:
+        ordered.append(steps.DeleteGroup(GROUP))
+    return ordered
+
+
+def _removable(path: str, seen: Observed, journal: Journal) -> bool:
+    return path in seen.directories and path in journal.made_directories
+
+
+def _journal_after(ordered: tuple[Step, ...], seen: Observed, journal: Journal, rules_digest: str) -> Journal:
+    """Return the journal for when the steps are done; it is also right when they are done half."""
+    changed = {step.key: step.previous for step in ordered if isinstance(step, steps.SetSysctl) and step.previous}
+    made = {step.path for step in ordered if isinstance(step, steps.MakeDirectory)}
+    # /run/netns is made along with the first namespace, the others with the journal itself.
+    made |= {path for path in ("/run/netns", *STATE_DIRECTORIES) if path not in seen.directories}
+    return Journal(
+        boot_id=seen.boot_id,
+        sysctls={**changed, **journal.sysctls},
+        ruleset=rules_digest,
+        table=journal.table,
+        made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
+        made_directories=tuple(sorted({*journal.made_directories, *made})),
+    )
+
+
+def _notes(spec: NamespaceSpec, seen: Observed) -> tuple[str, ...]:
+    notes = [
+        f"{path} is somebody else's and was kept"
+        for path in (f"{spec.etc}/resolv.conf", f"{spec.etc}/nsswitch.conf")
+        if not _replaceable(seen.files.get(path))
+    ]
+    if spec.launcher and not seen.launcher.sound and not seen.launcher.compiler:
+        notes.append("no C compiler, so no launcher: only root can enter; apt install musl-tools and run this again")
+    return tuple(notes)

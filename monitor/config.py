@@ -11,6 +11,7 @@ import difflib
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
+from urllib.parse import quote
 
 import msgspec
 
@@ -33,16 +34,21 @@ def load(file: Path | None, environ: Mapping[str, str], uid: int) -> Settings:
     Raises:
         ConfigError: the file cannot be read or is no TOML, or a section, key or value is wrong; all are listed.
     """
-    file = file or _find(environ)
+    file = file_in_use(file, environ)
     values, source = (_read(file), str(file)) if file else ({}, "configuration")
     mistakes: list[str] = []
     settings = _build(_merge(values, _from_environ(environ, mistakes)), source, mistakes)
     if mistakes:
         raise ConfigError("; ".join(mistakes))
     if not settings.database.url:
-        url = f"sqlite:///{paths.state_dir(environ, uid) / 'speedmon.db'}"
+        url = f"sqlite:///{quote(str(paths.state_dir(environ, uid) / 'speedmon.db'))}"
         settings = dataclasses.replace(settings, database=dataclasses.replace(settings.database, url=url))
     return settings
+
+
+def file_in_use(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the file that `load` reads: the one named, else the first one found; None when there is none."""
+    return file or _find(environ)
 
 
 def sections() -> dict[str, type]:
@@ -102,8 +108,8 @@ def _merge(below: Values, above: Values) -> Values:
 
 def _build(values: Values, source: str, mistakes: list[str]) -> Settings:
     known = sections()
-    for name in values.keys() - known.keys():
-        mistakes.append(f"{source}: unknown section [{name}]{_suggest(name, known)}")
+    unknown = (name for name in values if name not in known)
+    mistakes.extend(f"{source}: unknown section [{name}]{_suggest(name, known)}" for name in unknown)
     built = {
         name: _section(name, known[name], found, source, mistakes) for name, found in values.items() if name in known
     }

@@ -1,19 +1,20 @@
 """Connections to the store: `open_reader` and `open_writer`. Both make the database, or bring its schema up to date.
 
-Alembic is imported only when there is something to upgrade; whatever SQLite alone does lives in `monitor.store.sqlite`.
+Alembic is imported only when there is something to upgrade; what SQLite alone does lives in `monitor.store.sqlite`.
 """
 
 from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Engine, create_engine, inspect, make_url, select, table
+from sqlalchemy import URL, Engine, column, create_engine, inspect, make_url, select, table
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
-from sqlalchemy.sql import column
 
+from monitor import preflight
 from monitor.errors import StoreError
 from monitor.store import sqlite
 from monitor.store.tables import SCHEMA_VERSION
@@ -28,15 +29,14 @@ _VERSION_TABLE = "alembic_version"
 
 @contextmanager
 def open_reader(url: str) -> Iterator[Connection]:
-    """Yield a connection that sees one moment of the store; what is not a read is refused.
+    """Yield a connection that sees one moment of the store; anything but a read is refused.
 
     Raises:
         StoreError: the store cannot be opened, made or read, or is newer than this program.
     """
-    place = parse(url)
-    with explained(place):
-        _bring_up_to_date(place)
-        with engine_of(place, writes=False).connect() as connection, connection.begin():
+    with explained(url):
+        _bring_up_to_date(url)
+        with engine_of(url, writes=False).connect() as connection, connection.begin():
             yield connection
 
 
@@ -49,54 +49,56 @@ def open_writer(url: str) -> Iterator[Connection]:
         StoreFullError: there is no room to write.
         StoreBusyError: another process held the write lock for too long.
     """
-    place = parse(url)
-    with explained(place):
-        _bring_up_to_date(place)
-        with engine_of(place, writes=True).begin() as connection:
+    with explained(url):
+        _bring_up_to_date(url)
+        with engine_of(url, writes=True).begin() as connection:
             yield connection
 
 
-def parse(url: str) -> URL:
-    """Return the URL of a database.
-
-    Raises:
-        StoreError: the text is no URL that SQLAlchemy reads.
-    """
-    try:
-        return make_url(url)
-    except ArgumentError as error:
-        raise StoreError(f"{url!r} is no database URL: write one such as {sqlite.EXAMPLE_URL}") from error
-
-
 @contextmanager
-def explained(place: URL) -> Iterator[None]:
+def explained(url: str) -> Iterator[None]:
     """Turn errors of SQLAlchemy and of the driver below it into a `StoreError` that names the database."""
     try:
         yield
-    except (NoSuchModuleError, ImportError) as error:
-        raise StoreError(f"{place}: no driver for this kind of database: {error}") from error
     except DBAPIError as error:
-        raise _explain(error.orig or error, place) from error
+        raise _explain(error.orig or error, url) from error
     except SQLAlchemyError as error:
-        raise StoreError(f"{place}: {error}") from error
+        raise StoreError(f"{preflight.masked(url)}: {error}") from error
 
 
-def _explain(error: BaseException, place: URL) -> StoreError:
-    if _is_sqlite(place):
-        return sqlite.explain(error, sqlite.file_of(place))
-    return StoreError(f"{place}: {error}")
+def _explain(error: BaseException, url: str) -> StoreError:
+    file = preflight.file_of(url)
+    return sqlite.explain(error, file) if file else StoreError(f"{preflight.masked(url)}: {error}")
 
 
-def engine_of(place: URL, *, writes: bool) -> Engine:
-    """Return the engine for a URL; it keeps compiled statements but no connection."""
-    if not writes and _is_sqlite(place) and sqlite.needs_immutable(sqlite.file_of(place)):
+def engine_of(url: str, *, writes: bool) -> Engine:
+    """Return the engine for a URL; it keeps compiled statements but no connection.
+
+    Raises:
+        StoreError: the URL cannot be used.
+    """
+    place = _parse(url)
+    if not writes and _is_sqlite(place) and sqlite.needs_immutable(Path(place.database or "")):
         place = sqlite.immutable(place)
     return _engine(place, writes)
 
 
+def _parse(url: str) -> URL:
+    file = preflight.file_of(url)
+    try:
+        place = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise StoreError(f"{preflight.masked(url)!r}: {error}: write a URL such as {preflight.EXAMPLE_URL}") from error
+    # Releases of SQLAlchemy differ in how they read %20, so the path is the one that the preflight looked at.
+    return place.set(database=str(file)) if file else place
+
+
 @functools.lru_cache(maxsize=8)
 def _engine(place: URL, writes: bool) -> Engine:
-    engine = create_engine(place, poolclass=NullPool)
+    try:
+        engine = create_engine(place, poolclass=NullPool)
+    except (NoSuchModuleError, ImportError) as error:
+        raise StoreError(f"{place}: the driver for this database is missing: {error}") from error
     if _is_sqlite(place):
         sqlite.set_up(engine, writes=writes)
     return engine
@@ -113,25 +115,25 @@ def version_of(connection: Connection) -> str | None:
         StoreError: there are tables but none of ours.
     """
     names = inspect(connection).get_table_names()
-    if _VERSION_TABLE not in names:
-        if names:
-            raise StoreError(f"{connection.engine.url}: holds tables of another program: name a file of its own")
+    if _VERSION_TABLE in names:
+        return connection.scalar(select(column("version_num")).select_from(table(_VERSION_TABLE)))
+    if names:
+        raise StoreError(
+            f"{connection.engine.url}: holds tables of another program: give speedmon a database of its own"
+        )
+    return None
+
+
+def _bring_up_to_date(url: str) -> None:
+    if _version(url) != SCHEMA_VERSION:
+        from monitor.store.upgrade import upgrade  # noqa: PLC0415  alembic takes time that a current store need not pay
+
+        upgrade(url)
+
+
+def _version(url: str) -> str | None:
+    file = preflight.file_of(url)
+    if file and sqlite.is_new(file):
         return None
-    return connection.scalar(select(column("version_num")).select_from(table(_VERSION_TABLE)))
-
-
-def _bring_up_to_date(place: URL) -> None:
-    if _version(place) != SCHEMA_VERSION:
-        from monitor.store.upgrade import upgrade  # noqa: PLC0415  alembic costs time that a current store need not pay
-
-        upgrade(place)
-
-
-def _version(place: URL) -> str | None:
-    if _is_sqlite(place):
-        file = sqlite.file_of(place)
-        if not file.exists():
-            sqlite.prepare(file)
-            return None
-    with engine_of(place, writes=False).connect() as connection:
+    with engine_of(url, writes=False).connect() as connection:
         return version_of(connection)

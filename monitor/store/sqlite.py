@@ -1,8 +1,4 @@
-"""All that is special about SQLite: the file behind a URL, pragmas, transactions, and what its errors mean.
-
-A file that may not be written can still be read: without the right to make the files that WAL needs beside it, the
-connection is opened as immutable.
-"""
+"""All that is special about SQLite: its file, its pragmas, how its transactions begin, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -14,69 +10,58 @@ from typing import TYPE_CHECKING
 from sqlalchemy import event
 
 from monitor.errors import StoreBusyError, StoreError, StoreFullError
+from monitor.preflight import obstacle
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-EXAMPLE_URL = "sqlite:////var/lib/speedmon/speedmon.db"
 BUSY_TIMEOUT_MS = 5000
-# Below this an input/output error is taken for a full disk: SQLite cannot tell them apart when it grows its WAL index.
-_ALMOST_NOTHING = 64 * 1024
-_FULL = frozenset({sqlite3.SQLITE_FULL})
+# With less room than this an input/output error is a full disk: SQLite does not say so when it grows its WAL index.
+_NEXT_TO_NOTHING = 64 * 1024
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
+_REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
 
 
-def file_of(url: URL) -> Path:
-    """Return the file behind a SQLite URL.
-
-    Raises:
-        StoreError: the URL names a database in memory, which would keep nothing, or a `file:` URI.
-    """
-    name = url.database or ":memory:"
-    if name == ":memory:" or name.startswith("file:"):
-        raise StoreError(f"{url}: name a file, such as {EXAMPLE_URL}")
-    return Path(name)
-
-
-def prepare(file: Path) -> None:
-    """Make the directory of a database that is yet to be created.
+def is_new(file: Path) -> bool:
+    """Tell whether there is no database yet.
 
     Raises:
-        StoreError: it cannot be made.
+        StoreError: we may not look.
     """
     try:
-        file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return file.stat().st_size == 0
+    except FileNotFoundError:
+        return True
     except OSError as error:
-        raise StoreError(f"{file.parent}: cannot be made: {error.strerror}") from error
+        raise StoreError(f"{file}: {error.strerror}: check the path, or set SPEEDMON_DATABASE_URL") from error
 
 
 def needs_immutable(file: Path) -> bool:
-    """Tell whether the file can be read only as immutable: no right to make the files beside it, and none there."""
-    return file.is_file() and not os.access(file.parent, os.W_OK) and not _beside(file, "-wal").exists()
+    """Tell whether the file can be read only as it lies: no right to make the files that WAL needs beside it."""
+    wal = file.with_name(f"{file.name}-wal")
+    return not os.access(file.parent, os.W_OK, effective_ids=True) and not wal.exists()
 
 
-def immutable(url: URL) -> URL:
-    """Return the URL that reads the file without any lock or file beside it."""
-    quoted = str(file_of(url).absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return url.set(database=f"file:{quoted}").update_query_dict({"mode": "ro", "immutable": "1", "uri": "true"})
+def immutable(place: URL) -> URL:
+    """Return the URL that reads a file without a lock and without files beside it (https://sqlite.org/uri.html)."""
+    uri = Path(place.database or "").absolute().as_uri()
+    return place.set(database=uri).update_query_dict({"mode": "ro", "immutable": "1", "uri": "true"})
 
 
 def set_up(engine: Engine, *, writes: bool) -> None:
-    """Give an engine the pragmas, and transactions that SQLite really begins when they begin.
+    """Give an engine the pragmas, and transactions that begin in SQLite when they begin here.
 
-    Python's driver begins a transaction only before a write, which loses updates between processes.
+    Python's driver begins one only before the first write, which loses updates between processes.
     """
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     def connected(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL" if writes else "PRAGMA query_only = ON")
-        if writes:
-            _use_wal(connection)
+        try:
+            _configure(connection, writes=writes)
+        except sqlite3.Error:
+            connection.close()
+            raise
 
     def began(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
@@ -85,8 +70,19 @@ def set_up(engine: Engine, *, writes: bool) -> None:
     event.listen(engine, "begin", began)
 
 
+def _configure(connection: sqlite3.Connection, *, writes: bool) -> None:
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    if writes:
+        _use_wal(connection)
+    else:
+        connection.execute("PRAGMA query_only = ON")
+
+
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL, which lasts; while another process holds a lock it stays as it is, which is as safe."""
+    """Switch the file to WAL, which lasts; while another process is in the way it stays as it is, which is as safe."""
     try:
         connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
@@ -94,17 +90,24 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             raise
 
 
+def problems(connection: Connection) -> list[str]:
+    """Return what SQLite finds wrong with the file; reads all of it."""
+    found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check") if row[0] != "ok"]
+    orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    return found + [f"{row[0]} row {row[1]} belongs to no row of {row[2]}" for row in orphans]
+
+
 def explain(error: BaseException, file: Path) -> StoreError:
-    """Return what an error of the driver means for the user, as one line that names the file and the mend."""
+    """Return what an error of the driver means for the user: one line that names the file and the mend."""
     code = _code(error)
-    if code in _FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(file) < _ALMOST_NOTHING):
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(file) < _NEXT_TO_NOTHING):
         return StoreFullError(f"{file}: no space left on its device: free some")
     if code in _BUSY:
-        return StoreBusyError(f"{file}: locked by another process for {BUSY_TIMEOUT_MS // 1000} s: try again")
+        return StoreBusyError(f"{file}: another process held its lock for {BUSY_TIMEOUT_MS // 1000} s: try again")
     if code in _DAMAGED:
         return StoreError(f"{file}: is damaged or no SQLite database ({error}): move it away or restore a backup")
     if code in _REFUSED:
-        return StoreError(f"{file}: cannot be used ({error}): check its owner, or set SPEEDMON_DATABASE_URL")
+        return StoreError(f"{file}: {obstacle(file) or error}: run as its owner, or set SPEEDMON_DATABASE_URL")
     return StoreError(f"{file}: {error}")
 
 
@@ -117,9 +120,5 @@ def _free_bytes(file: Path) -> int:
     try:
         room = os.statvfs(file.parent)
     except OSError:
-        return _ALMOST_NOTHING
+        return _NEXT_TO_NOTHING
     return room.f_bavail * room.f_frsize
-
-
-def _beside(file: Path, suffix: str) -> Path:
-    return file.with_name(file.name + suffix)

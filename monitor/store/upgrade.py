@@ -14,26 +14,36 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import migrations
+from monitor import preflight
 from monitor.errors import StoreError
 from monitor.store.open import engine_of, explained, version_of
 from monitor.store.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import Connection
 
 
-def upgrade(place: URL) -> tuple[str | None, str]:
-    """Upgrade the schema to this program's; return the revisions before (None: the database was empty) and after.
+def upgrade(url: str) -> str | None:
+    """Make the schema, or bring it to SCHEMA_VERSION; return the revision before, None when there was none.
 
     Raises:
-        StoreError: the database cannot be written, is another program's, or newer than this program.
+        StoreError: the database cannot be written, is another program's, or is newer than this program.
     """
-    with explained(place), engine_of(place, writes=True).begin() as connection:
+    if file := preflight.file_of(url):
+        preflight.make_directory(file)
+    with explained(url), engine_of(url, writes=True).begin() as connection:
         found = version_of(connection)
         if found != SCHEMA_VERSION:
-            _refuse_newer(found, place)
-            _run_scripts(connection)
-    return found, SCHEMA_VERSION
+            _refuse_newer(found, url)
+            run_scripts(connection)
+    return found
+
+
+def run_scripts(connection: Connection, revision: str = "head") -> None:
+    """Run the scripts up to a revision in the transaction of `connection`."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def script_head() -> str | None:
@@ -41,17 +51,12 @@ def script_head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def _refuse_newer(found: str | None, place: URL) -> None:
+def _refuse_newer(found: str | None, url: str) -> None:
     if found is not None and found > SCHEMA_VERSION:
         raise StoreError(
-            f"{place}: its schema {found} is newer than this program, which knows {SCHEMA_VERSION}: upgrade speedmon"
+            f"{preflight.masked(url)}: its schema {found} is newer than this speedmon, which knows {SCHEMA_VERSION}:"
+            " install the release that wrote it"
         )
-
-
-def _run_scripts(connection: Connection) -> None:
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
 
 
 def _config() -> Config:

@@ -1,0 +1,70 @@
+"""`speedmon config`: write a configuration file, or show the one in force."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from monitor import config, config_text, paths
+from monitor.cli.options import config_option, settings_of
+from monitor.errors import OutputError, UsageError
+
+
+@click.group(name="config")
+def group() -> None:
+    """Write or show the configuration."""
+
+
+@group.command()
+@click.option("--output", type=click.Path(path_type=Path), help="Where to write; - is standard output.")
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@config_option
+@click.pass_context
+def init(ctx: click.Context, output: Path | None, force: bool) -> None:
+    """Write a file with every setting, its help and its default.
+
+    It goes where speedmon looks for it: --config, $SPEEDMON_CONFIG, /etc/speedmon for root, else ~/.config/speedmon.
+    """
+    file = output or ctx.find_root().obj or _usual_file()
+    if file == Path("-"):
+        click.echo(config_text.template(), nl=False)
+        return
+    _write(file, config_text.template(), force=force)
+    click.echo(f"wrote {file}")
+
+
+@group.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@config_option
+@click.pass_context
+def show(ctx: click.Context, as_json: bool) -> None:
+    """Print the settings in force: the file, the environment on top, defaults for the rest."""
+    settings = settings_of(ctx)
+    file = config.file_in_use(ctx.find_root().obj, os.environ)
+    if as_json:
+        shown = {"file": str(file) if file else None, "settings": config_text.as_dict(settings)}
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        return
+    click.echo(f"# from {file or 'no file'}, the environment and the defaults\n")
+    click.echo(config_text.effective(settings), nl=False)
+
+
+def _usual_file() -> Path:
+    if named := os.environ.get("SPEEDMON_CONFIG"):
+        return Path(named)
+    candidates = paths.config_files(os.environ)
+    return candidates[-1] if os.geteuid() == 0 else candidates[0]
+
+
+def _write(file: Path, text: str, *, force: bool) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w" if force else "x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{file}: is there already: --force overwrites it, --output names another") from error
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,66 @@
+"""The configuration as TOML text: what `config init` writes and `config show` prints. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from monitor import config
+from monitor.preflight import masked
+from monitor.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HEAD = """\
+# Configuration of speedmon. Each line shows a default; take away its first # to change it.
+# The environment overrules this file: SPEEDMON_COLLECT__TIMEOUT_S is timeout_s below [collect],
+# SPEEDMON_DATABASE_URL is url below [database].
+"""
+
+
+def template() -> str:
+    """Return a file with every setting, its help and its default commented out."""
+    defaults = Settings()
+    return _HEAD + "".join(_section_template(name, kind, getattr(defaults, name)) for name, kind in _sections())
+
+
+def effective(settings: Settings) -> str:
+    """Return the settings as TOML; the password of the database's URL is left out."""
+    tables = (_section(name, kind, getattr(settings, name)) for name, kind in _sections())
+    return "\n".join(tables)
+
+
+def as_dict(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the settings by section and key; the password of the database's URL is left out."""
+    values: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
+    values["database"]["url"] = masked(settings.database.url)
+    return values
+
+
+def _sections() -> Iterator[tuple[str, type]]:
+    yield from config.sections().items()
+
+
+def _section_template(name: str, kind: type, defaults: Any) -> str:
+    lines = [f"\n# {(kind.__doc__ or '').strip()}", f"[{name}]"]
+    for key, annotated in config.keys(kind).items():
+        lines += [f"# {config.described(annotated)}", f"#{key} = {_value(getattr(defaults, key))}"]
+    return "\n".join(lines) + "\n"
+
+
+def _section(name: str, kind: type, values: Any) -> str:
+    lines = [f"[{name}]"]
+    lines += [f"{key} = {_value(_shown(name, key, getattr(values, key)))}" for key in config.keys(kind)]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(section: str, key: str, value: Any) -> Any:
+    return masked(value) if (section, key) == ("database", "url") else value
+
+
+def _value(value: Any) -> str:
+    """Return a TOML value; strings, numbers, truth values and lists of strings are written as in JSON."""
+    return json.dumps(value, ensure_ascii=False)

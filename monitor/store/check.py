@@ -1,0 +1,43 @@
+"""Look a database over without changing it: revision, number of runs, and what the database finds wrong with itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor import preflight
+from monitor.errors import StoreError
+from monitor.store import read, sqlite
+from monitor.store.open import engine_of, explained, version_of
+from monitor.store.tables import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a check found; `runs` is None when the schema is not this program's and nothing was counted."""
+
+    version: str | None
+    runs: int | None
+    problems: tuple[str, ...]
+
+
+def check(url: str) -> Health:
+    """Return what there is and what is wrong with it.
+
+    Raises:
+        StoreError: there is no database, or it cannot be read at all.
+    """
+    file = preflight.file_of(url)
+    if file and sqlite.is_new(file):
+        raise StoreError(f"{file}: there is no database yet: `speedmon db upgrade` makes one")
+    with explained(url), engine_of(url, writes=False).connect() as connection, connection.begin():
+        version = version_of(connection)
+        runs = read.count(connection) if version == SCHEMA_VERSION else None
+        return Health(version, runs, tuple(_problems(connection)))
+
+
+def _problems(connection: Connection) -> list[str]:
+    return sqlite.problems(connection) if connection.dialect.name == "sqlite" else []

@@ -1,0 +1,104 @@
+"""Runs as a table for people: local times, Mbit/s, ms, cut to the width of the terminal. Pure and streamed."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from zoneinfo import ZoneInfo
+
+    from monitor.model import Failure, Run
+
+_GAP = "  "
+_HIGHEST_HUNDREDTH = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column: its width, or its share of what the others leave; `from_width` is the narrowest table that shows it."""
+
+    title: str
+    text: Callable[[Run, ZoneInfo], str]
+    width: int = 0
+    share: int = 0
+    from_width: int = 0
+    numeric: bool = False
+
+
+def lines(runs: Iterable[Run], zone: ZoneInfo, width: int) -> Iterator[str]:
+    """Yield the caption, the titles and a line a run, none wider than `width` columns (of 60 or more)."""
+    columns = _fitted(width)
+    yield f"Times in {zone.key}, rates in Mbit/s, latency in ms."
+    yield _line((column.title for column, _ in columns), columns)
+    for run in runs:
+        yield _line((column.text(run, zone) for column, _ in columns), columns)
+
+
+def _fitted(width: int) -> list[tuple[_Column, int]]:
+    """Return the columns that a table of this width shows, each with its own width."""
+    shown = [column for column in _COLUMNS if width >= column.from_width]
+    shares = sum(column.share for column in shown)
+    rest = width - sum(column.width for column in shown) - len(_GAP) * (len(shown) - 1)
+    return [(column, column.width or rest * column.share // shares) for column in shown]
+
+
+def _line(texts: Iterable[str], columns: list[tuple[_Column, int]]) -> str:
+    cells = (_cell(text, width, column) for text, (column, width) in zip(texts, columns, strict=True))
+    return _GAP.join(cells).rstrip()
+
+
+def _cell(text: str, width: int, column: _Column) -> str:
+    text = cut(printable(text), width)
+    padding = " " * (width - _cells(text))
+    return padding + text if column.numeric else text + padding
+
+
+def printable(text: str) -> str:
+    """Return text on one line, without what would move the cursor: an ISP's name comes from the network."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def cut(text: str, width: int) -> str:
+    """Return text that takes at most `width` columns of a terminal, with an ellipsis where it was cut."""
+    if _cells(text) <= width:
+        return text
+    while text and _cells(text) >= width:
+        text = text[:-1]
+    return text + "…"
+
+
+def _cells(text: str) -> int:
+    return sum(_cell_width(char) for char in text)
+
+
+def _cell_width(char: str) -> int:
+    """Return how many columns a character takes: combining marks none, East Asian wide ones two (UAX #11)."""
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _rate(bps: int | None) -> str:
+    if bps is None:
+        return ""
+    mbps = bps / 1e6
+    return "<0.01" if 0 < mbps < _HIGHEST_HUNDREDTH else f"{mbps:.2f}"
+
+
+def _failure(failure: Failure | None) -> str:
+    return f"{failure.kind} ({failure.scope}): {failure.message}" if failure else ""
+
+
+_COLUMNS = (
+    _Column("Time", lambda run, zone: f"{run.started_at.astimezone(zone):%Y-%m-%d %H:%M}", width=16),
+    _Column("Status", lambda run, _: run.status, width=11),
+    _Column("Down", lambda run, _: _rate(run.download_bps), width=8, numeric=True),
+    _Column("Up", lambda run, _: _rate(run.upload_bps), width=8, numeric=True),
+    _Column("Latency", lambda run, _: "" if run.latency_ms is None else f"{run.latency_ms:.1f}", width=7, numeric=True),
+    _Column("ISP", lambda run, _: run.isp or "", share=3, from_width=78),
+    _Column("Server", lambda run, _: (run.server and run.server.name) or "", share=3, from_width=94),
+    _Column("Failure", lambda run, _: _failure(run.failure), share=4, from_width=70),
+)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # IFNAMSIZ leaves 15 characters, and the longer suffix is "-root".
 NAME = re.compile(r"[a-z][a-z0-9]{0,9}")
 GROUP = "speedmon"
+# The highest group id that ping_group_range takes; a user namespace has fewer.
+LAST_GROUP = 2_147_483_647
 # Where the journal lies, parents first.
 STATE_DIRECTORIES = ("/var/lib/speedmon", "/var/lib/speedmon/netns")
 SUBNET = ipaddress.IPv4Network("192.168.200.0/24")
@@ -174,7 +176,7 @@ class Observed:
     `sysctls` maps (namespace or None, path below /proc/sys) to the value found; `files` maps a path to its text, None
     where there is none; `table` is the digest of our nftables table as listed, None where there is none. `networks` are
     the host's routes and addresses apart from ours, each with where it was found; `untuned` are the TCP and UDP
-    settings that differ inside.
+    settings that differ inside; `last_group` is the highest group id that exists where set-up runs.
     """
 
     boot_id: str = ""
@@ -189,9 +191,11 @@ class Observed:
     table: str | None = None
     files: Mapping[str, str | None] = field(default_factory=dict)
     directories: frozenset[str] = frozenset()
+    handles_mounted: bool = False
     networks: tuple[tuple[ipaddress.IPv4Network, str], ...] = ()
     addresses: frozenset[str] = frozenset()
     launcher: Launcher = Launcher()
+    last_group: int = LAST_GROUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,7 @@ class Journal:
 
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
     as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them.
+    `mounted_handles`: the first namespace made a mount of /run/netns.
     """
 
     boot_id: str = ""
@@ -208,3 +213,4 @@ class Journal:
     table: str | None = None
     made_group: bool = False
     made_directories: tuple[str, ...] = ()
+    mounted_handles: bool = False

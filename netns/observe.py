@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import ipaddress
+import os
 from pathlib import Path
 from socket import AF_INET
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netns import firewall, launcher, resolver, ruleset, tuning
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
-from netns.model import GROUP, STATE_DIRECTORIES, Handle, Launcher, Link, Observed, Uplink
+from netns.model import GROUP, LAST_GROUP, STATE_DIRECTORIES, Handle, Launcher, Link, Observed, Uplink
 from netns.plan import ALL_FORWARDING, IPV6_SWITCH, PING
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ def observe(spec: NamespaceSpec, kernel: Kernel) -> Observed:
         table=None if listing is None else ruleset.digest(listing),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in (*spec.directories, *STATE_DIRECTORIES) if Path(path).is_dir()),
+        handles_mounted=os.path.ismount(NETNS_ROOT),
         networks=(*_routes(host, spec), *((address.network, where) for address, where in addresses)),
         addresses=frozenset(str(address.ip) for address, _ in addresses),
         launcher=_launcher(spec),
+        last_group=_last_group(Path("/proc/self/gid_map").read_text()),
     )
 
 
@@ -131,7 +134,7 @@ def _sysctls(
     host += [f"net/ipv4/conf/{link}/forwarding" for link in (*links, *_links_of_the_host())]
     found: dict[tuple[str | None, str], str] = dict(_read(None, host))
     if handle is Handle.LIVE:
-        inside = [IPV6_SWITCH.format(link) for link in ("all", "default", "lo")] + [PING[0]]
+        inside = [IPV6_SWITCH.format(link) for link in ("all", "default", "lo")] + [PING]
         inside += [IPV6_SWITCH.format(spec.inner_link)] if inner_link else []
         found |= dict(_read(spec.name, inside))
     return found
@@ -158,6 +161,12 @@ def _untuned(name: str, handle: Handle) -> tuple[str, ...]:
 
 def _file_paths(spec: NamespaceSpec) -> tuple[str, ...]:
     return (*resolver.SOURCES, resolver.NSSWITCH, f"{spec.etc}/resolv.conf", f"{spec.etc}/nsswitch.conf")
+
+
+def _last_group(gid_map: str) -> int:
+    """Return the highest id of a map of group ids (user_namespaces(7)), as far as ping_group_range takes it."""
+    ranges = [[int(word) for word in line.split()] for line in gid_map.splitlines()]
+    return min(LAST_GROUP, max(first + count - 1 for first, _outside, count in ranges))
 
 
 def _text(path: str) -> str | None:

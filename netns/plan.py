@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
 IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 # Any group may open an ICMP socket, so that ping works without a capability; a new namespace allows none.
-PING = ("net/ipv4/ping_group_range", "0\t2147483647")
+PING = "net/ipv4/ping_group_range"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ def teardown(spec: NamespaceSpec, seen: Observed, journal: Journal, *, keep_laun
         *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
         *(steps.RemoveFile(path) for path, text in seen.files.items() if text is not None and resolver.is_ours(text)),
         *([] if keep_launcher else _remove_launcher(spec, seen, journal)),
+        *([steps.UnmountHandles()] if journal.mounted_handles and seen.handles_mounted else []),
         *(steps.RemoveDirectory(path) for path in reversed(spec.directories) if _removable(path, seen, journal)),
     )
     kept = (
@@ -174,7 +175,7 @@ def _namespace(spec: NamespaceSpec, seen: Observed) -> list[Step]:
     wanted = [(IPV6_SWITCH.format(link), "1") for link in ("all", "default", "lo") if _has_ipv6(seen)]
     ordered += [
         steps.SetSysctl(key, value, spec.name)
-        for key, value in [*wanted, PING]
+        for key, value in [*wanted, (PING, f"0\t{seen.last_group}")]
         if seen.sysctls.get((spec.name, key)) != value
     ]
     if seen.untuned:
@@ -349,6 +350,7 @@ def _journal_after(ordered: tuple[Step, ...], seen: Observed, journal: Journal, 
         table=journal.table,
         made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
         made_directories=tuple(sorted({*journal.made_directories, *made})),
+        mounted_handles=journal.mounted_handles or not seen.handles_mounted,
     )
 
 

@@ -1,0 +1,182 @@
+"""What failed and whose fault it is, from how the engine ended and what it said. Pure.
+
+Asked only when there is no whole result: with one, nothing on stderr and no exit code makes a failure.
+The signs of each engine live in its own module; here is what all of them share.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from signal import Signals
+from typing import TYPE_CHECKING
+
+from monitor.engines import readings
+from monitor.engines.model import Sign
+from monitor.model import Failure, Kind, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitor.engines.model import Engine, Parsed
+    from monitor.process import Ended
+
+MAX_MESSAGE = 300
+# Beyond these a flood of lines or a line without an end would only cost time.
+MAX_COMPLAINTS = 500
+MAX_COMPLAINT = 2_000
+LAUNCHER_REFUSED = 125
+
+# What the parsers say about a result that cannot be used (`monitor.engines.readings.flaw`).
+_FLAWS = (
+    Sign(r"^result with an impossible ", Kind.BAD_OUTPUT, Scope.UNKNOWN),
+    Sign(r"^result without a (download|upload) rate$", Kind.STAGE_FAILED, Scope.UNKNOWN),
+)
+# A shell or a launcher in between tells a signal as 128 + its number.
+_SIGNALS_AS_CODES = {128 + number: number for number in (4, 6, 7, 8, 9, 11)}
+_STAGES = (
+    ("server_list", r"server list"),
+    ("server_selection", r"server selection|best server|servers to test latency|no matched servers|noservers"),
+    ("configuration", r"configuration"),
+    ("latency", r"latency"),
+    ("download", r"download"),
+    ("upload", r"upload"),
+)
+_DECORATION = re.compile(r"^(?:ERROR:|Error: \[\d+\])\s*|^\w+: error:\s*")
+_URLOPEN = re.compile(r"<urlopen error (.*)>")
+
+
+def classify(engine: Engine, ended: Ended, parsed: Parsed, launcher: str | None, timeout_s: float) -> Failure:
+    """Return why a run has no result.
+
+    Args:
+        engine: whose signs are looked for.
+        ended: how its process ended.
+        parsed: what it said.
+        launcher: name of the namespace that it was to be started in; None: it was started on the host.
+        timeout_s: the deadline, for the message.
+    """
+    return (
+        _from_ourselves(ended, parsed, timeout_s)
+        or _from_launcher(ended, launcher)
+        or _from_signal(engine, ended, parsed)
+        or _from_exit_code(engine, ended, parsed)
+        or _from_signs(engine.signs + _FLAWS, ended, parsed)
+        or _from_silence(ended, parsed)
+    )
+
+
+def _from_ourselves(ended: Ended, parsed: Parsed, timeout_s: float) -> Failure | None:
+    if ended.interrupted is not None:
+        return _failure(Kind.INTERRUPTED, Scope.LOCAL, f"ended by {_signal_name(ended.interrupted)}", ended, parsed)
+    if ended.timed_out:
+        last = f"; its last words: {_plain(parsed.complaints[-1])}" if parsed.complaints else ""
+        return _failure(Kind.TIMEOUT, Scope.UNKNOWN, f"no result after {timeout_s:g} s{last}", ended, parsed)
+    return None
+
+
+def _from_launcher(ended: Ended, launcher: str | None) -> Failure | None:
+    prefix = f"{launcher}: ".encode()
+    if ended.exec_errno is not None:
+        what = "the launcher of the namespace" if launcher else "the engine"
+        kind, scope = (Kind.NAMESPACE, Scope.LOCAL) if launcher else (Kind.NOT_INSTALLED, Scope.CONFIG)
+        return Failure(kind, scope, "start", f"{what} cannot be executed: {os.strerror(ended.exec_errno)}")
+    if launcher is None or ended.exit_code != LAUNCHER_REFUSED:
+        return None
+    line = next((line for line in ended.stderr.splitlines() if line.startswith(prefix)), None)
+    if line is None:
+        return None
+    return Failure(Kind.NAMESPACE, Scope.LOCAL, "start", _told(line.decode("utf-8", "replace")), LAUNCHER_REFUSED)
+
+
+def _from_signal(engine: Engine, ended: Ended, parsed: Parsed) -> Failure | None:
+    number = ended.signal or _SIGNALS_AS_CODES.get(ended.exit_code or 0)
+    if number is None:
+        return None
+    known = _from_signs([sign for sign in engine.signs if sign.kind is Kind.CRASHED], ended, parsed)
+    scope, words = _signal_meaning(number)
+    return known or _failure(
+        Kind.CRASHED, scope, f"{engine.name} was ended by {_signal_name(number)}{words}", ended, parsed
+    )
+
+
+def _signal_meaning(number: int) -> tuple[Scope, str]:
+    if number == Signals.SIGKILL:
+        return Scope.LOCAL, ", not by speedmon: out of memory, or somebody"
+    if number == Signals.SIGILL:
+        return Scope.CONFIG, ": built for another processor"
+    if number in {Signals.SIGSEGV, Signals.SIGABRT, Signals.SIGBUS, Signals.SIGFPE}:
+        return Scope.PROVIDER, ""
+    return Scope.LOCAL, ", not by speedmon"
+
+
+def _from_exit_code(engine: Engine, ended: Ended, parsed: Parsed) -> Failure | None:
+    meaning = engine.exit_signs.get(ended.exit_code or 0)
+    if meaning is None:
+        return None
+    named = _from_signs([sign for sign in engine.signs if sign.kind is meaning[0]], ended, parsed)
+    return named or _failure(*meaning, _last_words(engine, ended, parsed), ended, parsed)
+
+
+def _from_signs(signs: tuple[Sign, ...] | list[Sign], ended: Ended, parsed: Parsed) -> Failure | None:
+    """The first sign that any complaint bears: the table goes from the specific to the general, the lines do not."""
+    lines = [*_considered(parsed)]
+    for sign in signs:
+        for line in lines:
+            if re.search(sign.pattern, line):
+                return _failure(sign.kind, sign.scope, line, ended, parsed, sign.stage)
+    return None
+
+
+def _from_silence(ended: Ended, parsed: Parsed) -> Failure:
+    if parsed.noise is not None:
+        message = f"output that is no result: {_plain(parsed.noise)}"
+        return _failure(Kind.BAD_OUTPUT, Scope.UNKNOWN, message, ended, parsed)
+    if ended.exit_code == 0:
+        said = f": {_plain(parsed.complaints[-1])}" if parsed.complaints else ""
+        return _failure(
+            Kind.BAD_OUTPUT, Scope.UNKNOWN, f"ended without a result and without an error{said}", ended, parsed
+        )
+    message = parsed.complaints[-1] if parsed.complaints else f"ended with exit code {ended.exit_code} and said nothing"
+    return _failure(Kind.UNKNOWN, Scope.UNKNOWN, message, ended, parsed)
+
+
+def _failure(  # noqa: PLR0913, PLR0917  the fields of a Failure and what they are drawn from
+    kind: Kind, scope: Scope, message: str, ended: Ended, parsed: Parsed, stage: str | None = None
+) -> Failure:
+    stage = stage or _stage([message]) or parsed.stage or _stage(_considered(parsed))
+    return Failure(kind, scope, stage, _told(message), ended.exit_code, ended.signal)
+
+
+def _considered(parsed: Parsed) -> Iterator[str]:
+    for complaint in parsed.complaints[-MAX_COMPLAINTS:]:
+        yield complaint[:MAX_COMPLAINT]
+
+
+def _stage(lines: list[str] | Iterator[str]) -> str | None:
+    """Return the stage that the words of a line name, the first line that names one."""
+    for line in lines:
+        for stage, pattern in _STAGES:
+            if re.search(pattern, line, re.IGNORECASE):
+                return stage
+    return None
+
+
+def _last_words(engine: Engine, ended: Ended, parsed: Parsed) -> str:
+    return parsed.complaints[-1] if parsed.complaints else f"{engine.name} ended with exit code {ended.exit_code}"
+
+
+def _told(message: str) -> str:
+    return readings.text(_plain(message), MAX_MESSAGE) or "no message"
+
+
+def _plain(line: str) -> str:
+    """Return a line without what its program puts around every error."""
+    return _URLOPEN.sub(r"\1", _DECORATION.sub("", line[:MAX_COMPLAINT])).strip() or line.strip()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,97 @@
+"""`speedmon collect`: run one test now, tell what came of it in one line, exit as documented."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.options import pass_settings
+from monitor.model import Path, Status, Trigger
+
+if TYPE_CHECKING:
+    from monitor.model import Run, Server
+    from monitor.progress import Meter, Silence
+    from monitor.settings import Settings
+
+
+@click.command("collect")
+@click.option("--engine", metavar="NAME", help="Engine: auto, ookla or speedtest-cli.")
+@click.option("--server-id", metavar="ID", help="Test against this server only.")
+@click.option(
+    "--path", type=click.Choice([path.value for path in Path]), help="ip4only: in the namespace; host: outside."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the stored run as one JSON object.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
+@click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
+@pass_settings
+def command(  # noqa: PLR0913, PLR0917  one parameter an option
+    settings: Settings,
+    engine: str | None,
+    server_id: str | None,
+    path: str | None,
+    as_json: bool,
+    quiet: bool,
+    trigger: str,
+) -> int:
+    """Run one speed test and store what came of it.
+
+    Exit codes: 0 measured; 2 usage or configuration; 3 the test failed and is recorded; 4 another test runs, recorded;
+    5 the namespace is missing or not sound, recorded; 6 not permitted, recorded.
+    """
+    from monitor import collect  # noqa: PLC0415  `--help` needs none of it
+    from netns import enter  # noqa: PLC0415  the same
+
+    meter = _meter(quiet=quiet or as_json)
+    world = collect.World(os.environ, os.geteuid(), enter.command, meter=meter)
+    wanted = collect.make_order(settings, engine, path, server_id, Trigger(trigger))
+    run, code = collect.collect(settings, wanted, world)
+    _tell(run, as_json=as_json, quiet=quiet)
+    return code
+
+
+def _meter(*, quiet: bool) -> Meter | Silence:
+    from monitor.progress import Meter, Silence  # noqa: PLC0415  the same
+
+    return Silence() if quiet or not sys.stderr.isatty() else Meter(sys.stderr)
+
+
+def _tell(run: Run, *, as_json: bool, quiet: bool) -> None:
+    if run.failure is not None:
+        click.echo(f"speedmon: test {run.status.value}: {_reason(run)}".encode(), err=True)
+    if as_json and not (quiet and run.status is Status.OK):
+        click.echo(_encoded(run))
+    elif run.status is Status.OK and not quiet:
+        click.echo(summary(run).encode(sys.stdout.encoding or "utf-8", "replace"))
+
+
+def _encoded(run: Run) -> bytes:
+    import msgspec  # noqa: PLC0415  loaded with the settings already
+
+    return msgspec.json.encode(run)
+
+
+def _reason(run: Run) -> str:
+    failure = run.failure
+    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}" if failure else ""
+
+
+def summary(run: Run) -> str:
+    """Return a measured run on one line: download, upload, latency, ISP, server; what is not known is left out."""
+    from monitor.progress import rate  # noqa: PLC0415  the same
+
+    parts = [
+        f"download {rate(run.download_bps)}" if run.download_bps else None,
+        f"upload {rate(run.upload_bps)}" if run.upload_bps else None,
+        f"latency {run.latency_ms:.1f} ms" if run.latency_ms is not None else None,
+        run.isp,
+        _server_words(run.server) if run.server else None,
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _server_words(server: Server) -> str:
+    name = server.name or server.host or (f"server {server.id}" if server.id else "")
+    return f"{name} ({server.location})" if name and server.location else name

@@ -1,0 +1,69 @@
+"""The table of engines and the choice among them. To add one, write its module and add a row here.
+
+A row is "module:attribute", imported only when that engine is asked for. `auto` takes the first row that is installed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from monitor.errors import UsageError
+from monitor.model import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.engines.model import Ask, Engine, Located
+    from monitor.settings import Settings
+
+TABLE = {
+    "ookla": "monitor.engines.ookla:ENGINE",
+    "speedtest-cli": "monitor.engines.speedtest_cli:ENGINE",
+}
+AUTO = "auto"
+_ABSENT = (Kind.NOT_INSTALLED, Kind.WRONG_BINARY)
+
+
+def load(name: str) -> Engine:
+    """Return the engine of that name.
+
+    Raises:
+        UsageError: nobody knows it; the message names those that are known.
+    """
+    target = TABLE.get(name)
+    if target is None:
+        raise UsageError(f"unknown engine {name!r} (known: {', '.join((AUTO, *TABLE))})")
+    module, _, attribute = target.partition(":")
+    engine: Engine = getattr(import_module(module), attribute)
+    return engine
+
+
+def choose(name: str, settings: Settings, environ: Mapping[str, str], ask: Ask) -> tuple[Engine, Located]:
+    """Return the engine to use and where it is; why it cannot be used is in `Located.failure`.
+
+    An engine that is asked for by name is never replaced, nor is one whose place the settings name.
+
+    Raises:
+        UsageError: nobody knows an engine of that name.
+    """
+    if name != AUTO:
+        engine = load(name)
+        return engine, _barred(engine, settings) or engine.locate(settings, environ, ask)
+    engines = [load(known) for known in TABLE]
+    for engine in engines:
+        located = engine.locate(settings, environ, ask)
+        if located.configured or not _absent(located):
+            break
+    return engine, located if located.failure else _barred(engine, settings) or located
+
+
+def _absent(located: Located) -> bool:
+    return located.failure is not None and located.failure.kind in _ABSENT
+
+
+def _barred(engine: Engine, settings: Settings) -> Located | None:
+    from monitor.engines.model import Located  # noqa: PLC0415  it imports process, which the list of names does not need
+
+    failure = engine.barred(settings)
+    return Located(failure=failure) if failure else None

@@ -1,0 +1,91 @@
+"""What an engine is: where to find it, its command line, a pure parser and the signs of its failures.
+
+The types only. To add an engine, write one module with an `ENGINE` of this type and a row in `monitor.engines.TABLE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.process import Ended
+
+if TYPE_CHECKING:
+    from monitor.model import Failure, Kind, Measurement, Scope
+    from monitor.settings import Settings
+
+# Runs a short command that needs no network, such as `speedtest --version`.
+Ask = Callable[[list[str]], Ended]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where an engine was found: the start of its command line, or why it cannot be used.
+
+    `configured` says that the settings name it outright, so that nothing else may stand in for it.
+    """
+
+    command: tuple[str, ...] = ()
+    version: str | None = None
+    failure: Failure | None = None
+    configured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One moment of a running test: phase (latency, download, upload), share of the phase (0 to 1), rate in bit/s."""
+
+    phase: str
+    share: float | None = None
+    rate_bps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What an engine said: the result if there is a whole one, and every complaint, oldest first, without decoration.
+
+    `stage` is the last phase it reported; `noise` the first line of its output that is not what it should print.
+    """
+
+    measurement: Measurement | None = None
+    complaints: tuple[str, ...] = ()
+    stage: str | None = None
+    noise: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A regular expression that, found in a complaint, tells what failed and whose fault it is."""
+
+    pattern: str
+    kind: Kind
+    scope: Scope
+    stage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A program that measures.
+
+    Attributes:
+        name: what the table and the rows call it.
+        barred: pure; the failure when the settings do not allow it to be started, else None.
+        locate: edge; (settings, environment, ask) to where it is.
+        command: pure; (located, settings, server id or "") to the argument list of a test.
+        parse: pure; (stdout, stderr) to what it said; never raises.
+        progress: pure; a line of stdout to a moment of the test, None for any other line.
+        version: edge; called after the test, so that it may cost something.
+        signs: tried in this order on every complaint; the first that fits names the failure.
+        exit_signs: what single exit codes mean.
+    """
+
+    name: str
+    barred: Callable[[Settings], Failure | None]
+    locate: Callable[[Settings, Mapping[str, str], Ask], Located]
+    command: Callable[[Located, Settings, str], list[str]]
+    parse: Callable[[bytes, bytes], Parsed]
+    progress: Callable[[str], Progress | None]
+    version: Callable[[Located], str | None]
+    signs: tuple[Sign, ...]
+    exit_signs: Mapping[int, tuple[Kind, Scope]]

@@ -1,0 +1,274 @@
+"""Ookla's Speedtest CLI: `speedtest --format=jsonl`, one JSON event a line. The user installs it.
+
+Rates are bytes/s (`bandwidth`), times ms, packet loss percent. Events: testStart, ping, download, upload, result, log.
+Seen in versions 1.0 to 1.2, see tests/data/ookla.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.engines import readings
+from monitor.engines.documents import decode, items
+from monitor.engines.model import Engine, Located, Parsed, Progress, Sign
+from monitor.model import Failure, Kind, Measurement, Scope, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from monitor.engines.model import Ask
+    from monitor.process import Ended
+    from monitor.settings import Settings
+
+PROGRAM = "speedtest"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PHASES = {"ping": "latency", "download": "download", "upload": "upload"}
+LICENCE = (
+    "Ookla's licence is not accepted: read https://www.speedtest.net/about/eula and /about/privacy,"
+    ' then set ookla.accept_license = true, or use collect.engine = "speedtest-cli"'
+)
+# The wrapper that pip writes for the Python speedtest-cli; recognised without starting it.
+_PYTHON_WRAPPER = re.compile(rb"\A#!.*^from speedtest import main", re.DOTALL | re.MULTILINE)
+_VERSION = re.compile(r"Speedtest by Ookla\s+(\d[\w.]*)?")
+_LOG_LINE = re.compile(r"^(?:\[[\d\-: .]+\] )?\[(?P<level>\w+)\] (?P<text>.*)$")
+_RULER = re.compile(r"^=+$")
+
+
+def _barred(settings: Settings) -> Failure | None:
+    if settings.ookla.accept_license:
+        return None
+    return Failure(Kind.LICENCE, Scope.CONFIG, "start", LICENCE)
+
+
+def _locate(settings: Settings, environ: Mapping[str, str], ask: Ask) -> Located:
+    configured = bool(settings.ookla.binary)
+    wanted = os.path.expanduser(settings.ookla.binary) or PROGRAM  # noqa: PTH111  Path.expanduser raises for strange users
+    binary = shutil.which(wanted, path=environ.get("PATH") or DEFAULT_PATH)
+    if binary is None:
+        return Located(failure=_absent(wanted), configured=configured)
+    binary = str(Path(binary).absolute())
+    failure, version = _identify(binary, ask)
+    return Located((binary,), version, failure, configured)
+
+
+def _absent(wanted: str) -> Failure:
+    if wanted != PROGRAM and Path(wanted).is_file():
+        return _start_failure(Kind.NOT_INSTALLED, f"{wanted} is not executable: chmod +x it, or mend ookla.binary")
+    where = f"{wanted} does not exist" if wanted != PROGRAM else f"no program called {wanted} on PATH"
+    return _start_failure(
+        Kind.NOT_INSTALLED, f"{where}: install Ookla's Speedtest CLI, or set ookla.binary to its path"
+    )
+
+
+def _identify(binary: str, ask: Ask) -> tuple[Failure | None, str | None]:
+    """Return why `binary` is not Ookla's, or its version."""
+    if _is_python_wrapper(binary):
+        return _wrong(binary, "the Python speedtest-cli"), None
+    ended = ask([binary, "--version"])
+    if ended.exec_errno is not None:
+        return _not_executable(binary, ended.exec_errno), None
+    said = ended.stdout.decode("utf-8", "replace")
+    if found := _VERSION.search(said):
+        return None, found[1]
+    return _wrong(binary, _self_description(ended, said)), None
+
+
+def _not_executable(binary: str, number: int) -> Failure:
+    hint = " (built for another processor?)" if number == errno.ENOEXEC else ""
+    return _start_failure(Kind.NOT_INSTALLED, f"{binary} cannot be executed: {os.strerror(number)}{hint}")
+
+
+def _self_description(ended: Ended, said: str) -> str:
+    if ended.timed_out:
+        return "a program that does not answer --version"
+    return f"{first!r}" if (first := readings.text(said.partition("\n")[0], 80)) else "a program that says nothing"
+
+
+def _is_python_wrapper(binary: str) -> bool:
+    try:
+        with Path(binary).open("rb") as file:
+            return _PYTHON_WRAPPER.search(file.read(4096)) is not None
+    except OSError:
+        return False  # executable but not readable; asking it decides
+
+
+def _wrong(binary: str, what: str) -> Failure:
+    mend = "set ookla.binary to the path of Ookla's Speedtest CLI"
+    return _start_failure(Kind.WRONG_BINARY, f"{binary} is not Ookla's but {what}: {mend}")
+
+
+def _start_failure(kind: Kind, message: str) -> Failure:
+    return Failure(kind, Scope.CONFIG, "start", message)
+
+
+def _command(located: Located, _settings: Settings, server_id: str) -> list[str]:
+    server = [f"--server-id={server_id}"] if server_id else []
+    return [*located.command, "--accept-license", "--accept-gdpr", "--format=jsonl", *server]
+
+
+def _version(located: Located) -> str | None:
+    return located.version
+
+
+def parse(stdout: bytes, stderr: bytes) -> Parsed:
+    """Return what the CLI said. The last whole result on stdout counts, whatever else was printed."""
+    measurement, stage, noise = None, None, None
+    complaints = [*_complaints(stderr), *_complaints(stdout)]
+    for item in items(stdout):
+        if isinstance(item, str):
+            noise = noise or item
+        elif item.get("type") == "result":
+            found, flaws = _measurement(item)
+            measurement = found or measurement
+            complaints += flaws
+        else:
+            stage = PHASES.get(str(item.get("type")), stage)
+    return Parsed(measurement, tuple(complaints), stage, noise)
+
+
+def _complaints(output: bytes) -> Iterator[str]:
+    """Yield the words of log lines, error objects and plain lines, the banner of the licence left out."""
+    in_banner = False
+    for item in items(output):
+        if isinstance(item, dict):
+            yield from _object_complaint(item)
+        elif _RULER.match(item):
+            in_banner = not in_banner
+        elif not in_banner:
+            yield from _line_complaint(item)
+
+
+def _object_complaint(item: dict[str, object]) -> Iterator[str]:
+    error, message = item.get("error"), item.get("message")
+    if isinstance(error, str):
+        yield error
+    elif item.get("type") == "log" and item.get("level") != "info" and isinstance(message, str):
+        yield message
+
+
+def _line_complaint(line: str) -> Iterator[str]:
+    log = _LOG_LINE.match(line)
+    if log is None:
+        yield line
+    elif log["level"] != "info":
+        yield log["text"]
+
+
+def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+    download, upload = readings.fields(result.get("download")), readings.fields(result.get("upload"))
+    down, up = (readings.rate_bps(phase.get("bandwidth"), 8) for phase in (download, upload))
+    if down is None or up is None:
+        flaws = readings.flaw("download", download.get("bandwidth"), down)
+        return None, flaws + readings.flaw("upload", upload.get("bandwidth"), up)
+    ping = readings.fields(result.get("ping"))
+    external_ip, family = readings.address(readings.fields(result.get("interface")).get("externalIp"))
+    measurement = Measurement(
+        download_bps=down,
+        upload_bps=up,
+        latency_ms=readings.latency_ms(ping.get("latency")),
+        jitter_ms=readings.jitter_ms(ping.get("jitter")),
+        packet_loss_pct=readings.percent(result.get("packetLoss")),
+        download_bytes=readings.count(download.get("bytes")),
+        upload_bytes=readings.count(upload.get("bytes")),
+        download_ms=readings.count(download.get("elapsed"), readings.MAX_MS),
+        upload_ms=readings.count(upload.get("elapsed"), readings.MAX_MS),
+        download_latency_ms=readings.latency_ms(readings.fields(download.get("latency")).get("iqm")),
+        upload_latency_ms=readings.latency_ms(readings.fields(upload.get("latency")).get("iqm")),
+        isp=readings.text(result.get("isp")),
+        external_ip=external_ip,
+        ip_family=family,
+        server=_server(readings.fields(result.get("server"))),
+        result_url=readings.url(readings.fields(result.get("result")).get("url")),
+    )
+    return measurement, []
+
+
+def _server(server: dict[str, object]) -> Server | None:
+    found = Server(
+        id=readings.identifier(server.get("id")),
+        name=readings.text(server.get("name")),
+        location=readings.text(server.get("location")),
+        country=readings.text(server.get("country")),
+        host=readings.text(server.get("host")),
+        ip=readings.address(server.get("ip"))[0],
+    )
+    return None if found == Server() else found
+
+
+def _progress(line: str) -> Progress | None:
+    event = decode(line) if line.startswith("{") else None
+    kind = str(event.get("type")) if event else ""
+    if event is None or kind not in PHASES:
+        return None
+    moment = readings.fields(event.get(kind))
+    share = readings.number(moment.get("progress"), 0, 1)
+    return Progress(PHASES[kind], share, readings.rate_bps(moment.get("bandwidth"), 8))
+
+
+SIGNS = (
+    Sign(
+        r"To accept the message please run speedtest|Do you accept the license\?", Kind.LICENCE, Scope.CONFIG, "start"
+    ),
+    Sign(
+        r"unrecognized arguments:|usage: speedtest(-cli)? \[-h\]|Retrieving speedtest\.net configuration",
+        Kind.WRONG_BINARY,
+        Scope.CONFIG,
+        "start",
+    ),
+    # HOME is unset or cannot be used.
+    Sign(r"basic_string::_[MS]_construct null not valid", Kind.CRASHED, Scope.CONFIG, "start"),
+    Sign(r"Limit reached|Too many requests|429 Too Many Requests|document \(429\)", Kind.RATE_LIMITED, Scope.PROVIDER),
+    Sign(
+        r"Failed binding local connection end|Cannot assign requested address|\bbind(ing)? .*fail",
+        Kind.BIND,
+        Scope.CONFIG,
+    ),
+    # "Host resolve failed: Exec format error" is about a name, so this comes before programs that cannot be executed.
+    Sign(
+        r"HostNotFoundException|Couldn't resolve host name|Failed to resolve host name|Host resolve failed",
+        Kind.DNS,
+        Scope.LINE,
+    ),
+    Sign(
+        r"command not found|cannot execute binary file|Exec format error|No such file or directory|Permission denied",
+        Kind.NOT_INSTALLED,
+        Scope.CONFIG,
+        "start",
+    ),
+    Sign(r"Network is unreachable|No route to host|Network unreachable", Kind.UNREACHABLE, Scope.LINE),
+    # The bundle of authorities or the clock of this machine; a page that asks for a login looks the same.
+    Sign(r"remote key was not OK|SSL (peer )?certificate|CA cert|certificate verify", Kind.TLS, Scope.CONFIG),
+    Sign(r"configuration document \([45]\d\d\)", Kind.PROVIDER_DOWN, Scope.PROVIDER, "configuration"),
+    Sign(r"NoServersException|No servers defined", Kind.SERVER_GONE, Scope.CONFIG, "server_selection"),
+    Sign(r"Failed to find a working test server|\(NoServers\)", Kind.NO_SERVER, Scope.UNKNOWN, "server_selection"),
+    Sign(r"Latency: +FAILED|Latency test failed", Kind.STAGE_FAILED, Scope.PROVIDER, "latency"),
+    Sign(r"(Download|Upload): +FAILED", Kind.STAGE_FAILED, Scope.UNKNOWN),
+    Sign(r"Protocol error|Did not receive HELLO", Kind.STAGE_FAILED, Scope.PROVIDER),
+    # Somebody answered, so the line carries packets.
+    Sign(r"Connection refused|\[111\]", Kind.REFUSED, Scope.PROVIDER),
+    Sign(r"Connection reset by peer|Broken pipe", Kind.STAGE_FAILED, Scope.PROVIDER),
+    Sign(r"Timeout occurred in connect|\[110\]|Operation now in progress", Kind.TIMEOUT, Scope.UNKNOWN),
+    Sign(r"Cannot open socket", Kind.UNREACHABLE, Scope.UNKNOWN),
+    Sign(r"Cannot (read|write)\b|Resource temporarily unavailable", Kind.STAGE_FAILED, Scope.UNKNOWN),
+    # No HTTP answer at all: the line or the provider, which a probe must tell.
+    Sign(r"configuration document \(0\)", Kind.UNREACHABLE, Scope.UNKNOWN, "configuration"),
+    # The last of its lines in every failure of the configuration; alone it says nothing.
+    Sign(r"Could not retrieve or read configuration", Kind.UNKNOWN, Scope.UNKNOWN, "configuration"),
+)
+
+ENGINE = Engine(
+    name="ookla",
+    barred=_barred,
+    locate=_locate,
+    command=_command,
+    parse=parse,
+    progress=_progress,
+    version=_version,
+    signs=SIGNS,
+    exit_signs={173: (Kind.RATE_LIMITED, Scope.PROVIDER)},
+)

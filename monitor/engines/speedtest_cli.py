@@ -1,0 +1,162 @@
+"""The Python speedtest-cli from PyPI, which comes with speedmon: one JSON object at the end, and nothing before it.
+
+Rates are bit/s as floats, `ping` ms; a rate of 0.0 means that every transfer failed. Seen in 2.1.2 and 2.1.3, see
+tests/data/speedtest-cli.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from monitor.engines import readings
+from monitor.engines.documents import items
+from monitor.engines.model import Engine, Located, Parsed, Sign
+from monitor.model import Failure, Kind, Measurement, Scope, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.engines.model import Ask, Progress
+    from monitor.settings import Settings
+
+PACKAGE = "speedtest-cli"
+MODULE = "speedtest"
+ABSENT = f"the Python package {PACKAGE} is not installed beside speedmon: pip install {PACKAGE}"
+
+
+def _barred(_settings: Settings) -> Failure | None:
+    return None
+
+
+def _locate(_settings: Settings, _environ: Mapping[str, str], _ask: Ask) -> Located:
+    if find_spec(MODULE) is None:
+        return Located(failure=Failure(Kind.NOT_INSTALLED, Scope.CONFIG, "start", ABSENT))
+    # -I: neither the environment nor the working directory can put another module in its place.
+    return Located((sys.executable, "-I", "-W", "ignore", "-m", MODULE))
+
+
+def _command(located: Located, settings: Settings, server_id: str) -> list[str]:
+    secure = ["--secure"] if settings.speedtest_cli.secure else []
+    server = ["--server", server_id] if server_id else []
+    return [*located.command, "--json", *secure, *server]
+
+
+def _version(_located: Located) -> str | None:
+    from importlib import metadata  # noqa: PLC0415  costs 20 ms, so only after the test
+
+    try:
+        return metadata.version(PACKAGE)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def parse(stdout: bytes, stderr: bytes) -> Parsed:
+    """Return what it said: the last whole result on stdout, and every line that is none."""
+    measurement, noise = None, None
+    complaints = [item for item in items(stderr) if isinstance(item, str)]
+    for item in items(stdout):
+        if isinstance(item, str):
+            noise = noise or item
+            complaints.append(item)
+        elif not item.keys() & {"download", "upload"}:
+            noise = noise or str(item)
+        else:
+            found, flaws = _measurement(item)
+            measurement = found or measurement
+            complaints += flaws
+    return Parsed(measurement, tuple(complaints), None, noise)
+
+
+def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+    down, up = readings.rate_bps(result.get("download")), readings.rate_bps(result.get("upload"))
+    if down is None or up is None:
+        flaws = readings.flaw("download", result.get("download"), down)
+        return None, flaws + readings.flaw("upload", result.get("upload"), up)
+    client = readings.fields(result.get("client"))
+    external_ip, family = readings.address(client.get("ip"))
+    measurement = Measurement(
+        download_bps=down,
+        upload_bps=up,
+        latency_ms=readings.latency_ms(result.get("ping")),
+        download_bytes=readings.count(result.get("bytes_received")),
+        upload_bytes=readings.count(result.get("bytes_sent")),
+        isp=readings.text(client.get("isp")),
+        external_ip=external_ip,
+        ip_family=family,
+        server=_server(readings.fields(result.get("server"))),
+        result_url=readings.url(result.get("share")),
+    )
+    return measurement, []
+
+
+def _server(server: dict[str, object]) -> Server | None:
+    found = Server(
+        id=readings.identifier(server.get("id")),
+        name=readings.text(server.get("sponsor")),
+        location=readings.text(server.get("name")),
+        country=readings.text(server.get("country")),
+        host=readings.text(server.get("host")),
+    )
+    return None if found == Server() else found
+
+
+def _progress(_line: str) -> Progress | None:
+    return None
+
+
+SIGNS = (
+    Sign(r"No module named '?speedtest", Kind.NOT_INSTALLED, Scope.CONFIG, "start"),
+    Sign(r"unrecognized arguments:|usage: speedtest", Kind.WRONG_BINARY, Scope.CONFIG, "start"),
+    Sign(r"Too Many Requests|HTTP Error 429", Kind.RATE_LIMITED, Scope.PROVIDER),
+    Sign(
+        r"Name or service not known|Temporary failure in name resolution|nodename nor servname"
+        r"|No address associated with hostname|\[Errno -\d+\]",
+        Kind.DNS,
+        Scope.LINE,
+    ),
+    Sign(r"Cannot assign requested address", Kind.BIND, Scope.CONFIG),
+    Sign(r"Network is unreachable|No route to host", Kind.UNREACHABLE, Scope.LINE),
+    # Somebody answered, so the line carries packets.
+    Sign(r"Connection refused", Kind.REFUSED, Scope.PROVIDER),
+    # 403 too: speedtest.net turns this client away for days at a time; many a 403 goes away with speedtest_cli.secure.
+    Sign(r"HTTP Error [45]\d\d", Kind.PROVIDER_DOWN, Scope.PROVIDER),
+    Sign(r"CERTIFICATE_VERIFY_FAILED|SSL:|\[SSL\b", Kind.TLS, Scope.CONFIG),
+    # An answer that is no configuration: a page of the line that asks for a login, or the provider's own error.
+    Sign(
+        r"Malformed speedtest\.net configuration|Unknown location: lat=",
+        Kind.BAD_OUTPUT,
+        Scope.UNKNOWN,
+        "configuration",
+    ),
+    Sign(r"invalid literal for int\(\) with base 10: ''", Kind.BAD_OUTPUT, Scope.PROVIDER, "configuration"),
+    Sign(r"Malformed speedtest\.net server list", Kind.BAD_OUTPUT, Scope.UNKNOWN, "server_list"),
+    Sign(r"No matched servers", Kind.SERVER_GONE, Scope.CONFIG, "server_selection"),
+    Sign(r"Unable to connect to servers to test latency", Kind.NO_SERVER, Scope.UNKNOWN, "server_selection"),
+    Sign(r"Insufficient memory|MemoryError", Kind.CRASHED, Scope.LOCAL),
+    Sign(r"SpeedtestUploadTimeout", Kind.TIMEOUT, Scope.UNKNOWN, "upload"),
+    Sign(r"timed out|TimeoutError", Kind.TIMEOUT, Scope.UNKNOWN),
+    Sign(
+        r"Connection reset by peer|Broken pipe|Remote end closed|RemoteDisconnected|IncompleteRead|BadStatusLine",
+        Kind.STAGE_FAILED,
+        Scope.PROVIDER,
+    ),
+    # The last line of a traceback.
+    Sign(r"^(\w+\.)*[A-Z]\w*(Error|Exception)(: |$)", Kind.CRASHED, Scope.PROVIDER),
+    # Printed before the line that says why; alone they say nothing.
+    Sign(r"Cannot retrieve speedtest server list", Kind.UNKNOWN, Scope.UNKNOWN, "server_list"),
+    Sign(r"Cannot retrieve speedtest configuration", Kind.UNKNOWN, Scope.UNKNOWN, "configuration"),
+)
+
+ENGINE = Engine(
+    name=PACKAGE,
+    barred=_barred,
+    locate=_locate,
+    command=_command,
+    parse=parse,
+    progress=_progress,
+    version=_version,
+    signs=SIGNS,
+    exit_signs={},
+)

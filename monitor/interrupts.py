@@ -1,0 +1,61 @@
+"""Turn SIGINT, SIGTERM and SIGHUP into a note and a readable descriptor, so that a test ends in order and is recorded.
+
+Handlers are installed for the length of a `with` block, in the main thread only, and never where the caller ignores a
+signal (`nohup`, a shell's background job).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """The first signal that asked this process to stop, None so far."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+        self._pipe: tuple[int, int] | None = None
+        self._previous_wakeup = -1
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Without a wakeup descriptor a signal that comes just before a wait is noticed only after it.
+        self._previous_wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+        for number in WATCHED:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        if self._pipe is not None:
+            signal.set_wakeup_fd(self._previous_wakeup)
+            for fd in self._pipe:
+                os.close(fd)
+        self._previous, self._pipe = {}, None
+
+    def fileno(self) -> int | None:
+        """Return the descriptor that becomes readable when a signal comes, None when none are watched."""
+        return self._pipe[0] if self._pipe else None
+
+    def drain(self) -> None:
+        """Empty the descriptor; the note stays."""
+        if self._pipe is not None:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._pipe[0], 512)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = self.signal or number

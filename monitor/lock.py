@@ -1,0 +1,74 @@
+"""One test at a time on this machine, whoever starts it: an advisory lock that the kernel drops when its holder dies.
+
+Without a configured file every one of `SHARED_FILES` that can be had is locked, in this order: root may be able to make
+one where a plain user can only use the other, and the two must still meet. Anybody who can read a file can hold its
+lock; that can stop tests, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from monitor.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SHARED_FILES = ("/run/lock/speedmon.lock", "/tmp/speedmon.lock")  # noqa: S108  opened without following links
+# A FIFO in our place must not make us wait, a link must not lead us elsewhere, a child must not inherit the lock.
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def alone(configured: str, shared: Sequence[str] = SHARED_FILES) -> Iterator[bool]:
+    """Hold the lock for the block; yield False when another process holds it.
+
+    Args:
+        configured: the file of the settings; empty: the shared ones.
+        shared: the files that stand for the whole machine.
+
+    Raises:
+        UsageError: no lock file can be opened.
+    """
+    with contextlib.ExitStack() as opened:
+        descriptors = [_open(file, opened) for file in ([configured] if configured else shared)]
+        usable = [descriptor for descriptor in descriptors if isinstance(descriptor, int)]
+        if not usable:
+            reasons = "; ".join(str(reason) for reason in descriptors)
+            raise UsageError(f"no lock file can be opened ({reasons}): set collect.lock_file to a file you can write")
+        yield all(_take(descriptor) for descriptor in usable)
+
+
+def _open(file: str, opened: contextlib.ExitStack) -> int | str:
+    """Return a descriptor of a plain file, or why there is none."""
+    try:
+        descriptor = _open_or_make(file)
+    except (OSError, ValueError) as error:
+        return f"{file}: {error.strerror if isinstance(error, OSError) else error}"
+    opened.callback(os.close, descriptor)
+    return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else f"{file}: is no plain file"
+
+
+def _open_or_make(file: str) -> int:
+    # Reading is enough for flock, so a file of another user will do; and without O_CREAT the kernel has no reason to
+    # refuse it in a sticky directory (fs.protected_regular).
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(file, os.O_RDONLY | _FLAGS)
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o644)
+    except FileExistsError:
+        return os.open(file, os.O_RDONLY | _FLAGS)
+    os.fchmod(descriptor, 0o644)  # whatever the umask: other users must be able to open it
+    return descriptor
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

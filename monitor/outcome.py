@@ -1,0 +1,113 @@
+"""What came of an attempt, and the row that tells it. Pure: times and ids are passed in."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from monitor.classify import classify
+from monitor.engines import readings
+from monitor.model import Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from monitor.engines.model import Engine
+    from monitor.model import Path, Trigger
+    from monitor.process import Ended
+    from monitor.settings import Settings
+    from netns.errors import NetnsError
+
+MEASURED, FAILED, SKIPPED, NO_NAMESPACE, SIGNALLED = 0, 3, 4, 5, 128
+RAW_LIMIT = 64 * 1024
+BUSY = Failure(Kind.UNKNOWN, Scope.LOCAL, "lock", "another speed test is running on this machine")
+_NOTHING = Measurement()
+_SILENCE = RawOutput()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for: the settings' word unless the caller named something else."""
+
+    engine: str
+    path: Path
+    server_id: str
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an attempt, before it is a row; `code` is the exit code that tells it."""
+
+    engine: str
+    status: Status
+    code: int
+    measurement: Measurement = _NOTHING
+    failure: Failure | None = None
+    raw: RawOutput = _SILENCE
+
+
+def busy(engine: str) -> Outcome:
+    """Return the outcome of an attempt that found another test running."""
+    return Outcome(engine, Status.SKIPPED, SKIPPED, failure=BUSY)
+
+
+def not_started(engine: str, version: str | None, failure: Failure) -> Outcome:
+    """Return the outcome of an attempt whose engine could not be started at all."""
+    return Outcome(engine, Status.FAILED, FAILED, Measurement(engine_version=version), failure)
+
+
+def not_entered(engine: str, version: str | None, error: NetnsError) -> Outcome:
+    """Return the outcome of an attempt that had no namespace to run in; it never runs on the host instead."""
+    message = readings.text(str(error), 300) or "the namespace cannot be entered"
+    failure = Failure(Kind.NAMESPACE, Scope.LOCAL, "start", message)
+    return Outcome(engine, Status.FAILED, error.exit_code, Measurement(engine_version=version), failure)
+
+
+def judge(engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float) -> Outcome:
+    """Return the outcome of an engine that ran: a whole result counts, whatever else was said and however it ended."""
+    parsed = engine.parse(ended.stdout, ended.stderr)
+    stopped = None if ended.interrupted is None else SIGNALLED + ended.interrupted
+    raw = _raw(engine, ended)
+    if parsed.measurement is not None:
+        measurement = replace(parsed.measurement, engine_version=version)
+        return Outcome(engine.name, Status.OK, stopped or MEASURED, measurement, raw=raw)
+    failure = classify(engine, ended, parsed, launcher, timeout_s)
+    status = Status.INTERRUPTED if failure.kind is Kind.INTERRUPTED else Status.FAILED
+    code = NO_NAMESPACE if failure.kind is Kind.NAMESPACE else FAILED
+    return Outcome(engine.name, status, stopped or code, Measurement(engine_version=version), failure, raw)
+
+
+def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from
+    settings: Settings, order: Order, outcome: Outcome, run_id: str, started: datetime, finished: datetime
+) -> Attempt:
+    """Return the row of an outcome with what is stored beside it; times are whole seconds and never run back."""
+    measured = asdict(outcome.measurement)
+    server = measured.pop("server")
+    begin, end = started.replace(microsecond=0), finished.replace(microsecond=0)
+    run = Run(
+        id=run_id,
+        probe=settings.probe.name,
+        started_at=begin,
+        finished_at=max(begin, end),
+        status=outcome.status,
+        trigger=order.trigger,
+        path=order.path,
+        engine=outcome.engine,
+        server=Server(**server) if server else None,
+        failure=outcome.failure,
+        **measured,
+    )
+    return Attempt(run, settings.plan.as_plan(), outcome.raw)
+
+
+def _raw(engine: Engine, ended: Ended) -> RawOutput:
+    """Return what is worth keeping of the output: hundreds of progress events say nothing afterwards."""
+    lines = ended.stdout.decode("utf-8", "replace").split("\n")
+    stdout = "\n".join(line for line in lines if engine.progress(line) is None)
+    return RawOutput(_cut(stdout), _cut(ended.stderr.decode("utf-8", "replace")))
+
+
+def _cut(output: str) -> str:
+    # PostgreSQL stores no NUL in a text.
+    return output[-RAW_LIMIT:].replace("\0", "\N{REPLACEMENT CHARACTER}")

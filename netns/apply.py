@@ -252,12 +252,14 @@ def _(step: steps.MakeDirectory, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.RemoveDirectory, _kernel: Kernel) -> None:
     path = Path(step.path)
-    if not path.is_dir() or any(path.iterdir()):
-        return
-    if os.path.ismount(path):
-        # The first named namespace makes a mount of /run/netns, so that later ones are seen everywhere.
-        _unmount(path)
-    path.rmdir()
+    if path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
+
+
+@_do.register
+def _(step: steps.UnmountHandles, _kernel: Kernel) -> None:
+    if not any(Path(step.path).iterdir()):
+        _unmount(Path(step.path))
 
 
 def _unmount(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grp
 import ipaddress
-import os
 from pathlib import Path
 from socket import AF_INET
 from typing import TYPE_CHECKING, Any
@@ -56,7 +55,7 @@ def observe(spec: NamespaceSpec, kernel: Kernel) -> Observed:
         table=None if listing is None else ruleset.digest(listing),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in (*spec.directories, *STATE_DIRECTORIES) if Path(path).is_dir()),
-        handles_mounted=os.path.ismount(NETNS_ROOT),
+        handles_mounted=_is_mount(NETNS_ROOT),
         networks=(*_routes(host, spec), *((address.network, where) for address, where in addresses)),
         addresses=frozenset(str(address.ip) for address, _ in addresses),
         launcher=_launcher(spec),
@@ -71,6 +70,12 @@ def _handle(name: str) -> Handle:
     if is_live(name):
         return Handle.LIVE
     return Handle.STALE if (NETNS_ROOT / name).exists() else Handle.MISSING
+
+
+def _is_mount(path: Path) -> bool:
+    """Tell from the kernel's list (proc(5), mountinfo), which also has a folder that is mounted on itself."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(mount.split()[4] == str(path) for mount in mounts)
 
 
 def _uplink(spec: NamespaceSpec, host: IPRoute) -> Uplink | None:

@@ -260,6 +260,16 @@ class RemoveDirectory(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class UnmountHandles(Step):
+    """Take back the mount that the first named namespace made of /run/netns, once no namespace is left in it."""
+
+    path: str = "/run/netns"
+
+    def __str__(self) -> str:
+        return f"umount {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
 class CreateGroup(Step):
     """Make the system group whose members may use the launcher."""
 

@@ -38,6 +38,7 @@ def _(step: steps.CreateNamespace, seen: Observed) -> Observed:
         default_routes=(),
         untuned=(),
         directories=seen.directories | {"/run/netns"},
+        handles_mounted=True,
         sysctls={**seen.sysctls, **{(NS, IPV6_SWITCH.format(link)): "0" for link in ("all", "default", "lo")}},
     )
 
@@ -135,6 +136,11 @@ def _(step: steps.MakeDirectory, seen: Observed) -> Observed:
 @_do.register
 def _(step: steps.RemoveDirectory, seen: Observed) -> Observed:
     return replace(seen, directories=seen.directories - {step.path})
+
+
+@_do.register
+def _(step: steps.UnmountHandles, seen: Observed) -> Observed:
+    return replace(seen, handles_mounted=False)
 
 
 @_do.register

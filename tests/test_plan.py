@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netns import plan, steps
 from netns.errors import ForeignStateError, NoUplinkError, SpecError
 from netns.model import Handle, Journal, Launcher, Link, NamespaceSpec, Observed, Uplink
-from tests.machine import carry_out
+from machine import carry_out
 
 SPEC = NamespaceSpec()
 BOOT = "boot-1"
@@ -80,7 +80,7 @@ def test_teardown_leaves_the_machine_as_it_was():
     """On paper, a set-up and a teardown cancel out, but for the settings that vanish with the veth."""
     after, journal = settle(BARE)
     back = carry_out(after, plan.teardown(SPEC, after, journal).steps)
-    for part in ("handle", "host_link", "table", "directories", "launcher"):
+    for part in ("handle", "host_link", "table", "directories", "handles_mounted", "launcher"):
         assert getattr(back, part) == getattr(replace(BARE, directories=BARE.directories), part), part
     assert {path: text for path, text in back.files.items() if text} == BARE.files
     assert back.sysctls[None, UPLINK_FORWARDING] == "0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import signal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,7 +76,8 @@ def run(settings: Settings, argv: tuple[str, ...]) -> None:
     from netns import enter  # noqa: PLC0415  only this command needs it
 
     command = enter.command(settings.namespace.name, list(argv), environ=os.environ)
-    sys.stdout.flush()
+    for name in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program inherits what is ignored
+        signal.signal(name, signal.SIG_DFL)
     os.execvp(command[0], command)  # noqa: S606  replacing this process is the point
 
 

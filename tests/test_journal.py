@@ -1,0 +1,62 @@
+"""The journal of what was done, and the lock around it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from netns import journal
+from netns.errors import StepError
+from netns.model import Journal
+
+FULL = Journal("boot", {"net/ipv4/conf/eth0/forwarding": "0"}, "a", "b", made_group=True, made_directories=("/etc/netns",))
+
+
+def test_journal_survives_the_file(tmp_path: Path):
+    """What is saved is loaded again, whole."""
+    journal.save("ip4only", FULL, tmp_path)
+    assert journal.load("ip4only", tmp_path) == FULL
+
+
+def test_no_file_is_an_empty_journal(tmp_path: Path):
+    """Before the first set-up nothing was done."""
+    assert journal.load("ip4only", tmp_path) == Journal()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"sysctls": 7}', '{"made_directories": [1]}'])
+def test_damaged_file_is_named(tmp_path: Path, text: str):
+    """A journal that cannot be read is an error that names the file, not an empty journal."""
+    (tmp_path / "ip4only.json").write_text(text)
+    with pytest.raises(StepError, match=r"ip4only\.json is damaged"):
+        journal.load("ip4only", tmp_path)
+
+
+def test_removal_takes_only_folders_that_were_made(tmp_path: Path):
+    """A folder that was there before stays, one of ours goes when it is empty."""
+    directory = tmp_path / "speedmon" / "netns"
+    journal.save("ip4only", FULL, directory)
+    journal.remove("ip4only", (str(directory),), directory)
+    assert not directory.exists()
+    assert directory.parent.is_dir()
+
+
+def test_lock_lets_one_in_at_a_time(tmp_path: Path):
+    """Four callers at once enter one after the other, and the file is gone at the end."""
+    lock, inside, most = tmp_path / "lock", [], []
+
+    def enter() -> None:
+        for _ in range(50):
+            with journal.locked(lock):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=enter) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(most), max(most)) == (200, 1)
+    assert not lock.exists()

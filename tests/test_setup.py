@@ -1,0 +1,300 @@
+"""setup-netns, teardown-netns and exec on a real network: links, nftables, sysctls, ping and a stranger's traffic."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from street import Street
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Answers one connection with the address that it came from.
+ECHO = (
+    "import socket; server = socket.create_server(('', 8080)); print('ready', flush=True);"
+    "client, address = server.accept(); client.sendall(address[0].encode())"
+)
+CALL = "import socket, sys; print(socket.create_connection((sys.argv[1], 8080), 5).recv(99).decode())"
+READY = "namespace ip4only is ready"
+SAME = "nothing changed"
+
+
+@pytest.fixture
+def street() -> Iterator[Street]:
+    """Yield a home host with an ISP and a neighbour, without a namespace."""
+    with Street() as host:
+        yield host
+
+
+def setup(street: Street, *arguments: str) -> str:
+    """Set up without the launcher, which has its own tests."""
+    return street.speedmon("setup-netns", "--no-launcher", *arguments).stdout
+
+
+def inside(street: Street, *argv: str) -> tuple[int, str]:
+    """Run a command in the namespace."""
+    done = street.speedmon("exec", "--", *argv, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_inside_there_is_ipv4_and_nothing_else(street: Street):
+    """The namespace has one IPv4 address, one default route, no IPv6 address and no IPv6 route."""
+    setup(street)
+    assert "inet 192.168.200.2/24" in inside(street, "ip", "-4", "address", "show", "ip4only-ns")[1]
+    assert inside(street, "ip", "-4", "route", "show", "default")[1].startswith("default via 192.168.200.1")
+    assert inside(street, "ip", "-6", "address")[1] == ""
+    assert inside(street, "ip", "-6", "route", "show", "table", "all")[1] == ""
+
+
+def test_ping_works_over_ipv4_and_fails_at_once_over_ipv6(street: Street):
+    """The ISP answers over IPv4; over IPv6 there is no address to ask from."""
+    setup(street)
+    assert inside(street, "ping", "-c1", "-W5", "203.0.113.1")[0] == 0
+    code, words = inside(street, "ping", "-6", "-c1", "-W5", "2001:db8::1")
+    assert (code, "Cannot assign requested address" in words) == (2, True)
+
+
+def test_far_end_sees_the_address_of_the_line(street: Street):
+    """Connections from inside are masqueraded to the uplink's address."""
+    setup(street)
+    far = street.popen(["ip", "netns", "exec", "isp", "python3", "-c", ECHO], stdout=-1)
+    with far:
+        assert far.stdout.readline() == "ready\n"
+        assert inside(street, "python3", "-c", CALL, "203.0.113.1") == (0, "203.0.113.10\n")
+
+
+def test_second_call_changes_nothing(street: Street):
+    """Set up twice in a row, the machine is the same to the last line."""
+    assert READY in setup(street)
+    before = street.snapshot()
+    assert SAME in setup(street)
+    assert street.snapshot() == before
+
+
+def test_teardown_leaves_no_trace(street: Street):
+    """Links, addresses, routes, rules, settings, files, groups and mounts are what they were."""
+    before = street.snapshot()
+    street.speedmon("setup-netns")
+    assert street.snapshot() != before
+    street.speedmon("teardown-netns")
+    assert street.snapshot() == before
+
+
+def test_rules_of_the_host_are_left_alone(street: Street):
+    """The host's own nftables and iptables rules are neither flushed nor changed."""
+    street.shell(
+        "nft add table inet mine; nft add chain inet mine c; nft add rule inet mine c tcp dport 22 counter accept"
+    )
+    street.shell("iptables -A INPUT -p tcp --dport 2222 -j DROP; iptables -P FORWARD ACCEPT")
+    rules = "nft list table inet mine; iptables-save | grep -v '^#'"
+    before = street.shell(rules).stdout
+    setup(street)
+    assert street.shell(rules).stdout == before
+    street.speedmon("teardown-netns")
+    assert street.shell(rules).stdout == before
+
+
+def test_host_is_no_router_for_its_neighbours(street: Street):
+    """Only the two interfaces forward, and only for the namespace: neither neighbour gets through to the other."""
+    setup(street)
+    found = street.shell("cat /proc/sys/net/ipv4/ip_forward; grep -l 1 /proc/sys/net/ipv4/conf/*/forwarding").stdout
+    assert found.split() == ["0", *(f"/proc/sys/net/ipv4/conf/{link}/forwarding" for link in ("eth0", "ip4only-root"))]
+    for where, target in (("lan", "203.0.113.1"), ("isp", "10.50.0.2"), ("isp", "192.168.200.2")):
+        assert street.shell(f"ip netns exec {where} ping -c1 -W1 {target}", check=False).returncode != 0
+
+
+def test_services_of_the_host_are_out_of_reach_inside(street: Street):
+    """A program in the namespace cannot connect to what listens on the host, at any of its addresses."""
+    setup(street)
+    server = street.popen(["python3", "-c", ECHO], stdout=-1)
+    with server:
+        assert server.stdout.readline() == "ready\n"
+        for address in ("192.168.200.1", "203.0.113.10", "10.50.0.1"):
+            assert "No route to host" in inside(street, "python3", "-c", CALL, address)[1]
+        server.kill()
+
+
+FAULTS = {
+    "namespace deleted": "ip netns delete ip4only",
+    "handle is a plain file": "umount /run/netns/ip4only",
+    "host end deleted": "ip link delete ip4only-root",
+    "host end down": "ip link set ip4only-root down",
+    "inner end down": "ip -n ip4only link set ip4only-ns down",
+    "loopback down": "ip -n ip4only link set lo down",
+    "no default route": "ip -n ip4only route delete default",
+    "second default route": "ip -n ip4only route add default via 192.168.200.1 dev ip4only-ns metric 50",
+    "wrong address": "ip -n ip4only address flush dev ip4only-ns; ip -n ip4only address add 10.9.9.9/8 dev ip4only-ns",
+    "no address on the host": "ip address flush dev ip4only-root",
+    "wrong MTU": "ip link set ip4only-root mtu 1400",
+    "IPv6 on inside": "ip netns exec ip4only sysctl -qw net.ipv6.conf.all.disable_ipv6=0",
+    "IPv6 on at the host end": "sysctl -qw net.ipv6.conf.ip4only-root.disable_ipv6=0",
+    "uplink forwards no more": "echo 0 > /proc/sys/net/ipv4/conf/eth0/forwarding",
+    "host switched to routing and back": "sysctl -qw net.ipv4.ip_forward=1; sysctl -qw net.ipv4.ip_forward=0",
+    "rules flushed": "nft flush ruleset",
+    "rule added": "nft insert rule inet speedmon forward accept",
+    "resolver file deleted": "rm /etc/netns/ip4only/resolv.conf",
+    "resolver file edited": "echo 'nameserver 9.9.9.9' >> /etc/netns/ip4only/resolv.conf",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_next_call_mends(street: Street, fault: str):
+    """Whatever was broken by hand, one more set-up mends it, and the far end answers again."""
+    setup(street)
+    street.shell(fault)
+    assert READY in setup(street)
+    assert inside(street, "ping", "-c1", "-W5", "203.0.113.1")[0] == 0
+    assert inside(street, "ip", "-6", "address")[1] == ""
+    assert SAME in setup(street)
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_teardown_works_from_any_state(street: Street, fault: str):
+    """Whatever was deleted by hand before, teardown leaves no trace."""
+    before = street.snapshot()
+    setup(street)
+    street.shell(fault)
+    street.speedmon("teardown-netns")
+    assert street.snapshot() == before
+
+
+def test_failed_step_undoes_the_others(street: Street):
+    """When one step cannot be done, the message names it and the machine is as before."""
+    street.shell("mkdir /etc/netns; touch /etc/netns/ip4only")
+    before = street.snapshot()
+    failed = street.speedmon("setup-netns", "--no-launcher", check=False)
+    assert failed.returncode == 5
+    assert "mkdir -m 755 /etc/netns/ip4only` failed" in failed.stderr
+    assert street.snapshot() == before
+
+
+def test_two_calls_at_once_do_not_collide(street: Street):
+    """Four set-ups started together all succeed."""
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda _: setup(street), range(4)))
+    assert sum(READY in words for words in said) == 1
+    assert sum(SAME in words for words in said) == 3
+
+
+def test_uplink_follows_the_default_route(street: Street):
+    """When the default route moves to another interface, the next call follows and puts the old one back."""
+    setup(street)
+    street.shell("ip route replace default via 10.50.0.2")
+    assert READY in setup(street)
+    assert 'elements = { "eth1" }' in street.shell("nft list table inet speedmon").stdout
+    assert street.shell("cat /proc/sys/net/ipv4/conf/eth0/forwarding").stdout == "0\n"
+
+
+def test_pinned_uplink_and_subnet(street: Street):
+    """--uplink and --subnet are taken as given."""
+    setup(street, "--uplink", "eth1", "--subnet", "10.77.0.0/30")
+    assert 'elements = { "eth1" }' in street.shell("nft list table inet speedmon").stdout
+    assert inside(street, "ping", "-c1", "-W5", "10.77.0.1")[0] == 0
+
+
+def test_two_namespaces_stand_side_by_side(street: Street):
+    """A second namespace with another name has its own links, rules and way back."""
+    setup(street)
+    before = street.snapshot()
+    setup(street, "--name", "wan2", "--subnet", "192.168.201.0/24", "--uplink", "eth1")
+    assert "inet 192.168.201.2/24" in street.shell("ip -n wan2 address").stdout
+    street.speedmon("teardown-netns", "--name", "wan2")
+    assert street.snapshot() == before
+
+
+def test_mtu_is_that_of_the_uplink(street: Street):
+    """A line with smaller packets, such as PPPoE, gets a namespace with smaller packets."""
+    street.shell("ip link set eth0 mtu 1492")
+    setup(street)
+    assert "mtu 1492" in inside(street, "ip", "link", "show", "ip4only-ns")[1]
+
+
+def test_tcp_settings_are_those_of_the_host(street: Street):
+    """A tuned host gets a tuned namespace, so that a test inside is the test outside."""
+    street.shell("sysctl -qw net.ipv4.tcp_mtu_probing=1 net.ipv4.tcp_slow_start_after_idle=0")
+    setup(street)
+    keys = "net.ipv4.tcp_mtu_probing", "net.ipv4.tcp_slow_start_after_idle"
+    assert inside(street, "sysctl", "-n", *keys) == (0, "1\n0\n")
+
+
+def test_name_server_of_the_line_is_used_inside(street: Street):
+    """Inside, /etc/resolv.conf names the servers that the namespace can reach."""
+    setup(street)
+    assert "nameserver 203.0.113.53\n" in inside(street, "cat", "/etc/resolv.conf")[1]
+
+
+def test_name_server_on_the_host_itself_is_let_through(street: Street):
+    """A host that is its own name server may be asked from inside, on port 53 and nothing else."""
+    street.shell("echo 'nameserver 10.50.0.1' > /etc/resolv.conf")
+    setup(street)
+    server = street.popen(["python3", "-c", ECHO.replace("8080", "53")], stdout=-1)
+    with server:
+        assert server.stdout.readline() == "ready\n"
+        assert inside(street, "python3", "-c", CALL.replace("8080", "53"), "10.50.0.1") == (0, "192.168.200.2\n")
+
+
+def test_dry_run_prints_the_steps_and_changes_nothing(street: Street):
+    """Each step is printed as the command a person would type."""
+    before = street.snapshot()
+    said = street.speedmon("setup-netns", "--dry-run").stdout.splitlines()
+    assert said[0] == "ip netns add ip4only"
+    assert "sysctl -w net/ipv4/conf/eth0/forwarding=1" in said
+    assert street.snapshot() == before
+    setup(street)
+    assert "ip netns delete ip4only" in street.speedmon("teardown-netns", "--dry-run").stdout
+    assert SAME in setup(street)
+
+
+@pytest.mark.parametrize(
+    ("before", "arguments", "code", "words"),
+    [
+        ("ip route delete default", (), 5, "no IPv4 default route"),
+        ("ip netns add ip4only", (), 5, "ip netns delete ip4only"),
+        ("ip link add ip4only-root type veth peer name x", (), 5, "ip link delete ip4only-root"),
+        ("ip address add 192.168.200.77/25 dev eth1", (), 2, "--subnet 192.168.201.0/24"),
+        ("true", ("--uplink", "eth9"), 2, "eth9"),
+        ("true", ("--subnet", "192.168.300.0/24"), 2, "192.168.300.0/24"),
+        ("true", ("--subnet", "192.168.200.0/31"), 2, "too small"),
+        ("true", ("--name", "Über"), 2, "cannot name a namespace"),
+        ("true", ("--dns", "2001:db8::53"), 2, "no IPv4 address"),
+    ],
+)
+def test_what_stands_in_the_way_is_one_line(
+    street: Street, before: str, arguments: tuple[str, ...], code: int, words: str
+):
+    """Each obstacle is one line that names it and the mend, with its exit code, and nothing is changed."""
+    street.shell(before)
+    state = street.snapshot()
+    failed = street.speedmon("setup-netns", *arguments, check=False)
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (code, "", 1)
+    assert words in failed.stderr
+    assert street.snapshot() == state
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", ["setup-netns", "teardown-netns"])
+def test_without_root_it_says_so(street: Street, command: str):
+    """A plain user is told what to type, with exit code 6."""
+    street.add_user("ann", 4001)
+    failed = street.speedmon(command, check=False, user="ann")
+    assert (failed.returncode, failed.stderr) == (6, f"speedmon: {command} needs root: sudo speedmon {command}\n")
+
+
+@pytest.mark.root
+def test_user_of_the_group_gets_in_and_others_do_not(street: Street):
+    """A user that --user names enters as himself with no capability; another is told what to ask for."""
+    street.add_user("ann", 4001)
+    street.add_user("bob", 4002)
+    street.speedmon("setup-netns", "--user", "ann")
+    entered = street.speedmon(
+        "exec", "--", "sh", "-c", "id -un; ip -o -4 address; grep CapEff /proc/self/status", user="ann"
+    )
+    assert entered.stdout.startswith("ann\n")
+    assert "192.168.200.2/24" in entered.stdout
+    assert "CapEff:\t0000000000000000" in entered.stdout
+    assert street.run(["ip4only", "id", "-un"], user="ann").stdout == "ann\n"
+    refused = street.speedmon("exec", "--", "id", user="bob", check=False)
+    assert refused.returncode == 6
+    assert "setup-netns --user bob" in refused.stderr

@@ -1,0 +1,63 @@
+"""Open the lab in a new world: furnish it, build `netns.lab`, start its two servers.
+
+`python -m netns.lab_run COMMAND…` runs a command in it, in the place of the home host. It must be process 1 of what
+`netns.world` made; everything ends with that process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from netns import apply, furnish, lab, world
+from netns.errors import LabError, StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVERS = ((lab.ISP, "netns.lab_dns"), (lab.INTERNET, "netns.lab_server"))
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[None]:
+    """Open the lab for as long as the block runs; the process then is in the home host.
+
+    Raises:
+        LabError: this process is not in a world of its own, or the kernel lacks something the lab is built of.
+    """
+    world.require_inside()
+    furnish.furnish(lab.ETC)
+    try:
+        apply.run(lab.steps())
+    except StepError as error:
+        raise LabError(f"the lab cannot be built: {error}") from error
+    with contextlib.ExitStack() as stack:
+        for netns, module in SERVERS:
+            stack.enter_context(_serving(netns, module))
+        yield
+
+
+@contextlib.contextmanager
+def _serving(netns: str, module: str) -> Iterator[None]:
+    """Run one of the lab's servers in its namespace, from when it listens until the block ends."""
+    program = ["nsenter", f"--net=/run/netns/{netns}", sys.executable, "-P", "-m", module]
+    with subprocess.Popen(program, stdout=subprocess.PIPE) as server:
+        try:
+            if server.stdout is None or not server.stdout.readline():
+                raise LabError(f"the server {module} of the lab did not start")
+            yield
+        finally:
+            server.kill()
+
+
+def main() -> None:
+    """Run the command of the command line in the lab and exit as it does."""
+    with opened():
+        code = subprocess.run(sys.argv[1:], check=False).returncode
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

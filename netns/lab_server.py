@@ -1,0 +1,155 @@
+"""The lab's test server: as much of speedtest.net over plain HTTP as speedtest-cli 2.1.3 asks for, and no more.
+
+The shapes of configuration and server list are those that `speedtest.Speedtest.get_config` and `get_servers` read. The
+test is short: download for 3 s, upload of 8.9 MB in three requests, at most 5 s. Socket buffers are small, so that what
+is on its way fits the queue of the shaped link: nothing is lost, and little of an upload is counted before it has left.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+from netns import lab
+
+PORTS = (80, 8080)
+DOWNLOAD_S, UPLOAD_S = 3, 5
+SOCKET_BUFFER_BYTES = 65_536
+BLOCK = bytes(65_536)
+IMAGE = re.compile(r"/speedtest/random(\d{3,4})x\1\.jpg")
+
+
+def configuration(client: str) -> bytes:
+    """Return /speedtest-config.php for the client of that address."""
+    access = lab.access_of(client)
+    settings = ET.Element("settings")
+    ET.SubElement(
+        settings, "client", ip=client, lat="48.0", lon="11.0", isp=access.isp if access else "Unknown", country="XX"
+    )
+    ET.SubElement(settings, "server-config", threadcount="2", ignoreids="")
+    ET.SubElement(settings, "download", testlength=str(DOWNLOAD_S), threadsperurl="1")
+    # Ratio 5 and three chunks: one request each of 0.5, 1 and 7.3 MB.
+    ET.SubElement(settings, "upload", testlength=str(UPLOAD_S), ratio="5", maxchunkcount="3", threads="2")
+    return _document(settings)
+
+
+def server_list() -> bytes:
+    """Return /speedtest-servers-static.php."""
+    settings = ET.Element("settings")
+    servers = ET.SubElement(settings, "servers")
+    for server in lab.SERVERS:
+        place = {"lat": str(server.lat), "lon": str(server.lon), "name": server.city, "country": "Example", "cc": "XX"}
+        url = f"http://{server.host}:8080/speedtest/upload.php"
+        address = {"url": url, "host": f"{server.host}:8080", "id": server.id, "sponsor": server.sponsor}
+        ET.SubElement(servers, "server", place | address)
+    return _document(settings)
+
+
+def _document(root: ET.Element) -> bytes:
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode").encode()
+
+
+def image_bytes(path: str) -> int | None:
+    """Return the size of a test image, about that of the real ones: two bytes a pixel. None if the path names none."""
+    match = IMAGE.fullmatch(path)
+    return 2 * int(match[1]) ** 2 if match else None
+
+
+def delay_s(host: str) -> float:
+    """Return how many seconds later than the nearest the server of a Host header answers a ping."""
+    return next((server.delay_ms / 1000 for server in lab.SERVERS if server.host == host.partition(":")[0]), 0.0)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a client."""
+
+    server_version = "speedmon-lab"
+    timeout = 20
+
+    def do_GET(self) -> None:
+        """Answer configuration, server list, latency and images."""
+        path = urlsplit(self.path).path
+        if path == "/speedtest-config.php":
+            self._reply(configuration(self._client()))
+        elif path == "/speedtest-servers-static.php":
+            self._reply(server_list())
+        elif path == "/speedtest/latency.txt":
+            time.sleep(delay_s(self.headers.get("Host", "")))
+            self._reply(b"test=test\n")
+        elif size := image_bytes(path):
+            self._send_image(size)
+        else:
+            self.send_error(404)
+
+    def do_POST(self) -> None:
+        """Take an upload and say how much came."""
+        received = self._receive(int(self.headers.get("Content-Length", "0")))
+        self._reply(f"size={received}".encode())
+
+    def handle(self) -> None:
+        """Serve the connection; that the client ends a test in the middle of a transfer is how such tests end."""
+        try:
+            super().handle()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gives it
+        """Say nothing."""
+
+    def _client(self) -> str:
+        return str(self.client_address[0]).removeprefix("::ffff:")
+
+    def _reply(self, body: bytes) -> None:
+        self._head(len(body))
+        self.wfile.write(body)
+
+    def _head(self, length: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def _send_image(self, size: int) -> None:
+        self._head(size)
+        for sent in range(0, size, len(BLOCK)):
+            self.wfile.write(BLOCK[: size - sent])
+
+    def _receive(self, expected: int) -> int:
+        received = 0
+        while received < expected and (block := self.rfile.read1(min(len(BLOCK), expected - received))):
+            received += len(block)
+        return received
+
+
+class Server(ThreadingHTTPServer):
+    """Listens on one port for IPv4 and IPv6 alike."""
+
+    address_family = socket.AF_INET6
+    daemon_threads = True
+    request_queue_size = 64
+
+    def server_bind(self) -> None:
+        """Bind to every address; connections inherit the small buffers."""
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            self.socket.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
+        super().server_bind()
+
+
+def main() -> None:
+    """Serve all ports until the process ends; a line on stdout says that it listens."""
+    servers = [Server(("::", port), Handler) for port in PORTS]
+    print("ready", flush=True)  # noqa: T201  the parent waits for it
+    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

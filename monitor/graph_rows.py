@@ -1,0 +1,131 @@
+"""The rows above the panels: labels of what changed, and one row of marks for each scope of failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from matplotlib.collections import LineCollection
+
+from monitor import graph_style as style
+from monitor.graph_data import Event
+from monitor.graph_sheet import POINTS, Pen
+from monitor.graph_words import track_name
+from monitor.model import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from monitor.graph_data import Change, Track
+    from monitor.graph_panel import Frame
+    from monitor.graph_sheet import Sheet
+
+# A server that changes more often than this is no news; each change is then a mark in a row.
+LABELLED_AT_MOST = 6
+LABEL_ROWS = 2
+NAME = Pen(style.SMALL_SIZE, style.INK, align="right")
+COUNT = Pen(style.SMALL_SIZE, style.QUIET)
+CHANGE = Pen(style.SMALL_SIZE, style.INK)
+HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
+NAME_PIXELS = 230
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Marks of one kind, under a name at the left and with their number at the right."""
+
+    name: str
+    color: str
+    times: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A change with its words, placed in a row (0 is the upper one) and at a pixel."""
+
+    at: float
+    words: str
+    row: int
+    x: float
+
+
+def mark_rows(tracks: Sequence[Track]) -> tuple[Row, ...]:
+    """Return a row for each scope of failure that occurred, and for changes too many to be labelled."""
+    suffixes = [f" {track_name(track, tracks)}" if len(tracks) > 1 else "" for track in tracks]
+    rows = [row for track, suffix in zip(tracks, suffixes, strict=True) for row in _failure_rows(track, suffix)]
+    crowded = [
+        Row(f"{event} changed", style.QUIET, tuple(change.at for change in _changes(tracks, event)))
+        for event in Event
+        if len(_changes(tracks, event)) > LABELLED_AT_MOST
+    ]
+    return (*(rows or (Row("none" if tracks else "", style.QUIET, ()),)), *crowded)
+
+
+def _failure_rows(track: Track, suffix: str) -> list[Row]:
+    times = {scope: tuple(mark.at for mark in track.marks if mark.scope is scope) for scope in Scope}
+    return [Row(scope + suffix, style.SCOPES[scope], at) for scope, at in times.items() if at]
+
+
+def labelled_changes(tracks: Sequence[Track]) -> tuple[Change, ...]:
+    """Return the changes that are few enough for a line and a label each, oldest first."""
+    few = [found for event in Event if len(found := _changes(tracks, event)) <= LABELLED_AT_MOST]
+    return tuple(sorted((change for found in few for change in found), key=lambda change: change.at))
+
+
+def _changes(tracks: Sequence[Track], event: Event) -> list[Change]:
+    return [change for track in tracks for change in track.changes if change.event is event]
+
+
+def place_labels(
+    changes: Sequence[Change], frame: Frame, width_of: Callable[[str], float]
+) -> tuple[tuple[Label, ...], int]:
+    """Return the labels that fit without touching each other, and how many did not.
+
+    A label stands right of its line, or left of it near the right edge.
+    """
+    right_edges = [frame.left] * LABEL_ROWS
+    placed = []
+    for change in changes:
+        words = f"{change.event} now {change.after}"
+        width = min(width_of(words), NAME_PIXELS)
+        line = frame.x(change.at)
+        x = line + 5 if line + 5 + width <= frame.left + frame.width + style.RIGHT else line - 5 - width
+        row = next((index for index, edge in enumerate(right_edges) if x >= edge), None)
+        if row is None:
+            continue
+        right_edges[row] = x + width + 10
+        placed.append(Label(change.at, words, row, x))
+    return tuple(placed), len(changes) - len(placed)
+
+
+def draw_changes(
+    sheet: Sheet, frame: Frame, changes: Sequence[Change], labels: Sequence[Label], span: tuple[float, float]
+) -> None:
+    """Draw the labels below `span[0]` and a dotted line through everything down to `span[1]` for each change."""
+    top, bottom = span
+    rows = {label.at: label.row for label in labels}
+    for change in changes:
+        start = top + rows.get(change.at, 1) * style.ROW
+        sheet.rule((frame.x(change.at), start), (frame.x(change.at), bottom), style.QUIET, dash=":")
+    for label in labels:
+        sheet.text((label.x, top + label.row * style.ROW + 11), label.words, CHANGE, room=NAME_PIXELS)
+
+
+def draw_rows(sheet: Sheet, frame: Frame, rows: Sequence[Row], top: float) -> None:
+    """Draw each row of marks with its name and number, below a heading."""
+    width = sheet.text((frame.left, top + 11), "Failed tests", HEADING)
+    sheet.text((frame.left + width + 6, top + 11), "by cause", Pen(style.TEXT_SIZE, style.QUIET))
+    top += style.ROWS_TITLE
+    height = style.ROW * len(rows)
+    axes = frame.axes(sheet, top, height)
+    axes.set_ylim(len(rows), 0)
+    lanes = [[(frame.start, index + 0.5), (frame.end, index + 0.5)] for index in range(len(rows))]
+    axes.add_collection(LineCollection(lanes, colors=style.GRID, linewidths=POINTS, zorder=1), autolim=False)
+    for index, row in enumerate(rows):
+        strokes = [[(at, index + 0.15), (at, index + 0.85)] for at in row.times]
+        marks = LineCollection(strokes, colors=row.color, linewidths=2 * POINTS, zorder=2)
+        axes.add_collection(marks, autolim=False)
+        base = top + style.ROW * (index + 0.5) + 4
+        sheet.text((frame.left - 8, base), row.name, NAME, room=frame.left - 12)
+        if row.times:
+            sheet.text((frame.left + frame.width + 6, base), f"{len(row.times):,}", COUNT)

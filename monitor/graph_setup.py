@@ -1,0 +1,42 @@
+"""Get matplotlib ready before its first import: a place for its font list that lasts, Agg, and no log on stderr.
+
+This module does not import matplotlib itself. Whoever draws (the command line, the web page) calls `prepare` once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+
+def prepare(environ: MutableMapping[str, str], uid: int) -> None:
+    """Set MPLCONFIGDIR where it is unset, and the backend; a directory that cannot be had becomes a temporary one."""
+    environ["MPLBACKEND"] = "agg"
+    if not environ.get("MPLCONFIGDIR"):
+        environ["MPLCONFIGDIR"] = str(_config_dir(environ, uid))
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
+def _config_dir(environ: Mapping[str, str], uid: int) -> Path:
+    place = paths.cache_dir(environ, uid) / "matplotlib"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return _temporary()
+    return place if os.access(place, os.W_OK) else _temporary()
+
+
+def _temporary() -> Path:
+    place = tempfile.mkdtemp(prefix="speedmon-matplotlib-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return Path(place)

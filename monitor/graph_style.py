@@ -1,0 +1,52 @@
+"""How a graph looks: colours, sizes and distances. Data only; lengths are pixels of a picture at scale 1.
+
+The colours are those of Okabe and Ito, "Color Universal Design" (2008), told apart with any colour vision; none of them
+is the only carrier of a meaning: each panel, row and line is labelled.
+"""
+
+from __future__ import annotations
+
+from monitor.graph_data import Metric
+from monitor.model import Scope
+
+INK = "#1a1a1a"
+QUIET = "#5f6368"
+GRID = "#e4e6e8"
+FINE_GRID = "#f1f2f3"
+AXIS = "#9aa0a6"
+PLAN = "#3c4043"
+BAND = "#f9dccd"
+OTHER_TRACKS = ("#1a1a1a", "#a06000", "#56b4e9")
+ENVELOPE_ALPHA = 0.28
+
+METRICS = {Metric.DOWNLOAD: "#0072b2", Metric.UPLOAD: "#009e73", Metric.LATENCY: "#8e4b8e"}
+SCOPES = {
+    Scope.LINE: "#d55e00",
+    Scope.PROVIDER: "#b8860b",
+    Scope.CONFIG: "#3c78b4",
+    Scope.LOCAL: "#56a0a0",
+    Scope.UNKNOWN: "#5f6368",
+}
+
+SIZE = (1200, 860)
+SMALLEST = (480, 360)
+LEFT = 112
+RIGHT = 84
+EDGE = 24
+TITLE_SIZE = 21
+BIG_SIZE = 27
+TEXT_SIZE = 13
+SMALL_SIZE = 12
+
+TITLE_Y = 36
+WINDOW_Y = 60
+SOURCE_Y = (80, 100)
+TILES_Y = 126
+TILE_HEIGHT = 76
+ROW = 15
+ROWS_TITLE = 20
+PANEL_TITLE = 30
+LABELS = 46
+FOOTER = 26
+PANEL_SHARES = {Metric.DOWNLOAD: 1.25, Metric.UPLOAD: 1.0, Metric.LATENCY: 1.0}
+TICK_PIXELS = 62

@@ -1,0 +1,160 @@
+"""The words and numbers on a graph. Pure: takes what was counted, gives text in English."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from monitor.graph_data import Metric
+from monitor.graph_ticks import offsets
+from monitor.model import Path, Status
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from monitor.graph_data import Track, Window
+    from monitor.graph_scale import Scale
+    from monitor.graph_stats import Spread, Tally
+
+NAMES = {Metric.DOWNLOAD: "Download", Metric.UPLOAD: "Upload", Metric.LATENCY: "Latency"}
+PATH_NAMES = {Path.IP4ONLY: "IPv4-only namespace", Path.HOST: "host as it is"}
+NAMED_AT_MOST = 2
+BETWEEN = "  ·  "
+
+
+def number(value: float) -> str:
+    """Return a value with three significant digits at least, and thousands set off: 4.21, 95.7, 941, 1,234."""
+    size = abs(value)
+    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.995 or not size else 3  # noqa: PLR2004  rounds up to 100, 10, 1
+    return f"{value:,.{decimals}f}"
+
+
+def round_number(value: float) -> str:
+    """Return the number of an axis or a plan without needless zeros: 0, 2.5, 100, 1,000."""
+    text = f"{value:,.3f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def window_words(window: Window, zone: ZoneInfo) -> str:
+    """Return both ends of the window in local time, its length, the zone and its offsets from UTC."""
+    since, until = (moment.astimezone(zone) for moment in (window.since, window.until))
+    length = duration(window.until - window.since)
+    return f"{_moment(since)} to {_moment(until)} ({length}){BETWEEN}times in {zone.key}, {offset_words(window, zone)}"
+
+
+def offset_words(window: Window, zone: ZoneInfo) -> str:
+    """Return the offset from UTC, and since when each further one holds."""
+    (_, first), *others = offsets(window, zone)
+    changes = (f", from {_short(moment.astimezone(zone))} {_utc(offset)}" for moment, offset in others)
+    return _utc(first) + "".join(changes)
+
+
+def duration(length: timedelta) -> str:
+    """Return a length of time in the largest unit that fits: 30 days, 36 hours, 45 minutes."""
+    seconds = length.total_seconds()
+    for unit, name, least in ((86_400, "day", 2 * 86_400), (3600, "hour", 2 * 3600), (60, "minute", 0)):
+        if seconds >= least or (seconds == unit and name != "minute"):
+            break
+    count = round_number(round(seconds / unit, 1))
+    return f"{count} {name}" if count == "1" else f"{count} {name}s"
+
+
+def source_words(tally: Tally, tracks: Sequence[Track]) -> tuple[str, str]:
+    """Return who was measured and how, and against which servers; empty when nothing was."""
+    paths = " and ".join(dict.fromkeys(f"{track.path} ({PATH_NAMES[track.path]})" for track in tracks))
+    parts = (
+        _named("ISP", "ISPs", tally.isps),
+        f"path {paths}" if paths else "",
+        family_words(tally.families),
+        _named("measured with", "measured with", tally.engines),
+    )
+    return BETWEEN.join(part for part in parts if part), _named("Server", "Servers", tally.servers)
+
+
+def family_words(families: Counter[int]) -> str:
+    """Return the family of the external address, with the number of tests when both were met."""
+    if len(families) == 1:
+        return f"external address IPv{next(iter(families))}"
+    counts = ", ".join(f"IPv{family} in {count:,}" for family, count in sorted(families.items()))
+    return f"external address {counts} tests" if counts else ""
+
+
+def spread_words(spread: Spread, axis: Scale) -> str:
+    """Return the percentiles in the unit of the axis."""
+    low, high = (number(value / axis.divisor) for value in (spread.p5, spread.p95))
+    return f"5th percentile {low}, 95th {high}"
+
+
+def plan_words(median: float, sold: float | None, metric: Metric, axis: Scale) -> str:
+    """Return how the median stands to the plan; empty without one."""
+    if not sold:
+        return ""
+    if metric is Metric.LATENCY:
+        return f"plan: {round_number(sold)} ms"
+    return f"{round(100 * median / sold)} % of the plan ({round_number(sold / axis.divisor)} {axis.unit})"
+
+
+def success_words(tally: Tally) -> str:
+    """Return how many tests succeeded and failed, interrupted ones among the failures."""
+    if tally.success_pct is None:
+        return "none was started" if tally.runs else "no test in this window"
+    failed = tally.statuses[Status.FAILED] + tally.statuses[Status.INTERRUPTED]
+    share = _share(tally.success_pct, complete=not failed)
+    interrupted = tally.statuses[Status.INTERRUPTED]
+    among = f" ({interrupted:,} interrupted)" if interrupted else ""
+    return f"{tally.statuses[Status.OK]:,} ok ({share} %), {failed:,} failed{among}"
+
+
+def _share(percent: float, *, complete: bool) -> str:
+    """Return a share that rounding never makes perfect: 99.9 while one test failed."""
+    return "100" if complete else f"{min(percent, 99.9):.1f}"
+
+
+def failure_words(tally: Tally) -> str:
+    """Return the failures by scope; empty when there were none."""
+    return ", ".join(f"{scope} {count:,}" for scope, count in tally.scopes.most_common())
+
+
+def runs_words(tally: Tally) -> str:
+    """Return what stands behind the number of all runs."""
+    skipped = tally.statuses[Status.SKIPPED]
+    return ("run" if tally.runs == 1 else "runs") + (f", {skipped:,} of them skipped" if skipped else "")
+
+
+def bucket_words(width: int | None) -> str:
+    """Return how the lines are to be read."""
+    if width is None:
+        return "Lines join successful tests."
+    return (
+        f"Lines: median of each {duration(timedelta(seconds=width)).removeprefix('1 ')}; shade: lowest to highest test."
+    )
+
+
+def track_name(track: Track, tracks: Sequence[Track]) -> str:
+    """Return what tells a track from the others."""
+    return track.path if len({each.probe for each in tracks}) == 1 else f"{track.probe} {track.path}"
+
+
+def _named(one: str, several: str, counts: Counter[str]) -> str:
+    ordered = [name for name, _ in counts.most_common()]
+    if len(ordered) == 1:
+        return f"{one} {ordered[0]}"
+    rest = f" and {len(ordered) - NAMED_AT_MOST} more" if len(ordered) > NAMED_AT_MOST else ""
+    listed = ", ".join(f"{name} ({counts[name]:,} tests)" for name in ordered[:NAMED_AT_MOST])
+    return f"{several} {listed}{rest}" if listed else ""
+
+
+def _moment(local: datetime) -> str:
+    return f"{local.day} {local:%b %Y %H:%M}"
+
+
+def _short(local: datetime) -> str:
+    return f"{local.day} {local:%b %H:%M}"
+
+
+def _utc(offset: timedelta) -> str:
+    minutes = round(offset.total_seconds() / 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

@@ -1,0 +1,33 @@
+"""The zone that times are shown in: the configured one, else that of the system. Storage stays UTC."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from monitor.errors import ConfigError
+
+
+def resolve(name: str) -> ZoneInfo:
+    """Return the zone of that IANA name; of the system when the name is empty.
+
+    Raises:
+        ConfigError: nobody knows a zone of that name, or the system names one that does not exist.
+    """
+    return _named(name) if name else _of_system()
+
+
+def _named(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError) as error:  # a folder of the database, such as "Europe", is an OSError
+        raise ConfigError(f"display.timezone: unknown time zone {name!r} (a name such as Europe/Berlin)") from error
+
+
+def _of_system() -> ZoneInfo:
+    import tzlocal  # noqa: PLC0415  only an empty setting needs it
+
+    try:
+        name = tzlocal.get_localzone_name()
+    except (LookupError, ValueError, OSError) as error:
+        raise ConfigError(f"the system's time zone cannot be read ({error}); set display.timezone") from error
+    return _named(name) if name else ZoneInfo("UTC")

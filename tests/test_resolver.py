@@ -46,6 +46,11 @@ def test_search_domains_are_kept():
     assert "search lan example.org\n" in resolver.resolv_conf(chosen, "ip4only")
 
 
+def test_programs_that_can_are_told_to_ask_for_ipv4_only():
+    """The error of an IPv6 address would be the last one, and hide why the IPv4 address was not reached."""
+    assert resolver.resolv_conf(resolver.Resolver(("9.9.9.9",)), "ip4only").endswith("\noptions no-aaaa\n")
+
+
 def test_host_names_go_to_files_and_dns_only():
     """glibc must not ask the host's resolver through a socket that knows no namespaces."""
     text = resolver.nsswitch_conf("passwd: files\nhosts: files resolve [!UNAVAIL=return] dns\n", "ip4only")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
@@ -64,7 +65,8 @@ def keys(section: type) -> dict[str, Any]:
 def _find(environ: Mapping[str, str]) -> Path | None:
     if named := environ.get("SPEEDMON_CONFIG"):
         return Path(named)
-    return next((file for file in paths.config_files(environ) if file.exists()), None)
+    # os.path.exists, because a home that cannot be searched holds no configuration for this user.
+    return next((file for file in paths.config_files(environ) if os.path.exists(file)), None)  # noqa: PTH110
 
 
 def _read(file: Path) -> Values:

@@ -177,7 +177,7 @@ def _last_group(gid_map: str) -> int:
 def _text(path: str) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

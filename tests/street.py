@@ -17,6 +17,8 @@ set -e
 for name in isp lan; do ip netns add $name; ip -n $name link set lo up; done
 ip link add eth0 type veth peer name far netns isp
 ip link add eth1 type veth peer name near netns lan
+for link in eth0 eth1; do ip link set $link addrgenmode none; done  # no address that comes when it likes
+ip -n isp link set far addrgenmode none; ip -n lan link set near addrgenmode none
 ip -n isp address add 203.0.113.1/24 dev far; ip -n isp address add 2001:db8::1/64 dev far nodad
 ip address add 203.0.113.10/24 dev eth0; ip address add 2001:db8::10/64 dev eth0 nodad
 ip address add 10.50.0.1/24 dev eth1; ip -n lan address add 10.50.0.2/24 dev near
@@ -26,12 +28,13 @@ ip -n lan route add default via 10.50.0.1; ip -n isp route add 10.50.0.0/24 via 
 ip -n isp route add 192.168.200.0/24 via 203.0.113.10
 printf 'nameserver 203.0.113.53\\n' > /etc/resolv.conf
 """
-# All that a set-up could change, without what the kernel counts or times by itself.
+# All that a set-up could change, without what the kernel counts or times by itself and groupadd's own backups.
 SNAPSHOT = r"""
-ip -o -d link | sed -E 's/(minmtu|promiscuity|numtxqueues).*//'; ip -4 -o address; ip -6 route show table all | grep -v fe80
+ip -o -d link | sed -E 's/(minmtu|promiscuity|numtxqueues).*//'; ip -o address; ip -6 route show table all
 ip route show table all; ip rule; nft list ruleset; iptables-save -c 2>/dev/null | grep -v '^#'
-grep -r . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward 2>/dev/null | grep -v -E 'stable_secret'
-find /etc /run /var/lib /usr/local/bin -not -path '/run/netns/*' -printf '%p %m %u %g %s\n' | sort; ls /run/netns
+grep -r . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward 2>/dev/null
+find /etc /run /var/lib /usr/local/bin -not -path '/run/netns/*' -not -path '/etc/g*-' -not -name .pwd.lock \
+    -printf '%p %m %u %g %s\n' | sort; ls /run/netns
 cat /etc/group; cut -d' ' -f3- /proc/self/mountinfo
 """
 

@@ -297,4 +297,4 @@ def test_user_of_the_group_gets_in_and_others_do_not(street: Street):
     assert street.run(["ip4only", "id", "-un"], user="ann").stdout == "ann\n"
     refused = street.speedmon("exec", "--", "id", user="bob", check=False)
     assert refused.returncode == 6
-    assert "setup-netns --user bob" in refused.stderr
+    assert "sudo speedmon setup-netns --user" in refused.stderr

@@ -44,12 +44,18 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of a pipe left; point stdout elsewhere so that the exit does not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = _reader_left()
+    except SystemExit as stop:  # click's own way to treat a broken pipe
+        code = _reader_left() if isinstance(stop.__context__, BrokenPipeError) else stop.code
     except Exception as error:  # noqa: BLE001  the one boundary where any error becomes a line
         code = _report(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _reader_left() -> int:
+    """Point stdout elsewhere, so that the exit does not complain again; whoever read has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return 0
 
 
 def _report(error: Exception) -> int:

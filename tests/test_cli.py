@@ -1,0 +1,119 @@
+"""The command line as a whole: light to start, complete in its help, and one line for every mistake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from monitor.cli import COMMANDS, cli
+from monitor.cli.group import SHORT_HELP
+
+ROOT = Path(__file__).parents[1]
+HEAVY = (
+    "sqlalchemy",
+    "alembic",
+    "matplotlib",
+    "numpy",
+    "pyroute2",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "apscheduler",
+    "dns",
+)
+AFTER_HELP = f"""
+import sys
+from monitor.cli import cli
+try:
+    cli.main(sys.argv[1:], standalone_mode=False)
+finally:
+    print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def command(name: str) -> click.Command:
+    """Return a command as the group loads it."""
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    return found
+
+
+def speedmon(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the installed program."""
+    program = [str(Path(sys.executable).with_name("speedmon")), *arguments]
+    return subprocess.run(program, check=False, capture_output=True, text=True, **options)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["collect", "--help"], ["exec", "--help"], ["setup-netns", "--help"]]
+)
+def test_help_imports_nothing_heavy(arguments: list[str]):
+    """A help page starts fast, because no heavy library is imported for it."""
+    done = subprocess.run([sys.executable, "-c", AFTER_HELP, *arguments], check=True, capture_output=True, text=True)
+    assert done.stderr.strip().endswith("[]")
+    assert "Usage:" in done.stdout
+
+
+def test_short_help_names_every_command():
+    """The list of commands in `--help` is written without loading them, and is complete."""
+    assert list(SHORT_HELP) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_has_help(name: str):
+    """Each command says what it does, and each of its options too."""
+    loaded = command(name)
+    assert loaded.help
+    subcommands = loaded.commands.values() if isinstance(loaded, click.Group) else [loaded]
+    options = [option for each in subcommands for option in each.params if isinstance(option, click.Option)]
+    assert [option.name for option in options if not option.help and not option.hidden] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_readme_mentions_the_command(name: str):
+    """A user finds each command in the README."""
+    assert name in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "words"),
+    [
+        (["colect"], {}, "No such command 'colect'"),
+        (["history", "--dayz", "3"], {}, "--dayz"),
+        (["history"], {"SPEEDMON_CONFIG": "/nonexistent/config.toml"}, "/nonexistent/config.toml"),
+        (["--config", "/nonexistent.toml", "history"], {}, "/nonexistent.toml"),
+        (["history"], {"SPEEDMON_COLLECT__TIMEOUTS": "3"}, "did you mean 'timeout_s'"),
+        (["history"], {"SPEEDMON_DISPLAY__TIMEZONE": "Mars/Base"}, "Mars/Base"),
+        (["exec"], {}, "Missing argument"),
+    ],
+)
+def test_mistake_is_named_with_exit_code_2(arguments: list[str], environ: dict[str, str], words: str, tmp_path: Path):
+    """What is wrong with a call or the configuration is said in words, without a traceback."""
+    failed = speedmon(*arguments, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **environ})
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert words in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_reader_that_leaves_early_is_no_error(tmp_path: Path):
+    """`speedmon … | head` ends quietly when the reader has seen enough."""
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    program = f"{Path(sys.executable).with_name('speedmon')} config init --output - | head -n 0"
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"set -o pipefail; {program}"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_full_disk_behind_stdout_is_one_line(tmp_path: Path):
+    """When what is printed cannot be written, that is said in one line."""
+    with Path("/dev/full").open("w") as full:
+        program = [str(Path(sys.executable).with_name("speedmon")), "--help"]
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "no space left" in done.stderr.lower()
+    assert "Traceback" not in done.stderr

@@ -8,7 +8,9 @@ from its bounding set too. It imports little, because it is on the way of each t
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import signal
 import stat
 import sys
 
@@ -30,7 +32,6 @@ _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE = 428, 429, 436
 _TREE_CLONE, _EMPTY_PATH, _MOVE_FROM_DESCRIPTOR, _AT_FDCWD = 1, 0x1000, 4, -100
 _CAPBSET_DROP, _SET_NO_NEW_PRIVS = 24, 38
 _CAPABILITY_VERSION_3 = 0x20080522
-_SIGPIPE = 13
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -78,7 +79,7 @@ def _join_namespace(name: str) -> None:
     except OSError as error:
         raise _RefusedError(f"{path}: {error.strerror}; {MEND}") from None
     if not is_network_namespace(descriptor):
-        raise _RefusedError(f"{path} is not a network namespace; {MEND}")
+        raise _RefusedError(f"{path}: not a network namespace; {MEND}")
     if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
         raise _RefusedError(f"cannot join {path}: {_error()}; only root can, and others by the launcher")
 
@@ -108,14 +109,19 @@ def _take_prepared_files(folder: str) -> None:
 def _require_root_alone(found: os.stat_result, path: str, kind: int) -> None:
     if stat.S_IFMT(found.st_mode) != kind or found.st_uid != 0 or found.st_mode & 0o022:
         what = "directory" if kind == stat.S_IFDIR else "plain file"
-        raise _RefusedError(f"{path} must be a {what} that only root can write; {MEND}")
+        raise _RefusedError(f"{path}: must be a {what} that only root can write; {MEND}")
 
 
 def _mount_over(file: int, target: str) -> None:
-    """Mount on the name itself, even a symlink: a mount on its target is lost when the host renames a file there."""
-    tree = _libc.syscall(_OPEN_TREE, file, b"", _TREE_CLONE | _EMPTY_PATH)
+    """Mount on the name itself, even a symlink: a mount on its target is lost when the host renames a file there.
+
+    What the host does not have need not be replaced, but for resolv.conf: without it, 127.0.0.1 would be asked.
+    """
+    tree = _libc.syscall(_OPEN_TREE, file, b"", _TREE_CLONE | _EMPTY_PATH | os.O_CLOEXEC)
     move = (_MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_FROM_DESCRIPTOR)
-    if tree < 0 or _libc.syscall(*move) != 0:
+    if tree >= 0 and _libc.syscall(*move) == 0:
+        return
+    if target == TARGETS[0] or ctypes.get_errno() != errno.ENOENT:
         raise _RefusedError(f"{target}: {_error()}; it must exist, to be replaced inside the namespace")
 
 
@@ -138,7 +144,8 @@ def _drop_every_capability() -> None:
 
 
 def _become(name: str, command: list[str]) -> NoReturn:
-    _libc.signal(_SIGPIPE, None)  # Python ignores it, and a program inherits what is ignored
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and a program inherits what is ignored
+        signal.signal(ignored, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)  # noqa: S606  no shell is the point
     except OSError as error:

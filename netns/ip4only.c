@@ -31,16 +31,15 @@ struct capability_words { unsigned effective, permitted, inheritable; };
 /* By this text speedmon knows the program for its own, and for current, without running it. */
 __attribute__((used)) static const char marker[] = "speedmon-launcher:" NS_NAME ":" DIGEST;
 
-__attribute__((noreturn)) static void refuse(const char *what, const char *mend)
+__attribute__((noreturn)) static void refuse(const char *what, const char *why, const char *mend)
 {
-    dprintf(STDERR_FILENO, NS_NAME ": %s: %s; %s\n", what, strerror(errno), mend);
+    dprintf(STDERR_FILENO, NS_NAME ": %s: %s; %s\n", what, why, mend);
     _exit(125);
 }
 
-__attribute__((noreturn)) static void refuse_because(const char *why)
+__attribute__((noreturn)) static void refuse_after_error(const char *what, const char *mend)
 {
-    dprintf(STDERR_FILENO, NS_NAME ": %s\n", why);
-    _exit(125);
+    refuse(what, strerror(errno), mend);
 }
 
 /* What is opened here must not become the command's stdin, stdout or stderr. */
@@ -55,7 +54,7 @@ static void complete_standard_streams(void)
 static void close_inherited_descriptors(void)
 {
     if (syscall(NR_CLOSE_RANGE, 3U, ~0U, 0U) < 0)
-        refuse("cannot close inherited descriptors", "Linux 5.9 or later is needed");
+        refuse_after_error("cannot close inherited descriptors", "Linux 5.9 or later is needed");
 }
 
 static int is_network_namespace_of_root(int fd)
@@ -71,24 +70,24 @@ static const char *why_not_permitted(void)
 {
     if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
         return "the caller has no_new_privs, under which file capabilities do not count";
-    return "the file capability is lost, or this is a user namespace; " MEND;
+    return "this program has lost its file capability; " MEND;
 }
 
 static void join_namespace(void)
 {
     int fd = open(HANDLE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
-        refuse(HANDLE, MEND);
+        refuse_after_error(HANDLE, MEND);
     if (!is_network_namespace_of_root(fd))
-        refuse_because(HANDLE " is not a network namespace that root made; " MEND);
+        refuse(HANDLE, "not a network namespace made by root, as seen from here", MEND);
     if (setns(fd, CLONE_NEWNET) < 0)
-        refuse("cannot join " HANDLE, why_not_permitted());
+        refuse_after_error("cannot join " HANDLE, why_not_permitted());
 }
 
 static void make_mounts_private(void)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-        refuse("cannot have mounts of my own", MEND);
+        refuse_after_error("cannot have mounts of my own", MEND);
 }
 
 static int belongs_to_root_alone(int fd, mode_t type)
@@ -97,30 +96,36 @@ static int belongs_to_root_alone(int fd, mode_t type)
     return fstat(fd, &file) == 0 && (file.st_mode & S_IFMT) == type && file.st_uid == 0 && !(file.st_mode & 022);
 }
 
-/* On the name itself, even where it is a symlink: a mount on its target is lost when the host renames a new file there. */
-static void mount_over(int file, const char *target)
+/* On the name itself, even where it is a symlink: a mount on its target is lost when the host renames a new file there.
+ * What the host does not have need not be replaced, but for resolv.conf: without it, 127.0.0.1 would be asked. */
+static void mount_over(int file, const char *target, int required)
 {
     int tree = (int)syscall(NR_OPEN_TREE, file, "", TREE_CLONE | AT_EMPTY_PATH | O_CLOEXEC);
-    if (tree < 0 || syscall(NR_MOVE_MOUNT, tree, "", AT_FDCWD, target, MOVE_FROM_DESCRIPTOR) < 0)
-        refuse(target, "it must exist, to be replaced inside the namespace");
+    if (tree >= 0 && syscall(NR_MOVE_MOUNT, tree, "", AT_FDCWD, target, MOVE_FROM_DESCRIPTOR) == 0)
+        return;
+    if (required || errno != ENOENT)
+        refuse_after_error(target, "it must exist, to be replaced inside the namespace");
 }
+
+#define PAIR(file) {PREPARED "/" file, "/etc/" file}
+static const struct { const char *prepared, *target; } files[] = {
+    PAIR("resolv.conf"), PAIR("nsswitch.conf"), PAIR("hosts"), PAIR("gai.conf")};
 
 /* Opened only now: what was opened before unshare() lies in the old mount namespace and cannot be mounted. */
 static void take_prepared_files(void)
 {
-    static const char *const targets[] = {"/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/etc/gai.conf"};
     int folder = open(PREPARED, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (folder < 0 && errno == ENOENT)
         return;
     if (!belongs_to_root_alone(folder, S_IFDIR))
-        refuse_because(PREPARED " must be a directory that only root can write; " MEND);
-    for (size_t i = 0; i < COUNT(targets); i++) {
-        int file = openat(folder, targets[i] + strlen("/etc/"), O_PATH | O_CLOEXEC | O_NOFOLLOW);
+        refuse(PREPARED, "must be a directory that only root can write", MEND);
+    for (size_t i = 0; i < COUNT(files); i++) {
+        int file = openat(folder, files[i].prepared + sizeof PREPARED, O_PATH | O_CLOEXEC | O_NOFOLLOW);
         if (file < 0 && errno == ENOENT)
             continue;
         if (!belongs_to_root_alone(file, S_IFREG))
-            refuse_because("a file in " PREPARED " must be a plain one that only root can write; " MEND);
-        mount_over(file, targets[i]);
+            refuse(files[i].prepared, "must be a plain file that only root can write", MEND);
+        mount_over(file, files[i].target, i == 0);
     }
 }
 
@@ -128,7 +133,7 @@ static void take_prepared_files(void)
 static void hide_name_cache(void)
 {
     if (mount("none", "/run/nscd", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=755") < 0 && errno != ENOENT)
-        refuse("cannot hide /run/nscd", MEND);
+        refuse_after_error("cannot hide /run/nscd", MEND);
 }
 
 static void drop_every_capability(void)
@@ -136,18 +141,18 @@ static void drop_every_capability(void)
     struct capability_header header = {CAPABILITY_VERSION_3, 0};
     struct capability_words none[2] = {{0, 0, 0}, {0, 0, 0}}, left[2];
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &header, none) < 0)
-        refuse("cannot drop privileges", "this is a fault of the system");
+        refuse_after_error("cannot drop privileges", "this is a fault of the system");
     if (syscall(SYS_capget, &header, left) < 0 || memcmp(left, none, sizeof none) != 0)
-        refuse_because("privileges were not dropped; this is a fault of the system");
+        refuse("cannot drop privileges", "the kernel kept some", "this is a fault of the system");
 }
 
 int main(int argc, char **argv)
 {
     complete_standard_streams();
     if (argc < 2)
-        refuse_because("usage: " NS_NAME " COMMAND [ARGUMENT...]");
+        refuse("usage", NS_NAME " COMMAND [ARGUMENT...]", "runs it in the IPv4-only network");
     if (getuid() != geteuid() || getgid() != getegid())
-        refuse_because("must not be setuid or setgid; " MEND);
+        refuse("this program", "must not be setuid or setgid", MEND);
     close_inherited_descriptors();
     join_namespace();
     make_mounts_private();

@@ -24,7 +24,6 @@ __all__ = [
     "add_member",
     "ensure_group",
     "find_compiler",
-    "launcher_path",
     "place",
     "remove",
     "remove_group",
@@ -47,11 +46,6 @@ class LauncherState:
     capability_ok: bool = False
 
 
-def launcher_path(name: str) -> Path:
-    """Return where the launcher of namespace `name` is installed."""
-    return Path("/usr/local/bin", name)
-
-
 def state(path: Path, group: str, name: str) -> LauncherState:
     """Return what lies at `path`, judged as the launcher of namespace `name` for members of `group`."""
     try:
@@ -70,16 +64,15 @@ def state(path: Path, group: str, name: str) -> LauncherState:
     )
 
 
-def place(name: str, group: str, path: Path | None = None) -> None:
+def place(name: str, group: str, path: Path) -> None:
     """Build the launcher of namespace `name` and install it in one rename, root-owned, for members of `group`.
 
     Raises:
-        ForeignStateError: another file is at `path`, /usr/local/bin/NAME by default.
+        ForeignStateError: another file is at `path`.
         MissingToolError: there is no C compiler.
         NotPermittedError: the caller is not root.
         StepError: it cannot be built or installed there, for instance on a mount with nosuid.
     """
-    path = path or launcher_path(name)
     _refuse_foreign(path)
     program = build(name)
     try:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from outer import Outer
 
+from netns import compiler
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,6 +21,12 @@ def outer() -> Iterator[Outer]:
     """Yield a private machine (see `outer.Outer`) that ends with the test."""
     with Outer() as world:
         yield world
+
+
+@pytest.fixture(scope="session")
+def program() -> bytes:
+    """Return the launcher of namespace `ip4only`, compiled once."""
+    return compiler.build("ip4only")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,8 +25,11 @@ cp -a /etc/. /run/etc 2>/dev/null || true  # a plain user's copy goes without wh
 mount --move /run/etc /etc
 rmdir /run/etc
 mount --bind /usr/local/bin /run/real-bin  # large on some machines: linked, not copied
+mount -o remount,bind,ro /run/real-bin
 mount -t tmpfs -o mode=755 bin /usr/local/bin
-find /run/real-bin -mindepth 1 -maxdepth 1 -exec ln -s -t /usr/local/bin {} +
+find /run/real-bin -mindepth 1 -maxdepth 1 ! -name ip4only -exec ln -s -t /usr/local/bin {} +
+rm -rf /etc/netns /etc/speedmon            # a speedmon that is installed on the machine is not in the world
+sed -i /^speedmon:/d /etc/group
 mount -t tmpfs -o mode=755 lib /var/lib
 mount -t sysfs sys /sys                    # /sys/class/net shows the links of whoever mounted it
 ip link set lo up

@@ -1,0 +1,200 @@
+"""How a command enters the namespace, and the light check before each test."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from inner import LAUNCHER, MEMBER, NAME, STRANGER, make_namespace, make_users, place_launcher
+
+from netns.rights import Rights, parse_rights
+
+if TYPE_CHECKING:
+    from outer import Outer
+
+HOW = """
+import json, sys
+from netns import enter
+from netns.errors import NetnsError
+try:
+    print(json.dumps(enter.command("ip4only", ["echo", "hello"], environ={"USER": "ann"})))
+except NetnsError as error:
+    print(json.dumps(f"{type(error).__name__} {error.exit_code}: {error}"))
+"""
+SOUND = "import json; from netns import enter; print(json.dumps(enter.sound('ip4only')))"
+BY_LAUNCHER = [LAUNCHER, "echo", "hello"]
+BY_ROOT = [sys.executable, "-I", "-m", "netns.inside", NAME, "--", "echo", "hello"]
+PAIR = f"""
+set -e
+ip link add {NAME}-root type veth peer name {NAME}-ns netns {NAME}
+echo 1 >/proc/sys/net/ipv4/conf/{NAME}-root/forwarding
+test ! -e /proc/sys/net/ipv6 || echo 1 >/proc/sys/net/ipv6/conf/{NAME}-root/disable_ipv6
+ip link set {NAME}-root up
+ip -n {NAME} link set {NAME}-ns up
+ip link add uplink0 type veth peer name isp0
+ip address add 203.0.113.2/24 dev uplink0
+ip link set uplink0 up
+ip route add default via 203.0.113.1
+echo 1 >/proc/sys/net/ipv4/conf/uplink0/forwarding
+"""
+
+
+def how(outer: Outer, user: str | None = None, *before: str) -> list[str] | str:
+    """Return the command line that `enter.command` gives in the world, or its error with class and exit code."""
+    answer: list[str] | str = json.loads(outer.run([*before, sys.executable, "-c", HOW], user=user).stdout)
+    return answer
+
+
+@pytest.fixture
+def inner(outer: Outer) -> Outer:
+    """Return a world with the namespace and no launcher."""
+    make_namespace(outer)
+    return outer
+
+
+@pytest.fixture
+def placed(inner: Outer, program: bytes) -> Outer:
+    """Return a world with the namespace, its launcher and its users."""
+    place_launcher(inner, program)
+    return inner
+
+
+@pytest.fixture
+def linked(inner: Outer) -> Outer:
+    """Return a world in which the namespace is linked to the host, and the host to the internet."""
+    inner.run(["sh", "-c", PAIR])
+    return inner
+
+
+def test_a_missing_namespace_is_named_with_the_mend(outer: Outer):
+    """Before set-up the error says so."""
+    assert how(outer) == (
+        "NamespaceMissingError 5: /run/netns/ip4only does not exist: the namespace is not set up;"
+        " run: sudo speedmon setup-netns"
+    )
+
+
+def test_a_leftover_file_is_no_namespace(inner: Outer):
+    """The plain file that is left when the mount has gone is told from a namespace."""
+    inner.run(["umount", f"/run/netns/{NAME}"])
+    assert str(how(inner)).startswith("NamespaceMissingError 5: /run/netns/ip4only is no network namespace")
+
+
+def test_who_is_inside_needs_no_way_in(placed: Outer):
+    """A caller in the namespace gets the command itself."""
+    assert how(placed, None, "ip", "netns", "exec", NAME) == ["echo", "hello"]
+
+
+def test_root_enters_without_a_launcher(inner: Outer):
+    """Root needs no launcher, and the command line it gets works."""
+    assert how(inner) == BY_ROOT
+    assert inner.run(BY_ROOT).stdout == "hello\n"
+
+
+def test_root_does_not_run_a_foreign_program(inner: Outer):
+    """A program of somebody else in the launcher's place is passed by."""
+    inner.run(["install", "-m", "755", "/bin/true", LAUNCHER])
+    assert how(inner) == BY_ROOT
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("user", [None, MEMBER])
+def test_the_launcher_is_taken_where_it_works(placed: Outer, user: str | None):
+    """Root and the members of the group enter by the launcher."""
+    assert how(placed, user) == BY_LAUNCHER
+    assert placed.run(BY_LAUNCHER, user=user).stdout == "hello\n"
+
+
+@pytest.mark.root
+def test_without_a_launcher_only_root_enters(inner: Outer):
+    """An unprivileged user is told how to get a launcher and into its group."""
+    make_users(inner)
+    assert how(inner, MEMBER) == (
+        "NotPermittedError 6: only root can enter without the launcher /usr/local/bin/ip4only;"
+        " run: sudo speedmon setup-netns --user ann"
+    )
+
+
+@pytest.mark.root
+def test_who_is_not_in_the_group_is_told_the_mend(placed: Outer):
+    """A user outside of the launcher's group is told how to get in."""
+    said = how(placed, STRANGER)
+    assert str(said).startswith("NotPermittedError 6: /usr/local/bin/ip4only is for its group only")
+    assert str(said).endswith("run: sudo speedmon setup-netns --user ann, then log in again")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("cp {0} /run/copy; cat /run/copy >{0}", "NotPermittedError 6: {0} has lost its capability"),
+        ("mount -o remount,nosuid /usr/local/bin", "NotPermittedError 6: {0} is on a nosuid mount"),
+        ("cp /bin/true {0}", "ForeignStateError 5: {0} is not speedmon's launcher"),
+    ],
+)
+def test_a_launcher_that_cannot_work_is_not_taken(placed: Outer, fault: str, said: str):
+    """A user is told what is wrong with the launcher; root enters without it."""
+    placed.run(["sh", "-c", fault.format(LAUNCHER)])
+    assert str(how(placed, MEMBER)).startswith(said.format(LAUNCHER))
+    assert how(placed) == BY_ROOT
+
+
+@pytest.mark.root
+def test_a_hardened_service_is_told_its_setting(placed: Outer):
+    """Under no_new_privs the launcher cannot work, and the error names what can."""
+    said = how(placed, MEMBER, "setpriv", "--no-new-privs")
+    assert str(said).startswith("NotPermittedError 6: /usr/local/bin/ip4only gains no capability here")
+    assert "NetworkNamespacePath=/run/netns/" in said
+
+
+@pytest.mark.parametrize(
+    ("effective", "bounding", "no_new_privs", "rights"),
+    [
+        ("000001ffffffffff", "000001ffffffffff", 0, Rights(may_join=True, may_gain=True)),
+        ("0000000000000000", "000001ffffffffff", 0, Rights(may_join=False, may_gain=True)),
+        ("0000000000000000", "000001ffffffffff", 1, Rights(may_join=False, may_gain=False)),
+        ("0000000000000000", "000001ffffdfffff", 0, Rights(may_join=False, may_gain=False)),
+        ("0000000000200000", "0000000000200000", 1, Rights(may_join=True, may_gain=False)),
+    ],
+)
+def test_rights_are_read_from_the_status(effective: str, bounding: str, no_new_privs: int, rights: Rights):
+    """cap_sys_admin is bit 21; no_new_privs and the bounding set decide over file capabilities."""
+    status = f"Name:\tcat\nCapEff:\t{effective}\nCapBnd:\t{bounding}\nNoNewPrivs:\t{no_new_privs}\n"
+    assert parse_rights(status) == rights
+
+
+def test_a_namespace_as_set_up_looks_sound(linked: Outer):
+    """No problem is found on either side."""
+    assert json.loads(linked.python(SOUND).stdout) == []
+    assert json.loads(linked.run(["ip", "netns", "exec", NAME, sys.executable, "-c", SOUND]).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "problems"),
+    [
+        (f"ip link delete {NAME}-root", ["link ip4only-root is missing"]),
+        (f"ip link set {NAME}-root down", ["link ip4only-root or its other end is down"]),
+        (f"ip -n {NAME} link set {NAME}-ns down", ["link ip4only-root or its other end is down"]),
+        (f"echo 0 >/proc/sys/net/ipv4/conf/{NAME}-root/forwarding", ["link ip4only-root does not forward IPv4"]),
+        ("echo 0 >/proc/sys/net/ipv4/conf/uplink0/forwarding", ["uplink uplink0 does not forward IPv4"]),
+        ("echo 0 >/proc/sys/net/ipv4/conf/uplink0/forwarding; ip route delete default", []),
+        (f"echo 0 >/proc/sys/net/ipv6/conf/{NAME}-root/disable_ipv6", ["link ip4only-root speaks IPv6"]),
+        (f"ip netns delete {NAME}", ["/run/netns/ip4only does not exist: the namespace is not set up"]),
+        (
+            f"umount /run/netns/{NAME}",
+            ["/run/netns/ip4only is no network namespace (a crash or a sandboxed service leaves such files)"],
+        ),
+    ],
+)
+def test_what_was_lost_since_set_up_is_found(linked: Outer, fault: str, problems: list[str]):
+    """Each loss is named; a host without a default route has a line that is down, and a sound namespace."""
+    linked.run(["sh", "-c", fault])
+    assert json.loads(linked.python(SOUND).stdout) == problems
+
+
+def test_entering_imports_nothing_heavy(outer: Outer):
+    """Before each test only small modules of the standard library are imported."""
+    loaded = outer.python("import netns.enter, sys; print(*sys.modules)").stdout.split()
+    assert not {"subprocess", "ctypes", "dataclasses", "hashlib", "socket", "pyroute2", "pathlib"} & set(loaded)

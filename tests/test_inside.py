@@ -1,0 +1,78 @@
+"""What only root's own way into the namespace does; what it shares with the launcher is in `test_way_in.py`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from inner import NAME, inside_way, make_namespace
+from outer import Outer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODULE = [sys.executable, "-I", "-m", "netns.inside"]
+LIGHT = """
+import sys
+before = set(sys.modules)
+import netns.inside
+print(*sorted({"typing", "pathlib", "dataclasses", "subprocess", "re"} & (set(sys.modules) - before)))
+"""
+
+
+@pytest.fixture
+def inner(outer: Outer) -> Outer:
+    """Return a world with the namespace."""
+    make_namespace(outer)
+    return outer
+
+
+@pytest.fixture
+def rootless() -> Iterator[Outer]:
+    """Yield a world whose root is the root of a user namespace, whoever runs the suite."""
+    with Outer(user_namespace=True) as world:
+        make_namespace(world)
+        yield world
+
+
+def test_the_bounding_set_is_empty(inner: Outer):
+    """Root has the right to empty it too, so no program that the command starts can regain a capability."""
+    assert inside_way(inner).run("grep", "CapBnd", "/proc/self/status").stdout == f"CapBnd:\t{'0' * 16}\n"
+
+
+def test_roots_command_has_no_power_over_the_namespace(inner: Outer):
+    """The command is still root, but may not touch links or mounts."""
+    way = inside_way(inner)
+    assert way.run("id", "-u").stdout == "0\n"
+    assert way.run("ip", "link", "set", "lo", "up").returncode == 2
+    assert way.run("umount", "/etc/resolv.conf").returncode == 32
+
+
+def test_the_root_of_a_user_namespace_enters(rootless: Outer):
+    """The rootless lab has the same way in, with the same files."""
+    done = inside_way(rootless).run("sh", "-c", "cat /etc/resolv.conf; grep CapEff /proc/self/status")
+    assert done.stdout == f"nameserver 192.0.2.53\nCapEff:\t{'0' * 16}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], [NAME], [NAME, "--"], [NAME, "true"], ["--", "true"]])
+def test_a_wrong_command_line_shows_the_usage(inner: Outer, arguments: list[str]):
+    """Without a name, the dashes and a command there is nothing to run."""
+    done = inner.run([*MODULE, *arguments], check=False)
+    assert (done.returncode, done.stderr.partition(":")[0]) == (125, "usage")
+
+
+@pytest.mark.root
+def test_an_unprivileged_caller_is_refused(inner: Outer):
+    """Who is not root gets one line that names the launcher."""
+    inner.add_user("visitor", 4242)
+    done = inner.run([*MODULE, NAME, "--", "echo", "ran"], user="visitor", check=False)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.startswith("ip4only: cannot join /run/netns/ip4only: Operation not permitted; only root can")
+
+
+def test_it_imports_little(outer: Outer):
+    """What costs milliseconds is not imported on the way of each test."""
+    assert (
+        outer.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}{LIGHT}"]).stdout == "\n"
+    )

@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 __all__ = ["Terms", "Window", "draw", "render"]
 
 # Set for each picture, so that nobody's matplotlibrc changes it. Names from the network are never read as formulas.
-RC: dict[Any, Any] = {"font.family": ["DejaVu Sans"], "text.parse_math": False, "text.usetex": False}
+RC: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "text.parse_math": False,
+    "text.usetex": False,
+    "text.hinting": "no_autohint",
+}
+KEPT = frozenset({"backend", "interactive", "timezone"})
 TICK = Pen(style.SMALL_SIZE, style.INK, align="center")
 CONTEXT = Pen(style.SMALL_SIZE, style.QUIET, align="center")
 FOOT = Pen(style.SMALL_SIZE - 1, style.QUIET)
@@ -56,8 +62,7 @@ def render(  # noqa: PLR0913  all but the first four have defaults, and the web 
     if any(given < least for given, least in zip(size, style.SMALLEST, strict=True)):
         raise ValueError(f"a graph of {size} pixels is smaller than {style.SMALLEST}")
     with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        mpl.rcParams.update({key: value for key, value in mpl.rcParamsDefault.items() if key not in KEPT} | RC)
         sheet = Sheet(*size, scale)
         draw(sheet, tracks(runs, window), window, Terms(zone, plan, title))
         return sheet.png(title)
@@ -114,11 +119,10 @@ def _panels(sheet: Sheet, found: Sequence[Track], plan: Plan, top: float) -> tup
 
 
 def _time_axis(sheet: Sheet, frame: Frame, labelled: Sequence[Tick], bottom: float) -> None:
-    for at in frame.small:
-        sheet.rule((frame.x(at), bottom), (frame.x(at), bottom + 3), style.AXIS)
+    lengths = dict.fromkeys(frame.small, 3) | {tick.at: 6 for tick in labelled}
+    sheet.rules([((frame.x(at), bottom), (frame.x(at), bottom + length)) for at, length in lengths.items()], style.AXIS)
     for tick in labelled:
         x = frame.x(tick.at)
-        sheet.rule((x, bottom), (x, bottom + 6), style.AXIS)
         sheet.text((x, bottom + 19), tick.label, TICK)
         sheet.text((x, bottom + 35), tick.context, CONTEXT)
 

@@ -67,11 +67,11 @@ def _metric(sheet: Sheet, x: float, room: float, panel: Panel, tracks: Sequence[
 
 def _compare(sheet: Sheet, x: float, room: float, panel: Panel, tracks: Sequence[Track]) -> None:
     """Write one line a track instead of one big number."""
-    caption = f"{words.NAMES[panel.metric]} {panel.axis.unit}, median (5th to 95th %)"
+    caption = f"{words.NAMES[panel.metric]}, median (5th to 95th %)"
     _cap(sheet, x, room, caption, style.METRICS[panel.metric])
     for index, (track, color) in enumerate(zip(tracks, colors(panel.metric, len(tracks)), strict=True)):
         y = style.TILES_Y + 34 + TRACK_LINE * index
-        sheet.rule((x, y - 4), (x + 16, y - 4), color)
+        sheet.rules([((x, y - 4), (x + 16, y - 4))], color)
         line = f"{words.track_name(track, tracks)}  {_in_brackets(track, panel)}"
         sheet.text((x + 22, y), line, Pen(style.TEXT_SIZE, color), room - 22)
 
@@ -81,7 +81,7 @@ def _in_brackets(track: Track, panel: Panel) -> str:
     if spread is None:
         return "no result"
     median, low, high = (words.number(value / panel.axis.divisor) for value in (spread.median, spread.p5, spread.p95))
-    return f"{median} ({low} to {high})"
+    return f"{median} ({low} to {high}) {panel.axis.unit}"
 
 
 def _tests(sheet: Sheet, x: float, room: float, tracks: Sequence[Track]) -> None:
@@ -93,10 +93,11 @@ def _tests(sheet: Sheet, x: float, room: float, tracks: Sequence[Track]) -> None
 
 
 def _cap(sheet: Sheet, x: float, room: float, caption: str, color: str) -> None:
-    sheet.rule((x, style.TILES_Y - 6), (x + room, style.TILES_Y - 6), color)
+    sheet.rules([((x, style.TILES_Y - 6), (x + room, style.TILES_Y - 6))], color)
     sheet.text((x, style.TILES_Y + 11), caption, SMALL, room)
 
 
 def _big(sheet: Sheet, x: float, figure: str, unit: str, color: str) -> None:
-    width = sheet.text((x, style.TILES_Y + BIG_BASE), figure, Pen(style.BIG_SIZE, color, bold=True))
-    sheet.text((x + width + 6, style.TILES_Y + BIG_BASE), unit, Pen(style.TEXT_SIZE, style.QUIET))
+    pen = Pen(style.BIG_SIZE, color, bold=True)
+    sheet.text((x, style.TILES_Y + BIG_BASE), figure, pen)
+    sheet.text((x + sheet.width_of(figure, pen) + 6, style.TILES_Y + BIG_BASE), unit, Pen(style.TEXT_SIZE, style.QUIET))

@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.collections import LineCollection, PolyCollection
-
 from monitor import graph_stats
 from monitor import graph_style as style
 from monitor.graph_envelope import envelope
 from monitor.graph_scale import Scale, scale
-from monitor.graph_sheet import POINTS, Pen
+from monitor.graph_sheet import Pen
 from monitor.graph_words import NAMES, number, round_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
-
     from monitor.graph_data import Metric, Segment, Track
-    from monitor.graph_sheet import Sheet
+    from monitor.graph_envelope import Envelope
+    from monitor.graph_sheet import Area, Sheet
 
 LABEL = Pen(style.SMALL_SIZE, style.QUIET, align="right")
 HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
@@ -52,11 +49,9 @@ class Frame:
         """How long a pixel lasts."""
         return (self.end - self.start) / self.width
 
-    def axes(self, sheet: Sheet, top: float, height: float) -> Axes:
-        """Return axes that span the window; y runs from 0 at the bottom to 1."""
-        axes = sheet.axes(self.left, top, self.width, height)
-        axes.set(xlim=(self.start, self.end), ylim=(0, 1), autoscale_on=False)
-        return axes
+    def area(self, sheet: Sheet, top: float, height: float, up: tuple[float, float]) -> Area:
+        """Return an area that spans the window."""
+        return sheet.area((self.left, top, self.width, height), (self.start, self.end), up)
 
 
 def colors(metric: Metric, count: int) -> tuple[str, ...]:
@@ -79,37 +74,38 @@ class Panel:
     height: float
     sold: float | None
 
-    def draw(self, sheet: Sheet, frame: Frame, tracks: Sequence[Track]) -> Axes:
-        """Draw the panel and return its axes, in the unit of the metric."""
-        axes = frame.axes(sheet, self.top, self.height)
-        axes.set_ylim(0, self.axis.top)
-        draw_bands(axes, frame, tracks)
-        self._grid(axes, frame)
+    def draw(self, sheet: Sheet, frame: Frame, tracks: Sequence[Track]) -> Area:
+        """Draw the panel and return its area, in the unit of the metric."""
+        area = frame.area(sheet, self.top, self.height, (0, self.axis.top))
+        draw_bands(area, frame, tracks, self.axis.top)
+        self._grid(area, frame)
         for track, color in zip(tracks, colors(self.metric, len(tracks)), strict=True):
-            draw_line(axes, frame, track.segments[self.metric], color)
+            draw_line(area, frame, track.segments[self.metric], color)
         self._label(sheet, frame, measured=any(track.segments[self.metric] for track in tracks))
         self._plan(sheet, frame)
-        self._off_scale(sheet, axes, frame, tracks)
-        return axes
+        self._off_scale(sheet, area, frame, tracks)
+        return area
 
     def _y(self, value: float) -> float:
         return self.top + self.height * (1 - value / self.axis.top)
 
-    def _grid(self, axes: Axes, frame: Frame) -> None:
+    def _grid(self, area: Area, frame: Frame) -> None:
         top = self.axis.top
         verticals = [[(at, 0), (at, top)] for at in frame.large]
         levels = [[(frame.start, level), (frame.end, level)] for level in self.axis.ticks[1:]]
-        axes.add_collection(_lines(verticals + levels, style.GRID, 1, zorder=1), autolim=False)
-        base = [[(frame.start, 0), (frame.end, 0)]]
-        axes.add_collection(_lines(base, style.AXIS, 1, zorder=4), autolim=False).set_clip_on(False)
+        area.lines(verticals + levels, style.GRID, 1, zorder=1)
+        # Two pixels of which the border cuts off the lower.
+        area.lines([[(frame.start, 0), (frame.end, 0)]], style.AXIS, 2, zorder=4)
 
     def _label(self, sheet: Sheet, frame: Frame, *, measured: bool) -> None:
         y = self.top - 9
-        name = sheet.text((frame.left, y), NAMES[self.metric], HEADING)
+        name = NAMES[self.metric]
+        sheet.text((frame.left, y), name, HEADING)
         if not measured:
             sheet.text((frame.left + frame.width / 2, self.top + self.height / 2), "no result", MIDDLE)
         if measured or self.sold:
-            sheet.text((frame.left + name + 6, y), self.axis.unit, Pen(style.TEXT_SIZE, style.QUIET))
+            after = frame.left + sheet.width_of(name, HEADING) + 6
+            sheet.text((after, y), self.axis.unit, Pen(style.TEXT_SIZE, style.QUIET))
             for tick in self.axis.ticks:
                 sheet.text((frame.left - 8, self._y(tick) + 4), round_number(tick / self.axis.divisor), LABEL)
 
@@ -118,57 +114,42 @@ class Panel:
             return
         y = self._y(self.sold)
         right = frame.left + frame.width
-        sheet.rule((frame.left, y), (right, y), style.PLAN, dash="--")
+        sheet.rules([((frame.left, y), (right, y))], style.PLAN, "--")
         sheet.text((right + 6, y + 4), f"plan {round_number(self.sold / self.axis.divisor)}", PLAN)
 
-    def _off_scale(self, sheet: Sheet, axes: Axes, frame: Frame, tracks: Sequence[Track]) -> None:
+    def _off_scale(self, sheet: Sheet, area: Area, frame: Frame, tracks: Sequence[Track]) -> None:
         points = [point for track in tracks for point in _points(track.segments[self.metric])]
         beyond = [point for point in points if point[1] > self.axis.top]
         if not beyond:
             return
-        times = [at for at, _ in beyond]
-        heights = [self.axis.top] * len(beyond)
-        axes.plot(times, heights, "^", color=style.METRICS[self.metric], markersize=6 * POINTS, clip_on=False, zorder=5)
+        area.marks([(at, self.axis.top) for at, _ in beyond], "^", style.METRICS[self.metric], 7)
         highest = number(max(value for _, value in beyond) / self.axis.divisor)
         words = f"▲ {len(beyond):,} above the scale, highest {highest} {self.axis.unit}"
         sheet.text((frame.left + frame.width, self.top - 9), words, NOTE)
 
 
-def draw_bands(axes: Axes, frame: Frame, tracks: Sequence[Track]) -> None:
+def draw_bands(area: Area, frame: Frame, tracks: Sequence[Track], top: float) -> None:
     """Shade the failures of all tracks over the whole height, each at least a pixel wide."""
-    top = axes.get_ylim()[1]
     spans = [(band.start, min(band.end, frame.end)) for track in tracks for band in track.bands]
     boxes = [[(start, 0), (start, top), (end, top), (end, 0)] for start, end in spans]
-    shade = PolyCollection(boxes, facecolors=style.BAND, edgecolors=style.BAND, linewidths=POINTS, zorder=0)
-    axes.add_collection(shade, autolim=False)
+    area.shapes(boxes, style.BAND, edge=1, alpha=1, zorder=0.5)
 
 
-def draw_line(axes: Axes, frame: Frame, segments: Sequence[Segment], color: str) -> None:
+def draw_line(area: Area, frame: Frame, segments: Sequence[Segment], color: str) -> None:
     """Draw each segment as a line of its own; crowded ones as median and envelope."""
     if frame.bucket is None:
         joined = [list(zip(part.times, part.values, strict=True)) for part in segments]
     else:
-        joined = _draw_envelopes(axes, segments, frame.bucket, color)
-    axes.add_collection(_lines(joined, color, 1.5, zorder=3), autolim=False)
+        thinned = [envelope(part, frame.bucket) for part in segments]
+        area.shapes(list(map(_outline, thinned)), color, edge=0.5, alpha=style.ENVELOPE_ALPHA, zorder=2)
+        joined = [list(zip(part.times, part.middle, strict=True)) for part in thinned]
+    area.lines(joined, color, 1.5, zorder=3)
     dots = [point for points in joined if _needs_dots(points, frame) for point in points]
-    if dots:
-        times, values = zip(*dots, strict=True)
-        size = 5 if frame.bucket is None else 2.5
-        axes.plot(times, values, "o", color=color, markersize=size * POINTS, markeredgewidth=0, zorder=3)
+    area.marks(dots, "o", color, 5 if frame.bucket is None else 2.5)
 
 
-def _draw_envelopes(
-    axes: Axes, segments: Sequence[Segment], bucket: int, color: str
-) -> list[list[tuple[float, float]]]:
-    thinned = [envelope(part, bucket) for part in segments]
-    outlines = [
-        [*zip(part.times, part.low, strict=True), *zip(part.times[::-1], part.high[::-1], strict=True)]
-        for part in thinned
-    ]
-    # The thin edge keeps a segment in view that is narrower than a pixel.
-    shade = PolyCollection(outlines, color=color, alpha=style.ENVELOPE_ALPHA, linewidths=0.5 * POINTS, zorder=2)
-    axes.add_collection(shade, autolim=False)
-    return [list(zip(part.times, part.middle, strict=True)) for part in thinned]
+def _outline(part: Envelope) -> list[tuple[float, float]]:
+    return [*zip(part.times, part.low, strict=True), *zip(part.times[::-1], part.high[::-1], strict=True)]
 
 
 def _needs_dots(points: Sequence[tuple[float, float]], frame: Frame) -> bool:
@@ -179,7 +160,3 @@ def _needs_dots(points: Sequence[tuple[float, float]], frame: Frame) -> bool:
 
 def _points(segments: Sequence[Segment]) -> list[tuple[float, float]]:
     return [point for part in segments for point in zip(part.times, part.values, strict=True)]
-
-
-def _lines(joined: Sequence[Sequence[tuple[float, float]]], color: str, pixels: float, zorder: float) -> LineCollection:
-    return LineCollection(joined, colors=color, linewidths=pixels * POINTS, zorder=zorder)

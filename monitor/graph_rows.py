@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.collections import LineCollection
-
 from monitor import graph_style as style
 from monitor.graph_data import Event
-from monitor.graph_sheet import POINTS, Pen
+from monitor.graph_sheet import Pen
 from monitor.graph_words import track_name
 from monitor.model import Scope
 
@@ -27,6 +25,8 @@ NAME = Pen(style.SMALL_SIZE, style.INK, align="right")
 COUNT = Pen(style.SMALL_SIZE, style.QUIET)
 CHANGE = Pen(style.SMALL_SIZE, style.INK)
 HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
+AFTER_TITLE = Pen(style.TEXT_SIZE, style.QUIET)
+TITLE = "Failed tests"
 NAME_PIXELS = 230
 
 
@@ -104,27 +104,22 @@ def draw_changes(
     """Draw the labels below `span[0]` and a dotted line through everything down to `span[1]` for each change."""
     top, bottom = span
     rows = {label.at: label.row for label in labels}
-    for change in changes:
-        start = top + rows.get(change.at, 1) * style.ROW
-        sheet.rule((frame.x(change.at), start), (frame.x(change.at), bottom), style.QUIET, dash=":")
+    starts = {frame.x(change.at): top + rows.get(change.at, 1) * style.ROW for change in changes}
+    sheet.rules([((x, start), (x, bottom)) for x, start in starts.items()], style.QUIET, ":")
     for label in labels:
         sheet.text((label.x, top + label.row * style.ROW + 11), label.words, CHANGE, room=NAME_PIXELS)
 
 
 def draw_rows(sheet: Sheet, frame: Frame, rows: Sequence[Row], top: float) -> None:
     """Draw each row of marks with its name and number, below a heading."""
-    width = sheet.text((frame.left, top + 11), "Failed tests", HEADING)
-    sheet.text((frame.left + width + 6, top + 11), "by cause", Pen(style.TEXT_SIZE, style.QUIET))
+    sheet.text((frame.left, top + 11), TITLE, HEADING)
+    sheet.text((frame.left + sheet.width_of(TITLE, HEADING) + 6, top + 11), "by cause", AFTER_TITLE)
     top += style.ROWS_TITLE
-    height = style.ROW * len(rows)
-    axes = frame.axes(sheet, top, height)
-    axes.set_ylim(len(rows), 0)
-    lanes = [[(frame.start, index + 0.5), (frame.end, index + 0.5)] for index in range(len(rows))]
-    axes.add_collection(LineCollection(lanes, colors=style.GRID, linewidths=POINTS, zorder=1), autolim=False)
+    area = frame.area(sheet, top, style.ROW * len(rows), (len(rows), 0))
+    area.lines([[(frame.start, at + 0.5), (frame.end, at + 0.5)] for at in range(len(rows))], style.GRID, 1, zorder=1)
     for index, row in enumerate(rows):
         strokes = [[(at, index + 0.15), (at, index + 0.85)] for at in row.times]
-        marks = LineCollection(strokes, colors=row.color, linewidths=2 * POINTS, zorder=2)
-        axes.add_collection(marks, autolim=False)
+        area.lines(strokes, row.color, 2, zorder=2)
         base = top + style.ROW * (index + 0.5) + 4
         sheet.text((frame.left - 8, base), row.name, NAME, room=frame.left - 12)
         if row.times:

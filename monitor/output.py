@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import OutputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import BinaryIO
 
 

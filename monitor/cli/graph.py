@@ -39,7 +39,7 @@ PATHS = [*NetworkPath, EVERY_PATH]
 @click.option("--output", "file", metavar="FILE", help="Where the PNG goes; - is standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not print where the PNG went.")
 @pass_settings
-def command(  # noqa: PLR0913  one parameter for each option
+def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
     settings: Settings,
     days: int | None,
     since: str | None,
@@ -117,16 +117,16 @@ def _read(settings: Settings, window: Window, path: str) -> list[Run]:
 
 def _render(settings: Settings, runs: list[Run], window: Window, here: ZoneInfo) -> bytes:
     graph_setup.prepare(os.environ, os.geteuid())
-    from monitor import graph  # noqa: PLC0415  matplotlib, which must find its directories set
+    from monitor.graph import render  # noqa: PLC0415  matplotlib, which must find its directories set
 
     probes = sorted({run.probe for run in runs}) or [settings.probe.name]
     title = f"Internet speed at {', '.join(probes)}"
-    return graph.render(runs, window, zone=here, plan=settings.plan.as_plan(), title=title)
+    return render(runs, window, zone=here, plan=settings.plan.as_plan(), title=title)
 
 
 def _write(target: str, picture: bytes, *, quiet: bool) -> None:
     if target == "-":
-        output.write_stream(click.get_binary_stream("stdout"), picture)
+        output.write_stream(sys.stdout.buffer, picture)
         return
     output.write_file(Path(target), picture)
     if not quiet:

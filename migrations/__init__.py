@@ -1,1 +1,1 @@
-"""The Alembic environment and its versions; `monitor.store.upgrade` runs them, no ini file is needed."""
+"""The Alembic environment and its versions, which go forward only; `monitor.store.upgrade` runs them."""

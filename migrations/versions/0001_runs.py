@@ -42,12 +42,6 @@ def upgrade() -> None:
     )
 
 
-def downgrade() -> None:
-    """Drop both tables."""
-    op.drop_table("raw_output")
-    op.drop_table("runs")
-
-
 def _make_runs() -> None:
     op.create_table(
         "runs",

@@ -13,7 +13,7 @@ from monitor.model import Failure, Kind, Path, Run, Scope, Server, Status, Trigg
 from monitor.store.tables import runs as table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy import Connection, Select
 
@@ -37,11 +37,15 @@ def runs(
         yield _run(row)
 
 
-def latest(connection: Connection, *, limit: int, since: datetime | None = None) -> list[Run]:
-    """Return at most `limit` runs, newest first, none that started before `since`."""
+def latest(
+    connection: Connection, *, limit: int, since: datetime | None = None, statuses: Collection[Status] = ()
+) -> list[Run]:
+    """Return at most `limit` runs, newest first, none that started before `since`; only of `statuses` if given."""
     query = _select().order_by(*_NEWEST_FIRST).limit(limit)
     if since is not None:
         query = query.where(table.c.started_at >= _epoch(since))
+    if statuses:
+        query = query.where(table.c.status.in_(statuses))
     return [_run(row) for row in connection.execute(query)]
 
 

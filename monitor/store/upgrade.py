@@ -39,11 +39,11 @@ def upgrade(url: str) -> str | None:
     return found
 
 
-def run_scripts(connection: Connection, revision: str = "head") -> None:
-    """Run the scripts up to a revision in the transaction of `connection`."""
+def run_scripts(connection: Connection) -> None:
+    """Run the scripts that are new to this database in the transaction of `connection`."""
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    command.upgrade(config, "head")
 
 
 def script_head() -> str | None:

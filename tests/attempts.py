@@ -1,0 +1,95 @@
+"""Attempts for the tests of the store and of what reads it: a plain one to change, and any one at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from monitor.model import Attempt, Failure, Kind, Path, Plan, RawOutput, Run, Scope, Server, Status, Trigger
+
+START = datetime(2026, 11, 23, 13, 17, 3, tzinfo=UTC)
+MEASURED = Run(
+    id="",
+    probe="home",
+    started_at=START,
+    finished_at=START,
+    status=Status.OK,
+    trigger=Trigger.CLI,
+    path=Path.IP4ONLY,
+    engine="ookla",
+    engine_version="1.2.0.84",
+    download_bps=95_656_417,
+    upload_bps=17_336_336,
+    latency_ms=4.2,
+    jitter_ms=0.4,
+    isp="Verizon Fios",
+    external_ip="198.51.100.7",
+    ip_family=4,
+    server=Server("22774", "DediPath", "Secaucus, NJ", "United States"),
+)
+DNS = Failure(Kind.DNS, Scope.LINE, "configuration", "Could not resolve host", 2)
+
+
+def attempt(minutes: float = 0, **changes: Any) -> Attempt:
+    """Return a measured run that started so many minutes after START, with changes, its plan and its output."""
+    started = START + timedelta(minutes=minutes)
+    when = {"id": str(uuid.uuid4()), "started_at": started, "finished_at": started + timedelta(seconds=21)}
+    return Attempt(
+        dataclasses.replace(MEASURED, **(when | changes)), Plan(100_000_000, None, 20.0), RawOutput("{}", "[e]")
+    )
+
+
+def failed(minutes: float = 0, failure: Failure = DNS) -> Attempt:
+    """Return a failed run: no number, no server, a cause."""
+    nothing = dict.fromkeys(("download_bps", "upload_bps", "latency_ms", "jitter_ms", "server", "isp", "external_ip"))
+    return attempt(minutes, status=Status.FAILED, failure=failure, **nothing)
+
+
+def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+_NAME = _maybe(_TEXT)
+_WHOLE = _maybe(st.integers(0, 2**63 - 1))
+_REAL = _maybe(st.floats(0, 1e9))
+_CODE = _maybe(st.integers(-255, 255))
+_MOMENT = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001  zone below
+    lambda moment: moment.replace(microsecond=0)
+)
+_SERVERS = st.builds(Server, _TEXT, _NAME, _NAME, _NAME, _NAME, _NAME)
+_FAILURES = st.builds(Failure, st.sampled_from(Kind), st.sampled_from(Scope), _NAME, _TEXT, _CODE, _CODE)
+_WHOLE_NAMES = "download_bps upload_bps download_bytes upload_bytes download_ms upload_ms cross_rx_bps cross_tx_bps"
+_REAL_NAMES = "latency_ms jitter_ms packet_loss_pct download_latency_ms upload_latency_ms"
+_TEXT_NAMES = "engine_version isp external_ip result_url"
+
+any_run = st.builds(
+    Run,
+    id=st.uuids(version=4).map(str),
+    probe=_TEXT,
+    started_at=_MOMENT,
+    finished_at=_MOMENT,
+    status=st.sampled_from(Status),
+    trigger=st.sampled_from(Trigger),
+    path=st.sampled_from(Path),
+    engine=_TEXT,
+    ip_family=st.sampled_from([None, 4, 6]),
+    server=_maybe(_SERVERS),
+    healthy=st.sampled_from([None, True, False]),
+    failure=_maybe(_FAILURES),
+    **dict.fromkeys(_WHOLE_NAMES.split(), _WHOLE),
+    **dict.fromkeys(_REAL_NAMES.split(), _REAL),
+    **dict.fromkeys(_TEXT_NAMES.split(), _NAME),
+)
+"""Any run that the schema accepts."""
+
+any_attempt = st.builds(
+    Attempt,
+    any_run,
+    st.builds(Plan, _WHOLE, _WHOLE, _REAL),
+    st.builds(RawOutput, _TEXT, _TEXT),
+)

@@ -107,7 +107,9 @@ class Schedule:
 
     cron: Annotated[str, Meta(description="five cron fields, such as */15 * * * *; empty: use every_s")] = ""
     every_s: Annotated[Seconds, Meta(description="seconds between tests when cron is empty")] = 3600
-    jitter_s: Annotated[int, Meta(ge=0, le=3600, description="up to so many seconds later, so that not all test at once")] = 60
+    jitter_s: Annotated[
+        int, Meta(ge=0, le=3600, description="up to so many seconds later, so that not all test at once")
+    ] = 60
     timezone: Annotated[str, Meta(description="zone of the cron fields; UTC has no repeated hours")] = "UTC"
 
 
@@ -117,6 +119,9 @@ class Web:
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="port to listen on; 0: any free one")] = 8765
+    allowed_hosts: Annotated[
+        list[str], Meta(description="further host names to answer, such as that of a reverse proxy")
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,11 +60,10 @@ def _usual_file() -> Path:
 
 
 def _write(file: Path, text: str, *, force: bool) -> None:
+    if file.exists() and not force:
+        raise UsageError(f"{file}: is there already: --force overwrites it, --output names another")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("w" if force else "x", encoding="utf-8") as opened:
-            opened.write(text)
-    except FileExistsError as error:
-        raise UsageError(f"{file}: is there already: --force overwrites it, --output names another") from error
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{file}: cannot be written: {error.strerror}") from error

@@ -44,7 +44,7 @@ def check(settings: Settings) -> None:
     if health.version != SCHEMA_VERSION:
         found = f"schema {health.version}" if health.version else "no schema"
         raise StoreError(f"{url}: has {found}, this speedmon wants {SCHEMA_VERSION}: run `speedmon db upgrade`")
-    click.echo(f"{url}: sound, schema {health.version}, {health.runs} runs")
+    click.echo(f"{url}: sound, schema {health.version}, runs: {health.runs}")
 
 
 def _what_happened(before: str | None, after: str) -> str:

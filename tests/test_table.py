@@ -1,0 +1,89 @@
+"""Runs as a table for people."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+from attempts import any_run, attempt, failed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor import table
+from monitor.model import Failure, Kind, Run, Scope
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def lines(*runs: Run, width: int = 100) -> list[str]:
+    """Return the table of some runs."""
+    return [*table.lines(runs, NEW_YORK, width)]
+
+
+def test_a_table_of_100_columns():
+    """Times are local, units are in the caption, a failure has its kind, its scope and what fits of its message."""
+    assert lines(attempt().run, failed(-60).run) == [
+        "Times in America/New_York, rates in Mbit/s, latency in ms.",
+        "Time              Status           Down        Up  Latency  ISP         Server      Failure",
+        "2026-11-23 08:17  ok              95.66     17.34      4.2  Verizon F…  DediPath",
+        "2026-11-23 07:17  failed                                                            dns (line): C…",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (60, ["Time", "Status", "Down", "Up", "Latency"]),
+        (70, ["Time", "Status", "Down", "Up", "Latency", "Failure"]),
+        (80, ["Time", "Status", "Down", "Up", "Latency", "ISP", "Failure"]),
+        (94, ["Time", "Status", "Down", "Up", "Latency", "ISP", "Server", "Failure"]),
+    ],
+)
+def test_a_narrow_terminal_shows_fewer_columns(width: int, titles: list[str]):
+    """The numbers stay, the names go first."""
+    assert lines(width=width)[1].split() == titles
+
+
+def test_a_wide_terminal_shows_the_whole_message():
+    """What a line has room for is not cut."""
+    assert lines(failed().run, width=200)[2].endswith("dns (line): Could not resolve host")
+
+
+@given(st.lists(any_run, max_size=3), st.integers(60, 240))
+def test_no_line_is_wider_than_the_terminal(runs: list[Run], width: int):
+    """Whatever names an engine reports, each run is one line that fits."""
+    for line in lines(*runs, width=width)[2:]:
+        assert line.isprintable()
+        assert len(line) <= width
+
+
+@pytest.mark.parametrize(
+    ("bps", "shown"),
+    [(None, ""), (0, "0.00"), (1, "<0.01"), (5_000, "0.01"), (95_656_417, "95.66"), (10_000_000_000, "10000.00")],
+)
+def test_rates(bps: int | None, shown: str):
+    """A small rate is not shown as none, and none is not shown as 0."""
+    assert lines(attempt(download_bps=bps, upload_bps=None).run)[2][31:39].strip() == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("Telekom", 7, "Telekom"),
+        ("Telekom", 6, "Telek…"),
+        ("Telekom", 1, "…"),
+        ("中国电信", 8, "中国电信"),
+        ("中国电信", 7, "中国电…"),
+        ("中国电信", 6, "中国…"),
+        ("cafe\u0301", 4, "cafe\u0301"),
+    ],
+)
+def test_cut_counts_terminal_columns(text: str, width: int, shown: str):
+    """East Asian characters take two columns, combining marks none."""
+    assert table.cut(text, width) == shown
+
+
+def test_control_characters_do_not_reach_the_terminal():
+    """A name that would clear the screen, or a message of two lines, becomes plain text."""
+    evil = Failure(Kind.BAD_OUTPUT, Scope.PROVIDER, None, "one\ntwo\x1b[2J\x07\u202ethree")
+    assert lines(failed(failure=evil).run, width=200)[2].endswith("bad_output (provider): one two [2J three")

@@ -17,7 +17,8 @@ from monitor.interrupts import Interrupts
 from monitor.model import Path
 from monitor.outcome import Order, Outcome
 from monitor.progress import Silence, watcher
-from netns.errors import NetnsError
+from netns import enter
+from netns.errors import NamespaceMissingError, NetnsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +36,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def into_namespace(name: str, argv: list[str], *, environ: Mapping[str, str]) -> list[str]:
+    """Return the command that runs `argv` in a namespace that looks sound.
+
+    Raises:
+        NetnsError: it is missing or not sound, or the caller may not enter it; it says which, and the mend.
+    """
+    command = enter.command(name, argv, environ=environ)
+    if problems := enter.sound(name):
+        raise NamespaceMissingError(f"namespace {name} is not sound: {', '.join(problems)}; {enter.MEND}")
+    return command
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What a test needs of its surroundings, given from outside so that tests can give their own.
@@ -44,7 +57,7 @@ class World:
 
     environ: Mapping[str, str]
     uid: int
-    wrap: Callable[..., list[str]]
+    wrap: Callable[..., list[str]] = into_namespace
     clock: Callable[[], datetime] = utc_now
     meter: Meter | Silence = field(default_factory=Silence)
 

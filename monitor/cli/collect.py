@@ -42,10 +42,9 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     5 the namespace is missing or not sound, recorded; 6 not permitted, recorded.
     """
     from monitor import collect  # noqa: PLC0415  `--help` needs none of it
-    from netns import enter  # noqa: PLC0415  the same
 
     meter = _meter(quiet=quiet or as_json)
-    world = collect.World(os.environ, os.geteuid(), enter.command, meter=meter)
+    world = collect.World(os.environ, os.geteuid(), meter=meter)
     wanted = collect.make_order(settings, engine, path, server_id, Trigger(trigger))
     run, code = collect.collect(settings, wanted, world)
     _tell(run, as_json=as_json, quiet=quiet)

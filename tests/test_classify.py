@@ -1,0 +1,246 @@
+"""What failed and whose fault it is: a table over the recorded failures, and over the ways a child can end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recording import DATA, Recording, failure, read
+
+from monitor.classify import classify
+from monitor.engines import load
+from monitor.model import Failure, Kind, Scope
+from monitor.process import Ended
+
+
+def told(engine: str, ended: Ended, launcher: str | None = None) -> Failure:
+    """Return the failure of an engine that ended so."""
+    found = load(engine)
+    return classify(found, ended, found.parse(ended.stdout, ended.stderr), launcher, 120)
+
+
+def of_recording(engine: str, recording: Recording) -> Failure:
+    """Return the failure of a recording."""
+    return told(engine, Ended(recording.exit_code, stdout=recording.stdout, stderr=recording.stderr))
+
+
+OOKLA = [
+    ("fail_cannot_bind_interface_2026-09-22.txt", Kind.BIND, Scope.CONFIG, "configuration", "Failed binding"),
+    ("fail_dns_exit2_2020-03-22.txt", Kind.DNS, Scope.LINE, "configuration", "Couldn't resolve host name"),
+    ("fail_human_verbose_v1.0_internet-pi307.txt", Kind.STAGE_FAILED, Scope.UNKNOWN, "download", "Download: FAILED"),
+    ("fail_protocol_error_hello.txt", Kind.STAGE_FAILED, Scope.PROVIDER, None, "Did not receive HELLO"),
+    ("fail_rate_limited_exit173_2026.txt", Kind.RATE_LIMITED, Scope.PROVIDER, None, "Limit reached"),
+    (
+        "fail_server_selection_noservers.txt",
+        Kind.NO_SERVER,
+        Scope.UNKNOWN,
+        "server_selection",
+        "Failed to find a working",
+    ),
+    ("wrong_binary_sivel_usage.txt", Kind.WRONG_BINARY, Scope.CONFIG, "start", "speedtest"),
+    ("license_and_gdpr_prompts.txt", Kind.LICENCE, Scope.CONFIG, "start", "accept"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "scope", "stage", "words"), OOKLA)
+def test_recorded_failures_of_ookla(name: str, kind: Kind, scope: Scope, stage: str | None, words: str) -> None:
+    """Each recorded failure of Ookla's CLI has its kind, scope, stage and most telling line."""
+    found = of_recording("ookla", failure(f"ookla/{name}"))
+    assert (found.kind, found.scope, found.stage) == (kind, scope, stage)
+    assert words in found.message
+
+
+LOG_LINES = [
+    (Kind.TIMEOUT, Scope.UNKNOWN),
+    (Kind.SERVER_GONE, Scope.CONFIG),
+    (Kind.STAGE_FAILED, Scope.UNKNOWN),
+    (Kind.TIMEOUT, Scope.UNKNOWN),
+    (Kind.STAGE_FAILED, Scope.UNKNOWN),
+    (Kind.STAGE_FAILED, Scope.UNKNOWN),
+    (Kind.STAGE_FAILED, Scope.UNKNOWN),
+    (Kind.UNREACHABLE, Scope.UNKNOWN),
+    (Kind.TIMEOUT, Scope.UNKNOWN),
+    (Kind.REFUSED, Scope.PROVIDER),
+    (Kind.UNKNOWN, Scope.UNKNOWN),
+]
+
+
+def test_recorded_log_lines_of_ookla() -> None:
+    """Each JSON log line that was seen alone is classified by its message, without its decoration."""
+    lines = read("ookla/fail_log_lines_stderr_collection.jsonl").splitlines()
+    found = [told("ookla", Ended(2, stderr=line)) for line in lines]
+    assert [(each.kind, each.scope) for each in found] == LOG_LINES
+    assert found[0].message == "Timeout occurred in connect."
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        (b'{"error":"Cannot open socket"}', Kind.UNREACHABLE),
+        (b'{"error":"Cannot write: "}', Kind.STAGE_FAILED),
+        (b'{"error":"Cannot read: "}', Kind.STAGE_FAILED),
+        (b'{"error":"Cannot read from socket: "}', Kind.STAGE_FAILED),
+        (b'{"error":"Something nobody saw"}', Kind.UNKNOWN),
+    ],
+)
+def test_error_objects_on_stdout(line: bytes, kind: Kind) -> None:
+    """An error object on stdout with an empty stderr is a complaint like any other."""
+    found = told("ookla", Ended(2, stdout=line))
+    assert (found.kind, found.scope) == (kind, Scope.UNKNOWN)
+    assert found.message == json.loads(line)["error"].strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "scope"),
+    [
+        ("Configuration - Couldn't connect to server (Network is unreachable)", Kind.UNREACHABLE, Scope.LINE),
+        ("Configuration - Could not retrieve or read configuration (ConfigurationError)", Kind.UNKNOWN, Scope.UNKNOWN),
+        ("[error] Error: [1] Latency test failed for HTTP", Kind.STAGE_FAILED, Scope.PROVIDER),
+        ("[error] Error: [36] Cannot open socket: Operation now in progress", Kind.TIMEOUT, Scope.UNKNOWN),
+        ("[error] Failed to resolve host name. Cancelling test suite.", Kind.DNS, Scope.LINE),
+        ("[error] Host resolve failed: Exec format error", Kind.DNS, Scope.LINE),
+        ("[error] Cannot open socket: No route to host", Kind.UNREACHABLE, Scope.LINE),
+        ("bash: ./speedtest: cannot execute binary file: Exec format error", Kind.NOT_INSTALLED, Scope.CONFIG),
+        ("Configuration - Cannot retrieve configuration document (503)", Kind.PROVIDER_DOWN, Scope.PROVIDER),
+        ("Configuration - Cannot retrieve configuration document (429)", Kind.RATE_LIMITED, Scope.PROVIDER),
+        ("Configuration - Cannot retrieve configuration document (0)", Kind.UNREACHABLE, Scope.UNKNOWN),
+        ("Configuration - SSL certificate problem", Kind.TLS, Scope.CONFIG),
+    ],
+)
+def test_documented_lines_of_ookla(line: str, kind: Kind, scope: Scope) -> None:
+    """Each line that the manual page or the catalogue of failures names has its kind and scope."""
+    generic = "\n[error] Configuration - Could not retrieve or read configuration (Configuration)"
+    found = told("ookla", Ended(2, stderr=(line + generic).encode()))
+    assert (found.kind, found.scope) == (kind, scope)
+
+
+SPEEDTEST_CLI = [
+    ("badargs", Kind.WRONG_BINARY, Scope.CONFIG),
+    ("captive", Kind.BAD_OUTPUT, Scope.UNKNOWN),
+    ("empty200", Kind.BAD_OUTPUT, Scope.UNKNOWN),
+    ("http403", Kind.PROVIDER_DOWN, Scope.PROVIDER),
+    ("http429", Kind.RATE_LIMITED, Scope.PROVIDER),
+    ("http503", Kind.PROVIDER_DOWN, Scope.PROVIDER),
+    ("refused", Kind.REFUSED, Scope.PROVIDER),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "scope"), SPEEDTEST_CLI)
+def test_recorded_failures_of_speedtest_cli(name: str, kind: Kind, scope: Scope) -> None:
+    """Each recorded failure of speedtest-cli has its kind and scope."""
+    found = of_recording("speedtest-cli", failure(f"speedtest-cli/failure_{name}.txt"))
+    assert (found.kind, found.scope) == (kind, scope)
+
+
+def test_tables_cover_every_recording() -> None:
+    """No recorded failure is left out of the tables above."""
+    tabled = {f"failure_{name}.txt" for name, *_ in SPEEDTEST_CLI} | {name for name, *_ in OOKLA}
+    elsewhere = {"fail_log_lines_stderr_collection.jsonl", "fail_json_error_object_stdout.txt"}
+    recorded = {path.name for path in DATA.glob("*/fail*")}
+    assert recorded - tabled == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "scope", "stage"),
+    [
+        ("<urlopen error [Errno -2] Name or service not known>", Kind.DNS, Scope.LINE, "configuration"),
+        ("<urlopen error [Errno 101] Network is unreachable>", Kind.UNREACHABLE, Scope.LINE, "configuration"),
+        ("<urlopen error timed out>", Kind.TIMEOUT, Scope.UNKNOWN, "configuration"),
+        ("<urlopen error [SSL: CERTIFICATE_VERIFY_FAILED] verify failed>", Kind.TLS, Scope.CONFIG, "configuration"),
+        ("No matched servers: 42", Kind.SERVER_GONE, Scope.CONFIG, "server_selection"),
+        ("Unable to connect to servers to test latency.", Kind.NO_SERVER, Scope.UNKNOWN, "server_selection"),
+        ("ValueError: invalid literal for int() with base 10: ''", Kind.BAD_OUTPUT, Scope.PROVIDER, "configuration"),
+    ],
+)
+def test_lines_of_speedtest_cli(line: str, kind: Kind, scope: Scope, stage: str) -> None:
+    """Each known line has its kind, scope and stage, and is told without what surrounds it."""
+    found = told("speedtest-cli", Ended(1, stderr=f"Cannot retrieve speedtest configuration\nERROR: {line}\n".encode()))
+    assert (found.kind, found.scope, found.stage) == (kind, scope, stage)
+    assert "ERROR" not in found.message
+    assert "urlopen" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("ended", "kind", "scope"),
+    [
+        (Ended(signal=9), Kind.CRASHED, Scope.LOCAL),
+        (Ended(137), Kind.CRASHED, Scope.LOCAL),
+        (Ended(signal=11), Kind.CRASHED, Scope.PROVIDER),
+        (Ended(signal=4), Kind.CRASHED, Scope.CONFIG),
+        (Ended(signal=15), Kind.CRASHED, Scope.LOCAL),
+        (Ended(signal=6, stderr=b"basic_string::_M_construct null not valid"), Kind.CRASHED, Scope.CONFIG),
+        (Ended(134, stderr=b"basic_string::_S_construct null not valid"), Kind.CRASHED, Scope.CONFIG),
+        (Ended(173), Kind.RATE_LIMITED, Scope.PROVIDER),
+        (Ended(signal=9, timed_out=True), Kind.TIMEOUT, Scope.UNKNOWN),
+        (Ended(signal=15, interrupted=2), Kind.INTERRUPTED, Scope.LOCAL),
+        (Ended(exec_errno=2), Kind.NOT_INSTALLED, Scope.CONFIG),
+        (Ended(0), Kind.BAD_OUTPUT, Scope.UNKNOWN),
+        (Ended(0, stdout=b"<html>login</html>"), Kind.BAD_OUTPUT, Scope.UNKNOWN),
+        (Ended(2, stdout=b'{"type":"result","timest'), Kind.BAD_OUTPUT, Scope.UNKNOWN),
+        (Ended(0, stdout=b'{"type":"result"}'), Kind.STAGE_FAILED, Scope.UNKNOWN),
+        (Ended(7), Kind.UNKNOWN, Scope.UNKNOWN),
+    ],
+)
+def test_ways_to_end(ended: Ended, kind: Kind, scope: Scope) -> None:
+    """Signals, exit codes, silence and garbage each have their kind and scope."""
+    found = told("ookla", ended)
+    assert (found.kind, found.scope) == (kind, scope)
+    assert found.message
+
+
+@pytest.mark.parametrize(
+    ("launcher", "ended", "kind"),
+    [
+        ("ip4only", Ended(125, stderr=b"ip4only: open /run/netns/ip4only: gone; run setup-netns\n"), Kind.NAMESPACE),
+        ("ip4only", Ended(exec_errno=13), Kind.NAMESPACE),
+        ("ip4only", Ended(125, stderr=b"something else\n"), Kind.UNKNOWN),
+        ("ip4only", Ended(127, stderr=b"ip4only: /opt/x: No such file or directory\n"), Kind.NOT_INSTALLED),
+        (None, Ended(125, stderr=b"ip4only: no\n"), Kind.UNKNOWN),
+    ],
+)
+def test_launcher_that_refused(launcher: str | None, ended: Ended, kind: Kind) -> None:
+    """Only a launcher's own refusal, told by its name and 125, is a failure of the namespace."""
+    assert told("ookla", ended, launcher).kind is kind
+
+
+def test_stage_of_the_last_event() -> None:
+    """Where no words name the stage, the last phase that was reported does."""
+    stream = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").splitlines()
+    stdout = b"\n".join([*stream[:3], b'{"error":"Cannot read: "}'])
+    assert told("ookla", Ended(2, stdout=stdout)).stage == "download"
+
+
+def test_message_is_one_clean_line() -> None:
+    """Control characters leave the message, and it has an end."""
+    found = told("ookla", Ended(2, stderr=b"\x1b[31mCannot read: \x07" + b"x" * 5000))
+    assert len(found.message) <= 300
+    assert found.message.isprintable()
+
+
+def test_timeout_repeats_the_last_words() -> None:
+    """A test that was ended by its deadline tells the deadline and the last complaint."""
+    found = told("ookla", Ended(signal=9, stderr=b"[error] Cannot open socket\n", timed_out=True))
+    assert found.message == "no result after 120 s; its last words: Cannot open socket"
+
+
+@given(
+    st.sampled_from(["ookla", "speedtest-cli"]),
+    st.sampled_from(sorted(DATA.glob("*/*"))).map(lambda path: path.read_bytes()),
+    st.data(),
+)
+def test_mutated_recordings_never_raise(engine: str, recording: bytes, data: st.DataObject) -> None:
+    """Whatever is said on whichever stream, there is a failure with a clean message."""
+    cut = data.draw(st.integers(0, len(recording)))
+    spoilt = recording[:cut] + data.draw(st.binary(max_size=20)) + recording[cut + 5 :]
+    stdout, stderr = data.draw(st.permutations([spoilt, b""]))
+    found = told(engine, Ended(data.draw(st.integers(0, 255)), stdout=stdout, stderr=stderr))
+    assert found.message
+    assert found.message.isprintable()
+
+
+def test_flood_of_lines_is_bounded() -> None:
+    """Long lines and very many of them are classified, by the last of them."""
+    stderr = b"noise\n" * 50_000 + b"x" * 100_000 + b"\nCouldn't resolve host name\n"
+    assert told("ookla", Ended(2, stderr=stderr)).kind is Kind.DNS

@@ -1,0 +1,413 @@
+"""`speedmon collect`: every attempt becomes a row, and the exit code says what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from recording import read
+
+from monitor import collect as use_case
+from monitor import model, outcome
+from monitor.collect import World, collect, make_order
+from monitor.engines import ookla
+from monitor.errors import StoreError, UsageError
+from monitor.lock import alone
+from monitor.model import Failure, Kind, Plan, Run, Scope, Status, Trigger
+from monitor.process import Ended
+from monitor.settings import Collect, Database, Ookla, Probe, Settings, Sold
+from monitor.store.open import open_reader
+from monitor.store.read import latest
+from netns.errors import NamespaceMissingError, NetnsError, NotPermittedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STAND_IN = Path(__file__).parent / "ookla_stand_in.py"
+STREAM = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
+DNS = read("ookla/fail_dns_exit2_2020-03-22.txt").decode().partition("stderr:\n")[2]
+HEAVY = {"sqlalchemy", "alembic", "matplotlib", "numpy", "pyroute2", "fastapi", "starlette", "apscheduler", "pydantic"}
+
+LISTS_ITS_IMPORTS = """
+import json, os, sys
+import monitor.cli.collect
+from monitor import collect, config
+from monitor.model import Trigger
+
+def wrap(name, argv, *, environ):
+    print(json.dumps(sorted({module.partition(".")[0] for module in sys.modules})), flush=True)
+    return argv
+
+settings = config.load(None, os.environ, os.geteuid())
+order = collect.make_order(settings, None, "ip4only", None, Trigger.CLI)
+collect.collect(settings, order, collect.World(os.environ, os.geteuid(), wrap))
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """An installation of its own below one folder: stand-in, database, state, lock."""
+
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """The database."""
+        return f"sqlite:///{self.folder}/speedmon.db"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment that configures the command line for this site."""
+        return {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "STATE_DIRECTORY": str(self.folder / "state"),
+            "SPEEDMON_CONFIG": str(self.folder / "config.toml"),
+            "SPEEDMON_DATABASE_URL": self.url,
+        }
+
+    def settings(self, **changes: Any) -> Settings:
+        """Return settings for this site: Ookla's stand-in, licence accepted, on the host."""
+        asked = Collect(engine="ookla", path="host", timeout_s=60, lock_file=str(self.folder / "lock"))
+        return Settings(
+            probe=Probe("home"),
+            collect=replace(asked, **changes),
+            ookla=Ookla(binary=str(self.folder / "speedtest"), accept_license=True),
+            plan=Sold(download_mbps=100),
+            database=Database(self.url),
+        )
+
+    def script(self, **script: object) -> None:
+        """Tell the stand-in what to do."""
+        (self.folder / "script.json").write_text(json.dumps(script))
+
+    def starts(self) -> list[dict[str, Any]]:
+        """Return how the stand-in was started, once a test."""
+        file = self.folder / "starts.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def rows(self) -> list[Run]:
+        """Return the stored runs, newest first."""
+        with open_reader(self.url) as connection:
+            return latest(connection, limit=10)
+
+    def run(self, settings: Settings | None = None, wrap: Callable[..., list[str]] | None = None) -> tuple[Run, int]:
+        """Collect once, in this process."""
+        settings = settings or self.settings()
+        order = make_order(settings, None, None, None, Trigger.CLI)
+        return collect(settings, order, World(self.environ, os.geteuid(), wrap or refuse(AssertionError)))
+
+    def command(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start `speedmon collect` as a user would."""
+        command = [sys.executable, "-m", "monitor", "collect", *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=self.environ, stdout=pipe, stderr=pipe, text=True, **options)
+
+    def finish(self, *arguments: str) -> tuple[int, str, str]:
+        """Run `speedmon collect` to its end; return its exit code and what it printed."""
+        with self.command(*arguments) as process:
+            out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+
+def refuse(error: type[Exception]) -> Callable[..., list[str]]:
+    """Return a way into the namespace that is none."""
+
+    def wrap(name: str, _argv: list[str], *, environ: object) -> list[str]:
+        raise error(f"namespace {name} is out of reach; run: mend")
+
+    return wrap
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Return a site with a stand-in that replays a good test."""
+    shutil.copy(STAND_IN, tmp_path / "speedtest")
+    found = Site(tmp_path)
+    (tmp_path / "config.toml").write_text(
+        f'[probe]\nname = "home"\n[collect]\nengine = "ookla"\npath = "host"\nlock_file = "{tmp_path}/lock"\n'
+        f'[ookla]\nbinary = "{tmp_path}/speedtest"\naccept_license = true\n'
+    )
+    found.script(stdout=STREAM)
+    return found
+
+
+def failure_of(run: Run) -> tuple[Kind, Scope]:
+    """Return kind and scope of a run that failed."""
+    assert run.failure is not None
+    return run.failure.kind, run.failure.scope
+
+
+def test_good_test_is_stored(site: Site) -> None:
+    """A good test is a row with the engine's numbers, and exit code 0."""
+    run, code = site.run()
+    assert (code, run.status, run.download_bps, run.engine_version) == (0, Status.OK, 11644000 * 8, "1.2.0.84")
+    assert site.rows() == [run]
+
+
+def test_result_outweighs_error_and_exit_code(site: Site) -> None:
+    """A whole result counts although the engine complained and exited with 2."""
+    site.script(stdout=STREAM, stderr=DNS, exit_code=2)
+    run, code = site.run()
+    assert (code, run.status, run.failure) == (0, Status.OK, None)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "scope"),
+    [
+        ({"stderr": DNS, "exit_code": 2}, Kind.DNS, Scope.LINE),
+        ({"stdout": "<html>", "exit_code": 0}, Kind.BAD_OUTPUT, Scope.UNKNOWN),
+        ({"exit_code": 173}, Kind.RATE_LIMITED, Scope.PROVIDER),
+        ({"signal": 9}, Kind.CRASHED, Scope.LOCAL),
+        ({"version": "speedtest-cli 2.1.3\n"}, Kind.WRONG_BINARY, Scope.CONFIG),
+    ],
+)
+def test_failed_test_is_stored(site: Site, script: dict[str, object], kind: Kind, scope: Scope) -> None:
+    """A failed test is a row with its cause, and exit code 3."""
+    site.script(**script)
+    run, code = site.run()
+    assert (code, run.status, failure_of(run)) == (3, Status.FAILED, (kind, scope))
+    assert (run.download_bps, site.rows()) == (None, [run])
+
+
+def test_deadline(site: Site) -> None:
+    """A test that hangs is ended at its deadline and stored as a timeout."""
+    site.script(stdout=STREAM.partition('{"type":"result"')[0], hang=600, ignore_term=True)
+    run, code = site.run(site.settings(timeout_s=2))
+    assert (code, failure_of(run)) == (3, (Kind.TIMEOUT, Scope.UNKNOWN))
+    assert run.failure is not None
+    assert run.failure.stage == "upload"
+
+
+def test_licence_that_is_not_accepted(site: Site) -> None:
+    """Without consent the run fails as a matter of configuration, and the CLI is never started."""
+    settings = site.settings()
+    (site.folder / "speedtest").write_text(f"#!/bin/sh\ntouch {site.folder}/started\n")
+    run, code = site.run(replace(settings, ookla=replace(settings.ookla, accept_license=False)))
+    assert (code, failure_of(run)) == (3, (Kind.LICENCE, Scope.CONFIG))
+    assert not (site.folder / "started").exists()
+    assert site.rows() == [run]
+
+
+def test_missing_binary(site: Site) -> None:
+    """A binary that is not there is a stored failure."""
+    (site.folder / "speedtest").unlink()
+    run, code = site.run()
+    assert (code, failure_of(run)) == (3, (Kind.NOT_INSTALLED, Scope.CONFIG))
+
+
+def test_second_test_is_skipped(site: Site) -> None:
+    """While another test runs nothing is started, and the slot is stored as skipped."""
+    with alone(str(site.folder / "lock")):
+        run, code = site.run()
+    assert (code, run.status, run.failure) == (4, Status.SKIPPED, outcome.BUSY)
+    assert (site.starts(), site.rows()) == ([], [run])
+
+
+@pytest.mark.parametrize(("error", "code"), [(NamespaceMissingError, 5), (NotPermittedError, 6)])
+def test_namespace_out_of_reach(site: Site, error: type[NetnsError], code: int) -> None:
+    """Without its namespace a test is stored as failed, and never falls back to the host."""
+    run, found = site.run(site.settings(path="ip4only"), refuse(error))
+    assert (found, failure_of(run), run.path) == (code, (Kind.NAMESPACE, Scope.LOCAL), model.Path.IP4ONLY)
+    assert (site.starts(), site.rows()) == ([], [run])
+
+
+def test_launcher_that_refuses(site: Site) -> None:
+    """A launcher that refuses at the last moment is told as such, with exit code 5."""
+    refusal = ["/bin/sh", "-c", "echo 'ip4only: setns: Operation not permitted' >&2; exit 125"]
+    run, code = site.run(site.settings(path="ip4only"), lambda *_, **__: refusal)
+    assert (code, failure_of(run)) == (5, (Kind.NAMESPACE, Scope.LOCAL))
+
+
+def test_command_runs_through_the_namespace(site: Site) -> None:
+    """On path ip4only the engine is started by the command that enters the namespace of the settings."""
+    asked: list[str] = []
+
+    def wrap(name: str, argv: list[str], *, environ: object) -> list[str]:
+        asked.append(name)
+        return ["/usr/bin/env", "INSIDE=1", *argv]
+
+    _, code = site.run(site.settings(path="ip4only", server_id="42"), wrap)
+    assert (code, asked, site.starts()[0]["environ"]["INSIDE"]) == (0, ["ip4only"], "1")
+    assert "--server-id=42" in site.starts()[0]["argv"]
+
+
+def test_real_way_in_tells_a_missing_namespace(site: Site) -> None:
+    """The real way in reports a namespace that does not exist."""
+    with pytest.raises(NamespaceMissingError, match="nosuchns"):
+        use_case.into_namespace("nosuchns", ["true"], environ=site.environ)
+
+
+def test_engine_gets_a_small_known_environment(site: Site) -> None:
+    """The engine sees PATH, a private HOME that lasts and LANG, and nothing of the caller's."""
+    site.run()
+    environ = site.starts()[0]["environ"]
+    home = Path(environ["HOME"])
+    assert environ.keys() - {"LC_CTYPE"} == {"PATH", "HOME", "LANG"}  # Python sets LC_CTYPE for itself
+    assert home == site.folder / "state" / "home"
+    assert home.stat().st_mode & 0o777 == 0o700
+
+
+def test_engine_inherits_no_descriptor(site: Site) -> None:
+    """The engine has its three streams and nothing of ours, the lock least of all."""
+    site.run()
+    assert set(site.starts()[0]["descriptors"]) - {"3"} == {"0", "1", "2"}  # 3 is its own look at /proc
+    assert not any("lock" in target for target in site.starts()[0]["descriptors"].values())
+
+
+def test_database_that_cannot_be_written(site: Site) -> None:
+    """A database that cannot be written is told before a test is wasted on it."""
+    (site.folder / "speedmon.db").mkdir()
+    with pytest.raises(StoreError, match="is a directory"):
+        site.run()
+    assert site.starts() == []
+
+
+def test_clock_that_runs_back(site: Site) -> None:
+    """A clock that is set back during a test gives a run of no length, in whole seconds, not a negative one."""
+    start = datetime(2026, 1, 1, 12, 0, 0, 999, UTC)
+    times = iter([start, start - timedelta(hours=1)])
+    order = make_order(site.settings(), None, None, None, Trigger.CLI)
+    run, _ = collect(site.settings(), order, World(site.environ, os.geteuid(), clock=lambda: next(times)))
+    assert run.started_at == run.finished_at == start.replace(microsecond=0)
+
+
+def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
+    """The plan in force is kept, and the output without the progress of the test."""
+    settings = site.settings()
+    found = outcome.judge(ookla.ENGINE, None, Ended(0, stdout=STREAM.encode(), stderr=b"a\0b"), None, 60)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    order = make_order(settings, None, None, None, Trigger.CLI)
+    attempt = outcome.attempt(settings, order, found, "id", now, now)
+    assert attempt.plan == Plan(download_bps=100_000_000)
+    assert [json.loads(line)["type"] for line in attempt.raw.stdout.split("\n") if line] == ["testStart", "result"]
+    assert attempt.raw.stderr == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_interrupt_after_the_result() -> None:
+    """A result that is whole when a signal comes is kept, and the exit code tells the signal."""
+    found = outcome.judge(ookla.ENGINE, None, Ended(None, 15, STREAM.encode(), interrupted=15), None, 60)
+    assert (found.status, found.code) == (Status.OK, 143)
+
+
+@pytest.mark.parametrize("server", ["abc", "1 2", "-1", "--share"])
+def test_server_id_must_be_a_number(site: Site, server: str) -> None:
+    """A server id that is no number is refused before anything starts."""
+    with pytest.raises(UsageError, match="is no number"):
+        make_order(site.settings(), None, None, server, Trigger.CLI)
+
+
+def test_nothing_heavy_before_the_engine(site: Site) -> None:
+    """Until the engine starts no heavy library is imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", LISTS_ITS_IMPORTS], env=site.environ, capture_output=True, text=True, check=True
+    )
+    modules = set(json.loads(done.stdout))
+    assert "msgspec" in modules
+    assert not modules & HEAVY
+
+
+def test_command_prints_one_line(site: Site) -> None:
+    """On success the command prints one line that a person can read, and nothing on stderr."""
+    assert site.finish() == (
+        0,
+        "download 93.2 Mbit/s, upload 29.6 Mbit/s, latency 12.4 ms, Turk Telekom, Example Net (Istanbul)\n",
+        "",
+    )
+
+
+def test_command_prints_the_stored_run_as_json(site: Site) -> None:
+    """--json prints the row as `history` does, with times that end in Z."""
+    code, out, err = site.finish("--json")
+    assert (code, err, out.encode()) == (0, "", msgspec.json.encode(site.rows()[0]) + b"\n")
+    assert json.loads(out)["started_at"].endswith("Z")
+
+
+def test_quiet_command_says_nothing(site: Site) -> None:
+    """-q prints nothing on success."""
+    assert site.finish("-q", "--trigger", "schedule") == (0, "", "")
+    assert site.rows()[0].trigger is Trigger.SCHEDULE
+
+
+def test_quiet_command_tells_a_failure(site: Site) -> None:
+    """A failure is one line on stderr with kind and scope, -q or not."""
+    site.script(stderr=DNS, exit_code=2)
+    words = "dns (line): Configuration - Couldn't resolve host name (HostNotFoundException)"
+    assert site.finish("-q") == (3, "", f"speedmon: test failed: {words}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--engine", "iperf"], "unknown engine 'iperf' (known: auto, ookla, speedtest-cli)"),
+        (["--server-id", "x"], "server id 'x' is no number"),
+        (["--path", "moon"], "moon"),
+    ],
+)
+def test_usage_errors(site: Site, arguments: list[str], words: str) -> None:
+    """What cannot be used is named, with exit code 2, no traceback and no row."""
+    code, out, err = site.finish(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+    assert not (site.folder / "speedmon.db").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_test_and_is_recorded(site: Site, number: signal.Signals) -> None:
+    """SIGTERM or Ctrl-C ends the engine's whole group, stores the run as interrupted and exits with 128 + signal."""
+    site.script(hang=600, ignore_term=True, grandchild=600)
+    with site.command(start_new_session=True) as process:
+        engine = until(site.starts)[0]["pid"]
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert err == f"speedmon: test interrupted: interrupted (local): ended by {number.name}\n"
+    assert (site.rows()[0].status, failure_of(site.rows()[0])) == (Status.INTERRUPTED, (Kind.INTERRUPTED, Scope.LOCAL))
+    until(lambda: not group_members(engine))
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait for a condition, and return what it gives."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.01)
+    return pytest.fail("it never came true")
+
+
+def group_members(group: int) -> list[str]:
+    """Return the live processes of a process group."""
+    fields = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields.append(file.read_text().rpartition(")")[2].split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return [each[0] for each in fields if int(each[2]) == group and each[0] != "Z"]
+
+
+def test_real_speedtest_cli_without_a_network(site: Site) -> None:
+    """The real speedtest-cli where no name resolves is a stored failure of DNS on the line."""
+    command = [sys.executable, "-m", "monitor", "collect", "--engine", "speedtest-cli"]
+    inside = ["unshare", "--user", "--map-root-user", "--net", *command]
+    done = subprocess.run(inside, env=site.environ, capture_output=True, text=True, check=False, timeout=120)
+    run = site.rows()[0]
+    assert (done.returncode, run.engine, run.engine_version) == (3, "speedtest-cli", metadata.version("speedtest-cli"))
+    assert failure_of(run) == (Kind.DNS, Scope.LINE)
+    assert run.failure == Failure(
+        Kind.DNS, Scope.LINE, "configuration", "[Errno -3] Temporary failure in name resolution", 1
+    )

@@ -125,9 +125,11 @@ def test_an_inherited_socket_does_not_come_along(way: WayIn):
 
 
 def test_closed_streams_are_not_given_the_namespace(way: WayIn):
-    """What the caller closed of stdin and stderr is /dev/null for the command."""
+    """What the caller closed of stdin and stderr is an empty device for the command."""
     streams = ["readlink", "/proc/self/fd/0", "/proc/self/fd/2"]
-    assert way.after("os.close(0); os.close(2)", streams).stdout == "/dev/null\n/dev/null\n"
+    found = way.after("os.close(0); os.close(2)", streams).stdout.split()
+    assert len(found) == 2
+    assert set(found) <= {"/dev/null", "/dev/full"}  # the latter is glibc's choice in a privileged program
 
 
 @pytest.mark.parametrize(

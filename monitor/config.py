@@ -39,6 +39,7 @@ def load(file: Path | None, environ: Mapping[str, str], uid: int) -> Settings:
     values, source = (_read(file), str(file)) if file else ({}, "configuration")
     mistakes: list[str] = []
     settings = _build(_merge(values, _from_environ(environ, mistakes)), source, mistakes)
+    mistakes += _unknown_zones(settings)
     if mistakes:
         raise ConfigError("; ".join(mistakes))
     if not settings.database.url:
@@ -50,6 +51,26 @@ def load(file: Path | None, environ: Mapping[str, str], uid: int) -> Settings:
 def file_in_use(file: Path | None, environ: Mapping[str, str]) -> Path | None:
     """Return the file that `load` reads: the one named, else the first one found; None when there is none."""
     return file or _find(environ)
+
+
+def _unknown_zones(settings: Settings) -> list[str]:
+    """Return a line for each zone that nobody knows; the list of zones is opened only when one is named."""
+    named = {"display.timezone": settings.display.timezone, "schedule.timezone": settings.schedule.timezone}
+    return [
+        f"{key}: there is no time zone {name!r}; a name such as Europe/Berlin is needed"
+        for key, name in named.items()
+        if name not in {"", "UTC"} and not _is_zone(name)
+    ]
+
+
+def _is_zone(name: str) -> bool:
+    import zoneinfo  # noqa: PLC0415  most configurations name no zone
+
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def sections() -> dict[str, type]:

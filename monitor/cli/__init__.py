@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from monitor.cli.group import LazyGroup
+from monitor.cli.group import LazyGroup, ReaderLeftError
 from monitor.cli.options import config_option
 from monitor.errors import SpeedmonError
 from netns.errors import NetnsError
@@ -43,10 +43,8 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderLeftError):
         code = _reader_left()
-    except SystemExit as stop:  # click's own way to treat a broken pipe
-        code = _reader_left() if isinstance(stop.__context__, BrokenPipeError) else stop.code
     except Exception as error:  # noqa: BLE001  the one boundary where any error becomes a line
         code = _report(error)
     sys.exit(code if isinstance(code, int) else 0)

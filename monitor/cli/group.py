@@ -21,6 +21,10 @@ SHORT_HELP = {
 }
 
 
+class ReaderLeftError(Exception):
+    """Whoever reads the other end of stdout has seen enough; click would exit with 1 for it."""
+
+
 class LazyGroup(click.Group):
     """A group whose table holds "module:attribute" strings and whose short help lives beside the names."""
 
@@ -40,6 +44,13 @@ class LazyGroup(click.Group):
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a broken pipe is kept from click, which would call it a failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderLeftError from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table, importing none of them."""

@@ -238,7 +238,7 @@ def test_a_full_spool_does_not_matter_while_the_store_has_room(outer: Outer):
 def test_with_no_file_to_be_had_the_message_holds_the_run(outer: Outer):
     """Where neither disk nor memory takes it, the error line carries the run itself."""
     full_disk(outer)
-    outer.run(["mount", "-o", "remount,ro", SHM])
+    outer.run(["mount", "-o", "remount,bind,ro", SHM])
     code, words = keep_in(outer, attempt(1, id="second"))
     assert (code, words.count("\n")) == (1, 1)
     assert 'no file can keep it: {"id":"second","probe":"home"' in words

@@ -1,0 +1,145 @@
+"""The story of `speedmon demo`: what has to come true in the lab, and how it is told. Pure; `monitor.demo_run` acts it.
+
+On the host a test takes the slow IPv6 tunnel; inside the namespace it measures the line; an outage becomes a result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from monitor.model import Run, Scope, Status
+from netns import lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# How far a rate may be from what the line is shaped to: TCP/IP headers alone take 5 %.
+TOLERANCE = 0.15
+# Around the runs in the picture, so that its time axis has minutes to show.
+AIR = timedelta(seconds=45)
+# What ping says where there is no IPv6: without a route, or without an address to send from.
+NO_IPV6 = ("unreachable", "Cannot assign requested address")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happened: a run on the host, what `ping -6` said in the namespace, runs in it, and one on the cut line."""
+
+    host: Run
+    ping: str
+    line: tuple[Run, ...]
+    outage: Run
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs in the order they were made."""
+        return (self.host, *self.line, self.outage)
+
+
+def differences(story: Story) -> list[str]:
+    """Return what did not come true, a line each; nothing if all did."""
+    return [
+        *_host_differs(story.host),
+        *([] if ping_says_none(story.ping) else [f"ping -6 in the namespace said: {story.ping}"]),
+        *(line for run in story.line for line in _line_differs(run)),
+        *_outage_differs(story.outage),
+    ]
+
+
+def ping_says_none(words: str) -> bool:
+    """Tell whether the words of `ping -6` mean that there is no IPv6."""
+    return any(sign in words for sign in NO_IPV6)
+
+
+def opening() -> str:
+    """Return the stage: the lab and its shaped rates."""
+    fibre, tunnel = (f"{access.isp}, shaped to {_shaped(access)} Mbit/s " for access in _ACCESSES)
+    return (
+        "A home host, its ISP and a test server, in namespaces of this process; nothing of this machine is changed.\n\n"
+        f"  home ─┬─ IPv4 ─ {fibre:─<54}┬─ speedtest.net of the lab\n"
+        f"        └─ IPv6 ─ {tunnel:─<54}┘\n"
+    )
+
+
+def measured(run: Run) -> str:
+    """Return a run in one line."""
+    if run.failure is not None:
+        return f"{run.status}: {run.failure.kind}, scope {run.failure.scope}: {run.failure.message}"
+    return f"IPv{run.ip_family} {run.external_ip}, {run.isp}: {_both(run.download_bps, run.upload_bps)}"
+
+
+def share(run: Run) -> str:
+    """Return how much of the line's shaped rates a run measured."""
+    down, up = ((bps or 0) / shaped for bps, shaped in _against(run, lab.FIBRE))
+    return f"{down:.0%} of the line's download, {up:.0%} of its upload"
+
+
+def window(story: Story) -> tuple[str, str]:
+    """Return from when to when the picture reaches (ISO 8601): the runs, and some air."""
+    since, until = story.host.started_at - AIR, story.outage.finished_at + AIR
+    return since.isoformat(), until.isoformat()
+
+
+def table(story: Story) -> Iterator[str]:
+    """Yield the runs as a table."""
+    yield f"  {'path':8}{'family':8}{'ISP':22}{'down Mbit/s':>12}{'up Mbit/s':>11}  outcome"
+    for run in story.runs:
+        outcome = f"{run.failure.kind} ({run.failure.scope})" if run.failure else run.status
+        family = f"IPv{run.ip_family}" if run.ip_family else "-"
+        rates = f"{_mbps(run.download_bps):>12}{_mbps(run.upload_bps):>11}"
+        yield f"  {run.path:8}{family:8}{run.isp or '-':22}{rates}  {outcome}"
+
+
+def shaped() -> dict[str, Any]:
+    """Return the rates of the lab in bit/s of Ethernet frames, for --json."""
+    return {
+        name: {"isp": access.isp, "download_bps": access.download_bps, "upload_bps": access.upload_bps}
+        for name, access in zip(("line", "tunnel"), _ACCESSES, strict=True)
+    }
+
+
+_ACCESSES = (lab.FIBRE, lab.TUNNEL)
+
+
+def _host_differs(run: Run) -> Iterator[str]:
+    if run.status is not Status.OK:
+        yield f"the run over host ended {measured(run)}"
+        return
+    if (run.ip_family, run.isp) != (6, lab.TUNNEL.isp):
+        yield f"the run over host went over IPv{run.ip_family} of {run.isp}, not over the tunnel"
+    if (run.download_bps or 0) > lab.FIBRE.download_bps / 2:
+        yield f"the run over host was not slow: {_both(run.download_bps, run.upload_bps)}"
+
+
+def _line_differs(run: Run) -> Iterator[str]:
+    if run.status is not Status.OK:
+        yield f"a run over ip4only ended {measured(run)}"
+        return
+    if (run.ip_family, run.isp, run.external_ip) != (4, lab.FIBRE.isp, lab.HOME_IPV4):
+        yield f"a run over ip4only went over IPv{run.ip_family} {run.external_ip} of {run.isp}, not over the line"
+    for what, (bps, wanted) in zip(("download", "upload"), _against(run, lab.FIBRE), strict=True):
+        if abs((bps or 0) / wanted - 1) > TOLERANCE:
+            yield f"a run over ip4only measured a {what} of {_mbps(bps)} Mbit/s on a line of {_mbps(wanted)} Mbit/s"
+
+
+def _outage_differs(run: Run) -> Iterator[str]:
+    if run.failure is None or run.failure.scope is not Scope.LINE:
+        yield f"the run on the cut line ended {measured(run)}, not as a failure of the line"
+
+
+def _against(run: Run, access: lab.Access) -> tuple[tuple[int | None, int], tuple[int | None, int]]:
+    return (run.download_bps, access.download_bps), (run.upload_bps, access.upload_bps)
+
+
+def _shaped(access: lab.Access) -> str:
+    return f"{access.download_bps / 1e6:g}/{access.upload_bps / 1e6:g}"
+
+
+def _both(down: int | None, up: int | None) -> str:
+    return f"{_mbps(down)}/{_mbps(up)} Mbit/s"
+
+
+def _mbps(bps: int | None) -> str:
+    return "-" if bps is None else f"{bps / 1e6:.1f}"

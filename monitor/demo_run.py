@@ -1,0 +1,162 @@
+"""Act the story of `monitor.demo` with the product's own commands, inside the lab, as `speedmon demo --inside`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from monitor import demo
+from monitor.errors import SpeedmonError
+from monitor.model import Run
+from netns import apply, lab, lab_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+STATE = "/run/speedmon-demo"
+# Of the caller's environment; above all none of its SPEEDMON_ settings.
+KEPT = ("HOME", "LANG", "TERM", "PYTHONPATH", "SPEEDMON_DEBUG")
+SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+# What collect may end with: measured, or failed and recorded.
+ENDED = (0, 3)
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the user asked for: where the picture goes, where the database is kept (None: nowhere), how it is told."""
+
+    output: Path
+    keep_database: Path | None = None
+    as_json: bool = False
+
+
+def environment(caller: Mapping[str, str], database: Path | None = None) -> dict[str, str]:
+    """Return the environment of the commands in the lab: state of their own, the line of the lab as the plan."""
+    kept = {name: caller[name] for name in KEPT if name in caller}
+    own = {
+        "PATH": f"{caller.get('PATH', '/usr/local/bin:/usr/bin:/bin')}:{SBIN}",
+        "STATE_DIRECTORY": f"{STATE}/state",
+        "CACHE_DIRECTORY": f"{STATE}/cache",
+        "XDG_CONFIG_HOME": f"{STATE}/config",
+        "SPEEDMON_PROBE__NAME": "demo",
+        # The machine's own would keep its scheduled tests waiting.
+        "SPEEDMON_COLLECT__LOCK_FILE": "/run/lock/speedmon.lock",
+        "SPEEDMON_PLAN__DOWNLOAD_MBPS": str(lab.FIBRE.download_bps // 1_000_000),
+        "SPEEDMON_PLAN__UPLOAD_MBPS": str(lab.FIBRE.upload_bps // 1_000_000),
+    }
+    if database is not None:
+        own["SPEEDMON_DATABASE_URL"] = f"sqlite:///{database}"
+    return kept | own
+
+
+def act(wanted: Wanted) -> int:
+    """Open the lab, act the story, draw it, and return 0 if it came true, else 1."""
+    tell: Tell = _silent if wanted.as_json else _print
+    with lab_run.opened():
+        story = _story(tell)
+        _draw(story, wanted.output)
+    differences = demo.differences(story)
+    _finish(story, differences, wanted, tell)
+    return 1 if differences else 0
+
+
+def _story(tell: Tell) -> demo.Story:
+    tell(demo.opening())
+    tell("1. A test as any program runs it: the host prefers IPv6.")
+    host = _collect("host", tell)
+    tell(f"   {demo.measured(host)}. That is the tunnel: {demo.share(host)}.\n")
+    tell("2. A namespace without IPv6, behind NAT.\n   $ speedmon setup-netns --no-launcher")
+    _speedmon("setup-netns", "--no-launcher", "--quiet")
+    ping = _ping(tell)
+    tell(f"   {ping}. {'IPv6 is unreachable inside.' if demo.ping_says_none(ping) else ''}\n")
+    tell("3. The same test inside it.")
+    line = tuple(_measure_line(tell) for _ in range(2))
+    tell("\n4. The line fails: the lab cuts it behind the ISP.")
+    apply.run([lab.cut()])
+    outage = _collect("ip4only", tell)
+    tell(f"   {demo.measured(outage)}.\n   Kept as a result, and no 0 among the rates.\n")
+    return demo.Story(host, ping, line, outage)
+
+
+def _measure_line(tell: Tell) -> Run:
+    run = _collect("ip4only", tell)
+    tell(f"   {demo.measured(run)}. That is the line: {demo.share(run)}.")
+    return run
+
+
+def _finish(story: demo.Story, differences: list[str], wanted: Wanted, tell: Tell) -> None:
+    if wanted.as_json:
+        _print(document(story, differences, wanted))
+        return
+    for row in demo.table(story):
+        tell(row)
+    tell(f"\nPicture: {wanted.output}")
+    if wanted.keep_database is not None:
+        tell(f"Database: {wanted.keep_database}")
+    for difference in differences:
+        tell(f"NOT as it should be: {difference}")
+
+
+def document(story: demo.Story, differences: list[str], wanted: Wanted) -> str:
+    """Return the story as JSON."""
+    told = {
+        "came_true": not differences,
+        "differences": differences,
+        "shaped": demo.shaped(),
+        "ping": story.ping,
+        "runs": msgspec.to_builtins(story.runs),
+        "picture": str(wanted.output),
+        "database": str(wanted.keep_database) if wanted.keep_database else None,
+    }
+    return json.dumps(told)
+
+
+def _draw(story: demo.Story, output: Path) -> None:
+    since, until = demo.window(story)
+    _speedmon("graph", "--path", "all", "--since", since, "--until", until, "--quiet", "--output", str(output))
+
+
+def _collect(path: str, tell: Tell) -> Run:
+    tell(f"   $ speedmon collect --path {path} --engine speedtest-cli")
+    printed = _speedmon("collect", "--path", path, "--engine", "speedtest-cli", "--json", fine=ENDED)
+    try:
+        return msgspec.json.decode(printed, type=Run)
+    except msgspec.DecodeError as error:
+        raise SpeedmonError(f"collect --json printed no run: {error}: {printed[:200]}") from error
+
+
+def _ping(tell: Tell) -> str:
+    """Return the last line of a ping over IPv6 to the test server from inside the namespace."""
+    command = ["exec", "--", "ping", "-6", "-c", "1", "-W", "2", lab.SERVER_IPV6]
+    tell(f"   $ speedmon {' '.join(command)}")
+    done = _start(command)
+    return ((done.stdout + done.stderr).strip().splitlines() or ["nothing"])[-1]
+
+
+def _speedmon(*arguments: str, fine: tuple[int, ...] = (0,)) -> str:
+    done = _start(arguments)
+    if done.returncode not in fine:
+        raise SpeedmonError(f"speedmon {arguments[0]} ended with {done.returncode} in the lab: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _start(arguments: list[str] | tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "monitor", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _print(line: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    print(line.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201  the story is told on stdout
+
+
+def _silent(_line: str) -> None:
+    pass

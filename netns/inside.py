@@ -1,8 +1,8 @@
 """The way in for root without a launcher: `python -I -m netns.inside NAME -- COMMAND…`.
 
 The same sequence as `ip4only.c`, with the same exit codes (125 it refused, 126/127 as a shell); change both. Whoever
-holds cap_sys_admin may use it: root, also of a user namespace. The command keeps its user and loses every capability,
-from its bounding set too. It imports little, because it is on the way of each test that root runs.
+holds cap_sys_admin may use it: root, also of a user namespace. The command keeps its user and loses every capability.
+It imports little, because it is on the way of each test that root runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x00020000
 _NOSUID, _NODEV, _NOEXEC, _REC, _SLAVE = 2, 4, 8, 1 << 14, 1 << 19
 _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE = 428, 429, 436
 _TREE_CLONE, _EMPTY_PATH, _MOVE_FROM_DESCRIPTOR, _AT_FDCWD = 1, 0x1000, 4, -100
-_CAPBSET_DROP, _SET_NO_NEW_PRIVS = 24, 38
+_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -133,8 +133,7 @@ def _hide_name_cache() -> None:
 
 
 def _drop_every_capability() -> None:
-    for capability in range(64):  # those the kernel does not know fail, as all do without cap_setpcap
-        _libc.prctl(_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0)
+    # The bounding set stays: without it, a program with a file capability, such as ping, would not start at all.
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     none, left = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)(*[1] * 6)
     if _libc.prctl(_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0) != 0 or _libc.capset(header, none) != 0:

@@ -213,7 +213,7 @@ def _is_pair(spec: NamespaceSpec, seen: Observed) -> bool:
         return False
     route = (str(spec.subnet[1]), inner.index)
     return (
-        host.addresses <= {spec.gateway} and inner.addresses <= {spec.address} and set(seen.default_routes) <= {route}
+        host.addresses <= {spec.gateway} and inner.addresses <= {spec.address} and seen.default_routes in {(), (route,)}
     )
 
 

@@ -11,7 +11,9 @@ from netns import journal
 from netns.errors import StepError
 from netns.model import Journal
 
-FULL = Journal("boot", {"net/ipv4/conf/eth0/forwarding": "0"}, "a", "b", made_group=True, made_directories=("/etc/netns",))
+FULL = Journal(
+    "boot", {"net/ipv4/conf/eth0/forwarding": "0"}, "a", "b", made_group=True, made_directories=("/etc/netns",)
+)
 
 
 def test_journal_survives_the_file(tmp_path: Path):

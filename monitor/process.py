@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = 512 * 1024
 # From SIGTERM to SIGKILL; short, for the Ookla CLI ignores SIGTERM when it is stuck.
-TERM_GRACE_S = 1.0
+TERM_GRACE_S = 0.5
 # How long to read on after the child has ended, while something else holds its pipes open.
 DRAIN_GRACE_S = 0.3
 # How often to look for the end of the child where the kernel has no pidfd.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MEASURED = 0
-RECORDED = frozenset({3, 4, 5})
+RECORDED = frozenset({3, 4, 5, 6})
 """Exit codes of a test that failed, was skipped or had no namespace: the child wrote the row."""
 TAIL = 4096
 

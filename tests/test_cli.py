@@ -117,3 +117,10 @@ def test_full_disk_behind_stdout_is_one_line(tmp_path: Path):
     assert done.returncode == 1
     assert "no space left" in done.stderr.lower()
     assert "Traceback" not in done.stderr
+
+
+def test_closed_stdout_is_no_error():
+    """Started without a stdout, as some supervisors do, the program still ends with its own exit code."""
+    program = str(Path(sys.executable).with_name("speedmon"))
+    done = subprocess.run(["/bin/sh", "-c", f"{program} --version >&-"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

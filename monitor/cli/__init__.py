@@ -42,7 +42,8 @@ def main() -> None:
     """Run the command line; a user never sees a traceback unless SPEEDMON_DEBUG is set."""
     try:
         code = cli.main(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:  # None when the caller closed it
+            sys.stdout.flush()
     except (BrokenPipeError, ReaderLeftError):
         code = _reader_left()
     except Exception as error:  # noqa: BLE001  the one boundary where any error becomes a line

@@ -32,8 +32,9 @@ class Scale:
 
 def scale(metric: Metric, ordered: Sequence[float], sold: float | None) -> Scale:
     """Return the axis for ascending values and what the plan promises, which is always in view."""
-    wanted = max(_highest_to_show(ordered) if ordered else 0.0, sold or 0.0) * HEADROOM
-    wanted = wanted or (10.0 if metric is Metric.LATENCY else 100e6)
+    least, usual = (0.1, 10.0) if metric is Metric.LATENCY else (1e3, 100e6)
+    highest = max(_highest_to_show(ordered) if ordered else 0.0, sold or 0.0)
+    wanted = max(highest or usual, least) * HEADROOM
     step = _round_step(wanted)
     divisor, unit = (1.0, "ms") if metric is Metric.LATENCY else rate_unit(wanted)
     return Scale(wanted, tuple(index * step for index in range(floor(wanted / step) + 1)), divisor, unit)

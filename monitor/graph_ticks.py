@@ -152,8 +152,9 @@ def _of_day(day: date, minutes: int, zone: ZoneInfo) -> Iterator[tuple[float, bo
     for minute in range(minutes, MINUTES_OF_DAY, minutes) if minutes else ():
         wall = datetime.combine(day, time(minute // 60, minute % 60), zone)
         instants = [moment for moment in _both(wall) if _shows(moment, wall, zone)]
-        # Wider spacings have no room for the second one.
-        for moment in instants if minutes * MINUTE <= HOUR else instants[:1]:
+        if minutes * MINUTE > HOUR:
+            instants = instants[:1]  # a wider spacing has no room for the second one
+        for moment in instants:
             yield moment.timestamp(), len(instants) > 1
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAMES = {Metric.DOWNLOAD: "Download", Metric.UPLOAD: "Upload", Metric.LATENCY: "Latency"}
 PATH_NAMES = {Path.IP4ONLY: "IPv4-only namespace", Path.HOST: "host as it is"}
 NAMED_AT_MOST = 2
-BETWEEN = "  ·  "
+BETWEEN = " · "
 
 
 def number(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from zoneinfo import ZoneInfo
 
 from monitor.errors import ConfigError
@@ -26,6 +27,7 @@ def _named(name: str) -> ZoneInfo:
 def _of_system() -> ZoneInfo:
     import tzlocal  # noqa: PLC0415  only an empty setting needs it
 
+    logging.getLogger("tzlocal").setLevel(logging.ERROR)  # its advice on /etc/timezone is not for our users
     try:
         name = tzlocal.get_localzone_name()
     except (LookupError, ValueError, OSError) as error:

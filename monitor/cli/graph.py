@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_DAYS = 30
 MOST_DAYS = 36_500
 EVERY_PATH = "all"
-PATHS = [*NetworkPath, EVERY_PATH]
+PATHS = [*(path.value for path in NetworkPath), EVERY_PATH]
 
 
 @click.command("graph")

@@ -1,0 +1,172 @@
+"""`speedmon graph` as a user calls it."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from attempts import attempt, failed
+
+from monitor.cli import main
+from monitor.graph_style import SIZE
+from monitor.model import Path as NetworkPath
+from monitor.store.open import open_writer
+from monitor.store.write import add
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from monitor.model import Attempt
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+class Result(NamedTuple):
+    """How a command ended and what it printed."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+@pytest.fixture
+def speedmon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Callable[..., Result]:
+    """Return the command line over a store of its own, in a directory of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPEEDMON_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    (tmp_path / "config.toml").write_text(
+        f'[database]\nurl = "sqlite:///{tmp_path}/s.db"\n[display]\ntimezone = "UTC"\n'
+    )
+
+    def run(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["speedmon", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfdbinary.readouterr()
+        return Result(ended.value.code, out, err.decode())
+
+    return run
+
+
+def store(tmp_path: Path, *attempts: Attempt) -> None:
+    """Store attempts as if they had been made in the last hours."""
+    base = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    with open_writer(f"sqlite:///{tmp_path}/s.db") as connection:
+        for at, each in enumerate(attempts):
+            started = base + timedelta(minutes=at)
+            run = dataclasses.replace(each.run, started_at=started, finished_at=started)
+            add(connection, dataclasses.replace(each, run=run))
+
+
+def test_a_picture_of_the_last_days_is_written(speedmon: Callable[..., Result], tmp_path: Path):
+    """The file is named for the days, its name is printed, and nothing else is said."""
+    store(tmp_path, attempt(), failed(), attempt())
+    assert speedmon("graph", "--days", "7") == (0, b"speedmon-7d.png\n", "")
+    picture = (tmp_path / "speedmon-7d.png").read_bytes()
+    assert picture.startswith(SIGNATURE)
+    assert struct.unpack(">II", picture[16:24]) == SIZE
+
+
+def test_an_empty_store_draws_a_picture_that_says_so(speedmon: Callable[..., Result], tmp_path: Path):
+    """No runs are no error, but one line on stderr."""
+    ended = speedmon("graph")
+    assert (ended.code, ended.out) == (0, b"speedmon-30d.png\n")
+    assert ended.err == "speedmon: no runs in this window; the picture says so\n"
+    assert (tmp_path / "speedmon-30d.png").read_bytes().startswith(SIGNATURE)
+
+
+def test_quiet_prints_nothing(speedmon: Callable[..., Result], tmp_path: Path):
+    """Cron hears nothing of a picture that was written."""
+    store(tmp_path, attempt())
+    assert speedmon("graph", "-q", "--kind", "line", "--output", "a.png") == (0, b"", "")
+    assert (tmp_path / "a.png").exists()
+
+
+def test_a_dash_writes_to_standard_output(speedmon: Callable[..., Result], tmp_path: Path):
+    """The bytes of the PNG and nothing else."""
+    store(tmp_path, attempt())
+    ended = speedmon("graph", "--output", "-")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(SIGNATURE)
+    assert ended.out.endswith(b"IEND\xaeB`\x82")
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_a_window_of_ones_own_names_the_file(speedmon: Callable[..., Result], tmp_path: Path):
+    """Local times without an offset, and a name that sorts by time."""
+    speedmon("graph", "--since", "2026-10-24", "--until", "2026-10-25T12:30+02:00")
+    assert [file.name for file in tmp_path.glob("*.png")] == ["speedmon-20261024T0000-20261025T1030.png"]
+
+
+@pytest.mark.parametrize(
+    ("path", "empty"), [([], False), (["--path=ip4only"], False), (["--path=host"], True), (["--path=all"], False)]
+)
+def test_the_path_chooses_the_runs(speedmon: Callable[..., Result], tmp_path: Path, path: list[str], empty: bool):
+    """Without a word it is the configured path; runs over another path are not mixed in."""
+    store(tmp_path, attempt(path=NetworkPath.IP4ONLY))
+    ended = speedmon("graph", *path)
+    assert (ended.code, "no runs" in ended.err) == (0, empty)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--days", "0"), "--days"),
+        (("--days", "-3"), "--days"),
+        (("--days", "x"), "--days"),
+        (("--days", "99999999"), "--days"),
+        (("--kind", "pie"), "--kind"),
+        (("--path", "ip6"), "--path"),
+        (("--since", "yesterday"), "--since"),
+        (("--until", "2026-13-01"), "--until"),
+        (("--since", "0001-01-01T00:00+14:00"), "--since"),
+        (("--until", "0001-01-02"), "window"),
+        (("--since", "2026-10-25", "--until", "2026-10-24"), "window"),
+        (("--since", "2026-10-25", "--days", "3"), "--since"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named(
+    speedmon: Callable[..., Result], tmp_path: Path, arguments: tuple[str, ...], named: str
+):
+    """A mistake ends with 2, says which argument is meant, and writes no picture."""
+    ended = speedmon("graph", *arguments)
+    assert ended.code == 2
+    assert named in ended.err
+    assert "Traceback" not in ended.err
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("place", ["missing/a.png", "config.toml/a.png", "/dev/full", "."])
+def test_a_place_that_cannot_be_written_ends_with_one_line(speedmon: Callable[..., Result], place: str):
+    """The line names the place; the exit code is 1."""
+    ended = speedmon("graph", "--output", place)
+    lines = [line for line in ended.err.splitlines() if "no runs" not in line]
+    assert (ended.code, ended.out, len(lines)) == (1, b"", 1)
+    assert lines[0].startswith(f"speedmon: {place}: cannot be written")
+
+
+def test_an_unknown_zone_is_a_mistake_of_configuration(
+    speedmon: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+):
+    """The line names the zone and the key."""
+    monkeypatch.setenv("SPEEDMON_DISPLAY__TIMEZONE", "Europe/Berlim")
+    ended = speedmon("graph")
+    assert ended.code == 2
+    assert "display.timezone" in ended.err
+    assert "'Europe/Berlim'" in ended.err
+
+
+def test_help_imports_nothing_heavy():
+    """Neither matplotlib nor the store is loaded to print the help."""
+    code = "import sys; from monitor.cli import graph; print({'matplotlib', 'numpy', 'sqlalchemy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"

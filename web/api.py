@@ -1,0 +1,47 @@
+"""The JSON API: the stored runs in the shape of `history --json`."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from monitor.export import json_array
+from monitor.model import Run, Status
+from monitor.store import read
+from monitor.store.open import open_reader
+from web.problems import documented
+
+if TYPE_CHECKING:
+    from web.site import Site
+
+MOST = 100_000
+
+Days = Annotated[int, Query(ge=1, le=3660, description="how many days to look back")]
+Limit = Annotated[int, Query(ge=1, le=MOST, description="at most so many runs, the newest")]
+Only = Annotated[Status | None, Query(description="only runs of this status")]
+
+
+def router(site: Site) -> APIRouter:
+    """Return the routes of the API."""
+    routes = APIRouter()
+
+    # Runs are encoded as `history --json` encodes them; the model is there for /openapi.json.
+    @routes.get("/api/v1/runs", response_model=list[Run], responses=documented(421, 422, 503))
+    def runs(days: Days = 30, limit: Limit = 10_000, status: Only = None) -> Response:
+        """Return the stored runs, newest first."""
+        since, until = site.window(days)
+        with open_reader(site.database) as connection:
+            found = read.runs(connection, since=since, until=until, newest_first=True)
+            wanted = (run for run in found if status in (None, run.status))
+            text = "".join(json_array(islice(wanted, limit)))
+        return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+    @routes.api_route("/healthz", methods=["GET", "HEAD"], operation_id="healthz")
+    def health() -> dict[str, str]:
+        """Tell that the daemon answers; says nothing about the line."""
+        return {"status": "ok"}
+
+    return routes

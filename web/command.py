@@ -1,0 +1,53 @@
+"""`speedmon serve`: tests on a schedule, and the page that shows them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.options import pass_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.daemon import Daemon
+    from monitor.settings import Settings
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen on; default: web.host of the configuration, 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0: any free one.")
+@click.option("--no-schedule", is_flag=True, help="Serve the page only, run no tests.")
+@pass_settings
+@click.pass_context
+def command(ctx: click.Context, settings: Settings, host: str | None, port: int | None, no_schedule: bool) -> None:
+    """Run tests on a schedule and serve the web page.
+
+    Ends within three seconds of SIGTERM or Ctrl-C; a test that runs is recorded as interrupted.
+    """
+    from monitor import zone  # noqa: PLC0415  --help stays light
+    from web import log, serve  # noqa: PLC0415  the same
+    from web.app import make_app  # noqa: PLC0415  the same
+    from web.site import Site, no_slot  # noqa: PLC0415  the same
+
+    log.set_up()
+    settings = _with_address(settings, host, port)
+    shown_in = zone.resolve(settings.display.timezone)
+    daemon = None if no_schedule else _daemon(settings, ctx.find_root().obj)
+    app = make_app(Site(settings, shown_in, next_slot=daemon.next_slot if daemon else no_slot))
+    with serve.listen(settings.web.host, settings.web.port) as listener:
+        serve.run(app, listener, daemon, lambda url: click.echo(f"speedmon: serving {url}"))
+
+
+def _with_address(settings: Settings, host: str | None, port: int | None) -> Settings:
+    web = settings.web
+    web = dataclasses.replace(web, host=host or web.host, port=web.port if port is None else port)
+    return dataclasses.replace(settings, web=web)
+
+
+def _daemon(settings: Settings, config: Path | None) -> Daemon:
+    from monitor.daemon import Daemon  # noqa: PLC0415  no scheduler where none is wanted
+
+    return Daemon(settings, config)

@@ -1,0 +1,91 @@
+"""In front of every endpoint: only known host names are answered, and every answer carries strict headers.
+
+The host check is against DNS rebinding: a page from elsewhere that points its own name at this address. An address
+cannot be rebound, so where the daemon listens on more than this machine, any address is a good name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+
+from web.problems import answer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self'; style-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+MISDIRECTED = 421
+
+
+class Guard:
+    """Middleware that refuses unknown host names and sets the security headers.
+
+    Args:
+        app: the application behind it.
+        names: host names to answer besides those of this machine; without port.
+        addresses: whether any IP address will do as a name.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str], *, addresses: bool) -> None:
+        self._app = app
+        self._names = LOCAL_NAMES | {name.lower() for name in names}
+        self._addresses = addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        name = host_name(Headers(scope=scope).get("host", ""))
+        app = self._app if self._knows(name) else _refuse
+        await app(scope, receive, send_guarded)
+
+    def _knows(self, name: str) -> bool:
+        return name in self._names or (self._addresses and is_address(name))
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    message = "this host name is not served here: add it to web.allowed_hosts"
+    await answer(Request(scope), MISDIRECTED, message)(scope, receive, send)
+
+
+def host_name(header: str) -> str:
+    """Return the name or address of a Host header, lower case, without port and brackets."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].rstrip(".").lower()
+
+
+def is_address(name: str) -> bool:
+    """Tell whether a name is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def listens_beyond(host: str) -> bool:
+    """Tell whether an address to listen on can be reached from other machines."""
+    return not (host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback))

@@ -1,0 +1,131 @@
+"""`/graph.png`: the picture of the last days, drawn once for each new run and kept.
+
+matplotlib is imported with the first picture, never before: it doubles the memory of the daemon.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import math
+import os
+from collections import OrderedDict
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response
+
+from monitor import __version__, graph_setup
+from monitor.graph_data import Window
+from monitor.store import read
+from monitor.store.open import open_reader
+from web.problems import documented
+from web.worker import Worker
+
+if TYPE_CHECKING:
+    from monitor.model import Plan
+    from web.site import Site
+
+# For a screen, and for one held in the hand, which packs its pixels twice as close.
+SIZES = {"wide": (1200, 840), "phone": (600, 900)}
+SCALES = {"wide": 1.0, "phone": 2.0}
+KEPT = 8
+# Every run of the window is held while it is drawn, so a picture spans a year at most.
+MOST_DAYS = 366
+# The window ends at a multiple of its length over this (about a pixel): a picture lasts while nothing is measured.
+STEPS = 1000
+NOT_MODIFIED = 304
+
+Days = Annotated[int, Query(ge=1, le=MOST_DAYS, description="how many days to draw")]
+Size = Annotated[Literal["wide", "phone"], Query(description="wide: 1200 x 840 pixels; phone: 1200 x 1800")]
+Known = Annotated[str, Header(alias="If-None-Match", include_in_schema=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """All that a picture depends on."""
+
+    days: int
+    size: str
+    until: datetime
+    last_id: str | None
+    plan: Plan
+    version: str = __version__
+
+    @property
+    def etag(self) -> str:
+        """The entity tag (RFC 9110, section 8.8.3) of the picture."""
+        return f'"{hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:32]}"'
+
+    @property
+    def window(self) -> Window:
+        """The time the picture spans."""
+        return Window(self.until - timedelta(days=self.days), self.until)
+
+
+def end_of_window(now: datetime, days: int) -> datetime:
+    """Return the first step of the window's grid after a moment."""
+    step = days * 86_400 // STEPS
+    return datetime.fromtimestamp((math.floor(now.timestamp() / step) + 1) * step, UTC)
+
+
+class Pictures:
+    """The pictures of a site: draws in one thread, keeps the last few."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._worker = Worker("pictures")
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+
+    def key(self, days: int, size: str) -> Key:
+        """Return what the picture of this moment depends on."""
+        with open_reader(self._site.database) as connection:
+            last = read.last(connection)
+        until = end_of_window(self._site.clock(), days)
+        return Key(days, size, until, last.id if last else None, self._site.settings.plan.as_plan())
+
+    def png(self, key: Key) -> bytes:
+        """Return the picture; drawn when it is not kept."""
+        return self._worker.call(lambda: self._kept_or_drawn(key))
+
+    def _kept_or_drawn(self, key: Key) -> bytes:
+        picture = self._kept.pop(key, None) or self._draw(key)
+        self._kept[key] = picture
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return picture
+
+    def _draw(self, key: Key) -> bytes:
+        graph_setup.prepare(os.environ, os.geteuid())
+        from monitor import graph  # noqa: PLC0415  matplotlib: not before somebody looks at a picture
+
+        window = key.window
+        with open_reader(self._site.database) as connection:
+            runs = list(read.runs(connection, since=window.since, until=window.until))
+        title = f"Internet speed at {self._site.settings.probe.name}"
+        size, scale = SIZES[key.size], SCALES[key.size]
+        try:
+            return graph.render(runs, window, zone=self._site.zone, plan=key.plan, size=size, scale=scale, title=title)
+        finally:
+            # A figure is a cycle of about 5 MB that would wait for the collector.
+            gc.collect()
+
+
+def router(site: Site) -> APIRouter:
+    """Return the route of the picture."""
+    routes = APIRouter()
+    pictures = Pictures(site)
+    png = {200: {"content": {"image/png": {}}, "description": "the picture"}, 304: {"description": "as it was"}}
+
+    @routes.get("/graph.png", response_class=Response, responses=png | documented(421, 422, 503))
+    def picture(days: Days = 30, size: Size = "wide", known: Known = "") -> Response:
+        """Draw the stored runs of the last days."""
+        key = pictures.key(days, size)
+        headers = {"ETag": key.etag, "Cache-Control": "private, no-cache"}
+        if key.etag in known:
+            return Response(status_code=NOT_MODIFIED, headers=headers)
+        return Response(pictures.png(key), media_type="image/png", headers=headers)
+
+    return routes

@@ -1,0 +1,87 @@
+"""What went wrong, in one shape for all endpoints: `{"error": {"code": …, "message": …}}`, or a page for a browser.
+
+A new kind of error gets a handler in `install`; nothing else answers with an error.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from monitor.errors import SpeedmonError, StoreError
+from web.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+log = logging.getLogger(__name__)
+
+SHAPE: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+        }
+    },
+}
+"""JSON schema of an error, for /openapi.json."""
+
+
+def documented(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """Return the entries of these HTTP codes for an endpoint's documentation."""
+    content = {"application/json": {"schema": SHAPE}}
+    return {code: {"description": HTTPStatus(code).phrase, "content": content} for code in codes}
+
+
+def answer(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error as JSON, or as a page where a browser asks for one."""
+    code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(render("error.html", status=status, message=message), status, headers)
+    return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Give an application the handlers of all errors."""
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(StoreError, _no_store)
+    app.add_exception_handler(SpeedmonError, _told)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
+    message = f"nothing at {request.url.path}" if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    return answer(request, error.status_code, message, error.headers)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
+    mistakes = (f"{mistake['loc'][-1]}: {mistake['msg']}" for mistake in error.errors())
+    return answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(mistakes))
+
+
+def _no_store(request: Request, error: Exception) -> Response:
+    log.error("%s", error)
+    return answer(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "60"})
+
+
+def _told(request: Request, error: Exception) -> Response:
+    log.error("%s", error)
+    return answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+
+
+def _unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001  uvicorn logs the error itself
+    return answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; the log of speedmon serve says more")

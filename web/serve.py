@@ -1,0 +1,115 @@
+"""The life of `speedmon serve`: listen, start the schedule, answer until a signal comes, end in order.
+
+Everything ends within `GRACE_S` of the signal, whatever hangs: systemd and the user at the terminal wait for no one.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from monitor.errors import ServeError
+from monitor.interrupts import Interrupts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.daemon import Daemon
+    from web.guard import Guard
+
+# A test gets this long to record itself as interrupted, open requests this long to be answered, all together the last.
+CHILD_S = 2.2
+REQUESTS_S = 1
+GRACE_S = 2.8
+# A machine that slept notices so soon after that a slot has passed.
+WAKE_S = 30
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address.
+
+    Raises:
+        ServeError: the address is in use, not this machine's or not ours to take.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ServeError(f"cannot listen on {host} port {port}: {reason}; set web.host and web.port") from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the address of the page of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def run(app: Guard, listener: socket.socket, daemon: Daemon | None, tell: Callable[[str], None]) -> None:
+    """Serve and test until SIGTERM, SIGINT or SIGHUP; `tell` hears the address once it is answered.
+
+    Raises:
+        ServeError: the web server ended by itself.
+    """
+    with Interrupts() as interrupts:
+        server = _WebServer(app, listener)
+        server.start()
+        if daemon is not None:
+            daemon.start()
+        tell(url_of(listener))
+        try:
+            _until_signal(interrupts, server, daemon)
+        finally:
+            _end(server, daemon)
+
+
+def _until_signal(interrupts: Interrupts, server: _WebServer, daemon: Daemon | None) -> None:
+    while interrupts.signal is None:
+        select.select([interrupts], [], [], WAKE_S)
+        if not server.is_alive():
+            raise ServeError("the web server ended by itself; its log lines say why")
+        if daemon is not None:
+            daemon.wake()
+
+
+def _end(server: _WebServer, daemon: Daemon | None) -> None:
+    """End the web server and a running test side by side; after `GRACE_S` the process ends with what is left."""
+    last_resort = threading.Timer(GRACE_S, os._exit, (ServeError.exit_code,))
+    last_resort.daemon = True
+    last_resort.start()
+    server.stop()
+    if daemon is not None:
+        daemon.stop()
+        daemon.finish(CHILD_S)
+    server.join()
+
+
+class _WebServer(threading.Thread):
+    """uvicorn in a thread: outside of the main thread it leaves the signals to us."""
+
+    def __init__(self, app: Guard, listener: socket.socket) -> None:
+        super().__init__(name="web", daemon=True)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=REQUESTS_S,
+        )
+        self._listener = listener
+        self._server = uvicorn.Server(config)
+
+    def run(self) -> None:
+        """Answer requests until told to stop."""
+        self._server.run(sockets=[self._listener])
+
+    def stop(self) -> None:
+        """Ask the server to answer what is open and end."""
+        self._server.should_exit = True

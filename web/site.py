@@ -1,0 +1,43 @@
+"""What every endpoint shares: the settings, the zone, the clock and the schedule, passed in and never global."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from zoneinfo import ZoneInfo
+
+    from monitor.settings import Settings
+
+
+def utc_now() -> datetime:
+    """Return the moment in whole seconds, UTC."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def no_slot() -> datetime | None:
+    """Stand for a schedule that is off."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The surroundings of the pages. `next_slot` returns when the next test is due, None when none is."""
+
+    settings: Settings
+    zone: ZoneInfo
+    clock: Callable[[], datetime] = utc_now
+    next_slot: Callable[[], datetime | None] = no_slot
+
+    @property
+    def database(self) -> str:
+        """The URL of the store."""
+        return self.settings.database.url
+
+    def window(self, days: int) -> tuple[datetime, datetime]:
+        """Return the last so many days, a run that starts in this second included."""
+        until = self.clock() + timedelta(seconds=1)
+        return until - timedelta(days=days), until

@@ -1,0 +1,131 @@
+"""What the page says, in words for people who never read an RFC. Pure: takes domain values, gives text.
+
+A new `Kind` or `Scope` gets its words here; a test holds the tables complete.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.model import Kind, Path, Scope, Status
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from monitor.model import Failure
+
+MEGA = 1e6
+NOTHING = "\N{EN DASH}"
+
+STATUSES = {
+    Status.OK: "OK",
+    Status.FAILED: "Failed",
+    Status.SKIPPED: "Skipped",
+    Status.INTERRUPTED: "Interrupted",
+}
+
+KINDS = {
+    Kind.TIMEOUT: "took too long",
+    Kind.DNS: "name lookup failed",
+    Kind.UNREACHABLE: "network unreachable",
+    Kind.REFUSED: "connection refused",
+    Kind.TLS: "secure connection failed",
+    Kind.RATE_LIMITED: "asked to slow down",
+    Kind.PROVIDER_DOWN: "speed test service down",
+    Kind.SERVER_GONE: "test server gone",
+    Kind.NO_SERVER: "no test server found",
+    Kind.STAGE_FAILED: "broke off half-way",
+    Kind.BAD_OUTPUT: "result not readable",
+    Kind.CRASHED: "test program crashed",
+    Kind.NOT_INSTALLED: "test program missing",
+    Kind.WRONG_BINARY: "wrong test program",
+    Kind.LICENCE: "licence not accepted",
+    Kind.BIND: "could not use the interface",
+    Kind.NAMESPACE: "namespace not sound",
+    Kind.INTERRUPTED: "stopped before its end",
+    Kind.UNKNOWN: "cause not known",
+}
+
+HEADLINES = {
+    Scope.LINE: "Your internet line is failing",
+    Scope.PROVIDER: "The speed test service is failing",
+    Scope.CONFIG: "The configuration keeps tests from running",
+    Scope.LOCAL: "This machine keeps tests from running",
+    Scope.UNKNOWN: "The last test failed",
+}
+
+CULPRITS = {
+    Scope.LINE: "the internet line or the ISP, not this machine",
+    Scope.PROVIDER: "the provider of the speed test; your line may be fine",
+    Scope.CONFIG: "a setting of speedmon; your line may be fine",
+    Scope.LOCAL: "this machine; your line may be fine",
+    Scope.UNKNOWN: "not known",
+}
+
+SCOPES = {
+    Scope.LINE: "line",
+    Scope.PROVIDER: "test provider",
+    Scope.CONFIG: "configuration",
+    Scope.LOCAL: "this machine",
+    Scope.UNKNOWN: "not known",
+}
+
+PATHS = {Path.IP4ONLY: "IPv4-only namespace", Path.HOST: "the host as it is"}
+
+
+def rate(bps: int | None) -> str:
+    """Return a rate in Mbit/s without its unit: 95.7, 941, 1,024; a dash when there is none."""
+    return NOTHING if bps is None else _number(bps / MEGA)
+
+
+def milliseconds(value: float | None) -> str:
+    """Return milliseconds without their unit; a dash when there are none."""
+    return NOTHING if value is None else _number(value)
+
+
+def _number(value: float) -> str:
+    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0  # noqa: PLR2004  rounds up to 10, 100
+    return f"{value:,.{decimals}f}"
+
+
+def share(value: float | None, sold: float | None) -> str:
+    """Return what part of the plan a value is; empty without either."""
+    return f"{round(100 * value / sold)} % of the plan" if value is not None and sold else ""
+
+
+def age(length: timedelta) -> str:
+    """Return how long ago something was: just now, 5 minutes ago, 2 days ago."""
+    span = _span(length)
+    return f"{span} ago" if span else "just now"
+
+
+def ahead(length: timedelta) -> str:
+    """Return how far ahead something is: in a moment, in 5 minutes, in 2 days."""
+    return f"in {_span(length) or 'a moment'}"
+
+
+def _span(length: timedelta) -> str:
+    """Return whole days (two or more), hours or minutes; empty below a minute."""
+    seconds = int(length.total_seconds())
+    for unit, name, least in ((86_400, "day", 2), (3600, "hour", 1), (60, "minute", 1)):
+        count = seconds // unit
+        if count >= least:
+            return f"{count} {name}{'' if count == 1 else 's'}"
+    return ""
+
+
+def moment(local: datetime) -> str:
+    """Return a local time with its day and its zone's abbreviation: Mon 23 Nov 2026, 14:17 CET."""
+    return f"{local:%a} {local.day} {local:%b %Y, %H:%M %Z}"
+
+
+def short_moment(local: datetime) -> str:
+    """Return a local time for a table: 2026-11-23 14:17."""
+    return f"{local:%Y-%m-%d %H:%M}"
+
+
+def ending(failure: Failure) -> str:
+    """Return the numbers an engine ended with, for those who look closer; empty when there are none."""
+    if failure.signal is not None:
+        return f"signal {failure.signal}"
+    return f"exit code {failure.exit_code}" if failure.exit_code else ""

@@ -21,12 +21,9 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Build the wheel, install it with the locked dependencies into an empty environment, and use what was installed.
 wheel: $(VENV)/ready
-	rm -rf build/wheel && mkdir -p build/wheel
-	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel .
-	scripts/venv build/wheel/venv requirements.lock
-	build/wheel/venv/bin/pip install --quiet --disable-pip-version-check --no-deps build/wheel/*.whl
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 $(VENV)/ready: requirements-dev.lock scripts/venv pyproject.toml
 	@scripts/venv $(VENV) requirements-dev.lock

@@ -116,8 +116,9 @@ SIGNS = (
         Kind.DNS,
         Scope.LINE,
     ),
-    Sign(r"Cannot assign requested address", Kind.BIND, Scope.CONFIG),
     Sign(r"Network is unreachable|No route to host", Kind.UNREACHABLE, Scope.LINE),
+    # The last address it tried was an IPv6 one, which nothing in the namespace has; why IPv4 failed it does not say.
+    Sign(r"Cannot assign requested address", Kind.UNREACHABLE, Scope.UNKNOWN),
     # Somebody answered, so the line carries packets.
     Sign(r"Connection refused", Kind.REFUSED, Scope.PROVIDER),
     # 403 too: speedtest.net turns this client away for days at a time; many a 403 goes away with speedtest_cli.secure.

@@ -29,13 +29,13 @@ RECORDED = frozenset({3, 4, 5, 6})
 TAIL = 4096
 
 
-def collect_command(config: Path | None) -> list[str]:
-    """Return the command of a scheduled test, with the same configuration file as ours.
+def speedmon(config: Path | None, *arguments: str) -> list[str]:
+    """Return the command line of this speedmon, with the same configuration file as ours.
 
     `-P` keeps the working directory off the module path: a folder called `monitor` there is not our program.
     """
     named = ["--config", str(config)] if config else []
-    return [sys.executable, "-P", "-m", "monitor", *named, "collect", "-q", "--trigger", "schedule"]
+    return [sys.executable, "-P", "-m", "monitor", *named, *arguments]
 
 
 class Child:

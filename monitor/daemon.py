@@ -6,18 +6,25 @@ Puts together the schedule, the child and the store; ends them in order within t
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from monitor.child import Child, collect_command
+from monitor import spool
+from monitor.child import Child, speedmon
 from monitor.errors import ConfigError, SpeedmonError
 from monitor.gap import as_run
 from monitor.model import Attempt
+from monitor.paths import state_dir
+from monitor.preflight import file_of
 from monitor.schedule import Schedule, timetable
-from monitor.store.open import open_reader, open_writer
+from monitor.store.keep import keep
+from monitor.store.open import open_reader
 from monitor.store.read import last
-from monitor.store.write import add
+from monitor.store.sqlite import is_new
 from monitor.zone import resolve
 
 if TYPE_CHECKING:
@@ -32,6 +39,8 @@ log = logging.getLogger(__name__)
 
 # What collect needs beside its engine: the checks before, the probe that explains a failure, the store after.
 BESIDE_THE_ENGINE_S = 120
+COLLECT = ("collect", "-q", "--trigger", "schedule")
+UPGRADE_DEADLINE_S = 60
 
 
 class Daemon:
@@ -49,12 +58,13 @@ class Daemon:
 
     def __init__(self, settings: Settings, config: Path | None, command: Sequence[str] | None = None) -> None:
         self._settings = settings
+        self._spool = state_dir(os.environ, os.geteuid()) / "spool"
         with open_reader(settings.database.url) as connection:
             newest = last(connection)
         zone = _zone(settings.schedule.timezone)
         when = timetable(settings.schedule, zone, datetime.now(UTC), newest.started_at if newest else None)
         deadline_s = settings.collect.timeout_s + BESIDE_THE_ENGINE_S
-        self._child = Child(command or collect_command(config), deadline_s)
+        self._child = Child(command or speedmon(config, *COLLECT), deadline_s)
         self._schedule = Schedule(when, self._test, self._record)
         self.start = self._schedule.start
         self.wake = self._schedule.wake
@@ -77,23 +87,48 @@ class Daemon:
         try:
             self._child.run()
         except SpeedmonError as error:
-            if not self._has_run_since(began):
+            if not self._is_recorded(began):
                 raise
             log.error("scheduled test: %s", error)  # noqa: TRY400  one line, no traceback
 
-    def _has_run_since(self, moment: datetime) -> bool:
+    def _is_recorded(self, began: datetime) -> bool:
+        """Tell whether a run that started since then is stored, or waits in the spool to be stored."""
+        waiting = (attempt.run for folder in self._spools() for _, attempt in spool.load_all(folder))
+        if any(run.started_at >= began for run in waiting):
+            return True
         with open_reader(self._settings.database.url) as connection:
             newest = last(connection)
-        return newest is not None and newest.started_at >= moment
+        return newest is not None and newest.started_at >= began
+
+    def _spools(self) -> list[Path]:
+        fallback = spool.fallback_dir(os.geteuid())
+        return [self._spool, *([fallback] if spool.is_private(fallback) else [])]
 
     def _record(self, gap: Gap) -> None:
         log.warning("schedule: %s", gap.message())
         run = as_run(gap, self._settings, str(uuid.uuid4()))
         try:
-            with open_writer(self._settings.database.url) as connection:
-                add(connection, Attempt(run))
+            keep(Attempt(run), self._settings.database.url, self._spool)
         except SpeedmonError as error:
-            log.error("schedule: this gap could not be stored: %s", error)  # noqa: TRY400  one line, no traceback
+            log.error("schedule: %s", error)  # noqa: TRY400  one line, no traceback
+
+
+def make_store(url: str, config: Path | None) -> None:
+    """Make a SQLite database that is not there yet in a child: alembic would stay in our memory for good.
+
+    What goes wrong is told by the first to open the store.
+    """
+    file = file_of(url)
+    if file and is_new(file):
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                speedmon(config, "db", "upgrade"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=UPGRADE_DEADLINE_S,
+                check=False,
+            )
 
 
 def _zone(name: str) -> ZoneInfo:

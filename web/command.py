@@ -10,9 +10,6 @@ import click
 from monitor.cli.options import pass_settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.daemon import Daemon
     from monitor.settings import Settings
 
 
@@ -28,6 +25,7 @@ def command(ctx: click.Context, settings: Settings, host: str | None, port: int 
     Ends within three seconds of SIGTERM or Ctrl-C; a test that runs is recorded as interrupted.
     """
     from monitor import zone  # noqa: PLC0415  --help stays light
+    from monitor.daemon import Daemon, make_store  # noqa: PLC0415  the same
     from web import log, serve  # noqa: PLC0415  the same
     from web.app import make_app  # noqa: PLC0415  the same
     from web.site import Site, no_slot  # noqa: PLC0415  the same
@@ -35,7 +33,9 @@ def command(ctx: click.Context, settings: Settings, host: str | None, port: int 
     log.set_up()
     settings = _with_address(settings, host, port)
     shown_in = zone.resolve(settings.display.timezone)
-    daemon = None if no_schedule else _daemon(settings, ctx.find_root().obj)
+    config = ctx.find_root().obj
+    make_store(settings.database.url, config)
+    daemon = None if no_schedule else Daemon(settings, config)
     app = make_app(Site(settings, shown_in, next_slot=daemon.next_slot if daemon else no_slot))
     with serve.listen(settings.web.host, settings.web.port) as listener:
         serve.run(app, listener, daemon, lambda url: click.echo(f"speedmon: serving {url}"))
@@ -45,9 +45,3 @@ def _with_address(settings: Settings, host: str | None, port: int | None) -> Set
     web = settings.web
     web = dataclasses.replace(web, host=host or web.host, port=web.port if port is None else port)
     return dataclasses.replace(settings, web=web)
-
-
-def _daemon(settings: Settings, config: Path | None) -> Daemon:
-    from monitor.daemon import Daemon  # noqa: PLC0415  no scheduler where none is wanted
-
-    return Daemon(settings, config)

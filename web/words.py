@@ -47,10 +47,10 @@ KINDS = {
 }
 
 HEADLINES = {
-    Scope.LINE: "Your internet line is failing",
-    Scope.PROVIDER: "The speed test service is failing",
-    Scope.CONFIG: "The configuration keeps tests from running",
-    Scope.LOCAL: "This machine keeps tests from running",
+    Scope.LINE: "Your internet line failed the last test",
+    Scope.PROVIDER: "The speed test service failed the last test",
+    Scope.CONFIG: "The configuration kept the last test from running",
+    Scope.LOCAL: "This machine kept the last test from running",
     Scope.UNKNOWN: "The last test failed",
 }
 

@@ -14,7 +14,7 @@ import matplotlib as mpl
 from monitor import graph_style as style
 from monitor.graph_data import Metric, Window, tracks
 from monitor.graph_envelope import bucket_width
-from monitor.graph_header import draw_tiles, draw_title
+from monitor.graph_header import draw_tiles, draw_title, tiles_height
 from monitor.graph_panel import Frame, Panel, axis_of
 from monitor.graph_rows import CHANGE, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
 from monitor.graph_sheet import Pen, Sheet
@@ -83,18 +83,18 @@ def draw(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> 
     changes = labelled_changes(found)
     labels, unlabelled = place_labels(changes, frame, lambda words: sheet.width_of(words, CHANGE))
     rows = mark_rows(found)
-    labels_top = style.TILES_Y + style.TILE_HEIGHT + 12
+    tiles_top = draw_title(sheet, terms.title, window, terms.zone, found) + style.LINE
+    labels_top = tiles_top + tiles_height(sheet) + style.ROW
     rows_top = labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
-    panels = _panels(sheet, found, terms.plan, rows_top + style.ROWS_TITLE + style.ROW * len(rows))
+    foot = _footer(sheet, frame, unlabelled)
+    panels = _panels(found, terms.plan, rows_top + style.ROWS_TITLE + style.ROW * len(rows), foot - style.LABELS)
     bottom = panels[-1].top + panels[-1].height
-    draw_title(sheet, terms.title, window, terms.zone, found)
-    draw_tiles(sheet, panels, found)
+    draw_tiles(sheet, panels, found, tiles_top)
     draw_changes(sheet, frame, changes, labels, (labels_top, bottom))
     draw_rows(sheet, frame, rows, rows_top)
     for panel in panels:
         panel.draw(sheet, frame, found)
     _time_axis(sheet, frame, labelled, bottom)
-    _footer(sheet, frame, unlabelled)
 
 
 def _frame(sheet: Sheet, found: Sequence[Track], window: Window, zone: ZoneInfo) -> tuple[Frame, tuple[Tick, ...]]:
@@ -106,9 +106,9 @@ def _frame(sheet: Sheet, found: Sequence[Track], window: Window, zone: ZoneInfo)
     return Frame(start, end, style.LEFT, width, instants, small, bucket_width(most, end - start, width)), large
 
 
-def _panels(sheet: Sheet, found: Sequence[Track], plan: Plan, top: float) -> tuple[Panel, ...]:
+def _panels(found: Sequence[Track], plan: Plan, top: float, bottom: float) -> tuple[Panel, ...]:
     sold = {Metric.DOWNLOAD: plan.download_bps, Metric.UPLOAD: plan.upload_bps, Metric.LATENCY: plan.latency_ms}
-    room = sheet.height - style.LABELS - style.FOOTER - top - style.PANEL_TITLE * len(sold)
+    room = bottom - top - style.PANEL_TITLE * len(sold)
     panels = []
     for metric, share in style.PANEL_SHARES.items():
         top += style.PANEL_TITLE
@@ -127,11 +127,16 @@ def _time_axis(sheet: Sheet, frame: Frame, labelled: Sequence[Tick], bottom: flo
         sheet.text((x, bottom + 35), tick.context, CONTEXT)
 
 
-def _footer(sheet: Sheet, frame: Frame, unlabelled: int) -> None:
+def _footer(sheet: Sheet, frame: Frame, unlabelled: int) -> float:
+    """Write how to read the picture at its foot, and return where that begins."""
     parts = [
         bucket_words(frame.bucket),
         "Shaded: from a failed test to the next success.",
         "Blank: no test ran.",
         f"Changes without room for a label: {unlabelled}." if unlabelled else "",
     ]
-    sheet.text((style.EDGE, sheet.height - 12), " ".join(filter(None, parts)), FOOT, sheet.width - 2 * style.EDGE)
+    lines = sheet.wrap(parts, " ", FOOT, sheet.width - 2 * style.EDGE)
+    top = sheet.height - 12 - style.FOOTER_LINE * len(lines)
+    for index, line in enumerate(lines, start=1):
+        sheet.text((style.EDGE, top + style.FOOTER_LINE * index), line, FOOT)
+    return top

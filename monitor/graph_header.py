@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor import graph_stats
@@ -17,63 +18,106 @@ if TYPE_CHECKING:
     from monitor.graph_data import Track, Window
     from monitor.graph_panel import Panel
     from monitor.graph_sheet import Sheet
+    from monitor.graph_stats import Spread, Tally
 
 TITLE = Pen(style.TITLE_SIZE, style.INK, bold=True)
 LINE = Pen(style.TEXT_SIZE, style.QUIET)
 SMALL = Pen(style.SMALL_SIZE, style.QUIET)
-TILE_GAP = 16
-TESTS_SHARE = 1.5
 NOTHING = Pen(style.TEXT_SIZE + 4, style.QUIET)
-BIG_BASE = 40
-LINES = (58, 74)
+TILE_GAP = 16
+# The last tile, which has the longest lines, against the others when all stand side by side.
+TESTS_SHARE = 1.5
+CAPTION, BIG, FIRST_LINE, SECOND_LINE = 17, 46, 64, 80
 TRACK_LINE = 19
 
 
-def draw_title(sheet: Sheet, title: str, window: Window, zone: ZoneInfo, tracks: Sequence[Track]) -> None:
-    """Write the title, the window, and who was measured with what."""
+def draw_title(sheet: Sheet, title: str, window: Window, zone: ZoneInfo, tracks: Sequence[Track]) -> float:
+    """Write the title, the window, and who was measured with what; return where the last line stands."""
     room = sheet.width - 2 * style.EDGE
     sheet.text((style.EDGE, style.TITLE_Y), title, TITLE, room)
-    sheet.text((style.EDGE, style.WINDOW_Y), words.window_words(window, zone), LINE, room)
-    for y, line in zip(style.SOURCE_Y, words.source_words(graph_stats.tally(tracks), tracks), strict=True):
+    tally = graph_stats.tally(tracks)
+    groups = (words.window_words(window, zone), words.source_words(tally, tracks), (words.server_words(tally),))
+    y = float(style.TITLE_Y + 4)
+    for line in (line for group in groups for line in sheet.wrap(group, words.BETWEEN, LINE, room)):
+        y += style.LINE
         sheet.text((style.EDGE, y), line, LINE, room)
+    return y
 
 
-def draw_tiles(sheet: Sheet, panels: Sequence[Panel], tracks: Sequence[Track]) -> None:
+def tiles_height(sheet: Sheet) -> int:
+    """Return how much of the sheet the tiles take: two rows of two where it is narrow."""
+    return style.TILE_HEIGHT * (2 if sheet.width < style.NARROW else 1)
+
+
+def draw_tiles(sheet: Sheet, panels: Sequence[Panel], tracks: Sequence[Track], top: float) -> None:
     """Write the median and the percentiles of each metric, and the number of tests."""
-    width = (sheet.width - 2 * style.EDGE + TILE_GAP) / (len(panels) + TESTS_SHARE)
-    for index, panel in enumerate(panels):
-        x = style.EDGE + index * width
+    *metrics, tests = _tiles(sheet, len(panels) + 1, top)
+    for tile, panel in zip(metrics, panels, strict=True):
         if len(tracks) > 1:
-            _compare(sheet, x, width - TILE_GAP, panel, tracks)
+            _compare(tile, panel, tracks)
         else:
-            _metric(sheet, x, width - TILE_GAP, panel, tracks)
-    _tests(sheet, style.EDGE + len(panels) * width, TESTS_SHARE * width - TILE_GAP, tracks)
+            _metric(tile, panel, graph_stats.spread(tracks[0], panel.metric) if tracks else None)
+    _tests(tests, graph_stats.tally(tracks))
 
 
-def _metric(sheet: Sheet, x: float, room: float, panel: Panel, tracks: Sequence[Track]) -> None:
-    _cap(sheet, x, room, f"{words.NAMES[panel.metric]}, median", style.METRICS[panel.metric])
-    spread = graph_stats.spread(tracks[0], panel.metric) if tracks else None
+def _tiles(sheet: Sheet, count: int, top: float) -> list[Tile]:
+    narrow = sheet.width < style.NARROW
+    columns, shares = (2, 2.0) if narrow else (count, count - 1 + TESTS_SHARE)
+    step = (sheet.width - 2 * style.EDGE + TILE_GAP) / shares
+    widest = step if narrow else step * TESTS_SHARE
+    rooms = [step - TILE_GAP] * (count - 1) + [widest - TILE_GAP]
+    places = [
+        (style.EDGE + index % columns * step, top + index // columns * style.TILE_HEIGHT) for index in range(count)
+    ]
+    return [Tile(sheet, x, y, room) for (x, y), room in zip(places, rooms, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A box of the header: a caption under a rule, a big number, two lines."""
+
+    sheet: Sheet
+    left: float
+    top: float
+    room: float
+
+    def caption(self, text: str, color: str) -> None:
+        """Write what the tile is about."""
+        self.sheet.rules([((self.left, self.top), (self.left + self.room, self.top))], color)
+        self.line(CAPTION, text)
+
+    def big(self, figure: str, unit: str, color: str) -> None:
+        """Write the number that people quote."""
+        pen = Pen(style.BIG_SIZE, color, bold=True)
+        self.sheet.text((self.left, self.top + BIG), figure, pen)
+        width = self.sheet.width_of(figure, pen) + 6
+        self.sheet.text((self.left + width, self.top + BIG), unit, LINE, self.room - width)
+
+    def line(self, offset: float, text: str, pen: Pen = SMALL, indent: float = 0) -> None:
+        """Write one line, so far below the top of the tile."""
+        self.sheet.text((self.left + indent, self.top + offset), text, pen, self.room - indent)
+
+
+def _metric(tile: Tile, panel: Panel, spread: Spread | None) -> None:
+    color = style.METRICS[panel.metric]
+    tile.caption(f"{words.NAMES[panel.metric]}, median", color)
     if spread is None:
-        sheet.text((x, style.TILES_Y + BIG_BASE), "no result", NOTHING)
+        tile.line(BIG, "no result", NOTHING)
         return
-    _big(sheet, x, words.number(spread.median / panel.axis.divisor), panel.axis.unit, style.METRICS[panel.metric])
-    below = (
-        words.spread_words(spread, panel.axis),
-        words.plan_words(spread.median, panel.sold, panel.metric, panel.axis),
-    )
-    for offset, line in zip(LINES, below, strict=True):
-        sheet.text((x, style.TILES_Y + offset), line, SMALL, room)
+    tile.big(words.number(spread.median / panel.axis.divisor), panel.axis.unit, color)
+    tile.line(FIRST_LINE, words.spread_words(spread, panel.axis))
+    tile.line(SECOND_LINE, words.plan_words(spread.median, panel.sold, panel.metric, panel.axis))
 
 
-def _compare(sheet: Sheet, x: float, room: float, panel: Panel, tracks: Sequence[Track]) -> None:
+def _compare(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
     """Write one line a track instead of one big number."""
-    caption = f"{words.NAMES[panel.metric]}, median (5th to 95th %)"
-    _cap(sheet, x, room, caption, style.METRICS[panel.metric])
+    tile.caption(f"{words.NAMES[panel.metric]}, median (5th to 95th %)", style.METRICS[panel.metric])
     for index, (track, color) in enumerate(zip(tracks, colors(panel.metric, len(tracks)), strict=True)):
-        y = style.TILES_Y + 34 + TRACK_LINE * index
-        sheet.rules([((x, y - 4), (x + 16, y - 4))], color)
-        line = f"{words.track_name(track, tracks)}  {_in_brackets(track, panel)}"
-        sheet.text((x + 22, y), line, Pen(style.TEXT_SIZE, color), room - 22)
+        offset = 40 + TRACK_LINE * index
+        y = tile.top + offset - 4
+        tile.sheet.rules([((tile.left, y), (tile.left + 16, y))], color)
+        text = f"{words.track_name(track, tracks)} {_in_brackets(track, panel)}"
+        tile.line(offset, text, Pen(style.TEXT_SIZE, color), indent=22)
 
 
 def _in_brackets(track: Track, panel: Panel) -> str:
@@ -84,20 +128,8 @@ def _in_brackets(track: Track, panel: Panel) -> str:
     return f"{median} ({low} to {high}) {panel.axis.unit}"
 
 
-def _tests(sheet: Sheet, x: float, room: float, tracks: Sequence[Track]) -> None:
-    tally = graph_stats.tally(tracks)
-    _cap(sheet, x, room, "Tests", style.INK)
-    _big(sheet, x, f"{tally.runs:,}", words.runs_words(tally), style.INK)
-    for offset, line in zip(LINES, (words.success_words(tally), words.failure_words(tally)), strict=True):
-        sheet.text((x, style.TILES_Y + offset), line, SMALL, room)
-
-
-def _cap(sheet: Sheet, x: float, room: float, caption: str, color: str) -> None:
-    sheet.rules([((x, style.TILES_Y - 6), (x + room, style.TILES_Y - 6))], color)
-    sheet.text((x, style.TILES_Y + 11), caption, SMALL, room)
-
-
-def _big(sheet: Sheet, x: float, figure: str, unit: str, color: str) -> None:
-    pen = Pen(style.BIG_SIZE, color, bold=True)
-    sheet.text((x, style.TILES_Y + BIG_BASE), figure, pen)
-    sheet.text((x + sheet.width_of(figure, pen) + 6, style.TILES_Y + BIG_BASE), unit, Pen(style.TEXT_SIZE, style.QUIET))
+def _tests(tile: Tile, tally: Tally) -> None:
+    tile.caption("Tests", style.INK)
+    tile.big(f"{tally.runs:,}", words.runs_words(tally), style.INK)
+    tile.line(FIRST_LINE, words.success_words(tally))
+    tile.line(SECOND_LINE, words.failure_words(tally))

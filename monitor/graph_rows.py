@@ -14,7 +14,7 @@ from monitor.model import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from monitor.graph_data import Change, Track
+    from monitor.graph_data import Change, Mark, Track
     from monitor.graph_panel import Frame
     from monitor.graph_sheet import Sheet
 
@@ -50,9 +50,14 @@ class Label:
 
 
 def mark_rows(tracks: Sequence[Track]) -> tuple[Row, ...]:
-    """Return a row for each scope of failure that occurred, and for changes too many to be labelled."""
+    """Return a row for each scope of failure that occurred, and for changes too many to be labelled.
+
+    Several tracks have rows of their own as long as there are not more of them than scopes.
+    """
     suffixes = [f" {track_name(track, tracks)}" if len(tracks) > 1 else "" for track in tracks]
-    rows = [row for track, suffix in zip(tracks, suffixes, strict=True) for row in _failure_rows(track, suffix)]
+    rows = [row for track, end in zip(tracks, suffixes, strict=True) for row in _failure_rows(track.marks, end)]
+    if len(rows) > len(Scope):
+        rows = _failure_rows([mark for track in tracks for mark in track.marks], "")
     crowded = [
         Row(f"{event} changed", style.QUIET, tuple(change.at for change in _changes(tracks, event)))
         for event in Event
@@ -61,8 +66,8 @@ def mark_rows(tracks: Sequence[Track]) -> tuple[Row, ...]:
     return (*(rows or (Row("none" if tracks else "", style.QUIET, ()),)), *crowded)
 
 
-def _failure_rows(track: Track, suffix: str) -> list[Row]:
-    times = {scope: tuple(mark.at for mark in track.marks if mark.scope is scope) for scope in Scope}
+def _failure_rows(marks: Sequence[Mark], suffix: str) -> list[Row]:
+    times = {scope: tuple(mark.at for mark in marks if mark.scope is scope) for scope in Scope}
     return [Row(scope + suffix, style.SCOPES[scope], at) for scope, at in times.items() if at]
 
 

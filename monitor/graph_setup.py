@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 
 def prepare(environ: MutableMapping[str, str], uid: int) -> None:
-    """Set MPLCONFIGDIR where it is unset, and the backend; a directory that cannot be had becomes a temporary one."""
+    """Set backend and threads, and MPLCONFIGDIR where it is unset; a directory that cannot be had becomes temporary."""
     environ["MPLBACKEND"] = "agg"
+    # NumPy's BLAS starts a thread for each core when it is loaded; nothing here multiplies matrices.
+    environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if not environ.get("MPLCONFIGDIR"):
         environ["MPLCONFIGDIR"] = str(_config_dir(environ, uid))
     logging.getLogger("matplotlib").setLevel(logging.ERROR)

@@ -70,6 +70,17 @@ class Sheet:
         font = _font(pen.size, pen.bold)
         self.figure.text(x, y, words, fontproperties=font, color=pen.color, ha=pen.align, va="baseline")
 
+    def wrap(self, parts: Sequence[str], between: str, pen: Pen, room: float) -> list[str]:
+        """Return lines of as many parts as fit into `room` each."""
+        lines: list[str] = []
+        for part in filter(None, parts):
+            longer = lines[-1] + between + part if lines else part
+            if lines and self.width_of(longer, pen) <= room:
+                lines[-1] = longer
+            else:
+                lines.append(part)
+        return lines
+
     def width_of(self, words: str, pen: Pen) -> float:
         """Return how wide a line would be."""
         return self._measure(printable(words), pen)

@@ -38,11 +38,14 @@ def round_number(value: float) -> str:
     return text.rstrip("0").rstrip(".")
 
 
-def window_words(window: Window, zone: ZoneInfo) -> str:
-    """Return both ends of the window in local time, its length, the zone and its offsets from UTC."""
+def window_words(window: Window, zone: ZoneInfo) -> tuple[str, str]:
+    """Return both ends of the window in local time with its length, and the zone with its offsets from UTC."""
     since, until = (moment.astimezone(zone) for moment in (window.since, window.until))
     length = duration(window.until - window.since)
-    return f"{_moment(since)} to {_moment(until)} ({length}){BETWEEN}times in {zone.key}, {offset_words(window, zone)}"
+    return (
+        f"{_moment(since)} to {_moment(until)} ({length})",
+        f"times in {zone.key}, {offset_words(window, zone)}",
+    )
 
 
 def offset_words(window: Window, zone: ZoneInfo) -> str:
@@ -62,16 +65,20 @@ def duration(length: timedelta) -> str:
     return f"{count} {name}" if count == "1" else f"{count} {name}s"
 
 
-def source_words(tally: Tally, tracks: Sequence[Track]) -> tuple[str, str]:
-    """Return who was measured and how, and against which servers; empty when nothing was."""
+def source_words(tally: Tally, tracks: Sequence[Track]) -> tuple[str, ...]:
+    """Return who was measured and how; empty where nothing was."""
     paths = " and ".join(dict.fromkeys(f"{track.path} ({PATH_NAMES[track.path]})" for track in tracks))
-    parts = (
+    return (
         _named("ISP", "ISPs", tally.isps),
         f"path {paths}" if paths else "",
         family_words(tally.families),
         _named("measured with", "measured with", tally.engines),
     )
-    return BETWEEN.join(part for part in parts if part), _named("Server", "Servers", tally.servers)
+
+
+def server_words(tally: Tally) -> str:
+    """Return what was measured against; empty when nothing was."""
+    return _named("Server", "Servers", tally.servers)
 
 
 def family_words(families: Counter[int]) -> str:
@@ -143,8 +150,12 @@ def _named(one: str, several: str, counts: Counter[str]) -> str:
     if len(ordered) == 1:
         return f"{one} {ordered[0]}"
     rest = f" and {len(ordered) - NAMED_AT_MOST} more" if len(ordered) > NAMED_AT_MOST else ""
-    listed = ", ".join(f"{name} ({counts[name]:,} tests)" for name in ordered[:NAMED_AT_MOST])
+    listed = ", ".join(f"{name} ({_tests(counts[name])})" for name in ordered[:NAMED_AT_MOST])
     return f"{several} {listed}{rest}" if listed else ""
+
+
+def _tests(count: int) -> str:
+    return f"{count:,} test" if count == 1 else f"{count:,} tests"
 
 
 def _moment(local: datetime) -> str:

@@ -33,6 +33,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 DAY = Window(START, START + timedelta(days=1))
 MONTH = Window(START, START + timedelta(days=30))
 PLAN = Plan(100_000_000, 20_000_000, 20.0)
+NAMES_OF_PANELS = ("Download", "Upload", "Latency")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -46,10 +47,10 @@ def png(runs: Sequence[Run], window: Window = DAY, **look: Any) -> bytes:
     return render(runs, window, **{"zone": BERLIN, "plan": PLAN, "size": style.SMALLEST} | look)
 
 
-def drawn(runs: Sequence[Run], window: Window = DAY, plan: Plan = PLAN) -> Sheet:
+def drawn(runs: Sequence[Run], window: Window = DAY, size: tuple[int, int] = style.SIZE) -> Sheet:
     """Return the sheet with everything drawn on it."""
-    sheet = Sheet(*style.SIZE, 1.0)
-    draw(sheet, tracks(runs, window), window, Terms(BERLIN, plan, "Title"))
+    sheet = Sheet(*size, 1.0)
+    draw(sheet, tracks(runs, window), window, Terms(BERLIN, PLAN, "Title"))
     return sheet
 
 
@@ -162,6 +163,16 @@ def test_both_paths_are_drawn_and_named():
     assert "line host" in written
 
 
+def test_many_kinds_of_failure_leave_room_for_the_panels():
+    """Where two paths failed in every way they share the rows, and the smallest sheet still has panels."""
+    causes = [Failure(Kind.UNKNOWN, scope, None, "") for scope in Scope] * 2
+    runs = [dataclasses.replace(failed(at, cause).run, path=list(Path)[at % 2]) for at, cause in enumerate(causes)]
+    sheet = drawn(runs, size=style.SMALLEST)
+    baselines = [text.get_position()[1] for text in sheet.figure.texts if text.get_text() in {*NAMES_OF_PANELS, "2"}]
+    assert len(baselines) == 8
+    assert baselines == sorted(baselines, reverse=True)
+
+
 def test_a_change_of_isp_is_labelled_and_a_restless_server_is_a_row():
     """A few changes get a line and a label each; many of a kind become marks in a row of their own."""
     runs = [attempt(15 * at, isp="AB"[at > 30], server=Server(str(at % 2))).run for at in range(60)]
@@ -182,20 +193,21 @@ def test_labels_of_changes_never_overlap():
     assert any("Changes without room for a label: 8." in words for words in texts(sheet))
 
 
+@pytest.mark.parametrize("size", [style.SIZE, style.SMALLEST, (600, 900)])
 @pytest.mark.parametrize("window", [DAY, MONTH, Window(START, START + timedelta(days=3650))])
-def test_no_text_leaves_the_sheet_or_touches_another(window: Window):
+def test_no_text_leaves_the_sheet_or_touches_another(window: Window, size: tuple[int, int]):
     """Labels of the axes, header and footer keep apart from each other and from the edge."""
     runs = [attempt(15 * at, isp="ISP " * 40, server=Server("1", "s" * 300)).run for at in range(96)]
     causes = [failed(1500 + at, Failure(Kind.UNKNOWN, scope, None, "")).run for at, scope in enumerate(Scope)]
-    sheet = drawn([*runs, *causes], window)
+    sheet = drawn([*runs, *causes], window, size=size)
     boxes = [text.get_window_extent() for text in sheet.figure.texts]
     assert not [(one, other) for at, one in enumerate(boxes) for other in boxes[:at] if one.overlaps(other)]
-    assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= 1200 and box.y1 <= style.SIZE[1] for box in boxes)
+    assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= size[0] and box.y1 <= size[1] for box in boxes)
 
 
 @pytest.mark.parametrize(
     ("size", "scale", "pixels"),
-    [((1200, 800), 1.0, (1200, 800)), ((600, 400), 2.0, (1200, 800)), (style.SMALLEST, 1.0, style.SMALLEST)],
+    [((1200, 800), 1.0, (1200, 800)), ((600, 900), 2.0, (1200, 1800)), (style.SMALLEST, 1.0, style.SMALLEST)],
 )
 def test_the_png_has_the_size_that_was_asked_for(size: tuple[int, int], scale: float, pixels: tuple[int, int]):
     """Width and height are in the header of the file, at the scale that was asked for."""

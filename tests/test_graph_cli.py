@@ -44,6 +44,7 @@ def speedmon(
     monkeypatch.setenv("SPEEDMON_CONFIG", str(tmp_path / "config.toml"))
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     (tmp_path / "config.toml").write_text(
         f'[database]\nurl = "sqlite:///{tmp_path}/s.db"\n[display]\ntimezone = "UTC"\n'
     )

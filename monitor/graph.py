@@ -18,8 +18,9 @@ from monitor.graph_header import draw_tiles, draw_title, tiles_height
 from monitor.graph_panel import Frame, Panel, axis_of
 from monitor.graph_rows import CHANGE, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
 from monitor.graph_sheet import Pen, Sheet
+from monitor.graph_stats import tally
 from monitor.graph_ticks import ticks
-from monitor.graph_words import bucket_words
+from monitor.graph_words import bucket_words, server_words, source_words, window_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,13 +84,15 @@ def draw(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> 
     changes = labelled_changes(found)
     labels, unlabelled = place_labels(changes, frame, lambda words: sheet.width_of(words, CHANGE))
     rows = mark_rows(found)
-    tiles_top = draw_title(sheet, terms.title, window, terms.zone, found) + style.LINE
+    counted = tally(found)
+    facts = (window_words(window, terms.zone), source_words(counted, found), (server_words(counted),))
+    tiles_top = draw_title(sheet, terms.title, facts) + style.LINE
     labels_top = tiles_top + tiles_height(sheet) + style.ROW
     rows_top = labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
     foot = _footer(sheet, frame, unlabelled)
     panels = _panels(found, terms.plan, rows_top + style.ROWS_TITLE + style.ROW * len(rows), foot - style.LABELS)
     bottom = panels[-1].top + panels[-1].height
-    draw_tiles(sheet, panels, found, tiles_top)
+    draw_tiles(sheet, panels, found, counted, tiles_top)
     draw_changes(sheet, frame, changes, labels, (labels_top, bottom))
     draw_rows(sheet, frame, rows, rows_top)
     for panel in panels:

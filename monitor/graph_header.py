@@ -13,9 +13,8 @@ from monitor.graph_sheet import Pen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from zoneinfo import ZoneInfo
 
-    from monitor.graph_data import Track, Window
+    from monitor.graph_data import Track
     from monitor.graph_panel import Panel
     from monitor.graph_sheet import Sheet
     from monitor.graph_stats import Spread, Tally
@@ -31,12 +30,10 @@ CAPTION, BIG, FIRST_LINE, SECOND_LINE = 17, 46, 64, 80
 TRACK_LINE = 19
 
 
-def draw_title(sheet: Sheet, title: str, window: Window, zone: ZoneInfo, tracks: Sequence[Track]) -> float:
-    """Write the title, the window, and who was measured with what; return where the last line stands."""
+def draw_title(sheet: Sheet, title: str, groups: Sequence[Sequence[str]]) -> float:
+    """Write the title and below it groups of facts, each from a new line; return where the last line stands."""
     room = sheet.width - 2 * style.EDGE
     sheet.text((style.EDGE, style.TITLE_Y), title, TITLE, room)
-    tally = graph_stats.tally(tracks)
-    groups = (words.window_words(window, zone), words.source_words(tally, tracks), (words.server_words(tally),))
     y = float(style.TITLE_Y + 4)
     for line in (line for group in groups for line in sheet.wrap(group, words.BETWEEN, LINE, room)):
         y += style.LINE
@@ -46,10 +43,10 @@ def draw_title(sheet: Sheet, title: str, window: Window, zone: ZoneInfo, tracks:
 
 def tiles_height(sheet: Sheet) -> int:
     """Return how much of the sheet the tiles take: two rows of two where it is narrow."""
-    return style.TILE_HEIGHT * (2 if sheet.width < style.NARROW else 1)
+    return style.TILE_HEIGHT + (style.TILE_HEIGHT + TILE_GAP if sheet.width < style.NARROW else 0)
 
 
-def draw_tiles(sheet: Sheet, panels: Sequence[Panel], tracks: Sequence[Track], top: float) -> None:
+def draw_tiles(sheet: Sheet, panels: Sequence[Panel], tracks: Sequence[Track], tally: Tally, top: float) -> None:
     """Write the median and the percentiles of each metric, and the number of tests."""
     *metrics, tests = _tiles(sheet, len(panels) + 1, top)
     for tile, panel in zip(metrics, panels, strict=True):
@@ -57,7 +54,7 @@ def draw_tiles(sheet: Sheet, panels: Sequence[Panel], tracks: Sequence[Track], t
             _compare(tile, panel, tracks)
         else:
             _metric(tile, panel, graph_stats.spread(tracks[0], panel.metric) if tracks else None)
-    _tests(tests, graph_stats.tally(tracks))
+    _tests(tests, tally)
 
 
 def _tiles(sheet: Sheet, count: int, top: float) -> list[Tile]:
@@ -67,7 +64,8 @@ def _tiles(sheet: Sheet, count: int, top: float) -> list[Tile]:
     widest = step if narrow else step * TESTS_SHARE
     rooms = [step - TILE_GAP] * (count - 1) + [widest - TILE_GAP]
     places = [
-        (style.EDGE + index % columns * step, top + index // columns * style.TILE_HEIGHT) for index in range(count)
+        (style.EDGE + index % columns * step, top + index // columns * (style.TILE_HEIGHT + TILE_GAP))
+        for index in range(count)
     ]
     return [Tile(sheet, x, y, room) for (x, y), room in zip(places, rooms, strict=True)]
 

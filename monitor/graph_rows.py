@@ -94,7 +94,11 @@ def place_labels(
         words = f"{change.event} now {change.after}"
         width = min(width_of(words), NAME_PIXELS)
         line = frame.x(change.at)
-        x = line + 5 if line + 5 + width <= frame.left + frame.width + style.RIGHT else line - 5 - width
+        x = (
+            line + 5
+            if line + 5 + width <= frame.left + frame.width + style.RIGHT - style.EDGE / 2
+            else line - 5 - width
+        )
         row = next((index for index, edge in enumerate(right_edges) if x >= edge), None)
         if row is None:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import struct
 import subprocess
 import sys
@@ -41,6 +42,8 @@ def speedmon(
 ) -> Callable[..., Result]:
     """Return the command line over a store of its own, in a directory of its own."""
     monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("SPEEDMON_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("SPEEDMON_CONFIG", str(tmp_path / "config.toml"))
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "agg")

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    421: "unknown_host",
+    422: "invalid_parameter",
+    500: "unexpected",
+    503: "store_unavailable",
+}
+"""Our names for HTTP codes; those of Python change with its release."""
+
 SHAPE: dict[str, Any] = {
     "type": "object",
     "required": ["error"],
@@ -41,15 +51,14 @@ SHAPE: dict[str, Any] = {
 def documented(*codes: int) -> dict[int | str, dict[str, Any]]:
     """Return the entries of these HTTP codes for an endpoint's documentation."""
     content = {"application/json": {"schema": SHAPE}}
-    return {code: {"description": HTTPStatus(code).phrase, "content": content} for code in codes}
+    return {code: {"description": CODES[code], "content": content} for code in codes}
 
 
 def answer(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return an error as JSON, or as a page where a browser asks for one."""
-    code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
     if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(render("error.html", status=status, message=message), status, headers)
-    return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
+    return JSONResponse({"error": {"code": CODES.get(status, "error"), "message": message}}, status, headers)
 
 
 def install(app: FastAPI) -> None:

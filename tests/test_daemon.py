@@ -1,0 +1,132 @@
+"""Scheduled tests against a real store: every slot leaves a row."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from attempts import MEASURED, attempt
+
+from monitor.daemon import Daemon, make_store
+from monitor.errors import ConfigError
+from monitor.model import Kind, Run, Scope, Status, Trigger
+from monitor.settings import Collect, Database, Probe, Schedule, Settings
+from monitor.store import read
+from monitor.store.open import open_reader, open_writer
+from monitor.store.write import add
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DEADLINE_S = 20
+EVERY_SECOND = Schedule(every_s=1, jitter_s=0)
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of an empty store, with the spool beside it."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    found = f"sqlite:///{tmp_path}/speedmon.db"
+    with open_writer(found):
+        return found
+
+
+@pytest.fixture
+def start(url: str) -> Iterator[Callable[..., Daemon]]:
+    """Yield a function that starts a daemon whose slots run a shell script."""
+    daemons: list[Daemon] = []
+
+    def started(script: str, schedule: Schedule = EVERY_SECOND) -> Daemon:
+        settings = Settings(
+            probe=Probe("home"), collect=Collect(engine="ookla", path="host"), schedule=schedule, database=Database(url)
+        )
+        daemons.append(Daemon(settings, None, ["/bin/sh", "-c", script]))
+        daemons[-1].start()
+        return daemons[-1]
+
+    yield started
+    for daemon in daemons:
+        daemon.stop()
+        daemon.finish(0)
+
+
+def first_run(url: str) -> Run:
+    """Wait for the first row of the store and return it."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        with open_reader(url) as connection:
+            for run in read.latest(connection, limit=100)[-1:]:
+                return run
+        time.sleep(0.05)
+    raise AssertionError("no row was stored")
+
+
+def test_a_slot_during_a_test_is_stored_as_skipped(url: str, start: Callable[..., Daemon]):
+    """The row says when, that the schedule asked, and why there was no test."""
+    start("sleep 60")
+    run = first_run(url)
+    assert (run.probe, run.status, run.trigger, run.path, run.engine) == (
+        "home",
+        Status.SKIPPED,
+        Trigger.SCHEDULE,
+        "host",
+        "ookla",
+    )
+    assert run.failure is not None
+    assert (run.failure.kind, run.failure.scope, run.failure.stage) == (Kind.UNKNOWN, Scope.LOCAL, "schedule")
+    assert run.failure.message == "no test at this time: the test before it was still running"
+
+
+def test_a_test_that_breaks_is_stored_with_its_words(url: str, start: Callable[..., Daemon]):
+    """A child that ended without a row of its own leaves one with what it said."""
+    start("echo 'speedmon: out of order' >&2; exit 1")
+    failure = first_run(url).failure
+    assert failure is not None
+    assert failure.message.endswith("ended with exit 1 without a result: out of order")
+
+
+def test_a_test_that_left_its_row_gets_no_second_one(
+    url: str, start: Callable[..., Daemon], caplog: pytest.LogCaptureFixture
+):
+    """A child that stored a run before it ended badly is logged only."""
+    far_ahead = MEASURED.started_at.replace(year=2100)
+    with open_writer(url) as connection:
+        add(connection, attempt(started_at=far_ahead, finished_at=far_ahead))
+    start("exit 143")
+    deadline = time.monotonic() + DEADLINE_S
+    while not caplog.records and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "scheduled test: the test ended with exit 143" in caplog.text
+    with open_reader(url) as connection:
+        assert read.count(connection) == 1
+
+
+def test_a_schedule_has_a_next_slot(start: Callable[..., Daemon]):
+    """The page can tell when the next test is due."""
+    slot = start("exit 0", Schedule(cron="0 0 1 1 *")).next_slot()
+    assert slot is not None
+    assert (slot.month, slot.day) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "says"),
+    [
+        (Schedule(cron="61 * * * *"), "schedule.cron: minute: 61 is not from 0 to 59"),
+        (Schedule(cron="0 * * * *", timezone="Mars/Olympus"), "schedule.timezone: unknown time zone 'Mars/Olympus'"),
+    ],
+)
+def test_a_bad_schedule_is_a_mistake_in_the_configuration(url: str, schedule: Schedule, says: str):
+    """The daemon does not start, and the message names the setting."""
+    with pytest.raises(ConfigError) as caught:
+        Daemon(Settings(schedule=schedule, database=Database(url)), None)
+    assert says in str(caught.value)
+
+
+def test_a_new_database_is_made_by_a_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The file is there, with the schema, before this process opened it."""
+    file = tmp_path / "deep" / "speedmon.db"
+    monkeypatch.setenv("SPEEDMON_DATABASE_URL", f"sqlite:///{file}")
+    make_store(f"sqlite:///{file}", None)
+    assert file.stat().st_size > 0

@@ -1,0 +1,82 @@
+"""The picture: drawn once for each new run, kept, and not sent twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from attempts import attempt
+from page import NOW, TABLE, Place
+
+from web.pictures import MOST_DAYS, end_of_window
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Return a site over a store with three runs."""
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
+    return Place(f"sqlite:///{tmp_path}/speedmon.db").fill(*TABLE)
+
+
+@pytest.mark.parametrize(("size", "pixels"), [("wide", (1200, 840)), ("phone", (1200, 1800))])
+def test_a_picture_is_a_png_of_its_size(place: Place, size: str, pixels: tuple[int, int]):
+    """Both sizes are PNGs; the one for phones has twice the pixels of its layout."""
+    response = place.client().get(f"/graph.png?size={size}")
+    assert response.headers["content-type"] == "image/png"
+    assert response.content.startswith(PNG)
+    assert tuple(int.from_bytes(response.content[at : at + 4], "big") for at in (16, 20)) == pixels
+
+
+def test_a_picture_is_not_sent_twice(place: Place):
+    """With the tag of the picture it has, a browser gets 304 and no body."""
+    client = place.client()
+    tag = client.get("/graph.png").headers["etag"]
+    again = client.get("/graph.png", headers={"If-None-Match": f'"other", {tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+
+def test_a_new_run_makes_a_new_picture(place: Place):
+    """The tag changes with the last run, with the days and with the size, and with nothing else."""
+    client = place.client()
+    tags = [client.get(f"/graph.png?{query}").headers["etag"] for query in ("", "days=7", "size=phone", "days=30")]
+    place.fill(attempt(40))
+    assert len({*tags, client.get("/graph.png").headers["etag"]}) == 4
+    assert tags[0] == tags[3]
+
+
+def test_an_empty_store_has_a_picture(tmp_path: Path):
+    """A picture that says that nothing was measured is a picture."""
+    client = Place(f"sqlite:///{tmp_path}/speedmon.db").client()
+    assert client.get("/graph.png?days=1").content.startswith(PNG)
+
+
+@pytest.mark.parametrize("days", [1, 30, MOST_DAYS])
+def test_a_window_includes_this_moment_and_moves_in_steps(days: int):
+    """The window ends after now, by a thousandth of its length at most, and stays there until that has passed."""
+    step = timedelta(days=days) / 1000
+    end = end_of_window(NOW, days)
+    assert timedelta(0) < end - NOW <= step
+    assert end_of_window(end - timedelta(seconds=1), days) == end
+    assert end_of_window(end, days) > end
+
+
+def test_a_window_starts_anywhere_in_time():
+    """The grid of the steps is that of the epoch, so that a restart draws the same picture."""
+    assert end_of_window(datetime(1970, 1, 1, tzinfo=UTC), 1).timestamp() == 86
+
+
+def test_matplotlib_waits_for_the_first_picture():
+    """Neither the application nor the daemon imports matplotlib, numpy or alembic before they need it."""
+    code = (
+        "import sys, web.app, web.serve, monitor.daemon;"
+        "print(sorted({'matplotlib', 'numpy', 'alembic', 'pyroute2', 'sqlalchemy.orm'} & set(sys.modules)))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

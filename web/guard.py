@@ -26,7 +26,6 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
 }
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 MISDIRECTED = 421

@@ -12,7 +12,7 @@ import os
 from collections import OrderedDict
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
@@ -117,7 +117,10 @@ def router(site: Site) -> APIRouter:
     """Return the route of the picture."""
     routes = APIRouter()
     pictures = Pictures(site)
-    png = {200: {"content": {"image/png": {}}, "description": "the picture"}, 304: {"description": "as it was"}}
+    png: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"image/png": {}}, "description": "the picture"},
+        304: {"description": "as it was"},
+    }
 
     @routes.get("/graph.png", response_class=Response, responses=png | documented(421, 422, 503))
     def picture(days: Days = 30, size: Size = "wide", known: Known = "") -> Response:

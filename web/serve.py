@@ -69,8 +69,9 @@ def run(app: Guard, listener: socket.socket, daemon: Daemon | None, tell: Callab
 
 
 def _until_signal(interrupts: Interrupts, server: _WebServer, daemon: Daemon | None) -> None:
+    signals = interrupts.fileno()
     while interrupts.signal is None:
-        select.select([interrupts], [], [], WAKE_S)
+        select.select([] if signals is None else [signals], [], [], WAKE_S)
         if not server.is_alive():
             raise ServeError("the web server ended by itself; its log lines say why")
         if daemon is not None:

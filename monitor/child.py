@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 MEASURED = 0
 RECORDED = frozenset({3, 4, 5, 6})
-"""Exit codes of a test that failed, was skipped or had no namespace: the child wrote the row."""
+"""Exit codes of a test that failed, was skipped, had no namespace or no permission: the child wrote the row."""
 TAIL = 4096
 
 

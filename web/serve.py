@@ -5,6 +5,7 @@ Everything ends within `GRACE_S` of the signal, whatever hangs: systemd and the 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import socket
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 CHILD_S = 2.2
 REQUESTS_S = 1
 GRACE_S = 2.8
+# uvicorn looks ten times a second whether it should end, which is most of what an idle daemon does.
+TICK_S = 0.5
 # A machine that slept notices so soon after that a slot has passed.
 WAKE_S = 30
 
@@ -90,6 +93,15 @@ def _end(server: _WebServer, daemon: Daemon | None) -> None:
     server.join()
 
 
+class _Uvicorn(uvicorn.Server):
+    """uvicorn, looking less often whether it should end."""
+
+    async def main_loop(self) -> None:
+        """Keep the Date header fresh until told to stop."""
+        while not await self.on_tick(0):  # noqa: ASYNC110  the tick itself keeps the Date header fresh
+            await asyncio.sleep(TICK_S)
+
+
 class _WebServer(threading.Thread):
     """uvicorn in a thread: outside of the main thread it leaves the signals to us."""
 
@@ -105,7 +117,7 @@ class _WebServer(threading.Thread):
             timeout_graceful_shutdown=REQUESTS_S,
         )
         self._listener = listener
-        self._server = uvicorn.Server(config)
+        self._server = _Uvicorn(config)
 
     def run(self) -> None:
         """Answer requests until told to stop."""

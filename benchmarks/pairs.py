@@ -24,7 +24,9 @@ class Pairs:
         return statistics.median(a / b for a, b in zip(self.first, self.second, strict=True))
 
     def __str__(self) -> str:
-        figures = (f"{statistics.median(each):.4g} ({min(each):.4g} to {max(each):.4g})" for each in (self.first, self.second))
+        figures = (
+            f"{statistics.median(each):.4g} ({min(each):.4g} to {max(each):.4g})" for each in (self.first, self.second)
+        )
         return f"{' against '.join(figures)}, ratio {self.ratio:.3f}"
 
 

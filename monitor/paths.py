@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,18 +18,27 @@ def config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 def state_dir(environ: Mapping[str, str], uid: int) -> Path:
     """Return the directory of the database and the spool."""
-    return _directory(environ, uid, "STATE_DIRECTORY", "/var/lib/speedmon", "XDG_STATE_HOME", ".local/state")
+    return _directory(environ, uid, _Place("STATE_DIRECTORY", "/var/lib/speedmon", "XDG_STATE_HOME", ".local/state"))
 
 
 def cache_dir(environ: Mapping[str, str], uid: int) -> Path:
     """Return the directory of what can be made again, such as matplotlib's font list."""
-    return _directory(environ, uid, "CACHE_DIRECTORY", "/var/cache/speedmon", "XDG_CACHE_HOME", ".cache")
+    return _directory(environ, uid, _Place("CACHE_DIRECTORY", "/var/cache/speedmon", "XDG_CACHE_HOME", ".cache"))
 
 
-def _directory(environ: Mapping[str, str], uid: int, systemd: str, system: str, xdg: str, home: str) -> Path:
-    if given := environ.get(systemd):
+class _Place(NamedTuple):
+    """Where systemd says, where root keeps it, and where XDG puts it: a variable, else below the home."""
+
+    systemd: str
+    system: str
+    xdg: str
+    home: str
+
+
+def _directory(environ: Mapping[str, str], uid: int, place: _Place) -> Path:
+    if given := environ.get(place.systemd):
         return Path(given.split(":")[0])  # systemd joins several directories with colons
     if uid == 0:
-        return Path(system)
-    base = Path(environ.get(xdg) or Path(environ.get("HOME", "/")) / home)
+        return Path(place.system)
+    base = Path(environ.get(place.xdg) or Path(environ.get("HOME", "/")) / place.home)
     return base / "speedmon"

@@ -1,8 +1,8 @@
 """The nftables rules of one namespace, as pure data in libnftables' JSON (libnftables-json(5)).
 
 One table of our own: masquerade for the subnet only, new connections only from the namespace to the uplink, only
-replies back, nothing of the host reachable but the name servers it runs, IPv6 dropped and counted. Where this program is
-the reason that the uplink forwards at all, a guard keeps the host from becoming a router for anybody else.
+replies back, nothing of the host reachable but the name servers it runs, IPv6 dropped and counted. Where this program
+is the reason that the uplink forwards at all, a guard keeps the host from becoming a router for anybody else.
 """
 
 from __future__ import annotations

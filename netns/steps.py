@@ -1,7 +1,8 @@
 """The steps that build any network here, as pure data: what `netns.plan` orders and `netns.apply` carries out.
 
 Each step prints as the shell command a person would type; its `undo` is the step that takes it back, None where
-removing something else (a namespace, a link) takes it along. `netns` names the namespace a step happens in, None the host.
+removing something else (a namespace, a link) takes it along. `netns` names the namespace a step
+happens in, None the host.
 """
 
 from __future__ import annotations

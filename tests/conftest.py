@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 from outer import Outer
+
+# Its default is a folder of the checkout, which may belong to somebody else.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/speedmon-hypothesis-{os.geteuid()}")
 
 from netns import compiler
 

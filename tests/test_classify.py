@@ -147,7 +147,12 @@ def test_tables_cover_every_recording() -> None:
     [
         ("<urlopen error [Errno -2] Name or service not known>", Kind.DNS, Scope.LINE, "configuration"),
         ("<urlopen error [Errno 101] Network is unreachable>", Kind.UNREACHABLE, Scope.LINE, "configuration"),
-        ("<urlopen error [Errno 99] Cannot assign requested address>", Kind.UNREACHABLE, Scope.UNKNOWN, "configuration"),
+        (
+            "<urlopen error [Errno 99] Cannot assign requested address>",
+            Kind.UNREACHABLE,
+            Scope.UNKNOWN,
+            "configuration",
+        ),
         ("<urlopen error timed out>", Kind.TIMEOUT, Scope.UNKNOWN, "configuration"),
         ("<urlopen error [SSL: CERTIFICATE_VERIFY_FAILED] verify failed>", Kind.TLS, Scope.CONFIG, "configuration"),
         ("No matched servers: 42", Kind.SERVER_GONE, Scope.CONFIG, "server_selection"),

@@ -18,12 +18,12 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from monitor import graph_style as style
-from monitor.graph import Terms, Window, draw, render
-from monitor.graph_data import Metric, tracks
-from monitor.graph_font import MISSING, printable
-from monitor.graph_panel import Frame, Panel, axis_of
-from monitor.graph_sheet import Area, Sheet
+from monitor.graph import style
+from monitor.graph.data import Metric, tracks
+from monitor.graph.font import MISSING, printable
+from monitor.graph.panel import Frame, Panel, axis_of
+from monitor.graph.picture import Terms, Window, draw, render
+from monitor.graph.sheet import Area, Sheet
 from monitor.model import Failure, Kind, Path, Plan, Run, Scope, Server, Status
 
 if TYPE_CHECKING:

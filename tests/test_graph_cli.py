@@ -14,7 +14,7 @@ import pytest
 from attempts import attempt, failed
 
 from monitor.cli import main
-from monitor.graph_style import SIZE
+from monitor.graph.style import SIZE
 from monitor.model import Path as NetworkPath
 from monitor.store.open import open_writer
 from monitor.store.write import add

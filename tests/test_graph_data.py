@@ -11,7 +11,7 @@ from attempts import START, attempt, failed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.graph_data import Event, Metric, Track, Window, gaps_before, server_name, tracks
+from monitor.graph.data import Event, Metric, Track, Window, gaps_before, server_name, tracks
 from monitor.model import Failure, Kind, Path, Scope, Server, Status
 
 if TYPE_CHECKING:

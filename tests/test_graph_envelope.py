@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.graph_data import Segment
-from monitor.graph_envelope import bucket_width, envelope
+from monitor.graph.data import Segment
+from monitor.graph.envelope import bucket_width, envelope
 
 SEGMENTS = st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 1e10)), min_size=1, max_size=60).map(
     lambda points: Segment(*map(tuple, zip(*sorted(points), strict=True)))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.graph_data import Metric
-from monitor.graph_scale import scale
+from monitor.graph.data import Metric
+from monitor.graph.scale import scale
 
 RATE = Metric.DOWNLOAD
 M = 1_000_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.graph_setup import prepare
+from monitor.graph.setup import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

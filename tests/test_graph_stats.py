@@ -11,8 +11,8 @@ from attempts import START, attempt, failed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.graph_data import Metric, Window, tracks
-from monitor.graph_stats import percentile, spread, tally, values
+from monitor.graph.data import Metric, Window, tracks
+from monitor.graph.stats import percentile, spread, tally, values
 from monitor.model import Failure, Kind, Scope, Server, Status
 
 DAY = Window(START, START + timedelta(days=1))

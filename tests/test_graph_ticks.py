@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.graph_data import Window
-from monitor.graph_ticks import offsets, start_of_day, ticks
+from monitor.graph.data import Window
+from monitor.graph.ticks import offsets, start_of_day, ticks
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ["Europe/Berlin", "America/New_York", "Pacific/Chatham", "Asia/Kolkata", "America/Santiago", "America/Havana"]

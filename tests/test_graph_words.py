@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from attempts import START, attempt, failed
 
-from monitor import graph_words as words
-from monitor.graph_data import Metric, Window, tracks
-from monitor.graph_scale import scale
-from monitor.graph_stats import tally
+from monitor.graph import words
+from monitor.graph.data import Metric, Window, tracks
+from monitor.graph.scale import scale
+from monitor.graph.stats import tally
 from monitor.model import Path, Server, Status
 
 DAY = Window(START, START + timedelta(days=1))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from netns import journal
 from netns.errors import StepError
 from netns.model import Journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FULL = Journal(
     "boot", {"net/ipv4/conf/eth0/forwarding": "0"}, "a", "b", made_group=True, made_directories=("/etc/netns",)

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from machine import carry_out
 
 from netns import plan, steps
 from netns.errors import ForeignStateError, NoUplinkError, SpecError
 from netns.model import Handle, Journal, Launcher, Link, NamespaceSpec, Observed, Uplink
-from machine import carry_out
 
 SPEC = NamespaceSpec()
 BOOT = "boot-1"

@@ -52,7 +52,7 @@ def test_programs_that_can_are_told_to_ask_for_ipv4_only():
 
 
 def test_host_names_go_to_files_and_dns_only():
-    """glibc must not ask the host's resolver through a socket that knows no namespaces."""
+    """The C library must not ask the host's resolver through a socket that knows no namespaces."""
     text = resolver.nsswitch_conf("passwd: files\nhosts: files resolve [!UNAVAIL=return] dns\n", "ip4only")
     assert [line for line in text.splitlines() if line.startswith("hosts:")] == ["hosts: files dns"]
     assert "passwd: files" in text

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from monitor import __version__, graph_setup
-from monitor.graph_data import Window
+from monitor import __version__
+from monitor.graph import setup as graph_setup
+from monitor.graph.data import Window
 from monitor.store import read
 from monitor.store.open import open_reader
 from web.problems import documented
@@ -99,7 +100,7 @@ class Pictures:
 
     def _draw(self, key: Key) -> bytes:
         graph_setup.prepare(os.environ, os.geteuid())
-        from monitor import graph  # noqa: PLC0415  matplotlib: not before somebody looks at a picture
+        from monitor.graph import picture  # noqa: PLC0415  matplotlib: not before somebody looks at a picture
 
         window = key.window
         with open_reader(self._site.database) as connection:
@@ -107,7 +108,9 @@ class Pictures:
         title = f"Internet speed at {self._site.settings.probe.name}"
         size, scale = SIZES[key.size], SCALES[key.size]
         try:
-            return graph.render(runs, window, zone=self._site.zone, plan=key.plan, size=size, scale=scale, title=title)
+            return picture.render(
+                runs, window, zone=self._site.zone, plan=key.plan, size=size, scale=scale, title=title
+            )
         finally:
             # A figure is a cycle of about 5 MB that would wait for the collector.
             gc.collect()

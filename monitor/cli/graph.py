@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor import graph_setup, output, zone
+from monitor import output, zone
 from monitor.cli.options import pass_settings
-from monitor.graph_data import Window
+from monitor.graph import setup as graph_setup
+from monitor.graph.data import Window
 from monitor.model import Path as NetworkPath
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _read(settings: Settings, window: Window, path: str) -> list[Run]:
 
 def _render(settings: Settings, runs: list[Run], window: Window, here: ZoneInfo) -> bytes:
     graph_setup.prepare(os.environ, os.geteuid())
-    from monitor.graph import render  # noqa: PLC0415  matplotlib, which must find its directories set
+    from monitor.graph.picture import render  # noqa: PLC0415  matplotlib, which must find its directories set
 
     probes = sorted({run.probe for run in runs}) or [settings.probe.name]
     title = f"Internet speed at {', '.join(probes)}"

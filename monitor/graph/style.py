@@ -6,7 +6,7 @@ is the only carrier of a meaning: each panel, row and line is labelled.
 
 from __future__ import annotations
 
-from monitor.graph_data import Metric
+from monitor.graph.data import Metric
 from monitor.model import Scope
 
 INK = "#1a1a1a"

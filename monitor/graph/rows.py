@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor import graph_style as style
-from monitor.graph_data import Event
-from monitor.graph_sheet import Pen
-from monitor.graph_words import track_name
+from monitor.graph import style
+from monitor.graph.data import Event
+from monitor.graph.sheet import Pen
+from monitor.graph.words import track_name
 from monitor.model import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from monitor.graph_data import Change, Mark, Track
-    from monitor.graph_panel import Frame
-    from monitor.graph_sheet import Sheet
+    from monitor.graph.data import Change, Mark, Track
+    from monitor.graph.panel import Frame
+    from monitor.graph.sheet import Sheet
 
 # A server that changes more often than this is no news; each change is then a mark in a row.
 LABELLED_AT_MOST = 6

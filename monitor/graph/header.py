@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor import graph_stats
-from monitor import graph_style as style
-from monitor import graph_words as words
-from monitor.graph_panel import colors
-from monitor.graph_sheet import Pen
+from monitor.graph import stats, style, words
+from monitor.graph.panel import colors
+from monitor.graph.sheet import Pen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.graph_data import Track
-    from monitor.graph_panel import Panel
-    from monitor.graph_sheet import Sheet
-    from monitor.graph_stats import Spread, Tally
+    from monitor.graph.data import Track
+    from monitor.graph.panel import Panel
+    from monitor.graph.sheet import Sheet
+    from monitor.graph.stats import Spread, Tally
 
 TITLE = Pen(style.TITLE_SIZE, style.INK, bold=True)
 LINE = Pen(style.TEXT_SIZE, style.QUIET)
@@ -53,7 +51,7 @@ def draw_tiles(sheet: Sheet, panels: Sequence[Panel], tracks: Sequence[Track], t
         if len(tracks) > 1:
             _compare(tile, panel, tracks)
         else:
-            _metric(tile, panel, graph_stats.spread(tracks[0], panel.metric) if tracks else None)
+            _metric(tile, panel, stats.spread(tracks[0], panel.metric) if tracks else None)
     _tests(tests, tally)
 
 
@@ -119,7 +117,7 @@ def _compare(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
 
 
 def _in_brackets(track: Track, panel: Panel) -> str:
-    spread = graph_stats.spread(track, panel.metric)
+    spread = stats.spread(track, panel.metric)
     if spread is None:
         return "no result"
     median, low, high = (words.number(value / panel.axis.divisor) for value in (spread.median, spread.p5, spread.p95))

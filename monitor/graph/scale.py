@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import TYPE_CHECKING
 
-from monitor.graph_data import Metric
+from monitor.graph.data import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

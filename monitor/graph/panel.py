@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor import graph_stats
-from monitor import graph_style as style
-from monitor.graph_envelope import envelope
-from monitor.graph_scale import Scale, scale
-from monitor.graph_sheet import Pen
-from monitor.graph_words import NAMES, number, round_number
+from monitor.graph import stats, style
+from monitor.graph.envelope import envelope
+from monitor.graph.scale import Scale, scale
+from monitor.graph.sheet import Pen
+from monitor.graph.words import NAMES, number, round_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.graph_data import Metric, Segment, Track
-    from monitor.graph_envelope import Envelope
-    from monitor.graph_sheet import Area, Sheet
+    from monitor.graph.data import Metric, Segment, Track
+    from monitor.graph.envelope import Envelope
+    from monitor.graph.sheet import Area, Sheet
 
 LABEL = Pen(style.SMALL_SIZE, style.QUIET, align="right")
 HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
@@ -61,7 +60,7 @@ def colors(metric: Metric, count: int) -> tuple[str, ...]:
 
 def axis_of(metric: Metric, tracks: Sequence[Track], sold: float | None) -> Scale:
     """Return the y axis that suits all tracks and the plan."""
-    return scale(metric, graph_stats.values(tracks, metric), sold)
+    return scale(metric, stats.values(tracks, metric), sold)
 
 
 @dataclass(frozen=True, slots=True)

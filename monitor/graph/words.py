@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from monitor.graph_data import Metric
-from monitor.graph_ticks import offsets
+from monitor.graph.data import Metric
+from monitor.graph.ticks import offsets
 from monitor.model import Path, Status
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from monitor.graph_data import Track, Window
-    from monitor.graph_scale import Scale
-    from monitor.graph_stats import Spread, Tally
+    from monitor.graph.data import Track, Window
+    from monitor.graph.scale import Scale
+    from monitor.graph.stats import Spread, Tally
 
 NAMES = {Metric.DOWNLOAD: "Download", Metric.UPLOAD: "Upload", Metric.LATENCY: "Latency"}
 PATH_NAMES = {Path.IP4ONLY: "IPv4-only namespace", Path.HOST: "host as it is"}

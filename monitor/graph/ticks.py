@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from zoneinfo import ZoneInfo
 
-    from monitor.graph_data import Window
+    from monitor.graph.data import Window
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 MINUTES_OF_DAY = 24 * 60

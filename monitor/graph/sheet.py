@@ -17,8 +17,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Affine2D, Bbox, TransformedBbox
 
-from monitor.graph_font import families, printable
-from monitor.graph_style import INK
+from monitor.graph.font import families, printable
+from monitor.graph.style import INK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
-from monitor import graph_style as style
-from monitor.graph_data import Metric, Window, tracks
-from monitor.graph_envelope import bucket_width
-from monitor.graph_header import draw_tiles, draw_title, tiles_height
-from monitor.graph_panel import Frame, Panel, axis_of
-from monitor.graph_rows import CHANGE, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
-from monitor.graph_sheet import Pen, Sheet
-from monitor.graph_stats import tally
-from monitor.graph_ticks import ticks
-from monitor.graph_words import bucket_words, server_words, source_words, window_words
+from monitor.graph import style
+from monitor.graph.data import Metric, Window, tracks
+from monitor.graph.envelope import bucket_width
+from monitor.graph.header import draw_tiles, draw_title, tiles_height
+from monitor.graph.panel import Frame, Panel, axis_of
+from monitor.graph.rows import CHANGE, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
+from monitor.graph.sheet import Pen, Sheet
+from monitor.graph.stats import tally
+from monitor.graph.ticks import ticks
+from monitor.graph.words import bucket_words, server_words, source_words, window_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from zoneinfo import ZoneInfo
 
-    from monitor.graph_data import Track
-    from monitor.graph_ticks import Tick
+    from monitor.graph.data import Track
+    from monitor.graph.ticks import Tick
     from monitor.model import Plan, Run
 
 __all__ = ["Terms", "Window", "draw", "render"]
@@ -58,7 +58,7 @@ def render(  # noqa: PLR0913  all but the first four have defaults, and the web 
     """Return a PNG of `size` pixels, or of so many times `scale` for print, where text and lines grow along.
 
     Raises:
-        ValueError: the size is smaller than `graph_style.SMALLEST`.
+        ValueError: the size is smaller than `style.SMALLEST`.
     """
     if any(given < least for given, least in zip(size, style.SMALLEST, strict=True)):
         raise ValueError(f"a graph of {size} pixels is smaller than {style.SMALLEST}")

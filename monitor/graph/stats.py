@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import floor
 from typing import TYPE_CHECKING
 
-from monitor.graph_data import BROKEN, scope_of, server_name
+from monitor.graph.data import BROKEN, scope_of, server_name
 from monitor.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.graph_data import Metric, Track
+    from monitor.graph.data import Metric, Track
     from monitor.model import Scope
 
 

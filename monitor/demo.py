@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from monitor.model import Run, Scope, Status
-from netns import lab
+from netns.lab import topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ def measured(run: Run) -> str:
 
 def share(run: Run) -> str:
     """Return how much of the line's shaped rates a run measured."""
-    down, up = ((bps or 0) / shaped for bps, shaped in _against(run, lab.FIBRE))
+    down, up = ((bps or 0) / shaped for bps, shaped in _against(run, topology.FIBRE))
     return f"{down:.0%} of the line's download, {up:.0%} of its upload"
 
 
@@ -100,16 +100,16 @@ def shaped() -> dict[str, Any]:
     }
 
 
-_ACCESSES = (lab.FIBRE, lab.TUNNEL)
+_ACCESSES = (topology.FIBRE, topology.TUNNEL)
 
 
 def _host_differs(run: Run) -> Iterator[str]:
     if run.status is not Status.OK:
         yield f"the run over host ended {measured(run)}"
         return
-    if (run.ip_family, run.isp) != (6, lab.TUNNEL.isp):
+    if (run.ip_family, run.isp) != (6, topology.TUNNEL.isp):
         yield f"the run over host went over IPv{run.ip_family} of {run.isp}, not over the tunnel"
-    if (run.download_bps or 0) > lab.FIBRE.download_bps / 2:
+    if (run.download_bps or 0) > topology.FIBRE.download_bps / 2:
         yield f"the run over host was not slow: {_both(run.download_bps, run.upload_bps)}"
 
 
@@ -117,9 +117,9 @@ def _line_differs(run: Run) -> Iterator[str]:
     if run.status is not Status.OK:
         yield f"a run over ip4only ended {measured(run)}"
         return
-    if (run.ip_family, run.isp, run.external_ip) != (4, lab.FIBRE.isp, lab.HOME_IPV4):
+    if (run.ip_family, run.isp, run.external_ip) != (4, topology.FIBRE.isp, topology.HOME_IPV4):
         yield f"a run over ip4only went over IPv{run.ip_family} {run.external_ip} of {run.isp}, not over the line"
-    for what, (bps, wanted) in zip(("download", "upload"), _against(run, lab.FIBRE), strict=True):
+    for what, (bps, wanted) in zip(("download", "upload"), _against(run, topology.FIBRE), strict=True):
         if abs((bps or 0) / wanted - 1) > TOLERANCE:
             yield f"a run over ip4only measured a {what} of {_mbps(bps)} Mbit/s on a line of {_mbps(wanted)} Mbit/s"
 
@@ -129,11 +129,11 @@ def _outage_differs(run: Run) -> Iterator[str]:
         yield f"the run on the cut line ended {measured(run)}, not as a failure of the line"
 
 
-def _against(run: Run, access: lab.Access) -> tuple[tuple[int | None, int], tuple[int | None, int]]:
+def _against(run: Run, access: topology.Access) -> tuple[tuple[int | None, int], tuple[int | None, int]]:
     return (run.download_bps, access.download_bps), (run.upload_bps, access.upload_bps)
 
 
-def _shaped(access: lab.Access) -> str:
+def _shaped(access: topology.Access) -> str:
     return f"{access.download_bps / 1e6:g}/{access.upload_bps / 1e6:g}"
 
 

@@ -14,7 +14,8 @@ import msgspec
 from monitor import demo
 from monitor.errors import SpeedmonError
 from monitor.model import Run
-from netns import apply, lab, lab_run
+from netns import apply
+from netns.lab import run, topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +50,8 @@ def environment(caller: Mapping[str, str], database: Path | None = None) -> dict
         "SPEEDMON_PROBE__NAME": "demo",
         # The machine's own would keep its scheduled tests waiting.
         "SPEEDMON_COLLECT__LOCK_FILE": "/run/lock/speedmon.lock",
-        "SPEEDMON_PLAN__DOWNLOAD_MBPS": str(lab.FIBRE.download_bps // 1_000_000),
-        "SPEEDMON_PLAN__UPLOAD_MBPS": str(lab.FIBRE.upload_bps // 1_000_000),
+        "SPEEDMON_PLAN__DOWNLOAD_MBPS": str(topology.FIBRE.download_bps // 1_000_000),
+        "SPEEDMON_PLAN__UPLOAD_MBPS": str(topology.FIBRE.upload_bps // 1_000_000),
     }
     if database is not None:
         own["SPEEDMON_DATABASE_URL"] = f"sqlite:///{database}"
@@ -60,7 +61,7 @@ def environment(caller: Mapping[str, str], database: Path | None = None) -> dict
 def act(wanted: Wanted) -> int:
     """Open the lab, act the story, draw it, and return 0 if it came true, else 1."""
     tell: Tell = _silent if wanted.as_json else _print
-    with lab_run.opened():
+    with run.opened():
         story = _story(tell)
         _draw(story, wanted.output)
     differences = demo.differences(story)
@@ -80,7 +81,7 @@ def _story(tell: Tell) -> demo.Story:
     tell("3. The same test inside it.")
     line = tuple(_measure_line(tell) for _ in range(2))
     tell("\n4. The line fails: the lab cuts it behind the ISP.")
-    apply.run([lab.cut()])
+    apply.run([topology.cut()])
     outage = _collect("ip4only", tell)
     tell(f"   {demo.measured(outage)}.\n   Kept as a result, and no 0 among the rates.\n")
     return demo.Story(host, ping, line, outage)
@@ -135,7 +136,7 @@ def _collect(path: str, tell: Tell) -> Run:
 
 def _ping(tell: Tell) -> str:
     """Return the last line of a ping over IPv6 to the test server from inside the namespace."""
-    command = ["exec", "--", "ping", "-6", "-c", "1", "-W", "2", lab.SERVER_IPV6]
+    command = ["exec", "--", "ping", "-6", "-c", "1", "-W", "2", topology.SERVER_IPV6]
     tell(f"   $ speedmon {' '.join(command)}")
     done = _start(command)
     return ((done.stdout + done.stderr).strip().splitlines() or ["nothing"])[-1]

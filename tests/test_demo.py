@@ -16,7 +16,7 @@ import pytest
 from monitor import demo, demo_run
 from monitor.model import Failure, Kind, Run, Scope, Status, Trigger
 from monitor.model import Path as Way
-from netns import lab
+from netns.lab import topology
 
 SPEEDMON = [sys.executable, "-P", "-m", "monitor"]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -31,8 +31,8 @@ HOST = Run(
     engine="speedtest-cli",
     download_bps=11_200_000,
     upload_bps=3_200_000,
-    isp=lab.TUNNEL.isp,
-    external_ip=lab.HOME_IPV6,
+    isp=topology.TUNNEL.isp,
+    external_ip=topology.HOME_IPV6,
     ip_family=6,
 )
 LINE = replace(
@@ -40,8 +40,8 @@ LINE = replace(
     path=Way.IP4ONLY,
     download_bps=95_000_000,
     upload_bps=19_200_000,
-    isp=lab.FIBRE.isp,
-    external_ip=lab.HOME_IPV4,
+    isp=topology.FIBRE.isp,
+    external_ip=topology.HOME_IPV4,
     ip_family=4,
 )
 FAILURE = Failure(Kind.UNREACHABLE, Scope.LINE, "configuration", "Network is unreachable")
@@ -66,7 +66,7 @@ def test_a_story_that_came_true_has_no_differences():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"host": replace(HOST, ip_family=4, isp=lab.FIBRE.isp)}, "went over IPv4 of Example Fibre"),
+        ({"host": replace(HOST, ip_family=4, isp=topology.FIBRE.isp)}, "went over IPv4 of Example Fibre"),
         ({"host": replace(HOST, download_bps=60_000_000)}, "not slow: 60.0/3.2 Mbit/s"),
         ({"host": OUTAGE}, "over host ended failed: unreachable"),
         ({"ping": "1 packets transmitted, 1 received"}, "ping -6 in the namespace said: 1 packets"),
@@ -195,7 +195,9 @@ def test_its_runs_are_kept(told: tuple[Path, str]):
 def test_it_leaves_nothing_but_what_was_asked_for(told: tuple[Path, str]):
     """No file beside picture and database, and no namespace or link of the lab on the machine."""
     assert sorted(path.name for path in told[0].iterdir()) == ["demo.png", "runs.db"]
-    assert not [name for name in (lab.ISP, lab.BROKER, lab.INTERNET) if Path("/run/netns", name).exists()]
+    assert not [
+        name for name in (topology.ISP, topology.BROKER, topology.INTERNET) if Path("/run/netns", name).exists()
+    ]
     assert not {"wan0", "he-ipv6"} & {path.name for path in Path("/sys/class/net").iterdir()}
 
 

@@ -8,34 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netns import lab, lab_dns
+from netns.lab import name_server, topology
 from netns.steps import AddRoute, CreateNamespace, CreateVeth, SetSysctl, Shape
 
 
 def ask(name: str, kind: str) -> dns.message.Message:
     """Return the reply of the lab's name server."""
-    reply = lab_dns.answer(dns.message.make_query(name, kind).to_wire())
+    reply = name_server.answer(dns.message.make_query(name, kind).to_wire())
     assert reply is not None
     return dns.message.from_wire(reply)
 
 
 def steps_of(kind: type) -> list:
     """Return the lab's steps of one kind, in order."""
-    return [step for step in lab.steps() if isinstance(step, kind)]
+    return [step for step in topology.steps() if isinstance(step, kind)]
 
 
 def test_a_namespace_exists_before_anything_happens_in_it():
     """Every namespace that a step names was made by an earlier step."""
     made = {None}
-    for step in lab.steps():
+    for step in topology.steps():
         if isinstance(step, CreateNamespace):
             made.add(step.name)
         assert getattr(step, "netns", None) in made
         assert not isinstance(step, CreateVeth) or step.peer_netns in made
 
 
-@pytest.mark.parametrize(("router", "access"), [(lab.ISP, lab.FIBRE), (lab.BROKER, lab.TUNNEL)])
-def test_each_access_is_shaped_in_both_directions(router: str, access: lab.Access):
+@pytest.mark.parametrize(("router", "access"), [(topology.ISP, topology.FIBRE), (topology.BROKER, topology.TUNNEL)])
+def test_each_access_is_shaped_in_both_directions(router: str, access: topology.Access):
     """The router limits what it sends to the home and what it sends to the internet."""
     rates = {step.link: step.rate_bps for step in steps_of(Shape) if step.netns == router}
     assert rates == {"home0": access.download_bps, "net0": access.upload_bps}
@@ -50,29 +50,29 @@ def test_the_home_prefers_nothing_but_has_both_families():
 def test_the_home_is_no_router():
     """Only the ISP and the broker forward; the namespace's own set-up finds a host that does not."""
     forwarding = {step.netns: step.value for step in steps_of(SetSysctl) if step.key == "net/ipv4/ip_forward"}
-    assert forwarding == {None: "0", lab.ISP: "1"}
+    assert forwarding == {None: "0", topology.ISP: "1"}
 
 
 def test_the_cut_is_made_where_the_isp_meets_the_internet():
     """A person who reads the step sees what was cut."""
-    assert str(lab.cut()) == "ip -n isp link delete net0"
+    assert str(topology.cut()) == "ip -n isp link delete net0"
 
 
 @pytest.mark.parametrize(
     ("address", "isp"),
-    [(lab.HOME_IPV4, "Example Fibre"), (lab.HOME_IPV6, "Tunnel Broker (IPv6)"), ("192.0.2.1", None)],
+    [(topology.HOME_IPV4, "Example Fibre"), (topology.HOME_IPV6, "Tunnel Broker (IPv6)"), ("192.0.2.1", None)],
 )
 def test_an_address_tells_the_access(address: str, isp: str | None):
     """Each client is told the ISP that its address belongs to, a stranger none."""
-    access = lab.access_of(address)
+    access = topology.access_of(address)
     assert (access.isp if access else None) == isp
 
 
-@pytest.mark.parametrize("name", lab.NAMES)
+@pytest.mark.parametrize("name", topology.NAMES)
 def test_every_name_has_an_address_of_each_family(name: str):
     """A host with both families is given the choice, as it is with the real speedtest.net."""
-    assert [str(record[0]) for record in ask(name, "A").answer] == [lab.SERVER_IPV4]
-    assert [str(record[0]) for record in ask(name, "AAAA").answer] == [lab.SERVER_IPV6]
+    assert [str(record[0]) for record in ask(name, "A").answer] == [topology.SERVER_IPV4]
+    assert [str(record[0]) for record in ask(name, "AAAA").answer] == [topology.SERVER_IPV6]
 
 
 def test_another_name_does_not_exist():
@@ -82,11 +82,11 @@ def test_another_name_does_not_exist():
 
 def test_another_type_has_no_data():
     """A name that exists has no MX record, which is no error."""
-    reply = ask(lab.NAMES[0], "MX")
+    reply = ask(topology.NAMES[0], "MX")
     assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
 
 
 @given(st.binary(max_size=80))
 def test_noise_does_not_stop_the_name_server(noise: bytes):
     """Whatever comes in, there is a reply or none, and never an exception."""
-    assert isinstance(lab_dns.answer(noise), bytes | None)
+    assert isinstance(name_server.answer(noise), bytes | None)

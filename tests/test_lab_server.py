@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from netns import lab, lab_server
+from netns.lab import speedtest_net, topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @contextmanager
 def connection() -> Iterator[http.client.HTTPConnection]:
     """Yield a connection to a test server on a free port."""
-    with lab_server.Server(("::", 0), lab_server.Handler) as server:
+    with speedtest_net.Server(("::", 0), speedtest_net.Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         client = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=20)
@@ -38,11 +38,12 @@ def fetch(path: str, method: str = "GET", body: bytes | None = None) -> tuple[in
 
 
 @pytest.mark.parametrize(
-    ("client", "isp"), [(lab.HOME_IPV4, lab.FIBRE.isp), (lab.HOME_IPV6, lab.TUNNEL.isp), ("192.0.2.1", "Unknown")]
+    ("client", "isp"),
+    [(topology.HOME_IPV4, topology.FIBRE.isp), (topology.HOME_IPV6, topology.TUNNEL.isp), ("192.0.2.1", "Unknown")],
 )
 def test_the_configuration_tells_a_client_who_it_is(client: str, isp: str):
     """Address and ISP in it are those of the client."""
-    found = ET.fromstring(lab_server.configuration(client)).find("client")  # noqa: S314  our own text
+    found = ET.fromstring(speedtest_net.configuration(client)).find("client")  # noqa: S314  our own text
     assert found is not None
     assert (found.get("ip"), found.get("isp")) == (client, isp)
 
@@ -60,7 +61,7 @@ def test_the_server_list_has_every_server():
     servers = ET.fromstring(body).iter("server")  # noqa: S314  our own text
     assert status == 200
     assert [(server.get("id"), server.get("sponsor")) for server in servers] == [
-        (server.id, server.sponsor) for server in lab.SERVERS
+        (server.id, server.sponsor) for server in topology.SERVERS
     ]
 
 
@@ -71,8 +72,8 @@ def test_latency_answers_the_word_that_clients_look_for():
 
 def test_a_far_server_answers_later():
     """The delay is that of the server named in the request, none for an unknown one."""
-    assert [lab_server.delay_s(f"{server.host}:8080") for server in lab.SERVERS] == [0.0, 0.03]
-    assert lab_server.delay_s("") == 0.0
+    assert [speedtest_net.delay_s(f"{server.host}:8080") for server in topology.SERVERS] == [0.0, 0.03]
+    assert speedtest_net.delay_s("") == 0.0
 
 
 @pytest.mark.parametrize("pixels", [350, 1000])

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from netns import furnish, lab, lab_run, world
 from netns.errors import LabError
+from netns.lab import furnish, run, topology, world
 
 ROOTLESS = os.geteuid() != 0
-IN_LAB = [sys.executable, "-P", "-m", "netns.lab_run"]
+IN_LAB = [sys.executable, "-P", "-m", "netns.lab.run"]
 
 
 def in_world(*program: str) -> str:
@@ -37,7 +37,7 @@ def test_a_world_ends_with_its_caller():
         sys.executable,
         "-P",
         "-c",
-        "import sys; from netns import world; world.run(sys.argv[1:], {'PATH': '/bin'})",
+        "import sys; from netns.lab import world; world.run(sys.argv[1:], {'PATH': '/bin'})",
     ]
     with subprocess.Popen([*caller, "sh", "-c", "echo in; sleep 60 & wait"], stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
@@ -91,14 +91,14 @@ def test_a_user_who_may_make_no_namespace_is_told_so():
 
 def test_the_lab_refuses_to_open_on_the_machine_itself():
     """Outside a world it would change the machine, so it changes nothing and says what to use."""
-    with pytest.raises(LabError, match="speedmon demo"), lab_run.opened():
+    with pytest.raises(LabError, match="speedmon demo"), run.opened():
         pass
 
 
 def test_etc_holds_the_labs_files_and_can_be_written():
     """Programs read the lab's own resolver configuration, and set-up can put its folder there."""
     printed = in_lab("cat /etc/resolv.conf; cat /etc/gai.conf; mkdir /etc/netns; ls /etc/passwd")
-    assert printed == f"nameserver {lab.NAME_SERVER}\n/etc/passwd\n"
+    assert printed == f"nameserver {topology.NAME_SERVER}\n/etc/passwd\n"
 
 
 def test_what_is_written_inside_never_shows_outside():
@@ -120,24 +120,27 @@ def test_sys_shows_the_links_of_the_lab():
 
 def test_the_host_prefers_ipv6():
     """The trouble's first half: by the order of RFC 6724 a program is given the tunnel first."""
-    assert in_lab("getent hosts www.speedtest.net").split()[0] == lab.SERVER_IPV6
+    assert in_lab("getent hosts www.speedtest.net").split()[0] == topology.SERVER_IPV6
 
 
 def test_both_ways_reach_the_server():
     """Each family has its way to the test server and back."""
     asked = "from urllib.request import urlopen as get; import sys; print(get(sys.argv[1]).read().decode())"
-    urls = (f"http://{lab.SERVER_IPV4}/speedtest-config.php", f"http://[{lab.SERVER_IPV6}]:8080/speedtest-config.php")
+    urls = (
+        f"http://{topology.SERVER_IPV4}/speedtest-config.php",
+        f"http://[{topology.SERVER_IPV6}]:8080/speedtest-config.php",
+    )
     printed = in_lab("\n".join(f"{sys.executable} -c '{asked}' '{url}'" for url in urls))
-    assert lab.FIBRE.isp in printed
-    assert lab.TUNNEL.isp in printed
+    assert topology.FIBRE.isp in printed
+    assert topology.TUNNEL.isp in printed
 
 
 def test_a_cut_line_is_unreachable_at_once():
     """The ISP still answers, and says that there is no way on."""
     tried = (
         "import socket, sys\n"
-        "from netns import apply, lab\n"
-        "apply.run([lab.cut()])\n"
-        "print(socket.socket().connect_ex((lab.SERVER_IPV4, 80)))\n"
+        "from netns import apply; from netns.lab import topology\n"
+        "apply.run([topology.cut()])\n"
+        "print(socket.socket().connect_ex((topology.SERVER_IPV4, 80)))\n"
     )
     assert int(in_world(*IN_LAB, sys.executable, "-P", "-c", tried)) == 101  # ENETUNREACH

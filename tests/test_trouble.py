@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netns import lab, world
+from netns.lab import topology, world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ class Home:
         """Return the finished script; `$client` is the client, `$speedmon` this program."""
         env = {**os.environ, "client": str(self.folder / "client"), "library": str(self.folder / "library.so")}
         env["speedmon"] = f"{sys.executable} -P -m monitor"
-        inside = [sys.executable, "-P", "-m", "netns.lab_run", "sh", "-ec", script]
+        inside = [sys.executable, "-P", "-m", "netns.lab.run", "sh", "-ec", script]
         command = world.command(inside, rootless=os.geteuid() != 0)
         return subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60)
 
@@ -97,7 +97,7 @@ def test_without_the_namespace_it_measures_the_tunnel(home: Home):
     """On the host the client goes over IPv6 and finds the rate of the tunnel, an eighth of the line's."""
     family, rate = home.measure(f"$client www.speedtest.net {SMALL}")
     assert family == 6
-    assert rate == pytest.approx(lab.TUNNEL.download_bps, rel=0.15)
+    assert rate == pytest.approx(topology.TUNNEL.download_bps, rel=0.15)
 
 
 def test_with_the_namespace_it_measures_the_line(home: Home):
@@ -105,14 +105,14 @@ def test_with_the_namespace_it_measures_the_line(home: Home):
     inside = f"$speedmon exec -- $client www.speedtest.net {LARGE}; "
     family, rate = home.measure(f"$speedmon setup-netns --no-launcher --quiet; {inside * 3}")
     assert family == 4
-    assert rate == pytest.approx(lab.FIBRE.download_bps, rel=0.15)
+    assert rate == pytest.approx(topology.FIBRE.download_bps, rel=0.15)
 
 
 def test_gai_conf_does_not_reach_it(home: Home):
     """With IPv4 preferred there, a program of glibc is given IPv4 first, and the static client still takes IPv6."""
     script = f"echo '{IPV4_FIRST}' > /etc/gai.conf; getent ahosts www.speedtest.net; $client www.speedtest.net {TINY}"
     lines = home.do(script).stdout.splitlines()
-    assert lines[0].split()[0] == lab.SERVER_IPV4
+    assert lines[0].split()[0] == topology.SERVER_IPV4
     assert lines[-1].startswith("6 ")
 
 

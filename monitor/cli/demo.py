@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from monitor.errors import OutputError, UsageError
-from netns.furnish import STOOD_IN
+from netns.lab.furnish import STOOD_IN
 
 
 @click.command()
@@ -31,7 +31,7 @@ def command(ctx: click.Context, *, output: Path, keep_database: Path | None, as_
     Exit codes: 0 the lab's line was measured as it is; 1 it was not; 6 namespaces are not allowed here.
     """
     from monitor import demo_run  # noqa: PLC0415  imports pyroute2
-    from netns import world  # noqa: PLC0415  only this command needs it
+    from netns.lab import world  # noqa: PLC0415  only this command needs it
 
     if inside:
         ctx.exit(demo_run.act(demo_run.Wanted(output, keep_database, as_json)))

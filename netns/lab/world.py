@@ -1,7 +1,7 @@
 """A world of its own for a program: network, mounts and processes that end with the caller, however the caller ends.
 
 Without root it lies in a user namespace in which the caller is root. It is made by util-linux (unshare(1), setpriv(1));
-`netns.furnish` gives it a private /run and /etc from inside.
+`netns.lab.furnish` gives it a private /run and /etc from inside.
 """
 
 from __future__ import annotations

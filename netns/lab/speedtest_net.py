@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-from netns import lab
+from netns.lab import topology
 
 PORTS = (80, 8080)
 DOWNLOAD_S, UPLOAD_S = 3, 5
@@ -26,7 +26,7 @@ IMAGE = re.compile(r"/speedtest/random(\d{3,4})x\1\.jpg")
 
 def configuration(client: str) -> bytes:
     """Return /speedtest-config.php for the client of that address."""
-    access = lab.access_of(client)
+    access = topology.access_of(client)
     settings = ET.Element("settings")
     ET.SubElement(
         settings, "client", ip=client, lat="48.0", lon="11.0", isp=access.isp if access else "Unknown", country="XX"
@@ -42,7 +42,7 @@ def server_list() -> bytes:
     """Return /speedtest-servers-static.php."""
     settings = ET.Element("settings")
     servers = ET.SubElement(settings, "servers")
-    for server in lab.SERVERS:
+    for server in topology.SERVERS:
         place = {"lat": str(server.lat), "lon": str(server.lon), "name": server.city, "country": "Example", "cc": "XX"}
         url = f"http://{server.host}:8080/speedtest/upload.php"
         address = {"url": url, "host": f"{server.host}:8080", "id": server.id, "sponsor": server.sponsor}
@@ -62,7 +62,7 @@ def image_bytes(path: str) -> int | None:
 
 def delay_s(host: str) -> float:
     """Return how many seconds later than the nearest the server of a Host header answers a ping."""
-    return next((server.delay_ms / 1000 for server in lab.SERVERS if server.host == host.partition(":")[0]), 0.0)
+    return next((server.delay_ms / 1000 for server in topology.SERVERS if server.host == host.partition(":")[0]), 0.0)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,6 +1,6 @@
 """Give a new world its own /run, /etc, /usr/local/bin and /var/lib: set-up inside writes where nobody else looks.
 
-Runs inside, as process 1 of what `netns.world` made. The machine's files stay readable: small ones as copies, the
+Runs inside, as process 1 of what `netns.lab.world` made. The machine's files stay readable: small ones as copies, the
 others as links to where their folder was put aside. What must not show (sockets of the machine's resolver, its own
 namespaces, its configuration of speedmon) is left out.
 """

@@ -1,7 +1,7 @@
-"""Open the lab in a new world: furnish it, build `netns.lab`, start its two servers.
+"""Open the lab in a new world: furnish it, build `netns.lab.topology`, start its two servers.
 
-`python -m netns.lab_run COMMAND…` runs a command in it, in the place of the home host. It must be process 1 of what
-`netns.world` made; everything ends with that process.
+`python -m netns.lab.run COMMAND…` runs a command in it, in the place of the home host. It must be process 1 of what
+`netns.lab.world` made; everything ends with that process.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from netns import apply, furnish, lab, world
+from netns import apply
 from netns.errors import LabError, StepError
+from netns.lab import furnish, topology, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVERS = ((lab.ISP, "netns.lab_dns"), (lab.INTERNET, "netns.lab_server"))
+SERVERS = ((topology.ISP, "netns.lab.name_server"), (topology.INTERNET, "netns.lab.speedtest_net"))
 
 
 @contextlib.contextmanager
@@ -28,9 +29,9 @@ def opened() -> Iterator[None]:
         LabError: this process is not in a world of its own, or the kernel lacks something the lab is built of.
     """
     world.require_inside()
-    furnish.furnish(lab.ETC)
+    furnish.furnish(topology.ETC)
     try:
-        apply.run(lab.steps())
+        apply.run(topology.steps())
     except StepError as error:
         raise LabError(f"the lab cannot be built: {error}") from error
     with contextlib.ExitStack() as stack:

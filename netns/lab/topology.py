@@ -3,7 +3,7 @@
     home ── wan0 203.0.113.10 ────── isp ───── internet 198.51.100.80    (100/20 Mbit/s)
          └─ he-ipv6 2001:db8:1::10 ─ broker ── internet 2001:db8:ff::80  (12/3 Mbit/s)
 
-The home host is the namespace the steps are run from. Pure: `netns.lab_run` carries it out. All addresses and names are
+The home host is the namespace the steps are run from. Pure: `netns.lab.run` carries it out. All addresses and names are
 of the blocks kept for documentation (RFC 5737, RFC 3849, RFC 2606), except the names that speedtest-cli has built in.
 """
 

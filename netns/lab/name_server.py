@@ -13,14 +13,14 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from netns import lab
+from netns.lab import topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TTL_S = 60
-ADDRESSES = {dns.rdatatype.A: lab.SERVER_IPV4, dns.rdatatype.AAAA: lab.SERVER_IPV6}
-ZONE = {dns.name.from_text(name): ADDRESSES for name in lab.NAMES}
+ADDRESSES = {dns.rdatatype.A: topology.SERVER_IPV4, dns.rdatatype.AAAA: topology.SERVER_IPV6}
+ZONE = {dns.name.from_text(name): ADDRESSES for name in topology.NAMES}
 
 
 def answer(query: bytes, zone: Mapping[dns.name.Name, Mapping[dns.rdatatype.RdataType, str]] = ZONE) -> bytes | None:
@@ -61,7 +61,7 @@ def serve(listener: socket.socket) -> None:
 
 def main() -> None:
     """Serve the lab's names at the address of the ISP's name server; a line on stdout says that it listens."""
-    with bound(lab.NAME_SERVER) as listener:
+    with bound(topology.NAME_SERVER) as listener:
         print("ready", flush=True)  # noqa: T201  the parent waits for it
         serve(listener)
 

@@ -34,7 +34,8 @@ def lines(runs: Iterable[Run], zone: ZoneInfo, width: int) -> Iterator[str]:
     yield f"Times in {zone.key}, rates in Mbit/s, latency in ms."
     yield _line((column.title for column, _ in columns), columns)
     for run in runs:
-        yield _line((column.text(run, zone) for column, _ in columns), columns)
+        shown = _with_room_for_failure(columns) if run.failure else columns
+        yield _line((column.text(run, zone) for column, _ in shown), shown)
 
 
 def _fitted(width: int) -> list[tuple[_Column, int]]:
@@ -43,6 +44,14 @@ def _fitted(width: int) -> list[tuple[_Column, int]]:
     shares = sum(column.share for column in shown)
     rest = width - sum(column.width for column in shown) - len(_GAP) * (len(shown) - 1)
     return [(column, column.width or rest * column.share // shares) for column in shown]
+
+
+def _with_room_for_failure(columns: list[tuple[_Column, int]]) -> list[tuple[_Column, int]]:
+    """Return the columns of a run that failed: the reason takes the room of ISP and server."""
+    fixed = [(column, width) for column, width in columns if column.width]
+    shared = [(column, width) for column, width in columns if column.share]
+    room = sum(width for _, width in shared) + len(_GAP) * (len(shared) - 1)
+    return [*fixed, (_FAILURE, room)] if shared else fixed
 
 
 def _line(texts: Iterable[str], columns: list[tuple[_Column, int]]) -> str:
@@ -98,7 +107,7 @@ _COLUMNS = (
     _Column("Down", lambda run, _: _rate(run.download_bps), width=8, numeric=True),
     _Column("Up", lambda run, _: _rate(run.upload_bps), width=8, numeric=True),
     _Column("Latency", lambda run, _: "" if run.latency_ms is None else f"{run.latency_ms:.1f}", width=7, numeric=True),
-    _Column("ISP", lambda run, _: run.isp or "", share=3, from_width=78),
-    _Column("Server", lambda run, _: (run.server and run.server.name) or "", share=3, from_width=94),
-    _Column("Failure", lambda run, _: _failure(run.failure), share=4, from_width=70),
+    _Column("ISP/failure", lambda run, _: run.isp or "", share=1, from_width=72),
+    _Column("Server", lambda run, _: (run.server and run.server.name) or "", share=1, from_width=94),
 )
+_FAILURE = _Column("", lambda run, _: _failure(run.failure), share=1)

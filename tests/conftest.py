@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 from outer import Outer
 
+from netns import compiler
+
 # Its default is a folder of the checkout, which may belong to somebody else.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/speedmon-hypothesis-{os.geteuid()}")
 
-from netns import compiler
+# A shell starts background jobs with Ctrl-C ignored, and programs that the tests interrupt would inherit that.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

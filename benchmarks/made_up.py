@@ -1,0 +1,83 @@
+"""Thirty days that nobody measured: generated runs for the benchmarks and for the example picture of the README.
+
+python benchmarks/made_up.py docs/example-30d.png
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path as File
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from monitor.graph import setup
+from monitor.graph.data import Window
+from monitor.model import Failure, Kind, Path, Plan, Run, Scope, Server, Status, Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+END = datetime(2026, 11, 23, 16, 40, tzinfo=UTC)
+DAYS = timedelta(days=30)
+STEP = timedelta(minutes=15)
+PLAN = Plan(download_bps=100_000_000, upload_bps=20_000_000)
+# The busy hours of the neighbourhood, UTC, and what is left of the rate then.
+EVENING, LEFT = range(18, 22), 0.72
+OUTAGES = (range(260, 275), range(1240, 1262), range(2610, 2622))
+OTHERS = {90: Scope.PROVIDER, 640: Scope.LOCAL, 700: Scope.UNKNOWN, 1600: Scope.PROVIDER, 2200: Scope.PROVIDER}
+PAUSE = range(1730, 1800)
+NEW_SERVER = 2050
+SERVERS = (Server("1001", "Near Hosting", "Exampleton"), Server("1002", "Far Hosting", "Sample City"))
+
+
+def month() -> Iterator[Run]:
+    """Yield 30 days at one run in 15 minutes, with busy evenings, outages, other failures, a pause and a new server."""
+    chance = random.Random(7)  # noqa: S311  a picture, not a secret
+    for number in range(DAYS // STEP):
+        if number not in PAUSE:
+            yield _run(number, chance)
+
+
+def _run(number: int, chance: random.Random) -> Run:
+    at = END - DAYS + number * STEP
+    scope = Scope.LINE if any(number in outage for outage in OUTAGES) else OTHERS.get(number)
+    if scope is not None:
+        return _base(number, at, Status.FAILED, failure=Failure(Kind.UNREACHABLE, scope, "configuration", "generated"))
+    share = (LEFT if at.hour in EVENING else 1) * (0.94 - abs(chance.gauss(0, 0.03)))
+    return _base(
+        number,
+        at,
+        Status.OK,
+        download_bps=round(100e6 * share),
+        upload_bps=round(20e6 * share),
+        latency_ms=round(11 / share + abs(chance.gauss(0, 1.5)), 1),
+        isp="Example Fibre",
+        external_ip="203.0.113.10",
+        ip_family=4,
+        server=SERVERS[number >= NEW_SERVER],
+    )
+
+
+def _base(number: int, at: datetime, status: Status, **more: object) -> Run:
+    finished = at + timedelta(seconds=24)
+    who = {"id": f"00000000-0000-4000-8000-{number:012d}", "probe": "home", "engine": "ookla"}
+    return Run(  # type: ignore[arg-type]
+        started_at=at, finished_at=finished, status=status, trigger=Trigger.SCHEDULE, path=Path.IP4ONLY, **who, **more
+    )
+
+
+def main(target: File) -> None:
+    """Draw the month."""
+    setup.prepare(os.environ, os.geteuid())
+    from monitor.graph.picture import render  # noqa: PLC0415  matplotlib, after its directories are set
+
+    window = Window(END - DAYS, END)
+    title = "Internet speed at home (generated example)"
+    target.write_bytes(render(month(), window, zone=ZoneInfo("Europe/Berlin"), plan=PLAN, title=title))
+
+
+if __name__ == "__main__":
+    main(File(sys.argv[1]))

@@ -15,6 +15,9 @@ from netns import compiler
 # Its default is a folder of the checkout, which may belong to somebody else.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/speedmon-hypothesis-{os.geteuid()}")
 
+# A plain user's PATH lacks the folders of nft, sysctl and setcap.
+os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
+
 # A shell starts background jobs with Ctrl-C ignored, and programs that the tests interrupt would inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:

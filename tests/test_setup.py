@@ -73,6 +73,7 @@ def test_second_call_changes_nothing(street: Street):
     assert street.snapshot() == before
 
 
+@pytest.mark.root
 def test_teardown_leaves_no_trace(street: Street):
     """Links, addresses, routes, rules, settings, files, groups and mounts are what they were."""
     before = street.snapshot()

@@ -45,16 +45,16 @@ def main() -> None:
         if sys.stdout:  # None when the caller closed it
             sys.stdout.flush()
     except (BrokenPipeError, ReaderLeftError):
-        code = _reader_left()
+        code = 0  # whoever read has seen enough
+        _abandon_stdout()
     except Exception as error:  # noqa: BLE001  the one boundary where any error becomes a line
         code = _report(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _reader_left() -> int:
-    """Point stdout elsewhere, so that the exit does not complain again; whoever read has seen enough."""
+def _abandon_stdout() -> None:
+    """Point stdout elsewhere, so that the interpreter's own flush at the exit does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
-    return 0
 
 
 def _report(error: Exception) -> int:
@@ -70,6 +70,7 @@ def _report(error: Exception) -> int:
         click.echo(f"speedmon: {error}", err=True)
         return error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _abandon_stdout()
         click.echo(f"speedmon: no space left on device: {error.filename or 'output'}", err=True)
         return 1
     click.echo(f"speedmon: unexpected {type(error).__name__}: {error} (SPEEDMON_DEBUG=1 shows where)", err=True)

@@ -39,6 +39,10 @@ class Wanted:
     as_json: bool = False
 
 
+# Runs over the line that the picture wants, and how many are made for them at most: the demo ends within a minute.
+RUNS, MOST_RUNS = 2, 4
+
+
 def environment(caller: Mapping[str, str], database: Path | None = None) -> dict[str, str]:
     """Return the environment of the commands in the lab: state of their own, the line of the lab as the plan."""
     kept = {name: caller[name] for name in KEPT if name in caller}
@@ -79,7 +83,7 @@ def _story(tell: Tell) -> demo.Story:
     ping = _ping(tell)
     tell(f"   {ping}. {'IPv6 is unreachable inside.' if demo.ping_says_none(ping) else ''}\n")
     tell("3. The same test inside it.")
-    line = tuple(_measure_line(tell) for _ in range(2))
+    line = _measure_line(tell)
     tell("\n4. The line fails: the lab cuts it behind the ISP.")
     apply.run([topology.cut()])
     outage = _collect("ip4only", tell)
@@ -87,10 +91,15 @@ def _story(tell: Tell) -> demo.Story:
     return demo.Story(host, ping, line, outage)
 
 
-def _measure_line(tell: Tell) -> Run:
-    run = _collect("ip4only", tell)
-    tell(f"   {demo.measured(run)}. That is the line: {demo.share(run)}.")
-    return run
+def _measure_line(tell: Tell) -> tuple[Run, ...]:
+    """Return the runs over the line: as many as wanted, and a few more while a busy machine spoils them."""
+    runs: list[Run] = []
+    while len(runs) < MOST_RUNS and sum(map(demo.at_line_rate, runs)) < RUNS:
+        run = _collect("ip4only", tell)
+        told = "That is the line" if demo.at_line_rate(run) else "Less than the line; is this machine busy?"
+        tell(f"   {demo.measured(run)}. {told}: {demo.share(run)}.")
+        runs.append(run)
+    return tuple(runs)
 
 
 def _finish(story: demo.Story, differences: list[str], wanted: Wanted, tell: Tell) -> None:

@@ -97,6 +97,10 @@ def _rate(bps: int | None) -> str:
     return "<0.01" if 0 < mbps < _HIGHEST_HUNDREDTH else f"{mbps:.2f}"
 
 
+def _path(run: Run) -> str:
+    return f"{run.path} v{run.ip_family}" if run.ip_family else run.path
+
+
 def _failure(failure: Failure | None) -> str:
     return f"{failure.kind} ({failure.scope}): {failure.message}" if failure else ""
 
@@ -107,7 +111,8 @@ _COLUMNS = (
     _Column("Down", lambda run, _: _rate(run.download_bps), width=8, numeric=True),
     _Column("Up", lambda run, _: _rate(run.upload_bps), width=8, numeric=True),
     _Column("Latency", lambda run, _: "" if run.latency_ms is None else f"{run.latency_ms:.1f}", width=7, numeric=True),
+    _Column("Path", lambda run, _: _path(run), width=10, from_width=90),
     _Column("ISP/failure", lambda run, _: run.isp or "", share=1, from_width=72),
-    _Column("Server", lambda run, _: (run.server and run.server.name) or "", share=1, from_width=94),
+    _Column("Server", lambda run, _: (run.server and run.server.name) or "", share=1, from_width=108),
 )
 _FAILURE = _Column("", lambda run, _: _failure(run.failure), share=1)

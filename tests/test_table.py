@@ -20,13 +20,13 @@ def lines(*runs: Run, width: int = 100) -> list[str]:
     return [*table.lines(runs, NEW_YORK, width)]
 
 
-def test_a_table_of_100_columns():
+def test_a_table_of_120_columns():
     """Times are local, units are in the caption, a failure has its kind, its scope and what fits of its message."""
-    assert lines(attempt().run, failed(-60).run) == [
+    assert lines(attempt().run, failed(-60).run, width=120) == [
         "Times in America/New_York, rates in Mbit/s, latency in ms.",
-        "Time              Status           Down        Up  Latency  ISP/failure          Server",
-        "2026-11-23 08:17  ok              95.66     17.34      4.2  Verizon Fios         DediPath",
-        "2026-11-23 07:17  failed                                    dns (line): Could not resolve host",
+        "Time              Status           Down        Up  Latency  Path        ISP/failure              Server",
+        "2026-11-23 08:17  ok              95.66     17.34      4.2  ip4only v4  Verizon Fios             DediPath",
+        "2026-11-23 07:17  failed                                    ip4only v4  dns (line): Could not resolve host",
     ]
 
 
@@ -36,7 +36,8 @@ def test_a_table_of_100_columns():
         (60, ["Time", "Status", "Down", "Up", "Latency"]),
         (74, ["Time", "Status", "Down", "Up", "Latency", "ISP/failure"]),
         (80, ["Time", "Status", "Down", "Up", "Latency", "ISP/failure"]),
-        (94, ["Time", "Status", "Down", "Up", "Latency", "ISP/failure", "Server"]),
+        (94, ["Time", "Status", "Down", "Up", "Latency", "Path", "ISP/failure"]),
+        (108, ["Time", "Status", "Down", "Up", "Latency", "Path", "ISP/failure", "Server"]),
     ],
 )
 def test_a_narrow_terminal_shows_fewer_columns(width: int, titles: list[str]):

@@ -55,7 +55,7 @@ def _table(runs: Iterator[Run], settings: Settings, days: int) -> Iterator[str]:
     if first is None:
         yield f"No runs in the last {days} days. `speedmon collect` makes one.\n"
         return
-    width = max(60, shutil.get_terminal_size((100, 24)).columns)
+    width = max(60, shutil.get_terminal_size((120, 24)).columns)
     here = zone.resolve(settings.display.timezone)
     for line in table.lines(_with(first, runs), here, width):
         yield line + "\n"

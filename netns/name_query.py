@@ -1,4 +1,4 @@
-"""Ask one name server for one name over UDP, as a resolver would: twice, for a datagram may be lost."""
+"""Ask one name server for one name over UDP, as a resolver would."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import dns.rcode
 import dns.rdatatype
 
 from netns.findings import Answer
-from netns.reach import DEADLINE_S, RefusalError, timed
+from netns.reach import RefusalError, patiently, timed
 
 if TYPE_CHECKING:
     from dns.message import Message
-
-TRIES = 2
 
 
 def ask(server: str, name: str, port: int = 53) -> Answer:
@@ -26,39 +24,32 @@ def ask(server: str, name: str, port: int = 53) -> Answer:
         query = dns.message.make_query(name, dns.rdatatype.A)
     except dns.exception.DNSException:
         return Answer(server, "EINVAL")
-    return timed(server, lambda: _address(_exchange(query, server, port)))
+    return timed(server, lambda: _address(patiently(lambda seconds: _exchange(query, (server, port), seconds))))
 
 
-def _exchange(query: Message, server: str, port: int) -> Message:
-    """Return the reply.
+def _exchange(query: Message, server: tuple[str, int], wait_s: float) -> Message:
+    """Return the reply; what answers something else is passed by.
 
     Raises:
-        OSError: there is none, or nobody listens.
+        OSError: there is none in time, or nobody listens.
     """
-    wire = query.to_wire()
+    until = time.monotonic() + wait_s
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
-        caller.connect((server, port))
-        for _ in range(TRIES):
-            caller.send(wire)
-            if (reply := _reply(caller, query, DEADLINE_S / TRIES)) is not None:
+        caller.connect(server)
+        caller.send(query.to_wire())
+        while (left := until - time.monotonic()) > 0:
+            caller.settimeout(left)
+            reply = _parsed(caller.recv(4096))
+            if reply is not None and query.is_response(reply):
                 return reply
     raise TimeoutError
 
 
-def _reply(caller: socket.socket, query: Message, wait_s: float) -> Message | None:
-    """Return the answer to the query, None when none comes in time; what answers something else is passed by."""
-    until = time.monotonic() + wait_s
-    while (left := until - time.monotonic()) > 0:
-        caller.settimeout(left)
-        try:
-            reply = dns.message.from_wire(caller.recv(4096))
-        except TimeoutError:
-            return None
-        except dns.exception.DNSException:
-            continue
-        if query.is_response(reply):
-            return reply
-    return None
+def _parsed(wire: bytes) -> Message | None:
+    try:
+        return dns.message.from_wire(wire)
+    except dns.exception.DNSException:
+        return None
 
 
 def _address(reply: Message) -> str:

@@ -7,14 +7,17 @@ import ipaddress
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from netns.findings import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
 DEADLINE_S = 2.0
+# A datagram may be lost, and a neighbour that was sought in vain a moment ago is refused at once: both are tried again.
+TRY_S, PAUSE_S = 0.9, 0.1
 # An address for documentation (RFC 3849): with IPv6 switched off the kernel refuses it without sending anything.
 IPV6_TARGET = ("2001:db8::1", 443)
 _ECHO = struct.pack("!BBHHH", 8, 0, 0, 0, 1)  # RFC 792; the kernel fills in identifier and checksum
@@ -41,29 +44,49 @@ def timed(target: str, step: Callable[[], str | None]) -> Answer:
     return Answer(target, error, round((time.monotonic() - begun) * 1000, 3), said)
 
 
+def patiently(step: Callable[[float], T], try_s: float = TRY_S) -> T:
+    """Return what a step returns that is given so many seconds; until the deadline it is tried again.
+
+    Raises:
+        OSError: what the last try raised.
+    """
+    until = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            return step(min(try_s, until - time.monotonic()))
+        except OSError as error:
+            if not _may_pass(error) or until - time.monotonic() < 2 * PAUSE_S:
+                raise
+        time.sleep(PAUSE_S)
+
+
+def _may_pass(error: OSError) -> bool:
+    return isinstance(error, TimeoutError) or error.errno == errno.EHOSTUNREACH
+
+
 def connect(host: str) -> Answer:
     """Open a TCP connection to `ADDRESS:PORT` (IPv4) and close it: a packet out and a packet back."""
     address, _, port = host.rpartition(":")
 
-    def step() -> None:
+    def step(seconds: float) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as caller:
-            caller.settimeout(DEADLINE_S)
+            caller.settimeout(seconds)
             caller.connect((str(ipaddress.IPv4Address(address)), int(port)))
 
-    return timed(host, step)
+    return timed(host, lambda: patiently(step, DEADLINE_S))
 
 
 def ping(address: str) -> Answer:
     """Send one echo request by a socket that needs no privilege where ping_group_range allows it."""
 
-    def step() -> None:
+    def step(seconds: float) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as caller:
-            caller.settimeout(DEADLINE_S)
+            caller.settimeout(seconds)
             caller.connect((address, 0))
             caller.send(_ECHO)
             caller.recv(1024)
 
-    return timed(address, step)
+    return timed(address, lambda: patiently(step))
 
 
 def ipv6() -> Answer:

@@ -63,11 +63,19 @@ def _database(url: str) -> Database:
 def _obstacle(file: Path) -> str | None:
     """Say what keeps a run from being stored, also where folders would have to be made first."""
     folder = _nearest(file.absolute().parent)
+    if (blocked := _blocked(folder, file.absolute())) is not None:
+        return f"{blocked} is no directory"
     if folder == file.absolute().parent:
         return preflight.obstacle(file)
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         return f"{folder} cannot be written"
     return None
+
+
+def _blocked(folder: Path, file: Path) -> Path | None:
+    """Return what lies below the nearest folder in the place of a folder on the way to the file."""
+    below = file.relative_to(folder).parts
+    return folder / below[0] if len(below) > 1 and os.path.lexists(folder / below[0]) else None
 
 
 def _glance(url: str, file: Path) -> Database:

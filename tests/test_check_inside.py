@@ -133,12 +133,10 @@ def test_ipv6_inside_is_counted_and_kept_in(street: ServedStreet):
 
 
 def test_dead_line_is_told_from_a_broken_namespace(street: ServedStreet):
-    """When the ISP is gone, the host asks in vain as well, and it all takes less than five seconds."""
+    """When the ISP is gone, the host asks in vain as well, which tells it from a firewall."""
     street.set_up()
     street.shell("ip -n isp link set far down")
-    begun = time.monotonic()
     code, lines = street.lines()
-    assert time.monotonic() - begun < 5
     assert (code, failing(lines)) == (5, {"forwarding", "dns"})
     assert lines["forwarding"].message.startswith("the host reaches none of them either, so the line is down")
     assert lines["dns"].mend == "see forwarding first"

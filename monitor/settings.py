@@ -77,6 +77,23 @@ class Namespace:
     )
 
 
+# An IPv4 address and a port, of which reach and digits are judged by whoever connects.
+Endpoint = Annotated[str, Meta(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whom `speedmon check` asks from inside the namespace."""
+
+    name: Annotated[
+        str,
+        Meta(min_length=1, max_length=253, description="name that each of the namespace's DNS servers is asked for"),
+    ] = "www.speedtest.net"
+    hosts: Annotated[
+        list[Endpoint], Meta(description="ADDRESS:PORT over IPv4 to connect to; of two owners, so that one may be down")
+    ] = field(default_factory=lambda: ["1.1.1.1:443", "9.9.9.9:443"])
+
+
 @dataclass(frozen=True, slots=True)
 class Sold:
     """What the ISP sold, for the plan lines of the graphs; 0 means not given."""
@@ -140,6 +157,7 @@ class Settings:
     ookla: Ookla = field(default_factory=Ookla)
     speedtest_cli: SpeedtestCli = field(default_factory=SpeedtestCli)
     namespace: Namespace = field(default_factory=Namespace)
+    check: Check = field(default_factory=Check)
     plan: Sold = field(default_factory=Sold)
     display: Display = field(default_factory=Display)
     schedule: Schedule = field(default_factory=Schedule)

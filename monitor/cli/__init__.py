@@ -16,6 +16,7 @@ from netns.errors import NetnsError
 COMMANDS = {
     "setup-netns": "monitor.cli.netns:setup",
     "teardown-netns": "monitor.cli.netns:teardown",
+    "check": "monitor.cli.check:command",
     "exec": "monitor.cli.netns:run",
     "collect": "monitor.cli.collect:command",
     "history": "monitor.cli.history:command",

@@ -10,6 +10,7 @@ import click
 SHORT_HELP = {
     "setup-netns": "Build the IPv4-only namespace, its NAT and its launcher.",
     "teardown-netns": "Remove all that setup-netns made.",
+    "check": "Prove what a trustworthy test needs, with the mend for what is not so.",
     "exec": "Run a command inside the namespace, as yourself.",
     "collect": "Run one speed test and store what came of it.",
     "history": "List the stored runs.",

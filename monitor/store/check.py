@@ -12,6 +12,8 @@ from monitor.store.open import engine_of, explained, version_of
 from monitor.store.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
 
@@ -22,6 +24,26 @@ class Health:
     version: str | None
     runs: int | None
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The schema's revision (None: an empty file) and when the newest run started, where that can be read."""
+
+    version: str | None
+    last_start: datetime | None
+
+
+def glance(url: str) -> Glance:
+    """Return what can be told of an existing database without reading all of it; changes nothing.
+
+    Raises:
+        StoreError: it cannot be opened or read, or is another program's.
+    """
+    with explained(url), engine_of(url, writes=False).connect() as connection, connection.begin():
+        version = version_of(connection)
+        newest = read.last(connection) if version == SCHEMA_VERSION else None
+        return Glance(version, newest.started_at if newest else None)
 
 
 def check(url: str) -> Health:

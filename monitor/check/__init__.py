@@ -1,0 +1,71 @@
+"""What a trustworthy test needs, looked at and judged: `run` returns a `Line` for each thing.
+
+The checks are two tables of pure functions over what was seen; to add one, write it in `host`, `inside` or `machine`
+and add it here. `namespace_look` and `machine_look` gather what they judge.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from monitor.check import host, inside, machine, machine_look, namespace_look
+from monitor.model import Path
+from netns.model import parse_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from monitor.check.line import Line
+    from monitor.check.seen import Machine, Namespace
+    from monitor.settings import Settings
+
+OF_THE_NAMESPACE: tuple[Callable[[Namespace], Line | None], ...] = (
+    host.namespace,
+    host.launcher,
+    host.host_link,
+    host.firewall,
+    host.resolver,
+    inside.links,
+    inside.addresses,
+    inside.route,
+    inside.ipv6,
+    host.ipv6_seen,
+    inside.gateway,
+    inside.dns,
+    inside.forwarding,
+)
+OF_THE_MACHINE: tuple[Callable[[Machine], Line], ...] = (
+    machine.engine,
+    machine.licence,
+    machine.clock,
+    machine.clock_kept,
+    machine.disk,
+    machine.database,
+)
+
+
+def run(settings: Settings, environ: Mapping[str, str], uid: int, now: datetime) -> list[Line]:
+    """Look once and return every line; tests that do not use the namespace do not suffer from it.
+
+    Raises:
+        SpecError: the settings of the namespace cannot be used.
+        UsageError: the settings name an engine that nobody knows.
+    """
+    wanted = settings.namespace
+    spec = parse_spec(wanted.name, wanted.subnet, wanted.uplink, tuple(wanted.dns))
+    lines = of_namespace(namespace_look.look(spec, settings.check, environ))
+    if Path(settings.collect.path) is Path.HOST:
+        lines = [dataclasses.replace(line, matters=False) for line in lines]
+    return [*lines, *of_machine(machine_look.look(settings, environ, uid, now))]
+
+
+def of_namespace(seen: Namespace) -> list[Line]:
+    """Return the lines about the namespace. Pure."""
+    return [line for check in OF_THE_NAMESPACE if (line := check(seen)) is not None]
+
+
+def of_machine(seen: Machine) -> list[Line]:
+    """Return the lines about the machine. Pure."""
+    return [check(seen) for check in OF_THE_MACHINE]

@@ -1,0 +1,113 @@
+"""The host's side of a namespace as far as files, and for root `nft`, tell: what `check` looks at, without pyroute2."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netns import enter, firewall, journal, proc_net, resolver, ruleset
+from netns.errors import NetnsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from netns.model import NamespaceSpec
+
+PROC_NET = Path("/proc/self/net")
+SYS_NET = Path("/sys/class/net")
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What was seen: the phrases of `enter.sound`, local addresses, MTUs by link, default routes, and files' texts."""
+
+    unsound: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    uplink: str | None = None
+    router: str | None = None
+    mtus: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Our firewall table: what is wrong with it, None for nothing, and the packets that each named counter saw."""
+
+    problem: str | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+def look(spec: NamespaceSpec) -> Outside:
+    """Return what the host shows of `spec`."""
+    routes = proc_net.routes(_text(PROC_NET / "route") or "")
+    ways = [route for route in routes if route.is_default and route.link != spec.host_link]
+    way = next((route for route in ways if spec.uplink in {None, route.link}), None)
+    uplink = spec.uplink or (way.link if way else None)
+    return Outside(
+        unsound=tuple(enter.sound(spec.name)),
+        addresses=tuple(proc_net.addresses(_text(PROC_NET / "fib_trie") or "")),
+        uplink=uplink,
+        router=way.gateway if way else None,
+        mtus={link: mtu for link in (spec.host_link, uplink) if link and (mtu := _mtu(link))},
+        files={path: _text(Path(path)) for path in _file_paths(spec)},
+    )
+
+
+def link_problems(spec: NamespaceSpec, seen: Outside) -> list[str]:
+    """Return what is wrong with the host's end, one phrase a problem. Pure."""
+    problems = list(seen.unsound)
+    if str(spec.subnet[1]) not in seen.addresses:
+        problems.append(f"{spec.host_link} has no address {spec.subnet[1]}")
+    if seen.uplink is None:
+        problems.append("the host has no IPv4 default route")
+    elif seen.mtus.get(spec.host_link) != seen.mtus.get(seen.uplink):
+        problems.append(
+            f"MTU {seen.mtus.get(spec.host_link)} of {spec.host_link} is not the"
+            f" {seen.mtus.get(seen.uplink)} of {seen.uplink}"
+        )
+    return problems
+
+
+def resolver_problems(spec: NamespaceSpec, seen: Outside) -> list[str]:
+    """Return what is wrong with the files that name lookups inside depend on. Pure; somebody else's file is right."""
+    chosen = resolver.choose(spec, (seen.files.get(path) for path in resolver.SOURCES), seen.router)
+    host = seen.files.get(resolver.NSSWITCH)
+    wanted = {f"{spec.etc}/resolv.conf": resolver.resolv_conf(chosen, spec.name)}
+    if host is not None:
+        wanted[f"{spec.etc}/nsswitch.conf"] = resolver.nsswitch_conf(host, spec.name)
+    return [
+        f"{path} is missing" if found is None else f"{path} is not what this host's resolver asks for"
+        for path, text in wanted.items()
+        if (found := seen.files.get(path)) is None or (resolver.is_ours(found) and found != text)
+    ]
+
+
+def table(spec: NamespaceSpec) -> Table:
+    """Return the state of our firewall table; only root may look."""
+    try:
+        listing = firewall.listing(spec.table)
+        loaded = journal.load(spec.name).table
+    except (NetnsError, OSError, subprocess.SubprocessError) as error:
+        return Table(f"our rules cannot be looked at: {error}")
+    if listing is None:
+        return Table(f"the table inet {spec.table} is not loaded")
+    changed = None if ruleset.digest(listing) == loaded else f"the table inet {spec.table} was changed since set-up"
+    counters = [entry["counter"] for entry in listing if "counter" in entry]
+    return Table(changed, {counter["name"]: counter["packets"] for counter in counters})
+
+
+def _file_paths(spec: NamespaceSpec) -> tuple[str, ...]:
+    return (*resolver.SOURCES, resolver.NSSWITCH, f"{spec.etc}/resolv.conf", f"{spec.etc}/nsswitch.conf")
+
+
+def _mtu(link: str) -> int:
+    return int(_text(SYS_NET / link / "mtu") or 0)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None

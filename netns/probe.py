@@ -1,0 +1,100 @@
+"""Prove it from inside: `python -P -m netns.probe NAME HOST…` looks around where it runs and prints `Findings` as JSON.
+
+It needs no privilege and judges nothing. Every step of the network runs beside the others and has a deadline, so that
+a dead line costs as much time as one step.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netns import name_query, proc_net, reach
+from netns.findings import Findings, InnerLink, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+PROC_NET = Path("/proc/self/net")
+IPV6_CONF = Path("/proc/sys/net/ipv6/conf")
+# As many steps as there can be: three name servers, the gateway, IPv6 and some hosts.
+_AT_ONCE = 16
+# From linux/sockios.h and linux/if.h.
+_GET_FLAGS, _GET_MTU, _IFF_UP = 0x8913, 0x8921, 1
+
+
+def look(name: str, hosts: Sequence[str]) -> Findings:
+    """Return what there is and who answers: `name` is asked of each name server, each host is connected to."""
+    routes = proc_net.routes(_text(PROC_NET / "route"))
+    gateway = next((route.gateway for route in routes if route.is_default), None)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        pinged = pool.submit(reach.ping, gateway) if gateway else None
+        servers = pool.map(lambda server: name_query.ask(server, name), name_servers(_text(RESOLV_CONF)))
+        connected = pool.map(reach.connect, hosts)
+        return Findings(
+            links=tuple(_links()),
+            addresses=tuple(proc_net.addresses(_text(PROC_NET / "fib_trie"))),
+            routes=tuple(routes),
+            ipv6_addresses=tuple(proc_net.ipv6_addresses(_text(PROC_NET / "if_inet6"))),
+            ipv6_routes=tuple(proc_net.ipv6_routes(_text(PROC_NET / "ipv6_route"))),
+            ipv6_open=tuple(_ipv6_open()),
+            ipv6=reach.ipv6(),
+            gateway=pinged.result() if pinged else None,
+            servers=tuple(servers),
+            hosts=tuple(connected),
+        )
+
+
+def name_servers(resolv_conf: str) -> list[str]:
+    """Return the servers of a resolv.conf(5) text, in order; of those, the C library asks three."""
+    lines = (line.split() for line in resolv_conf.splitlines())
+    return [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file; a kernel without IPv6 has no file for it."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _links() -> list[InnerLink]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        names = [name for _, name in socket.if_nameindex()]
+        return [
+            InnerLink(name, bool(_ask(asker, _GET_FLAGS, name, "H") & _IFF_UP), _ask(asker, _GET_MTU, name, "i"))
+            for name in names
+        ]
+
+
+def _ask(asker: socket.socket, request: int, name: str, kind: str) -> int:
+    """Return a number of a `struct ifreq` (netdevice(7)); 0 for a link that has just gone."""
+    try:
+        told = fcntl.ioctl(asker, request, struct.pack("16s24x", name.encode()))
+    except OSError:
+        return 0
+    value: int = struct.unpack_from(kind, told, 16)[0]
+    return value
+
+
+def _ipv6_open() -> list[str]:
+    if not IPV6_CONF.is_dir():
+        return []
+    return sorted(path.name for path in IPV6_CONF.iterdir() if _text(path / "disable_ipv6").strip() == "0")
+
+
+def main() -> None:
+    """Look, and print what was found."""
+    name, *hosts = sys.argv[1:]
+    sys.stdout.buffer.write(encode(look(name, hosts)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The street of `street` with an ISP that answers: a name server and a TCP port, for what asks from inside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+from street import SPEEDMON, Street
+
+from monitor.check.line import Line
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
+NAME_SERVER = "203.0.113.53"
+HOST = "203.0.113.1:443"
+DATABASE = "sqlite:////run/store/speedmon.db"
+# One process: names over UDP in a thread of its own, and a port that takes every caller.
+SERVERS = f"""
+import dns.name, dns.rdatatype, socket, threading
+from netns.lab import name_server
+zone = {{dns.name.from_text("www.speedtest.net"): {{dns.rdatatype.A: "203.0.113.80"}}}}
+asked = name_server.bound("{NAME_SERVER}")
+taken = socket.create_server(("203.0.113.1", 443))
+
+def answer():
+    while True:
+        query, sender = asked.recvfrom(4096)
+        asked.sendto(name_server.answer(query, zone), sender)
+
+threading.Thread(target=answer, daemon=True).start()
+print("ready", flush=True)
+while True:
+    taken.accept()[0].close()
+"""
+SETTINGS = {"PATH": os.environ["PATH"], "SPEEDMON_DATABASE_URL": DATABASE, "SPEEDMON_CHECK__HOSTS": HOST}
+
+
+class ServedStreet(Street):
+    """The home host on a street whose ISP answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shell(f"ip -n isp address add {NAME_SERVER}/24 dev far; mkdir -m 1777 /run/store")
+        self._servers = self.popen(
+            ["ip", "netns", "exec", "isp", sys.executable, "-c", SERVERS], stdout=subprocess.PIPE
+        )
+        assert self._servers.stdout is not None
+        assert self._servers.stdout.readline() == "ready\n"
+
+    def close(self) -> None:
+        """End the servers, then the street."""
+        with self._servers:
+            self._servers.kill()
+        super().close()
+
+    def set_up(self, *arguments: str) -> None:
+        """Set up without the launcher, unless told otherwise."""
+        self.speedmon("setup-netns", *(arguments or ("--no-launcher",)))
+
+    def check(self, *arguments: str, user: str | None = None, **settings: str) -> CompletedProcess[str]:
+        """Run `speedmon check`, which asks nobody but the ISP; settings are named as in the environment."""
+        environ = SETTINGS | {f"SPEEDMON_{key}": value for key, value in settings.items()}
+        return self.run([SPEEDMON, "check", *arguments], check=False, user=user, env=environ)
+
+    def lines(self, *, user: str | None = None, **settings: str) -> tuple[int, dict[str, Line]]:
+        """Return the exit code and the lines of `speedmon check --json` by name."""
+        done = self.check("--json", user=user, **settings)
+        assert done.stderr == ""
+        return done.returncode, {line.name: line for line in msgspec.json.decode(done.stdout, type=list[Line])}

@@ -229,7 +229,7 @@ def _(step: steps.DeleteTable, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.WriteFile, _kernel: Kernel) -> None:
     target = Path(step.path)
-    fresh = target.with_name(f".{target.name}.speedmon")
+    fresh = Path(steps.beside(step.path))
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, step.mode), "w") as file:
         file.write(step.content)

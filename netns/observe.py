@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import ipaddress
+import os
 from pathlib import Path
 from socket import AF_INET
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from netns import firewall, launcher, resolver, ruleset, tuning
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
-from netns.model import GROUP, LAST_GROUP, STATE_DIRECTORIES, Handle, Launcher, Link, Observed, Uplink
+from netns.model import GROUP, LAST_GROUP, Handle, Launcher, Link, Observed, Uplink
 from netns.plan import ALL_FORWARDING, IPV6_SWITCH, PING
+from netns.steps import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +56,7 @@ def observe(spec: NamespaceSpec, kernel: Kernel) -> Observed:
         untuned=_untuned(spec.name, handle),
         table=None if listing is None else ruleset.digest(listing),
         files={path: _text(path) for path in _file_paths(spec)},
-        directories=frozenset(path for path in (*spec.directories, *STATE_DIRECTORIES) if Path(path).is_dir()),
+        directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
         handles_mounted=_is_mount(NETNS_ROOT),
         networks=(*_routes(host, spec), *((address.network, where) for address, where in addresses)),
         addresses=frozenset(str(address.ip) for address, _ in addresses),
@@ -165,7 +167,7 @@ def _untuned(name: str, handle: Handle) -> tuple[str, ...]:
 
 
 def _file_paths(spec: NamespaceSpec) -> tuple[str, ...]:
-    return (*resolver.SOURCES, resolver.NSSWITCH, f"{spec.etc}/resolv.conf", f"{spec.etc}/nsswitch.conf")
+    return (*resolver.SOURCES, resolver.NSSWITCH, *spec.etc_files, *map(beside, spec.etc_files))
 
 
 def _last_group(gid_map: str) -> int:
@@ -205,6 +207,7 @@ def _launcher(spec: NamespaceSpec) -> Launcher:
     group = next((entry for entry in grp.getgrall() if entry.gr_name == GROUP), None)
     return Launcher(
         present=state.present,
+        half=os.path.lexists(beside(spec.launcher_path)),
         ours=state.ours,
         sound=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
         compiler=launcher.find_compiler() is not None,

@@ -29,12 +29,16 @@ PING = "net/ipv4/ping_group_range"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in order, the journal to keep while they are done and that for afterwards, and notes for the user."""
+    """Steps in order, the journal to keep while they are done and that for afterwards, and notes for the user.
+
+    `uplink` is the one that a set-up uses.
+    """
 
     steps: tuple[Step, ...]
     journal: Journal
     settled: Journal
     notes: tuple[str, ...] = ()
+    uplink: Uplink | None = None
 
 
 def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[Journal, ...] = ()) -> Plan:
@@ -60,7 +64,7 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
         *_launcher(spec, seen),
     )
     during = _journal_during(ordered, seen, journal, ruleset.digest(commands))
-    return Plan(ordered, during, claims.settled(during, _forward(uplink.link)), _notes(spec, seen))
+    return Plan(ordered, during, claims.settled(during, _forward(uplink.link)), _notes(spec, seen), uplink)
 
 
 def teardown(

@@ -19,15 +19,15 @@ from netns.steps import beside
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pyroute2 import IPRoute
-
-    from netns.apply import Kernel
+    from netns.kernel import Kernel
     from netns.model import NamespaceSpec
 
 PROC_SYS = Path("/proc/sys")
 MAIN_TABLE = 254
 UP = 1  # IFF_UP of linux/if.h
 UNICAST = 1  # RTN_UNICAST of linux/rtnetlink.h
+# An address of the internet that nobody routes specially (a.root-servers.net); nothing is sent there.
+SOMEWHERE = "198.41.0.4"
 
 
 def observe(spec: NamespaceSpec, kernel: Kernel) -> Observed:
@@ -39,26 +39,28 @@ def observe(spec: NamespaceSpec, kernel: Kernel) -> Observed:
     """
     handle = _handle(spec.name)
     host = kernel.socket(None)
-    uplink = _uplink(spec, host)
-    inner = kernel.socket(spec.name) if handle is Handle.LIVE else None
-    inner_link = _link(inner, spec.inner_link)
+    uplink = _uplink(spec, kernel)
+    live = handle is Handle.LIVE
+    inner_link = _link(kernel, spec.inner_link, spec.name) if live else None
+    host_link = _link(kernel, spec.host_link)
+    ours = host_link.index if host_link else None
     listing = firewall.listing(spec.table)
-    addresses = list(_addresses(host, spec))
+    addresses = list(_addresses(host, ours))
     return Observed(
         boot_id=(PROC_SYS / "kernel/random/boot_id").read_text().strip(),
         uplink=uplink,
         handle=handle,
-        host_link=_link(host, spec.host_link),
+        host_link=host_link,
         inner_link=inner_link,
-        loopback_up=(_link(inner, "lo") or _NOTHING).up,
-        default_routes=_default_routes(inner),
+        loopback_up=live and (_link(kernel, "lo", spec.name) or _NOTHING).up,
+        default_routes=_default_routes(kernel.socket(spec.name)) if live else (),
         sysctls=_sysctls(spec, uplink, handle, inner_link),
         untuned=_untuned(spec.name, handle),
         table=None if listing is None else ruleset.digest(listing),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
         handles_mounted=_is_mount(NETNS_ROOT),
-        networks=(*_routes(host, spec), *((address.network, where) for address, where in addresses)),
+        networks=(*_routes(host, ours), *((address.network, where) for address, where in addresses)),
         addresses=frozenset(str(address.ip) for address, _ in addresses),
         launcher=_launcher(spec),
         last_group=_last_group(Path("/proc/self/gid_map").read_text()),
@@ -80,56 +82,57 @@ def _is_mount(path: Path) -> bool:
     return any(mount.split()[4] == str(path) for mount in mounts)
 
 
-def _uplink(spec: NamespaceSpec, host: IPRoute) -> Uplink | None:
-    routes = sorted(_via_default(host), key=lambda route: route.get("priority") or 0)
-    if spec.uplink is not None:
-        link = _link(host, spec.uplink)
-        routers = (route.get("gateway") for route in routes if link and route.get("oif") == link.index)
-        return None if link is None else Uplink(spec.uplink, link.mtu, next(routers, None))
-    for route in routes:
-        name, mtu = _name_and_mtu(host, route.get("oif"))
-        if name and name != spec.host_link:
-            return Uplink(name, mtu, route.get("gateway"))
-    return None
+def _uplink(spec: NamespaceSpec, kernel: Kernel) -> Uplink | None:
+    if spec.uplink is None:
+        return _way_out(kernel)
+    link = _link(kernel, spec.uplink)
+    return None if link is None else Uplink(spec.uplink, link.mtu, _router(kernel.socket(None), link.index))
 
 
-def _via_default(host: IPRoute) -> Iterator[dict[str, Any]]:
-    """Yield the IPv4 default routes of the main table; one with several next hops yields each of them."""
-    for route in host.get_default_routes(family=AF_INET, table=MAIN_TABLE):
-        if route["type"] != UNICAST:
-            continue
-        for hop in route.get("multipath") or [route]:
-            yield {"priority": route.get("priority"), "oif": hop.get("oif"), "gateway": hop.get("gateway")}
-
-
-def _name_and_mtu(host: IPRoute, index: int | None) -> tuple[str | None, int]:
-    found = list(host.get_links(index)) if index else []
-    return (found[0].get("ifname"), found[0].get("mtu")) if found else (None, 0)
-
-
-def _link(socket: IPRoute | None, name: str) -> Link | None:
-    if socket is None:
+def _way_out(kernel: Kernel) -> Uplink | None:
+    """Ask the kernel, which knows rules, metrics, several next hops and the halves of the internet that VPNs route."""
+    way = kernel.way_to(SOMEWHERE)
+    if way is None:
         return None
-    for index in socket.link_lookup(ifname=name):
-        found = socket.get_links(index)[0]
-        return Link(
-            index=index,
-            kind=found.get(("linkinfo", "kind")),
-            up=bool(found["flags"] & UP),
-            mtu=found.get("mtu"),
-            peer_index=found.get("link"),
-            alias=found.get("ifalias"),
-            addresses=frozenset(
-                f"{address.get('address')}/{address['prefixlen']}"
-                for address in socket.get_addr(family=AF_INET, index=index)
-            ),
-        )
-    return None
+    index, router = way
+    link = kernel.socket(None).get_links(index)[0]
+    return Uplink(link.get("ifname"), link.get("mtu"), router)
 
 
-def _default_routes(inner: IPRoute | None) -> tuple[tuple[str | None, int | None], ...]:
-    if inner is None:
-        return ()
+def _router(host: Any, index: int) -> str | None:
+    """Return the router of a default route over a link: the main table's of lowest metric, else any table's."""
+    routes = sorted(_via_default(host), key=lambda route: (route["table"] != MAIN_TABLE, route["priority"] or 0))
+    return next((route["gateway"] for route in routes if route["oif"] == index), None)
+
+
+def _via_default(host: Any) -> Iterator[dict[str, Any]]:
+    """Yield the IPv4 default routes of all tables; one with several next hops yields each of them."""
+    for route in host.get_default_routes(family=AF_INET, table=None):
+        where = {"table": route.get("table"), "priority": route.get("priority")}
+        for hop in route.get("multipath") or [route]:
+            yield {**where, "oif": hop.get("oif"), "gateway": hop.get("gateway")}
+
+
+def _link(kernel: Kernel, name: str, netns: str | None = None) -> Link | None:
+    index = kernel.find(name, netns)
+    if index is None:
+        return None
+    found = kernel.socket(netns).get_links(index)[0]
+    return Link(
+        index=index,
+        kind=found.get(("linkinfo", "kind")),
+        up=bool(found["flags"] & UP),
+        mtu=found.get("mtu"),
+        peer_index=found.get("link"),
+        alias=found.get("ifalias"),
+        addresses=frozenset(
+            f"{address.get('address')}/{address['prefixlen']}"
+            for address in kernel.socket(netns).get_addr(family=AF_INET, index=index)
+        ),
+    )
+
+
+def _default_routes(inner: Any) -> tuple[tuple[str | None, int | None], ...]:
     return tuple((route.get("gateway"), route.get("oif")) for route in inner.get_default_routes(family=AF_INET))
 
 
@@ -183,19 +186,17 @@ def _text(path: str) -> str | None:
         return None
 
 
-def _addresses(host: IPRoute, spec: NamespaceSpec) -> Iterator[tuple[ipaddress.IPv4Interface, str]]:
-    ours = host.link_lookup(ifname=spec.host_link)
+def _addresses(host: Any, ours: int | None) -> Iterator[tuple[ipaddress.IPv4Interface, str]]:
     for address in host.get_addr(family=AF_INET):
-        if address["index"] not in ours:
+        if address["index"] != ours:
             local = address.get("local") or address.get("address")
             yield ipaddress.IPv4Interface(f"{local}/{address['prefixlen']}"), f"the address {local} of the host"
 
 
-def _routes(host: IPRoute, spec: NamespaceSpec) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
-    ours = host.link_lookup(ifname=spec.host_link)
+def _routes(host: Any, ours: int | None) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
     for route in host.get_routes(family=AF_INET):
         destination = route.get("dst")
-        if destination is None or route["type"] != UNICAST or route.get("oif") in ours:
+        if destination is None or route["type"] != UNICAST or (ours and route.get("oif") == ours):
             continue
         network = ipaddress.IPv4Network(f"{destination}/{route['dst_len']}", strict=False)
         yield network, f"the host's route to {network}"

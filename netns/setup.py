@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from netns import apply, journal, plan
 from netns.errors import NotPermittedError, StepError
+from netns.kernel import Kernel
 from netns.model import Journal
 from netns.observe import observe
 
@@ -52,7 +53,7 @@ def teardown(
     _need_root("teardown-netns")
     with journal.locked():
         before = journal.load(spec.name)
-        with apply.Kernel() as kernel:
+        with Kernel() as kernel:
             others = journal.load_others(spec.name)
             planned = plan.teardown(spec, observe(spec, kernel), before, others, keep_launcher=keep_launcher)
         if dry_run:
@@ -69,7 +70,7 @@ def _need_root(command: str) -> None:
 
 
 def _plan(spec: NamespaceSpec, before: Journal) -> Plan:
-    with apply.Kernel() as kernel:
+    with Kernel() as kernel:
         return plan.setup(spec, observe(spec, kernel), before, journal.load_others(spec.name))
 
 
@@ -97,7 +98,7 @@ def _keep(name: str, account: Journal) -> None:
 
 def _verify(spec: NamespaceSpec, planned: Plan) -> None:
     """Look again: note what nft made of our rules, and make sure that nothing is left to do."""
-    with apply.Kernel() as kernel:
+    with Kernel() as kernel:
         seen = observe(spec, kernel)
     kept = dataclasses.replace(planned.settled, table=seen.table)
     journal.save(spec.name, kept)

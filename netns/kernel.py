@@ -69,18 +69,3 @@ class Kernel:
                 return socket.if_nametoindex(link)
         except OSError:
             raise OSError(f"no interface {link}" + (f" in {netns}" if netns else "")) from None
-
-    def find(self, link: str, netns: str | None) -> int | None:
-        """Return the index of a link, None where there is none."""
-        try:
-            return self.index(link, netns)
-        except OSError:
-            return None
-
-    def way_to(self, address: str) -> tuple[int, str | None] | None:
-        """Return the link by which the host would reach an address, and the router; None where it would not."""
-        try:
-            route = self.socket(None).route("get", dst=address)[0]
-        except NetlinkError:  # no route, or one that says no
-            return None
-        return route.get("oif"), route.get("gateway")

@@ -6,31 +6,26 @@ import grp
 import ipaddress
 import os
 from pathlib import Path
-from socket import AF_INET
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from netns import firewall, launcher, resolver, ruleset, tuning
+from netns import firewall, launcher, network, resolver, ruleset, tuning
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
-from netns.model import GROUP, LAST_GROUP, Handle, Launcher, Link, Observed, Uplink
+from netns.model import GROUP, LAST_GROUP, Handle, Launcher, Observed
+from netns.network import Network
 from netns.plan import ALL_FORWARDING, IPV6_SWITCH, PING
 from netns.steps import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from netns.kernel import Kernel
-    from netns.model import NamespaceSpec
+    from netns.model import Link, NamespaceSpec, Uplink
+    from netns.network import Address
 
 PROC_SYS = Path("/proc/sys")
-MAIN_TABLE = 254
-UP = 1  # IFF_UP of linux/if.h
-UNICAST = 1  # RTN_UNICAST of linux/rtnetlink.h
-# An address of the internet that nobody routes specially (a.root-servers.net); nothing is sent there.
-SOMEWHERE = "198.41.0.4"
 
 
-def observe(spec: NamespaceSpec, kernel: Kernel) -> Observed:
+def observe(spec: NamespaceSpec) -> Observed:
     """Return what is there of `spec` and around it.
 
     Raises:
@@ -38,36 +33,34 @@ def observe(spec: NamespaceSpec, kernel: Kernel) -> Observed:
         StepError: nft refused to list its tables.
     """
     handle = _handle(spec.name)
-    host = kernel.socket(None)
-    uplink = _uplink(spec, kernel)
-    live = handle is Handle.LIVE
-    inner_link = _link(kernel, spec.inner_link, spec.name) if live else None
-    host_link = _link(kernel, spec.host_link)
+    host = network.read(None)
+    inside = network.read(spec.name) if handle is Handle.LIVE else _NOTHING
+    uplink = network.pinned(host, spec.uplink) if spec.uplink else network.way_out(host)
+    host_link, inner_link = host.links.get(spec.host_link), inside.links.get(spec.inner_link)
     ours = host_link.index if host_link else None
     listing = firewall.listing(spec.table)
-    addresses = list(_addresses(host, ours))
     return Observed(
         boot_id=(PROC_SYS / "kernel/random/boot_id").read_text().strip(),
         uplink=uplink,
         handle=handle,
         host_link=host_link,
         inner_link=inner_link,
-        loopback_up=live and (_link(kernel, "lo", spec.name) or _NOTHING).up,
-        default_routes=_default_routes(kernel.socket(spec.name)) if live else (),
+        loopback_up="lo" in inside.links and inside.links["lo"].up,
+        default_routes=tuple((route.router, route.index) for route in inside.default_routes()),
         sysctls=_sysctls(spec, uplink, handle, inner_link),
         untuned=_untuned(spec.name, handle),
         table=None if listing is None else ruleset.digest(listing),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
         handles_mounted=_is_mount(NETNS_ROOT),
-        networks=(*_routes(host, ours), *((address.network, where) for address, where in addresses)),
-        addresses=frozenset(str(address.ip) for address, _ in addresses),
+        networks=tuple(_networks(host, ours)),
+        addresses=frozenset(address.local for address in _foreign_addresses(host, ours)),
         launcher=_launcher(spec),
         last_group=_last_group(Path("/proc/self/gid_map").read_text()),
     )
 
 
-_NOTHING = Link(index=0, kind=None, up=False, mtu=0)
+_NOTHING = Network({}, (), ())
 
 
 def _handle(name: str) -> Handle:
@@ -80,60 +73,6 @@ def _is_mount(path: Path) -> bool:
     """Tell from the kernel's list (proc(5), mountinfo), which also has a folder that is mounted on itself."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return any(mount.split()[4] == str(path) for mount in mounts)
-
-
-def _uplink(spec: NamespaceSpec, kernel: Kernel) -> Uplink | None:
-    if spec.uplink is None:
-        return _way_out(kernel)
-    link = _link(kernel, spec.uplink)
-    return None if link is None else Uplink(spec.uplink, link.mtu, _router(kernel.socket(None), link.index))
-
-
-def _way_out(kernel: Kernel) -> Uplink | None:
-    """Ask the kernel, which knows rules, metrics, several next hops and the halves of the internet that VPNs route."""
-    way = kernel.way_to(SOMEWHERE)
-    if way is None:
-        return None
-    index, router = way
-    link = kernel.socket(None).get_links(index)[0]
-    return Uplink(link.get("ifname"), link.get("mtu"), router)
-
-
-def _router(host: Any, index: int) -> str | None:
-    """Return the router of a default route over a link: the main table's of lowest metric, else any table's."""
-    routes = sorted(_via_default(host), key=lambda route: (route["table"] != MAIN_TABLE, route["priority"] or 0))
-    return next((route["gateway"] for route in routes if route["oif"] == index), None)
-
-
-def _via_default(host: Any) -> Iterator[dict[str, Any]]:
-    """Yield the IPv4 default routes of all tables; one with several next hops yields each of them."""
-    for route in host.get_default_routes(family=AF_INET, table=None):
-        where = {"table": route.get("table"), "priority": route.get("priority")}
-        for hop in route.get("multipath") or [route]:
-            yield {**where, "oif": hop.get("oif"), "gateway": hop.get("gateway")}
-
-
-def _link(kernel: Kernel, name: str, netns: str | None = None) -> Link | None:
-    index = kernel.find(name, netns)
-    if index is None:
-        return None
-    found = kernel.socket(netns).get_links(index)[0]
-    return Link(
-        index=index,
-        kind=found.get(("linkinfo", "kind")),
-        up=bool(found["flags"] & UP),
-        mtu=found.get("mtu"),
-        peer_index=found.get("link"),
-        alias=found.get("ifalias"),
-        addresses=frozenset(
-            f"{address.get('address')}/{address['prefixlen']}"
-            for address in kernel.socket(netns).get_addr(family=AF_INET, index=index)
-        ),
-    )
-
-
-def _default_routes(inner: Any) -> tuple[tuple[str | None, int | None], ...]:
-    return tuple((route.get("gateway"), route.get("oif")) for route in inner.get_default_routes(family=AF_INET))
 
 
 def _sysctls(
@@ -186,20 +125,17 @@ def _text(path: str) -> str | None:
         return None
 
 
-def _addresses(host: Any, ours: int | None) -> Iterator[tuple[ipaddress.IPv4Interface, str]]:
-    for address in host.get_addr(family=AF_INET):
-        if address["index"] != ours:
-            local = address.get("local") or address.get("address")
-            yield ipaddress.IPv4Interface(f"{local}/{address['prefixlen']}"), f"the address {local} of the host"
+def _networks(host: Network, ours: int | None) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
+    """Yield what a subnet must not overlap, with the words for it: routes and addresses, but for those of our link."""
+    for route in host.routes:
+        if route.unicast and route.network != "0.0.0.0/0" and (ours is None or route.index != ours):
+            yield ipaddress.IPv4Network(route.network, strict=False), f"the host's route to {route.network}"
+    for address in _foreign_addresses(host, ours):
+        yield ipaddress.IPv4Interface(address.text).network, f"the address {address.local} of the host"
 
 
-def _routes(host: Any, ours: int | None) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
-    for route in host.get_routes(family=AF_INET):
-        destination = route.get("dst")
-        if destination is None or route["type"] != UNICAST or (ours and route.get("oif") == ours):
-            continue
-        network = ipaddress.IPv4Network(f"{destination}/{route['dst_len']}", strict=False)
-        yield network, f"the host's route to {network}"
+def _foreign_addresses(host: Network, ours: int | None) -> list[Address]:
+    return [address for address in host.addresses if address.index != ours]
 
 
 def _launcher(spec: NamespaceSpec) -> Launcher:

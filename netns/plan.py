@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from netns.model import Link, NamespaceSpec, Observed, Uplink
     from netns.steps import Step
 
+SHORTEST_PREFIX = 8
 ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
 IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 # Any group may open an ICMP socket, so that ping works without a capability; a new namespace allows none.
@@ -148,12 +149,18 @@ def _refuse_overlap(spec: NamespaceSpec, seen: Observed) -> None:
     where = next((where for network, where in seen.networks if _overlap(network, spec.subnet)), None)
     if where is None:
         return
-    free = next(candidate for candidate in _candidates() if not any(_overlap(n, candidate) for n, _ in seen.networks))
-    raise SpecError(f"subnet {spec.subnet} overlaps {where}; use another, such as --subnet {free}")
+    taken = [network for network, _ in seen.networks]
+    free = (
+        f", such as --subnet {subnet}"
+        for subnet in _candidates()
+        if not any(_overlap(network, subnet) for network in taken)
+    )
+    raise SpecError(f"subnet {spec.subnet} overlaps {where}; use another{next(free, '')}")
 
 
 def _overlap(network: IPv4Network, other: IPv4Network) -> bool:
-    return network.prefixlen > 0 and network.overlaps(other)
+    # Shorter prefixes than 10.0.0.0/8 are not networks but parts of a default route, as VPNs make them.
+    return network.prefixlen >= SHORTEST_PREFIX and network.overlaps(other)
 
 
 def _candidates() -> Iterator[IPv4Network]:

@@ -6,14 +6,14 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from netns import apply, journal, plan
+from netns import journal, plan
 from netns.errors import NotPermittedError, StepError
-from netns.kernel import Kernel
 from netns.model import Journal
 from netns.observe import observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from netns.model import NamespaceSpec
     from netns.plan import Plan
@@ -53,13 +53,13 @@ def teardown(
     _need_root("teardown-netns")
     with journal.locked():
         before = journal.load(spec.name)
-        with Kernel() as kernel:
-            others = journal.load_others(spec.name)
-            planned = plan.teardown(spec, observe(spec, kernel), before, others, keep_launcher=keep_launcher)
+        others = journal.load_others(spec.name)
+        planned = plan.teardown(spec, observe(spec), before, others, keep_launcher=keep_launcher)
         if dry_run:
             _tell(planned, on_step)
             return planned
-        apply.run_all(planned.steps, on_step)
+        if planned.steps:
+            _apply().run_all(planned.steps, on_step)
         _keep(spec.name, planned.settled)
     return planned
 
@@ -70,8 +70,7 @@ def _need_root(command: str) -> None:
 
 
 def _plan(spec: NamespaceSpec, before: Journal) -> Plan:
-    with Kernel() as kernel:
-        return plan.setup(spec, observe(spec, kernel), before, journal.load_others(spec.name))
+    return plan.setup(spec, observe(spec), before, journal.load_others(spec.name))
 
 
 def _tell(planned: Plan, on_step: Callable[[Step], None]) -> None:
@@ -82,11 +81,18 @@ def _tell(planned: Plan, on_step: Callable[[Step], None]) -> None:
 def _carry_out(spec: NamespaceSpec, before: Journal, planned: Plan, on_step: Callable[[Step], None]) -> None:
     journal.save(spec.name, planned.journal)
     try:
-        apply.run(planned.steps, on_step)
+        _apply().run(planned.steps, on_step)
     except Exception:
         _keep(spec.name, before)  # all was undone
         raise
     _verify(spec, planned)
+
+
+def _apply() -> ModuleType:
+    """Import what carries steps out, which is not needed where nothing is to be done."""
+    from netns import apply  # noqa: PLC0415  imports pyroute2
+
+    return apply
 
 
 def _keep(name: str, account: Journal) -> None:
@@ -98,8 +104,7 @@ def _keep(name: str, account: Journal) -> None:
 
 def _verify(spec: NamespaceSpec, planned: Plan) -> None:
     """Look again: note what nft made of our rules, and make sure that nothing is left to do."""
-    with Kernel() as kernel:
-        seen = observe(spec, kernel)
+    seen = observe(spec)
     kept = dataclasses.replace(planned.settled, table=seen.table)
     journal.save(spec.name, kept)
     left = plan.setup(spec, seen, kept, journal.load_others(spec.name)).steps

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from street import SNAPSHOT
 
-from netns import setup
+from netns import apply, setup
 from netns.model import NamespaceSpec
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from netns.steps import Step
 
+IMPORTED_ONCE = apply  # by the parent, not by each child
 CHANGES = {"os.mkdir", "os.rmdir", "os.remove", "os.rename", "os.link", "os.chmod", "os.chown", "os.setxattr"}
 CHANGES |= {"os.fork", "subprocess.Popen", "socket.sendto", "socket.sendmsg"}
 CALLS = {"mount", "umount2", "unshare"}

@@ -104,11 +104,20 @@ def main(action: str, mend: str, begin: str) -> None:
         if in_a_child(lambda: ACTIONS[mend](spec)) or in_a_child(lambda: setup.teardown(spec)):
             say(f"not mended by {mend} after a death of {action} at change {last}")
             return
-        if left := set(snapshot()) ^ set(bare):
-            say(f"left by {mend} after a death of {action} at change {last}: {sorted(left)}")
+        # What a set-up does not mend stays to the end; a teardown could have it taken away by the next one.
+        if mend == "teardown" and not _is_bare(bare, last):
             return
         last += 1
-    say(f"{last} deaths, all mended")
+    if in_a_child(lambda: setup.teardown(spec)) == 0 and _is_bare(bare, last):
+        say(f"{last} deaths, all mended")
+
+
+def _is_bare(bare: list[str], last: int) -> bool:
+    """Tell whether the machine is as it was, and what differs if it is not."""
+    left = set(snapshot()) ^ set(bare)
+    if left:
+        say(f"left after a death at change {last}: {sorted(left)}")
+    return not left
 
 
 def _dies(action: str, spec: NamespaceSpec, last: int, begin: str) -> bool:

@@ -1,4 +1,8 @@
-"""Keep the journal of what was done to this machine, and keep two set-ups from running at once."""
+"""Keep the journal of what was done to this machine, and keep two set-ups from running at once.
+
+One file a namespace, straight in a folder that every Linux has: a folder of our own could itself be left behind by a
+call that is killed before the journal says who made it.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from netns.errors import StepError
-from netns.model import STATE_DIRECTORIES, Journal
+from netns.model import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Persistent: that we made the group must be known after a reboot too.
-DIRECTORY = Path(STATE_DIRECTORIES[-1])
+DIRECTORY = Path("/var/lib")
+PREFIX = "speedmon-netns-"
 LOCK = Path("/run/speedmon-netns.lock")
 
 
@@ -27,11 +32,28 @@ def load(name: str, directory: Path = DIRECTORY) -> Journal:
     Raises:
         StepError: the file is damaged; the message says what to do.
     """
-    file = directory / f"{name}.json"
+    return _read(_file(name, directory)) or Journal()
+
+
+def load_others(name: str, directory: Path = DIRECTORY) -> tuple[Journal, ...]:
+    """Return the journals of all namespaces but `name`.
+
+    Raises:
+        StepError: as for `load`.
+    """
+    files = sorted(set(directory.glob(f"{PREFIX}*.json")) - {_file(name, directory)})
+    return tuple(journal for journal in map(_read, files) if journal is not None)
+
+
+def _file(name: str, directory: Path) -> Path:
+    return directory / f"{PREFIX}{name}.json"
+
+
+def _read(file: Path) -> Journal | None:
     try:
         return msgspec.json.decode(file.read_bytes(), type=Journal)
     except FileNotFoundError:
-        return Journal()
+        return None
     except msgspec.DecodeError as error:
         raise StepError(f"{file} is damaged ({error}); remove it, then run teardown-netns and setup-netns") from error
 
@@ -39,20 +61,24 @@ def load(name: str, directory: Path = DIRECTORY) -> Journal:
 def save(name: str, journal: Journal, directory: Path = DIRECTORY) -> None:
     """Write the journal, durably: it must survive what it describes."""
     directory.mkdir(parents=True, exist_ok=True)
-    fresh = directory / f".{name}.json"
-    with fresh.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(journal)))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(directory / f"{name}.json")
+    file = _file(name, directory)
+    fresh = _fresh(file)
+    with fresh.open("wb") as text:
+        text.write(msgspec.json.format(msgspec.json.encode(journal)))
+        text.flush()
+        os.fsync(text.fileno())
+    fresh.replace(file)
 
 
-def remove(name: str, made: tuple[str, ...], directory: Path = DIRECTORY) -> None:
-    """Remove the journal, and those of its folders that we made, when that leaves them empty."""
-    (directory / f"{name}.json").unlink(missing_ok=True)
-    for path in (directory, directory.parent):
-        if str(path) in made and path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
+def remove(name: str, directory: Path = DIRECTORY) -> None:
+    """Remove the journal, and what a call that was killed while it wrote has left of it."""
+    file = _file(name, directory)
+    _fresh(file).unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
+
+
+def _fresh(file: Path) -> Path:
+    return file.with_name(f".{file.name}")
 
 
 @contextlib.contextmanager

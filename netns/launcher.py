@@ -5,12 +5,10 @@ Recognised by `netns.marker`, built by `netns.compiler`; its group is `netns.gro
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import grp
 import os
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from netns import marker
 from netns.compiler import build, find_compiler, source_digest
 from netns.errors import ForeignStateError, NotPermittedError, StepError
 from netns.group import add_member, ensure_group, remove_group
+from netns.steps import beside
 
 __all__ = [
     "LauncherState",
@@ -86,6 +85,7 @@ def place(name: str, group: str, path: Path) -> None:
 
 def remove(path: Path) -> bool:
     """Remove the launcher; return whether there was one. A file that is not ours stays."""
+    Path(beside(str(path))).unlink(missing_ok=True)
     if not _is_ours(path):
         return False
     path.unlink(missing_ok=True)
@@ -121,7 +121,9 @@ def _install(program: bytes, path: Path, group: str) -> None:
     group_id = _group_id(group)
     if group_id is None:
         raise StepError(f"there is no group {group} to give {path} to")
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    fresh = Path(beside(str(path)))
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor has no Path
             file.write(program)
@@ -129,10 +131,9 @@ def _install(program: bytes, path: Path, group: str) -> None:
             os.fchmod(descriptor, MODE)
             os.setxattr(descriptor, marker.XATTR, marker.CAPABILITY)
             os.fsync(descriptor)
-        Path(beside).rename(path)
+        fresh.rename(path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(beside).unlink()
+        fresh.unlink(missing_ok=True)
         raise
 
 

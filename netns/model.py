@@ -18,8 +18,6 @@ NAME = re.compile(r"[a-z][a-z0-9]{0,9}")
 GROUP = "speedmon"
 # The highest group id that ping_group_range takes; a user namespace has fewer.
 LAST_GROUP = 2_147_483_647
-# Where the journal lies, parents first.
-STATE_DIRECTORIES = ("/var/lib/speedmon", "/var/lib/speedmon/netns")
 SUBNET = ipaddress.IPv4Network("192.168.200.0/24")
 # The longest prefix that still holds a gateway and an address.
 LONGEST_PREFIX = 30
@@ -65,6 +63,11 @@ class NamespaceSpec:
     def etc(self) -> str:
         """The folder whose files are shown over /etc inside; iproute2's convention."""
         return f"/etc/netns/{self.name}"
+
+    @property
+    def etc_files(self) -> tuple[str, str]:
+        """The files that set-up writes there."""
+        return f"{self.etc}/resolv.conf", f"{self.etc}/nsswitch.conf"
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -159,9 +162,13 @@ class Handle(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """The launcher and its group as found. `sound`: current, root-owned, right mode and capability."""
+    """The launcher and its group as found. `sound`: current, root-owned, right mode and capability.
+
+    `half`: an installation that was killed left its new file beside the launcher.
+    """
 
     present: bool = False
+    half: bool = False
     ours: bool = False
     sound: bool = False
     compiler: bool = True

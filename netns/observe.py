@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import grp
 import ipaddress
+import os
 from pathlib import Path
-from socket import AF_INET
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from netns import firewall, launcher, resolver, ruleset, tuning
+from netns import firewall, launcher, network, resolver, ruleset, tuning
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
-from netns.model import GROUP, LAST_GROUP, STATE_DIRECTORIES, Handle, Launcher, Link, Observed, Uplink
+from netns.model import GROUP, LAST_GROUP, Handle, Launcher, Observed
+from netns.network import Network
 from netns.plan import ALL_FORWARDING, IPV6_SWITCH, PING
+from netns.steps import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pyroute2 import IPRoute
-
-    from netns.apply import Kernel
-    from netns.model import NamespaceSpec
+    from netns.model import Link, NamespaceSpec, Uplink
+    from netns.network import Address
 
 PROC_SYS = Path("/proc/sys")
-MAIN_TABLE = 254
-UP = 1  # IFF_UP of linux/if.h
-UNICAST = 1  # RTN_UNICAST of linux/rtnetlink.h
 
 
-def observe(spec: NamespaceSpec, kernel: Kernel) -> Observed:
+def observe(spec: NamespaceSpec) -> Observed:
     """Return what is there of `spec` and around it.
 
     Raises:
@@ -36,34 +33,34 @@ def observe(spec: NamespaceSpec, kernel: Kernel) -> Observed:
         StepError: nft refused to list its tables.
     """
     handle = _handle(spec.name)
-    host = kernel.socket(None)
-    uplink = _uplink(spec, host)
-    inner = kernel.socket(spec.name) if handle is Handle.LIVE else None
-    inner_link = _link(inner, spec.inner_link)
+    host = network.read(None)
+    inside = network.read(spec.name) if handle is Handle.LIVE else _NOTHING
+    uplink = network.pinned(host, spec.uplink) if spec.uplink else network.way_out(host)
+    host_link, inner_link = host.links.get(spec.host_link), inside.links.get(spec.inner_link)
+    ours = host_link.index if host_link else None
     listing = firewall.listing(spec.table)
-    addresses = list(_addresses(host, spec))
     return Observed(
         boot_id=(PROC_SYS / "kernel/random/boot_id").read_text().strip(),
         uplink=uplink,
         handle=handle,
-        host_link=_link(host, spec.host_link),
+        host_link=host_link,
         inner_link=inner_link,
-        loopback_up=(_link(inner, "lo") or _NOTHING).up,
-        default_routes=_default_routes(inner),
+        loopback_up="lo" in inside.links and inside.links["lo"].up,
+        default_routes=tuple((route.router, route.index) for route in inside.default_routes()),
         sysctls=_sysctls(spec, uplink, handle, inner_link),
         untuned=_untuned(spec.name, handle),
         table=None if listing is None else ruleset.digest(listing),
         files={path: _text(path) for path in _file_paths(spec)},
-        directories=frozenset(path for path in (*spec.directories, *STATE_DIRECTORIES) if Path(path).is_dir()),
+        directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
         handles_mounted=_is_mount(NETNS_ROOT),
-        networks=(*_routes(host, spec), *((address.network, where) for address, where in addresses)),
-        addresses=frozenset(str(address.ip) for address, _ in addresses),
+        networks=tuple(_networks(host, ours)),
+        addresses=frozenset(address.local for address in _foreign_addresses(host, ours)),
         launcher=_launcher(spec),
         last_group=_last_group(Path("/proc/self/gid_map").read_text()),
     )
 
 
-_NOTHING = Link(index=0, kind=None, up=False, mtu=0)
+_NOTHING = Network({}, (), ())
 
 
 def _handle(name: str) -> Handle:
@@ -76,59 +73,6 @@ def _is_mount(path: Path) -> bool:
     """Tell from the kernel's list (proc(5), mountinfo), which also has a folder that is mounted on itself."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return any(mount.split()[4] == str(path) for mount in mounts)
-
-
-def _uplink(spec: NamespaceSpec, host: IPRoute) -> Uplink | None:
-    routes = sorted(_via_default(host), key=lambda route: route.get("priority") or 0)
-    if spec.uplink is not None:
-        link = _link(host, spec.uplink)
-        routers = (route.get("gateway") for route in routes if link and route.get("oif") == link.index)
-        return None if link is None else Uplink(spec.uplink, link.mtu, next(routers, None))
-    for route in routes:
-        name, mtu = _name_and_mtu(host, route.get("oif"))
-        if name and name != spec.host_link:
-            return Uplink(name, mtu, route.get("gateway"))
-    return None
-
-
-def _via_default(host: IPRoute) -> Iterator[dict[str, Any]]:
-    """Yield the IPv4 default routes of the main table; one with several next hops yields each of them."""
-    for route in host.get_default_routes(family=AF_INET, table=MAIN_TABLE):
-        if route["type"] != UNICAST:
-            continue
-        for hop in route.get("multipath") or [route]:
-            yield {"priority": route.get("priority"), "oif": hop.get("oif"), "gateway": hop.get("gateway")}
-
-
-def _name_and_mtu(host: IPRoute, index: int | None) -> tuple[str | None, int]:
-    found = list(host.get_links(index)) if index else []
-    return (found[0].get("ifname"), found[0].get("mtu")) if found else (None, 0)
-
-
-def _link(socket: IPRoute | None, name: str) -> Link | None:
-    if socket is None:
-        return None
-    for index in socket.link_lookup(ifname=name):
-        found = socket.get_links(index)[0]
-        return Link(
-            index=index,
-            kind=found.get(("linkinfo", "kind")),
-            up=bool(found["flags"] & UP),
-            mtu=found.get("mtu"),
-            peer_index=found.get("link"),
-            alias=found.get("ifalias"),
-            addresses=frozenset(
-                f"{address.get('address')}/{address['prefixlen']}"
-                for address in socket.get_addr(family=AF_INET, index=index)
-            ),
-        )
-    return None
-
-
-def _default_routes(inner: IPRoute | None) -> tuple[tuple[str | None, int | None], ...]:
-    if inner is None:
-        return ()
-    return tuple((route.get("gateway"), route.get("oif")) for route in inner.get_default_routes(family=AF_INET))
 
 
 def _sysctls(
@@ -165,7 +109,7 @@ def _untuned(name: str, handle: Handle) -> tuple[str, ...]:
 
 
 def _file_paths(spec: NamespaceSpec) -> tuple[str, ...]:
-    return (*resolver.SOURCES, resolver.NSSWITCH, f"{spec.etc}/resolv.conf", f"{spec.etc}/nsswitch.conf")
+    return (*resolver.SOURCES, resolver.NSSWITCH, *spec.etc_files, *map(beside, spec.etc_files))
 
 
 def _last_group(gid_map: str) -> int:
@@ -181,22 +125,17 @@ def _text(path: str) -> str | None:
         return None
 
 
-def _addresses(host: IPRoute, spec: NamespaceSpec) -> Iterator[tuple[ipaddress.IPv4Interface, str]]:
-    ours = host.link_lookup(ifname=spec.host_link)
-    for address in host.get_addr(family=AF_INET):
-        if address["index"] not in ours:
-            local = address.get("local") or address.get("address")
-            yield ipaddress.IPv4Interface(f"{local}/{address['prefixlen']}"), f"the address {local} of the host"
+def _networks(host: Network, ours: int | None) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
+    """Yield what a subnet must not overlap, with the words for it: routes and addresses, but for those of our link."""
+    for route in host.routes:
+        if route.unicast and route.network != "0.0.0.0/0" and (ours is None or route.index != ours):
+            yield ipaddress.IPv4Network(route.network, strict=False), f"the host's route to {route.network}"
+    for address in _foreign_addresses(host, ours):
+        yield ipaddress.IPv4Interface(address.text).network, f"the address {address.local} of the host"
 
 
-def _routes(host: IPRoute, spec: NamespaceSpec) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
-    ours = host.link_lookup(ifname=spec.host_link)
-    for route in host.get_routes(family=AF_INET):
-        destination = route.get("dst")
-        if destination is None or route["type"] != UNICAST or route.get("oif") in ours:
-            continue
-        network = ipaddress.IPv4Network(f"{destination}/{route['dst_len']}", strict=False)
-        yield network, f"the host's route to {network}"
+def _foreign_addresses(host: Network, ours: int | None) -> list[Address]:
+    return [address for address in host.addresses if address.index != ours]
 
 
 def _launcher(spec: NamespaceSpec) -> Launcher:
@@ -205,6 +144,7 @@ def _launcher(spec: NamespaceSpec) -> Launcher:
     group = next((entry for entry in grp.getgrall() if entry.gr_name == GROUP), None)
     return Launcher(
         present=state.present,
+        half=os.path.lexists(beside(spec.launcher_path)),
         ours=state.ours,
         sound=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
         compiler=launcher.find_compiler() is not None,

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from netns import resolver, ruleset, steps
+from netns import claims, resolver, ruleset, steps
 from netns.errors import ForeignStateError, NoUplinkError, SpecError
-from netns.model import GROUP, STATE_DIRECTORIES, Handle, Journal
+from netns.model import GROUP, Handle, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from netns.model import Link, NamespaceSpec, Observed, Uplink
     from netns.steps import Step
 
+SHORTEST_PREFIX = 8
 ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
 IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 # Any group may open an ICMP socket, so that ping works without a capability; a new namespace allows none.
@@ -29,15 +30,20 @@ PING = "net/ipv4/ping_group_range"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in order, the journal to keep once they are done, and notes for the user."""
+    """Steps in order, the journal to keep while they are done and that for afterwards, and notes for the user.
+
+    `uplink` is the one that a set-up uses.
+    """
 
     steps: tuple[Step, ...]
     journal: Journal
+    settled: Journal
     notes: tuple[str, ...] = ()
+    uplink: Uplink | None = None
 
 
-def setup(spec: NamespaceSpec, seen: Observed, journal: Journal) -> Plan:
-    """Plan what is missing for `spec`.
+def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[Journal, ...] = ()) -> Plan:
+    """Plan what is missing for `spec`, beside other namespaces of ours, whose journals are `others`.
 
     Raises:
         NoUplinkError: the host has no IPv4 default route.
@@ -45,7 +51,8 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal) -> Plan:
         SpecError: the subnet overlaps a network of the host.
     """
     uplink = _need_uplink(spec, seen)
-    journal = _of_this_boot(journal, seen)
+    theirs = claims.merged(_of_this_boot(other, seen) for other in others)
+    journal = claims.inherit(_of_this_boot(journal, seen), theirs, spec, _forward(uplink.link))
     _refuse_foreign(spec, seen, journal)
     _refuse_overlap(spec, seen)
     rules, commands = _rules(spec, seen, journal, uplink)
@@ -53,38 +60,44 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal) -> Plan:
         *_namespace(spec, seen),
         *_links(spec, seen, uplink),
         *_table(seen, journal, rules, commands),
-        *_forwarding(spec, seen, journal, uplink),
+        *_forwarding(spec, seen, claims.unshared(journal, theirs), uplink),
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),
     )
-    return Plan(ordered, _journal_after(ordered, seen, journal, ruleset.digest(commands)), _notes(spec, seen))
+    during = _journal_during(ordered, seen, journal, ruleset.digest(commands))
+    return Plan(ordered, during, claims.settled(during, _forward(uplink.link)), _notes(spec, seen), uplink)
 
 
-def teardown(spec: NamespaceSpec, seen: Observed, journal: Journal, *, keep_launcher: bool = False) -> Plan:
+def teardown(
+    spec: NamespaceSpec,
+    seen: Observed,
+    journal: Journal,
+    others: tuple[Journal, ...] = (),
+    *,
+    keep_launcher: bool = False,
+) -> Plan:
     """Plan the removal of what we made and nothing else; somebody else's link or launcher of our name is left alone.
+
+    What other namespaces of ours still need, told by their journals, stays until the last of them goes.
 
     Raises:
         ForeignStateError: the namespace of that name is not ours.
     """
-    journal = _of_this_boot(journal, seen)
-    if seen.host_link is None or seen.host_link.alias == spec.alias:
-        _refuse_foreign_namespace(spec, seen, journal)
+    own = _of_this_boot(journal, seen)
+    journal = claims.unshared(own, claims.merged(_of_this_boot(other, seen) for other in others))
+    if seen.host_link is None or _is_ours(spec, seen, own):
+        _refuse_foreign_namespace(spec, seen, own)
     ordered = (
         *([steps.DeleteTable(spec.table)] if seen.table else []),
         *_restore(seen, journal, keep=None),
-        *([steps.DeleteLink(spec.host_link)] if seen.host_link and seen.host_link.alias == spec.alias else []),
+        *([steps.DeleteLink(spec.host_link)] if _is_ours(spec, seen, own) else []),
         *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
-        *(steps.RemoveFile(path) for path, text in seen.files.items() if text is not None and resolver.is_ours(text)),
+        *(steps.RemoveFile(path) for path, text in seen.files.items() if _is_our_file(spec, path, text)),
         *([] if keep_launcher else _remove_launcher(spec, seen, journal)),
         *([steps.UnmountHandles()] if journal.mounted_handles and seen.handles_mounted else []),
         *(steps.RemoveDirectory(path) for path in reversed(spec.directories) if _removable(path, seen, journal)),
     )
-    kept = (
-        Journal(made_group=journal.made_group, made_directories=journal.made_directories)
-        if keep_launcher
-        else Journal()
-    )
-    return Plan(ordered, kept)
+    return Plan(ordered, own, Journal(made_group=own.made_group) if keep_launcher else Journal())
 
 
 def _need_uplink(spec: NamespaceSpec, seen: Observed) -> Uplink:
@@ -104,8 +117,7 @@ def _of_this_boot(journal: Journal, seen: Observed) -> Journal:
 
 
 def _refuse_foreign(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
-    link = seen.host_link
-    if link and link.alias != spec.alias:
+    if seen.host_link and not _is_ours(spec, seen, journal):
         raise ForeignStateError(
             f"the interface {spec.host_link} is there and is not speedmon's;"
             f" remove it (ip link delete {spec.host_link}) or choose another --name"
@@ -115,6 +127,14 @@ def _refuse_foreign(spec: NamespaceSpec, seen: Observed, journal: Journal) -> No
         raise ForeignStateError(
             f"{spec.launcher_path} is there and is not speedmon's launcher; move it away or use --no-launcher"
         )
+
+
+def _is_ours(spec: NamespaceSpec, seen: Observed, journal: Journal) -> bool:
+    """Tell our link by its mark, or, where a kill came between a pair and its mark, by where its other end is."""
+    host, inner = seen.host_link, seen.inner_link
+    if host is None or host.alias is not None:
+        return host is not None and host.alias == spec.alias
+    return inner is not None and _are_joined(host, inner) and journal.boot_id == seen.boot_id
 
 
 def _refuse_foreign_namespace(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
@@ -129,12 +149,18 @@ def _refuse_overlap(spec: NamespaceSpec, seen: Observed) -> None:
     where = next((where for network, where in seen.networks if _overlap(network, spec.subnet)), None)
     if where is None:
         return
-    free = next(candidate for candidate in _candidates() if not any(_overlap(n, candidate) for n, _ in seen.networks))
-    raise SpecError(f"subnet {spec.subnet} overlaps {where}; use another, such as --subnet {free}")
+    taken = [network for network, _ in seen.networks]
+    free = (
+        f", such as --subnet {subnet}"
+        for subnet in _candidates()
+        if not any(_overlap(network, subnet) for network in taken)
+    )
+    raise SpecError(f"subnet {spec.subnet} overlaps {where}; use another{next(free, '')}")
 
 
 def _overlap(network: IPv4Network, other: IPv4Network) -> bool:
-    return network.prefixlen > 0 and network.overlaps(other)
+    # Shorter prefixes than 10.0.0.0/8 are not networks but parts of a default route, as VPNs make them.
+    return network.prefixlen >= SHORTEST_PREFIX and network.overlaps(other)
 
 
 def _candidates() -> Iterator[IPv4Network]:
@@ -209,7 +235,7 @@ def _links(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
 def _is_pair(spec: NamespaceSpec, seen: Observed) -> bool:
     """Tell whether the two ends are one pair with nothing on it but what belongs there."""
     host, inner = seen.host_link, seen.inner_link
-    if host is None or inner is None or not _are_joined(host, inner):
+    if host is None or inner is None or not _are_joined(host, inner) or host.alias != spec.alias:
         return False
     route = (str(spec.subnet[1]), inner.index)
     return (
@@ -327,22 +353,29 @@ def _launcher(spec: NamespaceSpec, seen: Observed) -> list[Step]:
 
 
 def _remove_launcher(spec: NamespaceSpec, seen: Observed, journal: Journal) -> list[Step]:
-    ordered: list[Step] = [steps.RemoveLauncher(spec.launcher_path)] if seen.launcher.ours else []
+    there = seen.launcher.ours or seen.launcher.half
+    ordered: list[Step] = [steps.RemoveLauncher(spec.launcher_path)] if there else []
     if journal.made_group and seen.launcher.group_exists:
         ordered.append(steps.DeleteGroup(GROUP))
     return ordered
+
+
+def _is_our_file(spec: NamespaceSpec, path: str, text: str | None) -> bool:
+    if path in map(steps.beside, spec.etc_files):
+        return text is not None
+    return path in spec.etc_files and text is not None and resolver.is_ours(text)
 
 
 def _removable(path: str, seen: Observed, journal: Journal) -> bool:
     return path in seen.directories and path in journal.made_directories
 
 
-def _journal_after(ordered: tuple[Step, ...], seen: Observed, journal: Journal, rules_digest: str) -> Journal:
-    """Return the journal for when the steps are done; it is also right when they are done half."""
+def _journal_during(ordered: tuple[Step, ...], seen: Observed, journal: Journal, rules_digest: str) -> Journal:
+    """Return the journal to keep before the steps are done: it is right when none, some or all of them are."""
     changed = {step.key: step.previous for step in ordered if isinstance(step, steps.SetSysctl) and step.previous}
     made = {step.path for step in ordered if isinstance(step, steps.MakeDirectory)}
-    # /run/netns is made along with the first namespace, the others with the journal itself.
-    made |= {path for path in ("/run/netns", *STATE_DIRECTORIES) if path not in seen.directories}
+    # /run/netns is made along with the first namespace.
+    made |= {"/run/netns"} - seen.directories
     return Journal(
         boot_id=seen.boot_id,
         sysctls={**changed, **journal.sysctls},
@@ -356,9 +389,7 @@ def _journal_after(ordered: tuple[Step, ...], seen: Observed, journal: Journal, 
 
 def _notes(spec: NamespaceSpec, seen: Observed) -> tuple[str, ...]:
     notes = [
-        f"{path} is somebody else's and was kept"
-        for path in (f"{spec.etc}/resolv.conf", f"{spec.etc}/nsswitch.conf")
-        if not _replaceable(seen.files.get(path))
+        f"{path} is somebody else's and was kept" for path in spec.etc_files if not _replaceable(seen.files.get(path))
     ]
     if spec.launcher and not seen.launcher.sound and not seen.launcher.compiler:
         notes.append("no C compiler, so no launcher: only root can enter; apt install musl-tools and run this again")

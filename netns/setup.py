@@ -6,14 +6,16 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from netns import apply, journal, plan
+from netns import journal, plan
 from netns.errors import NotPermittedError, StepError
+from netns.model import Journal
 from netns.observe import observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
-    from netns.model import Journal, NamespaceSpec
+    from netns.model import NamespaceSpec
     from netns.plan import Plan
     from netns.steps import Step
 
@@ -26,18 +28,12 @@ def setup(spec: NamespaceSpec, *, dry_run: bool = False, on_step: Callable[[Step
     """
     _need_root("setup-netns")
     with journal.locked():
-        planned = _plan(spec)
-        if dry_run or not planned.steps:
-            _tell(planned if dry_run else None, on_step)
-            return planned
         before = journal.load(spec.name)
-        journal.save(spec.name, planned.journal)
-        try:
-            apply.run(planned.steps, on_step)
-        except Exception:
-            _forget(spec.name, before, planned)
-            raise
-        _verify(spec, planned)
+        planned = _plan(spec, before)
+        if dry_run:
+            _tell(planned, on_step)
+        elif planned.steps:
+            _carry_out(spec, before, planned, on_step)
     return planned
 
 
@@ -57,16 +53,14 @@ def teardown(
     _need_root("teardown-netns")
     with journal.locked():
         before = journal.load(spec.name)
-        with apply.Kernel() as kernel:
-            planned = plan.teardown(spec, observe(spec, kernel), before, keep_launcher=keep_launcher)
+        others = journal.load_others(spec.name)
+        planned = plan.teardown(spec, observe(spec), before, others, keep_launcher=keep_launcher)
         if dry_run:
             _tell(planned, on_step)
             return planned
-        apply.run_all(planned.steps, on_step)
-        if planned.journal.made_group:
-            journal.save(spec.name, planned.journal)
-        else:
-            journal.remove(spec.name, before.made_directories)
+        if planned.steps:
+            _apply().run_all(planned.steps, on_step)
+        _keep(spec.name, planned.settled)
     return planned
 
 
@@ -75,30 +69,44 @@ def _need_root(command: str) -> None:
         raise NotPermittedError(f"{command} needs root: sudo speedmon {command}")
 
 
-def _plan(spec: NamespaceSpec) -> Plan:
-    with apply.Kernel() as kernel:
-        return plan.setup(spec, observe(spec, kernel), journal.load(spec.name))
+def _plan(spec: NamespaceSpec, before: Journal) -> Plan:
+    return plan.setup(spec, observe(spec), before, journal.load_others(spec.name))
 
 
-def _tell(planned: Plan | None, on_step: Callable[[Step], None]) -> None:
-    for step in planned.steps if planned else ():
+def _tell(planned: Plan, on_step: Callable[[Step], None]) -> None:
+    for step in planned.steps:
         on_step(step)
 
 
-def _forget(name: str, before: Journal, planned: Plan) -> None:
-    """Put the journal back to what it was before a set-up that failed and was undone."""
-    if before.boot_id:
-        journal.save(name, before)
+def _carry_out(spec: NamespaceSpec, before: Journal, planned: Plan, on_step: Callable[[Step], None]) -> None:
+    journal.save(spec.name, planned.journal)
+    try:
+        _apply().run(planned.steps, on_step)
+    except Exception:
+        _keep(spec.name, before)  # all was undone
+        raise
+    _verify(spec, planned)
+
+
+def _apply() -> ModuleType:
+    """Import what carries steps out, which is not needed where nothing is to be done."""
+    from netns import apply  # noqa: PLC0415  imports pyroute2
+
+    return apply
+
+
+def _keep(name: str, account: Journal) -> None:
+    if account == Journal():
+        journal.remove(name)
     else:
-        journal.remove(name, planned.journal.made_directories)
+        journal.save(name, account)
 
 
 def _verify(spec: NamespaceSpec, planned: Plan) -> None:
     """Look again: note what nft made of our rules, and make sure that nothing is left to do."""
-    with apply.Kernel() as kernel:
-        seen = observe(spec, kernel)
-    kept = dataclasses.replace(planned.journal, table=seen.table)
+    seen = observe(spec)
+    kept = dataclasses.replace(planned.settled, table=seen.table)
     journal.save(spec.name, kept)
-    left = plan.setup(spec, seen, kept).steps
+    left = plan.setup(spec, seen, kept, journal.load_others(spec.name)).steps
     if left:
         raise StepError(f"set-up did not hold, something changes it back: {'; '.join(map(str, left))}")

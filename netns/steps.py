@@ -196,6 +196,12 @@ class DeleteTable(Step):
         return f"nft delete table inet {self.name}"
 
 
+def beside(path: str) -> str:
+    """Return where a file is written before it is renamed to `path`; a call that is killed may leave it there."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.speedmon"
+
+
 @dataclass(frozen=True, slots=True)
 class WriteFile(Step):
     """Write a small root-owned file, atomically; `previous` is what our last call wrote there, None for a new file."""

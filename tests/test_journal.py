@@ -33,18 +33,25 @@ def test_no_file_is_an_empty_journal(tmp_path: Path):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"sysctls": 7}', '{"made_directories": [1]}'])
 def test_damaged_file_is_named(tmp_path: Path, text: str):
     """A journal that cannot be read is an error that names the file, not an empty journal."""
-    (tmp_path / "ip4only.json").write_text(text)
+    (tmp_path / "speedmon-netns-ip4only.json").write_text(text)
     with pytest.raises(StepError, match=r"ip4only\.json is damaged"):
         journal.load("ip4only", tmp_path)
 
 
-def test_removal_takes_only_folders_that_were_made(tmp_path: Path):
-    """A folder that was there before stays, one of ours goes when it is empty."""
-    directory = tmp_path / "speedmon" / "netns"
-    journal.save("ip4only", FULL, directory)
-    journal.remove("ip4only", (str(directory),), directory)
-    assert not directory.exists()
-    assert directory.parent.is_dir()
+def test_removal_takes_all_that_was_written(tmp_path: Path):
+    """Nothing is left, nor what a call left that was killed while it wrote; another namespace's journal stays."""
+    journal.save("ip4only", FULL, tmp_path)
+    journal.save("wan2", FULL, tmp_path)
+    (tmp_path / ".speedmon-netns-ip4only.json").write_text("{")
+    journal.remove("ip4only", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["speedmon-netns-wan2.json"]
+
+
+def test_journals_of_other_namespaces_are_read(tmp_path: Path):
+    """What the others say is told, without one's own."""
+    journal.save("ip4only", FULL, tmp_path)
+    assert journal.load_others("ip4only", tmp_path) == ()
+    assert journal.load_others("wan2", tmp_path) == (FULL,)
 
 
 def test_lock_lets_one_in_at_a_time(tmp_path: Path):

@@ -118,6 +118,20 @@ def test_uplink_change_moves_forwarding():
     assert any(isinstance(step, steps.LoadTable) for step in planned.steps)
 
 
+def test_parts_of_a_default_route_are_no_networks():
+    """A VPN that routes the internet in halves, or a few more parts, is in nobody's way."""
+    halves = [ipaddress.IPv4Network(text) for text in ("0.0.0.0/1", "128.0.0.0/1", "192.0.0.0/3")]
+    vpn = replace(BARE, networks=(*BARE.networks, *((network, "a route") for network in halves)))
+    assert plan.setup(SPEC, vpn, Journal()).steps == plan.setup(SPEC, BARE, Journal()).steps
+
+
+def test_no_free_subnet_is_still_a_clear_error():
+    """Where all that could be proposed is taken too, none is proposed."""
+    taken = tuple((ipaddress.IPv4Network(text), text) for text in ("192.168.0.0/16", "10.0.0.0/8", "100.64.0.0/10"))
+    with pytest.raises(SpecError, match=r"overlaps 192\.168\.0\.0/16; use another$"):
+        plan.setup(SPEC, replace(BARE, networks=taken), Journal())
+
+
 def test_guard_only_where_we_made_the_uplink_forward():
     """A host that was a router before stays one: the guard rule is left out."""
     ours = next(s for s in plan.setup(SPEC, BARE, Journal()).steps if isinstance(s, steps.LoadTable))

@@ -121,6 +121,7 @@ FAULTS = {
     "namespace deleted": "ip netns delete ip4only",
     "handle is a plain file": "umount /run/netns/ip4only",
     "host end deleted": "ip link delete ip4only-root",
+    "host end has lost its mark": "ip link set ip4only-root alias ''",
     "host end down": "ip link set ip4only-root down",
     "inner end down": "ip -n ip4only link set ip4only-ns down",
     "loopback down": "ip -n ip4only link set lo down",

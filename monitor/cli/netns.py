@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from monitor.settings import Settings
     from netns.model import NamespaceSpec
+    from netns.plan import Plan
     from netns.steps import Step
 
 
@@ -26,6 +27,10 @@ def _name(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--name", help="Name of the namespace.  [default: ip4only]")(function)
 
 
+def _json(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")(function)
+
+
 @click.command()
 @_name
 @click.option("--subnet", help="IPv4 network between host and namespace.  [default: 192.168.200.0/24]")
@@ -34,9 +39,10 @@ def _name(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--user", "members", multiple=True, help="Let this user enter the namespace (group speedmon).")
 @click.option("--launcher/--no-launcher", default=True, help="Install the program ip4only for users other than root.")
 @_dry
+@_json
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @pass_settings
-def setup(settings: Settings, *, quiet: bool, dry_run: bool, **wanted: Any) -> None:
+def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **wanted: Any) -> None:
     """Build the IPv4-only namespace, its NAT and its launcher, or mend what is missing of them.
 
     Needs root. A second call changes nothing. The host's own firewall rules are neither flushed nor changed.
@@ -44,7 +50,11 @@ def setup(settings: Settings, *, quiet: bool, dry_run: bool, **wanted: Any) -> N
     from netns import setup as netns_setup  # noqa: PLC0415  imports pyroute2
 
     spec = _spec(settings, **wanted)
-    done = netns_setup.setup(spec, dry_run=dry_run, on_step=_silent if quiet else _printer(dry_run=dry_run))
+    tell = _silent if quiet or as_json else _printer(dry_run=dry_run)
+    done = netns_setup.setup(spec, dry_run=dry_run, on_step=tell)
+    if as_json:
+        click.echo(_document(spec, done, dry_run=dry_run))
+        return
     for note in done.notes:
         click.echo(f"speedmon: note: {note}", err=True)
     if not quiet and not dry_run:
@@ -55,16 +65,21 @@ def setup(settings: Settings, *, quiet: bool, dry_run: bool, **wanted: Any) -> N
 @_name
 @click.option("--keep-launcher", is_flag=True, help="Leave the launcher and its group, as before a reboot.")
 @_dry
+@_json
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @pass_settings
-def teardown(settings: Settings, *, name: str | None, keep_launcher: bool, dry_run: bool, quiet: bool) -> None:
+def teardown(  # noqa: PLR0913  one argument an option
+    settings: Settings, *, name: str | None, keep_launcher: bool, dry_run: bool, as_json: bool, quiet: bool
+) -> None:
     """Remove the namespace and all that setup-netns made; nothing else is touched. Needs root."""
     from netns import setup as netns_setup  # noqa: PLC0415  imports pyroute2
 
     spec = _spec(settings, name=name)
-    tell = _silent if quiet else _printer(dry_run=dry_run)
+    tell = _silent if quiet or as_json else _printer(dry_run=dry_run)
     done = netns_setup.teardown(spec, keep_launcher=keep_launcher, dry_run=dry_run, on_step=tell)
-    if not done.steps and not quiet:
+    if as_json:
+        click.echo(_document(spec, done, dry_run=dry_run))
+    elif not done.steps and not quiet:
         click.echo(f"nothing of {spec.name} is there")
 
 
@@ -108,6 +123,23 @@ def _silent(_step: Step) -> None:
 
 def _printer(*, dry_run: bool) -> Callable[[Step], None]:
     return lambda step: click.echo(str(step) if dry_run else f"+ {step}")
+
+
+def _document(spec: NamespaceSpec, done: Plan, *, dry_run: bool) -> str:
+    """Return what was done, or dry would be, as JSON; uplink, subnet and the rest are told where there are any."""
+    import json  # noqa: PLC0415  only --json needs it
+
+    told: dict[str, Any] = {
+        "namespace": spec.name,
+        "changed": bool(done.steps) and not dry_run,
+        "dry_run": dry_run,
+        "steps": [str(step) for step in done.steps],
+        "notes": list(done.notes),
+    }
+    if done.uplink:
+        told |= {"uplink": done.uplink.link, "router": done.uplink.router, "mtu": done.uplink.mtu}
+        told |= {"subnet": str(spec.subnet), "address": str(spec.subnet[2])}
+    return json.dumps(told)
 
 
 def _summary(spec: NamespaceSpec, *, changed: bool) -> str:

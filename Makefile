@@ -5,7 +5,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_NEEDS := ip:iproute2 nft:nftables unshare:util-linux ping:iputils-ping
-TEST_NEEDS := $(DEMO_NEEDS) musl-gcc:musl-tools cc:gcc git:git iptables:iptables setcap:libcap2-bin
+TEST_NEEDS := $(DEMO_NEEDS) musl-gcc:musl-tools cc:gcc git:git iptables:iptables setcap:libcap2-bin ufw:ufw
 
 demo: $(VENV)/ready
 	@scripts/packages $(DEMO_NEEDS)

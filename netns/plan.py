@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from netns import resolver, ruleset, steps
+from netns import openings, resolver, ruleset, steps
 from netns.errors import ForeignStateError, NoUplinkError, SpecError
 from netns.model import GROUP, STATE_DIRECTORIES, Handle, Journal
 
@@ -53,6 +53,7 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal) -> Plan:
         *_namespace(spec, seen),
         *_links(spec, seen, uplink),
         *_table(seen, journal, rules, commands),
+        *openings.setup(spec, uplink.link, seen.firewalls, journal),
         *_forwarding(spec, seen, journal, uplink),
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),
@@ -70,6 +71,7 @@ def teardown(spec: NamespaceSpec, seen: Observed, journal: Journal, *, keep_laun
     if seen.host_link is None or seen.host_link.alias == spec.alias:
         _refuse_foreign_namespace(spec, seen, journal)
     ordered = (
+        *openings.teardown(spec, seen.firewalls, journal),
         *([steps.DeleteTable(spec.table)] if seen.table else []),
         *_restore(seen, journal, keep=None),
         *([steps.DeleteLink(spec.host_link)] if seen.host_link and seen.host_link.alias == spec.alias else []),
@@ -100,7 +102,7 @@ def _need_uplink(spec: NamespaceSpec, seen: Observed) -> Uplink:
 def _of_this_boot(journal: Journal, seen: Observed) -> Journal:
     if journal.boot_id == seen.boot_id:
         return journal
-    return Journal(made_group=journal.made_group, made_directories=journal.made_directories)
+    return Journal(made_group=journal.made_group, made_directories=journal.made_directories, trusted=journal.trusted)
 
 
 def _refuse_foreign(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
@@ -351,6 +353,7 @@ def _journal_after(ordered: tuple[Step, ...], seen: Observed, journal: Journal, 
         made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
         made_directories=tuple(sorted({*journal.made_directories, *made})),
         mounted_handles=journal.mounted_handles or not seen.handles_mounted,
+        trusted=openings.trusted_after(ordered, journal),
     )
 
 

@@ -6,8 +6,8 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from netns import apply, journal, plan
-from netns.errors import NotPermittedError, StepError
+from netns import apply, blocked, journal, plan, steps
+from netns.errors import BlockedError, NotPermittedError, StepError
 from netns.observe import observe
 
 if TYPE_CHECKING:
@@ -23,21 +23,18 @@ def setup(spec: NamespaceSpec, *, dry_run: bool = False, on_step: Callable[[Step
 
     Raises:
         NetnsError: as `netns.plan.setup` and `netns.apply.run` say; after a failed step all is as before the call.
+        BlockedError: another firewall of this host lets nothing out; a new namespace is taken back, an old one stays.
     """
     _need_root("setup-netns")
     with journal.locked():
         planned = _plan(spec)
-        if dry_run or not planned.steps:
-            _tell(planned if dry_run else None, on_step)
+        if dry_run:
+            _tell(planned, on_step)
             return planned
         before = journal.load(spec.name)
-        journal.save(spec.name, planned.journal)
-        try:
-            apply.run(planned.steps, on_step)
-        except Exception:
-            _forget(spec.name, before, planned)
-            raise
-        _verify(spec, planned)
+        if planned.steps:
+            _carry_out(spec, planned, before, on_step)
+        _prove(spec, planned, before)
     return planned
 
 
@@ -80,9 +77,19 @@ def _plan(spec: NamespaceSpec) -> Plan:
         return plan.setup(spec, observe(spec, kernel), journal.load(spec.name))
 
 
-def _tell(planned: Plan | None, on_step: Callable[[Step], None]) -> None:
-    for step in planned.steps if planned else ():
+def _tell(planned: Plan, on_step: Callable[[Step], None]) -> None:
+    for step in planned.steps:
         on_step(step)
+
+
+def _carry_out(spec: NamespaceSpec, planned: Plan, before: Journal, on_step: Callable[[Step], None]) -> None:
+    journal.save(spec.name, planned.journal)
+    try:
+        apply.run(planned.steps, on_step)
+    except Exception:
+        _forget(spec.name, before, planned)
+        raise
+    _verify(spec, planned)
 
 
 def _forget(name: str, before: Journal, planned: Plan) -> None:
@@ -102,3 +109,15 @@ def _verify(spec: NamespaceSpec, planned: Plan) -> None:
     left = plan.setup(spec, seen, kept).steps
     if left:
         raise StepError(f"set-up did not hold, something changes it back: {'; '.join(map(str, left))}")
+
+
+def _prove(spec: NamespaceSpec, planned: Plan, before: Journal) -> None:
+    """Make sure that a packet from inside gets past every firewall of this host."""
+    words = blocked.explain(spec)
+    if words is None:
+        return
+    if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):
+        left = apply.take_back(planned.steps)
+        _forget(spec.name, before, planned)
+        words += f"; could not be undone: {'; '.join(left)}" if left else "; what was done before it was undone"
+    raise BlockedError(words)

@@ -27,10 +27,10 @@ LOCK_S = 5
 
 
 def legacy_tables() -> list[str]:
-    """Return the tables of legacy iptables that are in use, such as filter."""
+    """Return the tables of legacy iptables that are in use, such as filter; none where that cannot be known."""
     try:
         return LEGACY_TABLES.read_text().split()
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # it is shown to real root only, not to that of a user namespace
         return []
 
 

@@ -11,6 +11,8 @@ from street import Street
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from _pytest.mark import ParameterSet
+
 SETUP = ("setup-netns", "--no-launcher")
 READY, SAME = "is ready", "nothing changed"
 # Serves 1 MB to each caller, on every address of where it runs.
@@ -56,7 +58,15 @@ FIREWALLS = {
     "Docker": DOCKER,
     "ufw": "ufw --force enable",
 }
-ROOT_ONLY = {"ufw"}  # its files are for root alone
+# The files of ufw are for root alone, and so is the list of legacy tables.
+LATE_LEGACY = "legacy iptables after routing"
+ROOT_ONLY = {"ufw", "iptables-legacy policy", "both kinds of iptables", LATE_LEGACY}
+
+
+def beside(name: str, *values: str) -> ParameterSet:
+    """Return the parameters of a test beside this firewall, which may need root; its script, where none are given."""
+    marks = [pytest.mark.root] if name in ROOT_ONLY else []
+    return pytest.param(*(values or (FIREWALLS[name],)), id=name, marks=marks)
 
 
 @pytest.fixture
@@ -90,13 +100,7 @@ def reached(street: Street) -> str:
     return street.shell("\n".join([*pings, "wait"])).stdout
 
 
-@pytest.mark.parametrize(
-    "firewall",
-    [
-        pytest.param(script, id=name, marks=[pytest.mark.root] if name in ROOT_ONLY else [])
-        for name, script in FIREWALLS.items()
-    ],
-)
+@pytest.mark.parametrize("firewall", [beside(name) for name in FIREWALLS])
 def test_namespace_works_beside(street: Street, firewall: str):
     """A megabyte comes in, a second set-up changes nothing, strangers stay out, and teardown leaves no trace."""
     street.shell(firewall)
@@ -132,6 +136,7 @@ def test_ufw_reload_keeps_our_rules(street: Street):
     assert SAME in street.speedmon(*SETUP).stdout
 
 
+@pytest.mark.root
 def test_looking_makes_no_legacy_tables(street: Street):
     """A host without legacy iptables has none afterwards, nor a filter table of iptables-nft."""
     street.speedmon(*SETUP)
@@ -146,7 +151,7 @@ def test_firewall_that_drops_nothing_is_left_alone(street: Street):
     assert not [line for line in street.rules() if "speedmon:ip4only" in line]
 
 
-@pytest.mark.parametrize("program", ["iptables-nft", "iptables-legacy"])
+@pytest.mark.parametrize("program", ["iptables-nft", pytest.param("iptables-legacy", marks=pytest.mark.root)])
 def test_opening_that_was_overtaken_is_mended(street: Street, program: str):
     """A drop that somebody put before our rules, or one of them deleted, is mended by the next call."""
     street.shell(f"{program} -P FORWARD DROP")
@@ -160,10 +165,10 @@ def test_opening_that_was_overtaken_is_mended(street: Street, program: str):
     assert "speedmon" in street.shell(f"{program} -S FORWARD 1").stdout
 
 
-@pytest.mark.parametrize("firewall", ["iptables policy", "iptables-legacy policy", "nft policy"])
+@pytest.mark.parametrize("firewall", [*map(beside, ("iptables policy", "iptables-legacy policy", "nft policy"))])
 def test_opening_follows_the_uplink(street: Street, firewall: str):
     """When the default route moves, the old pair gives way to one for the new uplink."""
-    street.shell(FIREWALLS[firewall])
+    street.shell(firewall)
     street.speedmon(*SETUP)
     street.shell("ip route replace default via 10.50.0.2")
     street.speedmon(*SETUP)
@@ -193,14 +198,14 @@ BLOCKED = {
         "iptables-nft -t mangle -A FORWARD -i ip4only-root -j DROP",
         "ip mangle FORWARD drops what comes from ip4only",
     ),
-    "legacy iptables after routing": (
+    LATE_LEGACY: (
         "iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP",
         "`iptables-legacy -t mangle -S`",
     ),
 }
 
 
-@pytest.mark.parametrize(("firewall", "words"), BLOCKED.values(), ids=BLOCKED)
+@pytest.mark.parametrize(("firewall", "words"), [beside(name, *values) for name, values in BLOCKED.items()])
 def test_what_cannot_be_opened_is_named(street: Street, firewall: str, words: str):
     """Where a drop is out of our reach, one line names it and the mend, and the machine is as before."""
     street.shell(firewall)
@@ -235,6 +240,7 @@ def test_dead_line_is_no_fault_of_the_firewall(street: Street):
     assert READY in street.speedmon(*SETUP).stdout
 
 
+@pytest.mark.root
 def test_dry_run_prints_the_rules(street: Street):
     """The rules for other firewalls are printed as a person would type them, and typing them does the same."""
     street.shell(FIREWALLS["both kinds of iptables"] + "; " + FIREWALLS["nft policy"])

@@ -9,6 +9,7 @@ from netns.probe import Fate
 
 if TYPE_CHECKING:
     from netns.model import NamespaceSpec
+    from netns.trace import Culprit
 
 
 def explain(spec: NamespaceSpec) -> str | None:
@@ -24,8 +25,14 @@ def explain(spec: NamespaceSpec) -> str | None:
         return None
     found = trace.culprit(spec.name, spec.host_link)
     if found is not None and not foreign.is_ours(found.table):
-        return f"{found.chain} drops what comes from {spec.name} ({found.rule}); run: {found.mend(spec.host_link)}"
+        return f"{found.chain} drops what comes from {spec.name} ({found.rule}); run: {_mend(spec, found)}"
     return _unseen(spec.host_link) if fate is Fate.LOST_BEHIND else None
+
+
+def _mend(spec: NamespaceSpec, found: Culprit) -> str:
+    if found.table == "firewalld":  # a rule in its own table would be gone with its next reload
+        return f"firewall-cmd --zone=trusted --add-source={spec.subnet}"
+    return f"nft insert rule {found.chain} iifname {spec.host_link} accept"
 
 
 def _unseen(host_link: str) -> str:

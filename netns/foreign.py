@@ -86,7 +86,7 @@ def nft_chain(objects: Iterable[dict[str, Any]]) -> Chain:
 
 
 def _nft_rule(rule: dict[str, Any]) -> Rule:
-    statements = {name for expression in rule["expr"] for name in expression}
+    statements = {name for expression in rule.get("expr", ()) for name in expression}
     return Rule(rule.get("comment", ""), may_drop=bool(statements & DECISIVE_STATEMENTS))
 
 

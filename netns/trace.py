@@ -43,10 +43,6 @@ class Culprit:
         """The name of the table that the chain is in."""
         return self.chain.split()[1]
 
-    def mend(self, host_link: str) -> str:
-        """Return the command that lets the namespace pass there."""
-        return f"nft insert rule {self.chain} iifname {host_link} accept"
-
 
 def culprit(netns: str, host_link: str) -> Culprit | None:
     """Return what drops a probe from inside, None where it is not nftables (or iptables on top of it).

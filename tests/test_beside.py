@@ -198,6 +198,10 @@ BLOCKED = {
         "iptables-nft -t mangle -A FORWARD -i ip4only-root -j DROP",
         "ip mangle FORWARD drops what comes from ip4only",
     ),
+    "firewalld that does not answer": (
+        f"nft 'add table inet firewalld {{ chain filter_FORWARD {{ {FORWARD} 10; policy drop; }}; }}'",
+        "run: firewall-cmd --zone=trusted --add-source=192.168.200.0/24",
+    ),
     LATE_LEGACY: (
         "iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP",
         "`iptables-legacy -t mangle -S`",
@@ -237,6 +241,12 @@ def test_namespace_that_was_there_stays_when_it_is_blocked(street: Street):
 def test_dead_line_is_no_fault_of_the_firewall(street: Street):
     """The probe needs no answer: set-up works while the ISP is gone."""
     street.shell("ip -n isp link set far down")
+    assert READY in street.speedmon(*SETUP).stdout
+
+
+def test_route_that_swallows_the_probe_is_no_fault_of_a_firewall(street: Street):
+    """A router that throws documentation addresses away still gets its namespace."""
+    street.shell("ip route add blackhole 198.51.100.0/24")
     assert READY in street.speedmon(*SETUP).stdout
 
 

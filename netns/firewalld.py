@@ -16,6 +16,8 @@ from netns.firewall import SBIN
 PID = Path("/run/firewalld.pid")
 ZONE = "--zone=trusted"
 TIMEOUT_S = 60
+# Runtime and permanent configuration, in the words of firewall-cmd(1).
+WHEN: tuple[tuple[str, ...], ...] = ((), ("--permanent",))
 
 
 def trusted(*, has_table: bool) -> frozenset[str] | None:
@@ -33,17 +35,18 @@ def trusted(*, has_table: bool) -> frozenset[str] | None:
 
 
 def trust(subnet: str) -> None:
-    """Add a source to the trusted zone.
+    """Add a source to the trusted zone, now and for good, where it is not there yet.
 
     Raises:
         StepError: firewalld refused; its words are in the message.
     """
-    for when in ((), ("--permanent",)):
-        _insist("firewall-cmd", *when, ZONE, f"--add-source={subnet}")
+    for when in WHEN:
+        if _ask(*when, ZONE, f"--query-source={subnet}") is None:
+            _insist("firewall-cmd", *when, ZONE, f"--add-source={subnet}")
 
 
 def distrust(subnet: str) -> None:
-    """Remove a source from the trusted zone, also while firewalld does not run.
+    """Remove a source from the trusted zone where it is still there, also while firewalld does not run.
 
     Raises:
         StepError: firewalld refused; its words are in the message.
@@ -51,8 +54,9 @@ def distrust(subnet: str) -> None:
     if _ask("--state") is None:
         _insist("firewall-offline-cmd", ZONE, f"--remove-source={subnet}")
         return
-    for when in ((), ("--permanent",)):
-        _insist("firewall-cmd", *when, ZONE, f"--remove-source={subnet}")
+    for when in WHEN:
+        if _ask(*when, ZONE, f"--query-source={subnet}") is not None:
+            _insist("firewall-cmd", *when, ZONE, f"--remove-source={subnet}")
 
 
 def _ask(*arguments: str) -> str | None:

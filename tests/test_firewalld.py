@@ -103,6 +103,17 @@ def test_trust_does_not_open_the_host(street: Street):
     assert "No route to host" in said
 
 
+@pytest.mark.parametrize("when", ["", "--permanent"])
+def test_half_of_the_trust_is_mended_and_removed(street: Street, when: str):
+    """A source that somebody took out of one of the two configurations is put back; teardown copes with it as well."""
+    street.speedmon(*SETUP)
+    street.shell(f"firewall-cmd {when} --zone=trusted --remove-source=192.168.200.0/24")
+    assert READY in street.speedmon(*SETUP).stdout
+    street.shell(f"firewall-cmd {when} --zone=trusted --remove-source=192.168.200.0/24")
+    street.speedmon("teardown-netns")
+    assert "192.168.200.0" not in street.shell("cat /etc/firewalld/zones/trusted.xml").stdout
+
+
 def test_source_that_the_user_trusts_stays(street: Street):
     """A subnet that was trusted before is trusted after teardown."""
     for when in ((), ("--permanent",)):

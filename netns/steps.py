@@ -234,6 +234,10 @@ class CloseChain(Step):
         return f"{command} ...  # each rule whose comment begins with {self.tag}"
 
 
+def _twice(arguments: str) -> str:
+    return f"firewall-cmd {arguments} && firewall-cmd --permanent {arguments}"
+
+
 @dataclass(frozen=True, slots=True)
 class TrustSource(Step):
     """Let a subnet through firewalld, now and after its reload."""
@@ -241,9 +245,7 @@ class TrustSource(Step):
     subnet: str
 
     def __str__(self) -> str:
-        return " && ".join(
-            f"firewall-cmd{when} --zone=trusted --add-source={self.subnet}" for when in ("", " --permanent")
-        )
+        return _twice(f"--zone=trusted --add-source={self.subnet}")
 
     @property
     def undo(self) -> Step:
@@ -257,9 +259,7 @@ class DistrustSource(Step):
     subnet: str
 
     def __str__(self) -> str:
-        return " && ".join(
-            f"firewall-cmd{when} --zone=trusted --remove-source={self.subnet}" for when in ("", " --permanent")
-        )
+        return _twice(f"--zone=trusted --remove-source={self.subnet}")
 
 
 @dataclass(frozen=True, slots=True)

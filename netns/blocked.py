@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netns import foreign, iptables, probe, trace
+from netns import egress, foreign, iptables, trace
 from netns.probe import Fate
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def explain(spec: NamespaceSpec) -> str | None:
     Raises:
         StepError: nft refused to trace a packet.
     """
-    fate = probe.fate(spec.name, spec.table)
+    fate = egress.fate(spec.name, spec.table)
     if fate in {Fate.LEFT, Fate.REFUSED}:
         return None
     found = trace.culprit(spec.name, spec.host_link)

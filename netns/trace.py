@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netns import firewall, probe
+from netns import egress, firewall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,10 +51,10 @@ def culprit(netns: str, host_link: str) -> Culprit | None:
         StepError: nft refused.
     """
     heard = ""
-    with _marked(host_link), firewall.tracing() as trace, probe.sender(netns) as sender:
+    with _marked(host_link), firewall.tracing() as trace, egress.sender(netns) as sender:
         end = time.monotonic() + DEADLINE_S
         while time.monotonic() < end:
-            probe.send(sender)
+            egress.send(sender)
             if select.select([trace], [], [], PAUSE_S)[0]:
                 heard += os.read(trace, CHUNK).decode(errors="replace")
             if found := parse(heard):

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netns import firewall, launcher, steps
+from netns import firewall, firewalld, foreign, foreign_steps, iptables, launcher, steps
 from netns.errors import NetnsError, StepError
 from netns.join import joined
 from netns.kernel import Kernel, NetlinkError, namespaces
@@ -43,6 +43,12 @@ def run(ordered: Iterable[Step], on_step: Callable[[Step], None] = lambda _step:
                 left = _roll_back(done, kernel)
                 raise _step_error(step, error, left) from error
             done.append(step)
+
+
+def take_back(done: Iterable[Step]) -> list[str]:
+    """Undo steps that were done, last first; return what could not be undone."""
+    with Kernel() as kernel:
+        return _roll_back(list(done), kernel)
 
 
 def run_all(ordered: Iterable[Step], on_step: Callable[[Step], None] = lambda _step: None) -> None:
@@ -184,6 +190,32 @@ def _(step: steps.LoadTable, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.DeleteTable, _kernel: Kernel) -> None:
     firewall.delete(step.name)
+
+
+@_do.register
+def _(step: foreign_steps.OpenChain, _kernel: Kernel) -> None:
+    if step.program == foreign.NFT:
+        firewall.open_chain(step.chain, step.opening)
+    else:
+        iptables.open_chain(step.program, step.chain, step.opening)
+
+
+@_do.register
+def _(step: foreign_steps.CloseChain, _kernel: Kernel) -> None:
+    if step.program == foreign.NFT:
+        firewall.close_chain(step.chain, step.tag)
+    else:
+        iptables.close_chain(step.program, step.chain, step.tag)
+
+
+@_do.register
+def _(step: foreign_steps.TrustSource, _kernel: Kernel) -> None:
+    firewalld.trust(step.subnet)
+
+
+@_do.register
+def _(step: foreign_steps.DistrustSource, _kernel: Kernel) -> None:
+    firewalld.distrust(step.subnet)
 
 
 @_do.register

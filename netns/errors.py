@@ -6,6 +6,7 @@ NetnsError                the namespace cannot be had                          e
 ├── ForeignStateError     somebody else's interface, file or namespace is in the way
 ├── NoUplinkError         the host has no IPv4 default route                   retry
 ├── StepError             the kernel or a tool refused a step; what this call did was undone
+├── BlockedError          another firewall of this host drops what comes from the namespace
 ├── MissingToolError      a program that set-up needs is not installed
 ├── NamespaceMissingError the namespace is not there or not sound
 └── LabError              the lab of `speedmon demo` could not be built        exit 1
@@ -45,6 +46,10 @@ class NoUplinkError(NetnsError):
 
 class StepError(NetnsError):
     """The kernel or a tool refused a step; everything this call had done was undone."""
+
+
+class BlockedError(NetnsError):
+    """Another firewall of this host drops packets from the namespace, and nothing we may add to it helps."""
 
 
 class MissingToolError(NetnsError):

@@ -1,7 +1,8 @@
-"""The only room that speaks to `nft`: load, list and delete a table of ours, each in one transaction."""
+"""The only room that speaks to `nft`: our own table, and our tagged pair in chains of others; one transaction each."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,8 +10,12 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from netns.errors import MissingToolError, StepError
+from netns.opening import is_tagged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netns.opening import Opening
     from netns.ruleset import Command
 
 # Where distributions put it; a user's PATH often lacks /usr/sbin.
@@ -52,6 +57,65 @@ def delete(table: str) -> None:
     """Delete table `inet TABLE`; no error where there is none."""
     named = {"table": {"family": "inet", "name": table}}
     load(({"add": named}, {"delete": named}))
+
+
+def forward_chains() -> list[dict[str, Any]]:
+    """Return every base chain that judges forwarded IPv4 packets, as libnftables-json(5) has it, without its rules."""
+    chains = (entry.get("chain", {}) for entry in json.loads(_nft("-j", "list", "chains"))["nftables"])
+    return [
+        chain
+        for chain in chains
+        if (chain.get("hook"), chain.get("type")) == ("forward", "filter") and chain["family"] in {"ip", "inet"}
+    ]
+
+
+def chain(name: str) -> list[dict[str, Any]]:
+    """Return a chain, such as "inet filter forward", and its rules."""
+    objects: list[dict[str, Any]] = json.loads(_nft("-j", "list", "chain", *name.split()))["nftables"]
+    return objects
+
+
+def open_chain(name: str, opening: Opening) -> None:
+    """Put the pair at the head of a chain, in place of what has its tag.
+
+    Raises:
+        StepError: nft or the kernel refused; its words are in the message.
+    """
+    added = [f"insert rule {name} {rule}" for rule in reversed(opening.nft())]
+    _nft("-f", "-", stdin="\n".join([*_removals(name, opening.tag), *added, ""]))
+
+
+def close_chain(name: str, tag: str) -> None:
+    """Remove the rules with a tag from a chain.
+
+    Raises:
+        StepError: nft or the kernel refused; its words are in the message.
+    """
+    _nft("-f", "-", stdin="\n".join([*_removals(name, tag), ""]))
+
+
+def _removals(name: str, tag: str) -> list[str]:
+    rules = (entry["rule"] for entry in chain(name) if "rule" in entry)
+    ours = (rule["handle"] for rule in rules if is_tagged(rule.get("comment", ""), tag))
+    return [f"delete rule {name} handle {handle}" for handle in ours]
+
+
+def counters(table: str) -> dict[str, int]:
+    """Return how many packets each named counter of table `inet TABLE` has seen."""
+    objects = json.loads(_nft("-j", "list", "counters", "table", "inet", table))["nftables"]
+    found = (entry["counter"] for entry in objects if "counter" in entry)
+    return {counter["name"]: counter["packets"] for counter in found}
+
+
+@contextlib.contextmanager
+def tracing() -> Iterator[int]:
+    """Yield a descriptor to read from what `nft monitor trace` prints of packets that are marked with nftrace."""
+    with subprocess.Popen([find_nft(), "monitor", "trace"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None  # noqa: S101  a pipe was asked for
+        try:
+            yield process.stdout.fileno()
+        finally:
+            process.kill()
 
 
 def _nft(*arguments: str, stdin: str = "") -> str:

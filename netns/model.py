@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from netns.errors import SpecError
+from netns.foreign import Firewalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +82,7 @@ class NamespaceSpec:
 
     @property
     def alias(self) -> str:
-        """The mark on our veth: what tells it from a link that happens to have its name."""
+        """The mark on our veth, and the tag of our rules in other firewalls: what tells ours from others'."""
         return f"speedmon:{self.name}"
 
 
@@ -181,9 +182,10 @@ class Observed:
     """Everything of the host that a plan depends on.
 
     `sysctls` maps (namespace or None, path below /proc/sys) to the value found; `files` maps a path to its text, None
-    where there is none; `table` is the digest of our nftables table as listed, None where there is none. `networks` are
-    the host's routes and addresses apart from ours, each with where it was found; `untuned` are the TCP and UDP
-    settings that differ inside; `last_group` is the highest group id that exists where set-up runs.
+    where there is none; `table` is the digest of our nftables table as listed, None where there is none; `firewalls`
+    are the others that forwarded packets have to pass. `networks` are the host's routes and addresses apart from ours,
+    each with where it was found; `untuned` are the TCP and UDP settings that differ inside; `last_group` is the highest
+    group id that exists where set-up runs.
     """
 
     boot_id: str = ""
@@ -196,6 +198,7 @@ class Observed:
     sysctls: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
     untuned: tuple[str, ...] = ()
     table: str | None = None
+    firewalls: Firewalls = field(default_factory=Firewalls)
     files: Mapping[str, str | None] = field(default_factory=dict)
     directories: frozenset[str] = frozenset()
     handles_mounted: bool = False
@@ -211,7 +214,8 @@ class Journal:
 
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
     as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them.
-    `mounted_handles`: the first namespace made a mount of /run/netns.
+    `mounted_handles`: the first namespace made a mount of /run/netns. `trusted`: the sources that firewalld trusts
+    because of us, also after a reboot.
     """
 
     boot_id: str = ""
@@ -221,3 +225,4 @@ class Journal:
     made_group: bool = False
     made_directories: tuple[str, ...] = ()
     mounted_handles: bool = False
+    trusted: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import firewall, launcher, network, resolver, ruleset, tuning
+from netns import firewall, firewalld, foreign, iptables, launcher, network, resolver, ruleset, tuning
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
 from netns.model import GROUP, LAST_GROUP, Handle, Launcher, Observed
@@ -30,7 +30,7 @@ def observe(spec: NamespaceSpec) -> Observed:
 
     Raises:
         MissingToolError: nft is not installed.
-        StepError: nft refused to list its tables.
+        StepError: nft or iptables refused to list what it has.
     """
     handle = _handle(spec.name)
     host = network.read(None)
@@ -50,6 +50,7 @@ def observe(spec: NamespaceSpec) -> Observed:
         sysctls=_sysctls(spec, uplink, handle, inner_link),
         untuned=_untuned(spec.name, handle),
         table=None if listing is None else ruleset.digest(listing),
+        firewalls=_firewalls(),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
         handles_mounted=_is_mount(NETNS_ROOT),
@@ -73,6 +74,22 @@ def _is_mount(path: Path) -> bool:
     """Tell from the kernel's list (proc(5), mountinfo), which also has a folder that is mounted on itself."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return any(mount.split()[4] == str(path) for mount in mounts)
+
+
+def _firewalls() -> foreign.Firewalls:
+    found = {
+        f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in firewall.forward_chains()
+    }
+    in_use = {iptables.NFT: foreign.IPTABLES_NFT_CHAIN in found, iptables.LEGACY: "filter" in iptables.legacy_tables()}
+    programs = [program for program, used in in_use.items() if used]
+    chains = [chain for name in programs for chain in foreign.iptables_chains(name, iptables.saved(name))]
+    shown = {foreign.IPTABLES_NFT_CHAIN} if any(chain.program == iptables.NFT for chain in chains) else set()
+    chains += [
+        foreign.nft_chain(firewall.chain(name))
+        for name, table in found.items()
+        if name not in shown and not foreign.is_closed(table)
+    ]
+    return foreign.Firewalls(tuple(chains), firewalld.trusted(has_table="firewalld" in found.values()))
 
 
 def _sysctls(

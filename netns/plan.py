@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from netns import claims, resolver, ruleset, steps
+from netns import claims, openings, resolver, ruleset, steps
 from netns.errors import ForeignStateError, NoUplinkError, SpecError
 from netns.model import GROUP, Handle, Journal
 
@@ -60,6 +60,7 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
         *_namespace(spec, seen),
         *_links(spec, seen, uplink),
         *_table(seen, journal, rules, commands),
+        *openings.setup(spec, uplink.link, seen.firewalls, journal),
         *_forwarding(spec, seen, claims.unshared(journal, theirs), uplink),
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),
@@ -88,6 +89,7 @@ def teardown(
     if seen.host_link is None or _is_ours(spec, seen, own):
         _refuse_foreign_namespace(spec, seen, own)
     ordered = (
+        *openings.teardown(spec, seen.firewalls, journal),
         *([steps.DeleteTable(spec.table)] if seen.table else []),
         *_restore(seen, journal, keep=None),
         *([steps.DeleteLink(spec.host_link)] if _is_ours(spec, seen, own) else []),
@@ -113,7 +115,7 @@ def _need_uplink(spec: NamespaceSpec, seen: Observed) -> Uplink:
 def _of_this_boot(journal: Journal, seen: Observed) -> Journal:
     if journal.boot_id == seen.boot_id:
         return journal
-    return Journal(made_group=journal.made_group, made_directories=journal.made_directories)
+    return Journal(made_group=journal.made_group, made_directories=journal.made_directories, trusted=journal.trusted)
 
 
 def _refuse_foreign(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
@@ -384,6 +386,7 @@ def _journal_during(ordered: tuple[Step, ...], seen: Observed, journal: Journal,
         made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
         made_directories=tuple(sorted({*journal.made_directories, *made})),
         mounted_handles=journal.mounted_handles or not seen.handles_mounted,
+        trusted=openings.trusted_after(ordered, journal),
     )
 
 

@@ -6,8 +6,8 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from netns import journal, plan
-from netns.errors import NotPermittedError, StepError
+from netns import blocked, journal, plan, steps
+from netns.errors import BlockedError, NotPermittedError, StepError
 from netns.model import Journal
 from netns.observe import observe
 
@@ -25,6 +25,7 @@ def setup(spec: NamespaceSpec, *, dry_run: bool = False, on_step: Callable[[Step
 
     Raises:
         NetnsError: as `netns.plan.setup` and `netns.apply.run` say; after a failed step all is as before the call.
+        BlockedError: another firewall of this host lets nothing out; a new namespace is taken back, an old one stays.
     """
     _need_root("setup-netns")
     with journal.locked():
@@ -32,8 +33,10 @@ def setup(spec: NamespaceSpec, *, dry_run: bool = False, on_step: Callable[[Step
         planned = _plan(spec, before)
         if dry_run:
             _tell(planned, on_step)
-        elif planned.steps:
+            return planned
+        if planned.steps:
             _carry_out(spec, before, planned, on_step)
+        _prove(spec, before, planned)
     return planned
 
 
@@ -110,3 +113,15 @@ def _verify(spec: NamespaceSpec, planned: Plan) -> None:
     left = plan.setup(spec, seen, kept, journal.load_others(spec.name)).steps
     if left:
         raise StepError(f"set-up did not hold, something changes it back: {'; '.join(map(str, left))}")
+
+
+def _prove(spec: NamespaceSpec, before: Journal, planned: Plan) -> None:
+    """Make sure that a packet from inside gets past every firewall of this host."""
+    words = blocked.explain(spec)
+    if words is None:
+        return
+    if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):
+        left = _apply().take_back(planned.steps)
+        _keep(spec.name, before)
+        words += f"; could not be undone: {'; '.join(left)}" if left else "; what was done before it was undone"
+    raise BlockedError(words)

@@ -7,8 +7,10 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from netns import ruleset, steps
+from netns import foreign_steps, ruleset, steps
+from netns.foreign import Rule
 from netns.model import Handle, Link, Observed
+from netns.opening import is_tagged
 from netns.plan import IPV6_SWITCH
 
 if TYPE_CHECKING:
@@ -126,6 +128,41 @@ def _(step: steps.LoadTable, seen: Observed) -> Observed:
 @_do.register
 def _(step: steps.DeleteTable, seen: Observed) -> Observed:
     return replace(seen, table=None)
+
+
+def _with_rules(seen: Observed, program: str, name: str, ours: tuple[str, ...], tag: str) -> Observed:
+    """Put rules with our comments at the head of a chain, in place of those with the tag."""
+    chains = {(chain.program, chain.name): chain for chain in seen.firewalls.chains}
+    chain = chains[program, name]
+    others = (rule for rule in chain.rules if not is_tagged(rule.comment, tag))
+    chains[program, name] = replace(chain, rules=(*(Rule(comment, target="ACCEPT") for comment in ours), *others))
+    return replace(seen, firewalls=replace(seen.firewalls, chains=tuple(chains.values())))
+
+
+@_do.register
+def _(step: foreign_steps.OpenChain, seen: Observed) -> Observed:
+    return _with_rules(seen, step.program, step.chain, step.opening.comments, step.opening.tag)
+
+
+@_do.register
+def _(step: foreign_steps.CloseChain, seen: Observed) -> Observed:
+    return _with_rules(seen, step.program, step.chain, (), step.tag)
+
+
+def _trusting(seen: Observed, trusted: frozenset[str]) -> Observed:
+    return replace(seen, firewalls=replace(seen.firewalls, trusted=trusted))
+
+
+@_do.register
+def _(step: foreign_steps.TrustSource, seen: Observed) -> Observed:
+    assert seen.firewalls.trusted is not None
+    return _trusting(seen, seen.firewalls.trusted | {step.subnet})
+
+
+@_do.register
+def _(step: foreign_steps.DistrustSource, seen: Observed) -> Observed:
+    assert seen.firewalls.trusted is not None
+    return _trusting(seen, seen.firewalls.trusted - {step.subnet})
 
 
 @_do.register

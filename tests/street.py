@@ -28,15 +28,18 @@ ip -n lan route add default via 10.50.0.1; ip -n isp route add 10.50.0.0/24 via 
 ip -n isp route add 192.168.200.0/24 via 203.0.113.10
 printf 'nameserver 203.0.113.53\\n' > /etc/resolv.conf
 """
+# Every rule of every firewall, without what counters have counted; looking at legacy iptables would make its tables.
+RULES = r"""{ nft list ruleset; iptables-nft-save; ! grep -q . /proc/net/ip_tables_names || iptables-legacy-save; } \
+    2>/dev/null | sed -E 's/packets [0-9]+ bytes [0-9]+//; s/\[[0-9:]+\]//; /^#/d'"""
 # All that a set-up could change, without what the kernel counts or times by itself and groupadd's own backups.
 SNAPSHOT = r"""
 ip -o -d link | sed -E 's/(minmtu|promiscuity|numtxqueues).*//'; ip -o address; ip -6 route show table all
-ip route show table all; ip rule; nft list ruleset; iptables-save -c 2>/dev/null | grep -v '^#'
+ip route show table all; ip rule; RULES
 grep -r . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward 2>/dev/null
 find /etc /run /var/lib /usr/local/bin -not -path '/run/netns/*' -not -path '/etc/g*-' -not -name .pwd.lock \
     -printf '%p %m %u %g %s\n' | sort; ls /run/netns
 cat /etc/group; cut -d' ' -f3- /proc/self/mountinfo
-"""
+""".replace("RULES", RULES)
 
 
 class Street(Outer):
@@ -53,6 +56,10 @@ class Street(Outer):
     def speedmon(self, *arguments: str, check: bool = True, user: str | None = None) -> CompletedProcess[str]:
         """Run the product's command line on the home host."""
         return self.run([SPEEDMON, *arguments], check=check, user=user)
+
+    def rules(self) -> list[str]:
+        """Return the rules of every firewall, as lines."""
+        return self.shell(RULES).stdout.splitlines()
 
     def snapshot(self) -> list[str]:
         """Return everything that a set-up could change, as lines."""

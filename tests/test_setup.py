@@ -89,7 +89,7 @@ def test_rules_of_the_host_are_left_alone(street: Street):
         "nft add table inet mine; nft add chain inet mine c; nft add rule inet mine c tcp dport 22 counter accept"
     )
     street.shell("iptables -A INPUT -p tcp --dport 2222 -j DROP; iptables -P FORWARD ACCEPT")
-    rules = "nft list table inet mine; iptables-save | grep -v '^#'"
+    rules = "nft list table inet mine; iptables -S"
     before = street.shell(rules).stdout
     setup(street)
     assert street.shell(rules).stdout == before

@@ -1,0 +1,119 @@
+"""Other firewalls in the way of forwarded packets, as data read from what their own tools print. Pure.
+
+An accept in our own table does not help against a drop in another base chain, whatever the priorities (nft(8),
+"verdict statements"), so those chains have to be known.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NFT = "nft"
+FORWARD, DOCKER_USER = "FORWARD", "DOCKER-USER"
+# The chain that iptables-nft shows as its own FORWARD.
+IPTABLES_NFT_CHAIN = "ip filter FORWARD"
+# Tables that get no rule of ours: firewalld's is its own, the next drop only towards their own bridges, and an accept
+# in those of iptables that are not for filtering would skip what they do to packets, such as clamping the MSS.
+CLOSED_TABLES = frozenset({"firewalld", "docker-bridges", "libvirt_network", "netavark", "mangle", "security"})
+OUR_TABLES = "speedmon"
+# Statements of nft and targets of iptables that can end a packet's way, or lead to one that can, and that cannot.
+DECISIVE_STATEMENTS = frozenset({"drop", "reject", "jump", "goto", "vmap", "queue", "xt"})
+HARMLESS_TARGETS = frozenset({"ACCEPT", "RETURN", "LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TRACE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of another firewall, or ours in its chain; `may_drop`: it or the chain it leads to can drop a packet."""
+
+    comment: str = ""
+    may_drop: bool = False
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain that forwarded packets pass.
+
+    `program` is what changes it: nft, iptables-nft or iptables-legacy; `name` is its name there, for nft with family
+    and table, such as "inet filter forward".
+    """
+
+    program: str
+    name: str
+    drops: bool = False
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def may_drop(self) -> bool:
+        """Tell whether a packet can end here."""
+        return self.drops or any(rule.may_drop for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Firewalls:
+    """The other firewalls of this host; `trusted` are the sources that firewalld trusts, None where it does not run."""
+
+    chains: tuple[Chain, ...] = ()
+    trusted: frozenset[str] | None = None
+
+
+def is_ours(table: str) -> bool:
+    """Tell whether an nftables table belongs to one of our namespaces."""
+    return table == OUR_TABLES or table.startswith(f"{OUR_TABLES}_")
+
+
+def is_closed(table: str) -> bool:
+    """Tell whether no rule may be added to this nftables table: it is ours, or its owner wants none there."""
+    return table in CLOSED_TABLES or is_ours(table)
+
+
+def nft_chain(objects: Iterable[dict[str, Any]]) -> Chain:
+    """Return the chain of `nft -j list chain`: libnftables-json(5) objects, the chain's own and then its rules.
+
+    Raises:
+        StopIteration: there is no chain among the objects.
+    """
+    found = list(objects)
+    chain = next(entry["chain"] for entry in found if "chain" in entry)
+    rules = (entry["rule"] for entry in found if "rule" in entry)
+    name = f"{chain['family']} {chain['table']} {chain['name']}"
+    return Chain(NFT, name, chain.get("policy") == "drop", tuple(map(_nft_rule, rules)))
+
+
+def _nft_rule(rule: dict[str, Any]) -> Rule:
+    statements = {name for expression in rule.get("expr", ()) for name in expression}
+    return Rule(rule.get("comment", ""), may_drop=bool(statements & DECISIVE_STATEMENTS))
+
+
+def iptables_chains(program: str, saved: str) -> tuple[Chain, ...]:
+    """Return FORWARD, and Docker's chain for the user where there is one, of what `iptables-save -t filter` printed.
+
+    There is none where iptables says that the table is not its own work: then it is one of nft's.
+    """
+    lines = saved.splitlines()
+    if any(line.startswith("#") and "incompatible" in line for line in lines):
+        return ()
+    policies = dict(line.removeprefix(":").split()[:2] for line in lines if line.startswith(":"))
+    return tuple(
+        Chain(program, name, policies[name] == "DROP", tuple(_iptables_rules(lines, name)))
+        for name in (FORWARD, DOCKER_USER)
+        if name in policies
+    )
+
+
+def _iptables_rules(lines: Iterable[str], chain: str) -> Iterable[Rule]:
+    for line in lines:
+        if line.startswith(f"-A {chain} "):
+            words = shlex.split(line)
+            target = _after(words, "-j") or _after(words, "-g")
+            may_drop = bool(target) and target not in HARMLESS_TARGETS
+            yield Rule(_after(words, "--comment"), may_drop, target)
+
+
+def _after(words: list[str], option: str) -> str:
+    return words[words.index(option) + 1] if option in words else ""

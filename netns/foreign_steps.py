@@ -1,0 +1,75 @@
+"""The steps into other firewalls and back: what `netns.openings` plans. Pure data, like those of `netns.steps`."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from netns.steps import Step
+
+if TYPE_CHECKING:
+    from netns.opening import Opening
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChain(Step):
+    """Let the namespace through a chain of another firewall: our tagged pair at its head, in place of an older one.
+
+    `program` is nft, iptables-nft or iptables-legacy; for nft, `chain` has family and table before it.
+    """
+
+    program: str
+    chain: str
+    opening: Opening
+
+    def __str__(self) -> str:
+        if self.program == "nft":
+            return " && ".join(f"nft insert rule {self.chain} {shlex.quote(r)}" for r in reversed(self.opening.nft()))
+        rules = enumerate(self.opening.iptables(), 1)
+        return " && ".join(f"{self.program} -I {self.chain} {place} {rule}" for place, rule in rules)
+
+    @property
+    def undo(self) -> Step:
+        return CloseChain(self.program, self.chain, self.opening.tag)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseChain(Step):
+    """Remove our rules from a chain of another firewall, found by their tag."""
+
+    program: str
+    chain: str
+    tag: str
+
+    def __str__(self) -> str:
+        command = f"nft delete rule {self.chain}" if self.program == "nft" else f"{self.program} -D {self.chain}"
+        return f"{command} ...  # each rule whose comment begins with {self.tag}"
+
+
+def _twice(arguments: str) -> str:
+    return f"firewall-cmd {arguments} && firewall-cmd --permanent {arguments}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustSource(Step):
+    """Let a subnet through firewalld, now and after its reload."""
+
+    subnet: str
+
+    def __str__(self) -> str:
+        return _twice(f"--zone=trusted --add-source={self.subnet}")
+
+    @property
+    def undo(self) -> Step:
+        return DistrustSource(self.subnet)
+
+
+@dataclass(frozen=True, slots=True)
+class DistrustSource(Step):
+    """Take a subnet out of firewalld's trusted zone again."""
+
+    subnet: str
+
+    def __str__(self) -> str:
+        return _twice(f"--zone=trusted --remove-source={self.subnet}")

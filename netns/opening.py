@@ -1,0 +1,47 @@
+"""The pair of rules that lets one namespace through another firewall: out to the uplink, and the replies back. Pure.
+
+Each carries a comment that begins with the tag of its namespace, so that it is found again whatever became of the
+uplink since, and that holds what the rule depends on, so that a stale one is told without parsing it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What may pass: IPv4 from `subnet` on `host_link` to `uplink`, and what belongs to it on the way back."""
+
+    tag: str
+    host_link: str
+    uplink: str
+    subnet: str
+
+    @property
+    def comments(self) -> tuple[str, str]:
+        """The comments of the two rules, in their order."""
+        return f"{self.tag} out {self.uplink} {self.subnet}", f"{self.tag} back {self.uplink} {self.subnet}"
+
+    def iptables(self) -> tuple[str, str]:
+        """Return the two rules in iptables' words."""
+        out, back = (f'-m comment --comment "{comment}" -j ACCEPT' for comment in self.comments)
+        replies = "-m conntrack --ctstate RELATED,ESTABLISHED"
+        return (
+            f"-i {self.host_link} -o {self.uplink} -s {self.subnet} {out}",
+            f"-i {self.uplink} -o {self.host_link} -d {self.subnet} {replies} {back}",
+        )
+
+    def nft(self) -> tuple[str, str]:
+        """Return the two rules in nft's words."""
+        out, back = (f'accept comment "{comment}"' for comment in self.comments)
+        replies = "ct state related,established"
+        return (
+            f'iifname "{self.host_link}" oifname "{self.uplink}" ip saddr {self.subnet} {out}',
+            f'iifname "{self.uplink}" oifname "{self.host_link}" ip daddr {self.subnet} {replies} {back}',
+        )
+
+
+def is_tagged(comment: str, tag: str) -> bool:
+    """Tell whether the rule with this comment belongs to the opening of that tag."""
+    return comment.partition(" ")[0] == tag

@@ -1,0 +1,263 @@
+"""The namespace beside other firewalls: the real ones, in the private machine, each of which would drop its packets."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from street import Street
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _pytest.mark import ParameterSet
+
+SETUP = ("setup-netns", "--no-launcher")
+READY, SAME = "is ready", "nothing changed"
+# Serves 1 MB to each caller, on every address of where it runs.
+SERVE = """
+import socket
+server = socket.create_server(('', 8080))
+print('ready', flush=True)
+while True:
+    client, _ = server.accept()
+    with client:
+        client.sendall(bytes(1_000_000))
+"""
+FETCH = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 8080), 3) as line:
+    print(sum(len(part) for part in iter(lambda: line.recv(65536), b'')))
+"""
+DOCKER = """
+iptables-nft -N DOCKER; iptables-nft -N DOCKER-ISOLATION-STAGE-1; iptables-nft -N DOCKER-ISOLATION-STAGE-2
+iptables-nft -N DOCKER-USER; iptables-nft -A DOCKER-USER -j RETURN
+iptables-nft -A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2
+iptables-nft -A DOCKER-ISOLATION-STAGE-1 -j RETURN
+iptables-nft -A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP; iptables-nft -A DOCKER-ISOLATION-STAGE-2 -j RETURN
+iptables-nft -A FORWARD -j DOCKER-USER; iptables-nft -A FORWARD -j DOCKER-ISOLATION-STAGE-1
+iptables-nft -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+iptables-nft -A FORWARD -o docker0 -j DOCKER
+iptables-nft -A FORWARD -i docker0 ! -o docker0 -j ACCEPT; iptables-nft -A FORWARD -i docker0 -o docker0 -j ACCEPT
+iptables-nft -t nat -N DOCKER; iptables-nft -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+iptables-nft -P FORWARD DROP; sysctl -qw net.ipv4.ip_forward=1
+"""
+FORWARD = "type filter hook forward priority"
+FIREWALLS = {
+    "iptables policy": "iptables-nft -P FORWARD DROP",
+    "iptables rule": "iptables-nft -A FORWARD -p icmp -j ACCEPT; iptables-nft -A FORWARD -j DROP",
+    "iptables REJECT at the head": "iptables-nft -I FORWARD -j REJECT",
+    "iptables-legacy policy": "iptables-legacy -P FORWARD DROP",
+    "both kinds of iptables": "iptables-nft -P FORWARD DROP; iptables-legacy -A FORWARD -j DROP",
+    "nft policy": f"nft 'add table inet filter {{ chain forward {{ {FORWARD} 0; policy drop; }}; }}'",
+    "nft rule": f"nft 'add table inet filter {{ chain forward {{ {FORWARD} 0; ct state new counter drop; }}; }}'",
+    "nft, named as iptables": f"nft 'add table ip filter {{ chain FORWARD {{ {FORWARD} 5; drop; }}; }}'",
+    "nft before us": f"nft 'add table ip first {{ chain f {{ {FORWARD} -200; policy drop; }}; }}'",
+    "Docker": DOCKER,
+    "ufw": "ufw --force enable",
+}
+# The files of ufw are for root alone, and so is the list of legacy tables.
+LATE_LEGACY = "legacy iptables after routing"
+ROOT_ONLY = {"ufw", "iptables-legacy policy", "both kinds of iptables", LATE_LEGACY}
+
+
+def beside(name: str, *values: str) -> ParameterSet:
+    """Return the parameters of a test beside this firewall, which may need root; its script, where none are given."""
+    marks = [pytest.mark.root] if name in ROOT_ONLY else []
+    return pytest.param(*(values or (FIREWALLS[name],)), id=name, marks=marks)
+
+
+@pytest.fixture
+def street() -> Iterator[Street]:
+    """Yield a home host with an ISP and a neighbour, without a namespace."""
+    with Street() as host:
+        yield host
+
+
+@contextlib.contextmanager
+def serving(street: Street, *where: str) -> Iterator[None]:
+    """Serve on port 8080 of a host of the street, or of the home itself."""
+    with street.popen([*where, "python3", "-c", SERVE], stdout=-1) as server:
+        assert server.stdout.readline() == "ready\n"
+        try:
+            yield
+        finally:
+            server.kill()
+
+
+def fetch(street: Street, where: str, address: str) -> str:
+    """Return how many bytes came, or the error's last line."""
+    done = street.run(["ip", "netns", "exec", where, "python3", "-c", FETCH, address], check=False)
+    return (done.stdout + done.stderr).strip().splitlines()[-1]
+
+
+def reached(street: Street) -> str:
+    """Return which stranger's ping got an answer: from the ISP inside and to the LAN, from the LAN inside and out."""
+    tries = (("isp", "192.168.200.2"), ("isp", "10.50.0.2"), ("lan", "192.168.200.2"), ("lan", "203.0.113.1"))
+    pings = (f"{{ ip netns exec {who} ping -qc1 -W1 {to} >/dev/null && echo {who} {to}; }} &" for who, to in tries)
+    return street.shell("\n".join([*pings, "wait"])).stdout
+
+
+@pytest.mark.parametrize("firewall", [beside(name) for name in FIREWALLS])
+def test_namespace_works_beside(street: Street, firewall: str):
+    """A megabyte comes in, a second set-up changes nothing, strangers stay out, and teardown leaves no trace."""
+    street.shell(firewall)
+    before = street.snapshot()
+    assert READY in street.speedmon(*SETUP).stdout
+    opened = street.rules()
+    assert SAME in street.speedmon(*SETUP).stdout
+    assert street.rules() == opened
+    with serving(street, "ip", "netns", "exec", "isp"):
+        assert fetch(street, "ip4only", "203.0.113.1") == "1000000"
+    with serving(street):
+        assert "No route to host" in fetch(street, "ip4only", "10.50.0.1")
+    assert reached(street) == ""
+    street.speedmon("teardown-netns")
+    assert street.snapshot() == before
+
+
+def test_docker_keeps_our_rules(street: Street):
+    """Where FORWARD leads to DOCKER-USER, the pair is there, and FORWARD itself is as Docker made it."""
+    street.shell(DOCKER)
+    before = street.shell("iptables-nft -S FORWARD").stdout
+    street.speedmon(*SETUP)
+    assert street.shell("iptables-nft -S FORWARD").stdout == before
+    assert street.shell("iptables-nft -S DOCKER-USER").stdout.count("speedmon:ip4only") == 2
+
+
+@pytest.mark.root
+def test_ufw_reload_keeps_our_rules(street: Street):
+    """A reload of ufw, which rebuilds its own chains, leaves the namespace working."""
+    street.shell("ufw --force enable")
+    street.speedmon(*SETUP)
+    street.shell("ufw reload")
+    assert SAME in street.speedmon(*SETUP).stdout
+
+
+@pytest.mark.root
+def test_looking_makes_no_legacy_tables(street: Street):
+    """A host without legacy iptables has none afterwards, nor a filter table of iptables-nft."""
+    street.speedmon(*SETUP)
+    assert street.shell("cat /proc/net/ip_tables_names; nft list tables").stdout == "table inet speedmon\n"
+
+
+def test_firewall_that_drops_nothing_is_left_alone(street: Street):
+    """Chains whose policy and rules only accept need no rule of ours."""
+    street.shell("iptables-nft -P FORWARD ACCEPT; iptables-nft -A FORWARD -p tcp -j ACCEPT")
+    street.shell(f"nft 'add table inet filter {{ chain forward {{ {FORWARD} 0; ct state new counter; }}; }}'")
+    street.speedmon(*SETUP)
+    assert not [line for line in street.rules() if "speedmon:ip4only" in line]
+
+
+@pytest.mark.parametrize("program", ["iptables-nft", pytest.param("iptables-legacy", marks=pytest.mark.root)])
+def test_opening_that_was_overtaken_is_mended(street: Street, program: str):
+    """A drop that somebody put before our rules, or one of them deleted, is mended by the next call."""
+    street.shell(f"{program} -P FORWARD DROP")
+    street.speedmon(*SETUP)
+    opened = street.shell(f"{program} -S FORWARD").stdout
+    street.shell(f"{program} -D FORWARD 2")
+    assert READY in street.speedmon(*SETUP).stdout
+    assert street.shell(f"{program} -S FORWARD").stdout == opened
+    street.shell(f"{program} -I FORWARD -s 192.168.0.0/16 -j DROP")
+    assert READY in street.speedmon(*SETUP).stdout
+    assert "speedmon" in street.shell(f"{program} -S FORWARD 1").stdout
+
+
+@pytest.mark.parametrize("firewall", [*map(beside, ("iptables policy", "iptables-legacy policy", "nft policy"))])
+def test_opening_follows_the_uplink(street: Street, firewall: str):
+    """When the default route moves, the old pair gives way to one for the new uplink."""
+    street.shell(firewall)
+    street.speedmon(*SETUP)
+    street.shell("ip route replace default via 10.50.0.2")
+    street.speedmon(*SETUP)
+    tagged = {line for line in street.rules() if "speedmon:ip4only" in line}
+    assert len([line for line in tagged if "eth1" in line]) >= 2
+    assert not [line for line in tagged if "eth0" in line]
+
+
+@pytest.mark.parametrize("firewall", ["iptables policy", "nft policy"])
+def test_each_namespace_has_its_own_opening(street: Street, firewall: str):
+    """The teardown of a second namespace leaves the rules of the first."""
+    street.shell(FIREWALLS[firewall])
+    street.speedmon(*SETUP)
+    first = street.rules()
+    street.speedmon(*SETUP, "--name", "wan2", "--subnet", "192.168.201.0/24")
+    assert [line for line in street.rules() if "speedmon:wan2" in line]
+    street.speedmon("teardown-netns", "--name", "wan2")
+    assert street.rules() == first
+
+
+BLOCKED = {
+    "a chain after routing": (
+        "nft 'add table inet odd { chain late { type filter hook postrouting priority 0; ip ttl 1 drop; }; }'",
+        "inet odd late drops what comes from ip4only (ip ttl 1 drop); run: nft insert rule inet odd late",
+    ),
+    "a rule of iptables' mangle table": (
+        "iptables-nft -t mangle -A FORWARD -i ip4only-root -j DROP",
+        "ip mangle FORWARD drops what comes from ip4only",
+    ),
+    "firewalld that does not answer": (
+        f"nft 'add table inet firewalld {{ chain filter_FORWARD {{ {FORWARD} 10; policy drop; }}; }}'",
+        "run: firewall-cmd --zone=trusted --add-source=192.168.200.0/24",
+    ),
+    LATE_LEGACY: (
+        "iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP",
+        "`iptables-legacy -t mangle -S`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("firewall", "words"), [beside(name, *values) for name, values in BLOCKED.items()])
+def test_what_cannot_be_opened_is_named(street: Street, firewall: str, words: str):
+    """Where a drop is out of our reach, one line names it and the mend, and the machine is as before."""
+    street.shell(firewall)
+    before = street.snapshot()
+    failed = street.speedmon(*SETUP, "-q", check=False)
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (5, "", 1)
+    assert words in failed.stderr
+    assert street.snapshot() == before
+
+
+def test_what_it_says_to_type_helps(street: Street):
+    """The command of the message, typed as it stands, lets the namespace work."""
+    street.shell(BLOCKED["a chain after routing"][0])
+    said = street.speedmon(*SETUP, check=False).stderr
+    street.shell(said.partition("run: ")[2].partition(";")[0])
+    assert READY in street.speedmon(*SETUP).stdout
+
+
+def test_namespace_that_was_there_stays_when_it_is_blocked(street: Street):
+    """A firewall that begins to drop later is reported, and nothing is taken back."""
+    street.speedmon(*SETUP)
+    street.shell(BLOCKED["a chain after routing"][0])
+    before = street.snapshot()
+    failed = street.speedmon(*SETUP, check=False)
+    assert (failed.returncode, "inet odd late" in failed.stderr) == (5, True)
+    assert street.snapshot() == before
+
+
+def test_dead_line_is_no_fault_of_the_firewall(street: Street):
+    """The probe needs no answer: set-up works while the ISP is gone."""
+    street.shell("ip -n isp link set far down")
+    assert READY in street.speedmon(*SETUP).stdout
+
+
+def test_route_that_swallows_the_probe_is_no_fault_of_a_firewall(street: Street):
+    """A router that throws documentation addresses away still gets its namespace."""
+    street.shell("ip route add blackhole 198.51.100.0/24")
+    assert READY in street.speedmon(*SETUP).stdout
+
+
+@pytest.mark.root
+def test_dry_run_prints_the_rules(street: Street):
+    """The rules for other firewalls are printed as a person would type them, and typing them does the same."""
+    street.shell(FIREWALLS["both kinds of iptables"] + "; " + FIREWALLS["nft policy"])
+    said = street.speedmon(*SETUP, "--dry-run").stdout.splitlines()
+    printed = [line for line in said if "speedmon:ip4only" in line]
+    street.speedmon(*SETUP)
+    opened = street.rules()
+    street.shell("iptables-nft -F FORWARD; iptables-legacy -F FORWARD; nft flush chain inet filter forward")
+    street.shell("iptables-legacy -A FORWARD -j DROP; " + "; ".join(printed))
+    assert street.rules() == opened

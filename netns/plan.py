@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from netns import claims, openings, resolver, ruleset, steps
-from netns.errors import ForeignStateError, NoUplinkError, SpecError
+from netns import claims, openings, ownership, resolver, ruleset, steps
 from netns.model import GROUP, Handle, Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from netns.model import Link, NamespaceSpec, Observed, Uplink
+    from netns.model import NamespaceSpec, Observed, Uplink
     from netns.steps import Step
 
-SHORTEST_PREFIX = 8
 ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
 IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 # Any group may open an ICMP socket, so that ping works without a capability; a new namespace allows none.
@@ -50,11 +45,11 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
         ForeignStateError: somebody else's link, namespace, file or program has one of our names.
         SpecError: the subnet overlaps a network of the host.
     """
-    uplink = _need_uplink(spec, seen)
+    uplink = ownership.need_uplink(spec, seen)
     theirs = claims.merged(_of_this_boot(other, seen) for other in others)
     journal = claims.inherit(_of_this_boot(journal, seen), theirs, spec, _forward(uplink.link))
-    _refuse_foreign(spec, seen, journal)
-    _refuse_overlap(spec, seen)
+    ownership.refuse_foreign(spec, seen, journal)
+    ownership.refuse_overlap(spec, seen)
     rules, commands = _rules(spec, seen, journal, uplink)
     ordered = (
         *_namespace(spec, seen),
@@ -86,13 +81,13 @@ def teardown(
     """
     own = _of_this_boot(journal, seen)
     journal = claims.unshared(own, claims.merged(_of_this_boot(other, seen) for other in others))
-    if seen.host_link is None or _is_ours(spec, seen, own):
-        _refuse_foreign_namespace(spec, seen, own)
+    if seen.host_link is None or ownership.is_ours(spec, seen, own):
+        ownership.refuse_foreign_namespace(spec, seen, own)
     ordered = (
         *openings.teardown(spec, seen.firewalls, journal),
         *([steps.DeleteTable(spec.table)] if seen.table else []),
         *_restore(seen, journal, keep=None),
-        *([steps.DeleteLink(spec.host_link)] if _is_ours(spec, seen, own) else []),
+        *([steps.DeleteLink(spec.host_link)] if ownership.is_ours(spec, seen, own) else []),
         *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
         *(steps.RemoveFile(path) for path, text in seen.files.items() if _is_our_file(spec, path, text)),
         *([] if keep_launcher else _remove_launcher(spec, seen, journal)),
@@ -102,75 +97,10 @@ def teardown(
     return Plan(ordered, own, Journal(made_group=own.made_group) if keep_launcher else Journal())
 
 
-def _need_uplink(spec: NamespaceSpec, seen: Observed) -> Uplink:
-    if seen.uplink is not None:
-        return seen.uplink
-    if spec.uplink:
-        raise SpecError(f"there is no interface {spec.uplink!r} to be the uplink; `ip link` lists them")
-    raise NoUplinkError(
-        "the host has no IPv4 default route, so there is no uplink; connect it or name one with --uplink"
-    )
-
-
 def _of_this_boot(journal: Journal, seen: Observed) -> Journal:
     if journal.boot_id == seen.boot_id:
         return journal
     return Journal(made_group=journal.made_group, made_directories=journal.made_directories, trusted=journal.trusted)
-
-
-def _refuse_foreign(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
-    if seen.host_link and not _is_ours(spec, seen, journal):
-        raise ForeignStateError(
-            f"the interface {spec.host_link} is there and is not speedmon's;"
-            f" remove it (ip link delete {spec.host_link}) or choose another --name"
-        )
-    _refuse_foreign_namespace(spec, seen, journal)
-    if spec.launcher and seen.launcher.present and not seen.launcher.ours:
-        raise ForeignStateError(
-            f"{spec.launcher_path} is there and is not speedmon's launcher; move it away or use --no-launcher"
-        )
-
-
-def _is_ours(spec: NamespaceSpec, seen: Observed, journal: Journal) -> bool:
-    """Tell our link by its mark, or, where a kill came between a pair and its mark, by where its other end is."""
-    host, inner = seen.host_link, seen.inner_link
-    if host is None or host.alias is not None:
-        return host is not None and host.alias == spec.alias
-    return inner is not None and _are_joined(host, inner) and journal.boot_id == seen.boot_id
-
-
-def _refuse_foreign_namespace(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
-    if seen.handle is Handle.LIVE and seen.host_link is None and journal.boot_id != seen.boot_id:
-        raise ForeignStateError(
-            f"the namespace {spec.name} is there and is not speedmon's;"
-            f" remove it (ip netns delete {spec.name}) or choose another --name"
-        )
-
-
-def _refuse_overlap(spec: NamespaceSpec, seen: Observed) -> None:
-    where = next((where for network, where in seen.networks if _overlap(network, spec.subnet)), None)
-    if where is None:
-        return
-    taken = [network for network, _ in seen.networks]
-    free = (
-        f", such as --subnet {subnet}"
-        for subnet in _candidates()
-        if not any(_overlap(network, subnet) for network in taken)
-    )
-    raise SpecError(f"subnet {spec.subnet} overlaps {where}; use another{next(free, '')}")
-
-
-def _overlap(network: IPv4Network, other: IPv4Network) -> bool:
-    # Shorter prefixes than 10.0.0.0/8 are not networks but parts of a default route, as VPNs make them.
-    return network.prefixlen >= SHORTEST_PREFIX and network.overlaps(other)
-
-
-def _candidates() -> Iterator[IPv4Network]:
-    for third in range(200, 255):
-        yield IPv4Network(f"192.168.{third}.0/24")
-    for second in range(200, 255):
-        yield IPv4Network(f"10.{second}.200.0/24")
-    yield IPv4Network("100.127.200.0/24")
 
 
 def _rules(
@@ -237,7 +167,7 @@ def _links(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
 def _is_pair(spec: NamespaceSpec, seen: Observed) -> bool:
     """Tell whether the two ends are one pair with nothing on it but what belongs there."""
     host, inner = seen.host_link, seen.inner_link
-    if host is None or inner is None or not _are_joined(host, inner) or host.alias != spec.alias:
+    if host is None or inner is None or not ownership.are_joined(host, inner) or host.alias != spec.alias:
         return False
     route = (str(spec.subnet[1]), inner.index)
     return (
@@ -245,13 +175,9 @@ def _is_pair(spec: NamespaceSpec, seen: Observed) -> bool:
     )
 
 
-def _are_joined(host: Link, inner: Link) -> bool:
-    return host.peer_index == inner.index and inner.peer_index == host.index
-
-
 def _remove_halves(spec: NamespaceSpec, seen: Observed) -> list[Step]:
     host, inner = seen.host_link, seen.inner_link
-    goes_along = host is not None and inner is not None and _are_joined(host, inner)
+    goes_along = host is not None and inner is not None and ownership.are_joined(host, inner)
     return [
         *([steps.DeleteLink(spec.host_link)] if host else []),
         *([steps.DeleteLink(spec.inner_link, spec.name)] if inner and not goes_along else []),

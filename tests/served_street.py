@@ -52,10 +52,10 @@ class ServedStreet(Street):
         assert self._servers.stdout.readline() == "ready\n"
 
     def close(self) -> None:
-        """End the servers, then the street."""
-        with self._servers:
-            self._servers.kill()
+        """End the street, which ends the servers, and reap them."""
         super().close()
+        with self._servers:
+            pass
 
     def set_up(self, *arguments: str) -> None:
         """Set up without the launcher, unless told otherwise."""

@@ -110,7 +110,14 @@ class Schedule:
         self._scheduler.add_listener(self._on_slot, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         self._scheduler.add_listener(self._on_end, EVENT_JOB_MISSED | EVENT_JOB_ERROR)
         self._scheduler.add_job(
-            job, when.trigger, id=JOB, coalesce=True, max_instances=1, misfire_grace_time=when.grace_s
+            job,
+            when.trigger,
+            id=JOB,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=when.grace_s,
+            # Fixed now: a start that comes late would else pass over the first slot and wait a whole interval.
+            next_run_time=when.trigger.get_next_fire_time(None, datetime.now(UTC)),
         )
 
     def start(self) -> None:

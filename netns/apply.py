@@ -84,7 +84,9 @@ def _roll_back(done: list[Step], kernel: Kernel) -> list[str]:
 def _step_error(step: Step, error: Exception, left: list[str]) -> NetnsError:
     aftermath = f"; could not be undone: {'; '.join(left)}" if left else "; what was done before it was undone"
     kind = type(error) if isinstance(error, NetnsError) else StepError
-    return kind(f"`{step}` failed: {_words(error)}{aftermath}")
+    told = kind(f"`{step}` failed: {_words(error)}{aftermath}")
+    told.left_behind = bool(left)
+    return told
 
 
 def _words(error: Exception) -> str:
@@ -96,8 +98,8 @@ def _words(error: Exception) -> str:
 
 
 @functools.singledispatch
-def _do(step: Step, kernel: Kernel) -> None:
-    raise NotImplementedError(f"no way to carry out {type(step).__name__}")
+def _do(step: Step, _kernel: Kernel) -> None:
+    raise TypeError(f"no way to carry out {type(step).__name__}")
 
 
 @_do.register

@@ -20,6 +20,8 @@ class NetnsError(Exception):
 
     exit_code = 5
     retry = False
+    # Set on an error whose steps could not all be undone: then the journal must go on telling of them.
+    left_behind = False
 
 
 class NotPermittedError(NetnsError):

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from netns import blocked, journal, plan, steps
-from netns.errors import BlockedError, NotPermittedError, StepError
+from netns.errors import BlockedError, NetnsError, NotPermittedError, StepError
 from netns.model import Journal
 from netns.observe import observe
 
@@ -85,8 +85,9 @@ def _carry_out(spec: NamespaceSpec, before: Journal, planned: Plan, on_step: Cal
     journal.save(spec.name, planned.journal)
     try:
         _apply().run(planned.steps, on_step)
-    except Exception:
-        _keep(spec.name, before)  # all was undone
+    except NetnsError as error:
+        if not error.left_behind:
+            _keep(spec.name, before)
         raise
     _verify(spec, planned)
 
@@ -122,6 +123,7 @@ def _prove(spec: NamespaceSpec, before: Journal, planned: Plan) -> None:
         return
     if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):
         left = _apply().take_back(planned.steps)
-        _keep(spec.name, before)
+        if not left:
+            _keep(spec.name, before)
         words += f"; could not be undone: {'; '.join(left)}" if left else "; what was done before it was undone"
     raise BlockedError(words)

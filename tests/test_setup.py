@@ -172,6 +172,30 @@ def test_failed_step_undoes_the_others(street: Street):
     assert street.snapshot() == before
 
 
+# Fails at the last folder, and takes away what the way back would remove.
+SPOILT_WAY_BACK = """
+import os, subprocess
+from netns import setup
+from netns.model import NamespaceSpec
+from netns.steps import MakeDirectory
+def spoil(step):
+    if isinstance(step, MakeDirectory):
+        subprocess.run(["ip", "link", "delete", "ip4only-root"])
+setup.setup(NamespaceSpec(launcher=False), on_step=spoil)
+"""
+
+
+def test_what_could_not_be_undone_is_not_forgotten(street: Street):
+    """When the way back fails too, the message says so, and teardown still knows what was changed."""
+    street.shell("mkdir /etc/netns; touch /etc/netns/ip4only")
+    before = street.snapshot()
+    failed = street.python(SPOILT_WAY_BACK, check=False)
+    assert "could not be undone: `ip link delete ip4only-root` failed" in failed.stderr
+    assert street.path("/var/lib/speedmon-netns-ip4only.json").exists()
+    street.speedmon("teardown-netns")
+    assert street.snapshot() == before
+
+
 def test_two_calls_at_once_do_not_collide(street: Street):
     """Four set-ups started together all succeed."""
     with ThreadPoolExecutor(4) as pool:

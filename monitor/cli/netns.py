@@ -34,7 +34,7 @@ def _json(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @_name
 @click.option("--subnet", help="IPv4 network between host and namespace.  [default: 192.168.200.0/24]")
-@click.option("--uplink", help="Interface to the internet; auto follows the default route.")
+@click.option("--uplink", help="Interface to the internet; auto follows the host's way out.")
 @click.option("--dns", multiple=True, help="IPv4 name server for the namespace; may be given several times.")
 @click.option("--user", "members", multiple=True, help="Let this user enter the namespace (group speedmon).")
 @click.option("--launcher/--no-launcher", default=True, help="Install the program ip4only for users other than root.")
@@ -45,7 +45,8 @@ def _json(function: Callable[..., Any]) -> Callable[..., Any]:
 def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **wanted: Any) -> None:
     """Build the IPv4-only namespace, its NAT and its launcher, or mend what is missing of them.
 
-    Needs root. A second call changes nothing. The host's own firewall rules are neither flushed nor changed.
+    Needs root. A second call changes nothing. None of the host's own firewall rules is flushed or changed; where one
+    would drop the namespace's packets, a tagged rule is added ahead of it, which teardown-netns removes.
     """
     from netns import setup as netns_setup  # noqa: PLC0415  imports pyroute2
 

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from monitor.classify import classify
 from monitor.engines import readings
-from monitor.model import Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
+from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from monitor.engines.model import Engine
-    from monitor.model import Path, Trigger
+    from monitor.model import Path, Remark, Trace, Trigger
     from monitor.process import Ended
     from monitor.settings import Settings
     from netns.errors import NetnsError
+    from netns.findings import Findings
 
 MEASURED, FAILED, SKIPPED, NO_NAMESPACE, SIGNALLED = 0, 3, 4, 5, 128
 RAW_LIMIT = 64 * 1024
@@ -33,6 +34,8 @@ class Order:
     path: Path
     server_id: str
     trigger: Trigger
+    attempt: int = 1
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Outcome:
     measurement: Measurement = _NOTHING
     failure: Failure | None = None
     raw: RawOutput = _SILENCE
+    remarks: tuple[Remark, ...] = ()
+    findings: Findings | None = None
+    trace: Trace | None = None
+    cross_rx_bps: int | None = None
+    cross_tx_bps: int | None = None
 
 
 def busy(engine: str) -> Outcome:
@@ -96,9 +104,21 @@ def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from
         engine=outcome.engine,
         server=Server(**server) if server else None,
         failure=outcome.failure,
+        cross_rx_bps=outcome.cross_rx_bps,
+        cross_tx_bps=outcome.cross_tx_bps,
+        healthy=_is_healthy(outcome),
+        attempt=order.attempt,
+        retry_of=order.retry_of,
+        remarks=outcome.remarks,
         **measured,
     )
-    return Attempt(run, settings.plan.as_plan(), outcome.raw)
+    return Attempt(run, settings.plan.as_plan(), outcome.raw, outcome.findings, outcome.trace)
+
+
+def _is_healthy(outcome: Outcome) -> bool | None:
+    if outcome.status is not Status.OK:
+        return None
+    return all(remark.kind in HARMLESS for remark in outcome.remarks)
 
 
 def _raw(engine: Engine, ended: Ended) -> RawOutput:

@@ -19,12 +19,12 @@ import msgspec
 import pytest
 from recording import read
 
-from monitor import collect as use_case
 from monitor import model, outcome
-from monitor.collect import World, collect, make_order
+from monitor.collect import collect, make_order
 from monitor.engines import ookla
 from monitor.errors import StoreError, UsageError
 from monitor.lock import alone
+from monitor.measure import World, into_namespace
 from monitor.model import Failure, Kind, Plan, Run, Scope, Status, Trigger
 from monitor.process import Ended
 from monitor.settings import Collect, Database, Ookla, Probe, Settings, Sold
@@ -43,7 +43,7 @@ HEAVY = {"sqlalchemy", "alembic", "matplotlib", "numpy", "pyroute2", "fastapi", 
 LISTS_ITS_IMPORTS = """
 import json, os, sys
 import monitor.cli.collect
-from monitor import collect, config
+from monitor import collect, config, measure
 from monitor.model import Trigger
 
 def wrap(name, argv, *, environ):
@@ -52,7 +52,7 @@ def wrap(name, argv, *, environ):
 
 settings = config.load(None, os.environ, os.geteuid())
 order = collect.make_order(settings, None, "ip4only", None, Trigger.CLI)
-collect.collect(settings, order, collect.World(os.environ, os.geteuid(), wrap))
+collect.collect(settings, order, measure.World(os.environ, os.geteuid(), wrap))
 """
 
 
@@ -247,7 +247,7 @@ def test_command_runs_through_the_namespace(site: Site) -> None:
 def test_real_way_in_tells_a_missing_namespace(site: Site) -> None:
     """The real way in reports a namespace that does not exist."""
     with pytest.raises(NamespaceMissingError, match="nosuchns"):
-        use_case.into_namespace("nosuchns", ["true"], environ=site.environ)
+        into_namespace("nosuchns", ["true"], environ=site.environ)
 
 
 def test_engine_gets_a_small_known_environment(site: Site) -> None:

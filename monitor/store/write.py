@@ -9,7 +9,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from monitor.errors import StoreRejectedError
-from monitor.store.tables import raw_output, runs
+from monitor.store import blobs
+from monitor.store.tables import findings, raw_output, runs, traces
+from netns.findings import encode
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,6 +35,10 @@ def add(connection: Connection, attempt: Attempt) -> None:
         reason = error.orig if isinstance(error, IntegrityError) else error
         raise StoreRejectedError(f"run {attempt.run.id} does not fit the store: {reason}") from error
     connection.execute(insert(raw_output).values(run_pk=run_pk, **dataclasses.asdict(attempt.raw)))
+    if attempt.findings is not None:
+        connection.execute(insert(findings).values(run_pk=run_pk, document=encode(attempt.findings).decode()))
+    if attempt.trace is not None:
+        connection.execute(insert(traces).values(run_pk=run_pk, **blobs.from_trace(attempt.trace)))
 
 
 def columns_of(attempt: Attempt) -> dict[str, Any]:
@@ -41,8 +47,9 @@ def columns_of(attempt: Attempt) -> dict[str, Any]:
     row = {
         field.name: getattr(run, field.name)
         for field in dataclasses.fields(run)
-        if field.name not in {"server", "failure"}
+        if field.name not in {"server", "failure", "remarks"}
     }
+    row["remarks"] = blobs.from_remarks(run.remarks)
     row["started_at"], row["finished_at"] = _epoch(run.started_at), _epoch(run.finished_at)
     return row | _flat("server", run.server) | _flat("failure", run.failure) | _flat("plan", attempt.plan)
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from monitor import engines, home, outcome, paths, process
+from monitor.explain import explain
 from monitor.model import Path
 from monitor.progress import Silence, watcher
 from netns import enter
@@ -78,4 +79,5 @@ def measure(settings: Settings, order: Order, world: World, interrupts: Interrup
         interrupts=interrupts,
     )
     world.meter.clear()
-    return outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
+    found = outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
+    return explain(found, engine, order, settings, world, env, interrupts)

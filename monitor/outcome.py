@@ -83,7 +83,8 @@ def judge(engine: Engine, version: str | None, ended: Ended, launcher: str | Non
     failure = classify(engine, ended, parsed, launcher, timeout_s)
     status = Status.INTERRUPTED if failure.kind is Kind.INTERRUPTED else Status.FAILED
     code = NO_NAMESPACE if failure.kind is Kind.NAMESPACE else FAILED
-    return Outcome(engine.name, status, stopped or code, Measurement(engine_version=version), failure, raw)
+    tried = Measurement(engine_version=version, server=parsed.server)
+    return Outcome(engine.name, status, stopped or code, tried, failure, raw)
 
 
 def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from

@@ -101,6 +101,8 @@ class Check:
 class Sold:
     """What the ISP sold, for the plan lines of the graphs; 0 means not given."""
 
+    isp: Annotated[str, Meta(description="part of the ISP's name; a result of another one is flagged; empty: any")] = ""
+
     download_mbps: Annotated[float, Meta(ge=0, description="download of the plan in Mbit/s")] = 0.0
     upload_mbps: Annotated[float, Meta(ge=0, description="upload of the plan in Mbit/s")] = 0.0
     latency_ms: Annotated[float, Meta(ge=0, description="latency of the plan in ms")] = 0.0

@@ -2,7 +2,7 @@
 
     python benchmarks/baseline.py        as root; the machine itself is not touched
 
-tests/questions.py has the questions, tests/recipe.sh the recipe, and tests/test_namespace_doc.py asks them too.
+tests/rounds.py has the questions, tests/recipe.sh the recipe, and tests/test_namespace_doc.py asks them too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import documented
 from baseline import USER, WAYS, home
-from questions import ROUNDS, table
+from rounds import ROUNDS, table
 
 
 def main() -> None:

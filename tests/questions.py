@@ -1,16 +1,16 @@
 """What a person wants of an IPv4-only namespace, each as a question that is put to the real thing.
 
-`ROUNDS` holds one street each; the questions of a round are put in order, on the same street. An answer is "yes", or
-what was found instead. To add one: a row here, then `python benchmarks/baseline.py` for docs/namespace.md.
+An answer is "yes", or what was found instead. To add one: a function here, a row in `rounds`, and a run of
+`python benchmarks/baseline.py` for docs/namespace.md.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baseline import STRANGER, USER, Home, home
+from baseline import STRANGER, USER
 from test_check_inside import ADVERTISE, RECEIVED, SPEAK_IPV6
 
 from netns.tuning import KEYS
@@ -18,32 +18,10 @@ from netns.tuning import KEYS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from baseline import Way
+    from baseline import Home
 
 YES = "yes"
 ISP, LAN = ("ip", "netns", "exec", "isp"), ("ip", "netns", "exec", "lan")
-# A router with a tuned TCP, a stub resolver and a line of PPPoE.
-PLAIN = """
-sysctl -qw net.ipv4.tcp_mtu_probing=1 net.ipv4.tcp_slow_start_after_idle=0
-ip link set eth0 mtu 1492; ip -n isp link set far mtu 1492
-mkdir -p /run/systemd/resolve /run/nscd; touch /run/nscd/socket
-cp /etc/resolv.conf /run/systemd/resolve/resolv.conf; echo 'nameserver 127.0.0.53' > /etc/resolv.conf
-cp /usr/bin/id /run/setuid-id; chmod 4755 /run/setuid-id; cp "$(command -v ping)" /run/ping  # without its capability
-"""
-# A firewall by hand: a closed port, a port forwarded into the LAN, and nothing else forwarded.
-FIREWALL = """
-echo 1 > /proc/sys/net/ipv4/ip_forward
-iptables -A INPUT -p tcp --dport 2222 -j REJECT --reject-with tcp-reset
-iptables -P FORWARD DROP
-iptables -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-iptables -A FORWARD -i eth0 -d 10.50.0.2 -p tcp --dport 8080 -j ACCEPT
-iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 8081 -j DNAT --to-destination 10.50.0.2:8080
-"""
-NFT = """
-nft 'add table inet mine { chain forward { type filter hook forward priority 0; policy accept;
-     ct state established,related accept; reject; }; }'
-"""
-SAME_SUBNET = "ip address add 192.168.200.129/24 dev eth1; ip -n lan address add 192.168.200.130/24 dev near"
 INHERITED = """
 import os, socket, sys
 outside = socket.socket(socket.AF_INET6)
@@ -169,6 +147,13 @@ def holds_no_capability(at: Home) -> str:
     return YES if {*words[1::2]} == {"0" * 16} else "it holds some"
 
 
+def ignores_preload(at: Home) -> str:
+    """Name a library in LD_PRELOAD that tells which program has loaded it."""
+    done = at.street.run(["ip4only", "true"], user=USER, env={"LD_PRELOAD": "/run/tell.so", "PATH": os.environ["PATH"]})
+    assert "setpriv" in done.stdout  # a program that is run on the way
+    return "it loads the library" if "ip4only" in done.stdout else YES
+
+
 def setuid_gives_nothing(at: Home) -> str:
     """Run a setuid program, such as sudo, inside."""
     return "it makes its caller root" if at.inside("/run/setuid-id", "-u").stdout == "0\n" else YES
@@ -249,87 +234,3 @@ def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
-
-
-@dataclass(frozen=True)
-class Round:
-    """What a street is made to be, whether the namespace is built on it before the questions, and these."""
-
-    prepare: str
-    questions: dict[str, Callable[[Home], str]]
-    built: bool = True
-
-    def answers(self, way: Way) -> dict[str, str]:
-        """Put each question to a namespace that was made in this way."""
-        with home(way, self.prepare) as at:
-            if self.built:
-                way.set_up(at.street)
-            return {words: ask(at) for words, ask in self.questions.items()}
-
-
-ROUNDS = {
-    "inside": Round(
-        PLAIN,
-        {
-            "A user's program reaches the internet from inside": gets_out,
-            "`ping` works inside without privilege": pings,
-            "Names are found inside, where the host's `resolv.conf` says 127.0.0.53": finds_names,
-            "The host's name cache (nscd), which answers from the host's network, is out of reach": hides_name_cache,
-            "Packets fit a PPPoE line (1492 bytes)": fits_the_uplink,
-            "TCP inside is tuned as on the host": takes_over_tcp,
-            "There is no IPv6 address inside": has_no_ipv6,
-            "A router advertisement on the veth changes nothing": ignores_advertisements,
-            "No IPv6 packet is ever sent from inside": sends_no_ipv6,
-            "Only users that were named may enter": only_those_named_may_enter,
-            "A socket that was opened outside does not come along": leaves_sockets_outside,
-            "The command holds no capability": holds_no_capability,
-            "A setuid program gives nothing inside": setuid_gives_nothing,
-        },
-    ),
-    "around": Round(
-        "",
-        {
-            "Packets of a LAN neighbour do not get out through the host": lan_stays_in,
-            "Packets from the internet do not get into the LAN": strangers_stay_out_of_the_lan,
-            "Packets from the internet do not get into the namespace": strangers_stay_out_of_the_namespace,
-            "Services of the host are out of reach from inside": host_is_out_of_reach,
-            "The LAN is out of reach from inside": lan_is_out_of_reach,
-            "A second run finds nothing to do": second_run_changes_nothing,
-            "A run after the default route has moved follows it": follows_the_uplink,
-            "Undone, all is as it was": leaves_no_trace,
-        },
-    ),
-    "iptables": Round(
-        FIREWALL,
-        {
-            "The namespace gets out past `iptables -P FORWARD DROP`": gets_out,
-            "The host's own iptables rules stay": keeps_rules,
-            "A port that an iptables rule closes stays closed": keeps_closed_ports,
-            "A port that is forwarded to the LAN stays forwarded": keeps_forwarded_ports,
-        },
-    ),
-    "nftables": Round(NFT, {"The namespace gets out past nftables rules that refuse forwarding": gets_out}),
-    "collision": Round(
-        SAME_SUBNET, {"A subnet that the LAN uses already is refused": tells_of_a_collision}, built=False
-    ),
-    "kill": Round(
-        "",
-        {
-            "A set-up that was killed half-way is mended by the next": survives_a_kill,
-            "A wrong file in the namespace's place is refused": refuses_a_wrong_file,
-        },
-        built=False,
-    ),
-}
-
-
-def table(answers: dict[str, dict[str, str]]) -> str:
-    """Return the answers, by way and then by question, as a table of Markdown."""
-    rows = [["what you want", *answers], *[["---"] * (1 + len(answers))]]
-    rows += [[words, *(cell(found[words]) for found in answers.values())] for words in next(iter(answers.values()))]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def cell(answer: str) -> str:
-    """Return an answer as the table has it."""
-    return answer if answer == YES else f"**no**: {answer}"

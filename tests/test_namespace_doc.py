@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import documented
 import pytest
 from baseline import STRANGER, USER, WAYS, Home, home
-from questions import NFT, ROUNDS, cell
+from rounds import NFT, ROUNDS, cell
 from served_street import SETTINGS
 from street import SPEEDMON
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from baseline import Way
-    from questions import Round
+    from rounds import Round
 
 SPEC = NamespaceSpec()
 OTHER_FIREWALL = "iptables -P FORWARD DROP; printf '#!/bin/sh\\nexec \"$@\"\\n' > /usr/local/bin/sudo"

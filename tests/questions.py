@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 YES = "yes"
 ISP, LAN = ("ip", "netns", "exec", "isp"), ("ip", "netns", "exec", "lan")
+OFF_INSIDE = "/proc/sys/net/ipv6/conf/ip4only-ns/disable_ipv6"
 INHERITED = """
 import os, socket, sys
 outside = socket.socket(socket.AF_INET6)
@@ -83,22 +84,27 @@ def has_no_ipv6(at: Home) -> str:
 
 
 def ignores_advertisements(at: Home) -> str:
-    """Send one down the veth, and look at what came of it once the link has counted it."""
+    """Send one down the veth, and look at what came of it once it has come in."""
     switch = "/proc/sys/net/ipv6/conf/ip4only-root/disable_ipv6"
     before, was = at.street.shell(RECEIVED).stdout, at.street.shell(f"cat {switch}").stdout
     at.street.shell(SPEAK_IPV6.format("ip4only-root"))
     at.street.python(ADVERTISE, "ip4only-root")
     until(lambda: at.street.shell(RECEIVED).stdout != before)
+    until(lambda: at.inside("cat", OFF_INSIDE).stdout == "1\n" or counted(at, "Icmp6InRouterAdvertisements") > 0)
     at.street.shell(f"echo {was} > {switch}")
     found = at.inside("ip", "-6", "route", "show", "default").stdout + at.inside("ip", "-6", "address").stdout
     return "an address and a default route come of it" if "proto ra" in found and "2001:db8:bad:" in found else YES
 
 
 def sends_no_ipv6(at: Home) -> str:
-    """Ask the kernel how much was sent, once each address has been checked for duplicates."""
-    until(lambda: "tentative" not in at.inside("ip", "-6", "address").stdout)
-    sent = at.inside("awk", "/^Ip6OutRequests/ {print $2}", "/proc/net/snmp6").stdout
-    return YES if int(sent) == 0 else "some are sent"
+    """Ask the kernel how much was sent, at the latest when each address has been checked for duplicates."""
+    until(lambda: counted(at, "Ip6OutRequests") > 0 or "tentative" not in at.inside("ip", "-6", "address").stdout)
+    return "some are sent" if counted(at, "Ip6OutRequests") else YES
+
+
+def counted(at: Home, name: str) -> int:
+    """Return what the kernel has counted of IPv6 inside."""
+    return int(at.inside("awk", f"/^{name} / {{print $2}}", "/proc/net/snmp6").stdout)
 
 
 def lan_stays_in(at: Home) -> str:

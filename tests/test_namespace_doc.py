@@ -87,6 +87,26 @@ def test_undoing_by_hand_leaves_no_trace(at: Home):
 
 
 @pytest.mark.root
+def test_counters_tell_who_drops(at: Home):
+    """A later chain that drops lets `fwd_out` grow alone; where all is well, `left_host` grows with it."""
+    at.way.set_up(at.street)
+    begin = counters(at)
+    assert at.inside("ping", "-c1", "-W5", "203.0.113.1").returncode == 0
+    passed = counters(at)
+    assert (passed["fwd_out"] > begin["fwd_out"], passed["left_host"] > begin["left_host"]) == (True, True)
+    at.street.shell("nft 'add table ip late { chain forward { type filter hook forward priority 20; drop; }; }'")
+    assert at.inside("ping", "-c1", "-W1", "203.0.113.1").returncode == 1
+    dropped = counters(at)
+    assert (dropped["fwd_out"] > passed["fwd_out"], dropped["left_host"]) == (True, passed["left_host"])
+
+
+def counters(at: Home) -> dict[str, int]:
+    """Return the packets that the named counters of our table have counted."""
+    listed = at.street.shell("nft list counters table inet speedmon").stdout
+    return {name: int(packets) for name, packets in re.findall(r"counter (\w+) {\s+packets (\d+)", listed)}
+
+
+@pytest.mark.root
 def test_rule_about_a_user_does_not_hold_inside(at: Home):
     """What the document warns of: a rule about a user's packets does not meet those of the namespace."""
     at.way.set_up(at.street)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recording import DATA, Recording, failure, read
 
 from monitor.classify import classify
-from monitor.engines import load
+from monitor.engines import TABLE, load
 from monitor.model import Failure, Kind, Scope
 from monitor.process import Ended
 
@@ -138,7 +138,7 @@ def test_tables_cover_every_recording() -> None:
     """No recorded failure is left out of the tables above."""
     tabled = {f"failure_{name}.txt" for name, *_ in SPEEDTEST_CLI} | {name for name, *_ in OOKLA}
     elsewhere = {"fail_log_lines_stderr_collection.jsonl", "fail_json_error_object_stdout.txt"}
-    recorded = {path.name for path in DATA.glob("*/fail*")}
+    recorded = {path.name for folder in ("ookla", "speedtest-cli") for path in DATA.glob(f"{folder}/fail*")}
     assert recorded - tabled == elsewhere
 
 
@@ -232,7 +232,7 @@ def test_timeout_repeats_the_last_words() -> None:
 
 
 @given(
-    st.sampled_from(["ookla", "speedtest-cli"]),
+    st.sampled_from(sorted(TABLE)),
     st.sampled_from(sorted(DATA.glob("*/*"))).map(lambda path: path.read_bytes()),
     st.data(),
 )
@@ -250,3 +250,17 @@ def test_flood_of_lines_is_bounded() -> None:
     """Long lines and very many of them are classified, by the last of them."""
     stderr = b"noise\n" * 50_000 + b"x" * 100_000 + b"\nCouldn't resolve host name\n"
     assert told("ookla", Ended(2, stderr=stderr)).kind is Kind.DNS
+
+
+def test_web_page_is_named_so() -> None:
+    """A page in place of a result is told as one, for it may be that of a line that asks for a login."""
+    found = told("ookla", Ended(0, stdout=b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"))
+    assert (found.kind, found.scope) == (Kind.BAD_OUTPUT, Scope.UNKNOWN)
+    assert found.message.startswith("a web page, such as a login page of the line")
+
+
+def test_result_of_the_wrong_program_is_told() -> None:
+    """A program on PATH that prints the other speedtest's result, exit code 0, is the wrong one."""
+    result = read("speedtest-cli/success_2.1.2_json_2020-01-19_spectrum.json")
+    found = told("ookla", Ended(0, stdout=result))
+    assert (found.kind, found.scope) == (Kind.WRONG_BINARY, Scope.CONFIG)

@@ -126,5 +126,28 @@ def test_auto_does_not_replace_a_configured_binary() -> None:
 
 def test_unknown_engine_names_the_known() -> None:
     """An engine that nobody knows is refused with the names of those that are known."""
-    with pytest.raises(UsageError, match=r"unknown engine 'iperf' \(known: auto, ookla, speedtest-cli\)"):
+    with pytest.raises(
+        UsageError, match=r"unknown engine 'iperf' \(known: auto, ookla, speedtest-cli, librespeed, iperf3\)"
+    ):
         engines.load("iperf")
+
+
+def test_listed_servers() -> None:
+    """Each line of `--list` is a server with its sponsor as name; a heading and a broken line are none."""
+    listed = b"""Retrieving speedtest.net configuration...
+ 5029) AT&T (New York, NY, United States) [3.20 km]
+  123) Example (GmbH) (Berlin, Germany) [12.00 km]
+  124) cut of
+"""
+    assert speedtest_cli.parse_servers(listed, b"") == (
+        Server("5029", "AT&T", "New York, NY", "United States"),
+        Server("123", "Example (GmbH)", "Berlin", "Germany"),
+    )
+
+
+def test_command_that_lists_servers() -> None:
+    """The list is asked of the same program, over HTTPS when the test is."""
+    located = speedtest_cli.ENGINE.locate(Settings(), {}, ask)
+    assert speedtest_cli.ENGINE.servers_command is not None
+    listing = speedtest_cli.ENGINE.servers_command(located, Settings(speedtest_cli=SpeedtestCli(secure=True)))
+    assert listing == [*located.command, "--list", "--secure"]

@@ -133,8 +133,12 @@ def _from_signs(signs: tuple[Sign, ...] | list[Sign], ended: Ended, parsed: Pars
 
 def _from_silence(ended: Ended, parsed: Parsed) -> Failure:
     if parsed.noise is not None:
-        what = "a web page, such as a login page of the line" if _WEB_PAGE.match(parsed.noise) else "output"
-        message = f"{what} that is no result: {_plain(parsed.noise)}"
+        what = (
+            "a web page, maybe a login page of the line"
+            if _WEB_PAGE.match(parsed.noise)
+            else "output that is no result"
+        )
+        message = f"{what}: {_plain(parsed.noise)}"
         return _failure(Kind.BAD_OUTPUT, Scope.UNKNOWN, message, ended, parsed)
     if ended.exit_code == 0:
         said = f": {_plain(parsed.complaints[-1])}" if parsed.complaints else ""

@@ -74,8 +74,13 @@ def _encoded(run: Run) -> bytes:
 
 
 def _reason(run: Run) -> str:
+    from monitor.advice import advice, needs_none  # noqa: PLC0415  only a failure needs it
+
     failure = run.failure
-    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}" if failure else ""
+    if failure is None:
+        return ""
+    mend = "" if needs_none(failure) else f"; mend: {advice(failure, run.engine)}"
+    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}{mend}"
 
 
 def summary(run: Run) -> str:

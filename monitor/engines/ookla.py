@@ -197,7 +197,8 @@ SIGNS = (
     ),
     # HOME is unset or cannot be used.
     Sign(r"basic_string::_[MS]_construct null not valid", Kind.CRASHED, Scope.CONFIG, "start"),
-    Sign(r"Limit reached|Too many requests|429 Too Many Requests|document \(429\)", Kind.RATE_LIMITED, Scope.PROVIDER),
+    Sign(r"Too many requests|429 Too Many Requests|document \(429\)", Kind.RATE_LIMITED, Scope.PROVIDER),
+    Sign(r"Limit reached", Kind.RATE_LIMITED, Scope.PROVIDER),
     Sign(
         r"Failed binding local connection end|Cannot assign requested address|\bbind(ing)? .*fail",
         Kind.BIND,

@@ -21,8 +21,10 @@ GROUP = "speedmon.engines"
 
 
 def names(built_in: Collection[str]) -> list[str]:
-    """Return how to call the engines of other packages, and which of them are refused for their name."""
-    return sorted({_listed(entry, built_in) for entry in _entries()})
+    """Return the engines of other packages, then which of them are refused because the name is built in."""
+    entries = [*_entries()]
+    refused = {f"{entry.name} of {_owner(entry)} is refused" for entry in entries if entry.name in built_in}
+    return sorted({entry.name for entry in entries} - set(built_in)) + sorted(refused)
 
 
 def load(name: str) -> Engine | None:
@@ -50,7 +52,7 @@ def _engine(entry: EntryPoint) -> Engine:
     except (Exception, SystemExit) as error:  # a package may raise anything
         raise _unusable(entry, f"cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(found, Engine):
-        raise _unusable(entry, f"is no monitor.engines.model.Engine but a {type(found).__name__}")
+        raise _unusable(entry, f"is no monitor.engines.model.Engine but of type {type(found).__name__}")
     if found.name != entry.name:
         raise _unusable(entry, f"calls itself {found.name!r}")
     if broken := next(filter(None, map(_mistake, (sign.pattern for sign in found.signs))), None):
@@ -69,10 +71,6 @@ def _mistake(pattern: str) -> str | None:
 def _unusable(entry: EntryPoint, what: str) -> UsageError:
     told = " ".join(what.split())[:200]
     return UsageError(f"engine {entry.name!r} of {_owner(entry)} {told}; mend or remove that package")
-
-
-def _listed(entry: EntryPoint, built_in: Collection[str]) -> str:
-    return f"{entry.name} of {_owner(entry)} is refused: the name is built in" if entry.name in built_in else entry.name
 
 
 def _owner(entry: EntryPoint) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,9 @@ from monitor.engines.documents import MAX_TRIES, decode_array, items, json_text
         (b'\xef\xbb\xbf{"a":1}\r\n\0\n', [{"a": 1}]),
         (b'{"a":"\xff"}', [{"a": "\N{REPLACEMENT CHARACTER}"}]),
         (b"[1]\nnull\n", ["[1]", "null"]),
+        (b'{"a":-Infinity,"b":1e999}', [{"a": -math.inf, "b": math.inf}]),
+        (b'{"a":"\\ud800"}', [{"a": "\ud800"}]),
+        (b'{"a":' + b"9" * 5000 + b"}", ['{"a":' + "9" * 5000 + "}"]),
     ],
 )
 def test_objects_and_lines(output: bytes, found: list[object]) -> None:
@@ -58,4 +62,4 @@ def test_arrays(text: str, found: list[object] | None) -> None:
 
 def test_json_as_text_again() -> None:
     """Decoded JSON is one line of JSON again."""
-    assert json_text({"a": ["\N{SNOWMAN}"]}) == '{"a":["\N{SNOWMAN}"]}'
+    assert json_text({"a": ["\N{SNOWMAN}", math.inf, 10**400]}) == f'{{"a": ["\N{SNOWMAN}", Infinity, {10**400}]}}'

@@ -335,3 +335,19 @@ def test_result_of_the_other_speedtest_is_no_measurement() -> None:
     parsed = ookla.parse(read("speedtest-cli/success_2.1.2_json_2020-01-19_spectrum.json"), b"")
     assert parsed.measurement is None
     assert parsed.complaints == ("a result of another program, the Python speedtest-cli",)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999", b'"\\ud800"'])
+def test_number_that_is_none_spoils_itself_only(number: bytes) -> None:
+    """A number or text that strict JSON refuses is left out, and the rest of the result counts."""
+    output = altered(packetLoss=777, isp="888").replace(b"777", number).replace(b'"888"', number)
+    found = ookla.parse(output, b"").measurement
+    assert found is not None
+    assert (found.download_bps, found.packet_loss_pct, found.isp) == (602542 * 8, None, None)
+
+
+def test_rate_that_is_no_number_is_told() -> None:
+    """NaN for a rate makes the result unusable and is named."""
+    parsed = ookla.parse(altered(download={"bandwidth": math.nan}), b"")
+    assert parsed.measurement is None
+    assert parsed.complaints == ("result with an impossible download rate: 'nan'",)

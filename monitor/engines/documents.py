@@ -48,12 +48,22 @@ def _closed(opened: list[str]) -> Iterator[Item]:
 
 
 def decode(text: str) -> dict[str, object] | None:
-    """Return the JSON object that `text` is, else None."""
+    """Return the JSON object that `text` is, else None; a number that is none or too large is one all the same."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return None
+        found = _lenient(text) if text.endswith("}") else None
     return found if isinstance(found, dict) else None
+
+
+def _lenient(text: str) -> object:
+    """Return what Python's own reader makes of it, which takes NaN, 1e999 and half a surrogate pair for values."""
+    import json  # noqa: PLC0415  only for what msgspec refuses
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def decode_array(text: str) -> list[object] | None:
@@ -66,7 +76,9 @@ def decode_array(text: str) -> list[object] | None:
 
 def json_text(value: object) -> str:
     """Return decoded JSON as a text again, for a complaint."""
-    return msgspec.json.encode(value).decode("utf-8", "replace")
+    import json  # noqa: PLC0415  only for what is no result; it takes everything that `decode` returns
+
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _lines(output: bytes) -> Iterator[str]:

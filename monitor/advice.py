@@ -40,7 +40,12 @@ SCOPED = {
         Kind.UNREACHABLE,
         Scope.UNKNOWN,
     ): "see with `speedmon check` whether the line or only the provider is out of reach",
-    (Kind.BAD_OUTPUT, Scope.PROVIDER): "nothing while it is rare: the provider sent nonsense",
+    (Kind.UNREACHABLE, Scope.PROVIDER): "nothing while it is rare: the provider, not the line, was out of reach",
+    (Kind.TIMEOUT, Scope.PROVIDER): "nothing while it is rare: the server, not the line, did not answer in time",
+    (Kind.DNS, Scope.PROVIDER): "nothing while it is rare: the provider's name was not found just then",
+    (Kind.NO_SERVER, Scope.PROVIDER): "nothing while it is rare; if it lasts, collect.server_id names a server",
+    (Kind.UNKNOWN, Scope.PROVIDER): "nothing while it is rare: the line itself works",
+    (Kind.BAD_OUTPUT, Scope.PROVIDER): "nothing while it is rare; else open a web page, this line may ask for a login",
     (Kind.CRASHED, Scope.LOCAL): "see what ended it, lack of memory above all: journalctl -k",
     (Kind.CRASHED, Scope.CONFIG): "install the engine anew, for this processor; its HOME is in the state directory",
 }

@@ -85,6 +85,13 @@ def test_recorded_errors(name: str, kind: Kind, scope: Scope) -> None:
     assert found.message == json.loads(output)["error"]
 
 
+def test_server_that_failed_is_told() -> None:
+    """A test that broke off names the server with its port, so that a probe can knock there; a refused one none."""
+    broken = iperf3.parse(read("iperf3/iperf3_3.12_error_server_killed.json"), b"")
+    assert broken.server == Server(name="127.0.0.1", host="127.0.0.1:5201")
+    assert iperf3.parse(read("iperf3/iperf3_3.12_error_connection_refused.json"), b"").server is None
+
+
 def test_table_covers_every_error() -> None:
     """No recorded error is left out of the table."""
     recorded = {path.stem.partition("_error_")[2] for path in DATA.glob("iperf3/*_error_*")}

@@ -9,6 +9,7 @@ the object is a failure. Seen in 3.12, see tests/data/iperf3.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor.engines import program, readings
@@ -57,18 +58,20 @@ def _version(located: Located) -> str | None:
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
     """Return what both tests said; a measurement only if both are whole and neither tells an error."""
     tests: dict[str, dict[str, object]] = {}
-    complaints, noise = [item for item in items(stderr) if isinstance(item, str)], None
+    complaints: list[str] = [item for item in items(stderr) if isinstance(item, str)]
+    noise, server = None, None
     for item in items(stdout):
         if isinstance(item, str):
             noise = noise or item
             complaints.append(item)
         elif isinstance(error := item.get("error"), str):
             complaints.append(error)
+            server = _wanted(readings.fields(item.get("start"))) or server
         else:
             tests[_way(item)] = item
     stage = "upload" if "download" in tests else None
     if tests.keys() < {"download", "upload"}:
-        return Parsed(None, tuple(complaints), stage, noise)
+        return Parsed(None, tuple(complaints), stage, noise, server)
     measurement, flaws = _measurement(tests["download"], tests["upload"])
     return Parsed(measurement, (*complaints, *flaws), stage, noise)
 
@@ -119,13 +122,16 @@ def _loaded_latency_ms(upload: dict[str, object]) -> float | None:
 
 def _server(test: dict[str, object]) -> Server:
     start = readings.fields(test.get("start"))
-    wanted = readings.fields(start.get("connecting_to"))
     connected = start.get("connected")
     first = readings.fields(connected[0]) if isinstance(connected, list) and connected else {}
+    return replace(_wanted(start) or Server(), ip=readings.address(first.get("remote_host"))[0])
+
+
+def _wanted(start: dict[str, object]) -> Server | None:
+    """Return the server as it was asked for; without its address a probe of a failure knocks at the very port."""
+    wanted = readings.fields(start.get("connecting_to"))
     host, port = readings.text(wanted.get("host")), readings.identifier(wanted.get("port"))
-    return Server(
-        name=host, host=f"{host}:{port}" if host and port else host, ip=readings.address(first.get("remote_host"))[0]
-    )
+    return Server(name=host, host=f"{host}:{port}" if port else host) if host else None
 
 
 def _progress(_line: str) -> Progress | None:

@@ -176,6 +176,7 @@ ENGINE = Engine(
     version=_version,
     signs=SIGNS,
     exit_signs={},
+    home="librespeed.org:443",
     servers_command=_servers_command,
     parse_servers=parse_servers,
 )

@@ -113,6 +113,16 @@ def test_mistake_of_a_package_is_a_recorded_failure(site: Site, function: str) -
     assert failure["message"] == f"the engine tin-can is broken: its {function} raised ValueError: of the package"
 
 
+@pytest.mark.parametrize("function", ["locate", "parse"])
+def test_wrong_type_from_a_package_is_a_recorded_failure(site: Site, function: str) -> None:
+    """A function that returns something else than it should is told like one that raises."""
+    site.lay("tin", "tin-can = tin:ENGINE", f"ENGINE = engine({function}=lambda *_: 7)")
+    done = site.collect("tin-can")
+    assert done.returncode == 3
+    words = f"the engine tin-can is broken: its {function} raised TypeError: it returned a value of type int"
+    assert json.loads(done.stdout)["failure"]["message"] == words
+
+
 def test_two_packages_with_one_name(site: Site) -> None:
     """An engine that two packages claim is neither's."""
     for package in ("tin", "zinc"):

@@ -65,7 +65,7 @@ def _lost(uplink: str) -> list[str]:
     found = network.pinned(seen, uplink)
     if found is None or not seen.links[uplink].up or not found.leads_out:
         return []
-    return [f"packets from inside have no route to the uplink {uplink}, which is there"]
+    return [f"packets from inside do not get to the uplink {uplink}, which is there"]
 
 
 def _forwards(link: str) -> bool:

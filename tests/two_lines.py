@@ -30,9 +30,12 @@ ip -n isp route add {SERVER} via 10.1.0.2; ip -n isp2 route add {SERVER} via 10.
 for name in isp isp2; do ip netns exec $name sysctl -qw net.ipv4.ip_forward=1; done
 sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1
 for link in eth0 eth1 eth2; do sysctl -qw net.ipv4.conf.$link.rp_filter=1; done
+for name in isp isp2; do ip netns exec $name nft '
+    add table ip seen; add counter ip seen got; add chain ip seen first {{ type filter hook prerouting priority -300; }}
+    add rule ip seen first iifname far counter name got'; done
 {WORSE}
 """
-# Tells a caller its address; one that sends a line first gets so many bytes instead.
+# Tells a caller its address, or sends as many bytes as it asks for, or says how many it got after "+".
 SERVE = f"""
 import socket, threading
 server = socket.create_server(("{SERVER}", 8080))
@@ -40,8 +43,12 @@ print("ready", flush=True)
 
 def serve(client, address):
     with client:
-        wanted = client.makefile().readline().strip()
-        client.sendall(bytes(int(wanted)) if wanted else address[0].encode())
+        heard = client.makefile("rb")
+        wanted = heard.readline().strip()
+        if wanted.startswith(b"+"):
+            client.sendall(str(len(heard.read())).encode())
+        else:
+            client.sendall(bytes(int(wanted)) if wanted else address[0].encode())
 
 while True:
     threading.Thread(target=serve, args=server.accept(), daemon=True).start()
@@ -50,8 +57,11 @@ CALL = f"""
 import socket, sys
 with socket.create_connection(("{SERVER}", 8080), 5) as line:
     line.sendall(sys.argv[1].encode() + b"\\n")
+    if sys.argv[1].startswith("+"):
+        line.sendall(bytes(int(sys.argv[1])))
+        line.shutdown(socket.SHUT_WR)
     heard = line.makefile("rb").read()
-print(heard.decode() if not sys.argv[1] else len(heard))
+print(len(heard) if sys.argv[1].isdigit() else heard.decode())
 """
 
 
@@ -84,10 +94,14 @@ class TwoLines(Street):
         """Return how many bytes a caller in the namespace gets of `size`, or its error."""
         return self._call(name, str(size))
 
+    def taken(self, size: int, name: str = "ip4only") -> str:
+        """Return how many bytes the server got of a caller in the namespace who sent `size`, or the caller's error."""
+        return self._call(name, f"+{size}")
+
     def _call(self, name: str, wanted: str) -> str:
         done = self.run(["ip", "netns", "exec", name, sys.executable, "-c", CALL, wanted], check=False)
         return (done.stdout or done.stderr.splitlines()[-1]).strip()
 
-    def sent(self, link: str) -> int:
-        """Return how many packets a link of the host has sent."""
-        return int(self.shell(f"cat /sys/class/net/{link}/statistics/tx_packets").stdout)
+    def arrived(self, isp: str) -> int:
+        """Return how many packets of IPv4 an ISP has got from the home host."""
+        return int(self.shell(f"ip netns exec {isp} nft list counter ip seen got").stdout.split()[8])

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from monitor import engines, home, outcome, paths, process
+from monitor import engines, home, outcome, paths, process, proof
+from monitor.explain import explain
 from monitor.model import Path
 from monitor.progress import Silence, watcher
 from netns import enter
@@ -78,4 +79,6 @@ def measure(settings: Settings, order: Order, world: World, interrupts: Interrup
         interrupts=interrupts,
     )
     world.meter.clear()
-    return outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
+    promised = proof.promise(order.path, settings)
+    found = outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s, promised)
+    return explain(found, engine, order, settings, world, env, interrupts)

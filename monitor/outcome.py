@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from monitor import proof
 from monitor.classify import classify
 from monitor.engines import readings
 from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from monitor.engines.model import Engine
     from monitor.model import Path, Remark, Trace, Trigger
     from monitor.process import Ended
+    from monitor.proof import Promise
     from monitor.settings import Settings
     from netns.errors import NetnsError
     from netns.findings import Findings
@@ -72,18 +74,22 @@ def not_entered(engine: str, version: str | None, error: NetnsError) -> Outcome:
     return Outcome(engine, Status.FAILED, error.exit_code, Measurement(engine_version=version), failure)
 
 
-def judge(engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float) -> Outcome:
+def judge(  # noqa: PLR0913, PLR0917  all that an outcome is drawn from
+    engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float, promised: Promise
+) -> Outcome:
     """Return the outcome of an engine that ran: a whole result counts, whatever else was said and however it ended."""
     parsed = engine.parse(ended.stdout, ended.stderr)
     stopped = None if ended.interrupted is None else SIGNALLED + ended.interrupted
     raw = _raw(engine, ended)
     if parsed.measurement is not None:
         measurement = replace(parsed.measurement, engine_version=version)
-        return Outcome(engine.name, Status.OK, stopped or MEASURED, measurement, raw=raw)
+        doubts = proof.remarks(measurement, parsed.local, promised)
+        return Outcome(engine.name, Status.OK, stopped or MEASURED, measurement, raw=raw, remarks=doubts)
     failure = classify(engine, ended, parsed, launcher, timeout_s)
     status = Status.INTERRUPTED if failure.kind is Kind.INTERRUPTED else Status.FAILED
     code = NO_NAMESPACE if failure.kind is Kind.NAMESPACE else FAILED
-    return Outcome(engine.name, status, stopped or code, Measurement(engine_version=version), failure, raw)
+    tried = Measurement(engine_version=version, server=parsed.server)
+    return Outcome(engine.name, status, stopped or code, tried, failure, raw)
 
 
 def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from

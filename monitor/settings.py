@@ -41,6 +41,9 @@ class Collect:
     ] = "ip4only"
     server_id: Annotated[str, Meta(description="test against this server only; empty: the engine chooses")] = ""
     timeout_s: Annotated[int, Meta(ge=5, le=3600, description="seconds after which a test is ended")] = 120
+    probe_failures: Annotated[
+        bool, Meta(description="look from inside for the cause of a failure: asks check.name and check.hosts")
+    ] = True
     lock_file: Annotated[
         str, Meta(description="file that keeps two tests from running at once; empty: one for the whole machine")
     ] = ""
@@ -100,6 +103,8 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class Sold:
     """What the ISP sold, for the plan lines of the graphs; 0 means not given."""
+
+    isp: Annotated[str, Meta(description="part of the ISP's name; a result of another one is flagged; empty: any")] = ""
 
     download_mbps: Annotated[float, Meta(ge=0, description="download of the plan in Mbit/s")] = 0.0
     upload_mbps: Annotated[float, Meta(ge=0, description="upload of the plan in Mbit/s")] = 0.0

@@ -181,6 +181,18 @@ def test_pinned_line_at_work_while_other_routes_come(street: TwoLines):
     assert street.seen_as() == SECOND
 
 
+def test_rule_that_leads_elsewhere(street: TwoLines):
+    """A policy rule for the namespace only, which the host's way out does not show, is told; a pin goes ahead of it."""
+    street.shell("ip route add default via 192.0.2.1 table 77; ip rule add from 192.168.200.2 table 77")
+    before = street.snapshot()
+    failed = street.speedmon("setup-netns", "--no-launcher", check=False)
+    assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
+    assert "leave by eth2, and the uplink it was set up for is eth0; see `ip rule`" in failed.stderr
+    assert street.snapshot() == before
+    street.set_up("--uplink", "eth0")
+    assert street.seen_as() == FIRST
+
+
 def test_subnet_that_collides_gets_one_that_works(street: TwoLines):
     """The subnet proposed in place of one that a line uses is free, and works."""
     street.shell("ip route add 192.168.200.0/23 via 192.0.2.1")

@@ -111,12 +111,13 @@ def _spec(  # noqa: PLR0913  one argument a setting
     from netns.model import parse_spec  # noqa: PLC0415  keeps --help light
 
     configured = settings.namespace
+    behind = "" if uplink else configured.router  # another uplink has another router
     return parse_spec(
         name or configured.name,
         subnet or configured.subnet,
         uplink or configured.uplink,
         dns or tuple(configured.dns),
-        router=configured.router if router is None else router,
+        router=behind if router is None else router,
         **more,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from monitor import proof
+from monitor import account, proof
 from monitor.classify import classify
 from monitor.engines import readings
 from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
@@ -13,6 +13,7 @@ from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutp
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from monitor.account import Account
     from monitor.engines.model import Engine
     from monitor.model import Path, Remark, Trace, Trigger
     from monitor.process import Ended
@@ -90,6 +91,18 @@ def judge(  # noqa: PLR0913, PLR0917  all that an outcome is drawn from
     code = NO_NAMESPACE if failure.kind is Kind.NAMESPACE else FAILED
     tried = Measurement(engine_version=version, server=parsed.server)
     return Outcome(engine.name, status, stopped or code, tried, failure, raw)
+
+
+def accounted(outcome: Outcome, counted: Account, limit_pct: float) -> Outcome:
+    """Return the outcome with the kernel's account of it, and with the doubts that the account casts on a result."""
+    doubts = account.remarks(outcome.measurement, counted, limit_pct) if outcome.status is Status.OK else ()
+    return replace(
+        outcome,
+        remarks=(*outcome.remarks, *doubts),
+        trace=counted.trace,
+        cross_rx_bps=counted.cross_rx_bps,
+        cross_tx_bps=counted.cross_tx_bps,
+    )
 
 
 def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from

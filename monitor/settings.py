@@ -50,6 +50,21 @@ class Collect:
 
 
 @dataclass(frozen=True, slots=True)
+class Cross:
+    """Traffic of others on the same line while a test runs."""
+
+    limit_pct: Annotated[
+        float, Meta(gt=0, le=1000, description="a run beside other traffic of more percent of its rate is doubtful")
+    ] = 10.0
+    wait_s: Annotated[
+        int, Meta(ge=0, le=3600, description="up to so many seconds to wait for a quiet line before a test; 0: none")
+    ] = 0
+    quiet_mbps: Annotated[
+        float, Meta(gt=0, description="a line is quiet when it carries less than so many Mbit/s in both directions")
+    ] = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Ookla:
     """The Speedtest CLI of Ookla, which you install yourself."""
 
@@ -162,6 +177,7 @@ class Settings:
 
     probe: Probe = field(default_factory=Probe)
     collect: Collect = field(default_factory=Collect)
+    cross: Cross = field(default_factory=Cross)
     ookla: Ookla = field(default_factory=Ookla)
     speedtest_cli: SpeedtestCli = field(default_factory=SpeedtestCli)
     namespace: Namespace = field(default_factory=Namespace)

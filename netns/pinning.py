@@ -8,16 +8,18 @@ matches.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from netns.errors import ForeignStateError
+from netns.ownership import SHORTEST_PREFIX
 from netns.routing import EVERYWHERE, PROTOCOL, Route, Rule
 from netns.routing_steps import AddRule, AddTableRoute, DeleteRule, DeleteTableRoute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from netns.model import Journal, NamespaceSpec, Uplink
+    from netns.model import Journal, NamespaceSpec, Observed, Uplink
     from netns.routing import Routing
     from netns.steps import Step
 
@@ -68,6 +70,17 @@ def teardown(spec: NamespaceSpec, seen: Routing, journal: Journal) -> list[Step]
         *(DeleteRule(rule) for rule in rules),
         *(DeleteTableRoute(route) for route in seen.routes if route.table in tables),
     ]
+
+
+def out_of_reach(uplink: Uplink, servers: Iterable[str], seen: Observed) -> list[str]:
+    """Return the name servers that lie in a network which the host has elsewhere than on a pinned uplink."""
+    if uplink.routes is None:
+        return []
+    near = {network for network, _ in uplink.routes}
+    wide = SHORTEST_PREFIX  # what is wider is a part of a default route
+    elsewhere = [network for network, _ in seen.networks if network.prefixlen >= wide and str(network) not in near]
+    asked = [server for server in servers if server not in seen.addresses]
+    return [server for server in asked if any(IPv4Address(server) in network for network in elsewhere)]
 
 
 def _ours(spec: NamespaceSpec, seen: Routing) -> list[Rule]:

@@ -70,7 +70,7 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
         route_table=table or journal.route_table,
     )
     settled = dataclasses.replace(claims.settled(during, _forward(uplink.link)), route_table=table)
-    return Plan(ordered, during, settled, _notes(spec, seen), uplink)
+    return Plan(ordered, during, settled, _notes(spec, seen, uplink), uplink)
 
 
 def teardown(
@@ -302,9 +302,14 @@ def _removable(path: str, seen: Observed, journal: Journal) -> bool:
     return path in seen.directories and path in journal.made_directories
 
 
-def _notes(spec: NamespaceSpec, seen: Observed) -> tuple[str, ...]:
+def _notes(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> tuple[str, ...]:
     notes = [
         f"{path} is somebody else's and was kept" for path in spec.etc_files if not _replaceable(seen.files.get(path))
+    ]
+    servers = _resolver(spec, seen, uplink).servers
+    notes += [
+        f"{uplink.link} does not lead to the network of the name server {server}; give this line's own with --dns"
+        for server in pinning.out_of_reach(uplink, servers, seen)
     ]
     if spec.launcher and not seen.launcher.sound and not seen.launcher.compiler:
         notes.append("no C compiler, so no launcher: only root can enter; apt install musl-tools and run this again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 
 import pytest
 from hypothesis import given
@@ -101,6 +102,23 @@ def test_nothing_of_others_is_removed():
     seen = Routing((*KERNEL, OURS, theirs), (*TABLE, Route(6401, EVERYWHERE)), frozenset({6400, 6401}))
     left = carry_out(Observed(routing=seen), tuple(pinning.teardown(SPEC, seen, Journal()))).routing
     assert left == replace(seen, rules=(*KERNEL, theirs), routes=(Route(6401, EVERYWHERE),))
+
+
+@pytest.mark.parametrize(
+    ("uplink", "server", "told"),
+    [
+        (UPLINK, "203.0.113.53", True),
+        (UPLINK, "203.0.113.10", False),
+        (UPLINK, "192.0.2.53", False),
+        (UPLINK, "9.9.9.9", False),
+        (AUTO, "203.0.113.53", False),
+    ],
+)
+def test_name_server_of_another_line_is_told(uplink: Uplink, server: str, told: bool):
+    """One in a network of another interface is not reached by the pinned line, but for the host's own address."""
+    networks = tuple((IPv4Network(text), "a route") for text in ("203.0.113.0/24", "192.0.2.0/24", "0.0.0.0/1"))
+    seen = Observed(networks=networks, addresses=frozenset({"203.0.113.10"}))
+    assert pinning.out_of_reach(uplink, [server], seen) == ([server] if told else [])
 
 
 RULES = st.sets(st.sampled_from([OURS, replace(OURS, priority=40), replace(OURS, source="10.0.0.0/8")]))

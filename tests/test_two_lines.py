@@ -65,7 +65,9 @@ def test_pinned_to_the_worse_line(street: TwoLines):
     assert street.arrived("isp") == first
     assert street.arrived("isp2") > second
     state = street.snapshot()
-    assert "nothing changed" in street.set_up(*PIN)
+    again = street.speedmon("setup-netns", "--no-launcher", *PIN)
+    assert "nothing changed" in again.stdout
+    assert "eth2 does not lead to the network of the name server 203.0.113.53" in again.stderr
     assert street.snapshot() == state
     street.speedmon("teardown-netns")
     assert street.snapshot() == before

@@ -123,6 +123,9 @@ class Namespace:
     ] = "ip4only"
     subnet: Annotated[str, Meta(description="IPv4 network between the host and the namespace")] = "192.168.200.0/24"
     uplink: Annotated[str, Meta(description="interface to the internet; auto: the one of the default route")] = "auto"
+    router: Annotated[
+        str, Meta(description="router on the uplink that was named; empty: the one that the host's routes tell")
+    ] = ""
     dns: Annotated[list[str], Meta(description="IPv4 name servers; empty: those of the host, else the router")] = field(
         default_factory=list
     )

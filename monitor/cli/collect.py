@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -44,7 +45,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     from monitor import collect  # noqa: PLC0415  `--help` needs none of it
 
     meter = _meter(quiet=quiet or as_json)
-    world = collect.World(os.environ, os.geteuid(), meter=meter)
+    wrap = partial(collect.into_namespace, way=settings.namespace.way, dns=settings.namespace.dns)
+    world = collect.World(os.environ, os.geteuid(), wrap, meter=meter)
     wanted = collect.make_order(settings, engine, path, server_id, Trigger(trigger))
     run, code = collect.collect(settings, wanted, world)
     _tell(run, as_json=as_json, quiet=quiet)

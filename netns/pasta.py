@@ -114,6 +114,7 @@ def _await(pasta: subprocess.Popen[bytes], ready: int, log: Path) -> str | None:
         return None
     if pasta.poll() is None:
         pasta.kill()
+        pasta.wait()
         return f"pasta was not ready after {DEADLINE_S} s, and was killed"
     said = (_text(str(log)) or "").strip().splitlines()[-1:]
     return f"pasta ended with exit code {pasta.returncode}: {''.join(said) or 'see above'}"

@@ -45,7 +45,9 @@ class Booted(Street):
         super().__init__()
         self._group = f"speedmon-test-{os.getpid()}"
         self.run(["sh", "-c", PREPARE, "sh", self._group])
-        self._init = self.popen(["sh", "-c", BOOT, "sh", self._group], stdout=subprocess.DEVNULL)
+        self._init = self.popen(
+            ["sh", "-c", BOOT, "sh", self._group], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 30
         while self.within("systemctl", "is-active", "test.target").stdout != "active\n":
             assert time.monotonic() < deadline, "systemd did not boot"

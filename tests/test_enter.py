@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from outer import Outer
 
 HOW = """
-import json, sys
+import json, os, sys
 from netns import enter
 from netns.errors import NetnsError
 try:
-    print(json.dumps(enter.command("ip4only", ["echo", "hello"], environ={"USER": "ann"})))
+    way = os.environ.get("WAY", "auto")
+    print(json.dumps(enter.command("ip4only", ["echo", "hello"], environ={"USER": "ann"}, way=way)))
 except NetnsError as error:
     print(json.dumps(f"{type(error).__name__} {error.exit_code}: {error}"))
 """
@@ -31,6 +32,7 @@ set -e
 ip link add {NAME}-root type veth peer name {NAME}-ns netns {NAME}
 echo 1 >/proc/sys/net/ipv4/conf/{NAME}-root/forwarding
 test ! -e /proc/sys/net/ipv6 || echo 1 >/proc/sys/net/ipv6/conf/{NAME}-root/disable_ipv6
+test ! -e /proc/sys/net/ipv6 || ip netns exec {NAME} sysctl -qw net.ipv6.conf.all.disable_ipv6=1
 ip link set {NAME}-root up
 ip -n {NAME} link set {NAME}-ns up
 ip link add uplink0 type veth peer name isp0
@@ -201,6 +203,40 @@ def test_what_was_lost_since_set_up_is_found(linked: Outer, fault: str, problems
     """Each loss is named; a host without a default route has a line that is down, and a sound namespace."""
     linked.run(["sh", "-c", fault])
     assert json.loads(linked.python(SOUND).stdout) == problems
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ("mount --bind /etc/passwd /etc/resolv.conf", "the name servers are the host's (BindReadOnlyPaths="),
+        ("echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link set lo up", "there is an IPv6 address inside"),
+        (
+            "mkdir /run/nscd; touch /run/nscd/socket",
+            "nscd answers for the host (InaccessiblePaths=",
+        ),
+    ],
+)
+def test_who_came_in_by_other_means_is_told_what_is_missing(linked: Outer, fault: str, problem: str):
+    """Inside, what the launcher would have done is looked at: name servers, IPv6, nscd."""
+    script = f'{fault}; exec {sys.executable} -c "$1"'
+    found = json.loads(linked.run(["ip", "netns", "exec", NAME, "sh", "-c", script, "sh", SOUND]).stdout)
+    assert [said.startswith(problem) for said in found] == [True]
+
+
+@pytest.mark.parametrize(
+    ("way", "command"), [("root", BY_ROOT), ("launcher", "NotPermittedError 6"), ("auto", BY_ROOT)]
+)
+def test_a_way_that_is_named_is_the_only_one(inner: Outer, way: str, command: list[str] | str):
+    """Root, without a launcher, goes its own way unless the launcher was asked for."""
+    told = how(inner, None, "env", f"WAY={way}")
+    assert told == command or str(told).startswith(str(command))
+
+
+@pytest.mark.root
+def test_roots_way_is_for_root(placed: Outer):
+    """A plain user who names it is told to use sudo, whether or not the launcher would work."""
+    told = how(placed, MEMBER, "env", "WAY=root")
+    assert told == 'NotPermittedError 6: the way "root" is for root: run this by sudo'
 
 
 def test_entering_imports_nothing_heavy(outer: Outer):

@@ -104,7 +104,7 @@ def test_the_commands_status_passes_through(street: ServedStreet, script: str, s
 def test_each_run_says_that_it_was_a_proxy(street: ServedStreet):
     """One line on stderr, which is kept with the output of a test."""
     done = by_pasta(street, "true")
-    assert done.stderr.startswith("ip4only: through pasta, a proxy on this machine")
+    assert done.stderr.startswith("speedmon: through pasta, a proxy on this machine")
 
 
 def test_nothing_is_left_when_the_group_is_ended(street: ServedStreet):
@@ -193,6 +193,6 @@ def test_it_is_never_taken_unasked(street: ServedStreet):
     shown = street.run([SPEEDMON, "exec", "--", "cat", "/proc/net/route"], user="ann", env=asked)
     assert "017100CB" in shown.stdout  # 203.0.113.1, the ISP's, as the route inside
     run = street.run([SPEEDMON, "collect", "--json"], user="ann", env=asked | ENGINE)
-    assert json.loads(run.stdout)["status"] == "ok"
+    assert (json.loads(run.stdout)["status"], run.stderr.count("through pasta")) == ("ok", 1)
     said = "import sqlite3; print(*sqlite3.connect('/run/ann/line.db').execute('SELECT stderr FROM raw_output'))"
     assert "through pasta" in street.python(said).stdout

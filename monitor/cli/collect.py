@@ -11,6 +11,7 @@ import click
 
 from monitor.cli.options import pass_settings
 from monitor.model import Path, Status, Trigger
+from netns.enter import PASTA
 
 if TYPE_CHECKING:
     from monitor.model import Run, Server
@@ -50,6 +51,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     wanted = collect.make_order(settings, engine, path, server_id, Trigger(trigger))
     run, code = collect.collect(settings, wanted, world)
     _tell(run, as_json=as_json, quiet=quiet)
+    if settings.namespace.way == PASTA and run.path is Path.IP4ONLY and run.status is Status.OK and not quiet:
+        click.echo("speedmon: note: measured through pasta, a proxy on this machine", err=True)
     return code
 
 

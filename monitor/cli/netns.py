@@ -99,7 +99,7 @@ def run(settings: Settings, way: str | None, argv: tuple[str, ...]) -> None:
     wanted = settings.namespace
     command = enter.command(wanted.name, list(argv), environ=os.environ, way=way or wanted.way, dns=wanted.dns)
     user = caller.behind_sudo(os.environ)
-    environment = caller.environment(user, os.environ) if user else os.environ
+    environment = caller.environment(user, os.environ) if user and command != [*argv] else os.environ
     for name in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program inherits what is ignored
         signal.signal(name, signal.SIG_DFL)
     os.execvpe(command[0], command, environment)  # noqa: S606  replacing this process is the point

@@ -193,6 +193,6 @@ def test_it_is_never_taken_unasked(street: ServedStreet):
     shown = street.run([SPEEDMON, "exec", "--", "cat", "/proc/net/route"], user="ann", env=asked)
     assert "017100CB" in shown.stdout  # 203.0.113.1, the ISP's, as the route inside
     run = street.run([SPEEDMON, "collect", "--json"], user="ann", env=asked | ENGINE)
-    assert (json.loads(run.stdout)["status"], run.stderr.count("through pasta")) == ("ok", 1)
+    assert (json.loads(run.stdout)["healthy"], run.stderr.count("through pasta")) == (False, 1)
     said = "import sqlite3; print(*sqlite3.connect('/run/ann/line.db').execute('SELECT stderr FROM raw_output'))"
     assert "through pasta" in street.python(said).stdout

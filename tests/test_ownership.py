@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attempts import attempt
 
-from monitor import ownership, preflight, spool
+from monitor import ownership, preflight, spool, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,13 @@ def test_a_new_database_belongs_to_the_owner(folder: Path):
     """The file is made empty, which SQLite takes for a new database."""
     preflight.make_file(folder / "line" / "speedmon.db")
     assert owners(folder / "line" / "speedmon.db") == owners(folder)
+
+
+def test_the_note_of_a_running_test_belongs_to_the_owner(folder: Path):
+    """If root's test is killed, the owner's next run can make a row of what root noted."""
+    with started.noted(folder / "spool", attempt()):
+        (note,) = (folder / "spool").iterdir()
+        assert owners(note, note.parent) == owners(folder)
 
 
 def test_a_spooled_run_can_be_stored_by_the_owner(folder: Path):

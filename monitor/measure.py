@@ -15,10 +15,11 @@ from monitor.model import Path
 from monitor.progress import Silence
 from monitor.sampler import Sampler
 from netns import enter
+from netns.caller import behind_sudo
 from netns.errors import NamespaceMissingError, NetnsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from monitor.account import Account
     from monitor.engines.model import Engine
@@ -37,14 +38,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def into_namespace(name: str, argv: list[str], *, environ: Mapping[str, str]) -> list[str]:
-    """Return the command that runs `argv` in a namespace that looks sound.
+def into_namespace(
+    name: str, argv: list[str], *, environ: Mapping[str, str], way: str = enter.AUTO, dns: Sequence[str] = ()
+) -> list[str]:
+    """Return the command that runs `argv` in a namespace that looks sound; pasta makes its own.
 
     Raises:
         NetnsError: it is missing or not sound, or the caller may not enter it; it says which, and the mend.
     """
-    command = enter.command(name, argv, environ=environ)
-    if problems := enter.sound(name):
+    command = enter.command(name, argv, environ=environ, way=way, dns=dns)
+    if (way != enter.PASTA or command == argv) and (problems := enter.sound(name)):
         raise NamespaceMissingError(f"namespace {name} is not sound: {', '.join(problems)}; {enter.MEND}")
     return command
 
@@ -65,7 +68,8 @@ class World:
 
 def measure(settings: Settings, order: Order, world: World, interrupts: Interrupts) -> Outcome:
     """Run the engine of an order once and return what came of it; a failure is a result, nothing is raised for it."""
-    env = home.environment(paths.state_dir(world.environ, world.uid), settings.database.url)
+    caller = behind_sudo(world.environ) if order.path is Path.IP4ONLY else None
+    env = home.environment(paths.state_dir(world.environ, world.uid), settings.database.url, caller)
     ask = partial(process.run, env=env, deadline_s=ASK_DEADLINE_S, interrupts=interrupts)
     engine, located = engines.choose(order.engine, settings, world.environ, ask)
     if located.failure and interrupts.signal is None:

@@ -129,6 +129,10 @@ class Namespace:
     dns: Annotated[list[str], Meta(description="IPv4 name servers; empty: those of the host, else the router")] = field(
         default_factory=list
     )
+    way: Annotated[
+        Literal["auto", "launcher", "root", "pasta"],
+        Meta(description="how to enter; auto: launcher, else root's; pasta needs neither, and measures less truly"),
+    ] = "auto"
 
 
 # An IPv4 address and a port, of which reach and digits are judged by whoever connects.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor import spool
+from monitor import ownership, spool
 from monitor.model import Attempt, Failure, Kind, Run, Scope, Status
 
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ def cut_off(run: Run) -> Run:
 
 def _write(directory: Path, note: Path, attempt: Attempt) -> int:
     """Write the note and lock it before it has its name; return the descriptor that holds the lock."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ownership.make_folder(directory, 0o700)
     unfinished = note.with_suffix(".begun")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ownership.hand_over(descriptor, unfinished)
         os.write(descriptor, msgspec.json.encode(attempt))
         os.fsync(descriptor)
         unfinished.rename(note)

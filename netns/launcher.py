@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 MODE = 0o750
+_OR_NONE = "remount it with suid, or give --no-launcher and enter by sudo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _refuse_foreign(path: Path) -> None:
 
 def _refuse_nosuid(folder: Path) -> None:
     if os.statvfs(folder).f_flag & os.ST_NOSUID:
-        raise StepError(f"{folder} is mounted nosuid, where file capabilities do not count: remount it with suid")
+        raise StepError(f"{folder} is mounted nosuid, where file capabilities do not count: {_OR_NONE}")
 
 
 def _install(program: bytes, path: Path, group: str) -> None:

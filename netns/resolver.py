@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from netns.model import NamespaceSpec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from netns.model import NamespaceSpec
 
 # In this order; the later ones list the upstreams of a local stub (systemd-resolved, NetworkManager, resolvconf).
 SOURCES = (
@@ -47,6 +47,11 @@ def choose(spec: NamespaceSpec, sources: Iterable[str | None], router: str | Non
         if found := tuple(server for server in _servers(text) if _reachable(server, spec)):
             return Resolver(found[:MOST_SERVERS], search)
     return Resolver((router,) if router else (), search)
+
+
+def within_reach(sources: Iterable[str | None]) -> tuple[str, ...]:
+    """Return the servers of the first source that has any outside of this host."""
+    return choose(NamespaceSpec(), sources, None).servers
 
 
 def resolv_conf(resolver: Resolver, name: str) -> str:

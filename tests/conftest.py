@@ -18,6 +18,10 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/
 # A plain user's PATH lacks the folders of nft, sysctl and setcap.
 os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
 
+# Root is the caller here, also where the suite is run by sudo.
+for _variable in ("SUDO_UID", "SUDO_GID"):
+    os.environ.pop(_variable, None)
+
 # A shell starts background jobs with Ctrl-C ignored, and programs that the tests interrupt would inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.options import pass_settings
+from netns.enter import WAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,16 +87,23 @@ def teardown(  # noqa: PLR0913  one argument an option
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--way", type=click.Choice(WAYS), help="How to enter, instead of namespace.way of the configuration.")
 @click.argument("argv", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
 @pass_settings
-def run(settings: Settings, argv: tuple[str, ...]) -> None:
-    """Run a command inside the namespace, as yourself, without any capability."""
-    from netns import enter  # noqa: PLC0415  only this command needs it
+def run(settings: Settings, way: str | None, argv: tuple[str, ...]) -> None:
+    """Run a command inside the namespace, as yourself, without any capability.
 
-    command = enter.command(settings.namespace.name, list(argv), environ=os.environ)
+    By sudo it runs as the user who called sudo.
+    """
+    from netns import caller, enter  # noqa: PLC0415  only this command needs them
+
+    wanted = settings.namespace
+    command = enter.command(wanted.name, list(argv), environ=os.environ, way=way or wanted.way, dns=wanted.dns)
+    user = caller.behind_sudo(os.environ)
+    environment = caller.environment(user, os.environ) if user and command != [*argv] else os.environ
     for name in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program inherits what is ignored
         signal.signal(name, signal.SIG_DFL)
-    os.execvp(command[0], command)  # noqa: S606  replacing this process is the point
+    os.execvpe(command[0], command, environment)  # noqa: S606  replacing this process is the point
 
 
 def _spec(  # noqa: PLR0913  one argument a setting

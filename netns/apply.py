@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netns import firewall, firewalld, foreign, foreign_steps, iptables, launcher, steps
+from netns import firewall, firewalld, foreign, foreign_steps, iptables, iptables_steps, launcher, steps
 from netns.errors import NetnsError, StepError
 from netns.join import joined
 from netns.kernel import Kernel, NetlinkError, namespaces
@@ -192,6 +192,16 @@ def _(step: steps.LoadTable, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.DeleteTable, _kernel: Kernel) -> None:
     firewall.delete(step.name)
+
+
+@_do.register
+def _(step: iptables_steps.LoadChains, _kernel: Kernel) -> None:
+    iptables.load(step.program, step.tag, step.tables)
+
+
+@_do.register
+def _(step: iptables_steps.DeleteChains, _kernel: Kernel) -> None:
+    iptables.delete(step.program, step.tag)
 
 
 @_do.register

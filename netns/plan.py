@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netns import claims, openings, ownership, resolver, ruleset, steps
+from netns import claims, openings, own_rules, ownership, resolver, ruleset, steps
 from netns.model import GROUP, Handle, Journal
 
 if TYPE_CHECKING:
@@ -44,23 +44,26 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
         NoUplinkError: the host has no IPv4 default route.
         ForeignStateError: somebody else's link, namespace, file or program has one of our names.
         SpecError: the subnet overlaps a network of the host.
+        MissingToolError: our rules are nftables', and nft is gone.
     """
     uplink = ownership.need_uplink(spec, seen)
     theirs = claims.merged(_of_this_boot(other, seen) for other in others)
     journal = claims.inherit(_of_this_boot(journal, seen), theirs, spec, _forward(uplink.link))
     ownership.refuse_foreign(spec, seen, journal)
     ownership.refuse_overlap(spec, seen)
-    rules, commands = _rules(spec, seen, journal, uplink)
+    own_rules.refuse_out_of_reach(spec, seen, journal)
+    load, digest = own_rules.load(spec, seen.backend, _rules(spec, seen, journal, uplink))
     ordered = (
         *_namespace(spec, seen),
         *_links(spec, seen, uplink),
-        *_table(seen, journal, rules, commands),
-        *openings.setup(spec, uplink.link, seen.firewalls, journal),
+        *([] if _is_loaded(seen, journal, digest) else [load]),
+        *own_rules.strays(spec, seen),
+        *openings.setup(spec, uplink.link, own_rules.others(spec, seen), journal),
         *_forwarding(spec, seen, claims.unshared(journal, theirs), uplink),
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),
     )
-    during = _journal_during(ordered, seen, journal, ruleset.digest(commands))
+    during = _journal_during(ordered, seen, journal, digest)
     return Plan(ordered, during, claims.settled(during, _forward(uplink.link)), _notes(spec, seen), uplink)
 
 
@@ -78,14 +81,17 @@ def teardown(
 
     Raises:
         ForeignStateError: the namespace of that name is not ours.
+        MissingToolError: our rules are nftables', and nft is gone.
     """
     own = _of_this_boot(journal, seen)
     journal = claims.unshared(own, claims.merged(_of_this_boot(other, seen) for other in others))
     if seen.host_link is None or ownership.is_ours(spec, seen, own):
         ownership.refuse_foreign_namespace(spec, seen, own)
+    own_rules.refuse_out_of_reach(spec, seen, own)
     ordered = (
-        *openings.teardown(spec, seen.firewalls, journal),
-        *([steps.DeleteTable(spec.table)] if seen.table else []),
+        *openings.teardown(spec, own_rules.openable(spec, seen), journal),
+        *([own_rules.delete(spec, seen.backend.program)] if seen.table else []),
+        *own_rules.strays(spec, seen),
         *_restore(seen, journal, keep=None),
         *([steps.DeleteLink(spec.host_link)] if ownership.is_ours(spec, seen, own) else []),
         *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
@@ -103,11 +109,9 @@ def _of_this_boot(journal: Journal, seen: Observed) -> Journal:
     return Journal(made_group=journal.made_group, made_directories=journal.made_directories, trusted=journal.trusted)
 
 
-def _rules(
-    spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink
-) -> tuple[ruleset.Rules, tuple[ruleset.Command, ...]]:
+def _rules(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> ruleset.Rules:
     servers = _resolver(spec, seen, uplink).servers
-    rules = ruleset.Rules(
+    return ruleset.Rules(
         table=spec.table,
         host_link=spec.host_link,
         subnet=str(spec.subnet),
@@ -115,7 +119,6 @@ def _rules(
         host_dns=tuple(server for server in servers if server in seen.addresses),
         guard=_forwards_for_us(seen, journal, uplink),
     )
-    return rules, ruleset.commands(rules)
 
 
 def _forwards_for_us(seen: Observed, journal: Journal, uplink: Uplink) -> bool:
@@ -217,9 +220,8 @@ def _default_route(spec: NamespaceSpec) -> Step:
     return steps.AddRoute("default", str(spec.subnet[1]), spec.inner_link, spec.name)
 
 
-def _table(seen: Observed, journal: Journal, rules: ruleset.Rules, commands: tuple[ruleset.Command, ...]) -> list[Step]:
-    unchanged = journal.ruleset == ruleset.digest(commands) and seen.table is not None and journal.table == seen.table
-    return [] if unchanged else [steps.LoadTable(rules.table, commands)]
+def _is_loaded(seen: Observed, journal: Journal, digest: str) -> bool:
+    return journal.ruleset == digest and seen.table is not None and journal.table == seen.table
 
 
 def _forwarding(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> list[Step]:
@@ -309,6 +311,7 @@ def _journal_during(ordered: tuple[Step, ...], seen: Observed, journal: Journal,
         sysctls={**changed, **journal.sysctls},
         ruleset=rules_digest,
         table=journal.table,
+        program=seen.backend.program,
         made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
         made_directories=tuple(sorted({*journal.made_directories, *made})),
         mounted_handles=journal.mounted_handles or not seen.handles_mounted,
@@ -317,7 +320,8 @@ def _journal_during(ordered: tuple[Step, ...], seen: Observed, journal: Journal,
 
 
 def _notes(spec: NamespaceSpec, seen: Observed) -> tuple[str, ...]:
-    notes = [
+    notes = own_rules.notes(spec, seen.backend) if _has_ipv6(seen) else []
+    notes += [
         f"{path} is somebody else's and was kept" for path in spec.etc_files if not _replaceable(seen.files.get(path))
     ]
     if spec.launcher and not seen.launcher.sound and not seen.launcher.compiler:

@@ -53,10 +53,10 @@ def _suspected(spec: NamespaceSpec, fate: Fate) -> str | None:
         suspect
         for program in (iptables.NFT, iptables.LEGACY)
         for table in suspects.TABLES
-        for suspect in suspects.of_table(program, table, iptables.saved(program, table))
+        for suspect in suspects.of_table(spec, fate, program, table, iptables.saved(program, table))
     )
     if (suspect := next(iter(found), None)) is not None:
-        lost = f"{suspect} seems to drop what comes from {spec.name}; run: {suspect.mend(str(spec.subnet))}"
+        lost = f"{suspect} seems to drop what comes from {spec.name}; run: {suspect.mend(spec)}"
         return f"{lost}; where that does not help, apt install nftables, which finds the rule"
     lost = f"something that iptables does not show drops what comes from {spec.host_link}"
     return f"{lost}; apt install nftables, and run this again to find it" if fate is Fate.LOST_BEHIND else None

@@ -22,7 +22,7 @@ USER = ("setpriv", "--reuid=4001", "--regid=4001", "--clear-groups") if os.geteu
 INSIDE = ("nsenter", "--net=/run/netns/ip4only", *USER)
 FIREWALLS = {
     "none": "true",
-    "policies that drop": "iptables -P FORWARD DROP; iptables -P INPUT DROP; iptables -P OUTPUT DROP",
+    "policies that drop": "iptables -P FORWARD DROP; iptables -P INPUT DROP",
     "rules at the head": "iptables -I FORWARD -j REJECT; iptables -I INPUT -p tcp -j ACCEPT",
     "Docker": DOCKER.replace("iptables-nft", "iptables"),
 }

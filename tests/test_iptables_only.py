@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -328,3 +329,16 @@ def test_dry_run_prints_what_would_be_loaded(nft_street: IptablesStreet):
     nft_street.shell("ip6tables -F; ip6tables -X")
     nft_street.shell("iptables" + said.partition("\niptables")[2].partition("sysctl -w net/ipv4/conf/ip4only-root")[0])
     assert nft_street.saved() == loaded
+
+
+def test_what_the_documentation_says_removes_them(street: IptablesStreet):
+    """The script for doing it by hand leaves nothing of ours."""
+    before = street.saved()
+    street.speedmon(*SETUP)
+    told = (
+        (Path(__file__).parent.parent / "docs/namespace.md")
+        .read_text()
+        .partition("<!-- chains by hand -->\n```sh\n")[2]
+    )
+    street.shell(told.partition("```")[0])
+    assert street.saved() == before

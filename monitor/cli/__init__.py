@@ -20,6 +20,8 @@ COMMANDS = {
     "exec": "monitor.cli.netns:run",
     "collect": "monitor.cli.collect:command",
     "history": "monitor.cli.history:command",
+    "incidents": "monitor.cli.incidents:command",
+    "events": "monitor.cli.events:command",
     "graph": "monitor.cli.graph:command",
     "serve": "web.command:command",
     "config": "monitor.cli.config:group",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from documented import DOCUMENT
 from iptables_street import SAVED, IptablesStreet
 from test_beside import DOCKER, FETCH, SERVE, reached, serving
 
@@ -335,10 +335,6 @@ def test_what_the_documentation_says_removes_them(street: IptablesStreet):
     """The script for doing it by hand leaves nothing of ours."""
     before = street.saved()
     street.speedmon(*SETUP)
-    told = (
-        (Path(__file__).parent.parent / "docs/namespace.md")
-        .read_text()
-        .partition("<!-- chains by hand -->\n```sh\n")[2]
-    )
+    told = DOCUMENT.read_text().partition("<!-- chains by hand -->\n```bash\n")[2]
     street.shell(told.partition("```")[0])
     assert street.saved() == before

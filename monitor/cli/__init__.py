@@ -20,6 +20,7 @@ COMMANDS = {
     "exec": "monitor.cli.netns:run",
     "collect": "monitor.cli.collect:command",
     "history": "monitor.cli.history:command",
+    "show": "monitor.cli.show:command",
     "incidents": "monitor.cli.incidents:command",
     "events": "monitor.cli.events:command",
     "graph": "monitor.cli.graph:command",

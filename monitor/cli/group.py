@@ -14,6 +14,7 @@ SHORT_HELP = {
     "exec": "Run a command inside the namespace, as yourself.",
     "collect": "Run one speed test and store what came of it.",
     "history": "List the stored runs.",
+    "show": "Show one run with all that is stored of it.",
     "incidents": "List the outages of the line.",
     "events": "List when the ISP or the external address changed.",
     "graph": "Draw the stored runs as a PNG.",

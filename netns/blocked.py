@@ -20,7 +20,7 @@ def explain(spec: NamespaceSpec) -> str | None:
     Raises:
         StepError: nft refused to trace a packet, or the counters could not be read.
     """
-    backend = loaded.backend()
+    backend = loaded.find_backend()
     fate = egress.fate(spec.name, lambda: loaded.counters(spec, backend))
     if fate in {Fate.LEFT, Fate.REFUSED}:
         return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from netns import firewall, iptables, iptables_saved, ruleset
 from netns.backend import Backend
 from netns.errors import MissingToolError
+from netns.iptables_ruleset import COUNTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +30,7 @@ class Loaded:
     overtaking: tuple[str, ...] = ()
 
 
-def backend() -> Backend:
+def find_backend() -> Backend:
     """Return the program for our rules: nft, else the kind that `iptables` is.
 
     Raises:
@@ -43,27 +44,27 @@ def backend() -> Backend:
     return Backend(program, ipv6=iptables.has_ipv6(program) and IPV6_LINKS.exists())
 
 
-def read(spec: NamespaceSpec, program: Backend) -> Loaded | None:
+def read(spec: NamespaceSpec, backend: Backend) -> Loaded | None:
     """Return what is loaded for `spec`, None for nothing.
 
     Raises:
         StepError: the program refused to list it.
     """
-    if program.is_nft:
+    if backend.is_nft:
         return _table(firewall.listing(spec.table))
-    return _chains([iptables_saved.read(spec.alias, text) for text in iptables.tables(program.program)])
+    return _chains([iptables_saved.read(spec.alias, text) for text in iptables.tables(backend.program)])
 
 
-def counters(spec: NamespaceSpec, program: Backend) -> Mapping[str, int]:
-    """Return the packets that each of our counters saw; our rules must be loaded.
+def counters(spec: NamespaceSpec, backend: Backend) -> Mapping[str, int]:
+    """Return the packets that each of our counters saw.
 
     Raises:
         StepError: the program refused to list them.
     """
-    if program.is_nft:
+    if backend.is_nft:
         return firewall.counters(spec.table)
-    found = read(spec, program)
-    return {} if found is None else found.counters
+    found = read(spec, backend)
+    return dict.fromkeys(COUNTERS, 0) | dict(found.counters if found else {})
 
 
 def _table(objects: list[dict[str, Any]] | None) -> Loaded | None:

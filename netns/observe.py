@@ -38,7 +38,7 @@ def observe(spec: NamespaceSpec) -> Observed:
     uplink = network.pinned(host, spec.uplink) if spec.uplink else network.way_out(host)
     host_link, inner_link = host.links.get(spec.host_link), inside.links.get(spec.inner_link)
     ours = host_link.index if host_link else None
-    backend = loaded.backend()
+    backend = loaded.find_backend()
     rules = loaded.read(spec, backend)
     return Observed(
         boot_id=(PROC_SYS / "kernel/random/boot_id").read_text().strip(),

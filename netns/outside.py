@@ -92,7 +92,7 @@ def resolver_problems(spec: NamespaceSpec, seen: Outside) -> list[str]:
 def table(spec: NamespaceSpec) -> Table:
     """Return the state of our firewall rules; only root may look."""
     try:
-        backend = loaded.backend()
+        backend = loaded.find_backend()
         rules = loaded.read(spec, backend)
         left = journal.load(spec.name).table
     except (NetnsError, OSError, subprocess.SubprocessError) as error:

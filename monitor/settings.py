@@ -34,7 +34,11 @@ class Collect:
     """How a test is run."""
 
     engine: Annotated[
-        str, Meta(description="auto (ookla where its CLI is found, else speedtest-cli), ookla or speedtest-cli")
+        str,
+        Meta(
+            description="auto (ookla where its CLI is found, else speedtest-cli), ookla, speedtest-cli, librespeed,"
+            " iperf3, or an engine of another package"
+        ),
     ] = "auto"
     path: Annotated[
         Literal["ip4only", "host"], Meta(description="ip4only: through the namespace; host: as any other program")
@@ -79,6 +83,35 @@ class SpeedtestCli:
     """The speedtest-cli package, which comes with speedmon."""
 
     secure: Annotated[bool, Meta(description="use HTTPS; costs processor time on small boards")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Librespeed:
+    """The LibreSpeed CLI, which you install yourself."""
+
+    binary: Annotated[str, Meta(description="path of the CLI; empty: `librespeed-cli` on PATH")] = ""
+    servers: Annotated[
+        str,
+        Meta(
+            pattern=r"^(|https?://\S+|/.+)$",
+            description="list of servers, as a URL or an absolute path of a JSON file; empty: librespeed.org's",
+        ),
+    ] = ""
+    secure: Annotated[bool, Meta(description="use HTTPS; costs processor time on small boards")] = False
+    ipv4: Annotated[bool, Meta(description="IPv4 on the path `host` too; the namespace has nothing else")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Iperf3:
+    """iperf3 against a server of your own: `iperf3 -s` there."""
+
+    binary: Annotated[str, Meta(description="path of the program; empty: `iperf3` on PATH")] = ""
+    host: Annotated[
+        str, Meta(pattern=r"^([0-9A-Za-z:][0-9A-Za-z.:_-]*)?$", description="name or address of the server")
+    ] = ""
+    port: Annotated[int, Meta(ge=1, le=65_535, description="port of the server")] = 5201
+    streams: Annotated[int, Meta(ge=1, le=64, description="TCP connections at once")] = 4
+    seconds: Annotated[int, Meta(ge=1, le=300, description="seconds each way; see collect.timeout_s")] = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +210,8 @@ class Settings:
     cross: Cross = field(default_factory=Cross)
     ookla: Ookla = field(default_factory=Ookla)
     speedtest_cli: SpeedtestCli = field(default_factory=SpeedtestCli)
+    librespeed: Librespeed = field(default_factory=Librespeed)
+    iperf3: Iperf3 = field(default_factory=Iperf3)
     namespace: Namespace = field(default_factory=Namespace)
     check: Check = field(default_factory=Check)
     plan: Sold = field(default_factory=Sold)

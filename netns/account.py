@@ -29,6 +29,7 @@ def during(ordered: tuple[Step, ...], seen: Observed, journal: Journal) -> Journ
         boot_id=seen.boot_id,
         sysctls={**changed, **journal.sysctls},
         table=journal.table,
+        program=seen.backend.program,
         made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
         made_directories=tuple(sorted({*journal.made_directories, *made})),
         mounted_handles=journal.mounted_handles or not seen.handles_mounted,

@@ -14,7 +14,17 @@ from pathlib import Path
 from socket import AF_INET
 from typing import TYPE_CHECKING, Any
 
-from netns import firewall, firewalld, foreign, foreign_steps, iptables, launcher, routing_steps, steps
+from netns import (
+    firewall,
+    firewalld,
+    foreign,
+    foreign_steps,
+    iptables,
+    iptables_steps,
+    launcher,
+    routing_steps,
+    steps,
+)
 from netns.errors import NetnsError, StepError
 from netns.join import joined
 from netns.kernel import Kernel, NetlinkError, namespaces
@@ -240,6 +250,16 @@ def _(step: steps.LoadTable, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.DeleteTable, _kernel: Kernel) -> None:
     firewall.delete(step.name)
+
+
+@_do.register
+def _(step: iptables_steps.LoadChains, _kernel: Kernel) -> None:
+    iptables.load(step.program, step.tag, step.tables)
+
+
+@_do.register
+def _(step: iptables_steps.DeleteChains, _kernel: Kernel) -> None:
+    iptables.delete(step.program, step.tag)
 
 
 @_do.register

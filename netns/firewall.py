@@ -23,13 +23,22 @@ SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 TIMEOUT_S = 30
 
 
+def is_there() -> bool:
+    """Tell whether this host has `nft`."""
+    return _nft_path() is not None
+
+
+def _nft_path() -> str | None:
+    return shutil.which("nft", path=f"{os.environ.get('PATH', '')}:{SBIN}")
+
+
 def find_nft() -> str:
     """Return the path of `nft`.
 
     Raises:
         MissingToolError: it is not installed.
     """
-    nft = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:{SBIN}")
+    nft = _nft_path()
     if nft is None:
         raise MissingToolError("nft is not installed, and NAT needs it: apt install nftables")
     return nft

@@ -6,14 +6,15 @@ An accept in our own table does not help against a drop in another base chain, w
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from netns import backend, iptables_saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NFT = "nft"
+NFT = backend.NFT
 FORWARD, DOCKER_USER = "FORWARD", "DOCKER-USER"
 # The chain that iptables-nft shows as its own FORWARD.
 IPTABLES_NFT_CHAIN = "ip filter FORWARD"
@@ -23,7 +24,7 @@ CLOSED_TABLES = frozenset({"firewalld", "docker-bridges", "libvirt_network", "ne
 OUR_TABLES = "speedmon"
 # Statements of nft and targets of iptables that can end a packet's way, or lead to one that can, and that cannot.
 DECISIVE_STATEMENTS = frozenset({"drop", "reject", "jump", "goto", "vmap", "queue", "xt"})
-HARMLESS_TARGETS = frozenset({"ACCEPT", "RETURN", "LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TRACE"})
+HARMLESS_TARGETS = iptables_saved.PASSING_TARGETS | {"ACCEPT", "RETURN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +101,13 @@ def iptables_chains(program: str, saved: str) -> tuple[Chain, ...]:
         return ()
     policies = dict(line.removeprefix(":").split()[:2] for line in lines if line.startswith(":"))
     return tuple(
-        Chain(program, name, policies[name] == "DROP", tuple(_iptables_rules(lines, name)))
+        Chain(program, name, policies[name] == "DROP", tuple(_iptables_rules(saved, name)))
         for name in (FORWARD, DOCKER_USER)
         if name in policies
     )
 
 
-def _iptables_rules(lines: Iterable[str], chain: str) -> Iterable[Rule]:
-    for line in lines:
-        if line.startswith(f"-A {chain} "):
-            words = shlex.split(line)
-            target = _after(words, "-j") or _after(words, "-g")
-            may_drop = bool(target) and target not in HARMLESS_TARGETS
-            yield Rule(_after(words, "--comment"), may_drop, target)
-
-
-def _after(words: list[str], option: str) -> str:
-    return words[words.index(option) + 1] if option in words else ""
+def _iptables_rules(saved: str, chain: str) -> Iterable[Rule]:
+    for rule in iptables_saved.rules(saved):
+        if rule.chain == chain:
+            yield Rule(rule.comment, rule.target not in HARMLESS_TARGETS, rule.target)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from netns.backend import NFT, Backend
 from netns.errors import SpecError
 from netns.foreign import Firewalls
 from netns.routing import EVERYWHERE, Routing
@@ -209,10 +210,10 @@ class Observed:
     """Everything of the host that a plan depends on.
 
     `sysctls` maps (namespace or None, path below /proc/sys) to the value found; `files` maps a path to its text, None
-    where there is none; `table` is the digest of our nftables table as listed, None where there is none; `firewalls`
-    are the others that forwarded packets have to pass. `networks` are the host's routes and addresses apart from ours,
-    each with where it was found; `untuned` are the TCP and UDP settings that differ inside; `last_group` is the highest
-    group id that exists where set-up runs.
+    where there is none; `backend` is the program for our rules, `table` the digest of them as it lists them, None where
+    there are none; `firewalls` are the others that forwarded packets have to pass. `networks` are the host's routes and
+    addresses apart from ours, each with where it was found; `untuned` are the TCP and UDP settings that differ inside;
+    `last_group` is the highest group id that exists where set-up runs.
     """
 
     boot_id: str = ""
@@ -224,6 +225,7 @@ class Observed:
     default_routes: tuple[tuple[str | None, int | None], ...] = ()
     sysctls: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
     untuned: tuple[str, ...] = ()
+    backend: Backend = field(default_factory=Backend)
     table: str | None = None
     firewalls: Firewalls = field(default_factory=Firewalls)
     routing: Routing = field(default_factory=Routing)
@@ -241,7 +243,8 @@ class Journal:
     """What earlier calls did to this machine, so that it can be taken back; kept in a file (`netns.journal`).
 
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
-    as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them.
+    as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them, and the
+    `program` that holds them.
     `mounted_handles`: the first namespace made a mount of /run/netns. `trusted`: the sources that firewalld trusts
     because of us, also after a reboot. `uplink` is the one that was set up, `route_table` the number of the routing
     table of a pinned namespace.
@@ -251,6 +254,7 @@ class Journal:
     sysctls: dict[str, str] = field(default_factory=dict)
     ruleset: str | None = None
     table: str | None = None
+    program: str = NFT
     made_group: bool = False
     made_directories: tuple[str, ...] = ()
     mounted_handles: bool = False

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import firewall, firewalld, foreign, iptables, launcher, network, resolver, ruleset, tuning
+from netns import firewall, firewalld, foreign, iptables, launcher, loaded, network, resolver, tuning
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
 from netns.model import GROUP, LAST_GROUP, Handle, Launcher, Observed
@@ -30,7 +30,7 @@ def observe(spec: NamespaceSpec) -> Observed:
     """Return what is there of `spec` and around it.
 
     Raises:
-        MissingToolError: nft is not installed.
+        MissingToolError: neither nft nor iptables is installed.
         StepError: nft or iptables refused to list what it has.
     """
     handle = _handle(spec.name)
@@ -39,7 +39,8 @@ def observe(spec: NamespaceSpec) -> Observed:
     uplink = network.uplink(host, spec.uplink, spec.router)
     host_link, inner_link = host.links.get(spec.host_link), inside.links.get(spec.inner_link)
     ours = host_link.index if host_link else None
-    listing = firewall.listing(spec.table)
+    backend = loaded.find_backend()
+    rules = loaded.read(spec, backend)
     return Observed(
         boot_id=(PROC_SYS / "kernel/random/boot_id").read_text().strip(),
         uplink=uplink,
@@ -50,8 +51,9 @@ def observe(spec: NamespaceSpec) -> Observed:
         default_routes=tuple((route.router, route.index) for route in inside.default_routes()),
         sysctls=_sysctls(spec, uplink, handle, inner_link),
         untuned=_untuned(spec.name, handle),
-        table=None if listing is None else ruleset.digest(listing),
-        firewalls=_firewalls(),
+        backend=backend,
+        table=None if rules is None else rules.digest,
+        firewalls=_firewalls(nft=backend.is_nft),
         routing=_routing(host),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
@@ -78,11 +80,13 @@ def _is_mount(path: Path) -> bool:
     return any(mount.split()[4] == str(path) for mount in mounts)
 
 
-def _firewalls() -> foreign.Firewalls:
-    found = {
-        f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in firewall.forward_chains()
+def _firewalls(*, nft: bool) -> foreign.Firewalls:
+    bases = firewall.forward_chains() if nft else []
+    found = {f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in bases}
+    in_use = {
+        iptables.NFT: not nft or foreign.IPTABLES_NFT_CHAIN in found,
+        iptables.LEGACY: "filter" in iptables.legacy_tables(),
     }
-    in_use = {iptables.NFT: foreign.IPTABLES_NFT_CHAIN in found, iptables.LEGACY: "filter" in iptables.legacy_tables()}
     programs = [program for program, used in in_use.items() if used]
     chains = [chain for name in programs for chain in foreign.iptables_chains(name, iptables.saved(name))]
     shown = {foreign.IPTABLES_NFT_CHAIN} if any(chain.program == iptables.NFT for chain in chains) else set()

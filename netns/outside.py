@@ -1,4 +1,4 @@
-"""The host's side of a namespace as far as files, and for root `nft`, tell: what `check` looks at, without pyroute2."""
+"""The host's side of a namespace as far as files and, for root, its rules tell: what `check` looks at; no pyroute2."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import enter, firewall, journal, network, proc_net, resolver, ruleset
+from netns import enter, journal, loaded, network, own_rules, proc_net, resolver
 from netns.errors import NetnsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from netns.loaded import Loaded
     from netns.model import NamespaceSpec
 
 PROC_NET = Path("/proc/self/net")
@@ -33,10 +34,14 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Our firewall table: what is wrong with it, None for nothing, and the packets that each named counter saw."""
+    """Our firewall rules: what is wrong with them, None for nothing, and the packets that each named counter saw.
+
+    `title` says where they are.
+    """
 
     problem: str | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
+    title: str = "the set of rules"
 
 
 def look(spec: NamespaceSpec) -> Outside:
@@ -83,17 +88,23 @@ def resolver_problems(spec: NamespaceSpec, seen: Outside) -> list[str]:
 
 
 def table(spec: NamespaceSpec) -> Table:
-    """Return the state of our firewall table; only root may look."""
+    """Return the state of our firewall rules; only root may look."""
     try:
-        listing = firewall.listing(spec.table)
-        loaded = journal.load(spec.name).table
+        backend = loaded.find_backend()
+        rules = loaded.read(spec, backend)
+        left = journal.load(spec.name).table
     except (NetnsError, OSError, subprocess.SubprocessError) as error:
         return Table(f"our rules cannot be looked at: {error}")
-    if listing is None:
-        return Table(f"the table inet {spec.table} is not loaded")
-    changed = None if ruleset.digest(listing) == loaded else f"the table inet {spec.table} was changed since set-up"
-    counters = [entry["counter"] for entry in listing if "counter" in entry]
-    return Table(changed, {counter["name"]: counter["packets"] for counter in counters})
+    title = own_rules.title(spec, backend)
+    if rules is None:
+        return Table(f"{title} is not loaded", title=title)
+    return Table(None if rules.digest == left else _change(title, rules), rules.counters, title)
+
+
+def _change(title: str, rules: Loaded) -> str:
+    if rules.overtaking:
+        return f"{title} comes behind a rule of another program: {rules.overtaking[0]}"
+    return f"{title} was changed since set-up"
 
 
 def _file_paths(spec: NamespaceSpec) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netns import account, claims, openings, ownership, pinning, resolver, ruleset, steps
+from netns import account, claims, openings, own_rules, ownership, pinning, resolver, ruleset, steps
 from netns.model import GROUP, Handle, Journal
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
         NoUplinkError: the host has no IPv4 default route, or no router is known on the uplink that was named.
         ForeignStateError: somebody else's link, namespace, file or program has one of our names.
         SpecError: the subnet overlaps a network of the host.
+        MissingToolError: our rules are nftables', and nft is gone.
     """
     uplink = ownership.need_uplink(spec, seen)
     others = tuple(account.of_this_boot(other, seen) for other in others)
@@ -51,21 +52,23 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
     journal = claims.inherit(account.of_this_boot(journal, seen), theirs, spec, _forward(uplink.link))
     ownership.refuse_foreign(spec, seen, journal)
     ownership.refuse_overlap(spec, seen)
-    rules, commands = _rules(spec, seen, journal, uplink)
+    own_rules.refuse_out_of_reach(spec, seen, journal)
+    load, digest = own_rules.load(spec, seen.backend, _rules(spec, seen, journal, uplink))
     table = pinning.table(spec, uplink, seen.routing, journal, [other.route_table for other in others])
     ordered = (
         *_namespace(spec, seen),
         *_links(spec, seen, uplink),
-        *_table(seen, journal, rules, commands),
+        *([] if _is_loaded(seen, journal, digest) else [load]),
+        *own_rules.strays(spec, seen),
         *pinning.setup(spec, uplink, seen.routing, journal, table),
-        *openings.setup(spec, uplink.link, seen.firewalls, journal),
+        *openings.setup(spec, uplink.link, own_rules.others(spec, seen), journal),
         *_forwarding(spec, seen, claims.unshared(journal, theirs), uplink),
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),
     )
     during = dataclasses.replace(
         account.during(ordered, seen, journal),
-        ruleset=ruleset.digest(commands),
+        ruleset=digest,
         uplink=uplink.link,
         route_table=table or journal.route_table,
     )
@@ -87,14 +90,17 @@ def teardown(
 
     Raises:
         ForeignStateError: the namespace of that name is not ours.
+        MissingToolError: our rules are nftables', and nft is gone.
     """
     own = account.of_this_boot(journal, seen)
     journal = claims.unshared(own, claims.merged(account.of_this_boot(other, seen) for other in others))
     if seen.host_link is None or ownership.is_ours(spec, seen, own):
         ownership.refuse_foreign_namespace(spec, seen, own)
+    own_rules.refuse_out_of_reach(spec, seen, own)
     ordered = (
-        *openings.teardown(spec, seen.firewalls, journal),
-        *([steps.DeleteTable(spec.table)] if seen.table else []),
+        *openings.teardown(spec, own_rules.openable(spec, seen), journal),
+        *([own_rules.delete(spec, seen.backend.program)] if seen.table else []),
+        *own_rules.strays(spec, seen),
         *_restore(seen, journal, keep=None),
         *([steps.DeleteLink(spec.host_link)] if ownership.is_ours(spec, seen, own) else []),
         *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
@@ -107,11 +113,9 @@ def teardown(
     return Plan(ordered, own, Journal(made_group=own.made_group) if keep_launcher else Journal())
 
 
-def _rules(
-    spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink
-) -> tuple[ruleset.Rules, tuple[ruleset.Command, ...]]:
+def _rules(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> ruleset.Rules:
     servers = _resolver(spec, seen, uplink).servers
-    rules = ruleset.Rules(
+    return ruleset.Rules(
         table=spec.table,
         host_link=spec.host_link,
         subnet=str(spec.subnet),
@@ -119,7 +123,6 @@ def _rules(
         host_dns=tuple(server for server in servers if server in seen.addresses),
         guard=_forwards_for_us(seen, journal, uplink),
     )
-    return rules, ruleset.commands(rules)
 
 
 def _forwards_for_us(seen: Observed, journal: Journal, uplink: Uplink) -> bool:
@@ -221,9 +224,8 @@ def _default_route(spec: NamespaceSpec) -> Step:
     return steps.AddRoute("default", str(spec.subnet[1]), spec.inner_link, spec.name)
 
 
-def _table(seen: Observed, journal: Journal, rules: ruleset.Rules, commands: tuple[ruleset.Command, ...]) -> list[Step]:
-    unchanged = journal.ruleset == ruleset.digest(commands) and seen.table is not None and journal.table == seen.table
-    return [] if unchanged else [steps.LoadTable(rules.table, commands)]
+def _is_loaded(seen: Observed, journal: Journal, digest: str) -> bool:
+    return journal.ruleset == digest and seen.table is not None and journal.table == seen.table
 
 
 def _forwarding(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> list[Step]:
@@ -303,7 +305,8 @@ def _removable(path: str, seen: Observed, journal: Journal) -> bool:
 
 
 def _notes(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> tuple[str, ...]:
-    notes = [
+    notes = own_rules.notes(spec, seen.backend) if _has_ipv6(seen) else []
+    notes += [
         f"{path} is somebody else's and was kept" for path in spec.etc_files if not _replaceable(seen.files.get(path))
     ]
     servers = _resolver(spec, seen, uplink).servers

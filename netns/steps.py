@@ -29,6 +29,11 @@ class Step:
         """The step that takes this one back, if it needs one."""
         return None
 
+    @property
+    def script(self) -> str:
+        """What a person would type, with all that the one line of `str` may leave out."""
+        return str(self)
+
 
 @dataclass(frozen=True, slots=True)
 class CreateNamespace(Step):

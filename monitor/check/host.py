@@ -84,7 +84,7 @@ def firewall(seen: Namespace) -> Line | None:
     if seen.after is None:
         return Line("firewall", ok=None, message="only root may look at the rules", mend=ROOT_LOOKS)
     problems = [seen.after.problem] if seen.after.problem else []
-    return judged("firewall", problems, f"the table inet {seen.spec.table} is as set up", MEND)
+    return judged("firewall", problems, f"{seen.after.title} is as set up", MEND)
 
 
 def ipv6_seen(seen: Namespace) -> Line | None:

@@ -135,7 +135,7 @@ def _silent(_step: Step) -> None:
 
 
 def _printer(*, dry_run: bool) -> Callable[[Step], None]:
-    return lambda step: click.echo(str(step) if dry_run else f"+ {step}")
+    return lambda step: click.echo(step.script if dry_run else f"+ {step}")
 
 
 def _document(spec: NamespaceSpec, done: Plan, *, dry_run: bool) -> str:

@@ -165,7 +165,7 @@ class Handle(Enum):
 class Launcher:
     """The launcher and its group as found. `sound`: current, root-owned, right mode and capability.
 
-    `half`: an installation that was killed left its new file beside the launcher.
+    `half`: an installation that was killed left its new file, or the folder in which it was being built.
     """
 
     present: bool = False
@@ -214,7 +214,7 @@ class Journal:
 
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
     as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them.
-    `mounted_handles`: the first namespace made a mount of /run/netns. `trusted`: the sources that firewalld trusts
+    `members`: whom we put into the launcher's group. `mounted_handles`: the first namespace made a mount of /run/netns. `trusted`: the sources that firewalld trusts
     because of us, also after a reboot.
     """
 
@@ -223,6 +223,7 @@ class Journal:
     ruleset: str | None = None
     table: str | None = None
     made_group: bool = False
+    members: tuple[str, ...] = ()
     made_directories: tuple[str, ...] = ()
     mounted_handles: bool = False
     trusted: tuple[str, ...] = ()

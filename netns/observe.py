@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grp
 import ipaddress
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,7 +160,7 @@ def _launcher(spec: NamespaceSpec) -> Launcher:
     group = next((entry for entry in grp.getgrall() if entry.gr_name == GROUP), None)
     return Launcher(
         present=state.present,
-        half=os.path.lexists(beside(spec.launcher_path)),
+        half=launcher.is_half_built(Path(spec.launcher_path)),
         ours=state.ours,
         sound=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
         compiler=launcher.find_compiler() is not None,

@@ -94,13 +94,19 @@ def teardown(
         *([steps.UnmountHandles()] if journal.mounted_handles and seen.handles_mounted else []),
         *(steps.RemoveDirectory(path) for path in reversed(spec.directories) if _removable(path, seen, journal)),
     )
-    return Plan(ordered, own, Journal(made_group=own.made_group) if keep_launcher else Journal())
+    return Plan(ordered, own, _of_the_launcher(own) if keep_launcher else Journal())
 
 
 def _of_this_boot(journal: Journal, seen: Observed) -> Journal:
     if journal.boot_id == seen.boot_id:
         return journal
-    return Journal(made_group=journal.made_group, made_directories=journal.made_directories, trusted=journal.trusted)
+    return dataclasses.replace(
+        _of_the_launcher(journal), made_directories=journal.made_directories, trusted=journal.trusted
+    )
+
+
+def _of_the_launcher(journal: Journal) -> Journal:
+    return Journal(made_group=journal.made_group, members=journal.members)
 
 
 def _rules(
@@ -284,8 +290,8 @@ def _remove_launcher(spec: NamespaceSpec, seen: Observed, journal: Journal) -> l
     there = seen.launcher.ours or seen.launcher.half
     ordered: list[Step] = [steps.RemoveLauncher(spec.launcher_path)] if there else []
     if journal.made_group and seen.launcher.group_exists:
-        ordered.append(steps.DeleteGroup(GROUP))
-    return ordered
+        return [*ordered, steps.DeleteGroup(GROUP)]
+    return [*ordered, *(steps.RemoveMember(user, GROUP) for user in journal.members if user in seen.launcher.members)]
 
 
 def _is_our_file(spec: NamespaceSpec, path: str, text: str | None) -> bool:
@@ -301,6 +307,7 @@ def _removable(path: str, seen: Observed, journal: Journal) -> bool:
 def _journal_during(ordered: tuple[Step, ...], seen: Observed, journal: Journal, rules_digest: str) -> Journal:
     """Return the journal to keep before the steps are done: it is right when none, some or all of them are."""
     changed = {step.key: step.previous for step in ordered if isinstance(step, steps.SetSysctl) and step.previous}
+    joined = {step.user for step in ordered if isinstance(step, steps.AddMember)}
     made = {step.path for step in ordered if isinstance(step, steps.MakeDirectory)}
     # /run/netns is made along with the first namespace.
     made |= {"/run/netns"} - seen.directories
@@ -310,6 +317,7 @@ def _journal_during(ordered: tuple[Step, ...], seen: Observed, journal: Journal,
         ruleset=rules_digest,
         table=journal.table,
         made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
+        members=tuple(sorted({*journal.members, *joined})),
         made_directories=tuple(sorted({*journal.made_directories, *made})),
         mounted_handles=journal.mounted_handles or not seen.handles_mounted,
         trusted=openings.trusted_after(ordered, journal),

@@ -1,7 +1,7 @@
 """Pure: what several namespaces on one host share, so that the last one to go takes it back and not the first.
 
-Shared are the forwarding of an uplink, the launcher's group and its members, the folders of all namespaces and the mount
-of /run/netns. A new namespace inherits the account of them from the journals of those that are there.
+Shared are the forwarding of an uplink, the launcher's group and its members, the folders of all namespaces and the
+mount of /run/netns. A new namespace inherits the account of them from the journals of those that are there.
 """
 
 from __future__ import annotations

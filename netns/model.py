@@ -214,8 +214,8 @@ class Journal:
 
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
     as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them.
-    `members`: whom we put into the launcher's group. `mounted_handles`: the first namespace made a mount of /run/netns. `trusted`: the sources that firewalld trusts
-    because of us, also after a reboot.
+    `members`: whom we put into the launcher's group. `mounted_handles`: the first namespace made a mount of /run/netns.
+    `trusted`: the sources that firewalld trusts because of us, also after a reboot.
     """
 
     boot_id: str = ""

@@ -18,7 +18,7 @@ from netns.opening import is_tagged
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from netns.opening import Opening
+    from netns.opening import NameOpening, Opening
 
 NFT, LEGACY = "iptables-nft", "iptables-legacy"
 LEGACY_TABLES = Path("/proc/net/ip_tables_names")
@@ -44,8 +44,8 @@ def saved(program: str) -> str:
     return "" if tool is None else _run([tool, "-t", "filter"])
 
 
-def open_chain(program: str, chain: str, opening: Opening) -> None:
-    """Put the pair at the head of a chain, in place of what has its tag, in one transaction.
+def open_chain(program: str, chain: str, opening: Opening | NameOpening) -> None:
+    """Put the rules of an opening at the head of a chain, in place of what has its tag, in one transaction.
 
     Raises:
         MissingToolError: the program is not installed.

@@ -77,12 +77,15 @@ def _is_mount(path: Path) -> bool:
 
 def _firewalls() -> foreign.Firewalls:
     found = {
-        f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in firewall.forward_chains()
+        f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in firewall.filter_chains()
     }
-    in_use = {iptables.NFT: foreign.IPTABLES_NFT_CHAIN in found, iptables.LEGACY: "filter" in iptables.legacy_tables()}
+    in_use = {
+        iptables.NFT: not foreign.IPTABLES_NFT_CHAINS.isdisjoint(found),
+        iptables.LEGACY: "filter" in iptables.legacy_tables(),
+    }
     programs = [program for program, used in in_use.items() if used]
     chains = [chain for name in programs for chain in foreign.iptables_chains(name, iptables.saved(name))]
-    shown = {foreign.IPTABLES_NFT_CHAIN} if any(chain.program == iptables.NFT for chain in chains) else set()
+    shown = foreign.IPTABLES_NFT_CHAINS if any(chain.program == iptables.NFT for chain in chains) else frozenset[str]()
     chains += [
         foreign.nft_chain(firewall.chain(name))
         for name, table in found.items()

@@ -55,7 +55,7 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
         *_namespace(spec, seen),
         *_links(spec, seen, uplink),
         *_table(seen, journal, rules, commands),
-        *openings.setup(spec, uplink.link, seen.firewalls, journal),
+        *openings.setup(spec, uplink.link, seen.firewalls, journal, rules.host_dns),
         *_forwarding(spec, seen, claims.unshared(journal, theirs), uplink),
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),

@@ -100,7 +100,7 @@ HOSTS = {
     "ufw": Host("ufw --force enable", needs_root=True),
     "firewalld": Host(service=firewalld.running, settle="firewall-cmd --reload", needs_root=True),
     "a stub resolver": Host(STUB),
-    "a name server of its own": Host(OWN_NAMES, name_server=True),
+    "a name server of its own": Host(f"{OWN_NAMES}; {CLOSED}", name_server=True),
     "an uplink that changes": Host(LAN_IS_THE_LINE, earlier=f"ip route replace default via {ISP.far}", uplink=LAN),
     "a colliding subnet": Host("ip address add 192.168.200.77/25 dev eth1", arguments=SUBNET),
     "no default route": Host("ip route delete default", arguments=("--uplink", "eth0")),

@@ -199,13 +199,19 @@ def test_tcp_settings_are_those_of_the_host(street: Street):
 
 
 def test_name_server_on_the_host_itself_is_let_through(street: Street):
-    """A host that is its own name server may be asked from inside, on port 53 and nothing else."""
+    """A host that is its own name server may be asked from inside, also where its own nftables rules drop that."""
+    rules = "type filter hook input priority 0; policy drop; ct state established accept; tcp dport 22 accept;"
+    street.shell(f"nft 'add table inet filter {{ chain input {{ {rules} }}; }}'")
     street.shell("echo 'nameserver 10.50.0.1' > /etc/resolv.conf")
+    before = street.rules()
     setup(street)
     server = street.popen(["python3", "-c", ECHO.replace("8080", "53")], stdout=-1)
     with server:
         assert server.stdout.readline() == "ready\n"
         assert inside(street, "python3", "-c", CALL.replace("8080", "53"), "10.50.0.1") == (0, "192.168.200.2\n")
+    assert SAME in setup(street)
+    street.speedmon("teardown-netns")
+    assert street.rules() == before
 
 
 def test_dry_run_prints_the_steps_and_changes_nothing(street: Street):

@@ -49,7 +49,7 @@ def observe(spec: NamespaceSpec) -> Observed:
         sysctls=_sysctls(spec, uplink, handle, inner_link),
         untuned=_untuned(spec.name, handle),
         table=None if listing is None else ruleset.digest(listing),
-        firewalls=_firewalls(),
+        firewalls=firewalls(),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
         handles_mounted=_is_mount(NETNS_ROOT),
@@ -75,7 +75,13 @@ def _is_mount(path: Path) -> bool:
     return any(mount.split()[4] == str(path) for mount in mounts)
 
 
-def _firewalls() -> foreign.Firewalls:
+def firewalls() -> foreign.Firewalls:
+    """Return the other firewalls of this host.
+
+    Raises:
+        MissingToolError: nft is not installed.
+        StepError: nft or iptables refused to list what it has.
+    """
     found = {
         f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in firewall.filter_chains()
     }

@@ -50,6 +50,11 @@ def teardown(spec: NamespaceSpec, seen: Firewalls, journal: Journal) -> list[Ste
     ]
 
 
+def places(seen: Firewalls, *, names: bool) -> list[Chain]:
+    """Return the chains that need an opening; `names`: the namespace asks a name server of this host."""
+    return [*_on_the_way_out(seen), *(_before_the_host(seen) if names else ())]
+
+
 def trusted_after(ordered: tuple[Step, ...], journal: Journal) -> tuple[str, ...]:
     """Return the sources that firewalld trusts by our doing, once the steps are done."""
     added = {step.subnet for step in ordered if isinstance(step, foreign_steps.TrustSource)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from monitor import home, process
 from monitor.check.seen import Namespace
-from netns import enter, findings, launcher, outside, reach
+from netns import beside, enter, findings, launcher, outside, reach
+from netns.beside import Beside
 from netns.errors import NetnsError
 from netns.handle import is_entered, is_live
 from netns.model import GROUP
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from monitor.settings import Check
     from netns.findings import Answer, Findings
     from netns.model import NamespaceSpec
+    from netns.outside import Outside
 
 # The steps of a probe take two seconds side by side; the rest is for a slow card and a slow processor.
 PROBE_DEADLINE_S = 10.0
@@ -37,6 +40,7 @@ def look(spec: NamespaceSpec, asked: Check, environ: Mapping[str, str]) -> Names
     may_list = live and privileged and not entered
     before = outside.table(spec) if may_list else None
     found, no_probe, direct = _probe(way, () if entered else asked.hosts) if way else (None, None, ())
+    after = outside.table(spec) if may_list else None
     return Namespace(
         spec=spec,
         dead=None if live else "; ".join(seen_outside.unsound) or "it came only now",
@@ -46,11 +50,19 @@ def look(spec: NamespaceSpec, asked: Check, environ: Mapping[str, str]) -> Names
         launcher=launcher.state(Path(spec.launcher_path), GROUP, spec.name),
         outside=seen_outside,
         before=before,
-        after=outside.table(spec) if may_list else None,
+        after=after,
+        beside=_beside(spec, seen_outside) if after and not after.problem else None,
         findings=found,
         no_probe=no_probe,
         direct=direct,
     )
+
+
+def _beside(spec: NamespaceSpec, seen: Outside) -> Beside:
+    try:
+        return beside.look(spec, seen)
+    except (NetnsError, OSError, subprocess.SubprocessError) as error:
+        return Beside(blocked=f"the rules of other firewalls cannot be looked at: {error}")
 
 
 def _way_in(name: str, asked: Check, environ: Mapping[str, str]) -> tuple[list[str] | None, str | None]:

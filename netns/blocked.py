@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netns import egress, foreign, iptables, trace
+from netns import egress, foreign, legacy, trace
 from netns.egress import Fate
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def explain(spec: NamespaceSpec) -> str | None:
     A packet that is lost before our own rules see it, with no rule found that drops it, is a matter of routes.
 
     Raises:
-        StepError: nft refused to trace a packet.
+        StepError: nft refused to trace a packet, or iptables to list its rules.
     """
     fate = egress.fate(spec.name, spec.table)
     if fate in {Fate.LEFT, Fate.REFUSED}:
@@ -26,7 +26,7 @@ def explain(spec: NamespaceSpec) -> str | None:
     found = trace.culprit(spec.name, spec.host_link)
     if found is not None and not foreign.is_ours(found.table):
         return f"{found.chain} drops what comes from {spec.name} ({found.rule}); run: {_mend(spec, found)}"
-    return _unseen(spec.host_link) if fate is Fate.LOST_BEHIND else None
+    return legacy.explain(spec) or (_unseen(spec.host_link) if fate is Fate.LOST_BEHIND else None)
 
 
 def _mend(spec: NamespaceSpec, found: Culprit) -> str:
@@ -36,7 +36,6 @@ def _mend(spec: NamespaceSpec, found: Culprit) -> str:
 
 
 def _unseen(host_link: str) -> str:
-    if tables := iptables.legacy_tables():
-        asked = " or ".join(f"`iptables-legacy -t {table} -S`" for table in tables)
-        return f"legacy iptables drops what comes from {host_link}; let it pass in {asked}"
-    return f"something that nft does not show (tc, eBPF) drops what comes from {host_link}; let it pass there"
+    return (
+        f"something that neither nft nor iptables shows (tc, eBPF) drops what comes from {host_link}; let it pass there"
+    )

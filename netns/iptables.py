@@ -44,6 +44,16 @@ def saved(program: str) -> str:
     return "" if tool is None else _run([tool, "-t", "filter"])
 
 
+def counted(table: str) -> str:
+    """Return a table of legacy iptables with its counters, as `iptables-legacy-save -c` prints it.
+
+    Raises:
+        StepError: the program failed; its words are in the message.
+    """
+    tool = _find(f"{LEGACY}-save")
+    return "" if tool is None else _run([tool, "-c", "-t", table])
+
+
 def open_chain(program: str, chain: str, opening: Opening | NameOpening) -> None:
     """Put the rules of an opening at the head of a chain, in place of what has its tag, in one transaction.
 

@@ -179,7 +179,7 @@ class Home(Street):
         return IPv4Network(self.host.arguments[1]) if "--subnet" in self.host.arguments else NamespaceSpec().subnet
 
     def failing_checks(self) -> list[str]:
-        """Return what `speedmon check` says against a test."""
+        """Return what `speedmon check` says against a test, and against what it finds of other firewalls."""
         settings = {
             "DATABASE_URL": "sqlite:////run/speedmon.db",
             "CHECK__HOSTS": f"{self.host.uplink.far}:8080",
@@ -190,7 +190,9 @@ class Home(Street):
         environ = {"PATH": os.environ["PATH"]} | {f"SPEEDMON_{key}": value for key, value in settings.items()}
         done = self.run([SPEEDMON, "check", "--json"], check=False, env=environ)
         lines = msgspec.json.decode(done.stdout, type=list[Line])
-        return [f"{line.name}: {line.message}" for line in lines if line.fails]
+        return [
+            f"{line.name}: {line.message}" for line in lines if line.fails or (line.name, line.ok) == ("beside", False)
+        ]
 
     def traces(self) -> list[str]:
         """Return what a teardown must leave as it was, without the copy of a zone that firewalld keeps."""

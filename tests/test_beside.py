@@ -28,7 +28,8 @@ FIREWALLS = {
 }
 # The list of legacy tables is for root alone.
 LATE_LEGACY = "legacy iptables after routing"
-ROOT_ONLY = {"iptables-legacy", "both kinds of iptables", LATE_LEGACY}
+EARLY_LEGACY = "legacy iptables before routing"
+ROOT_ONLY = {"iptables-legacy", "both kinds of iptables", LATE_LEGACY, EARLY_LEGACY}
 
 
 def beside(name: str, *values: str) -> ParameterSet:
@@ -144,7 +145,11 @@ BLOCKED = {
     ),
     LATE_LEGACY: (
         "iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP",
-        "`iptables-legacy -t mangle -S`",
+        "iptables-legacy -t mangle drops what comes from ip4only (-A POSTROUTING -s 192.168.200.0/24 -j DROP); run:",
+    ),
+    EARLY_LEGACY: (
+        "alias raw='iptables-legacy -t raw'\nraw -N odd; raw -A odd -p udp -j DROP; raw -A PREROUTING ! -i eth0 -j odd",
+        "-t raw drops what comes from ip4only (-A odd -p udp -j DROP); run: iptables-legacy -t raw -I odd 1",
     ),
 }
 
@@ -160,9 +165,12 @@ def test_what_cannot_be_opened_is_named(street: Street, firewall: str, words: st
     assert street.snapshot() == before
 
 
-def test_what_it_says_to_type_helps(street: Street):
+@pytest.mark.parametrize(
+    "firewall", [beside(name, BLOCKED[name][0]) for name in ("a chain after routing", LATE_LEGACY, EARLY_LEGACY)]
+)
+def test_what_it_says_to_type_helps(street: Street, firewall: str):
     """The command of the message, typed as it stands, lets the namespace work."""
-    street.shell(BLOCKED["a chain after routing"][0])
+    street.shell(firewall)
     said = street.speedmon(*SETUP, check=False).stderr
     street.shell(said.partition("run: ")[2].partition(";")[0])
     assert READY in street.speedmon(*SETUP).stdout

@@ -1,4 +1,4 @@
-"""Find the rule of legacy iptables that drops a packet from inside: nft does not trace those, but each of them counts."""
+"""Find the rule of legacy iptables that drops a packet from inside: nft does not trace those, but each one counts."""
 
 from __future__ import annotations
 

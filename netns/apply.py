@@ -347,6 +347,11 @@ def _(step: steps.AddMember, _kernel: Kernel) -> None:
 
 
 @_do.register
+def _(step: steps.RemoveMember, _kernel: Kernel) -> None:
+    launcher.remove_member(step.user, step.group)
+
+
+@_do.register
 def _(step: steps.PlaceLauncher, _kernel: Kernel) -> None:
     launcher.place(step.name, step.group, Path(step.path))
 

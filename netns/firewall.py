@@ -15,7 +15,7 @@ from netns.opening import is_tagged
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netns.opening import Opening
+    from netns.opening import NameOpening, Opening
     from netns.ruleset import Command
 
 # Where distributions put it; a user's PATH often lacks /usr/sbin.
@@ -68,13 +68,16 @@ def delete(table: str) -> None:
     load(({"add": named}, {"delete": named}))
 
 
-def forward_chains() -> list[dict[str, Any]]:
-    """Return every base chain that judges forwarded IPv4 packets, as libnftables-json(5) has it, without its rules."""
+def filter_chains() -> list[dict[str, Any]]:
+    """Return every base chain that judges IPv4 packets, forwarded or for the host itself, without its rules.
+
+    In the words of libnftables-json(5).
+    """
     chains = (entry.get("chain", {}) for entry in json.loads(_nft("-j", "list", "chains"))["nftables"])
     return [
         chain
         for chain in chains
-        if (chain.get("hook"), chain.get("type")) == ("forward", "filter") and chain["family"] in {"ip", "inet"}
+        if chain.get("hook") in {"forward", "input"} and chain["type"] == "filter" and chain["family"] in {"ip", "inet"}
     ]
 
 
@@ -84,8 +87,8 @@ def chain(name: str) -> list[dict[str, Any]]:
     return objects
 
 
-def open_chain(name: str, opening: Opening) -> None:
-    """Put the pair at the head of a chain, in place of what has its tag.
+def open_chain(name: str, opening: Opening | NameOpening) -> None:
+    """Put the rules of an opening at the head of a chain, in place of what has its tag.
 
     Raises:
         StepError: nft or the kernel refused; its words are in the message.

@@ -1,4 +1,4 @@
-"""Other firewalls in the way of forwarded packets, as data read from what their own tools print. Pure.
+"""Other firewalls in the way of the namespace's packets, as data read from what their own tools print. Pure.
 
 An accept in our own table does not help against a drop in another base chain, whatever the priorities (nft(8),
 "verdict statements"), so those chains have to be known.
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NFT = backend.NFT
-FORWARD, DOCKER_USER = "FORWARD", "DOCKER-USER"
-# The chain that iptables-nft shows as its own FORWARD.
-IPTABLES_NFT_CHAIN = "ip filter FORWARD"
+FORWARD, INPUT, DOCKER_USER = "FORWARD", "INPUT", "DOCKER-USER"
+# The chains that iptables-nft shows as its own.
+IPTABLES_NFT_CHAINS = frozenset({"ip filter FORWARD", "ip filter INPUT"})
 # Tables that get no rule of ours: firewalld's is its own, the next drop only towards their own bridges, and an accept
 # in those of iptables that are not for filtering would skip what they do to packets, such as clamping the MSS.
 CLOSED_TABLES = frozenset({"firewalld", "docker-bridges", "libvirt_network", "netavark", "mangle", "security"})
@@ -38,7 +38,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain that forwarded packets pass.
+    """A chain that packets from the namespace pass: forwarded ones or, where `hook` is input, those to the host itself.
 
     `program` is what changes it: nft, iptables-nft or iptables-legacy; `name` is its name there, for nft with family
     and table, such as "inet filter forward".
@@ -48,6 +48,7 @@ class Chain:
     name: str
     drops: bool = False
     rules: tuple[Rule, ...] = ()
+    hook: str = "forward"
 
     @property
     def may_drop(self) -> bool:
@@ -83,7 +84,8 @@ def nft_chain(objects: Iterable[dict[str, Any]]) -> Chain:
     chain = next(entry["chain"] for entry in found if "chain" in entry)
     rules = (entry["rule"] for entry in found if "rule" in entry)
     name = f"{chain['family']} {chain['table']} {chain['name']}"
-    return Chain(NFT, name, chain.get("policy") == "drop", tuple(map(_nft_rule, rules)))
+    hook = chain.get("hook", "forward")
+    return Chain(NFT, name, chain.get("policy") == "drop", tuple(map(_nft_rule, rules)), hook)
 
 
 def _nft_rule(rule: dict[str, Any]) -> Rule:
@@ -92,7 +94,7 @@ def _nft_rule(rule: dict[str, Any]) -> Rule:
 
 
 def iptables_chains(program: str, saved: str) -> tuple[Chain, ...]:
-    """Return FORWARD, and Docker's chain for the user where there is one, of what `iptables-save -t filter` printed.
+    """Return FORWARD, INPUT and Docker's chain for the user, those that there are, of an `iptables-save -t filter`.
 
     There is none where iptables says that the table is not its own work: then it is one of nft's.
     """
@@ -101,8 +103,8 @@ def iptables_chains(program: str, saved: str) -> tuple[Chain, ...]:
         return ()
     policies = dict(line.removeprefix(":").split()[:2] for line in lines if line.startswith(":"))
     return tuple(
-        Chain(program, name, policies[name] == "DROP", tuple(_iptables_rules(saved, name)))
-        for name in (FORWARD, DOCKER_USER)
+        Chain(program, name, policies[name] == "DROP", tuple(_iptables_rules(saved, name)), hook)
+        for name, hook in ((FORWARD, "forward"), (INPUT, "input"), (DOCKER_USER, "forward"))
         if name in policies
     )
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from netns.steps import Step
 
 if TYPE_CHECKING:
-    from netns.opening import Opening
+    from netns.opening import NameOpening, Opening
 
 
 @dataclass(frozen=True, slots=True)
 class OpenChain(Step):
-    """Let the namespace through a chain of another firewall: our tagged pair at its head, in place of an older one.
+    """Let the namespace through a chain of another firewall: our tagged rules at its head, in place of older ones.
 
     `program` is nft, iptables-nft or iptables-legacy; for nft, `chain` has family and table before it.
     """
 
     program: str
     chain: str
-    opening: Opening
+    opening: Opening | NameOpening
 
     def __str__(self) -> str:
         if self.program == "nft":

@@ -193,7 +193,7 @@ class Handle(Enum):
 class Launcher:
     """The launcher and its group as found. `sound`: current, root-owned, right mode and capability.
 
-    `half`: an installation that was killed left its new file beside the launcher.
+    `half`: an installation that was killed left its new file, or the folder in which it was being built.
     """
 
     present: bool = False
@@ -244,7 +244,7 @@ class Journal:
 
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
     as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them, and the
-    `program` that holds them.
+    `program` that holds them. `members`: whom we put into the launcher's group.
     `mounted_handles`: the first namespace made a mount of /run/netns. `trusted`: the sources that firewalld trusts
     because of us, also after a reboot. `uplink` is the one that was set up, `route_table` the number of the routing
     table of a pinned namespace.
@@ -256,6 +256,7 @@ class Journal:
     table: str | None = None
     program: str = NFT
     made_group: bool = False
+    members: tuple[str, ...] = ()
     made_directories: tuple[str, ...] = ()
     mounted_handles: bool = False
     trusted: tuple[str, ...] = ()

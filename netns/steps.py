@@ -315,6 +315,21 @@ class AddMember(Step):
     def __str__(self) -> str:
         return f"usermod --append --groups {self.group} {self.user}"
 
+    @property
+    def undo(self) -> Step:
+        return RemoveMember(self.user, self.group)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMember(Step):
+    """Take a user whom we put there out of the launcher's group again."""
+
+    user: str
+    group: str
+
+    def __str__(self) -> str:
+        return f"gpasswd --delete {self.user} {self.group}"
+
 
 @dataclass(frozen=True, slots=True)
 class PlaceLauncher(Step):

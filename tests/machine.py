@@ -231,6 +231,11 @@ def _(step: steps.AddMember, seen: Observed) -> Observed:
 
 
 @_do.register
+def _(step: steps.RemoveMember, seen: Observed) -> Observed:
+    return replace(seen, launcher=replace(seen.launcher, members=seen.launcher.members - {step.user}))
+
+
+@_do.register
 def _(step: steps.PlaceLauncher, seen: Observed) -> Observed:
     return replace(seen, launcher=replace(seen.launcher, present=True, ours=True, sound=True))
 

@@ -58,7 +58,5 @@ def parse(table: str, saved: str) -> dict[Drop, int]:
 
 
 def _counted() -> dict[Drop, int]:
-    tables = iptables.legacy_tables()
-    return {
-        drop: packets for name in tables for drop, packets in parse(name, iptables.saved(iptables.LEGACY, name)).items()
-    }
+    saved = {table: iptables.saved(iptables.LEGACY, table) for table in iptables.legacy_tables()}
+    return {drop: packets for table, text in saved.items() for drop, packets in parse(table, text).items()}

@@ -20,14 +20,19 @@ done
 SAVED = "{ iptables-save; ip6tables-save; } | sed -E '/^#/d; s/\\[[0-9:]+\\]//'"
 
 
+def only(kind: str, *, both: bool = False) -> str:
+    """Return the script that leaves a host iptables of one kind and no nft; `both` leaves the other kind as well."""
+    other = "nft" if kind == "legacy" else "legacy"
+    tools = ["nft", *([] if both else [f"xtables-{other}-multi"])]
+    return (HIDE.replace("TOOLS", " ".join(tools)).replace("KIND", kind) + MAKE_TABLES).rstrip()
+
+
 class IptablesStreet(Street):
     """The street whose home has only iptables of `kind`, "nft" or "legacy"; `both` leaves the other kind there too."""
 
     def __init__(self, kind: str, *, both: bool = False) -> None:
         super().__init__()
-        other = "nft" if kind == "legacy" else "legacy"
-        tools = ["nft", *([] if both else [f"xtables-{other}-multi"])]
-        self.shell(HIDE.replace("TOOLS", " ".join(tools)).replace("KIND", kind) + MAKE_TABLES)
+        self.shell(only(kind, both=both))
 
     def saved(self) -> list[str]:
         """Return the rules of iptables and ip6tables, without what they have counted."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from monitor.model import Plan
+if TYPE_CHECKING:
+    from monitor.model import Plan
 
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 
@@ -104,6 +105,8 @@ class Sold:
 
     def as_plan(self) -> Plan:
         """Return the plan in bit/s and ms, with None for what was not given."""
+        from monitor.model import Plan  # noqa: PLC0415  most commands need no run's model
+
         return Plan(
             download_bps=round(self.download_mbps * 1e6) or None,
             upload_bps=round(self.upload_mbps * 1e6) or None,

@@ -5,25 +5,22 @@ Its `netns.kernel` imports pyroute2: nothing that runs before each measurement m
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from netns import firewall, firewalld, foreign, foreign_steps, iptables, launcher, steps
+from netns import firewall, firewalld, foreign, foreign_steps, iptables, launcher, namespaces, steps
 from netns.errors import NetnsError, StepError
 from netns.join import joined
-from netns.kernel import Kernel, NetlinkError, namespaces
+from netns.kernel import Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from netns.steps import Step
 
-ROOT = 0x10000  # the handle 1:0, tc's usual name for the first qdisc
-NODAD = 0x02  # IFA_F_NODAD of linux/if_addr.h
 PROC_SYS = Path("/proc/sys")
 
 
@@ -39,7 +36,7 @@ def run(ordered: Iterable[Step], on_step: Callable[[Step], None] = lambda _step:
             on_step(step)
             try:
                 _do(step, kernel)
-            except (NetlinkError, OSError, subprocess.SubprocessError, NetnsError) as error:
+            except (OSError, subprocess.SubprocessError, NetnsError) as error:
                 left = _roll_back(done, kernel)
                 raise _step_error(step, error, left) from error
             done.append(step)
@@ -63,7 +60,7 @@ def run_all(ordered: Iterable[Step], on_step: Callable[[Step], None] = lambda _s
             on_step(step)
             try:
                 _do(step, kernel)
-            except (NetlinkError, OSError, subprocess.SubprocessError, NetnsError) as error:
+            except (OSError, subprocess.SubprocessError, NetnsError) as error:
                 failed.append(f"`{step}` failed: {_words(error)}")
     if failed:
         raise StepError("; ".join(failed))
@@ -76,7 +73,7 @@ def _roll_back(done: list[Step], kernel: Kernel) -> list[str]:
             continue
         try:
             _do(step.undo, kernel)
-        except (NetlinkError, OSError, subprocess.SubprocessError, NetnsError) as error:
+        except (OSError, subprocess.SubprocessError, NetnsError) as error:
             left.append(f"`{step.undo}` failed: {_words(error)}")
     return left
 
@@ -90,8 +87,6 @@ def _step_error(step: Step, error: Exception, left: list[str]) -> NetnsError:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, NetlinkError):
-        return os.strerror(error.code)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
@@ -110,63 +105,45 @@ def _(step: steps.CreateNamespace, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.DeleteNamespace, kernel: Kernel) -> None:
     kernel.forget(step.name)
-    handle = Path("/run/netns", step.name)
-    if os.path.ismount(handle):
-        namespaces.remove(step.name)
-    else:
-        handle.unlink(missing_ok=True)
+    namespaces.remove(step.name)
 
 
 @_do.register
 def _(step: steps.CreateVeth, kernel: Kernel) -> None:
-    socket = kernel.socket(step.netns)
-    peer = {"ifname": step.peer, "mtu": step.mtu, "net_ns_fd": step.peer_netns}
-    socket.link("add", ifname=step.link, kind="veth", mtu=step.mtu, peer=peer)
+    kernel.add_veth(step.netns, step.link, step.peer, step.peer_netns, step.mtu)
     if step.alias:
-        socket.link("set", index=kernel.index(step.link, step.netns), ifalias=step.alias)
+        kernel.set_link(step.netns, step.link, ("IFLA_IFALIAS", step.alias))
 
 
 @_do.register
 def _(step: steps.DeleteLink, kernel: Kernel) -> None:
-    kernel.socket(step.netns).link("del", index=kernel.index(step.link, step.netns))
+    kernel.delete_link(step.netns, step.link)
 
 
 @_do.register
 def _(step: steps.SetMtu, kernel: Kernel) -> None:
-    kernel.socket(step.netns).link("set", index=kernel.index(step.link, step.netns), mtu=step.mtu)
+    kernel.set_link(step.netns, step.link, ("IFLA_MTU", step.mtu))
 
 
 @_do.register
 def _(step: steps.SetLinkUp, kernel: Kernel) -> None:
-    kernel.socket(step.netns).link("set", index=kernel.index(step.link, step.netns), state="up")
+    kernel.set_up(step.netns, step.link)
 
 
 @_do.register
 def _(step: steps.AddAddress, kernel: Kernel) -> None:
     address, _, length = step.address.partition("/")
-    options: dict[str, Any] = {"flags": NODAD} if ":" in address else {}
-    index = kernel.index(step.link, step.netns)
-    kernel.socket(step.netns).addr("replace", index=index, address=address, prefixlen=int(length), **options)
+    kernel.put_address(step.netns, step.link, address, int(length))
 
 
 @_do.register
 def _(step: steps.AddRoute, kernel: Kernel) -> None:
-    options: dict[str, Any] = {"family": 10} if ":" in step.gateway else {}
-    index = kernel.index(step.link, step.netns)
-    kernel.socket(step.netns).route("replace", dst=step.destination, gateway=step.gateway, oif=index, **options)
+    kernel.put_route(step.netns, step.destination, step.gateway, step.link)
 
 
 @_do.register
 def _(step: steps.Shape, kernel: Kernel) -> None:
-    kernel.socket(step.netns).tc(
-        "replace",
-        "tbf",
-        kernel.index(step.link, step.netns),
-        ROOT,
-        rate=f"{step.rate_bps}bit",
-        burst=step.burst_bytes,
-        latency=f"{step.queue_ms}ms",
-    )
+    kernel.shape(step.netns, step.link, f"{step.rate_bps}bit", step.burst_bytes, f"{step.queue_ms}ms")
 
 
 @_do.register
@@ -253,14 +230,7 @@ def _(step: steps.RemoveDirectory, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.UnmountHandles, _kernel: Kernel) -> None:
     if not any(Path(step.path).iterdir()):
-        _unmount(Path(step.path))
-
-
-def _unmount(path: Path) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(path), 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(path))
+        namespaces.unmount_handles()
 
 
 @_do.register

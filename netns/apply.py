@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from netns import firewall, firewalld, foreign, foreign_steps, iptables, launcher, namespaces, steps
 from netns.errors import NetnsError, StepError
 from netns.join import joined
-from netns.kernel import Kernel
+from netns.kernel import Kernel, NetlinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from netns.steps import Step
 
+ROOT = 0x10000  # the handle 1:0, tc's usual name for the first qdisc
 PROC_SYS = Path("/proc/sys")
 
 
@@ -36,7 +37,7 @@ def run(ordered: Iterable[Step], on_step: Callable[[Step], None] = lambda _step:
             on_step(step)
             try:
                 _do(step, kernel)
-            except (OSError, subprocess.SubprocessError, NetnsError) as error:
+            except (NetlinkError, OSError, subprocess.SubprocessError, NetnsError) as error:
                 left = _roll_back(done, kernel)
                 raise _step_error(step, error, left) from error
             done.append(step)
@@ -60,7 +61,7 @@ def run_all(ordered: Iterable[Step], on_step: Callable[[Step], None] = lambda _s
             on_step(step)
             try:
                 _do(step, kernel)
-            except (OSError, subprocess.SubprocessError, NetnsError) as error:
+            except (NetlinkError, OSError, subprocess.SubprocessError, NetnsError) as error:
                 failed.append(f"`{step}` failed: {_words(error)}")
     if failed:
         raise StepError("; ".join(failed))
@@ -73,7 +74,7 @@ def _roll_back(done: list[Step], kernel: Kernel) -> list[str]:
             continue
         try:
             _do(step.undo, kernel)
-        except (OSError, subprocess.SubprocessError, NetnsError) as error:
+        except (NetlinkError, OSError, subprocess.SubprocessError, NetnsError) as error:
             left.append(f"`{step.undo}` failed: {_words(error)}")
     return left
 
@@ -87,6 +88,8 @@ def _step_error(step: Step, error: Exception, left: list[str]) -> NetnsError:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, NetlinkError):
+        return os.strerror(error.code)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
@@ -143,7 +146,15 @@ def _(step: steps.AddRoute, kernel: Kernel) -> None:
 
 @_do.register
 def _(step: steps.Shape, kernel: Kernel) -> None:
-    kernel.shape(step.netns, step.link, f"{step.rate_bps}bit", step.burst_bytes, f"{step.queue_ms}ms")
+    kernel.socket(step.netns).tc(
+        "replace",
+        "tbf",
+        kernel.index(step.link, step.netns),
+        ROOT,
+        rate=f"{step.rate_bps}bit",
+        burst=step.burst_bytes,
+        latency=f"{step.queue_ms}ms",
+    )
 
 
 @_do.register

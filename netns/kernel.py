@@ -6,72 +6,95 @@ times as much. Nothing that runs before each measurement may import this module.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
-import socket
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from socket import AF_INET, AF_INET6, if_nametoindex
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from netns import netlink
 from netns.handle import open_handle
 from netns.join import joined
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    import socket
+    from collections.abc import Callable
 
-MESSAGES = tuple(f"pyroute2.netlink.rtnl.{name}" for name in ("ifinfmsg", "ifaddrmsg", "rtmsg"))
+Parts = TypeVar("Parts")
 # From linux/netlink.h and linux/rtnetlink.h.
 _NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
 _EXCL, _CREATE, _REPLACE = 0x200, 0x400, 0x100
 _UP = 1  # IFF_UP of linux/if.h
 _NODAD = 0x02  # IFA_F_NODAD of linux/if_addr.h
-_ROOT = 0x10000  # the handle 1:0, tc's usual name for the first qdisc
 _MAIN_TABLE, _STATIC, _UNICAST = 254, 4, 1  # RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST
 
 
-def import_parts(*names: str) -> list[ModuleType]:
-    """Import modules of pyroute2 without running its own `__init__`; with it where they do not go without.
+def without_package(take: Callable[[], Parts]) -> Parts:
+    """Call `take`, which imports modules of pyroute2, so that pyroute2's own `__init__` does not run.
 
-    The package is out of `sys.modules` again afterwards: whoever imports it next gets all of it.
+    It runs after all where they do not go without. Afterwards the package is out of `sys.modules` again: whoever
+    imports it next gets all of it.
     """
     spec = importlib.util.find_spec("pyroute2")
     if spec is None or "pyroute2" in sys.modules:
-        return [importlib.import_module(name) for name in names]
+        return take()
+    before = {*sys.modules}
     sys.modules["pyroute2"] = importlib.util.module_from_spec(spec)
     try:
-        return [importlib.import_module(name) for name in names]
+        return take()
     except (ImportError, AttributeError):  # a release whose modules need their package
-        for name in [name for name in sys.modules if name.startswith("pyroute2.")]:
+        for name in {name for name in sys.modules if name.startswith("pyroute2.")} - before:
             del sys.modules[name]
     finally:
         del sys.modules["pyroute2"]
-    return [importlib.import_module(name) for name in names]
+    return take()
 
 
-_link, _address, _route = import_parts(*MESSAGES)
+def _messages() -> tuple[Any, ...]:
+    from pyroute2.netlink import exceptions  # noqa: PLC0415  by `without_package`
+    from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, rtmsg  # noqa: PLC0415  the same
+
+    return exceptions.NetlinkError, ifinfmsg.ifinfmsg, ifaddrmsg.ifaddrmsg, rtmsg.rtmsg
+
+
+def _sockets() -> Any:
+    from pyroute2.iproute.linux import IPRoute  # noqa: PLC0415  by `without_package`
+
+    return IPRoute
+
+
+NetlinkError, _Link, _Address, _Route = without_package(_messages)
 
 
 class Kernel:
     """Netlink sockets, one a namespace, opened when first needed and closed together.
 
-    `netns` is the name of a namespace, None for the host. Every method raises OSError where the kernel refuses.
+    `netns` is the name of a namespace, None for the host. Each method raises OSError where the kernel refuses.
     """
 
     def __init__(self) -> None:
         self._lines: dict[str | None, socket.socket] = {}
+        self._sockets: dict[str | None, Any] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in list(self._lines):
+        for name in {*self._lines, *self._sockets}:
             self.forget(name)
 
     def forget(self, netns: str | None) -> None:
-        """Close the socket of a namespace, such as one that is about to be removed."""
-        if netns in self._lines:
-            self._lines.pop(netns).close()
+        """Close the sockets of a namespace, such as one that is about to be removed."""
+        for opened in (self._lines, self._sockets):
+            if netns in opened:
+                opened.pop(netns).close()
+
+    def socket(self, netns: str | None) -> Any:
+        """Return pyroute2's own socket, an IPRoute, for what is rare: it is slow to import and raises NetlinkError."""
+        if netns not in self._sockets:
+            with joined(netns):
+                self._sockets[netns] = without_package(_sockets)()
+        return self._sockets[netns]
 
     def add_veth(self, netns: str | None, link: str, peer: str, peer_netns: str, mtu: int) -> None:
         """Make a pair of links in one message; `peer` is born in `peer_netns`."""
@@ -81,57 +104,45 @@ class Kernel:
             data = _nested(("VETH_INFO_PEER", _nested(*born)))
             info = _nested(("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", data))
             attributes = [("IFLA_IFNAME", link), ("IFLA_MTU", mtu), ("IFLA_LINKINFO", info)]
-            self._ask(netns, _NEWLINK, _CREATE | _EXCL, _link.ifinfmsg(), attributes)
+            self._ask(netns, _NEWLINK, _CREATE | _EXCL, _Link(), attributes)
         finally:
             os.close(there)
 
     def set_link(self, netns: str | None, link: str, *attributes: tuple[str, Any]) -> None:
         """Change attributes of a link, such as ("IFLA_MTU", 1500)."""
-        message = _link.ifinfmsg()
+        message = _Link()
         message["index"] = self.index(link, netns)
         self._ask(netns, _NEWLINK, 0, message, list(attributes))
 
     def set_up(self, netns: str | None, link: str) -> None:
         """Bring a link up."""
-        message = _link.ifinfmsg()
+        message = _Link()
         message["index"], message["flags"], message["change"] = self.index(link, netns), _UP, _UP
         self._ask(netns, _NEWLINK, 0, message, [])
 
     def delete_link(self, netns: str | None, link: str) -> None:
         """Remove a link; the other end of a pair goes with it."""
-        message = _link.ifinfmsg()
+        message = _Link()
         message["index"] = self.index(link, netns)
         self._ask(netns, _DELLINK, 0, message, [])
 
     def put_address(self, netns: str | None, link: str, address: str, length: int) -> None:
         """Give a link an address, or keep the one that is there; an IPv6 one skips duplicate detection."""
-        message = _address.ifaddrmsg()
+        message = _Address()
         message["index"], message["prefixlen"], message["family"] = self.index(link, netns), length, _family(address)
-        message["flags"] = _NODAD if _family(address) == socket.AF_INET6 else 0
+        message["flags"] = _NODAD if _family(address) == AF_INET6 else 0
         attributes = [("IFA_LOCAL", address), ("IFA_ADDRESS", address)]
         self._ask(netns, _NEWADDR, _CREATE | _REPLACE, message, attributes)
 
     def put_route(self, netns: str | None, destination: str, gateway: str, link: str) -> None:
         """Add a route or replace the one of that destination, which is a network or "default"."""
         network, _, length = destination.partition("/")
-        message = _route.rtmsg()
+        message = _Route()
         message["family"], message["dst_len"] = _family(gateway), int(length or 0)
         message["table"], message["proto"], message["type"] = _MAIN_TABLE, _STATIC, _UNICAST
         attributes = [("RTA_GATEWAY", gateway), ("RTA_OIF", self.index(link, netns))]
         attributes += [("RTA_DST", network)] if length else []
         self._ask(netns, _NEWROUTE, _CREATE | _REPLACE, message, attributes)
-
-    def shape(self, netns: str | None, link: str, rate: str, burst_bytes: int, latency: str) -> None:
-        """Limit what leaves a link with a token bucket (tc-tbf). Only the lab does: here pyroute2's own socket asks."""
-        linux, exceptions = import_parts("pyroute2.iproute.linux", "pyroute2.netlink.exceptions")
-        with joined(netns):
-            line = linux.IPRoute()
-        try:
-            line.tc("replace", "tbf", self.index(link, netns), _ROOT, rate=rate, burst=burst_bytes, latency=latency)
-        except exceptions.NetlinkError as error:
-            raise OSError(error.code, os.strerror(error.code)) from None
-        finally:
-            line.close()
 
     def index(self, link: str, netns: str | None) -> int:
         """Return the index of a link.
@@ -141,7 +152,7 @@ class Kernel:
         """
         try:
             with joined(netns):
-                return socket.if_nametoindex(link)
+                return if_nametoindex(link)
         except OSError:
             raise OSError(f"no interface {link}" + (f" in {netns}" if netns else "")) from None
 
@@ -159,5 +170,5 @@ def _nested(*attributes: tuple[str, Any]) -> dict[str, list[tuple[str, Any]]]:
     return {"attrs": list(attributes)}
 
 
-def _family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
+def _family(address: str) -> int:
+    return AF_INET6 if ":" in address else AF_INET

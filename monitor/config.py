@@ -6,13 +6,13 @@ SPEEDMON_DATABASE_URL is the short name of SPEEDMON_DATABASE__URL.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from monitor import paths
 from monitor.errors import ConfigError
@@ -42,7 +42,7 @@ def load(file: Path | None, environ: Mapping[str, str], uid: int) -> Settings:
         raise ConfigError("; ".join(mistakes))
     if not settings.database.url:
         url = f"sqlite:///{quote(str(paths.state_dir(environ, uid) / 'speedmon.db'))}"
-        settings = dataclasses.replace(settings, database=dataclasses.replace(settings.database, url=url))
+        settings = replace(settings, database=replace(settings.database, url=url))
     return settings
 
 

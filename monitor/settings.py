@@ -1,15 +1,15 @@
 """Every setting, declared once: type, limits, default and help. Validation, `config init` and the docs read it here.
 
-A section is a frozen dataclass; a key is a field whose annotation carries the help. To add a setting, add a field.
+A section is a frozen Struct, a class that takes no time to make; a key is a field whose annotation carries the help. To
+add a setting, add a field.
 """
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 if TYPE_CHECKING:
     from monitor.model import Plan
@@ -21,8 +21,7 @@ def _hostname() -> str:
     return socket.gethostname() or "home"
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """This installation."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64, description="name of this installation")] = field(
@@ -30,8 +29,7 @@ class Probe:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Collect:
+class Collect(Struct, frozen=True):
     """How a test is run."""
 
     engine: Annotated[
@@ -47,8 +45,7 @@ class Collect:
     ] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ookla:
+class Ookla(Struct, frozen=True):
     """The Speedtest CLI of Ookla, which you install yourself."""
 
     binary: Annotated[str, Meta(description="path of the CLI; empty: `speedtest` on PATH, if it is Ookla's")] = ""
@@ -57,15 +54,13 @@ class Ookla:
     ] = False
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedtestCli:
+class SpeedtestCli(Struct, frozen=True):
     """The speedtest-cli package, which comes with speedmon."""
 
     secure: Annotated[bool, Meta(description="use HTTPS; costs processor time on small boards")] = False
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(Struct, frozen=True):
     """The IPv4-only namespace."""
 
     name: Annotated[
@@ -82,8 +77,7 @@ class Namespace:
 Endpoint = Annotated[str, Meta(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}$")]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """Whom `speedmon check` asks from inside the namespace."""
 
     name: Annotated[
@@ -95,8 +89,7 @@ class Check:
     ] = field(default_factory=lambda: ["1.1.1.1:443", "9.9.9.9:443"])
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
+class Sold(Struct, frozen=True):
     """What the ISP sold, for the plan lines of the graphs; 0 means not given."""
 
     download_mbps: Annotated[float, Meta(ge=0, description="download of the plan in Mbit/s")] = 0.0
@@ -114,15 +107,13 @@ class Sold:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(Struct, frozen=True):
     """How times are shown."""
 
     timezone: Annotated[str, Meta(description="zone such as Europe/Berlin; empty: that of the system")] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """When `speedmon serve` runs a test."""
 
     cron: Annotated[str, Meta(description="five cron fields, such as */15 * * * *; empty: use every_s")] = ""
@@ -133,8 +124,7 @@ class Schedule:
     timezone: Annotated[str, Meta(description="zone of the cron fields; UTC has no repeated hours")] = "UTC"
 
 
-@dataclass(frozen=True, slots=True)
-class Web:
+class Web(Struct, frozen=True):
     """The page of `speedmon serve`."""
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
@@ -144,15 +134,13 @@ class Web:
     ] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(Struct, frozen=True):
     """The store."""
 
     url: Annotated[str, Meta(description="SQLAlchemy URL; empty: speedmon.db in the state directory")] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """All sections; the names of the fields are the section names in the file."""
 
     probe: Probe = field(default_factory=Probe)

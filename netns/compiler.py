@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from netns.errors import MissingToolError, StepError
@@ -52,6 +51,8 @@ def build(name: str) -> bytes:
     compiler = find_compiler()
     if compiler is None:
         raise MissingToolError("no C compiler, and the launcher needs one: apt install musl-tools")
+    import tempfile  # noqa: PLC0415  most calls build nothing
+
     with tempfile.TemporaryDirectory(prefix="speedmon-") as folder:
         program = Path(folder, "launcher")
         _run(command_line(compiler, name, program))

@@ -9,8 +9,9 @@ import errno
 import grp
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from netns import marker
 from netns.compiler import build, find_compiler, source_digest
@@ -33,8 +34,7 @@ __all__ = [
 MODE = 0o750
 
 
-@dataclass(frozen=True, slots=True)
-class LauncherState:
+class LauncherState(Struct, frozen=True):
     """What lies at a launcher's path. The last four say nothing of a file that is not ours."""
 
     present: bool = False

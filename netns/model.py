@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from netns.errors import SpecError
 from netns.foreign import Firewalls
@@ -24,8 +25,7 @@ SUBNET = ipaddress.IPv4Network("192.168.200.0/24")
 LONGEST_PREFIX = 30
 
 
-@dataclass(frozen=True, slots=True)
-class NamespaceSpec:
+class NamespaceSpec(Struct, frozen=True):
     """What the user asked for. `uplink` None follows the default route; `dns` empty takes the host's servers."""
 
     name: str = "ip4only"
@@ -131,8 +131,7 @@ def _parse_server(text: str) -> ipaddress.IPv4Address:
         raise SpecError(f"name server {text!r} is no IPv4 address, and the namespace has nothing else") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Uplink:
+class Uplink(Struct, frozen=True):
     """The interface to the internet: what the namespace is masqueraded to, and the router behind it."""
 
     link: str
@@ -140,8 +139,7 @@ class Uplink:
     router: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """An interface as the kernel shows it; `addresses` are IPv4 with prefix length."""
 
     index: int
@@ -161,8 +159,7 @@ class Handle(Enum):
     LIVE = "live"
 
 
-@dataclass(frozen=True, slots=True)
-class Launcher:
+class Launcher(Struct, frozen=True):
     """The launcher and its group as found. `sound`: current, root-owned, right mode and capability.
 
     `half`: an installation that was killed left its new file beside the launcher.
@@ -177,8 +174,7 @@ class Launcher:
     members: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """Everything of the host that a plan depends on.
 
     `sysctls` maps (namespace or None, path below /proc/sys) to the value found; `files` maps a path to its text, None
@@ -208,8 +204,7 @@ class Observed:
     last_group: int = LAST_GROUP
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """What earlier calls did to this machine, so that it can be taken back; kept in a file (`netns.journal`).
 
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,

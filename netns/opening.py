@@ -6,11 +6,10 @@ uplink since, and that holds what the rule depends on, so that a stale one is to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What may pass: IPv4 from `subnet` on `host_link` to `uplink`, and what belongs to it on the way back."""
 
     tag: str

@@ -6,9 +6,10 @@ before any link is there, and the firewall is loaded before the first interface 
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from netns import claims, openings, ownership, resolver, ruleset, steps
 from netns.model import GROUP, Handle, Journal
@@ -23,8 +24,7 @@ IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 PING = "net/ipv4/ping_group_range"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Steps in order, the journal to keep while they are done and that for afterwards, and notes for the user.
 
     `uplink` is the one that a set-up uses.
@@ -185,7 +185,7 @@ def _remove_halves(spec: NamespaceSpec, seen: Observed) -> list[Step]:
 
 
 def _new_pair(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
-    unswitched = dataclasses.replace(
+    unswitched = replace(
         seen, sysctls={place: value for place, value in seen.sysctls.items() if not _is_of_pair(spec, place[1])}
     )
     return [
@@ -219,7 +219,7 @@ def _default_route(spec: NamespaceSpec) -> Step:
 
 def _table(seen: Observed, journal: Journal, rules: ruleset.Rules, commands: tuple[ruleset.Command, ...]) -> list[Step]:
     unchanged = journal.ruleset == ruleset.digest(commands) and seen.table is not None and journal.table == seen.table
-    return [] if unchanged else [steps.LoadTable(rules.table, commands)]
+    return [] if unchanged else [steps.LoadTable(rules.table, commands if seen.table else ruleset.first(commands))]
 
 
 def _forwarding(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> list[Step]:

@@ -13,8 +13,8 @@ from netns import netlink
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READ = "import dataclasses, json, sys; from netns import network; name = sys.argv[1] if sys.argv[1:] else None;"
-READ += "found = dataclasses.asdict(network.read(name)); print(json.dumps(found, default=list))"
+READ = "import msgspec, sys; from netns import network; name = sys.argv[1] if sys.argv[1:] else None;"
+READ += "print(msgspec.json.encode(network.read(name)).decode())"
 WAY_OUT = "from netns import network; print(network.way_out(network.read(None)))"
 PINNED = "from netns import network; print(network.pinned(network.read(None), 'eth1'))"
 TWO_METRICS = "ip route delete default; ip route add default via 203.0.113.1 metric 20;"

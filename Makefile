@@ -5,6 +5,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_NEEDS := ip:iproute2 nft:nftables unshare:util-linux ping:iputils-ping
+# Much of a test is waiting: for a kernel, a clock or a child.
+WORKERS := $(shell expr $$(nproc) + 1)
 DIST := /usr/lib/python3/dist-packages
 # firewalld itself is only unpacked, by its test: installed, it would start and close this machine.
 TEST_NEEDS := $(DEMO_NEEDS) musl-gcc:musl-tools cc:gcc git:git iptables:iptables setcap:libcap2-bin ufw:ufw \
@@ -14,9 +16,10 @@ demo: $(VENV)/ready
 	@scripts/packages $(DEMO_NEEDS)
 	$(BIN)/speedmon demo --output speedmon-demo.png
 
+# A file's tests stay together: they share what its fixtures build.
 test: $(VENV)/ready
 	@scripts/packages $(TEST_NEEDS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -60,6 +60,8 @@ def _text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, tuple):
+        return "; ".join(f"{remark.kind}: {remark.message}" for remark in value)
     return str(value)
 
 

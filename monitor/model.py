@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  msgspec and FastAPI read the annotations at run time
 from enum import StrEnum
 
+from netns.findings import Findings  # noqa: TC001  the same
+
 
 class Status(StrEnum):
     """What came of an attempt."""
@@ -95,6 +97,30 @@ class Failure:
     signal: int | None = None
 
 
+class Doubt(StrEnum):
+    """What makes a measured number one that does not speak for the line."""
+
+    WRONG_FAMILY = "wrong_family"
+    WRONG_INTERFACE = "wrong_interface"
+    WRONG_ISP = "wrong_isp"
+    CROSS_TRAFFIC = "cross_traffic"
+    BYTES_DISAGREE = "bytes_disagree"
+    SERVER_FALLBACK = "server_fallback"
+    ENGINE_FALLBACK = "engine_fallback"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to know about a run: `kind` is a `Doubt` where this program knows it, `message` says it in words."""
+
+    kind: str
+    message: str
+
+
+# These do not spoil a result: it was measured as well as any, only not as it was ordered.
+HARMLESS = frozenset({Doubt.SERVER_FALLBACK, Doubt.ENGINE_FALLBACK})
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What an engine reported, in our units. Its fields are those of `Run` with the same names."""
@@ -120,7 +146,11 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One attempt, whatever came of it: an object of `history --json` and of `/api/v1/runs`."""
+    """One attempt, whatever came of it: an object of `history --json` and of `/api/v1/runs`.
+
+    `attempt` counts from 1; a later one names the first in `retry_of`. `healthy` is False when a remark makes the
+    numbers doubtful, None where there are no numbers.
+    """
 
     id: str
     probe: str
@@ -151,6 +181,9 @@ class Run:
     cross_tx_bps: int | None = None
     healthy: bool | None = None
     failure: Failure | None = None
+    attempt: int = 1
+    retry_of: str | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +204,22 @@ class RawOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """What the kernel counted while a test ran, a sample each `interval_ms`.
+
+    A sample holds the bytes since the one before: received and sent by the test, received and sent by the uplink.
+    """
+
+    interval_ms: int
+    samples: tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """A run with what is stored beside it: the plan in force and the engine's own output."""
+    """A run with what is stored beside it: the plan in force, the engine's output, what a probe found, the trace."""
 
     run: Run
     plan: Plan = Plan()
     raw: RawOutput = RawOutput()
+    findings: Findings | None = None
+    trace: Trace | None = None

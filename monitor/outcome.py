@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from monitor import account, proof
 from monitor.classify import classify
 from monitor.engines import readings
-from monitor.model import Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
+from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from monitor.account import Account
     from monitor.engines.model import Engine
-    from monitor.model import Path, Trigger
+    from monitor.model import Path, Remark, Trace, Trigger
     from monitor.process import Ended
+    from monitor.proof import Promise
     from monitor.settings import Settings
     from netns.errors import NetnsError
+    from netns.findings import Findings
 
 MEASURED, FAILED, SKIPPED, NO_NAMESPACE, SIGNALLED = 0, 3, 4, 5, 128
 RAW_LIMIT = 64 * 1024
@@ -33,6 +37,8 @@ class Order:
     path: Path
     server_id: str
     trigger: Trigger
+    attempt: int = 1
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,11 @@ class Outcome:
     measurement: Measurement = _NOTHING
     failure: Failure | None = None
     raw: RawOutput = _SILENCE
+    remarks: tuple[Remark, ...] = ()
+    findings: Findings | None = None
+    trace: Trace | None = None
+    cross_rx_bps: int | None = None
+    cross_tx_bps: int | None = None
 
 
 def busy(engine: str) -> Outcome:
@@ -64,18 +75,34 @@ def not_entered(engine: str, version: str | None, error: NetnsError) -> Outcome:
     return Outcome(engine, Status.FAILED, error.exit_code, Measurement(engine_version=version), failure)
 
 
-def judge(engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float) -> Outcome:
+def judge(  # noqa: PLR0913, PLR0917  all that an outcome is drawn from
+    engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float, promised: Promise
+) -> Outcome:
     """Return the outcome of an engine that ran: a whole result counts, whatever else was said and however it ended."""
     parsed = engine.parse(ended.stdout, ended.stderr)
     stopped = None if ended.interrupted is None else SIGNALLED + ended.interrupted
     raw = _raw(engine, ended)
     if parsed.measurement is not None:
         measurement = replace(parsed.measurement, engine_version=version)
-        return Outcome(engine.name, Status.OK, stopped or MEASURED, measurement, raw=raw)
+        doubts = proof.remarks(measurement, parsed.local, promised)
+        return Outcome(engine.name, Status.OK, stopped or MEASURED, measurement, raw=raw, remarks=doubts)
     failure = classify(engine, ended, parsed, launcher, timeout_s)
     status = Status.INTERRUPTED if failure.kind is Kind.INTERRUPTED else Status.FAILED
     code = NO_NAMESPACE if failure.kind is Kind.NAMESPACE else FAILED
-    return Outcome(engine.name, status, stopped or code, Measurement(engine_version=version), failure, raw)
+    tried = Measurement(engine_version=version, server=parsed.server)
+    return Outcome(engine.name, status, stopped or code, tried, failure, raw)
+
+
+def accounted(outcome: Outcome, counted: Account, limit_pct: float) -> Outcome:
+    """Return the outcome with the kernel's account of it, and with the doubts that the account casts on a result."""
+    doubts = account.remarks(outcome.measurement, counted, limit_pct) if outcome.status is Status.OK else ()
+    return replace(
+        outcome,
+        remarks=(*outcome.remarks, *doubts),
+        trace=counted.trace,
+        cross_rx_bps=counted.cross_rx_bps,
+        cross_tx_bps=counted.cross_tx_bps,
+    )
 
 
 def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from
@@ -96,9 +123,21 @@ def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from
         engine=outcome.engine,
         server=Server(**server) if server else None,
         failure=outcome.failure,
+        cross_rx_bps=outcome.cross_rx_bps,
+        cross_tx_bps=outcome.cross_tx_bps,
+        healthy=_is_healthy(outcome),
+        attempt=order.attempt,
+        retry_of=order.retry_of,
+        remarks=outcome.remarks,
         **measured,
     )
-    return Attempt(run, settings.plan.as_plan(), outcome.raw)
+    return Attempt(run, settings.plan.as_plan(), outcome.raw, outcome.findings, outcome.trace)
+
+
+def _is_healthy(outcome: Outcome) -> bool | None:
+    if outcome.status is not Status.OK:
+        return None
+    return all(remark.kind in HARMLESS for remark in outcome.remarks)
 
 
 def _raw(engine: Engine, ended: Ended) -> RawOutput:

@@ -40,9 +40,26 @@ class Collect(Struct, frozen=True):
     ] = "ip4only"
     server_id: Annotated[str, Meta(description="test against this server only; empty: the engine chooses")] = ""
     timeout_s: Annotated[int, Meta(ge=5, le=3600, description="seconds after which a test is ended")] = 120
+    probe_failures: Annotated[
+        bool, Meta(description="look from inside for the cause of a failure: asks check.name and check.hosts")
+    ] = True
     lock_file: Annotated[
         str, Meta(description="file that keeps two tests from running at once; empty: one for the whole machine")
     ] = ""
+
+
+class Cross(Struct, frozen=True):
+    """Traffic of others on the same line while a test runs."""
+
+    limit_pct: Annotated[
+        float, Meta(gt=0, le=1000, description="a run beside other traffic of more percent of its rate is doubtful")
+    ] = 10.0
+    wait_s: Annotated[
+        int, Meta(ge=0, le=3600, description="up to so many seconds to wait for a quiet line before a test; 0: none")
+    ] = 0
+    quiet_mbps: Annotated[
+        float, Meta(gt=0, description="a line is quiet when it carries less than so many Mbit/s in both directions")
+    ] = 1.0
 
 
 class Ookla(Struct, frozen=True):
@@ -91,6 +108,8 @@ class Check(Struct, frozen=True):
 
 class Sold(Struct, frozen=True):
     """What the ISP sold, for the plan lines of the graphs; 0 means not given."""
+
+    isp: Annotated[str, Meta(description="part of the ISP's name; a result of another one is flagged; empty: any")] = ""
 
     download_mbps: Annotated[float, Meta(ge=0, description="download of the plan in Mbit/s")] = 0.0
     upload_mbps: Annotated[float, Meta(ge=0, description="upload of the plan in Mbit/s")] = 0.0
@@ -145,6 +164,7 @@ class Settings(Struct, frozen=True):
 
     probe: Probe = field(default_factory=Probe)
     collect: Collect = field(default_factory=Collect)
+    cross: Cross = field(default_factory=Cross)
     ookla: Ookla = field(default_factory=Ookla)
     speedtest_cli: SpeedtestCli = field(default_factory=SpeedtestCli)
     namespace: Namespace = field(default_factory=Namespace)

@@ -9,7 +9,22 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from monitor.model import Attempt, Failure, Kind, Path, Plan, RawOutput, Run, Scope, Server, Status, Trigger
+from monitor.model import (
+    Attempt,
+    Failure,
+    Kind,
+    Path,
+    Plan,
+    RawOutput,
+    Remark,
+    Run,
+    Scope,
+    Server,
+    Status,
+    Trace,
+    Trigger,
+)
+from netns.findings import Answer, Findings
 
 START = datetime(2026, 11, 23, 13, 17, 3, tzinfo=UTC)
 MEASURED = Run(
@@ -81,6 +96,9 @@ any_run = st.builds(
     server=_maybe(_SERVERS),
     healthy=st.sampled_from([None, True, False]),
     failure=_maybe(_FAILURES),
+    attempt=st.integers(1, 9),
+    retry_of=_maybe(st.uuids(version=4).map(str)),
+    remarks=st.lists(st.builds(Remark, _TEXT, _TEXT), max_size=3).map(tuple),
     **dict.fromkeys(_WHOLE_NAMES.split(), _WHOLE),
     **dict.fromkeys(_REAL_NAMES.split(), _REAL),
     **dict.fromkeys(_TEXT_NAMES.split(), _NAME),
@@ -92,4 +110,6 @@ any_attempt = st.builds(
     any_run,
     st.builds(Plan, _WHOLE, _WHOLE, _REAL),
     st.builds(RawOutput, _TEXT, _TEXT),
+    _maybe(st.builds(Findings, addresses=st.tuples(_TEXT), servers=st.tuples(st.builds(Answer, _TEXT, _NAME)))),
+    _maybe(st.builds(Trace, st.integers(1, 9999), st.lists(st.tuples(*[st.integers(0, 2**63)] * 4)).map(tuple))),
 )

@@ -20,14 +20,15 @@ import pytest
 from msgspec.structs import replace
 from recording import read
 
-from monitor import collect as use_case
 from monitor import model, outcome
-from monitor.collect import World, collect, make_order
+from monitor.collect import collect, make_order
 from monitor.engines import ookla
 from monitor.errors import StoreError, UsageError
 from monitor.lock import alone
+from monitor.measure import World, into_namespace
 from monitor.model import Failure, Kind, Plan, Run, Scope, Status, Trigger
 from monitor.process import Ended
+from monitor.proof import Promise
 from monitor.settings import Collect, Database, Ookla, Probe, Settings, Sold
 from monitor.store.open import open_reader
 from monitor.store.read import latest
@@ -44,7 +45,7 @@ HEAVY = {"sqlalchemy", "alembic", "matplotlib", "numpy", "pyroute2", "fastapi", 
 LISTS_ITS_IMPORTS = """
 import json, os, sys
 import monitor.cli.collect
-from monitor import collect, config
+from monitor import collect, config, measure
 from monitor.model import Trigger
 
 def wrap(name, argv, *, environ):
@@ -53,7 +54,7 @@ def wrap(name, argv, *, environ):
 
 settings = config.load(None, os.environ, os.geteuid())
 order = collect.make_order(settings, None, "ip4only", None, Trigger.CLI)
-collect.collect(settings, order, collect.World(os.environ, os.geteuid(), wrap))
+collect.collect(settings, order, measure.World(os.environ, os.geteuid(), wrap))
 """
 
 
@@ -81,7 +82,13 @@ class Site:
 
     def settings(self, **changes: Any) -> Settings:
         """Return settings for this site: Ookla's stand-in, licence accepted, on the host."""
-        asked = Collect(engine="ookla", path="host", timeout_s=60, lock_file=str(self.folder / "lock"))
+        asked = Collect(
+            engine="ookla",
+            path="host",
+            timeout_s=60,
+            lock_file=str(self.folder / "lock"),
+            probe_failures=False,  # it would ask the network of this machine
+        )
         return Settings(
             probe=Probe("home"),
             collect=replace(asked, **changes),
@@ -139,6 +146,7 @@ def site(tmp_path: Path) -> Site:
     found = Site(tmp_path)
     (tmp_path / "config.toml").write_text(
         f'[probe]\nname = "home"\n[collect]\nengine = "ookla"\npath = "host"\nlock_file = "{tmp_path}/lock"\n'
+        "probe_failures = false\n"
         f'[ookla]\nbinary = "{tmp_path}/speedtest"\naccept_license = true\n'
     )
     found.script(stdout=STREAM)
@@ -248,7 +256,7 @@ def test_command_runs_through_the_namespace(site: Site) -> None:
 def test_real_way_in_tells_a_missing_namespace(site: Site) -> None:
     """The real way in reports a namespace that does not exist."""
     with pytest.raises(NamespaceMissingError, match="nosuchns"):
-        use_case.into_namespace("nosuchns", ["true"], environ=site.environ)
+        into_namespace("nosuchns", ["true"], environ=site.environ)
 
 
 def test_engine_gets_a_small_known_environment(site: Site) -> None:
@@ -288,7 +296,7 @@ def test_clock_that_runs_back(site: Site) -> None:
 def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
     """The plan in force is kept, and the output without the progress of the test."""
     settings = site.settings()
-    found = outcome.judge(ookla.ENGINE, None, Ended(0, stdout=STREAM.encode(), stderr=b"a\0b"), None, 60)
+    found = outcome.judge(ookla.ENGINE, None, Ended(0, stdout=STREAM.encode(), stderr=b"a\0b"), None, 60, Promise())
     now = datetime(2026, 1, 1, tzinfo=UTC)
     order = make_order(settings, None, None, None, Trigger.CLI)
     attempt = outcome.attempt(settings, order, found, "id", now, now)
@@ -299,7 +307,7 @@ def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
 
 def test_interrupt_after_the_result() -> None:
     """A result that is whole when a signal comes is kept, and the exit code tells the signal."""
-    found = outcome.judge(ookla.ENGINE, None, Ended(None, 15, STREAM.encode(), interrupted=15), None, 60)
+    found = outcome.judge(ookla.ENGINE, None, Ended(None, 15, STREAM.encode(), interrupted=15), None, 60, Promise())
     assert (found.status, found.code) == (Status.OK, 143)
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import export
-from monitor.model import Failure, Kind, Run, Scope, Server
+from monitor.model import Failure, Kind, Remark, Run, Scope, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,9 @@ KEYS = [
     "cross_tx_bps",
     "healthy",
     "failure",
+    "attempt",
+    "retry_of",
+    "remarks",
 ]
 
 
@@ -116,12 +119,13 @@ def test_the_csv_header_is_flat():
     header = export.header()
     assert len({*header}) == len(header) == len(fields(Run)) - 2 + len(fields(Server)) + len(fields(Failure))
     assert header[header.index("ip_family") + 1] == "server_id"
-    assert header[-6:] == [f"failure_{field.name}" for field in fields(Failure)]
+    assert header[-9:-3] == [f"failure_{field.name}" for field in fields(Failure)]
 
 
 def test_csv_values():
     """Rates are bit/s, times end in Z, truth is lower case, what is not known is empty."""
-    good, bad = as_csv(attempt(healthy=True).run, failed().run)
+    good, bad = as_csv(attempt(healthy=True, remarks=(Remark("wrong_isp", "Other"),) * 2).run, failed().run)
+    assert good["remarks"] == "wrong_isp: Other; wrong_isp: Other"
     assert (good["download_bps"], good["latency_ms"], good["healthy"]) == ("95656417", "4.2", "true")
     assert (good["started_at"], good["status"], good["failure_kind"]) == ("2026-11-23T13:17:03Z", "ok", "")
     assert (bad["download_bps"], bad["server_id"], bad["failure_kind"], bad["failure_exit_code"]) == (

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import sqlite as dialect
 
-from monitor.errors import StoreError, StoreRejectedError
+from monitor.errors import StoreError, StoreRejectedError, UsageError
 from monitor.model import Attempt, Kind, Path, Run, Scope, Server
-from monitor.store import read, tables
+from monitor.store import detail, read, tables
 from monitor.store.open import open_reader, open_writer
 from monitor.store.write import add
 
@@ -66,7 +66,19 @@ def test_every_run_comes_back_as_it_went_in(shared_url: str, one: Attempt):
     with open_writer(shared_url) as connection:
         add(connection, one)
         found = [run for run in read.runs(connection, since=one.run.started_at, until=until) if run.id == one.run.id]
+        whole = detail.attempt(connection, one.run.id)
     assert found == [one.run]
+    assert whole == one
+
+
+@pytest.mark.parametrize(("beginning", "words"), [("c", "no run's id begins"), ("a", "more than one"), ("%", "no run")])
+def test_a_beginning_that_names_no_run_or_several(url: str, beginning: str, words: str):
+    """A run is found by the beginning of its id, if it is one run's alone."""
+    store(url, attempt(id="ab"), attempt(id="ac"))
+    with open_reader(url) as connection:
+        assert detail.attempt(connection, "ab").run.id == "ab"
+        with pytest.raises(UsageError, match=words):
+            detail.attempt(connection, beginning)
 
 
 def test_the_plan_and_the_output_are_stored_beside_the_run(url: str):

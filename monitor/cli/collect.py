@@ -41,10 +41,10 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     Exit codes: 0 measured; 2 usage or configuration; 3 the test failed and is recorded; 4 another test runs, recorded;
     5 the namespace is missing or not sound, recorded; 6 not permitted, recorded.
     """
-    from monitor import collect  # noqa: PLC0415  `--help` needs none of it
+    from monitor import collect, measure  # noqa: PLC0415  `--help` needs none of it
 
     meter = _meter(quiet=quiet or as_json)
-    world = collect.World(os.environ, os.geteuid(), meter=meter)
+    world = measure.World(os.environ, os.geteuid(), meter=meter)
     wanted = collect.make_order(settings, engine, path, server_id, Trigger(trigger))
     run, code = collect.collect(settings, wanted, world)
     _tell(run, as_json=as_json, quiet=quiet)

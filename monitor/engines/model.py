@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from monitor.process import Ended
 
 if TYPE_CHECKING:
-    from monitor.model import Failure, Kind, Measurement, Scope
+    from monitor.model import Failure, Kind, Measurement, Scope, Server
     from monitor.settings import Settings
 
 # Runs a short command that needs no network, such as `speedtest --version`.
@@ -42,16 +42,27 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Local:
+    """The near end of a test as the engine saw it: interface and address."""
+
+    link: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """What an engine said: the result if there is a whole one, and every complaint, oldest first, without decoration.
 
-    `stage` is the last phase it reported; `noise` the first line of its output that is not what it should print.
+    `stage` is the last phase it reported; `noise` the first line of its output that is not what it should print;
+    `server` the one that it chose, told before there was a result; `local` its near end.
     """
 
     measurement: Measurement | None = None
     complaints: tuple[str, ...] = ()
     stage: str | None = None
     noise: str | None = None
+    server: Server | None = None
+    local: Local | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,7 @@ class Engine:
         version: edge; called after the test, so that it may cost something.
         signs: tried in this order on every complaint; the first that fits names the failure.
         exit_signs: what single exit codes mean.
+        home: NAME:PORT of whom it asks first, to tell the provider's trouble from the line's; may be empty.
     """
 
     name: str
@@ -89,3 +101,4 @@ class Engine:
     version: Callable[[Located], str | None]
     signs: tuple[Sign, ...]
     exit_signs: Mapping[int, tuple[Kind, Scope]]
+    home: str = ""

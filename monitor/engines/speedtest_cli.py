@@ -54,7 +54,7 @@ def _version(_located: Located) -> str | None:
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
     """Return what it said: the last whole result on stdout, and every line that is none."""
-    measurement, noise = None, None
+    measurement, noise, server = None, None, None
     complaints = [item for item in items(stderr) if isinstance(item, str)]
     for item in items(stdout):
         if isinstance(item, str):
@@ -66,7 +66,8 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
             found, flaws = _measurement(item)
             measurement = found or measurement
             complaints += flaws
-    return Parsed(measurement, tuple(complaints), None, noise)
+            server = _server(readings.fields(item.get("server")))
+    return Parsed(measurement, tuple(complaints), None, noise, server)
 
 
 def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
@@ -160,4 +161,5 @@ ENGINE = Engine(
     version=_version,
     signs=SIGNS,
     exit_signs={},
+    home="www.speedtest.net:80",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from monitor.model import Failure, Kind, Path, Run, Scope, Server, Status, Trigger
+from monitor.store.blobs import to_remarks
 from monitor.store.tables import runs as table
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 # Rows that the driver holds at a time while a window is streamed.
 _BATCH = 1000
-_PLAIN = tuple(field.name for field in fields(Run) if field.name not in {"server", "failure"})
+_PLAIN = tuple(field.name for field in fields(Run) if field.name not in {"server", "failure", "remarks"})
 _SERVER = tuple(f"server_{field.name}" for field in fields(Server))
 _FAILURE = tuple(f"failure_{field.name}" for field in fields(Failure))
-_SERVER_FROM = len(_PLAIN)
+_REMARKS = len(_PLAIN)
+_SERVER_FROM = _REMARKS + 1
 _FAILURE_FROM = _SERVER_FROM + len(_SERVER)
 _OLDEST_FIRST = (table.c.started_at, table.c.pk)
 _NEWEST_FIRST = (table.c.started_at.desc(), table.c.pk.desc())
@@ -54,6 +56,11 @@ def last(connection: Connection) -> Run | None:
     return next(iter(latest(connection, limit=1)), None)
 
 
+def one(connection: Connection, pk: int) -> Run:
+    """Return the run of a row."""
+    return _run(connection.execute(_select().where(table.c.pk == pk)).one())
+
+
 def count(connection: Connection) -> int:
     """Return how many runs there are."""
     return connection.scalar(select(func.count()).select_from(table)) or 0
@@ -70,7 +77,7 @@ def window(
 
 
 def _select() -> Select[tuple[Any, ...]]:
-    return select(*(table.c[name] for name in _PLAIN + _SERVER + _FAILURE))
+    return select(*(table.c[name] for name in (*_PLAIN, "remarks", *_SERVER, *_FAILURE)))
 
 
 def _epoch(moment: datetime) -> int:
@@ -85,7 +92,12 @@ def _run(row: Sequence[Any]) -> Run:
     values["status"] = Status(values["status"])
     values["trigger"] = Trigger(values["trigger"])
     values["path"] = Path(values["path"])
-    return Run(**values, server=_server(row[_SERVER_FROM:_FAILURE_FROM]), failure=_failure(row[_FAILURE_FROM:]))
+    return Run(
+        **values,
+        remarks=to_remarks(row[_REMARKS]),
+        server=_server(row[_SERVER_FROM:_FAILURE_FROM]),
+        failure=_failure(row[_FAILURE_FROM:]),
+    )
 
 
 def _server(values: Sequence[Any]) -> Server | None:

@@ -14,13 +14,14 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text."""
 
 metadata = MetaData(
@@ -100,6 +101,10 @@ runs = Table(
     Column("plan_download_bps", BigInteger),
     Column("plan_upload_bps", BigInteger),
     Column("plan_latency_ms", Double),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("retry_of", String(64)),
+    # A JSON array, as in the JSON of a run.
+    Column("remarks", Text),
     CheckConstraint("status IN ('ok', 'failed', 'skipped', 'interrupted')", name="status"),
     CheckConstraint("trigger IN ('cli', 'schedule', 'web', 'retry', 'import')", name="trigger"),
     CheckConstraint("path IN ('ip4only', 'host')", name="path"),
@@ -116,3 +121,37 @@ raw_output = Table(
     Column("stdout", Text, nullable=False),
     Column("stderr", Text, nullable=False),
 )
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    # What a probe found when the run failed, as `netns.findings` writes it.
+    Column("document", Text, nullable=False),
+)
+
+traces = Table(
+    "traces",
+    metadata,
+    Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("interval_ms", Integer, nullable=False),
+    # See `monitor.store.trace_code`.
+    Column("samples", LargeBinary, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("pk", _RowNumber, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("probe", Text, nullable=False),
+    Column("path", String(16), nullable=False),
+    # What changed, such as isp; the values before and after.
+    Column("kind", String(32), nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), nullable=False),
+)
+
+Index(None, events.c.at)
+Index(None, events.c.run_pk)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 
 import migrations
 from monitor import preflight
@@ -39,16 +39,16 @@ def upgrade(url: str) -> str | None:
     return found
 
 
-def run_scripts(connection: Connection) -> None:
-    """Run the scripts that are new to this database in the transaction of `connection`."""
+def run_scripts(connection: Connection, revision: str = "head") -> None:
+    """Run the scripts that are new to this database, up to a revision, in the transaction of `connection`."""
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
-def script_head() -> str | None:
-    """Return the revision of the newest script."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def scripts() -> list[Script]:
+    """Return the scripts, newest first."""
+    return [*ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
 def _refuse_newer(found: str | None, url: str) -> None:

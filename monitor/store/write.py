@@ -9,7 +9,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from monitor.errors import StoreRejectedError
-from monitor.store.tables import raw_output, runs
+from monitor.store import blobs, changes
+from monitor.store.tables import findings, raw_output, runs, traces
+from netns.findings import encode
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +34,17 @@ def add(connection: Connection, attempt: Attempt) -> None:
     except (IntegrityError, OverflowError) as error:
         reason = error.orig if isinstance(error, IntegrityError) else error
         raise StoreRejectedError(f"run {attempt.run.id} does not fit the store: {reason}") from error
+    assert run_pk is not None  # noqa: S101  a row that was inserted has one
+    _add_beside(connection, run_pk, attempt)
+    changes.note(connection, run_pk)
+
+
+def _add_beside(connection: Connection, run_pk: int, attempt: Attempt) -> None:
     connection.execute(insert(raw_output).values(run_pk=run_pk, **dataclasses.asdict(attempt.raw)))
+    if attempt.findings is not None:
+        connection.execute(insert(findings).values(run_pk=run_pk, document=encode(attempt.findings).decode()))
+    if attempt.trace is not None:
+        connection.execute(insert(traces).values(run_pk=run_pk, **blobs.from_trace(attempt.trace)))
 
 
 def columns_of(attempt: Attempt) -> dict[str, Any]:
@@ -41,8 +53,9 @@ def columns_of(attempt: Attempt) -> dict[str, Any]:
     row = {
         field.name: getattr(run, field.name)
         for field in dataclasses.fields(run)
-        if field.name not in {"server", "failure"}
+        if field.name not in {"server", "failure", "remarks"}
     }
+    row["remarks"] = blobs.from_remarks(run.remarks)
     row["started_at"], row["finished_at"] = _epoch(run.started_at), _epoch(run.finished_at)
     return row | _flat("server", run.server) | _flat("failure", run.failure) | _flat("plan", attempt.plan)
 

@@ -33,7 +33,11 @@ class Collect(Struct, frozen=True):
     """How a test is run."""
 
     engine: Annotated[
-        str, Meta(description="auto (ookla where its CLI is found, else speedtest-cli), ookla or speedtest-cli")
+        str,
+        Meta(
+            description="auto (ookla where its CLI is found, else speedtest-cli), ookla, speedtest-cli, librespeed,"
+            " iperf3, or an engine of another package"
+        ),
     ] = "auto"
     path: Annotated[
         Literal["ip4only", "host"], Meta(description="ip4only: through the namespace; host: as any other program")
@@ -77,6 +81,33 @@ class SpeedtestCli(Struct, frozen=True):
     secure: Annotated[bool, Meta(description="use HTTPS; costs processor time on small boards")] = False
 
 
+class Librespeed(Struct, frozen=True):
+    """The LibreSpeed CLI, which you install yourself."""
+
+    binary: Annotated[str, Meta(description="path of the CLI; empty: `librespeed-cli` on PATH")] = ""
+    servers: Annotated[
+        str,
+        Meta(
+            pattern=r"^(|https?://\S+|/.+)$",
+            description="list of servers, as a URL or an absolute path of a JSON file; empty: librespeed.org's",
+        ),
+    ] = ""
+    secure: Annotated[bool, Meta(description="use HTTPS; costs processor time on small boards")] = False
+    ipv4: Annotated[bool, Meta(description="IPv4 on the path `host` too; the namespace has nothing else")] = False
+
+
+class Iperf3(Struct, frozen=True):
+    """iperf3 against a server of your own: `iperf3 -s` there."""
+
+    binary: Annotated[str, Meta(description="path of the program; empty: `iperf3` on PATH")] = ""
+    host: Annotated[
+        str, Meta(pattern=r"^([0-9A-Za-z:][0-9A-Za-z.:_-]*)?$", description="name or address of the server")
+    ] = ""
+    port: Annotated[int, Meta(ge=1, le=65_535, description="port of the server")] = 5201
+    streams: Annotated[int, Meta(ge=1, le=64, description="TCP connections at once")] = 4
+    seconds: Annotated[int, Meta(ge=1, le=300, description="seconds each way; see collect.timeout_s")] = 10
+
+
 class Namespace(Struct, frozen=True):
     """The IPv4-only namespace."""
 
@@ -85,6 +116,9 @@ class Namespace(Struct, frozen=True):
     ] = "ip4only"
     subnet: Annotated[str, Meta(description="IPv4 network between the host and the namespace")] = "192.168.200.0/24"
     uplink: Annotated[str, Meta(description="interface to the internet; auto: the one of the default route")] = "auto"
+    router: Annotated[
+        str, Meta(description="router on the uplink that was named; empty: the one that the host's routes tell")
+    ] = ""
     dns: Annotated[list[str], Meta(description="IPv4 name servers; empty: those of the host, else the router")] = field(
         default_factory=list
     )
@@ -167,6 +201,8 @@ class Settings(Struct, frozen=True):
     cross: Cross = field(default_factory=Cross)
     ookla: Ookla = field(default_factory=Ookla)
     speedtest_cli: SpeedtestCli = field(default_factory=SpeedtestCli)
+    librespeed: Librespeed = field(default_factory=Librespeed)
+    iperf3: Iperf3 = field(default_factory=Iperf3)
     namespace: Namespace = field(default_factory=Namespace)
     check: Check = field(default_factory=Check)
     plan: Sold = field(default_factory=Sold)

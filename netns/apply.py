@@ -5,23 +5,28 @@ Its `netns.kernel` imports pyroute2: nothing that runs before each measurement m
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from socket import AF_INET
+from typing import TYPE_CHECKING, Any
 
-from netns import firewall, firewalld, foreign, foreign_steps, iptables, launcher, namespaces, steps
+from netns import firewall, firewalld, foreign, foreign_steps, iptables, launcher, namespaces, routing_steps, steps
 from netns.errors import NetnsError, StepError
 from netns.join import joined
 from netns.kernel import Kernel, NetlinkError
+from netns.routing import EVERYWHERE, PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from netns.routing import Route, Rule
     from netns.steps import Step
 
 ROOT = 0x10000  # the handle 1:0, tc's usual name for the first qdisc
+SCOPE_LINK, ONLINK = 253, 0x04  # RT_SCOPE_LINK, RTNH_F_ONLINK of linux/rtnetlink.h
 PROC_SYS = Path("/proc/sys")
 
 
@@ -142,6 +147,49 @@ def _(step: steps.AddAddress, kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.AddRoute, kernel: Kernel) -> None:
     kernel.put_route(step.netns, step.destination, step.gateway, step.link)
+
+
+@_do.register
+def _(step: routing_steps.AddTableRoute, kernel: Kernel) -> None:
+    kernel.socket(None).route("add", **_table_route(step.route, kernel))
+
+
+@_do.register
+def _(step: routing_steps.DeleteTableRoute, kernel: Kernel) -> None:
+    try:
+        kernel.socket(None).route("del", **_table_route(step.route, kernel))
+    except NetlinkError as error:
+        if error.code != errno.ESRCH:
+            raise
+
+
+def _table_route(route: Route, kernel: Kernel) -> dict[str, Any]:
+    told = {"family": AF_INET, "dst": "default" if route.network == EVERYWHERE else route.network}
+    told |= {"table": route.table, "proto": PROTOCOL}
+    if route.link is None:
+        return {**told, "type": "unreachable", "priority": routing_steps.LAST_METRIC}
+    told |= {"oif": kernel.index(route.link, None)}
+    if route.router is None:
+        return {**told, "scope": SCOPE_LINK}
+    return {**told, "gateway": route.router, "flags": ONLINK}
+
+
+@_do.register
+def _(step: routing_steps.AddRule, kernel: Kernel) -> None:
+    kernel.socket(None).rule("add", **_rule(step.rule))
+
+
+@_do.register
+def _(step: routing_steps.DeleteRule, kernel: Kernel) -> None:
+    kernel.socket(None).rule("del", **_rule(step.rule))
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    told = {"priority": rule.priority, "table": rule.table, "protocol": rule.protocol, "iifname": rule.link}
+    if rule.source:
+        address, _, length = rule.source.partition("/")
+        told |= {"src": address, "src_len": int(length)}
+    return told
 
 
 @_do.register

@@ -56,7 +56,9 @@ def sound(name: str) -> list[str]:
     link = f"{name}-root"
     if not os.path.exists(f"/sys/class/net/{link}"):  # noqa: PTH110  light
         return [f"link {link} is missing"]
-    return [*_link_problems(link), *_uplink_problems(link)]
+    from netns import way  # noqa: PLC0415  only who looks needs it
+
+    return _link_problems(link) or way.problems(name, link)
 
 
 def _state_of_dead(name: str) -> str:
@@ -100,30 +102,8 @@ def _link_problems(link: str) -> list[str]:
     return problems
 
 
-def _uplink_problems(link: str) -> list[str]:
-    """Replies come in by some other link that forwards; without a default route it is the line that is down, not us."""
-    uplinks = _default_links()
-    others = (other for other in _listed("/proc/sys/net/ipv4/conf") if other not in {"all", "default", "lo", link})
-    if not uplinks or any(_forwards(other) for other in others):
-        return []
-    return [f"uplink {' or '.join(uplinks)} does not forward IPv4"]
-
-
-def _default_links() -> list[str]:
-    """Return the links of the host's IPv4 default routes (columns of /proc/net/route: proc(5))."""
-    rows = (line.split() for line in (_read("/proc/thread-self/net/route") or "").splitlines()[1:])
-    return sorted({row[0] for row in rows if row[1] == row[7] == "00000000"})
-
-
 def _forwards(link: str) -> bool:
     return _read(f"/proc/sys/net/ipv4/conf/{link}/forwarding") == "1"
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))  # noqa: PTH208  light
-    except OSError:
-        return []
 
 
 def _read(path: str) -> str | None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +53,8 @@ def _opened(path: str | Path) -> Iterator[int]:
 
 
 def _setns(descriptor: int) -> None:
+    import ctypes  # noqa: PLC0415  who stays where he is, as before each test, is spared it
+
     # os.setns came with Python 3.12.
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(descriptor, CLONE_NEWNET) != 0:

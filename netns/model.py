@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import re
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from msgspec import Struct, field
 
 from netns.errors import SpecError
 from netns.foreign import Firewalls
+from netns.routing import EVERYWHERE, Routing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +29,15 @@ LONGEST_PREFIX = 30
 
 
 class NamespaceSpec(Struct, frozen=True):
-    """What the user asked for. `uplink` None follows the default route; `dns` empty takes the host's servers."""
+    """What the user asked for. `uplink` None follows the default route; `dns` empty takes the host's servers.
+
+    `router` is the one behind a pinned uplink; None where a route of the host tells it.
+    """
 
     name: str = "ip4only"
     subnet: ipaddress.IPv4Network = SUBNET
     uplink: str | None = None
+    router: str | None = None
     dns: tuple[ipaddress.IPv4Address, ...] = ()
     launcher: bool = True
     members: tuple[str, ...] = ()
@@ -92,10 +99,11 @@ def parse_spec(  # noqa: PLR0913  one argument a setting
     uplink: str,
     dns: tuple[str, ...] = (),
     *,
+    router: str = "",
     launcher: bool = True,
     members: tuple[str, ...] = (),
 ) -> NamespaceSpec:
-    """Return the spec of texts as a user writes them; `uplink` may be "auto".
+    """Return the spec of texts as a user writes them; `uplink` may be "auto", and `router` empty.
 
     Raises:
         SpecError: naming the text that cannot be used and what would do.
@@ -104,10 +112,13 @@ def parse_spec(  # noqa: PLR0913  one argument a setting
         raise SpecError(
             f"{name!r} cannot name a namespace: use a letter, then up to 9 letters or digits, all lower case"
         )
+    if router and uplink == "auto":
+        raise SpecError(f"router {router} is of no use without an uplink: name its interface with --uplink")
     return NamespaceSpec(
         name=name,
         subnet=_parse_subnet(subnet),
         uplink=None if uplink == "auto" else uplink,
+        router=_parse_router(router) if router else None,
         dns=tuple(_parse_server(server) for server in dns),
         launcher=launcher,
         members=members,
@@ -124,6 +135,13 @@ def _parse_subnet(text: str) -> ipaddress.IPv4Network:
     return subnet
 
 
+def _parse_router(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise SpecError(f"router {text!r} is no IPv4 address such as 192.168.1.1") from None
+
+
 def _parse_server(text: str) -> ipaddress.IPv4Address:
     try:
         return ipaddress.IPv4Address(text)
@@ -131,12 +149,23 @@ def _parse_server(text: str) -> ipaddress.IPv4Address:
         raise SpecError(f"name server {text!r} is no IPv4 address, and the namespace has nothing else") from None
 
 
-class Uplink(Struct, frozen=True):
-    """The interface to the internet: what the namespace is masqueraded to, and the router behind it."""
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """The interface to the internet: what the namespace is masqueraded to, and the router behind it.
+
+    `routes` are what a table of the namespace's own is to hold, as networks and routers, where it must not follow the
+    host: none to 0.0.0.0/0 among them when no way to the internet is known. They are None where the host's tables do.
+    """
 
     link: str
     mtu: int
     router: str | None = None
+    routes: tuple[tuple[str, str | None], ...] | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def leads_out(self) -> bool:
+        """Whether a way to the internet is known."""
+        return self.routes is None or EVERYWHERE in dict(self.routes)
 
 
 class Link(Struct, frozen=True):
@@ -146,6 +175,7 @@ class Link(Struct, frozen=True):
     kind: str | None
     up: bool
     mtu: int
+    point_to_point: bool = False
     peer_index: int | None = None
     alias: str | None = None
     addresses: frozenset[str] = frozenset()
@@ -195,6 +225,7 @@ class Observed(Struct, frozen=True):
     untuned: tuple[str, ...] = ()
     table: str | None = None
     firewalls: Firewalls = field(default_factory=Firewalls)
+    routing: Routing = field(default_factory=Routing)
     files: Mapping[str, str | None] = field(default_factory=dict)
     directories: frozenset[str] = frozenset()
     handles_mounted: bool = False
@@ -210,7 +241,8 @@ class Journal(Struct, frozen=True):
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
     as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them.
     `mounted_handles`: the first namespace made a mount of /run/netns. `trusted`: the sources that firewalld trusts
-    because of us, also after a reboot.
+    because of us, also after a reboot. `uplink` is the one that was set up, `route_table` the number of the routing
+    table of a pinned namespace.
     """
 
     boot_id: str = ""
@@ -221,3 +253,5 @@ class Journal(Struct, frozen=True):
     made_directories: tuple[str, ...] = ()
     mounted_handles: bool = False
     trusted: tuple[str, ...] = ()
+    uplink: str | None = None
+    route_table: int | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # From linux/netlink.h and linux/rtnetlink.h.
-GETLINK, GETADDR, GETROUTE = 18, 22, 26
+GETLINK, GETADDR, GETROUTE, GETRULE = 18, 22, 26, 34
 _ERROR, _DONE = 2, 3
 REQUEST, ACKNOWLEDGE = 0x1, 0x4
 _DUMP, _DUMP_INTERRUPTED = 0x300, 0x10
@@ -26,11 +26,15 @@ _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, po
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type
 _LARGEST = 1 << 18
 _TIMEOUT_S = 10
-# The fixed part of each kind: ifinfomsg, ifaddrmsg, rtmsg.
+# An address of the internet that nobody routes specially (a.root-servers.net); nothing is sent there.
+SOMEWHERE = "198.41.0.4"
+_DST, _SRC, _IIF = 1, 2, 3  # RTA_*
+# The fixed part of each kind: ifinfomsg, ifaddrmsg, rtmsg, fib_rule_hdr.
 FIXED = {
     GETLINK: struct.Struct("=BxHiII"),  # family, type, index, flags, change
     GETADDR: struct.Struct("=BBBBI"),  # family, prefix length, flags, scope, index
     GETROUTE: struct.Struct("=BBBBBBBBI"),  # family, lengths of dst and src, tos, table, protocol, scope, type, flags
+    GETRULE: struct.Struct("=BBBBBBBBI"),  # family, lengths of dst and src, tos, table, two of no use, action, flags
 }
 
 
@@ -42,7 +46,7 @@ class Message(NamedTuple):
 
 
 def dump(kind: int, netns: str | None, family: int = 0) -> list[Message]:
-    """Return all links, addresses or routes of a namespace (None: the host).
+    """Return all links, addresses, routes or rules of a namespace (None: the host).
 
     Raises:
         OSError: there is no such namespace, or the kernel refused.
@@ -55,10 +59,15 @@ def dump(kind: int, netns: str | None, family: int = 0) -> list[Message]:
                 return found
 
 
-def way_to(address: str) -> Message | None:
-    """Return the route by which the host would reach an IPv4 address, None where it would not. Nothing is sent."""
-    wanted = _attribute(1, socket.inet_aton(address))
-    fixed = FIXED[GETROUTE].pack(socket.AF_INET, 32, *[0] * 7)
+def way_to(address: str, source: str | None = None, index: int = 0) -> Message | None:
+    """Return the route by which the host would reach an IPv4 address, None where it would not. Nothing is sent.
+
+    With `source` and `index` it is that of a packet from there which comes in by the link of that index.
+    """
+    wanted = _attribute(_DST, socket.inet_aton(address))
+    if source:
+        wanted += _attribute(_SRC, socket.inet_aton(source)) + _attribute(_IIF, struct.pack("=i", index))
+    fixed = FIXED[GETROUTE].pack(socket.AF_INET, 32, 32 if source else 0, *[0] * 6)
     with opened(None) as line:
         try:
             return _ask(line, GETROUTE, 0, fixed + wanted)[0][0]

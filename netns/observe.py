@@ -14,6 +14,7 @@ from netns.join import NETNS_ROOT, joined
 from netns.model import GROUP, LAST_GROUP, Handle, Launcher, Observed
 from netns.network import Network
 from netns.plan import ALL_FORWARDING, IPV6_SWITCH, PING
+from netns.routing import EVERYWHERE, PROTOCOL, Route, Routing
 from netns.steps import beside
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def observe(spec: NamespaceSpec) -> Observed:
     handle = _handle(spec.name)
     host = network.read(None)
     inside = network.read(spec.name) if handle is Handle.LIVE else _NOTHING
-    uplink = network.pinned(host, spec.uplink) if spec.uplink else network.way_out(host)
+    uplink = network.uplink(host, spec.uplink, spec.router)
     host_link, inner_link = host.links.get(spec.host_link), inside.links.get(spec.inner_link)
     ours = host_link.index if host_link else None
     listing = firewall.listing(spec.table)
@@ -51,6 +52,7 @@ def observe(spec: NamespaceSpec) -> Observed:
         untuned=_untuned(spec.name, handle),
         table=None if listing is None else ruleset.digest(listing),
         firewalls=_firewalls(),
+        routing=_routing(host),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
         handles_mounted=_is_mount(NETNS_ROOT),
@@ -90,6 +92,16 @@ def _firewalls() -> foreign.Firewalls:
         if name not in shown and not foreign.is_closed(table)
     ]
     return foreign.Firewalls(tuple(chains), firewalld.trusted(has_table="firewalld" in found.values()))
+
+
+def _routing(host: Network) -> Routing:
+    names = {link.index: name for name, link in host.links.items()}
+    routes = [
+        Route(route.table, route.network, names.get(route.index or 0) if route.unicast else None, route.router)
+        for route in host.routes
+        if route.protocol == PROTOCOL
+    ]
+    return Routing(host.rules, tuple(routes), frozenset(route.table for route in host.routes))
 
 
 def _sysctls(
@@ -145,7 +157,7 @@ def _text(path: str) -> str | None:
 def _networks(host: Network, ours: int | None) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
     """Yield what a subnet must not overlap, with the words for it: routes and addresses, but for those of our link."""
     for route in host.routes:
-        if route.unicast and route.network != "0.0.0.0/0" and (ours is None or route.index != ours):
+        if route.unicast and route.network != EVERYWHERE and (ours is None or route.index != ours):
             yield ipaddress.IPv4Network(route.network, strict=False), f"the host's route to {route.network}"
     for address in _foreign_addresses(host, ours):
         yield ipaddress.IPv4Interface(address.text).network, f"the address {address.local} of the host"

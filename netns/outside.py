@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import enter, firewall, journal, proc_net, resolver, ruleset
+from netns import enter, firewall, journal, network, proc_net, resolver, ruleset
 from netns.errors import NetnsError
 
 if TYPE_CHECKING:
@@ -41,15 +41,13 @@ class Table:
 
 def look(spec: NamespaceSpec) -> Outside:
     """Return what the host shows of `spec`."""
-    routes = proc_net.routes(_text(PROC_NET / "route") or "")
-    ways = [route for route in routes if route.is_default and route.link != spec.host_link]
-    way = next((route for route in ways if spec.uplink in {None, route.link}), None)
-    uplink = spec.uplink or (way.link if way else None)
+    way = network.uplink(network.read(None), spec.uplink, spec.router)
+    uplink = way.link if way else spec.uplink
     return Outside(
         unsound=tuple(enter.sound(spec.name)),
         addresses=tuple(proc_net.addresses(_text(PROC_NET / "fib_trie") or "")),
         uplink=uplink,
-        router=way.gateway if way else None,
+        router=way.router if way else None,
         mtus={link: mtu for link in (spec.host_link, uplink) if link and (mtu := _mtu(link))},
         files={path: _text(Path(path)) for path in _file_paths(spec)},
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from netns import claims, openings, ownership, resolver, ruleset, steps
+from netns import account, claims, openings, ownership, pinning, resolver, ruleset, steps
 from netns.model import GROUP, Handle, Journal
 
 if TYPE_CHECKING:
@@ -41,27 +41,36 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
     """Plan what is missing for `spec`, beside other namespaces of ours, whose journals are `others`.
 
     Raises:
-        NoUplinkError: the host has no IPv4 default route.
+        NoUplinkError: the host has no IPv4 default route, or no router is known on the uplink that was named.
         ForeignStateError: somebody else's link, namespace, file or program has one of our names.
         SpecError: the subnet overlaps a network of the host.
     """
     uplink = ownership.need_uplink(spec, seen)
-    theirs = claims.merged(_of_this_boot(other, seen) for other in others)
-    journal = claims.inherit(_of_this_boot(journal, seen), theirs, spec, _forward(uplink.link))
+    others = tuple(account.of_this_boot(other, seen) for other in others)
+    theirs = claims.merged(others)
+    journal = claims.inherit(account.of_this_boot(journal, seen), theirs, spec, _forward(uplink.link))
     ownership.refuse_foreign(spec, seen, journal)
     ownership.refuse_overlap(spec, seen)
     rules, commands = _rules(spec, seen, journal, uplink)
+    table = pinning.table(spec, uplink, seen.routing, journal, [other.route_table for other in others])
     ordered = (
         *_namespace(spec, seen),
         *_links(spec, seen, uplink),
         *_table(seen, journal, rules, commands),
+        *pinning.setup(spec, uplink, seen.routing, journal, table),
         *openings.setup(spec, uplink.link, seen.firewalls, journal),
         *_forwarding(spec, seen, claims.unshared(journal, theirs), uplink),
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),
     )
-    during = _journal_during(ordered, seen, journal, ruleset.digest(commands))
-    return Plan(ordered, during, claims.settled(during, _forward(uplink.link)), _notes(spec, seen), uplink)
+    during = replace(
+        account.during(ordered, seen, journal),
+        ruleset=ruleset.digest(commands),
+        uplink=uplink.link,
+        route_table=table or journal.route_table,
+    )
+    settled = replace(claims.settled(during, _forward(uplink.link)), route_table=table)
+    return Plan(ordered, during, settled, _notes(spec, seen, uplink), uplink)
 
 
 def teardown(
@@ -79,8 +88,8 @@ def teardown(
     Raises:
         ForeignStateError: the namespace of that name is not ours.
     """
-    own = _of_this_boot(journal, seen)
-    journal = claims.unshared(own, claims.merged(_of_this_boot(other, seen) for other in others))
+    own = account.of_this_boot(journal, seen)
+    journal = claims.unshared(own, claims.merged(account.of_this_boot(other, seen) for other in others))
     if seen.host_link is None or ownership.is_ours(spec, seen, own):
         ownership.refuse_foreign_namespace(spec, seen, own)
     ordered = (
@@ -89,18 +98,13 @@ def teardown(
         *_restore(seen, journal, keep=None),
         *([steps.DeleteLink(spec.host_link)] if ownership.is_ours(spec, seen, own) else []),
         *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
+        *pinning.teardown(spec, seen.routing, journal),
         *(steps.RemoveFile(path) for path, text in seen.files.items() if _is_our_file(spec, path, text)),
         *([] if keep_launcher else _remove_launcher(spec, seen, journal)),
         *([steps.UnmountHandles()] if journal.mounted_handles and seen.handles_mounted else []),
         *(steps.RemoveDirectory(path) for path in reversed(spec.directories) if _removable(path, seen, journal)),
     )
     return Plan(ordered, own, Journal(made_group=own.made_group) if keep_launcher else Journal())
-
-
-def _of_this_boot(journal: Journal, seen: Observed) -> Journal:
-    if journal.boot_id == seen.boot_id:
-        return journal
-    return Journal(made_group=journal.made_group, made_directories=journal.made_directories, trusted=journal.trusted)
 
 
 def _rules(
@@ -298,27 +302,14 @@ def _removable(path: str, seen: Observed, journal: Journal) -> bool:
     return path in seen.directories and path in journal.made_directories
 
 
-def _journal_during(ordered: tuple[Step, ...], seen: Observed, journal: Journal, rules_digest: str) -> Journal:
-    """Return the journal to keep before the steps are done: it is right when none, some or all of them are."""
-    changed = {step.key: step.previous for step in ordered if isinstance(step, steps.SetSysctl) and step.previous}
-    made = {step.path for step in ordered if isinstance(step, steps.MakeDirectory)}
-    # /run/netns is made along with the first namespace.
-    made |= {"/run/netns"} - seen.directories
-    return Journal(
-        boot_id=seen.boot_id,
-        sysctls={**changed, **journal.sysctls},
-        ruleset=rules_digest,
-        table=journal.table,
-        made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
-        made_directories=tuple(sorted({*journal.made_directories, *made})),
-        mounted_handles=journal.mounted_handles or not seen.handles_mounted,
-        trusted=openings.trusted_after(ordered, journal),
-    )
-
-
-def _notes(spec: NamespaceSpec, seen: Observed) -> tuple[str, ...]:
+def _notes(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> tuple[str, ...]:
     notes = [
         f"{path} is somebody else's and was kept" for path in spec.etc_files if not _replaceable(seen.files.get(path))
+    ]
+    servers = _resolver(spec, seen, uplink).servers
+    notes += [
+        f"{uplink.link} does not lead to the network of the name server {server}; give this line's own with --dns"
+        for server in pinning.out_of_reach(uplink, servers, seen)
     ]
     if spec.launcher and not seen.launcher.sound and not seen.launcher.compiler:
         notes.append("no C compiler, so no launcher: only root can enter; apt install musl-tools and run this again")

@@ -132,13 +132,14 @@ def _hooks(rules: Rules) -> list[Command]:
     """The base chains, where the kernel hands packets to the chains above."""
     from_namespace = _match(_meta("iifname"), rules.host_link)
     to_namespace = _match(_meta("oifname"), rules.host_link)
+    to_uplink = _match(_meta("oifname"), "@uplinks")
     leaves = _match(_meta("oifname"), rules.host_link, "!=")
     # `iifname` in postrouting needs Linux 5.5; the original tuple works everywhere.
     original = _match({"ct": {"key": "ip saddr", "dir": "original"}}, _prefix(rules.subnet))
     source = _match(_payload("ip", "saddr"), _prefix(rules.subnet))
     return [
         _base(rules, "postrouting", "nat", "postrouting", SRCNAT),
-        _rule(rules, "postrouting", source, leaves, COUNTER, {"masquerade": None}, why="nat"),
+        _rule(rules, "postrouting", source, to_uplink, COUNTER, {"masquerade": None}, why="nat"),
         _base(rules, "forward", "filter", "forward", EARLY),
         _rule(rules, "forward", from_namespace, {"jump": {"target": "ns_out"}}),
         _rule(rules, "forward", to_namespace, {"jump": {"target": "ns_in"}}),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from netns import blocked, journal, plan, steps
+from netns import blocked, journal, plan, steps, way
 from netns.errors import BlockedError, NetnsError, NotPermittedError, StepError
 from netns.model import Journal
 from netns.observe import observe
@@ -26,7 +26,8 @@ def setup(spec: NamespaceSpec, *, dry_run: bool = False, on_step: Callable[[Step
 
     Raises:
         NetnsError: as `netns.plan.setup` and `netns.apply.run` say; after a failed step all is as before the call.
-        BlockedError: another firewall of this host lets nothing out; a new namespace is taken back, an old one stays.
+        BlockedError: another firewall or policy rule of this host keeps all from the uplink; a new namespace is taken
+            back, an old one stays.
     """
     _need_root("setup-netns")
     with journal.locked():
@@ -117,9 +118,15 @@ def _verify(spec: NamespaceSpec, planned: Plan) -> None:
         raise StepError(f"set-up did not hold, something changes it back: {'; '.join(map(str, left))}")
 
 
+def _astray(spec: NamespaceSpec) -> str | None:
+    found = way.problems(spec.name, spec.host_link)
+    mend = "see `ip rule`, or keep it on one interface with --uplink"
+    return f"{'; '.join(found)}; {mend}" if found else None
+
+
 def _prove(spec: NamespaceSpec, before: Journal, planned: Plan) -> None:
-    """Make sure that a packet from inside gets past every firewall of this host."""
-    words = blocked.explain(spec)
+    """Make sure that a packet from inside gets past every firewall and policy rule of this host."""
+    words = blocked.explain(spec) or _astray(spec)
     if words is None:
         return
     if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):

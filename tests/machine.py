@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from netns import foreign_steps, ruleset, steps
+from netns import foreign_steps, routing_steps, ruleset, steps
 from netns.foreign import Rule
 from netns.model import Handle, Link, Observed
 from netns.opening import is_tagged
@@ -163,6 +163,31 @@ def _(step: foreign_steps.TrustSource, seen: Observed) -> Observed:
 def _(step: foreign_steps.DistrustSource, seen: Observed) -> Observed:
     assert seen.firewalls.trusted is not None
     return _trusting(seen, seen.firewalls.trusted - {step.subnet})
+
+
+@_do.register
+def _(step: routing_steps.AddTableRoute, seen: Observed) -> Observed:
+    assert step.route not in seen.routing.routes
+    return replace(seen, routing=replace(seen.routing, routes=(*seen.routing.routes, step.route)))
+
+
+@_do.register
+def _(step: routing_steps.DeleteTableRoute, seen: Observed) -> Observed:
+    left = tuple(route for route in seen.routing.routes if route != step.route)
+    return replace(seen, routing=replace(seen.routing, routes=left))
+
+
+@_do.register
+def _(step: routing_steps.AddRule, seen: Observed) -> Observed:
+    assert step.rule not in seen.routing.rules
+    return replace(seen, routing=replace(seen.routing, rules=(*seen.routing.rules, step.rule)))
+
+
+@_do.register
+def _(step: routing_steps.DeleteRule, seen: Observed) -> Observed:
+    assert step.rule in seen.routing.rules
+    left = tuple(rule for rule in seen.routing.rules if rule != step.rule)
+    return replace(seen, routing=replace(seen.routing, rules=left))
 
 
 @_do.register

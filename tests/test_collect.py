@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from recording import read
 
 from monitor import model, outcome
+from monitor.advice import ADVICE
 from monitor.collect import collect, make_order
 from monitor.engines import ookla
 from monitor.errors import StoreError, UsageError
@@ -351,16 +352,16 @@ def test_quiet_command_says_nothing(site: Site) -> None:
 
 
 def test_quiet_command_tells_a_failure(site: Site) -> None:
-    """A failure is one line on stderr with kind and scope, -q or not."""
+    """A failure is one line on stderr with kind, scope and what to do, -q or not."""
     site.script(stderr=DNS, exit_code=2)
     words = "dns (line): Configuration - Couldn't resolve host name (HostNotFoundException)"
-    assert site.finish("-q") == (3, "", f"speedmon: test failed: {words}\n")
+    assert site.finish("-q") == (3, "", f"speedmon: test failed: {words}; mend: {ADVICE[Kind.DNS]}\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--engine", "iperf"], "unknown engine 'iperf' (known: auto, ookla, speedtest-cli)"),
+        (["--engine", "iperf"], "unknown engine 'iperf' (known: auto, ookla, speedtest-cli, librespeed, iperf3)"),
         (["--server-id", "x"], "server id 'x' is no number"),
         (["--path", "moon"], "moon"),
     ],

@@ -31,6 +31,7 @@ set -e
 ip link add {NAME}-root type veth peer name {NAME}-ns netns {NAME}
 echo 1 >/proc/sys/net/ipv4/conf/{NAME}-root/forwarding
 test ! -e /proc/sys/net/ipv6 || echo 1 >/proc/sys/net/ipv6/conf/{NAME}-root/disable_ipv6
+ip address add 192.168.200.1/24 dev {NAME}-root
 ip link set {NAME}-root up
 ip -n {NAME} link set {NAME}-ns up
 ip link add uplink0 type veth peer name isp0

@@ -52,7 +52,7 @@ def test_links_are_those_of_ip(street: Street, netns: str | None):
 
 
 def test_routes_are_those_of_ip(street: Street):
-    """Network, table, metric, link and router of each unicast route of all tables, one for each next hop."""
+    """Network, table, metric, link, router and maker of each unicast route of all tables, one for each next hop."""
     street.shell(f"{BESIDE}; ip route add 10.8.0.0/16 metric 7 nexthop via 10.50.0.2 nexthop via 203.0.113.1")
     street.shell("ip route add blackhole 10.66.0.0/16; ip route add 10.67.1.0/24 dev eth1")
     links = {link["ifname"]: link["ifindex"] for link in ip(street, "link")}
@@ -61,9 +61,21 @@ def test_routes_are_those_of_ip(street: Street):
         network = "0.0.0.0/0" if route["dst"] == "default" else route["dst"]
         for hop in route.get("nexthops", [route]):
             where = (int(route.get("table", 254)), route.get("metric", 0))
-            wanted.add((network, *where, links[hop["dev"]], hop.get("gateway")))
+            whose = (int(route["protocol"]), "nexthops" in route)
+            wanted.add((network, *where, links[hop["dev"]], hop.get("gateway"), *whose))
     found = [route for route in json.loads(street.python(READ).stdout)["routes"] if route.pop("unicast")]
     assert {tuple(route.values()) for route in found} == wanted
+
+
+def test_rules_are_those_of_ip(street: Street):
+    """Priority, table, incoming link, source and maker of each policy rule for IPv4."""
+    street.shell("ip rule add priority 70 from 10.8.0.0/16 iif eth1 lookup 7000 protocol 99; ip rule add table 77")
+    wanted = set()
+    for rule in ip(street, "-N", "-4", "rule"):
+        source = None if rule["src"] == "all" else f"{rule['src']}/{rule['srclen']}"
+        wanted.add((rule["priority"], int(rule["table"]), rule.get("iif"), source, int(rule["protocol"])))
+    assert {tuple(rule.values()) for rule in json.loads(street.python(READ).stdout)["rules"]} == wanted
+    assert len(wanted) == 5
 
 
 @pytest.mark.parametrize(

@@ -214,8 +214,8 @@ def test_uplink_follows_the_default_route(street: Street):
 
 
 def test_pinned_uplink_and_subnet(street: Street):
-    """--uplink and --subnet are taken as given."""
-    setup(street, "--uplink", "eth1", "--subnet", "10.77.0.0/30")
+    """--uplink, --router and --subnet are taken as given."""
+    setup(street, "--uplink", "eth1", "--router", "10.50.0.2", "--subnet", "10.77.0.0/30")
     assert 'elements = { "eth1" }' in street.shell("nft list table inet speedmon").stdout
     assert inside(street, "ping", "-c1", "-W5", "10.77.0.1")[0] == 0
 
@@ -224,7 +224,7 @@ def test_two_namespaces_stand_side_by_side(street: Street):
     """A second namespace with another name has its own links, rules and way back."""
     setup(street)
     before = street.snapshot()
-    setup(street, "--name", "wan2", "--subnet", "192.168.201.0/24", "--uplink", "eth1")
+    setup(street, "--name", "wan2", "--subnet", "192.168.201.0/24", "--uplink", "eth1", "--router", "10.50.0.2")
     assert "inet 192.168.201.2/24" in street.shell("ip -n wan2 address").stdout
     street.speedmon("teardown-netns", "--name", "wan2")
     assert street.snapshot() == before
@@ -281,6 +281,11 @@ def test_dry_run_prints_the_steps_and_changes_nothing(street: Street):
         ("ip link add ip4only-root type veth peer name x", (), 5, "ip link delete ip4only-root"),
         ("ip address add 192.168.200.77/25 dev eth1", (), 2, "--subnet 192.168.201.0/24"),
         ("true", ("--uplink", "eth9"), 2, "eth9"),
+        ("true", ("--uplink", "eth1"), 5, "no router is known on eth1"),
+        ("true", ("--uplink", "eth1", "--router", "10.51.0.2"), 2, "in no network of eth1 (10.50.0.0/24)"),
+        ("true", ("--uplink", "eth1", "--router", "fe80::1"), 2, "no IPv4 address"),
+        ("true", ("--router", "10.50.0.2"), 2, "--uplink"),
+        ("ip rule add priority 1 table 77", ("--uplink", "eth0"), 5, "leaves no room"),
         ("true", ("--subnet", "192.168.300.0/24"), 2, "192.168.300.0/24"),
         ("true", ("--subnet", "192.168.200.0/31"), 2, "too small"),
         ("true", ("--name", "Über"), 2, "cannot name a namespace"),

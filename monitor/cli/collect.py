@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli.options import pass_settings
+from monitor.engines import AUTO, TABLE
 from monitor.model import Path, Status, Trigger
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("collect")
-@click.option("--engine", metavar="NAME", help="Engine: auto, ookla or speedtest-cli.")
+@click.option("--engine", metavar="NAME", help=f"Engine: {', '.join((AUTO, *TABLE))}, or one of another package.")
 @click.option("--server-id", metavar="ID", help="Test against this server only.")
 @click.option(
     "--path", type=click.Choice([path.value for path in Path]), help="ip4only: in the namespace; host: outside."
@@ -73,8 +74,13 @@ def _encoded(run: Run) -> bytes:
 
 
 def _reason(run: Run) -> str:
+    from monitor.advice import advice, needs_none  # noqa: PLC0415  only a failure needs it
+
     failure = run.failure
-    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}" if failure else ""
+    if failure is None:
+        return ""
+    mend = "" if needs_none(failure) else f"; mend: {advice(failure, run.engine)}"
+    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}{mend}"
 
 
 def summary(run: Run) -> str:

@@ -35,6 +35,7 @@ def _json(function: Callable[..., Any]) -> Callable[..., Any]:
 @_name
 @click.option("--subnet", help="IPv4 network between host and namespace.  [default: 192.168.200.0/24]")
 @click.option("--uplink", help="Interface to the internet; auto follows the host's way out.")
+@click.option("--router", help="Router on the uplink that was named; needed where no route of the host tells it.")
 @click.option("--dns", multiple=True, help="IPv4 name server for the namespace; may be given several times.")
 @click.option("--user", "members", multiple=True, help="Let this user enter the namespace (group speedmon).")
 @click.option("--launcher/--no-launcher", default=True, help="Install the program ip4only for users other than root.")
@@ -97,23 +98,26 @@ def run(settings: Settings, argv: tuple[str, ...]) -> None:
     os.execvp(command[0], command)  # noqa: S606  replacing this process is the point
 
 
-def _spec(
+def _spec(  # noqa: PLR0913  one argument a setting
     settings: Settings,
     *,
     name: str | None = None,
     subnet: str | None = None,
     uplink: str | None = None,
     dns: tuple[str, ...] = (),
+    router: str | None = None,
     **more: Any,
 ) -> NamespaceSpec:
     from netns.model import parse_spec  # noqa: PLC0415  keeps --help light
 
     configured = settings.namespace
+    behind = "" if uplink else configured.router  # another uplink has another router
     return parse_spec(
         name or configured.name,
         subnet or configured.subnet,
         uplink or configured.uplink,
         dns or tuple(configured.dns),
+        router=behind if router is None else router,
         **more,
     )
 

@@ -90,6 +90,8 @@ class Engine:
         signs: tried in this order on every complaint; the first that fits names the failure.
         exit_signs: what single exit codes mean.
         home: NAME:PORT of whom it asks first, to tell the provider's trouble from the line's; may be empty.
+        servers_command: pure; (located, settings) to the argument list that lists servers; None: it lists none.
+        parse_servers: pure; (stdout, stderr) of that command to the servers, in its order; never raises.
     """
 
     name: str
@@ -102,3 +104,5 @@ class Engine:
     signs: tuple[Sign, ...]
     exit_signs: Mapping[int, tuple[Kind, Scope]]
     home: str = ""
+    servers_command: Callable[[Located, Settings], list[str]] | None = None
+    parse_servers: Callable[[bytes, bytes], tuple[Server, ...]] | None = None

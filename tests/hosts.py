@@ -108,7 +108,7 @@ HOSTS = {
     "two uplinks": Host(WORSE, arguments=("--uplink", "eth1"), uplink=LAN),
     "only iptables-nft": Host(f"{only('nft')}; iptables -P FORWARD DROP"),
     "only iptables-legacy": Host(f"{only('legacy')}; iptables -P FORWARD DROP", needs_root=True),
-    "no default route": Host("ip route delete default", arguments=("--uplink", "eth0")),
+    "no default route": Host("ip route delete default", arguments=("--uplink", "eth0", "--router", ISP.far)),
 }
 
 # The other end of a transfer, until its input ends: sends back what it gets, behind the address it came from. Names

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING
+
 from street import Street
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HIDE = """
 touch /run/hidden
@@ -18,6 +24,21 @@ for table in filter nat; do
 done
 """
 SAVED = "{ iptables-save; ip6tables-save; } | sed -E '/^#/d; s/\\[[0-9:]+\\]//'"
+
+SERVE = """
+import socket
+server = socket.create_server(('', 8080))
+print('ready', flush=True)
+while True:
+    client, _ = server.accept()
+    with client:
+        client.sendall(bytes(1_000_000))
+"""
+FETCH = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 8080), 3) as line:
+    print(sum(len(part) for part in iter(lambda: line.recv(65536), b'')))
+"""
 
 
 def only(kind: str, *, both: bool = False) -> str:
@@ -46,3 +67,21 @@ class IptablesStreet(Street):
     def snapshot(self) -> list[str]:
         """Return everything that a set-up could change, as lines."""
         return [*super().snapshot(), *self.saved()]
+
+
+@contextlib.contextmanager
+def serving(street: Street, *where: str) -> Iterator[None]:
+    """Serve on port 8080 of a host of the street, or of the home itself."""
+    with street.popen([*where, "python3", "-c", SERVE], stdout=-1) as server:
+        assert server.stdout.readline() == "ready\n"
+        try:
+            yield
+        finally:
+            server.kill()
+
+
+def reached(street: Street) -> str:
+    """Return which stranger's ping got an answer: from the ISP inside and to the LAN, from the LAN inside and out."""
+    tries = (("isp", "192.168.200.2"), ("isp", "10.50.0.2"), ("lan", "192.168.200.2"), ("lan", "203.0.113.1"))
+    pings = (f"{{ ip netns exec {who} ping -qc1 -W1 {to} >/dev/null && echo {who} {to}; }} &" for who, to in tries)
+    return street.shell("\n".join([*pings, "wait"])).stdout

@@ -49,6 +49,12 @@ fault tls SPEEDMON_SPEEDTEST_CLI__SECURE=true
 fault stuck SPEEDMON_COLLECT__ENGINE=ookla SPEEDMON_OOKLA__BINARY=/run/speedtest SPEEDMON_OOKLA__ACCEPT_LICENSE=true \
     SPEEDMON_COLLECT__TIMEOUT_S=5
 
+ip link add tun0 type veth peer name tun1; ip link set tun0 up; ip link set tun1 up
+ip address add 10.99.0.1/24 dev tun0; ip route add 0.0.0.0/1 via 10.99.0.2 dev tun0
+ip route add 128.0.0.0/1 via 10.99.0.2 dev tun0
+fault tunnel A=1
+ip link delete tun0
+
 ip -n isp address del 203.0.113.1/24 dev home0
 fault gateway A=1
 ip -n isp link set home0 down
@@ -63,6 +69,7 @@ EXPECTED = {
     "503": ("provider_down", "provider"),
     "tls": ("tls", "config"),
     "stuck": ("timeout", "provider"),
+    "tunnel": ("namespace", "local"),
     "gateway": ("unreachable", "line"),
     "cable": ("unreachable", "line"),
     "uplink": ("unreachable", "line"),

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from monitor import engines, home, outcome, paths, process
+from monitor import engines, home, offer, outcome, paths, process, servers
+from monitor.errors import ConfigError, EngineError
 from monitor.model import Path
 from monitor.progress import Silence, watcher
 from netns import enter
@@ -16,7 +17,9 @@ from netns.errors import NamespaceMissingError, NetnsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from monitor.engines.model import Ask
     from monitor.interrupts import Interrupts
+    from monitor.model import Server
     from monitor.outcome import Order, Outcome
     from monitor.progress import Meter
     from monitor.settings import Settings
@@ -56,17 +59,31 @@ class World:
     meter: Meter | Silence = field(default_factory=Silence)
 
 
+def asker(settings: Settings, world: World, interrupts: Interrupts, deadline_s: float = ASK_DEADLINE_S) -> Ask:
+    """Return what runs a short command of an engine, in its own environment."""
+    env = home.environment(paths.state_dir(world.environ, world.uid), settings.database.url)
+    return partial(process.run, env=env, deadline_s=deadline_s, interrupts=interrupts)
+
+
+def way_in(settings: Settings, path: Path, world: World) -> Callable[[list[str]], list[str]]:
+    """Return what makes a command run over a path; it raises a NetnsError where the namespace cannot be entered."""
+    if path is Path.HOST:
+        return list
+    return lambda argv: world.wrap(settings.namespace.name, argv, environ=world.environ)
+
+
 def measure(settings: Settings, order: Order, world: World, interrupts: Interrupts) -> Outcome:
     """Run the engine of an order once and return what came of it; a failure is a result, nothing is raised for it."""
     env = home.environment(paths.state_dir(world.environ, world.uid), settings.database.url)
-    ask = partial(process.run, env=env, deadline_s=ASK_DEADLINE_S, interrupts=interrupts)
-    engine, located = engines.choose(order.engine, settings, world.environ, ask)
+    engine, located = engines.choose(order.engine, settings, world.environ, asker(settings, world, interrupts))
     if located.failure and interrupts.signal is None:
         return outcome.not_started(engine.name, located.version, located.failure)
-    argv = engine.command(located, settings, order.server_id)
     launcher = settings.namespace.name if order.path is Path.IP4ONLY else None
+    enter = way_in(settings, order.path, world)
+    asked = offer.Asked(engine, located, enter, asker(settings, world, interrupts, offer.LIST_DEADLINE_S))
     try:
-        argv = world.wrap(launcher, argv, environ=world.environ) if launcher else argv
+        aim = servers.aim(engine, order, settings.servers.deny, partial(_offered, asked, settings))
+        argv = enter([*engine.command(located, settings, aim.server_id), *aim.arguments])
     except NetnsError as error:
         return outcome.not_entered(engine.name, located.version, error)
     world.meter.start(engine.name)
@@ -79,3 +96,11 @@ def measure(settings: Settings, order: Order, world: World, interrupts: Interrup
     )
     world.meter.clear()
     return outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
+
+
+def _offered(asked: offer.Asked, settings: Settings) -> tuple[Server, ...]:
+    """Return what an engine lists; nothing where it cannot, and then it chooses for itself."""
+    try:
+        return offer.offered(asked, settings)
+    except (ConfigError, EngineError):
+        return ()

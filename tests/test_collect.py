@@ -27,7 +27,7 @@ from monitor.lock import alone
 from monitor.measure import World, into_namespace
 from monitor.model import Failure, Kind, Plan, Run, Scope, Status, Trigger
 from monitor.process import Ended
-from monitor.settings import Collect, Database, Ookla, Probe, Settings, Sold
+from monitor.settings import Collect, Database, Ookla, Probe, Retry, Settings, Sold
 from monitor.store.open import open_reader
 from monitor.store.read import latest
 from netns.errors import NamespaceMissingError, NetnsError, NotPermittedError
@@ -86,6 +86,7 @@ class Site:
             collect=replace(asked, **changes),
             ookla=Ookla(binary=str(self.folder / "speedtest"), accept_license=True),
             plan=Sold(download_mbps=100),
+            retry=Retry(attempts=1),
             database=Database(self.url),
         )
 
@@ -138,7 +139,7 @@ def site(tmp_path: Path) -> Site:
     found = Site(tmp_path)
     (tmp_path / "config.toml").write_text(
         f'[probe]\nname = "home"\n[collect]\nengine = "ookla"\npath = "host"\nlock_file = "{tmp_path}/lock"\n'
-        f'[ookla]\nbinary = "{tmp_path}/speedtest"\naccept_license = true\n'
+        f'[retry]\nattempts = 1\n[ookla]\nbinary = "{tmp_path}/speedtest"\naccept_license = true\n'
     )
     found.script(stdout=STREAM)
     return found

@@ -20,6 +20,8 @@ COMMANDS = {
     "exec": "monitor.cli.netns:run",
     "collect": "monitor.cli.collect:command",
     "history": "monitor.cli.history:command",
+    "servers": "monitor.cli.servers:command",
+    "usage": "monitor.cli.usage:command",
     "graph": "monitor.cli.graph:command",
     "serve": "web.command:command",
     "config": "monitor.cli.config:group",

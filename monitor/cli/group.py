@@ -14,6 +14,8 @@ SHORT_HELP = {
     "exec": "Run a command inside the namespace, as yourself.",
     "collect": "Run one speed test and store what came of it.",
     "history": "List the stored runs.",
+    "servers": "List the servers that an engine offers, or how each has done.",
+    "usage": "Show the data that the tests used, month by month.",
     "graph": "Draw the stored runs as a PNG.",
     "serve": "Run tests on a schedule and serve the web page.",
     "config": "Write or show the configuration.",

@@ -5,14 +5,14 @@ The types only. To add an engine, write one module with an `ENGINE` of this type
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.process import Ended
 
 if TYPE_CHECKING:
-    from monitor.model import Failure, Kind, Measurement, Scope
+    from monitor.model import Failure, Kind, Measurement, Scope, Server
     from monitor.settings import Settings
 
 # Runs a short command that needs no network, such as `speedtest --version`.
@@ -78,6 +78,9 @@ class Engine:
         version: edge; called after the test, so that it may cost something.
         signs: tried in this order on every complaint; the first that fits names the failure.
         exit_signs: what single exit codes mean.
+        servers_command: pure; (located, settings) to the argument list that lists servers; None: it lists none.
+        parse_servers: pure; (stdout, stderr) of that command to the servers, in its order; never raises.
+        exclude: pure; server ids to the arguments that keep a test away from them; None: it cannot.
     """
 
     name: str
@@ -89,3 +92,6 @@ class Engine:
     version: Callable[[Located], str | None]
     signs: tuple[Sign, ...]
     exit_signs: Mapping[int, tuple[Kind, Scope]]
+    servers_command: Callable[[Located, Settings], list[str]] | None = None
+    parse_servers: Callable[[bytes, bytes], tuple[Server, ...]] | None = None
+    exclude: Callable[[Sequence[str]], list[str]] | None = None

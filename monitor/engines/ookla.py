@@ -111,6 +111,18 @@ def _command(located: Located, _settings: Settings, server_id: str) -> list[str]
     return [*located.command, "--accept-license", "--accept-gdpr", "--format=jsonl", *server]
 
 
+def _servers_command(located: Located, _settings: Settings) -> list[str]:
+    return [*located.command, "--accept-license", "--accept-gdpr", "--servers", "--format=json"]
+
+
+def parse_servers(stdout: bytes, _stderr: bytes) -> tuple[Server, ...]:
+    """Return the servers that `--servers` lists, nearest first; those without an id are left out."""
+    lists = [item.get("servers") for item in items(stdout) if isinstance(item, dict)]
+    entries = [entry for found in lists if isinstance(found, list) for entry in found]
+    servers = (_server(readings.fields(entry)) for entry in entries)
+    return tuple(server for server in servers if server and server.id)
+
+
 def _version(located: Located) -> str | None:
     return located.version
 
@@ -271,4 +283,6 @@ ENGINE = Engine(
     version=_version,
     signs=SIGNS,
     exit_signs={173: (Kind.RATE_LIMITED, Scope.PROVIDER)},
+    servers_command=_servers_command,
+    parse_servers=parse_servers,
 )

@@ -18,12 +18,14 @@ GB = 10**9
 
 def obstacle(settings: Settings, order: Order, memory: Memory, now: datetime, local: datetime) -> Failure | None:
     """Return why a test is not to start, None when it is. `local` is now in the zone of the schedule."""
+    if order.anyway:
+        return None
     return _quiet_hours(settings, order, local) or _budget(settings, memory, now) or _rest(order, memory, now)
 
 
 def silenced(engine: str, rest: Rest) -> Failure:
     """Return the cause of a skipped test whose engine rests."""
-    return _skipped("silenced", f"{resting_words(engine, rest)}; another --engine, or auto, can measure meanwhile")
+    return _skipped("silenced", f"{resting_words(engine, rest)}; another --engine can measure meanwhile")
 
 
 def stand_in(engine: str, rest: Rest, other: str) -> Remark:

@@ -135,8 +135,8 @@ def _draw(story: demo.Story, output: Path) -> None:
 
 
 def _collect(path: str, tell: Tell) -> Run:
-    tell(f"   $ speedmon collect --path {path} --engine speedtest-cli")
-    printed = _speedmon("collect", "--path", path, "--engine", "speedtest-cli", "--json", fine=ENDED)
+    tell(f"   $ speedmon collect --no-retry --path {path} --engine speedtest-cli")
+    printed = _speedmon("collect", "--no-retry", "--path", path, "--engine", "speedtest-cli", "--json", fine=ENDED)
     try:
         return msgspec.json.decode(printed, type=Run)
     except msgspec.DecodeError as error:

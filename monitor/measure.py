@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from monitor import engines, home, offer, outcome, paths, process, servers
 from monitor.errors import ConfigError, EngineError
+from monitor.explain import explain
 from monitor.model import Path
 from monitor.progress import Silence, watcher
 from netns import enter
@@ -95,7 +96,8 @@ def measure(settings: Settings, order: Order, world: World, interrupts: Interrup
         interrupts=interrupts,
     )
     world.meter.clear()
-    return outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
+    found = outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
+    return explain(found, engine, order, settings, world, env, interrupts)
 
 
 def _offered(asked: offer.Asked, settings: Settings) -> tuple[Server, ...]:

@@ -30,8 +30,8 @@ _SILENCE = RawOutput()
 class Order:
     """What is asked for: the settings' word unless the caller named something else.
 
-    `avoid` names servers that are not to be chosen, `rotates` asks for the next one of the rotation, and `remarks` are
-    what the row of this attempt has to say already.
+    `avoid` names servers that are not to be chosen, `rotates` asks for the next one of the rotation, `anyway` for a
+    test in spite of rests and budget, and `remarks` are what the row of this attempt has to say already.
     """
 
     engine: str
@@ -42,6 +42,7 @@ class Order:
     retry_of: str | None = None
     avoid: tuple[str, ...] = ()
     rotates: bool = False
+    anyway: bool = False
     remarks: tuple[Remark, ...] = ()
 
 
@@ -95,7 +96,8 @@ def judge(engine: Engine, version: str | None, ended: Ended, launcher: str | Non
     failure = classify(engine, ended, parsed, launcher, timeout_s)
     status = Status.INTERRUPTED if failure.kind is Kind.INTERRUPTED else Status.FAILED
     code = NO_NAMESPACE if failure.kind is Kind.NAMESPACE else FAILED
-    return Outcome(engine.name, status, stopped or code, Measurement(engine_version=version), failure, raw)
+    tried = Measurement(engine_version=version, server=parsed.server)
+    return Outcome(engine.name, status, stopped or code, tried, failure, raw)
 
 
 def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from

@@ -24,7 +24,7 @@ LONGEST_PROVIDER_REST_S = 3600
 LONGEST_REST_S = 86_400
 # What an attempt needs beside its engine: the checks before, a list of servers, the probe of a failure, the store.
 BESIDE_AN_ENGINE_S = 120
-_NO_SUCH_SERVER = (Kind.SERVER_GONE, Kind.NO_SERVER)
+_NO_SUCH_SERVER = (Kind.SERVER_GONE, Kind.NO_SERVER, Kind.REFUSED)
 _CONFIRMED = (Scope.LINE, Scope.UNKNOWN)
 
 
@@ -61,7 +61,8 @@ def following(retry: Retry, order: Order, tried: Sequence[Run], hoped: Expected 
     last = tried[-1]
     if len(tried) >= retry.attempts:
         return None
-    again = replace(order, attempt=len(tried) + 1, retry_of=tried[0].id, trigger=Trigger.RETRY, remarks=())
+    again = replace(order, attempt=len(tried) + 1, retry_of=tried[0].id, trigger=Trigger.RETRY)
+    again = replace(again, remarks=(), anyway=False)
     if last.status is Status.OK:
         return _second_test(retry, again, tried, hoped)
     if last.status is Status.FAILED and last.failure is not None:
@@ -73,7 +74,7 @@ def _after_failure(retry: Retry, again: Order, tried: Sequence[Run], failure: Fa
     if failure.kind in _NO_SUCH_SERVER and again.server_id:
         words = f"server {again.server_id} cannot be had ({failure.message}): the engine chose another"
         return Next(replace(again, server_id="", remarks=(Remark(Doubt.SERVER_FALLBACK, words),)))
-    if failure.scope is Scope.PROVIDER and again.engine == AUTO:
+    if failure.scope is Scope.PROVIDER and again.engine == AUTO and _rest_s(retry, failure.kind)[0]:
         return Next(again)
     if failure.scope in _CONFIRMED and not any(_is_confirmed(run) for run in tried[:-1]):
         return Next(again, retry.confirm_s)
@@ -116,13 +117,19 @@ def rest_after(retry: Retry, before: Rest | None, run: Run, now: int) -> Rest | 
     failure = run.failure
     if run.status is not Status.FAILED or failure is None or failure.scope is not Scope.PROVIDER:
         return before
-    limited = failure.kind is Kind.RATE_LIMITED
-    first_s, most_s = (retry.rate_limit_s, LONGEST_REST_S) if limited else (retry.provider_s, LONGEST_PROVIDER_REST_S)
-    in_a_row = before is not None and limited is (before.kind is Kind.RATE_LIMITED)
+    first_s, most_s = _rest_s(retry, failure.kind)
+    in_a_row = before is not None and _rest_s(retry, before.kind) == (first_s, most_s)
     times = before.times + 1 if before and in_a_row else 1
     # Beyond so many doublings every rest is the longest.
     seconds = min(first_s * 2 ** min(times - 1, 16), most_s)
     return Rest(now, now + seconds, failure.kind, times)
+
+
+def _rest_s(retry: Retry, kind: Kind) -> tuple[int, int]:
+    """Return the first rest after a failure of a provider, and the longest."""
+    if kind is Kind.RATE_LIMITED:
+        return retry.rate_limit_s, LONGEST_REST_S
+    return retry.provider_s, LONGEST_PROVIDER_REST_S
 
 
 def resting(rests: Mapping[str, Rest], now: int) -> dict[str, Rest]:

@@ -73,7 +73,6 @@ class Series:
             found, admitted = outcome.skipped(order.engine, admitted), order
         else:
             found = measure(self._settings, admitted, self._world, self._interrupts)
-            # Whoever finds out more about a failure does so here, before it is kept and what follows is decided.
             doubts = servers.remarks(admitted, found.measurement, self._settings.servers.deny)
             found = replace(found, remarks=(*found.remarks, *doubts))
         return self._conclude(order, self._row(admitted, found, started), found.code)
@@ -91,7 +90,7 @@ class Series:
     def _with_engine(self, order: Order, started: datetime) -> Order | Failure:
         """Return an order of `auto` with the engine that takes over while the one that would be taken rests."""
         rests = retry.resting(self._memory.rests, int(started.timestamp()))
-        if order.engine != engines.AUTO or not rests:
+        if order.engine != engines.AUTO or order.anyway or not rests:
             return order
         ask = asker(self._settings, self._world, self._interrupts)
         engine, _ = engines.choose(order.engine, self._settings, self._world.environ, ask)

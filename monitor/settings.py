@@ -41,6 +41,9 @@ class Collect:
     ] = "ip4only"
     server_id: Annotated[str, Meta(description="test against this server only; empty: the engine chooses")] = ""
     timeout_s: Annotated[int, Meta(ge=5, le=3600, description="seconds after which a test is ended")] = 120
+    probe_failures: Annotated[
+        bool, Meta(description="look from inside for the cause of a failure: asks check.name and check.hosts")
+    ] = True
     lock_file: Annotated[
         str, Meta(description="file that keeps two tests from running at once; empty: one for the whole machine")
     ] = ""

@@ -28,14 +28,25 @@ class _Column:
     numeric: bool = False
 
 
-def lines(runs: Iterable[Run], zone: ZoneInfo, width: int) -> Iterator[str]:
-    """Yield the caption, the titles and a line a run, none wider than `width` columns (of 60 or more)."""
+def nothing(_run: Run) -> Iterable[str]:
+    """Return no line to put below a run."""
+    return ()
+
+
+def lines(
+    runs: Iterable[Run], zone: ZoneInfo, width: int, below: Callable[[Run], Iterable[str]] = nothing
+) -> Iterator[str]:
+    """Yield the caption, the titles and a line a run, none wider than `width` columns (of 60 or more).
+
+    `below` returns further lines of a run.
+    """
     columns = _fitted(width)
     yield f"Times in {zone.key}, rates in Mbit/s, latency in ms."
     yield _line((column.title for column, _ in columns), columns)
     for run in runs:
         shown = _with_room_for_failure(columns) if run.failure else columns
         yield _line((column.text(run, zone) for column, _ in shown), shown)
+        yield from below(run)
 
 
 def _fitted(width: int) -> list[tuple[_Column, int]]:

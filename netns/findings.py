@@ -42,7 +42,9 @@ class Findings:
 
     `ipv6_open` names the links, `all` and `default` among them, on which IPv6 is not switched off; `ipv6` is the
     attempt to connect over IPv6, which must fail. `gateway` is None where there is no default route; `servers` are
-    the name servers of resolv.conf; `hosts` are those that the configuration names.
+    the name servers of resolv.conf; `hosts` are those that the configuration names, `far` those of the engine's
+    provider. From the host come `direct`, the same hosts asked from there, and `uplink`, the link of its default
+    route (`up`: it has a carrier; None: there is no such route, or nobody looked).
     """
 
     links: tuple[InnerLink, ...] = ()
@@ -55,6 +57,9 @@ class Findings:
     gateway: Answer | None = None
     servers: tuple[Answer, ...] = ()
     hosts: tuple[Answer, ...] = ()
+    far: tuple[Answer, ...] = ()
+    direct: tuple[Answer, ...] = ()
+    uplink: InnerLink | None = None
 
 
 def encode(findings: Findings) -> bytes:

@@ -11,11 +11,12 @@ import socket
 import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netns import name_query, proc_net, reach
-from netns.findings import Findings, InnerLink, encode
+from netns.findings import Answer, Findings, InnerLink, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,13 +31,17 @@ _GET_FLAGS, _GET_MTU, _IFF_UP = 0x8913, 0x8921, 1
 
 
 def look(name: str, hosts: Sequence[str]) -> Findings:
-    """Return what there is and who answers: `name` is asked of each name server, each host is connected to."""
+    """Return what there is and who answers: `name` is asked of each name server, each host is connected to.
+
+    A host is `ADDRESS:PORT` or `NAME:PORT`; a name is looked up with the first server that knows it.
+    """
+    asked = name_servers(_text(RESOLV_CONF))
     routes = proc_net.routes(_text(PROC_NET / "route"))
     gateway = next((route.gateway for route in routes if route.is_default), None)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         pinged = pool.submit(reach.ping, gateway) if gateway else None
-        servers = pool.map(lambda server: name_query.ask(server, name), name_servers(_text(RESOLV_CONF)))
-        connected = pool.map(reach.connect, hosts)
+        servers = pool.map(lambda server: name_query.ask(server, name), asked)
+        connected = pool.map(lambda host: _connect(host, asked), hosts)
         return Findings(
             links=tuple(_links()),
             addresses=tuple(proc_net.addresses(_text(PROC_NET / "fib_trie"))),
@@ -49,6 +54,15 @@ def look(name: str, hosts: Sequence[str]) -> Findings:
             servers=tuple(servers),
             hosts=tuple(connected),
         )
+
+
+def _connect(host: str, servers: Sequence[str]) -> Answer:
+    name, _, port = host.rpartition(":")
+    if not any(letter.isalpha() for letter in name):
+        return reach.connect(host)
+    answers = (name_query.ask(server, name) for server in servers)
+    found = next((answer for answer in answers if answer.ok), None)
+    return replace(reach.connect(f"{found.said}:{port}"), target=host) if found else Answer(host, "ENAME")
 
 
 def name_servers(resolv_conf: str) -> list[str]:

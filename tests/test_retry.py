@@ -40,6 +40,7 @@ def failed(scope: Scope, kind: Kind = Kind.UNKNOWN, **changes: Any) -> Run:
         (AUTO, failed(Scope.PROVIDER, Kind.RATE_LIMITED), 0),
         (PINNED, failed(Scope.CONFIG, Kind.SERVER_GONE), 0),
         (PINNED, failed(Scope.UNKNOWN, Kind.NO_SERVER), 0),
+        (PINNED, failed(Scope.PROVIDER, Kind.REFUSED), 0),
     ],
 )
 def test_what_is_tried_again(order: Order, run: Run, wait_s: int):
@@ -67,6 +68,11 @@ def test_what_is_tried_again(order: Order, run: Run, wait_s: int):
 def test_what_is_not_tried_again(order: Order, run: Run):
     """What a second test cannot mend, or what a named engine's provider does not want, is left at one."""
     assert following(PATIENT, order, [run]) is None
+
+
+def test_without_rests_nobody_takes_over():
+    """An engine that is never to rest would only be asked again at once."""
+    assert following(Retry(provider_s=0), AUTO, [failed(Scope.PROVIDER, Kind.PROVIDER_DOWN)]) is None
 
 
 def test_the_line_is_confirmed_once():

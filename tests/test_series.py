@@ -38,7 +38,8 @@ def site(tmp_path: Path) -> Site:
     """Return a site that confirms failures at once."""
     shutil.copy(STAND_IN, tmp_path / "speedtest")
     (tmp_path / "config.toml").write_text(
-        f'[collect]\nengine = "ookla"\npath = "host"\nlock_file = "{tmp_path}/lock"\n[retry]\nconfirm_s = 0\n'
+        f'[collect]\nengine = "ookla"\npath = "host"\nlock_file = "{tmp_path}/lock"\n'
+        "probe_failures = false\n[retry]\nconfirm_s = 0\n"
         f'[ookla]\nbinary = "{tmp_path}/speedtest"\naccept_license = true\n'
     )
     return Site(tmp_path)
@@ -135,6 +136,12 @@ def test_a_rate_limit_is_remembered_by_the_next_process(site: Site):
     failure = site.rows()[0].failure
     assert failure is not None
     assert failure.stage == "silenced"
+
+
+def test_anyway(site: Site):
+    """Somebody who insists gets a test from an engine that rests."""
+    site.script(**LIMITED, then=[GOOD])
+    assert [site.finish("-q")[0], site.finish("-q", "--anyway")[0]] == [3, 0]
 
 
 def test_a_rest_ends(site: Site):

@@ -48,6 +48,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/speedmon.db",
         "SPEEDMON_COLLECT__ENGINE": "ookla",
         "SPEEDMON_COLLECT__PATH": "host",
+        "SPEEDMON_COLLECT__PROBE_FAILURES": "false",
         "SPEEDMON_COLLECT__LOCK_FILE": str(tmp_path / "lock"),
         "SPEEDMON_OOKLA__BINARY": str(engine),
         "SPEEDMON_OOKLA__ACCEPT_LICENSE": "true",

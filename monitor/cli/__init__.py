@@ -22,6 +22,7 @@ COMMANDS = {
     "history": "monitor.cli.history:command",
     "servers": "monitor.cli.servers:command",
     "usage": "monitor.cli.usage:command",
+    "incidents": "monitor.cli.incidents:command",
     "graph": "monitor.cli.graph:command",
     "serve": "web.command:command",
     "config": "monitor.cli.config:group",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     "--path", type=click.Choice([path.value for path in Path]), help="ip4only: in the namespace; host: outside."
 )
 @click.option("--no-retry", is_flag=True, help="One test only, whatever comes of it.")
+@click.option("--anyway", is_flag=True, help="Test although the engine rests or the month's data is used.")
 @click.option("--json", "as_json", is_flag=True, help="Print each stored run as one JSON object on a line of its own.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
 @click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
@@ -37,6 +38,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     server_id: str | None,
     path: str | None,
     no_retry: bool,
+    anyway: bool,
     as_json: bool,
     quiet: bool,
     trigger: str,
@@ -54,6 +56,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     wanted = collect.make_order(settings, engine, path, server_id, Trigger(trigger))
     if no_retry:
         settings = replace(settings, retry=replace(settings.retry, attempts=1))
+    wanted = replace(wanted, anyway=anyway)
     return collect.collect(settings, wanted, world, partial(_tell, as_json=as_json, quiet=quiet))[1]
 
 

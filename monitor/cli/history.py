@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,8 @@ from monitor.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from sqlalchemy import Connection
+
     from monitor.model import Run
     from monitor.settings import Settings
 
@@ -22,11 +25,12 @@ if TYPE_CHECKING:
 @click.option("--days", type=click.IntRange(1, 36_500), default=30, show_default=True, help="How far to look back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180), rates in bit/s.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell below each run all of its failure, probe and remarks.")
 @pass_settings
-def command(settings: Settings, days: int, as_json: bool, as_csv: bool) -> None:
+def command(settings: Settings, days: int, as_json: bool, as_csv: bool, verbose: bool) -> None:
     """List the stored runs, newest first."""
-    if as_json and as_csv:
-        raise UsageError("--json and --csv exclude each other: ask for one")
+    if as_json + as_csv + verbose > 1:
+        raise UsageError("--json, --csv and --verbose exclude each other: ask for one")
     from monitor.store import open as store  # noqa: PLC0415  --help stays light
     from monitor.store import read  # noqa: PLC0415  the same
 
@@ -34,21 +38,21 @@ def command(settings: Settings, days: int, as_json: bool, as_csv: bool) -> None:
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     with store.open_reader(settings.database.url) as connection:
         runs = read.runs(connection, since=until - timedelta(days=days), until=until, newest_first=True)
-        for text in _text(runs, settings, days, as_json=as_json, as_csv=as_csv):
+        if as_json or as_csv:
+            texts = _for_programs(runs, as_json=as_json)
+        else:
+            texts = _table(runs, settings, days, connection if verbose else None)
+        for text in texts:
             click.echo(text, nl=False)
 
 
-def _text(runs: Iterator[Run], settings: Settings, days: int, *, as_json: bool, as_csv: bool) -> Iterable[str]:
+def _for_programs(runs: Iterator[Run], *, as_json: bool) -> Iterable[str]:
     from monitor import export  # noqa: PLC0415  only when it is called
 
-    if as_json:
-        return export.json_array(runs)
-    if as_csv:
-        return export.csv_lines(runs)
-    return _table(runs, settings, days)
+    return export.json_array(runs) if as_json else export.csv_lines(runs)
 
 
-def _table(runs: Iterator[Run], settings: Settings, days: int) -> Iterator[str]:
+def _table(runs: Iterator[Run], settings: Settings, days: int, details: Connection | None) -> Iterator[str]:
     from monitor import table, zone  # noqa: PLC0415  only when it is called
 
     first = next(runs, None)
@@ -57,8 +61,17 @@ def _table(runs: Iterator[Run], settings: Settings, days: int) -> Iterator[str]:
         return
     width = max(60, shutil.get_terminal_size((120, 24)).columns)
     here = zone.resolve(settings.display.timezone)
-    for line in table.lines(_with(first, runs), here, width):
+    below = partial(_details, connection=details, width=width) if details is not None else table.nothing
+    for line in table.lines(_with(first, runs), here, width, below):
         yield line + "\n"
+
+
+def _details(run: Run, connection: Connection, width: int) -> Iterator[str]:
+    from monitor import verbose  # noqa: PLC0415  only when it is called
+    from monitor.store import detail  # noqa: PLC0415  the same
+
+    found = detail.findings_of(connection, run.id) if run.failure else None
+    return verbose.lines(run, found, width)
 
 
 def _with(first: Run, others: Iterator[Run]) -> Iterator[Run]:

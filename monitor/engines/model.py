@@ -45,13 +45,15 @@ class Progress:
 class Parsed:
     """What an engine said: the result if there is a whole one, and every complaint, oldest first, without decoration.
 
-    `stage` is the last phase it reported; `noise` the first line of its output that is not what it should print.
+    `stage` is the last phase it reported; `noise` the first line of its output that is not what it should print;
+    `server` the one that it chose, told before there was a result.
     """
 
     measurement: Measurement | None = None
     complaints: tuple[str, ...] = ()
     stage: str | None = None
     noise: str | None = None
+    server: Server | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Engine:
         servers_command: pure; (located, settings) to the argument list that lists servers; None: it lists none.
         parse_servers: pure; (stdout, stderr) of that command to the servers, in its order; never raises.
         exclude: pure; server ids to the arguments that keep a test away from them; None: it cannot.
+        home: NAME:PORT of whom it asks first, to tell the provider's trouble from the line's; may be empty.
     """
 
     name: str
@@ -95,3 +98,4 @@ class Engine:
     servers_command: Callable[[Located, Settings], list[str]] | None = None
     parse_servers: Callable[[bytes, bytes], tuple[Server, ...]] | None = None
     exclude: Callable[[Sequence[str]], list[str]] | None = None
+    home: str = ""

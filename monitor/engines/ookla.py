@@ -129,7 +129,7 @@ def _version(located: Located) -> str | None:
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
     """Return what the CLI said. The last whole result on stdout counts, whatever else was printed."""
-    measurement, stage, noise = None, None, None
+    measurement, stage, noise, server = None, None, None, None
     complaints = [*_complaints(stderr), *_complaints(stdout)]
     for item in items(stdout):
         if isinstance(item, str):
@@ -140,7 +140,8 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
             complaints += flaws
         else:
             stage = PHASES.get(str(item.get("type")), stage)
-    return Parsed(measurement, tuple(complaints), stage, noise)
+            server = _server(readings.fields(item.get("server"))) or server
+    return Parsed(measurement, tuple(complaints), stage, noise, server)
 
 
 def _complaints(output: bytes) -> Iterator[str]:
@@ -285,4 +286,5 @@ ENGINE = Engine(
     exit_signs={173: (Kind.RATE_LIMITED, Scope.PROVIDER)},
     servers_command=_servers_command,
     parse_servers=parse_servers,
+    home="www.speedtest.net:443",
 )

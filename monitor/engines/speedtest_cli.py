@@ -77,7 +77,7 @@ def _version(_located: Located) -> str | None:
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
     """Return what it said: the last whole result on stdout, and every line that is none."""
-    measurement, noise = None, None
+    measurement, noise, server = None, None, None
     complaints = [item for item in items(stderr) if isinstance(item, str)]
     for item in items(stdout):
         if isinstance(item, str):
@@ -89,7 +89,8 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
             found, flaws = _measurement(item)
             measurement = found or measurement
             complaints += flaws
-    return Parsed(measurement, tuple(complaints), None, noise)
+            server = _server(readings.fields(item.get("server")))
+    return Parsed(measurement, tuple(complaints), None, noise, server)
 
 
 def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
@@ -186,4 +187,5 @@ ENGINE = Engine(
     servers_command=_servers_command,
     parse_servers=parse_servers,
     exclude=_exclude,
+    home="www.speedtest.net:80",
 )

@@ -36,6 +36,12 @@ def attempt(connection: Connection, beginning: str) -> Attempt:
     return Attempt(run, Plan(*plan), _raw(connection, pk), _findings(connection, pk), _trace(connection, pk))
 
 
+def findings_of(connection: Connection, run_id: str) -> Findings | None:
+    """Return what a probe found when a run failed, None where there was none."""
+    pk = connection.scalar(select(runs.c.pk).where(runs.c.id == run_id))
+    return None if pk is None else _findings(connection, pk)
+
+
 def _pk(connection: Connection, beginning: str) -> int:
     query = select(runs.c.pk).where(runs.c.id.startswith(beginning, autoescape=True)).limit(_ENOUGH)
     found: Sequence[int] = connection.scalars(query).all()

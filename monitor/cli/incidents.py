@@ -1,0 +1,80 @@
+"""`speedmon incidents`: the outages of the line, newest first, for people or for other programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.options import pass_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
+
+    from monitor.incidents import Incident
+    from monitor.settings import Settings
+
+
+@click.command(name="incidents")
+@click.option("--days", type=click.IntRange(1, 36_500), default=30, show_default=True, help="How far to look back.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array; length_s is null while it lasts.")
+@pass_settings
+def command(settings: Settings, days: int, as_json: bool) -> None:
+    """List the outages of the line, newest first: begin, end, length, cause.
+
+    An outage begins with the first failed test whose cause is the line and ends with the next good test.
+    """
+    import msgspec  # noqa: PLC0415  --help stays light
+
+    from monitor import zone  # noqa: PLC0415  the same
+
+    found = _incidents(settings, days)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
+        return
+    for line in _lines(found, days, zone.resolve(settings.display.timezone)):
+        click.echo(line)
+
+
+def _incidents(settings: Settings, days: int) -> list[Incident]:
+    from monitor.incidents import incidents  # noqa: PLC0415  the same
+    from monitor.store import open as store  # noqa: PLC0415  the same
+    from monitor.store import read  # noqa: PLC0415  the same
+
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    with store.open_reader(settings.database.url) as connection:
+        runs = read.runs(connection, since=until - timedelta(days=days), until=until)
+        return sorted(incidents(runs), key=lambda incident: incident.began, reverse=True)
+
+
+def _lines(found: list[Incident], days: int, zone: ZoneInfo) -> Iterator[str]:
+    if not found:
+        yield f"No outage of the line in the last {days} days."
+        return
+    yield f"Times in {zone.key}; an outage is as long as the tests around it tell."
+    yield "Begin             End               Length    Failed  Path     Cause"
+    yield from (_line(incident, zone) for incident in found)
+
+
+def _line(incident: Incident, zone: ZoneInfo) -> str:
+    from monitor.table import printable  # noqa: PLC0415  the same
+
+    begin = f"{incident.began.astimezone(zone):%Y-%m-%d %H:%M}"
+    end = f"{incident.ended.astimezone(zone):%Y-%m-%d %H:%M}" if incident.ended else "lasts"
+    cause = printable(f"{incident.kind}: {incident.message}")
+    length = _length(incident.length_s)
+    return f"{begin:16}  {end:16}  {length:>8}  {incident.failures:6}  {incident.path:7}  {cause}"
+
+
+def _length(seconds: int | None) -> str:
+    """Return a length as people say it: 35 s, 12 min, 3 h 05, 2 d 07 h."""
+    if seconds is None:
+        return ""
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if days:
+        return f"{days} d {hours % 24:02} h"
+    if hours:
+        return f"{hours} h {minutes % 60:02}"
+    return f"{minutes} min" if minutes else f"{seconds} s"

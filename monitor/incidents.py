@@ -1,0 +1,66 @@
+"""Outages of the line: failed runs in a row with scope `line`, from the first failure to the next success. Pure.
+
+What says nothing of the line, a skipped run or a failure of somebody else's, neither begins an incident nor ends one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003  msgspec reads the annotations at run time
+from typing import TYPE_CHECKING
+
+from monitor.model import Kind, Path, Run, Scope, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One outage as the tests saw it; an object of `incidents --json`.
+
+    `began` is when the first failed test started, `ended` when the next good one did (None: it lasts), `length_s` the
+    seconds between them (None: it lasts). `kind` is the cause that most of its runs name, `message` that of its first
+    run, `failures` how many failed.
+    """
+
+    probe: str
+    path: Path
+    began: datetime
+    ended: datetime | None
+    length_s: int | None
+    kind: Kind
+    message: str
+    failures: int
+
+
+@dataclass(slots=True)
+class _Open:
+    first: Run
+    kinds: Counter[Kind] = field(default_factory=Counter)
+
+    def close(self, end: Run | None) -> Incident:
+        began, ended = self.first.started_at, end.started_at if end else None
+        return Incident(
+            probe=self.first.probe,
+            path=self.first.path,
+            began=began,
+            ended=ended,
+            length_s=round((ended - began).total_seconds()) if ended else None,
+            kind=self.kinds.most_common(1)[0][0],
+            message=self.first.failure.message if self.first.failure else "",
+            failures=self.kinds.total(),
+        )
+
+
+def incidents(runs: Iterable[Run]) -> Iterator[Incident]:
+    """Yield the incidents of runs that come oldest first, each when it ends, then those that last, oldest first."""
+    lasting: dict[tuple[str, Path], _Open] = {}
+    for run in runs:
+        place = (run.probe, run.path)
+        if run.status is Status.OK and place in lasting:
+            yield lasting.pop(place).close(run)
+        elif run.failure and run.status is Status.FAILED and run.failure.scope is Scope.LINE:
+            lasting.setdefault(place, _Open(run)).kinds[run.failure.kind] += 1
+    yield from (left.close(None) for left in lasting.values())

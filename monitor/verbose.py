@@ -1,0 +1,71 @@
+"""What is known of a run beyond its row of a table: the whole failure, what a probe found, remarks. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from monitor.table import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from monitor.model import Failure, Run
+    from netns.findings import Answer, Findings, InnerLink
+
+# As wide as the column of times in the table above.
+_INDENT = " " * 18
+
+
+def lines(run: Run, found: Findings | None, width: int) -> Iterator[str]:
+    """Yield lines of at most `width` columns; none for a run of which nothing more is known."""
+    for text in _paragraphs(run, found):
+        yield from textwrap.wrap(printable(text), width, initial_indent=_INDENT, subsequent_indent=_INDENT + "  ")
+
+
+def _paragraphs(run: Run, found: Findings | None) -> Iterator[str]:
+    if run.failure:
+        yield _failure(run.failure)
+    if run.retry_of:
+        yield f"attempt {run.attempt}, after run {run.retry_of}"
+    yield from (f"{remark.kind}: {remark.message}" for remark in run.remarks)
+    if found:
+        yield from _found(found)
+
+
+def _failure(failure: Failure) -> str:
+    stage = f", at {failure.stage}" if failure.stage else ""
+    return f"{failure.kind} ({failure.scope}{stage}): {failure.message}{_end(failure)}"
+
+
+def _end(failure: Failure) -> str:
+    if failure.signal:
+        return f" (signal {failure.signal})"
+    return f" (exit code {failure.exit_code})" if failure.exit_code is not None else ""
+
+
+def _found(found: Findings) -> Iterator[str]:
+    yield "a probe then: " + "; ".join(part for part in _parts(found) if part)
+
+
+def _parts(found: Findings) -> Iterator[str]:
+    yield _link(found.uplink)
+    yield f"gateway {_answer(found.gateway)}" if found.gateway else "no default route inside"
+    yield f"DNS {_answers(found.servers)}" if found.servers else "no name server"
+    yield f"hosts {_answers(found.hosts)}" if found.hosts else ""
+    yield f"provider {_answers(found.far)}" if found.far else ""
+    yield f"from the host {_answers(found.direct)}" if found.direct else ""
+
+
+def _link(uplink: InnerLink | None) -> str:
+    if uplink is None:
+        return "no default route"
+    return f"uplink {uplink.name} {'has a carrier' if uplink.up else 'has no carrier'}"
+
+
+def _answers(answers: Iterable[Answer]) -> str:
+    return ", ".join(map(_answer, answers))
+
+
+def _answer(answer: Answer) -> str:
+    return f"{answer.target} {answer.error or f'in {answer.ms:.0f} ms'}"

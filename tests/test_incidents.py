@@ -1,0 +1,133 @@
+"""Incidents: failed runs in a row whose cause is the line, from the first failure to the next success."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attempts import DNS, START, attempt, failed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.cli.incidents import _length
+from monitor.incidents import incidents
+from monitor.model import Failure, Kind, Path, Run, Scope, Status
+from monitor.store.open import open_writer
+from monitor.store.write import add
+
+if TYPE_CHECKING:
+    from pathlib import Path as File
+
+COMMAND = [sys.executable, "-W", "error", "-c", "from monitor.cli import main; main()"]
+SINCE_START = (datetime.now(UTC) - START) / timedelta(minutes=1)
+LINE = Failure(Kind.UNREACHABLE, Scope.LINE, None, "nothing answers")
+PROVIDER = Failure(Kind.PROVIDER_DOWN, Scope.PROVIDER, None, "503")
+
+
+def ok(minutes: float, **changes: Any) -> Run:
+    """Return a good run."""
+    return attempt(minutes, **changes).run
+
+
+def bad(minutes: float, failure: Failure = LINE, **changes: Any) -> Run:
+    """Return a failed run."""
+    return replace(failed(minutes, failure).run, **changes)
+
+
+def spans(*runs: Run) -> list[tuple[float, int | None, int]]:
+    """Return begin in minutes, length in minutes and failures of each incident."""
+    return [
+        ((found.began - START) / timedelta(minutes=1), found.length_s and found.length_s // 60, found.failures)
+        for found in incidents(runs)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([], []),
+        ([ok(0), ok(5)], []),
+        ([ok(0), bad(5), ok(10)], [(5, 5, 1)]),
+        ([bad(0), bad(5), bad(10), ok(25)], [(0, 25, 3)]),
+        ([bad(0), ok(5), bad(10), ok(15)], [(0, 5, 1), (10, 5, 1)]),
+        ([bad(0), bad(5)], [(0, None, 2)]),
+        ([bad(0, PROVIDER), ok(5)], []),
+        ([bad(0), bad(5, PROVIDER), ok(10)], [(0, 10, 1)]),
+        ([bad(0, PROVIDER), bad(5), ok(10)], [(5, 5, 1)]),
+        ([bad(0), bad(5, status=Status.SKIPPED), bad(10), ok(15)], [(0, 15, 2)]),
+        ([bad(0, status=Status.SKIPPED), ok(5)], []),
+        ([bad(0), ok(5, path=Path.HOST), ok(10)], [(0, 10, 1)]),
+        ([bad(0), bad(1, probe="cabin"), ok(2, probe="cabin"), ok(3)], [(1, 1, 1), (0, 3, 1)]),
+    ],
+)
+def test_incidents_begin_and_end(runs: list[Run], expected: list[tuple[float, int | None, int]]):
+    """Only the line's failures begin one, only a success on the same path of the same probe ends one."""
+    assert spans(*runs) == expected
+
+
+def test_an_incident_tells_its_cause():
+    """Its kind is what most of its runs say, its words are those of the first."""
+    (found,) = incidents([bad(0, DNS), bad(5), bad(10), ok(15)])
+    assert (found.kind, found.message) == (Kind.UNREACHABLE, DNS.message)
+
+
+@given(st.lists(st.sampled_from("+-p ")))
+def test_every_failure_of_the_line_is_in_one_incident(story: list[str]):
+    """However a story goes, no failure is lost or counted twice, and at most the last incident lasts."""
+    make = {"+": ok, "-": bad, "p": lambda at: bad(at, PROVIDER), " ": lambda at: bad(at, status=Status.SKIPPED)}
+    found = [*incidents([make[what](minute) for minute, what in enumerate(story)])]
+    assert sum(incident.failures for incident in found) == story.count("-")
+    assert all(incident.ended is not None for incident in found[:-1])
+    lasts = "-" in "".join(story).rpartition("+")[2]
+    assert bool(found and found[-1].ended is None) == lasts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, ""), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (11_100, "3 h 05"), (198_000, "2 d 07 h")],
+)
+def test_lengths_are_said_as_people_do(seconds: int | None, words: str):
+    """The two largest units are enough."""
+    assert _length(seconds) == words
+
+
+@pytest.fixture
+def environ(tmp_path: File) -> dict[str, str]:
+    """Return an environment with a database in which the line failed twice and then came back."""
+    url = f"sqlite:///{tmp_path}/speedmon.db"
+    with open_writer(url) as connection:
+        for one in (failed(SINCE_START - 60), failed(SINCE_START - 50), attempt(SINCE_START - 35)):
+            add(connection, one)
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "SPEEDMON_DATABASE_URL": url,
+        "SPEEDMON_DISPLAY__TIMEZONE": "UTC",
+    }
+
+
+def told(environ: dict[str, str], *argv: str) -> str:
+    """Run `speedmon incidents`."""
+    done = subprocess.run([*COMMAND, "incidents", *argv], env=environ, capture_output=True, check=True, timeout=60)
+    return done.stdout.decode()
+
+
+def test_command_for_people_and_programs(environ: dict[str, str]):
+    """A line tells begin, end, length, number and cause; JSON has the same with names."""
+    *_, line = told(environ).splitlines()
+    assert line.split()[4:] == ["25", "min", "2", "ip4only", "dns:", *DNS.message.split()]
+    (found,) = json.loads(told(environ, "--json"))
+    assert (found["length_s"], found["failures"], found["kind"]) == (1500, 2, "dns")
+
+
+def test_command_without_an_outage(environ: dict[str, str], tmp_path: File):
+    """A line that never failed is said to be so."""
+    environ["SPEEDMON_DATABASE_URL"] = f"sqlite:///{tmp_path}/empty.db"
+    assert told(environ, "--days", "7") == "No outage of the line in the last 7 days.\n"
+    assert json.loads(told(environ, "--json")) == []

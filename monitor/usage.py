@@ -21,6 +21,16 @@ class Usage:
     upload_bytes: int
     estimated_bytes: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        """Return what both used in the month of the first."""
+        return Usage(
+            self.month,
+            self.tests + other.tests,
+            self.download_bytes + other.download_bytes,
+            self.upload_bytes + other.upload_bytes,
+            self.estimated_bytes + other.estimated_bytes,
+        )
+
     @property
     def total_bytes(self) -> int:
         """Both directions."""

@@ -20,7 +20,7 @@ def items(output: bytes) -> Iterator[Item]:
     opened: list[str] = []
     for line in _lines(output):
         if line.startswith("{"):
-            yield from opened
+            yield from _closed(opened)
             opened = [line]
         elif opened:
             opened.append(line)
@@ -29,7 +29,13 @@ def items(output: bytes) -> Iterator[Item]:
         if opened and line.startswith(("{", "}")) and (found := decode("\n".join(opened))) is not None:
             yield found
             opened = []
-    yield from opened
+    yield from _closed(opened)
+
+
+def _closed(opened: list[str]) -> Iterator[Item]:
+    """Yield the object whose last line is indented, else the lines; a single line was tried when it came."""
+    found = decode("\n".join(opened)) if len(opened) > 1 else None
+    yield from opened if found is None else [found]
 
 
 def decode(text: str) -> dict[str, object] | None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # What speedtest-cli measures in each direction, where an engine tells neither bytes nor time.
 USUAL_MS = 10_000
-_DIRECTIONS = (("download", 0), ("upload", 1))
+_DIRECTIONS = ("download", "upload")
 
 
 def of_months(settings: Settings, months: Iterable[Month]) -> list[Usage]:
@@ -51,33 +51,38 @@ def this_month(settings: Settings, now: datetime) -> Spent:
 
 
 def _used(connection: Connection, probe: str, month: Month) -> Usage:
-    told = (runs.c.download_bytes, runs.c.upload_bytes)
+    told = [runs.c[f"{name}_bytes"] for name in _DIRECTIONS]
     ours = (
         runs.c.probe == probe,
         runs.c.started_at >= int(month.begin.timestamp()),
         runs.c.started_at < int(month.end.timestamp()),
         runs.c.status != Status.SKIPPED,
     )
-    sums = select(func.count(), func.coalesce(func.sum(told[0]), 0), func.coalesce(func.sum(told[1]), 0))
-    tests, down, up = connection.execute(sums.where(*ours, told[0].is_not(None), told[1].is_not(None))).one()
-    others = [(_moved(row, *_DIRECTIONS[0]), _moved(row, *_DIRECTIONS[1])) for row in _not_told(connection, ours)]
-    estimated = (sum(each[0] for each in others), sum(each[1] for each in others))
-    counted = sum(1 for each in others if any(each))
-    return Usage(month.name, tests + counted, int(down) + estimated[0], int(up) + estimated[1], sum(estimated))
+    sums = select(func.count(), *(func.coalesce(func.sum(each), 0) for each in told))
+    tests, down, up = connection.execute(sums.where(*ours, *(each.is_not(None) for each in told))).one()
+    whole = Usage(month.name, tests, int(down), int(up))
+    return sum((_reckoned(row, month.name) for row in _not_told(connection, ours)), start=whole)
 
 
 def _not_told(connection: Connection, ours: Iterable[ColumnElement[bool]]) -> Iterable[Row[tuple[object, ...]]]:
     """Return the runs whose engine did not tell both numbers, with the kernel's trace where there is one."""
-    columns = [runs.c[f"{name}_{what}"] for name, _ in _DIRECTIONS for what in ("bytes", "bps", "ms")]
+    columns = [runs.c[f"{name}_{what}"] for name in _DIRECTIONS for what in ("bytes", "bps", "ms")]
     query = select(*columns, traces.c.interval_ms, traces.c.samples).outerjoin(traces, traces.c.run_pk == runs.c.pk)
     return connection.execute(query.where(*ours, or_(runs.c.download_bytes.is_(None), runs.c.upload_bytes.is_(None))))
 
 
-def _moved(row: Row[tuple[object, ...]], name: str, direction: int) -> int:
-    """Return the bytes of one direction, 0 where nothing at all is known of them."""
-    found = row._mapping  # noqa: SLF001  SQLAlchemy's public name
-    if found[f"{name}_bytes"] is not None:
-        return int(found[f"{name}_bytes"])
-    if found["samples"] is not None:
-        return sum(sample[direction] for sample in to_trace(found["interval_ms"], found["samples"]).samples)
-    return int((found[f"{name}_bps"] or 0) * (found[f"{name}_ms"] or USUAL_MS) / 8000)
+def _reckoned(row: Row[tuple[object, ...]], month: str) -> Usage:
+    """Return what one run used, as far as that can be known."""
+    down, up = (row._mapping[f"{name}_bytes"] for name in _DIRECTIONS)  # noqa: SLF001  SQLAlchemy's public name
+    missing_down, missing_up = (0 if told is not None else _guess(row, way) for told, way in ((down, 0), (up, 1)))
+    found = Usage(month, 1, (down or 0) + missing_down, (up or 0) + missing_up, missing_down + missing_up)
+    return found if found.total_bytes else Usage(month, 0, 0, 0)
+
+
+def _guess(row: Row[tuple[object, ...]], way: int) -> int:
+    """Return the bytes of a direction by the kernel's count, else by rate and time, 0 where nothing is known."""
+    name = _DIRECTIONS[way]
+    if row.samples is not None:
+        return sum(sample[way] for sample in to_trace(row.interval_ms, row.samples).samples)
+    known = row._mapping  # noqa: SLF001  the same
+    return int((known[f"{name}_bps"] or 0) * (known[f"{name}_ms"] or USUAL_MS) / 8000)

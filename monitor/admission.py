@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from monitor import quiet, retry
+from monitor import quiet_hours, retry
 from monitor.model import Doubt, Failure, Kind, Remark, Scope, Trigger
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def resting_words(engine: str, rest: Rest) -> str:
 
 
 def _quiet_hours(settings: Settings, order: Order, local: datetime) -> Failure | None:
-    hours = quiet.hours_at(settings.schedule.quiet, local) if order.trigger is Trigger.SCHEDULE else None
+    hours = quiet_hours.hours_at(settings.schedule.quiet, local) if order.trigger is Trigger.SCHEDULE else None
     return _skipped("quiet_hours", f"quiet hours {hours} (schedule.quiet)") if hours else None
 
 

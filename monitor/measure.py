@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from monitor import engines, home, offer, outcome, paths, process, servers
+from monitor import counters, engines, home, live, offer, outcome, paths, process, proof, quiet, servers
 from monitor.errors import ConfigError, EngineError
 from monitor.explain import explain
+from monitor.live import Live, Moment
 from monitor.model import Path
-from monitor.progress import Silence, watcher
+from monitor.progress import Silence
+from monitor.sampler import Sampler
 from netns import enter
 from netns.errors import NamespaceMissingError, NetnsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from monitor.engines.model import Ask
+    from monitor.account import Account
+    from monitor.engines.model import Ask, Engine
     from monitor.interrupts import Interrupts
     from monitor.model import Server
     from monitor.outcome import Order, Outcome
+    from monitor.process import Ended
     from monitor.progress import Meter
     from monitor.settings import Settings
 
@@ -87,17 +92,40 @@ def measure(settings: Settings, order: Order, world: World, interrupts: Interrup
         argv = enter([*engine.command(located, settings, aim.server_id), *aim.arguments])
     except NetnsError as error:
         return outcome.not_entered(engine.name, located.version, error)
+    ended, counted = _watched(argv, env, engine, settings, order, world, interrupts)
+    promised = proof.promise(order.path, settings)
+    found = outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s, promised)
+    found = outcome.accounted(found, counted, settings.cross.limit_pct)
+    return explain(found, engine, order, settings, world, env, interrupts)
+
+
+def _watched(  # noqa: PLR0913, PLR0917  a test and all that looks at it
+    argv: list[str],
+    env: Mapping[str, str],
+    engine: Engine,
+    settings: Settings,
+    order: Order,
+    world: World,
+    interrupts: Interrupts,
+) -> tuple[Ended, Account]:
+    """Run the engine on a quiet line, counting what it and the uplink carry; return how it ended and the account."""
+    links = counters.links(order.path, settings.namespace)
+    quiet.wait(links, settings.cross, interrupts)
     world.meter.start(engine.name)
+    file = paths.state_dir(world.environ, world.uid) / live.FILE
+    shown = Live(world.meter, file, Moment(engine.name, order.path, time.time()))
+    sampler = Sampler(links, shown.readings)
     ended = process.run(
         argv,
         env=env,
         deadline_s=settings.collect.timeout_s,
-        on_line=watcher(engine.progress, world.meter),
+        on_line=shown.line(engine.progress),
+        beat=sampler.beat,
         interrupts=interrupts,
     )
-    world.meter.clear()
-    found = outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
-    return explain(found, engine, order, settings, world, env, interrupts)
+    counted = sampler.account()
+    shown.end()
+    return ended, counted
 
 
 def _offered(asked: offer.Asked, settings: Settings) -> tuple[Server, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from monitor import account, proof
 from monitor.classify import classify
 from monitor.engines import readings
 from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
@@ -12,9 +13,11 @@ from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutp
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from monitor.account import Account
     from monitor.engines.model import Engine
     from monitor.model import Path, Remark, Trace, Trigger
     from monitor.process import Ended
+    from monitor.proof import Promise
     from monitor.settings import Settings
     from netns.errors import NetnsError
     from netns.findings import Findings
@@ -85,19 +88,34 @@ def not_entered(engine: str, version: str | None, error: NetnsError) -> Outcome:
     return Outcome(engine, Status.FAILED, error.exit_code, Measurement(engine_version=version), failure)
 
 
-def judge(engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float) -> Outcome:
+def judge(  # noqa: PLR0913, PLR0917  all that an outcome is drawn from
+    engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float, promised: Promise
+) -> Outcome:
     """Return the outcome of an engine that ran: a whole result counts, whatever else was said and however it ended."""
     parsed = engine.parse(ended.stdout, ended.stderr)
     stopped = None if ended.interrupted is None else SIGNALLED + ended.interrupted
     raw = _raw(engine, ended)
     if parsed.measurement is not None:
         measurement = replace(parsed.measurement, engine_version=version)
-        return Outcome(engine.name, Status.OK, stopped or MEASURED, measurement, raw=raw)
+        doubts = proof.remarks(measurement, parsed.local, promised)
+        return Outcome(engine.name, Status.OK, stopped or MEASURED, measurement, raw=raw, remarks=doubts)
     failure = classify(engine, ended, parsed, launcher, timeout_s)
     status = Status.INTERRUPTED if failure.kind is Kind.INTERRUPTED else Status.FAILED
     code = NO_NAMESPACE if failure.kind is Kind.NAMESPACE else FAILED
     tried = Measurement(engine_version=version, server=parsed.server)
     return Outcome(engine.name, status, stopped or code, tried, failure, raw)
+
+
+def accounted(outcome: Outcome, counted: Account, limit_pct: float) -> Outcome:
+    """Return the outcome with the kernel's account of it, and with the doubts that the account casts on a result."""
+    doubts = account.remarks(outcome.measurement, counted, limit_pct) if outcome.status is Status.OK else ()
+    return replace(
+        outcome,
+        remarks=(*outcome.remarks, *doubts),
+        trace=counted.trace,
+        cross_rx_bps=counted.cross_rx_bps,
+        cross_tx_bps=counted.cross_tx_bps,
+    )
 
 
 def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from

@@ -7,6 +7,7 @@ closing its pipes, not leaving grandchildren that hold them open.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import selectors
 import signal
@@ -32,6 +33,14 @@ POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """Something to do every so many seconds while a child runs; it must be quick."""
+
+    do: Callable[[], None]
+    every_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """How a child ended. One of `exit_code`, `signal` and `exec_errno` is set, unless it could not even be killed."""
 
@@ -53,6 +62,7 @@ def run(  # noqa: PLR0913  all but argv by name, and each its own thing
     deadline_s: float,
     limit_bytes: int = LIMIT_BYTES,
     on_line: Callable[[str], None] | None = None,
+    beat: Beat | None = None,
     interrupts: Interrupts | None = None,
 ) -> Ended:
     """Run `argv` to its end, its deadline or a caught signal, and end its whole process group.
@@ -63,6 +73,7 @@ def run(  # noqa: PLR0913  all but argv by name, and each its own thing
         deadline_s: seconds after which the group is ended.
         limit_bytes: how much of each stream is kept: its first eighth and its end.
         on_line: called with each whole line of stdout as it comes.
+        beat: what to do at a steady pace while it runs.
         interrupts: signals that end the test; None: none are watched.
 
     Returns:
@@ -76,7 +87,7 @@ def run(  # noqa: PLR0913  all but argv by name, and each its own thing
         popen = _start(argv, env)
     except OSError as error:
         return Ended(exec_errno=error.errno, elapsed_s=time.monotonic() - begun)
-    child = _Child(popen, limit_bytes, on_line, interrupts)
+    child = _Child(popen, limit_bytes, on_line, beat, interrupts)
     try:
         timed_out, interrupted = child.see_out(begun + deadline_s)
     finally:
@@ -104,9 +115,12 @@ class _Child:
         popen: subprocess.Popen[bytes],
         limit: int,
         on_line: Callable[[str], None] | None,
+        beat: Beat | None,
         interrupts: Interrupts,
     ) -> None:
         self._popen = popen
+        self._beat = beat
+        self._next_beat = time.monotonic()
         self._interrupts = interrupts
         self._lines = Lines(on_line)
         self.stdout = Kept(limit)
@@ -181,7 +195,18 @@ class _Child:
         while not self._exited() and (left := until - time.monotonic()) > 0:
             if stop_on_interrupt and self._interrupts.signal is not None:
                 return
-            self._turn(left if self._pidfd is not None else min(left, POLL_S))
+            self._turn(min(left, self._keep_time(), math.inf if self._pidfd is not None else POLL_S))
+
+    def _keep_time(self) -> float:
+        """Beat if it is time to; return how many seconds there are to the next one."""
+        if self._beat is None:
+            return math.inf
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._beat.do()
+            # A beat that comes late does not hurry those after it.
+            self._next_beat = max(self._next_beat + self._beat.every_s, now)
+        return self._next_beat - now
 
     def _drain(self, until: float) -> None:
         # The pidfd of an ended child stays readable and would make every turn return at once.

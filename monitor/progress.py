@@ -6,11 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from monitor.engines.model import Progress
 
 MBIT = 1_000_000
+BAR = 20
 # Carriage return and "erase to the end of the line" (ECMA-48, EL).
 ERASE = "\r\x1b[K"
 
@@ -22,14 +21,16 @@ def rate(bps: int) -> str:
     return f"{value:.{decimals}f} Mbit/s"
 
 
-def line(progress: Progress) -> str:
-    """Return the words for a moment of a test: "download 93.4 Mbit/s 45 %"."""
+def line(progress: Progress, left_s: float | None = None) -> str:
+    """Return the words for a moment of a test: "download [####------] 93.4 Mbit/s, 12 s left"."""
     parts = [progress.phase]
+    if progress.share is not None:
+        filled = round(progress.share * BAR)
+        parts.append(f"[{'#' * filled}{'-' * (BAR - filled)}]")
     if progress.rate_bps is not None:
         parts.append(rate(progress.rate_bps))
-    if progress.share is not None:
-        parts.append(f"{progress.share:.0%}".replace("%", " %"))
-    return " ".join(parts)
+    left = "" if left_s is None else f", {left_s:.0f} s left" if left_s >= 1 else ", nearly done"
+    return " ".join(parts) + left
 
 
 class Meter:
@@ -42,9 +43,9 @@ class Meter:
         """Say which engine measures."""
         self._write(f"testing with {engine}…")
 
-    def show(self, progress: Progress) -> None:
-        """Show the newest moment in place of the one before."""
-        self._write(line(progress))
+    def show(self, progress: Progress, left_s: float | None = None) -> None:
+        """Show the newest moment in place of the one before; `left_s` where somebody knows how long it will take."""
+        self._write(line(progress, left_s))
 
     def clear(self) -> None:
         """Leave the line empty."""
@@ -63,20 +64,8 @@ class Silence:
     def start(self, engine: str) -> None:
         """Say nothing."""
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: Progress, left_s: float | None = None) -> None:
         """Show nothing."""
 
     def clear(self) -> None:
         """Leave everything as it is."""
-
-
-def watcher(parse: Callable[[str], Progress | None], meter: Meter | Silence) -> Callable[[str], None] | None:
-    """Return a taker of output lines that shows those which tell a moment of the test; None when nobody looks."""
-    if isinstance(meter, Silence):
-        return None
-
-    def take(text: str) -> None:
-        if (progress := parse(text)) is not None:
-            meter.show(progress)
-
-    return take

@@ -1,24 +1,55 @@
-"""Hours of the day in which the schedule does not test: "22:00-06:00". Pure."""
+"""Wait for a quiet line before a test: what others use at the same time spoils the number, and suffers by the test."""
 
 from __future__ import annotations
 
+import select
+import time
 from typing import TYPE_CHECKING
 
+from monitor import counters
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
+    from collections.abc import Callable
+
+    from monitor.counters import Links, Reading
+    from monitor.interrupts import Interrupts
+    from monitor.settings import Cross
+
+LOOK_S = 1.0
+BITS_EACH = 8
 
 
-def hours_at(quiet: Iterable[str], local: datetime) -> str | None:
-    """Return the hours that a local time lies in, None when it lies in none.
+def wait(
+    links: Links,
+    settings: Cross,
+    interrupts: Interrupts,
+    *,
+    look_s: float = LOOK_S,
+    read: Callable[[Links, float], Reading] = counters.read,
+) -> float:
+    """Wait until the uplink is quiet, or for as long as the settings allow; return the seconds waited."""
+    begun = time.monotonic()
+    if not settings.wait_s or links.uplink is None:
+        return 0.0
+    before = read(links, begun)
+    while interrupts.signal is None:
+        _pause(interrupts, look_s)
+        now = read(links, time.monotonic())
+        if busiest_bps(before, now) < settings.quiet_mbps * 1e6 or now.at_s - begun >= settings.wait_s:
+            break
+        before = now
+    return time.monotonic() - begun
 
-    The beginning belongs to them and the end does not. Hours that end before they begin go past midnight; those that
-    begin where they end are the whole day.
-    """
-    now = f"{local:%H:%M}"
-    return next((hours for hours in quiet if _holds(hours, now)), None)
+
+def busiest_bps(before: Reading, after: Reading) -> float:
+    """Return the rate of the uplink between two readings, in bit/s, in the direction in which it is higher. Pure."""
+    if before.uplink is None or after.uplink is None or after.at_s <= before.at_s:
+        return 0.0
+    grown = (after.uplink.received - before.uplink.received, after.uplink.sent - before.uplink.sent)
+    return max(0, *grown) * BITS_EACH / (after.at_s - before.at_s)
 
 
-def _holds(hours: str, now: str) -> bool:
-    begin, _, end = hours.partition("-")
-    return begin <= now < end if begin < end else now >= begin or now < end
+def _pause(interrupts: Interrupts, seconds: float) -> None:
+    """Sleep a moment; a signal ends it at once."""
+    waker = interrupts.fileno()
+    select.select([] if waker is None else [waker], [], [], seconds)

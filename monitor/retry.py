@@ -139,5 +139,5 @@ def resting(rests: Mapping[str, Rest], now: int) -> dict[str, Rest]:
 
 def longest_s(settings: Settings) -> int:
     """Return the seconds after which any series of attempts is over."""
-    each = settings.collect.timeout_s + BESIDE_AN_ENGINE_S
+    each = settings.cross.wait_s + settings.collect.timeout_s + BESIDE_AN_ENGINE_S
     return settings.retry.attempts * each + (settings.retry.attempts - 1) * settings.retry.confirm_s

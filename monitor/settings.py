@@ -101,6 +101,21 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Cross:
+    """Traffic of others on the same line while a test runs."""
+
+    limit_pct: Annotated[
+        float, Meta(gt=0, le=1000, description="a run beside other traffic of more percent of its rate is doubtful")
+    ] = 10.0
+    wait_s: Annotated[
+        int, Meta(ge=0, le=3600, description="up to so many seconds to wait for a quiet line before a test; 0: none")
+    ] = 0
+    quiet_mbps: Annotated[
+        float, Meta(gt=0, description="a line is quiet when it carries less than so many Mbit/s in both directions")
+    ] = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Ookla:
     """The Speedtest CLI of Ookla, which you install yourself."""
 
@@ -151,6 +166,8 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class Sold:
     """What the ISP sold, for the plan lines of the graphs; 0 means not given."""
+
+    isp: Annotated[str, Meta(description="part of the ISP's name; a result of another one is flagged; empty: any")] = ""
 
     download_mbps: Annotated[float, Meta(ge=0, description="download of the plan in Mbit/s")] = 0.0
     upload_mbps: Annotated[float, Meta(ge=0, description="upload of the plan in Mbit/s")] = 0.0
@@ -219,6 +236,7 @@ class Settings:
     servers: Servers = field(default_factory=Servers)
     retry: Retry = field(default_factory=Retry)
     budget: Budget = field(default_factory=Budget)
+    cross: Cross = field(default_factory=Cross)
     ookla: Ookla = field(default_factory=Ookla)
     speedtest_cli: SpeedtestCli = field(default_factory=SpeedtestCli)
     namespace: Namespace = field(default_factory=Namespace)

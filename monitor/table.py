@@ -118,7 +118,7 @@ def _failure(failure: Failure | None) -> str:
 
 _COLUMNS = (
     _Column("Time", lambda run, zone: f"{run.started_at.astimezone(zone):%Y-%m-%d %H:%M}", width=16),
-    _Column("Status", lambda run, _: run.status, width=11),
+    _Column("Status", lambda run, _: "doubtful" if run.healthy is False else run.status, width=11),
     _Column("Down", lambda run, _: _rate(run.download_bps), width=8, numeric=True),
     _Column("Up", lambda run, _: _rate(run.upload_bps), width=8, numeric=True),
     _Column("Latency", lambda run, _: "" if run.latency_ms is None else f"{run.latency_ms:.1f}", width=7, numeric=True),

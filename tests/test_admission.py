@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor import admission, quiet
+from monitor import admission, quiet_hours
 from monitor.memory import Memory, Rest, Spent
 from monitor.model import Kind, Path, Scope, Trigger
 from monitor.outcome import Order
@@ -48,14 +48,14 @@ def stage(settings: Settings, order: Order = ORDER, memory: Memory = NOTHING, lo
 def test_hours(hours: str, clock: str, inside: bool):
     """Hours hold from their first minute to before their last, past midnight too."""
     local = datetime.combine(NOW, time.fromisoformat(clock), UTC)
-    assert (quiet.hours_at([hours], local) == hours) is inside
+    assert (quiet_hours.hours_at([hours], local) == hours) is inside
 
 
 @given(st.times(), st.times(), st.times())
 def test_hours_and_their_opposite_share_the_day(begin: time, end: time, now: time):
     """Each minute lies in the hours from one time to another or in those back, never in both."""
     there, back = f"{begin:%H:%M}-{end:%H:%M}", f"{end:%H:%M}-{begin:%H:%M}"
-    found = [quiet.hours_at([hours], datetime.combine(NOW, now)) for hours in (there, back)]
+    found = [quiet_hours.hours_at([hours], datetime.combine(NOW, now)) for hours in (there, back)]
     assert found.count(None) == (0 if there == back else 1)
 
 

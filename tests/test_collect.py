@@ -27,6 +27,7 @@ from monitor.lock import alone
 from monitor.measure import World, into_namespace
 from monitor.model import Failure, Kind, Plan, Run, Scope, Status, Trigger
 from monitor.process import Ended
+from monitor.proof import Promise
 from monitor.settings import Collect, Database, Ookla, Probe, Retry, Settings, Sold
 from monitor.store.open import open_reader
 from monitor.store.read import latest
@@ -295,7 +296,7 @@ def test_clock_that_runs_back(site: Site) -> None:
 def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
     """The plan in force is kept, and the output without the progress of the test."""
     settings = site.settings()
-    found = outcome.judge(ookla.ENGINE, None, Ended(0, stdout=STREAM.encode(), stderr=b"a\0b"), None, 60)
+    found = outcome.judge(ookla.ENGINE, None, Ended(0, stdout=STREAM.encode(), stderr=b"a\0b"), None, 60, Promise())
     now = datetime(2026, 1, 1, tzinfo=UTC)
     order = make_order(settings, None, None, None, Trigger.CLI)
     attempt = outcome.attempt(settings, order, found, "id", now, now)
@@ -306,7 +307,7 @@ def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
 
 def test_interrupt_after_the_result() -> None:
     """A result that is whole when a signal comes is kept, and the exit code tells the signal."""
-    found = outcome.judge(ookla.ENGINE, None, Ended(None, 15, STREAM.encode(), interrupted=15), None, 60)
+    found = outcome.judge(ookla.ENGINE, None, Ended(None, 15, STREAM.encode(), interrupted=15), None, 60, Promise())
     assert (found.status, found.code) == (Status.OK, 143)
 
 

@@ -7,9 +7,8 @@ import io
 import pytest
 
 from monitor import progress
-from monitor.engines import ookla
 from monitor.engines.model import Progress
-from monitor.progress import Meter, Silence, watcher
+from monitor.progress import Meter
 
 
 @pytest.mark.parametrize(
@@ -21,10 +20,18 @@ def test_rates(bps: int, text: str) -> None:
     assert progress.rate(bps) == text
 
 
-def test_line_of_a_moment() -> None:
-    """A moment tells its phase, and rate and share where they are known."""
-    assert progress.line(Progress("download", 0.454, 93_400_000)) == "download 93.4 Mbit/s 45 %"
-    assert progress.line(Progress("latency")) == "latency"
+@pytest.mark.parametrize(
+    ("moment", "left_s", "words"),
+    [
+        (Progress("download", 0.454, 93_400_000), None, "download [#########-----------] 93.4 Mbit/s"),
+        (Progress("download", 1.0, 93_400_000), 11.6, "download [####################] 93.4 Mbit/s, 12 s left"),
+        (Progress("upload", None, 530_000), 0.0, "upload 0.53 Mbit/s, nearly done"),
+        (Progress("latency"), None, "latency"),
+    ],
+)
+def test_line_of_a_moment(moment: Progress, left_s: float | None, words: str) -> None:
+    """A moment tells its phase, and share, rate and the time that is left where they are known."""
+    assert progress.line(moment, left_s) == words
 
 
 def test_line_replaces_itself() -> None:
@@ -42,8 +49,3 @@ def test_terminal_that_went_away_ends_nothing() -> None:
     stream = io.StringIO()
     stream.close()
     Meter(stream).start("ookla")
-
-
-def test_nobody_looks() -> None:
-    """Without a terminal no line of output is looked at."""
-    assert watcher(ookla.ENGINE.progress, Silence()) is None

@@ -15,7 +15,7 @@ from monitor.memory import Rest
 from monitor.model import Doubt, Failure, Kind, Path, Plan, Remark, Run, Scope, Server, Status, Trigger
 from monitor.outcome import Order
 from monitor.retry import Expected, following, rest_after, resting
-from monitor.settings import Collect, Retry, Settings
+from monitor.settings import Collect, Cross, Retry, Settings
 
 ORDER = Order("ookla", Path.HOST, "", Trigger.CLI)
 AUTO = replace(ORDER, engine="auto")
@@ -170,5 +170,5 @@ def test_who_rests():
 
 def test_a_series_is_bounded():
     """Every attempt has its deadline and its surroundings, every wait its length."""
-    settings = Settings(collect=Collect(timeout_s=60), retry=Retry(attempts=3, confirm_s=10))
-    assert retry.longest_s(settings) == 3 * (60 + 120) + 2 * 10
+    settings = Settings(collect=Collect(timeout_s=60), retry=Retry(attempts=3, confirm_s=10), cross=Cross(wait_s=5))
+    assert retry.longest_s(settings) == 3 * (5 + 60 + 120) + 2 * 10

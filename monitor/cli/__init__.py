@@ -23,6 +23,7 @@ COMMANDS = {
     "servers": "monitor.cli.servers:command",
     "usage": "monitor.cli.usage:command",
     "incidents": "monitor.cli.incidents:command",
+    "events": "monitor.cli.events:command",
     "graph": "monitor.cli.graph:command",
     "serve": "web.command:command",
     "config": "monitor.cli.config:group",

@@ -17,6 +17,7 @@ SHORT_HELP = {
     "servers": "List the servers that an engine offers, or how each has done.",
     "usage": "Show the data that the tests used, month by month.",
     "incidents": "List the outages of the line.",
+    "events": "List when the ISP or the external address changed.",
     "graph": "Draw the stored runs as a PNG.",
     "serve": "Run tests on a schedule and serve the web page.",
     "config": "Write or show the configuration.",

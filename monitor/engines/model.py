@@ -42,11 +42,19 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Local:
+    """The near end of a test as the engine saw it: interface and address."""
+
+    link: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """What an engine said: the result if there is a whole one, and every complaint, oldest first, without decoration.
 
     `stage` is the last phase it reported; `noise` the first line of its output that is not what it should print;
-    `server` the one that it chose, told before there was a result.
+    `server` the one that it chose, told before there was a result; `local` its near end.
     """
 
     measurement: Measurement | None = None
@@ -54,6 +62,7 @@ class Parsed:
     stage: str | None = None
     noise: str | None = None
     server: Server | None = None
+    local: Local | None = None
 
 
 @dataclass(frozen=True, slots=True)

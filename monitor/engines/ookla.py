@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from monitor.engines import readings
 from monitor.engines.documents import decode, items
-from monitor.engines.model import Engine, Located, Parsed, Progress, Sign
+from monitor.engines.model import Engine, Local, Located, Parsed, Progress, Sign
 from monitor.model import Failure, Kind, Measurement, Scope, Server
 
 if TYPE_CHECKING:
@@ -129,19 +129,21 @@ def _version(located: Located) -> str | None:
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
     """Return what the CLI said. The last whole result on stdout counts, whatever else was printed."""
-    measurement, stage, noise, server = None, None, None, None
+    measurement, stage, noise, server, local = None, None, None, None, None
     complaints = [*_complaints(stderr), *_complaints(stdout)]
     for item in items(stdout):
         if isinstance(item, str):
             noise = noise or item
-        elif item.get("type") == "result":
+            continue
+        local = _local(readings.fields(item.get("interface"))) or local
+        if item.get("type") == "result":
             found, flaws = _measurement(item)
             measurement = found or measurement
             complaints += flaws
         else:
             stage = PHASES.get(str(item.get("type")), stage)
             server = _server(readings.fields(item.get("server"))) or server
-    return Parsed(measurement, tuple(complaints), stage, noise, server)
+    return Parsed(measurement, tuple(complaints), stage, noise, server, local)
 
 
 def _complaints(output: bytes) -> Iterator[str]:
@@ -211,6 +213,11 @@ def _server(server: dict[str, object]) -> Server | None:
         ip=readings.address(server.get("ip"))[0],
     )
     return None if found == Server() else found
+
+
+def _local(interface: dict[str, object]) -> Local | None:
+    found = Local(readings.text(interface.get("name")), readings.address(interface.get("internalIp"))[0])
+    return None if found == Local() else found
 
 
 def _progress(line: str) -> Progress | None:

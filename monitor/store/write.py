@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from monitor.errors import StoreRejectedError
-from monitor.store import blobs
+from monitor.store import blobs, changes
 from monitor.store.tables import findings, raw_output, runs, traces
 from netns.findings import encode
 
@@ -34,6 +34,12 @@ def add(connection: Connection, attempt: Attempt) -> None:
     except (IntegrityError, OverflowError) as error:
         reason = error.orig if isinstance(error, IntegrityError) else error
         raise StoreRejectedError(f"run {attempt.run.id} does not fit the store: {reason}") from error
+    assert run_pk is not None  # noqa: S101  a row that was inserted has one
+    _add_beside(connection, run_pk, attempt)
+    changes.note(connection, run_pk)
+
+
+def _add_beside(connection: Connection, run_pk: int, attempt: Attempt) -> None:
     connection.execute(insert(raw_output).values(run_pk=run_pk, **dataclasses.asdict(attempt.raw)))
     if attempt.findings is not None:
         connection.execute(insert(findings).values(run_pk=run_pk, document=encode(attempt.findings).decode()))

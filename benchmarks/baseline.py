@@ -1,0 +1,33 @@
+"""The old recipe and speedmon on the same streets: put the questions to both and write what docs/namespace.md says.
+
+    python benchmarks/baseline.py        as root; the machine itself is not touched
+
+tests/rounds.py has the questions, tests/recipe.sh the recipe, and tests/test_namespace_doc.py asks them too.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import documented
+from baseline import USER, WAYS, home
+from rounds import ROUNDS, table
+
+
+def main() -> None:
+    """Ask, print and write."""
+    answers = {
+        way.name: {words: found for each in ROUNDS.values() for words, found in each.answers(way).items()}
+        for way in WAYS
+    }
+    documented.write(documented.MEASURED, table(answers))
+    with home(WAYS[1], "") as at:
+        documented.write(documented.PRINTED, documented.printed_steps(at.street, USER))
+    print(table(answers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The kernel's byte counters: of the link that a test goes through, and of the uplink it shares. Read, never written.
+
+Both are read from /proc/net/dev at once (proc(5)). A veth counts a large segment as one packet, a network card as the
+many that it becomes, so headers are taken off: what is compared is payload, as `Traffic` has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.model import Path as TestPath
+from netns.handle import is_entered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.settings import Namespace
+
+DEVICES = Path("/proc/thread-self/net/dev")
+ROUTES = Path("/proc/thread-self/net/route")
+# Ethernet 14, IPv4 20, TCP 20 and its timestamps 12: what a packet of a transfer carries besides payload, in bytes.
+HEADERS = 66
+_SENT = 8  # the column of the first counter of what was sent; those of what was received come before it
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Payload in bytes since the link was made, as seen from the test: `received` is what it downloads."""
+
+    received: int = 0
+    sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Which counters tell a test's traffic.
+
+    `test` is the link that nobody else uses, `mirrored` if it is the far end of it, which receives what the test sends;
+    None where the test shares the uplink. `uplink` is None where it cannot be seen.
+    """
+
+    test: str | None
+    mirrored: bool = False
+    uplink: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The counters at one moment; `at_s` on a clock that never jumps. None where there is no such link."""
+
+    at_s: float
+    test: Traffic | None
+    uplink: Traffic | None
+
+
+def links(path: TestPath, namespace: Namespace) -> Links:
+    """Return the links of a test on a path; from inside the namespace the uplink is out of sight."""
+    if path is TestPath.HOST:
+        return Links(None, uplink=default_link(_text(ROUTES), f"{namespace.name}-root"))
+    if is_entered(namespace.name):
+        return Links(f"{namespace.name}-ns")
+    own = f"{namespace.name}-root"
+    pinned = None if namespace.uplink == "auto" else namespace.uplink
+    return Links(own, mirrored=True, uplink=pinned or default_link(_text(ROUTES), own))
+
+
+def read(watched: Links, now_s: float) -> Reading:
+    """Return the counters now."""
+    found = parse(_text(DEVICES))
+    test = found.get(watched.test) if watched.test else None
+    if test and watched.mirrored:
+        test = Traffic(test.sent, test.received)
+    return Reading(now_s, test, found.get(watched.uplink) if watched.uplink else None)
+
+
+def parse(text: str) -> Mapping[str, Traffic]:
+    """Return each link's payload from a /proc/net/dev text: two lines of titles, then `NAME: COUNTERS`."""
+    rows = (line.partition(":") for line in text.splitlines()[2:])
+    return {name.strip(): _traffic([int(word) for word in counters.split()]) for name, _, counters in rows}
+
+
+def default_link(text: str, not_this: str) -> str | None:
+    """Return the link of the best default route of a /proc/net/route text (proc(5)), None where there is none."""
+    rows = (line.split() for line in text.splitlines()[1:])
+    defaults = [(int(row[6]), row[0]) for row in rows if row[1] == row[7] == "00000000" and row[0] != not_this]
+    return min(defaults)[1] if defaults else None
+
+
+def _traffic(counters: list[int]) -> Traffic:
+    return Traffic(_payload(*counters[:2]), _payload(*counters[_SENT : _SENT + 2]))
+
+
+def _payload(total: int, packets: int) -> int:
+    return max(0, total - HEADERS * packets)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,87 @@
+"""A note that a test is under way, so that one that was cut off by a power cut or kill -9 becomes a row all the same.
+
+The note is a file in the spool that is locked while its test runs: one that can be locked has lost its test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from monitor import spool
+from monitor.model import Attempt, Failure, Kind, Run, Scope, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+CUT_OFF = Failure(Kind.INTERRUPTED, Scope.LOCAL, None, "cut off: speedmon was killed, or the machine lost its power")
+
+
+@contextlib.contextmanager
+def noted(directory: Path, attempt: Attempt) -> Iterator[None]:
+    """Keep a note of an attempt for as long as the block lasts; a directory that cannot be written gets none."""
+    note = directory / f"{attempt.run.id}.started"
+    try:
+        descriptor = _write(directory, note, attempt)
+    except OSError as error:
+        _log.info("%s: no note of the test: %s", note, error)
+        yield
+        return
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def recover(directory: Path) -> int:
+    """Turn the notes of tests that are no longer running into spooled runs; return how many those were."""
+    return sum(_recover(note) for note in sorted(directory.glob("*.started")))
+
+
+def cut_off(run: Run) -> Run:
+    """Return the row of a test that was cut off."""
+    return replace(run, status=Status.INTERRUPTED, failure=CUT_OFF)
+
+
+def _write(directory: Path, note: Path, attempt: Attempt) -> int:
+    """Write the note and lock it before it has its name; return the descriptor that holds the lock."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = note.with_suffix(".begun")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(descriptor, msgspec.json.encode(attempt))
+        os.fsync(descriptor)
+        unfinished.rename(note)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _recover(note: Path) -> bool:
+    try:
+        with note.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            attempt = msgspec.json.decode(file.read(), type=Attempt)
+            spool.save(note.parent, replace(attempt, run=cut_off(attempt.run)))
+    except (BlockingIOError, FileNotFoundError):  # its test still runs, or has just ended
+        return False
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        spool.set_aside(note, error)
+        return False
+    except OSError as error:
+        _log.warning("%s: cannot be recovered: %s", note, error)
+        return False
+    note.unlink(missing_ok=True)
+    return True

@@ -1,0 +1,51 @@
+"""docs/namespace.md as data: the parts that are generated, and the commands that it shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from served_street import ServedStreet
+
+DOCS = Path(__file__).parents[1] / "docs"
+DOCUMENT, PICTURE = DOCS / "namespace.md", DOCS / "namespace.svg"
+MEASURED, PRINTED = "measured", "printed"
+
+
+def part(name: str) -> str:
+    """Return what stands between the two marks of a generated part."""
+    return DOCUMENT.read_text().partition(f"<!-- {name} -->\n")[2].partition(f"<!-- end of {name} -->")[0]
+
+
+def write(name: str, content: str) -> None:
+    """Replace a generated part."""
+    before, mark, rest = DOCUMENT.read_text().partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- end of {name} -->")
+    DOCUMENT.write_text(before + mark + content + end + after)
+
+
+def printed_steps(street: ServedStreet, user: str) -> str:
+    """Return what a dry run prints, as a block, without the figures, which differ from host to host."""
+    printed = street.speedmon("setup-netns", "--user", user, "--dry-run").stdout.replace(user, "YOU")
+    return f"```text\n{re.sub(r' {2}# [0-9]+ bytes| [0-9]+(?= (?:commands|settings))', '', printed)}```\n"
+
+
+def commands(heading: str) -> list[str]:
+    """Return the command lines of the blocks below a heading."""
+    section = DOCUMENT.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^( *)```sh\n(.*?)^\1```$", section, re.DOTALL | re.MULTILINE)
+    lines = [line.strip() for _, block in blocks for line in block.splitlines()]
+    return [line for line in lines if not line.startswith("#")]
+
+
+def headings() -> list[str]:
+    """Return the headings of the sections."""
+    return re.findall(r"^## (.+)$", DOCUMENT.read_text(), re.MULTILINE)
+
+
+def table_rows() -> dict[str, list[str]]:
+    """Return the cells of each row of the measured table, by its first."""
+    rows = (line.strip("| ").split(" | ") for line in part(MEASURED).splitlines()[2:])
+    return {first: rest for first, *rest in rows}

@@ -1,0 +1,242 @@
+"""What a person wants of an IPv4-only namespace, each as a question that is put to the real thing.
+
+An answer is "yes", or what was found instead. To add one: a function here, a row in `rounds`, and a run of
+`python benchmarks/baseline.py` for docs/namespace.md.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from baseline import STRANGER, USER
+from test_check_inside import ADVERTISE, RECEIVED, SPEAK_IPV6
+
+from netns.tuning import KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from baseline import Home
+
+YES = "yes"
+ISP, LAN = ("ip", "netns", "exec", "isp"), ("ip", "netns", "exec", "lan")
+OFF_INSIDE = "/proc/sys/net/ipv6/conf/ip4only-ns/disable_ipv6"
+INHERITED = """
+import os, socket, sys
+outside = socket.socket(socket.AF_INET6)
+outside.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+os.dup2(outside.fileno(), 9)
+os.execvp("ip4only", ["ip4only", "/usr/bin/python3", "-c", sys.argv[1]])
+"""
+USE_INHERITED = """
+import socket
+line = socket.socket(fileno=9)
+line.connect(("2001:db8::1", 8080))
+print(line.recv(99).decode())
+"""
+
+
+def gets_out(at: Home) -> str:
+    """Have the far end tell which address it sees."""
+    with at.serving(8080, *ISP):
+        seen = at.call("203.0.113.1", 8080)
+    return YES if seen == "203.0.113.10" else "no answer comes"
+
+
+def pings(at: Home) -> str:
+    """Ping the ISP as a user without privilege, by a ping that carries none."""
+    done = at.inside("/run/ping", "-c1", "-W5", "203.0.113.1")
+    return YES if done.returncode == 0 else "operation not permitted"
+
+
+def finds_names(at: Home) -> str:
+    """Look a name up as any program does."""
+    done = at.inside("getent", "ahostsv4", "www.speedtest.net")
+    servers = at.inside("grep", "nameserver", "/etc/resolv.conf").stdout.strip()
+    return YES if "203.0.113.80" in done.stdout else f"`{servers}`, and nobody answers there inside"
+
+
+def hides_name_cache(at: Home) -> str:
+    """Look for the socket of nscd, which answers from the host's network."""
+    return YES if at.inside("ls", "/run/nscd/socket").returncode else "`/run/nscd` is within reach"
+
+
+def fits_the_uplink(at: Home) -> str:
+    """Read the largest packet that the link inside takes."""
+    found = at.inside("ip", "-o", "link", "show", "ip4only-ns").stdout.partition(" mtu ")[2].split()[0]
+    return YES if found == "1492" else f"packets of {found} bytes"
+
+
+def takes_over_tcp(at: Home) -> str:
+    """Compare the settings of TCP and UDP that matter to a measurement."""
+    read = ("sh", "-c", "cd /proc/sys; for key; do echo $key $(cat $key); done", "sh", *KEYS)
+    outside, inside = at.street.run(read).stdout.splitlines(), at.inside(*read).stdout.splitlines()
+    differ = [f"`{line.split()[0].rpartition('/')[2]}`" for line in inside if line not in outside]
+    return YES if not differ else f"{', '.join(differ)} are not the host's"
+
+
+def has_no_ipv6(at: Home) -> str:
+    """Look for an IPv6 address inside."""
+    found = at.inside("ip", "-6", "-o", "address", "show", "dev", "ip4only-ns").stdout
+    return "an address of `fe80::/10`" if "fe80::" in found else YES
+
+
+def ignores_advertisements(at: Home) -> str:
+    """Send one down the veth, and look at what came of it once it has come in."""
+    switch = "/proc/sys/net/ipv6/conf/ip4only-root/disable_ipv6"
+    before, was = at.street.shell(RECEIVED).stdout, at.street.shell(f"cat {switch}").stdout
+    at.street.shell(SPEAK_IPV6.format("ip4only-root"))
+    at.street.python(ADVERTISE, "ip4only-root")
+    until(lambda: at.street.shell(RECEIVED).stdout != before)
+    until(lambda: at.inside("cat", OFF_INSIDE).stdout == "1\n" or counted(at, "Icmp6InRouterAdvertisements") > 0)
+    at.street.shell(f"echo {was} > {switch}")
+    found = at.inside("ip", "-6", "route", "show", "default").stdout + at.inside("ip", "-6", "address").stdout
+    return "an address and a default route come of it" if "proto ra" in found and "2001:db8:bad:" in found else YES
+
+
+def sends_no_ipv6(at: Home) -> str:
+    """Ask the kernel how much was sent, at the latest when each address has been checked for duplicates."""
+    until(lambda: counted(at, "Ip6OutRequests") > 0 or "tentative" not in at.inside("ip", "-6", "address").stdout)
+    return "some are sent" if counted(at, "Ip6OutRequests") else YES
+
+
+def counted(at: Home, name: str) -> int:
+    """Return what the kernel has counted of IPv6 inside."""
+    return int(at.inside("awk", f"/^{name} / {{print $2}}", "/proc/net/snmp6").stdout)
+
+
+def lan_stays_in(at: Home) -> str:
+    """Have the LAN neighbour, whose default route is the host, send to the internet."""
+    return "they get out" if at.gets_through("lan", "isp", "203.0.113.1") else YES
+
+
+def strangers_stay_out_of_the_lan(at: Home) -> str:
+    """Have the ISP, which has a route to the LAN, send into it."""
+    return "they get in" if at.gets_through("isp", "lan", "10.50.0.2") else YES
+
+
+def strangers_stay_out_of_the_namespace(at: Home) -> str:
+    """Have the ISP, which has a route to the subnet, send into the namespace."""
+    return "they get in" if at.gets_through("isp", "ip4only", "192.168.200.2") else YES
+
+
+def host_is_out_of_reach(at: Home) -> str:
+    """Connect from inside to a service of the host, at each of its addresses."""
+    with at.serving(8080):
+        reached = [to for to in ("192.168.200.1", "203.0.113.10", "10.50.0.1") if at.call(to, 8080)]
+    return f"reached at {len(reached)} of 3 addresses" if reached else YES
+
+
+def lan_is_out_of_reach(at: Home) -> str:
+    """Connect from inside to a service of the LAN neighbour."""
+    with at.serving(8080, *LAN):
+        return "reached" if at.call("10.50.0.2", 8080) else YES
+
+
+def only_those_named_may_enter(at: Home) -> str:
+    """Have a user enter whom nobody named."""
+    return YES if at.inside("true", user=STRANGER).returncode else "every user may"
+
+
+def leaves_sockets_outside(at: Home) -> str:
+    """Hand an IPv6 socket of the host's network to the command, which connects it."""
+    with at.serving(8080, *ISP):
+        done = at.street.python(INHERITED, USE_INHERITED, user=USER, check=False)
+    return "it reaches the internet over IPv6" if "2001:db8::10" in done.stdout else YES
+
+
+def holds_no_capability(at: Home) -> str:
+    """Read the capabilities of the command."""
+    words = at.inside("grep", "-E", "Cap(Inh|Prm|Eff|Amb)", "/proc/self/status").stdout.split()
+    return YES if {*words[1::2]} == {"0" * 16} else "it holds some"
+
+
+def ignores_preload(at: Home) -> str:
+    """Name a library in LD_PRELOAD that tells which program has loaded it."""
+    done = at.street.run(["ip4only", "true"], user=USER, env={"LD_PRELOAD": "/run/tell.so", "PATH": os.environ["PATH"]})
+    assert "setpriv" in done.stdout  # a program that is run on the way
+    return "it loads the library" if "ip4only" in done.stdout else YES
+
+
+def setuid_gives_nothing(at: Home) -> str:
+    """Run a setuid program, such as sudo, inside."""
+    return "it makes its caller root" if at.inside("/run/setuid-id", "-u").stdout == "0\n" else YES
+
+
+def second_run_changes_nothing(at: Home) -> str:
+    """Set up again, and compare the machine."""
+    before = at.street.snapshot()
+    complaints = at.way.set_up(at.street).stderr.splitlines()
+    if complaints:
+        return f"{len(complaints)} commands fail"
+    return YES if at.street.snapshot() == before else "the machine changes"
+
+
+def follows_the_uplink(at: Home) -> str:
+    """Move the default route to the neighbour, set up again, and have him tell which address he sees."""
+    at.street.shell("ip route replace default via 10.50.0.2")
+    at.way.set_up(at.street)
+    with at.serving(8080, *LAN):
+        seen = at.call("10.50.0.2", 8080)
+    at.street.shell("ip route replace default via 203.0.113.1")
+    return YES if seen == "10.50.0.1" else f"the far end sees {seen}"
+
+
+def leaves_no_trace(at: Home) -> str:
+    """Undo, and compare rules, settings and files with what they were."""
+    at.way.undo(at.street)
+    left = set(at.street.snapshot()) ^ set(at.before)
+    files = sorted(line.split()[0] for line in left if line.startswith(("/etc/", "/usr/local/")))
+    signs = {"/proc/sys/net/ipv4/ip_forward:1": "`ip_forward=1`", "MASQUERADE": "a masquerade rule"}
+    found = [words for sign, words in signs.items() if any(sign in line for line in left)]
+    found += [f"`{file}`" for file in files if not any(other.startswith(f"{file}/") for other in files)]
+    return f"left behind: {', '.join(found)}" if left else YES
+
+
+def keeps_rules(at: Home) -> str:
+    """Look for each rule and policy that was there before."""
+    left = at.street.rules()
+    gone = [line for line in set(at.before) if line.startswith(("-A", ":FORWARD DROP")) and line not in left]
+    return f"{len(gone)} are gone" if gone else YES
+
+
+def keeps_closed_ports(at: Home) -> str:
+    """Connect to a port of the host that a rule of its own closes."""
+    with at.serving(2222):
+        return "it is open to the internet" if at.called("isp", "203.0.113.10", 2222) else YES
+
+
+def keeps_forwarded_ports(at: Home) -> str:
+    """Connect to a port of the host that is forwarded to the LAN neighbour."""
+    with at.serving(8080, *LAN):
+        return YES if at.called("isp", "203.0.113.10", 8081) == "203.0.113.1" else "it is dead"
+
+
+def tells_of_a_collision(at: Home) -> str:
+    """Look at whether the set-up was refused with a mend, and where replies to the namespace go if not."""
+    if "--subnet 192.168.201.0/24" in at.way.set_up(at.street).stderr:
+        return YES
+    lost = " dev eth1 " in at.street.shell("ip route get 192.168.200.2").stdout
+    return "it is built, and its replies go into the LAN" if lost else "it is built"
+
+
+def survives_a_kill(at: Home) -> str:
+    """Kill a set-up half-way and run it again."""
+    at.way.begin(at.street)
+    complaints = at.way.set_up(at.street).stderr.splitlines()
+    return f"{len(complaints)} commands fail, then it works" if complaints and gets_out(at) == YES else gets_out(at)
+
+
+def refuses_a_wrong_file(at: Home) -> str:
+    """Leave a plain file where the namespace's handle was."""
+    at.street.shell("umount /run/netns/ip4only")
+    return "the command runs outside" if at.inside("echo", "ran").stdout else YES
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what must come."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline

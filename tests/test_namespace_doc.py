@@ -1,0 +1,137 @@
+"""docs/namespace.md says what is so: its table is measured again, its commands are run, its picture is compared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import documented
+import pytest
+from baseline import STRANGER, USER, WAYS, Home, home
+from rounds import NFT, ROUNDS, cell
+from served_street import SETTINGS
+from street import SPEEDMON
+
+from netns import ruleset
+from netns.model import NamespaceSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from baseline import Way
+    from rounds import Round
+
+SPEC = NamespaceSpec()
+OTHER_FIREWALL = "iptables -P FORWARD DROP; printf '#!/bin/sh\\nexec \"$@\"\\n' > /usr/local/bin/sudo"
+ENVIRONMENT = SETTINGS | {"USER": USER, "PATH": f"/usr/local/bin:{Path(SPEEDMON).parent}:{SETTINGS['PATH']}"}
+AWAY = "Take it away"
+
+
+@pytest.fixture
+def at() -> Iterator[Home]:
+    """Yield a home host beside whose firewall the namespace needs an opening, with a sudo for who is root already."""
+    with home(WAYS[1], f"{OTHER_FIREWALL}; chmod 755 /usr/local/bin/sudo") as host:
+        yield host
+
+
+def type_in(at: Home, lines: list[str]) -> None:
+    """Run command lines one by one: as root those with sudo, as a user the others."""
+    for line in lines:
+        user = None if line.startswith("sudo ") else USER
+        at.street.run(["sh", "-c", line], user=user, env=ENVIRONMENT)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("way", WAYS, ids=[way.name for way in WAYS])
+@pytest.mark.parametrize("asked", ROUNDS.values(), ids=ROUNDS)
+def test_table_says_what_is_found(asked: Round, way: Way):
+    """Each answer in the table is the one that the real thing gives: `python benchmarks/baseline.py` writes them."""
+    column = WAYS.index(way)
+    said = {words: cells[column] for words, cells in documented.table_rows().items() if words in asked.questions}
+    assert {words: cell(answer) for words, answer in asked.answers(way).items()} == said
+
+
+def test_table_has_each_question():
+    """No question is left out of the table, and none is in it that is not asked."""
+    assert list(documented.table_rows()) == [words for asked in ROUNDS.values() for words in asked.questions]
+
+
+@pytest.mark.root
+def test_steps_are_those_of_a_dry_run():
+    """The printed steps are those of the program as it is."""
+    with home(WAYS[1], "") as at:
+        assert documented.part(documented.PRINTED) == documented.printed_steps(at.street, USER)
+
+
+@pytest.mark.root
+def test_every_command_works(at: Home):
+    """Typed in one after another, from the first to teardown, the commands succeed and leave no trace."""
+    sections = [name for name in documented.headings() if name != AWAY]
+    at.street.shell(NFT)
+    before = at.street.snapshot()
+    type_in(at, [line for name in sections for line in documented.commands(name)])
+    assert "not a router" not in at.street.shell("nft list ruleset").stdout
+    at.street.shell("sysctl -qw net.ipv4.ip_forward=0")
+    type_in(at, documented.commands(AWAY)[:1])
+    assert at.street.snapshot() == before
+
+
+@pytest.mark.root
+def test_undoing_by_hand_leaves_no_trace(at: Home):
+    """The commands for when the program is gone take everything away, the rules in another firewall too."""
+    at.way.set_up(at.street)
+    assert at.street.snapshot() != at.before
+    type_in(at, documented.commands(AWAY)[1:])
+    assert at.street.snapshot() == at.before
+
+
+@pytest.mark.root
+def test_counters_tell_who_drops(at: Home):
+    """A later chain that drops lets `fwd_out` grow alone; where all is well, `left_host` grows with it."""
+    at.way.set_up(at.street)
+    begin = counters(at)
+    assert at.inside("ping", "-c1", "-W5", "203.0.113.1").returncode == 0
+    passed = counters(at)
+    assert (passed["fwd_out"] > begin["fwd_out"], passed["left_host"] > begin["left_host"]) == (True, True)
+    at.street.shell("nft 'add table ip late { chain forward { type filter hook forward priority 20; drop; }; }'")
+    assert at.inside("ping", "-c1", "-W1", "203.0.113.1").returncode == 1
+    dropped = counters(at)
+    assert (dropped["fwd_out"] > passed["fwd_out"], dropped["left_host"]) == (True, passed["left_host"])
+
+
+def counters(at: Home) -> dict[str, int]:
+    """Return the packets that the named counters of our table have counted."""
+    listed = at.street.shell("nft list counters table inet speedmon").stdout
+    return {name: int(packets) for name, packets in re.findall(r"counter (\w+) {\s+packets (\d+)", listed)}
+
+
+@pytest.mark.root
+def test_rule_about_a_user_does_not_hold_inside(at: Home):
+    """What the document warns of: a rule about a user's packets does not meet those of the namespace."""
+    at.way.set_up(at.street)
+    at.street.shell(f"iptables -A OUTPUT -m owner --uid-owner {USER} -j REJECT")
+    ping = ["ping", "-c1", "-W5", "203.0.113.1"]
+    assert at.street.run(ping, user=USER, check=False).returncode != 0
+    assert at.street.run(ping, user=STRANGER).returncode == 0
+    assert at.inside(*ping).returncode == 0
+
+
+def test_picture_has_the_real_names():
+    """The names, addresses and priorities of the picture are those of the program."""
+    words = re.sub(r"<[^>]+>", "", documented.PICTURE.read_text())
+    names = [SPEC.host_link, SPEC.inner_link, str(SPEC.subnet), SPEC.alias, f"{SPEC.etc}/resolv.conf"]
+    priorities = [f"{ruleset.EARLY} &#160;table inet {SPEC.table}", f"{ruleset.SRCNAT} &#160;masquerade"]
+    reasons = ["not a router", f"{ruleset.LAST} &#160;after", "ns_out", "ns_in", "ns_host"]
+    rules = str(ruleset.commands(ruleset.Rules(SPEC.table, SPEC.host_link, str(SPEC.subnet), "eth0", guard=True)))
+    assert [name for name in [*names, *priorities, *reasons] if name not in words] == []
+    assert all(name in rules for name in ("not a router", "ns_out", "ns_in", "ns_host", "after", "ipv6_seen"))
+
+
+def test_links_lead_somewhere():
+    """Each link of the document to a file of the project is to one that is there."""
+    links = re.findall(r"\]\(([^)#]+)\)|`(tests/[^`]+|netns/[^`]+)`", documented.DOCUMENT.read_text())
+    assert links
+    for link, code in links:
+        base = documented.DOCS if link else documented.DOCS.parent
+        assert (base / (link or code)).exists(), link or code

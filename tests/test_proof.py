@@ -1,0 +1,77 @@
+"""A result is held against what its path promises; pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recording import read
+
+from monitor import outcome
+from monitor.engines import ookla, speedtest_cli
+from monitor.engines.model import Local
+from monitor.model import HARMLESS, Doubt, Measurement, Path
+from monitor.process import Ended
+from monitor.proof import Promise, promise, remarks
+from monitor.settings import Namespace, Settings, Sold
+
+LINE = Measurement(isp="Example Fibre GmbH", external_ip="203.0.113.10", ip_family=4)
+TUNNEL = Measurement(isp="Tunnel Broker", external_ip="2001:db8::1", ip_family=6)
+INSIDE = Local("ip4only-ns", "192.168.200.2")
+STRICT = Promise(4, "ip4only-ns", "example fibre")
+
+
+@pytest.mark.parametrize(
+    ("measured", "local", "promised", "doubts"),
+    [
+        (LINE, INSIDE, STRICT, []),
+        (TUNNEL, INSIDE, STRICT, [Doubt.WRONG_FAMILY, Doubt.WRONG_ISP]),
+        (LINE, Local("eth0"), STRICT, [Doubt.WRONG_INTERFACE]),
+        (replace(LINE, isp="Mobile Ltd"), INSIDE, STRICT, [Doubt.WRONG_ISP]),
+        # What an engine does not tell is not held against the result.
+        (Measurement(), None, STRICT, []),
+        (LINE, Local(None, "192.168.200.2"), STRICT, []),
+        (TUNNEL, Local("eth0"), Promise(), []),
+    ],
+)
+def test_a_result_that_took_another_way_is_doubted(
+    measured: Measurement, local: Local | None, promised: Promise, doubts: list[Doubt]
+):
+    """Family, interface and ISP are compared; each difference is a remark that makes the run unhealthy."""
+    found = remarks(measured, local, promised)
+    assert [remark.kind for remark in found] == doubts
+    assert not HARMLESS & {*doubts}
+
+
+def test_what_the_paths_promise():
+    """The namespace promises IPv4 and its own link, the host nothing; the plan's ISP counts on both."""
+    settings = Settings(namespace=Namespace(name="wan2"), plan=Sold(isp="Example"))
+    assert promise(Path.IP4ONLY, settings) == Promise(4, "wan2-ns", "Example")
+    assert promise(Path.HOST, settings) == Promise(isp="Example")
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_the_isp_is_a_part_of_the_name(isp: str, wanted: str):
+    """Whatever the case, a name that has the wanted words in it fits, and another one does not."""
+    fits = not isp or wanted.casefold() in isp.casefold()
+    assert bool(remarks(replace(LINE, isp=isp), None, Promise(isp=wanted))) == (not fits)
+
+
+def test_ookla_tells_its_interface():
+    """The interface of a recording is not that of the namespace, and the outcome says so."""
+    stream = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl")
+    assert ookla.parse(stream, b"").local == Local("en0", "10.0.0.5")
+    found = outcome.judge(ookla.ENGINE, None, Ended(0, stdout=stream), "ip4only", 60, STRICT)
+    assert Doubt.WRONG_INTERFACE in {remark.kind for remark in found.remarks}
+
+
+def test_a_failed_test_tells_its_server():
+    """What was tested against is known before there is a result, and kept with the failure."""
+    stream = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").splitlines()[0]
+    server = outcome.judge(ookla.ENGINE, None, Ended(1, stdout=stream), None, 60, STRICT).measurement.server
+    assert server is not None
+    assert (server.id, server.ip) == ("1234", "203.0.113.11")
+    said = b'{"download": 0, "upload": 0, "server": {"id": "101", "host": "near.example:8080"}}'
+    assert speedtest_cli.parse(said, b"").server.host == "near.example:8080"

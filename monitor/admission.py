@@ -54,6 +54,9 @@ def _budget(settings: Settings, memory: Memory, now: datetime) -> Failure | None
 
 
 def _rest(order: Order, memory: Memory, now: datetime) -> Failure | None:
+    """Return the rest of a named engine; a series that has begun knows what it does."""
+    if order.attempt > 1:
+        return None
     rest = retry.resting(memory.rests, int(now.timestamp())).get(order.engine)
     return silenced(order.engine, rest) if rest else None
 

@@ -5,11 +5,13 @@ The store is imported when the first engine has ended, never before.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor import admission, engines, memory, outcome, paths, retry, servers
+from monitor.errors import StoreError
 from monitor.measure import asker, measure
 from monitor.model import Failure, Status
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from monitor.settings import Settings
 
     Tell = Callable[[Run, retry.Next | None], None]
+
+_log = logging.getLogger(__name__)
 
 
 class Series:
@@ -131,7 +135,10 @@ class Series:
     def _count_data(self, now: datetime) -> None:
         from monitor.store import usage  # noqa: PLC0415  SQLAlchemy: only after the engine has ended
 
-        self._save(replace(self._memory, spent=usage.this_month(self._settings, now)))
+        try:
+            self._save(replace(self._memory, spent=usage.this_month(self._settings, now)))
+        except StoreError as error:
+            _log.warning("the data of this month cannot be counted: %s", error)
 
     def _save(self, changed: memory.Memory) -> None:
         if changed != self._memory:
@@ -144,7 +151,11 @@ class Series:
             return retry.Expected()
         from monitor.store import median  # noqa: PLC0415  the same
 
-        return retry.expected(attempt.plan, median.of_late(self._settings, attempt.run))
+        try:
+            return retry.expected(attempt.plan, median.of_late(self._settings, attempt.run))
+        except StoreError as error:
+            _log.warning("the median of late cannot be read: %s", error)
+            return retry.expected(attempt.plan, retry.Expected())
 
 
 def _keep(attempt: Attempt, settings: Settings, spool_dir: Path) -> None:

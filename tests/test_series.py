@@ -29,6 +29,7 @@ GOOD = {"stdout": STREAM}
 NO_NAME = {"stderr": DNS, "exit_code": 2}
 LIMITED = {"exit_code": 173}
 GONE = {"stderr": "[error] Configuration - No servers defined (NoServersException)", "exit_code": 2}
+REFUSED = {"stderr": "[error] Server Selection - Connection refused", "exit_code": 2}
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LIST = '{"type":"serverList","servers":[{"id":22774,"name":"A"},{"id":7,"name":"B"},{"id":8,"name":"C"}]}'
 
@@ -113,9 +114,10 @@ def test_sigterm_ends_the_wait_between_attempts(site: Site):
     assert len(site.rows()) == 1
 
 
-def test_a_pinned_server_that_is_gone(site: Site):
+@pytest.mark.parametrize("script", [GONE, REFUSED])
+def test_a_pinned_server_that_is_gone(site: Site, script: dict[str, object]):
     """The engine chooses, the row says so, and the result is as good as any; the failure counts against the server."""
-    site.script(**GONE, then=[GOOD])
+    site.script(**script, then=[GOOD])
     found, code = run(site, {"server_id": "42"})
     first = site.rows()[1]
     assert (code, named_servers(site), [remark.kind for remark in found.remarks]) == (

@@ -82,7 +82,8 @@ def _reckoned(row: Row[tuple[object, ...]], month: str) -> Usage:
 def _guess(row: Row[tuple[object, ...]], way: int) -> int:
     """Return the bytes of a direction by the kernel's count, else by rate and time, 0 where nothing is known."""
     name = _DIRECTIONS[way]
-    counted = to_trace(row.interval_ms, row.samples).samples if row.samples is not None else ()
     known = row._mapping  # noqa: SLF001  the same
+    counted = to_trace(row.interval_ms, row.samples).samples if row.samples is not None else ()
+    by_rate = (known[f"{name}_bps"] or 0) * (known[f"{name}_ms"] or USUAL_MS) // 8000
     # A trace of nothing but zeros did not see the test's link.
-    return sum(sample[way] for sample in counted) or int((known[f"{name}_bps"] or 0) * (known[f"{name}_ms"] or USUAL_MS) / 8000)
+    return sum(sample[way] for sample in counted) or int(by_rate)

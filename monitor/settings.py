@@ -52,6 +52,54 @@ class Collect(Struct, frozen=True):
     ] = ""
 
 
+# Engines write the ids of their servers as numbers.
+ServerId = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")]
+
+
+class Servers(Struct, frozen=True):
+    """Which servers are tested against, and which never."""
+
+    policy: Annotated[
+        Literal["auto", "pinned", "rotation"],
+        Meta(description="auto: collect.server_id, else the engine chooses; pinned: never without one; rotation: ids"),
+    ] = "auto"
+    ids: Annotated[
+        list[ServerId], Meta(description="rotation: tested one after the other; pinned: the first, without a server_id")
+    ] = field(default_factory=list)
+    deny: Annotated[list[ServerId], Meta(description="servers that are never chosen")] = field(default_factory=list)
+
+
+class Retry(Struct, frozen=True):
+    """What follows a test that failed."""
+
+    attempts: Annotated[int, Meta(ge=1, le=4, description="tests in a row at most; 1: never a second one")] = 2
+    confirm_s: Annotated[
+        int, Meta(ge=0, le=600, description="seconds after which a failure of the line is confirmed by a second test")
+    ] = 20
+    provider_s: Annotated[
+        int, Meta(ge=0, le=3600, description="rest of an engine after trouble of its provider; doubles up to an hour")
+    ] = 300
+    rate_limit_s: Annotated[
+        int, Meta(ge=0, le=86_400, description="rest of an engine after a rate limit; doubles up to a day")
+    ] = 14_400
+    second_below_pct: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="second test, on another server, below so many % of the plan, else of the median; 0: never",
+        ),
+    ] = 0
+
+
+class Budget(Struct, frozen=True):
+    """How much data the tests may use."""
+
+    month_gb: Annotated[
+        float, Meta(ge=0, description="GB (10^9 bytes) a month, after which tests are skipped; 0: no limit")
+    ] = 0.0
+
+
 class Cross(Struct, frozen=True):
     """Traffic of others on the same line while a test runs."""
 
@@ -170,6 +218,9 @@ class Display(Struct, frozen=True):
     timezone: Annotated[str, Meta(description="zone such as Europe/Berlin; empty: that of the system")] = ""
 
 
+Hours = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
 class Schedule(Struct, frozen=True):
     """When `speedmon serve` runs a test."""
 
@@ -178,7 +229,12 @@ class Schedule(Struct, frozen=True):
     jitter_s: Annotated[
         int, Meta(ge=0, le=3600, description="up to so many seconds later, so that not all test at once")
     ] = 60
-    timezone: Annotated[str, Meta(description="zone of the cron fields; UTC has no repeated hours")] = "UTC"
+    timezone: Annotated[str, Meta(description="zone of the cron fields and quiet hours; UTC has no repeated hours")] = (
+        "UTC"
+    )
+    quiet: Annotated[list[Hours], Meta(description="hours in which no slot is tested, such as 22:00-06:00")] = field(
+        default_factory=list
+    )
 
 
 class Web(Struct, frozen=True):
@@ -202,6 +258,9 @@ class Settings(Struct, frozen=True):
 
     probe: Probe = field(default_factory=Probe)
     collect: Collect = field(default_factory=Collect)
+    servers: Servers = field(default_factory=Servers)
+    retry: Retry = field(default_factory=Retry)
+    budget: Budget = field(default_factory=Budget)
     cross: Cross = field(default_factory=Cross)
     ookla: Ookla = field(default_factory=Ookla)
     speedtest_cli: SpeedtestCli = field(default_factory=SpeedtestCli)

@@ -22,6 +22,8 @@ COMMANDS = {
     "collect": "monitor.cli.collect:command",
     "history": "monitor.cli.history:command",
     "show": "monitor.cli.show:command",
+    "servers": "monitor.cli.servers:command",
+    "usage": "monitor.cli.usage:command",
     "incidents": "monitor.cli.incidents:command",
     "events": "monitor.cli.events:command",
     "graph": "monitor.cli.graph:command",

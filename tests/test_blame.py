@@ -29,7 +29,8 @@ ip netns exec internet {sys.executable} -c '{LISTENERS}' >/run/listeners &
 until grep -q ready /run/listeners; do sleep 0.05; done
 {SPEEDMON} setup-netns --quiet --no-launcher
 cp {STAND_IN} /run/speedtest; echo '{{"hang": 60, "ignore_term": true}}' >/run/script.json
-export SPEEDMON_RETRY__ATTEMPTS=1 SPEEDMON_COLLECT__LOCK_FILE=/run/lock/lab SPEEDMON_CHECK__HOSTS=198.51.100.80:7 SPEEDMON_COLLECT__ENGINE=speedtest-cli SPEEDMON_DATABASE_URL=sqlite:////run/db
+export SPEEDMON_RETRY__ATTEMPTS=1 SPEEDMON_COLLECT__LOCK_FILE=/run/lock/lab
+export SPEEDMON_CHECK__HOSTS=198.51.100.80:7 SPEEDMON_COLLECT__ENGINE=speedtest-cli SPEEDMON_DATABASE_URL=sqlite:////run/db
 fault() {{ echo "$1"; shift; env "$@" {SPEEDMON} collect --json --no-retry --anyway 2>/dev/null || echo "$?"; }}
 far() {{ ip netns exec internet nft "$@"; }}
 

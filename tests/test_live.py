@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from monitor import live
 from monitor.counters import Reading, Traffic
 from monitor.engines.model import Progress
 from monitor.live import Live, Moment, load, save, seen
@@ -85,6 +86,18 @@ def test_the_file_tells_the_moment_and_then_how_long_it_took(tmp_path: Path):
     meter = Listener()
     Live(meter, file, NOW).readings(readings((0, 0, 0), (5, MBYTE, 0)))
     assert meter.shown[0][1] == 15
+
+
+def test_only_a_test_that_runs_is_current(tmp_path: Path):
+    """A test that ended, none at all, and a file that a crash left are no running test."""
+    file = tmp_path / "progress.json"
+    assert live.current(file, 0) is None
+    save(file, NOW)
+    written = file.stat().st_mtime
+    assert live.current(file, written + 1) == NOW
+    assert live.current(file, written + live.STALE_S + 1) is None
+    save(file, replace(NOW, running=False))
+    assert live.current(file, written) is None
 
 
 def test_another_engine_takes_another_time(tmp_path: Path):

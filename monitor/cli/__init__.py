@@ -20,6 +20,7 @@ COMMANDS = {
     "exec": "monitor.cli.netns:run",
     "collect": "monitor.cli.collect:command",
     "history": "monitor.cli.history:command",
+    "show": "monitor.cli.show:command",
     "servers": "monitor.cli.servers:command",
     "usage": "monitor.cli.usage:command",
     "incidents": "monitor.cli.incidents:command",

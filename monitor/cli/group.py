@@ -14,6 +14,7 @@ SHORT_HELP = {
     "exec": "Run a command inside the namespace, as yourself.",
     "collect": "Run one speed test and store what came of it.",
     "history": "List the stored runs.",
+    "show": "Show one run with all that is stored of it.",
     "servers": "List the servers that an engine offers, or how each has done.",
     "usage": "Show the data that the tests used, month by month.",
     "incidents": "List the outages of the line.",

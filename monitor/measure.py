@@ -16,10 +16,11 @@ from monitor.model import Path
 from monitor.progress import Silence
 from monitor.sampler import Sampler
 from netns import enter
+from netns.caller import behind_sudo
 from netns.errors import NamespaceMissingError, NetnsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from monitor.account import Account
     from monitor.engines.model import Ask, Engine
@@ -39,14 +40,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def into_namespace(name: str, argv: list[str], *, environ: Mapping[str, str]) -> list[str]:
-    """Return the command that runs `argv` in a namespace that looks sound.
+def into_namespace(
+    name: str, argv: list[str], *, environ: Mapping[str, str], way: str = enter.AUTO, dns: Sequence[str] = ()
+) -> list[str]:
+    """Return the command that runs `argv` in a namespace that looks sound; pasta makes its own.
 
     Raises:
         NetnsError: it is missing or not sound, or the caller may not enter it; it says which, and the mend.
     """
-    command = enter.command(name, argv, environ=environ)
-    if problems := enter.sound(name):
+    command = enter.command(name, argv, environ=environ, way=way, dns=dns)
+    if (way != enter.PASTA or command == argv) and (problems := enter.sound(name)):
         raise NamespaceMissingError(f"namespace {name} is not sound: {', '.join(problems)}; {enter.MEND}")
     return command
 
@@ -65,9 +68,14 @@ class World:
     meter: Meter | Silence = field(default_factory=Silence)
 
 
-def asker(settings: Settings, world: World, interrupts: Interrupts, deadline_s: float = ASK_DEADLINE_S) -> Ask:
-    """Return what runs a short command of an engine, in its own environment."""
-    env = home.environment(paths.state_dir(world.environ, world.uid), settings.database.url)
+def environment(settings: Settings, path: Path, world: World) -> dict[str, str]:
+    """Return the environment of an engine: inside it runs as whoever called sudo, with a HOME of its own."""
+    caller = behind_sudo(world.environ) if path is Path.IP4ONLY else None
+    return home.environment(paths.state_dir(world.environ, world.uid), settings.database.url, caller)
+
+
+def asker(env: Mapping[str, str], interrupts: Interrupts, deadline_s: float = ASK_DEADLINE_S) -> Ask:
+    """Return what runs a short command of an engine."""
     return partial(process.run, env=env, deadline_s=deadline_s, interrupts=interrupts)
 
 
@@ -80,13 +88,13 @@ def way_in(settings: Settings, path: Path, world: World) -> Callable[[list[str]]
 
 def measure(settings: Settings, order: Order, world: World, interrupts: Interrupts) -> Outcome:
     """Run the engine of an order once and return what came of it; a failure is a result, nothing is raised for it."""
-    env = home.environment(paths.state_dir(world.environ, world.uid), settings.database.url)
-    engine, located = engines.choose(order.engine, settings, world.environ, asker(settings, world, interrupts))
+    env = environment(settings, order.path, world)
+    engine, located = engines.choose(order.engine, settings, world.environ, asker(env, interrupts))
     if located.failure and interrupts.signal is None:
         return outcome.not_started(engine.name, located.version, located.failure)
     launcher = settings.namespace.name if order.path is Path.IP4ONLY else None
     enter = way_in(settings, order.path, world)
-    asked = offer.Asked(engine, located, enter, asker(settings, world, interrupts, offer.LIST_DEADLINE_S))
+    asked = offer.Asked(engine, located, enter, asker(env, interrupts, offer.LIST_DEADLINE_S))
     try:
         aim = servers.aim(engine, order, settings.servers.deny, partial(_offered, asked, settings))
         argv = enter([*engine.command(located, settings, aim.server_id), *aim.arguments])

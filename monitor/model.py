@@ -104,6 +104,7 @@ class Doubt(StrEnum):
     WRONG_INTERFACE = "wrong_interface"
     WRONG_ISP = "wrong_isp"
     CROSS_TRAFFIC = "cross_traffic"
+    PROXY = "proxy"
     BYTES_DISAGREE = "bytes_disagree"
     SERVER_DENIED = "server_denied"
     SERVER_FALLBACK = "server_fallback"

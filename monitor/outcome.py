@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MEASURED, FAILED, SKIPPED, NO_NAMESPACE, SIGNALLED = 0, 3, 4, 5, 128
 RAW_LIMIT = 64 * 1024
 BUSY = Failure(Kind.UNKNOWN, Scope.LOCAL, "lock", "another speed test is running on this machine")
+CUT_OFF = Failure(Kind.INTERRUPTED, Scope.LOCAL, None, "cut off: speedmon was killed, or the machine lost its power")
 _NOTHING = Measurement()
 _SILENCE = RawOutput()
 
@@ -74,6 +75,11 @@ def skipped(engine: str, failure: Failure) -> Outcome:
 def busy(engine: str) -> Outcome:
     """Return the outcome of an attempt that found another test running."""
     return skipped(engine, BUSY)
+
+
+def cut_off(engine: str) -> Outcome:
+    """Return the outcome of a test that never ended, which stands until it has."""
+    return Outcome(engine, Status.INTERRUPTED, FAILED, failure=CUT_OFF)
 
 
 def not_started(engine: str, version: str | None, failure: Failure) -> Outcome:

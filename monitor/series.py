@@ -10,10 +10,11 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from monitor import admission, engines, memory, outcome, paths, retry, servers
+from monitor import admission, engines, memory, outcome, paths, retry, servers, started
 from monitor.errors import StoreError
-from monitor.measure import asker, measure
-from monitor.model import Failure, Status
+from monitor.measure import asker, environment, measure
+from monitor.model import Status
+from monitor.outcome import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
     from monitor.interrupts import Interrupts
     from monitor.measure import World
-    from monitor.model import Attempt, Run
-    from monitor.outcome import Order
+    from monitor.model import Attempt, Failure, Run
     from monitor.settings import Settings
 
     Tell = Callable[[Run, retry.Next | None], None]
@@ -54,6 +54,7 @@ class Series:
     def run(self, order: Order) -> tuple[Run, int]:
         """Make attempts until one is the last; return its row and exit code, 128 + its number after a signal."""
         self._memory = memory.load(self._state_dir / memory.NAME)
+        started.recover(self._state_dir / "spool")
         following = self._attempt(servers.rotated(order, self._settings, self._memory.last_server))
         while following is not None:
             if not self._interrupts.wait(following.wait_s):
@@ -69,34 +70,42 @@ class Series:
 
     def _attempt(self, order: Order) -> retry.Next | None:
         """Make one attempt, or leave a row that says why not; return what follows."""
-        started = self._world.clock()
-        admitted = self._admit(order, started)
-        if isinstance(admitted, Failure):
-            if self._tried:
-                return None
-            found, admitted = outcome.skipped(order.engine, admitted), order
-        else:
+        begun = self._world.clock()
+        admitted = self._admit(order, begun)
+        if isinstance(admitted, Order):
+            return self._measure(admitted, order, begun)
+        if self._tried:
+            return None
+        found = outcome.skipped(order.engine, admitted)
+        return self._conclude(order, self._row(order, found, begun), found.code)
+
+    def _measure(self, admitted: Order, order: Order, begun: datetime) -> retry.Next | None:
+        """Make one test; the note of it lasts until its row is kept."""
+        run_id = str(uuid.uuid4())
+        cut_off = outcome.attempt(self._settings, admitted, outcome.cut_off(admitted.engine), run_id, begun, begun)
+        with started.noted(self._state_dir / "spool", cut_off):
             found = measure(self._settings, admitted, self._world, self._interrupts)
             doubts = servers.remarks(admitted, found.measurement, self._settings.servers.deny)
             found = replace(found, remarks=(*found.remarks, *doubts))
-        return self._conclude(order, self._row(admitted, found, started), found.code)
+            return self._conclude(order, self._row(admitted, found, begun, run_id), found.code)
 
-    def _admit(self, order: Order, started: datetime) -> Order | Failure:
+    def _admit(self, order: Order, begun: datetime) -> Order | Failure:
         """Return the order as it may be carried out now, or why it may not."""
-        settings, local = self._settings, started
+        settings, local = self._settings, begun
         if settings.schedule.quiet:
             from monitor import zone  # noqa: PLC0415  reads the list of zones
 
-            local = started.astimezone(zone.resolve(settings.schedule.timezone))
-        failure = admission.obstacle(settings, order, self._memory, started, local)
-        return failure or self._with_engine(order, started)
+            local = begun.astimezone(zone.resolve(settings.schedule.timezone))
+        failure = admission.obstacle(settings, order, self._memory, begun, local)
+        return failure or self._with_engine(order, begun)
 
-    def _with_engine(self, order: Order, started: datetime) -> Order | Failure:
+    def _with_engine(self, order: Order, begun: datetime) -> Order | Failure:
         """Return an order of `auto` with the engine that takes over while the one that would be taken rests."""
-        rests = retry.resting(self._memory.rests, int(started.timestamp()))
+        rests = retry.resting(self._memory.rests, int(begun.timestamp()))
         if order.engine != engines.AUTO or order.anyway or not rests:
             return order
-        ask = asker(self._settings, self._world, self._interrupts)
+        env = environment(self._settings, order.path, self._world)
+        ask = asker(env, self._interrupts)
         engine, _ = engines.choose(order.engine, self._settings, self._world.environ, ask)
         if (rest := rests.get(engine.name)) is None:
             return order
@@ -106,9 +115,9 @@ class Series:
         remark = admission.stand_in(engine.name, rest, other.name)
         return replace(order, engine=other.name, remarks=(*order.remarks, remark))
 
-    def _row(self, order: Order, found: outcome.Outcome, started: datetime) -> Attempt:
-        run_id = str(uuid.uuid4())
-        return outcome.attempt(self._settings, order, found, run_id, started, self._world.clock())
+    def _row(self, order: Order, found: outcome.Outcome, begun: datetime, run_id: str | None = None) -> Attempt:
+        run_id = run_id or str(uuid.uuid4())
+        return outcome.attempt(self._settings, order, found, run_id, begun, self._world.clock())
 
     def _conclude(self, order: Order, attempt: Attempt, code: int) -> retry.Next | None:
         """Keep an attempt, remember what the next test has to know, and tell; return what follows."""

@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from test_collect import DNS, HEAVY, LISTS_ITS_IMPORTS, STAND_IN, STREAM, Site
 
 from monitor import memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -50,11 +51,13 @@ def _offered(settings: Settings, name: str | None, path: Path) -> tuple[Server, 
     from monitor import engines, measure, offer  # noqa: PLC0415  the same
     from monitor.interrupts import Interrupts  # noqa: PLC0415  the same
 
-    world = measure.World(os.environ, os.geteuid())
+    wrap = partial(measure.into_namespace, way=settings.namespace.way, dns=settings.namespace.dns)
+    world = measure.World(os.environ, os.geteuid(), wrap)
     with Interrupts() as interrupts:
-        ask = measure.asker(settings, world, interrupts)
+        env = measure.environment(settings, path, world)
+        ask = measure.asker(env, interrupts)
         engine, located = engines.choose(name or settings.collect.engine, settings, os.environ, ask)
-        run = measure.asker(settings, world, interrupts, offer.LIST_DEADLINE_S)
+        run = measure.asker(env, interrupts, offer.LIST_DEADLINE_S)
         asked = offer.Asked(engine, located, measure.way_in(settings, path, world), run)
         try:
             return offer.offered(asked, settings)

@@ -1,7 +1,7 @@
 """The table of engines and the choice among them. To add one, write its module and add a row here.
 
-A row is "module:attribute", imported only when that engine is asked for. `auto` takes the first of
-`AUTOMATIC` that is installed.
+A row is "module:attribute", imported only when that engine is asked for. A name that is not in the table is looked for
+among other packages (`monitor.engines.plugins`). `auto` takes the first of `AUTOMATIC` that is installed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TABLE = {
     "ookla": "monitor.engines.ookla:ENGINE",
     "speedtest-cli": "monitor.engines.speedtest_cli:ENGINE",
+    "librespeed": "monitor.engines.librespeed:ENGINE",
+    "iperf3": "monitor.engines.iperf3:ENGINE",
 }
 AUTO = "auto"
 # The second comes with speedmon, so no third would ever be reached.
@@ -32,13 +34,23 @@ def load(name: str) -> Engine:
     """Return the engine of that name.
 
     Raises:
-        UsageError: nobody knows it; the message names those that are known.
+        UsageError: nobody knows it, and the message names those that are known; or its package cannot be used.
     """
     target = TABLE.get(name)
     if target is None:
-        raise UsageError(f"unknown engine {name!r} (known: {', '.join((AUTO, *TABLE))})")
+        return _of_another_package(name)
     module, _, attribute = target.partition(":")
     engine: Engine = getattr(import_module(module), attribute)
+    return engine
+
+
+def _of_another_package(name: str) -> Engine:
+    from monitor.engines import plugins  # noqa: PLC0415  reads entry points, which no built-in engine needs
+
+    engine = plugins.load(name)
+    if engine is None:
+        known = ", ".join((AUTO, *TABLE, *plugins.names(TABLE)))
+        raise UsageError(f"unknown engine {name!r} (known: {known})")
     return engine
 
 

@@ -30,7 +30,7 @@ def upgrade(url: str) -> str | None:
         StoreError: the database cannot be written, is another program's, or is newer than this program.
     """
     if file := preflight.file_of(url):
-        preflight.make_directory(file)
+        preflight.make_file(file)
     with explained(url), engine_of(url, writes=True).begin() as connection:
         found = version_of(connection)
         if found != SCHEMA_VERSION:

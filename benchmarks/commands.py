@@ -1,8 +1,8 @@
 """Whole commands: time, and memory at the highest.
 
 Budgets: --help 100 ms; collect 120 ms before the engine starts, 500 ms in all beyond the engine, 45 MiB; graph of 30
-days from cold 1.0 s. Beside collect, in turn, a shell pipeline that stores the same line with the sqlite3 program (Debian's
-sqlite3).
+days from cold 1.0 s. Beside collect, in turn, a shell pipeline that stores the same line with the sqlite3 program of
+Debian.
 
     python benchmarks/commands.py [ROUNDS]
 """

@@ -13,13 +13,13 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
-from attempts import START, any_attempt, attempt, failed
+from attempts import DNS, START, any_attempt, attempt, failed
 from hypothesis import given, settings
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import sqlite as dialect
 
 from monitor.errors import StoreError, StoreRejectedError, UsageError
-from monitor.model import Attempt, Kind, Path, RawOutput, Run, Scope, Server
+from monitor.model import Attempt, Kind, Path, RawOutput, Run, Scope, Server, Status
 from monitor.store import blobs, detail, read, tables
 from monitor.store.open import open_reader, open_writer
 from monitor.store.write import add, add_many
@@ -231,12 +231,25 @@ def test_a_kind_of_a_newer_program_is_unknown_to_this_one(url: str):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"download_bps": -1}, {"latency_ms": -0.1}, {"ip_family": 5}, {"upload_bytes": 2**63}, {"status": "fine"}],
+    [
+        {"download_bps": -1},
+        {"latency_ms": -0.1},
+        {"packet_loss_pct": 100.1},
+        {"ip_family": 5},
+        {"upload_bytes": 2**63},
+        {"status": "fine"},
+        {"status": Status.FAILED, "download_bps": 1},
+        {"status": Status.SKIPPED, "healthy": True},
+        {"failure": DNS},
+        {"finished_at": START},
+        {"attempt": 0},
+        {"retry_of": "7"},
+    ],
 )
 def test_what_cannot_be_true_is_refused(url: str, changes: dict[str, object]):
     """A value that the schema excludes is an error that names the run, and nothing of it is stored."""
     with pytest.raises(StoreRejectedError, match="run 7 does not fit"):
-        store(url, attempt(id="1"), attempt(id="7", **changes))
+        store(url, attempt(id="1"), attempt(1, id="7", **changes))
     with open_reader(url) as connection:
         assert read.count(connection) == 0
 

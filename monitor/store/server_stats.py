@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from monitor.model import Status
+from monitor.store.names import is_of_probe
 from monitor.store.open import open_reader
-from monitor.store.tables import runs
+from monitor.store.tables import runs, servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from monitor.settings import Settings
 
-_NAMES = ("server_name", "server_location", "server_country", "server_host")
-_COLUMNS = ("engine", "server_id", *_NAMES, "status", "download_bps", "upload_bps", "latency_ms")
+_TOLD = ("id", "name", "location", "country", "host")
+_COLUMNS = ("engine", "status", "download_bps", "upload_bps", "latency_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,11 @@ def of_servers(settings: Settings, since: datetime) -> list[ServerStats]:
         StoreError: the store cannot be read.
     """
     query = (
-        select(*(runs.c[name] for name in _COLUMNS))
-        .where(runs.c.started_at >= int(since.timestamp()), runs.c.probe == settings.probe.name)
+        select(*(runs.c[name] for name in _COLUMNS), *(servers.c[name].label(f"server_{name}") for name in _TOLD))
+        .join_from(runs, servers)
+        .where(runs.c.started_at >= int(since.timestamp()), is_of_probe(settings.probe.name))
         .where(runs.c.status.in_((Status.OK, Status.FAILED)))
-        .where(runs.c.server_id.is_not(None) | runs.c.server_name.is_not(None) | runs.c.server_host.is_not(None))
+        .where(servers.c.id.is_not(None) | servers.c.name.is_not(None) | servers.c.host.is_not(None))
         .order_by(runs.c.started_at)
     )
     with open_reader(settings.database.url) as connection:

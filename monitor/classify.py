@@ -31,6 +31,8 @@ LAUNCHER_REFUSED = 125
 _FLAWS = (
     Sign(r"^result with an impossible ", Kind.BAD_OUTPUT, Scope.UNKNOWN),
     Sign(r"^result without a (download|upload) rate$", Kind.STAGE_FAILED, Scope.UNKNOWN),
+    # What `monitor.engines.guard` says of a package's own engine.
+    Sign(r"^the engine \S+ is broken: ", Kind.CRASHED, Scope.CONFIG),
 )
 # A shell or a launcher in between tells a signal as 128 + its number.
 _SIGNALS_AS_CODES = {128 + number: number for number in (4, 6, 7, 8, 9, 11)}
@@ -42,6 +44,7 @@ _STAGES = (
     ("download", r"download"),
     ("upload", r"upload"),
 )
+_WEB_PAGE = re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE)
 _DECORATION = re.compile(r"^(?:ERROR:|Error: \[\d+\])\s*|^\w+: error:\s*")
 _URLOPEN = re.compile(r"<urlopen error (.*)>")
 
@@ -130,7 +133,12 @@ def _from_signs(signs: tuple[Sign, ...] | list[Sign], ended: Ended, parsed: Pars
 
 def _from_silence(ended: Ended, parsed: Parsed) -> Failure:
     if parsed.noise is not None:
-        message = f"output that is no result: {_plain(parsed.noise)}"
+        what = (
+            "a web page, maybe a login page of the line"
+            if _WEB_PAGE.match(parsed.noise)
+            else "output that is no result"
+        )
+        message = f"{what}: {_plain(parsed.noise)}"
         return _failure(Kind.BAD_OUTPUT, Scope.UNKNOWN, message, ended, parsed)
     if ended.exit_code == 0:
         said = f": {_plain(parsed.complaints[-1])}" if parsed.complaints else ""

@@ -9,32 +9,38 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor import preflight
+from monitor import ownership, preflight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from netns.caller import Caller
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def environment(state_dir: Path, database_url: str) -> dict[str, str]:
+def environment(state_dir: Path, database_url: str, caller: Caller | None = None) -> dict[str, str]:
     """Return the whole environment of an engine, with a HOME of its own that lasts.
 
     HOME is `home` in the state directory, else beside a SQLite database, else `/`: nothing lasts, but nothing aborts.
+    For the user who called sudo, as whom root runs the engine, it is `home-UID`.
     """
-    home = next(filter(_usable, _candidates(state_dir, database_url)), Path("/"))
-    return {"PATH": PATH, "HOME": str(home), "LANG": "C.UTF-8"}
+    name = f"home-{caller.uid}" if caller else "home"
+    usable = (home for home in _candidates(state_dir, database_url, name) if _usable(home, caller))
+    return {"PATH": PATH, "HOME": str(next(usable, Path("/"))), "LANG": "C.UTF-8"}
 
 
-def _candidates(state_dir: Path, database_url: str) -> Iterator[Path]:
-    yield state_dir / "home"
+def _candidates(state_dir: Path, database_url: str, name: str) -> Iterator[Path]:
+    yield state_dir / name
     if (database := preflight.file_of(database_url)) is not None:
-        yield database.absolute().parent / "home"
+        yield database.absolute().parent / name
 
 
-def _usable(home: Path) -> bool:
+def _usable(home: Path, caller: Caller | None) -> bool:
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ownership.make_folder(home, 0o700)
+        if caller:
+            os.chown(home, *caller, follow_symlinks=False)
     except OSError:
         return False
     return os.access(home, os.R_OK | os.W_OK | os.X_OK, effective_ids=True) and home.is_dir()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FILE = "progress.json"
 WRITE_EVERY_S = 1.0
+STALE_S = 15.0
 # Over so many readings a rate is a mean: a second.
 WINDOW = 5
 # Less is no transfer but what any test does beside it, in bit/s.
@@ -104,6 +105,18 @@ def seen(readings: Sequence[Reading]) -> Progress:
     if max(rx, tx) < IDLE_BPS:
         return Progress("latency")
     return Progress("download", None, rx) if rx >= tx else Progress("upload", None, tx)
+
+
+def current(file: Path, now_s: float) -> Moment | None:
+    """Return the test that is running, None when none is; a file that is no longer written was left by a crash."""
+    moment = load(file)
+    if moment is None or not moment.running:
+        return None
+    try:
+        age_s = now_s - file.stat().st_mtime
+    except OSError:
+        return None
+    return moment if age_s < STALE_S else None
 
 
 def load(file: Path) -> Moment | None:

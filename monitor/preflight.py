@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
+from monitor import ownership
 from monitor.errors import StoreError
 
 EXAMPLE_URL = "sqlite:////var/lib/speedmon/speedmon.db"
@@ -66,10 +68,21 @@ def make_directory(file: Path) -> None:
         StoreError: it cannot be made.
     """
     try:
-        file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        ownership.make_folder(file.parent, 0o755)
     except OSError as error:
         reason = "is no directory" if isinstance(error, FileExistsError) else f"cannot be made: {error.strerror}"
         raise StoreError(f"{file.parent}: {reason}: set SPEEDMON_DATABASE_URL or mend the path") from error
+
+
+def make_file(file: Path) -> None:
+    """Make a file and its directory where there are none, for the owner of the directory.
+
+    Raises:
+        StoreError: the directory cannot be made. What keeps the file from being made, the database tells.
+    """
+    make_directory(file)
+    with suppress(OSError):
+        ownership.make_file(file)
 
 
 def obstacle(file: Path) -> str | None:

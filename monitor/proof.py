@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.model import Doubt, Path, Remark
+from netns.enter import PASTA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,24 +24,27 @@ class Promise:
     """What the path of a test promises; None or empty promises nothing.
 
     `family` is that of the external address, `link` the interface that the engine should have used, `isp` a part of the
-    name of the ISP.
+    name of the ISP. `proxy` names what stands between the engine and the line, which no result can tell.
     """
 
     family: int | None = None
     link: str | None = None
     isp: str = ""
+    proxy: str = ""
 
 
 def promise(path: Path, settings: Settings) -> Promise:
     """Return what a test on a path promises: the namespace promises IPv4 and its own link."""
     if path is Path.HOST:
         return Promise(isp=settings.plan.isp)
+    if settings.namespace.way == PASTA:
+        return Promise(4, isp=settings.plan.isp, proxy=PASTA)
     return Promise(4, f"{settings.namespace.name}-ns", settings.plan.isp)
 
 
 def remarks(measured: Measurement, local: Local | None, promised: Promise) -> tuple[Remark, ...]:
     """Return what in a result is against the promise; what an engine does not tell is not held against it."""
-    return (*_family(measured, promised), *_link(local, promised), *_isp(measured, promised))
+    return (*_family(measured, promised), *_link(local, promised), *_isp(measured, promised), *_proxy(promised))
 
 
 def _family(measured: Measurement, promised: Promise) -> Iterator[Remark]:
@@ -57,3 +61,8 @@ def _link(local: Local | None, promised: Promise) -> Iterator[Remark]:
 def _isp(measured: Measurement, promised: Promise) -> Iterator[Remark]:
     if promised.isp and measured.isp and promised.isp.casefold() not in measured.isp.casefold():
         yield Remark(Doubt.WRONG_ISP, f"measured through {measured.isp}, not through {promised.isp} (plan.isp)")
+
+
+def _proxy(promised: Promise) -> Iterator[Remark]:
+    if promised.proxy:
+        yield Remark(Doubt.PROXY, f"measured through {promised.proxy}, a proxy on this machine, which may be the limit")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from monitor import counters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from monitor.counters import Links, Reading
     from monitor.interrupts import Interrupts
     from monitor.settings import Cross
@@ -17,15 +19,22 @@ LOOK_S = 1.0
 BITS_EACH = 8
 
 
-def wait(links: Links, settings: Cross, interrupts: Interrupts) -> float:
+def wait(
+    links: Links,
+    settings: Cross,
+    interrupts: Interrupts,
+    *,
+    look_s: float = LOOK_S,
+    read: Callable[[Links, float], Reading] = counters.read,
+) -> float:
     """Wait until the uplink is quiet, or for as long as the settings allow; return the seconds waited."""
     begun = time.monotonic()
     if not settings.wait_s or links.uplink is None:
         return 0.0
-    before = counters.read(links, begun)
+    before = read(links, begun)
     while interrupts.signal is None:
-        _pause(interrupts)
-        now = counters.read(links, time.monotonic())
+        _pause(interrupts, look_s)
+        now = read(links, time.monotonic())
         if busiest_bps(before, now) < settings.quiet_mbps * 1e6 or now.at_s - begun >= settings.wait_s:
             break
         before = now
@@ -40,7 +49,7 @@ def busiest_bps(before: Reading, after: Reading) -> float:
     return max(0, *grown) * BITS_EACH / (after.at_s - before.at_s)
 
 
-def _pause(interrupts: Interrupts) -> None:
+def _pause(interrupts: Interrupts, seconds: float) -> None:
     """Sleep a moment; a signal ends it at once."""
     waker = interrupts.fileno()
-    select.select([] if waker is None else [waker], [], [], LOOK_S)
+    select.select([] if waker is None else [waker], [], [], seconds)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from monitor import ownership
 from monitor.model import Attempt
 
 _log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def save(directory: Path, attempt: Attempt) -> Path:
     Raises:
         OSError: there is no room, or the directory cannot be made or written.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ownership.make_folder(directory, 0o700)
     unfinished = directory / f".{attempt.run.id}.part"
     try:
         _write(unfinished, msgspec.json.encode(attempt))
@@ -100,6 +101,7 @@ def _write(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
+        ownership.hand_over(file.fileno(), path)
         os.fsync(file.fileno())
 
 

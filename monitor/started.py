@@ -9,25 +9,23 @@ import contextlib
 import fcntl
 import logging
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor import spool
-from monitor.model import Attempt, Failure, Kind, Run, Scope, Status
+from monitor import ownership, spool
+from monitor.model import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
-CUT_OFF = Failure(Kind.INTERRUPTED, Scope.LOCAL, None, "cut off: speedmon was killed, or the machine lost its power")
 
 
 @contextlib.contextmanager
 def noted(directory: Path, attempt: Attempt) -> Iterator[None]:
-    """Keep a note of an attempt for as long as the block lasts; a directory that cannot be written gets none."""
+    """Keep a note, which is the row to be if the block never ends; a directory that cannot be written gets none."""
     note = directory / f"{attempt.run.id}.started"
     try:
         descriptor = _write(directory, note, attempt)
@@ -47,18 +45,14 @@ def recover(directory: Path) -> int:
     return sum(_recover(note) for note in sorted(directory.glob("*.started")))
 
 
-def cut_off(run: Run) -> Run:
-    """Return the row of a test that was cut off."""
-    return replace(run, status=Status.INTERRUPTED, failure=CUT_OFF)
-
-
 def _write(directory: Path, note: Path, attempt: Attempt) -> int:
     """Write the note and lock it before it has its name; return the descriptor that holds the lock."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ownership.make_folder(directory, 0o700)
     unfinished = note.with_suffix(".begun")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ownership.hand_over(descriptor, unfinished)
         os.write(descriptor, msgspec.json.encode(attempt))
         os.fsync(descriptor)
         unfinished.rename(note)
@@ -74,7 +68,7 @@ def _recover(note: Path) -> bool:
         with note.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             attempt = msgspec.json.decode(file.read(), type=Attempt)
-            spool.save(note.parent, replace(attempt, run=cut_off(attempt.run)))
+            spool.save(note.parent, attempt)
     except (BlockingIOError, FileNotFoundError):  # its test still runs, or has just ended
         return False
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _INDENT = " " * 18
 
 
-def lines(run: Run, found: Findings | None, width: int) -> Iterator[str]:
+def lines(run: Run, found: Findings | None, width: int, indent: str = _INDENT) -> Iterator[str]:
     """Yield lines of at most `width` columns; none for a run of which nothing more is known."""
     for text in _paragraphs(run, found):
-        yield from textwrap.wrap(printable(text), width, initial_indent=_INDENT, subsequent_indent=_INDENT + "  ")
+        yield from textwrap.wrap(printable(text), width, initial_indent=indent, subsequent_indent=indent + "  ")
 
 
 def _paragraphs(run: Run, found: Findings | None) -> Iterator[str]:

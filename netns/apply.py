@@ -5,25 +5,39 @@ Its `netns.kernel` imports pyroute2: nothing that runs before each measurement m
 
 from __future__ import annotations
 
-import ctypes
+import errno
 import functools
 import os
 import subprocess
 from pathlib import Path
+from socket import AF_INET
 from typing import TYPE_CHECKING, Any
 
-from netns import firewall, firewalld, foreign, foreign_steps, iptables, launcher, steps
+from netns import (
+    firewall,
+    firewalld,
+    foreign,
+    foreign_steps,
+    iptables,
+    iptables_steps,
+    launcher,
+    namespaces,
+    routing_steps,
+    steps,
+)
 from netns.errors import NetnsError, StepError
 from netns.join import joined
-from netns.kernel import Kernel, NetlinkError, namespaces
+from netns.kernel import Kernel, NetlinkError
+from netns.routing import EVERYWHERE, PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from netns.routing import Route, Rule
     from netns.steps import Step
 
 ROOT = 0x10000  # the handle 1:0, tc's usual name for the first qdisc
-NODAD = 0x02  # IFA_F_NODAD of linux/if_addr.h
+SCOPE_LINK, ONLINK = 253, 0x04  # RT_SCOPE_LINK, RTNH_F_ONLINK of linux/rtnetlink.h
 PROC_SYS = Path("/proc/sys")
 
 
@@ -110,50 +124,83 @@ def _(step: steps.CreateNamespace, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.DeleteNamespace, kernel: Kernel) -> None:
     kernel.forget(step.name)
-    handle = Path("/run/netns", step.name)
-    if os.path.ismount(handle):
-        namespaces.remove(step.name)
-    else:
-        handle.unlink(missing_ok=True)
+    namespaces.remove(step.name)
 
 
 @_do.register
 def _(step: steps.CreateVeth, kernel: Kernel) -> None:
-    socket = kernel.socket(step.netns)
-    peer = {"ifname": step.peer, "mtu": step.mtu, "net_ns_fd": step.peer_netns}
-    socket.link("add", ifname=step.link, kind="veth", mtu=step.mtu, peer=peer)
+    kernel.add_veth(step.netns, step.link, step.peer, step.peer_netns, step.mtu)
     if step.alias:
-        socket.link("set", index=kernel.index(step.link, step.netns), ifalias=step.alias)
+        kernel.set_link(step.netns, step.link, ("IFLA_IFALIAS", step.alias))
 
 
 @_do.register
 def _(step: steps.DeleteLink, kernel: Kernel) -> None:
-    kernel.socket(step.netns).link("del", index=kernel.index(step.link, step.netns))
+    kernel.delete_link(step.netns, step.link)
 
 
 @_do.register
 def _(step: steps.SetMtu, kernel: Kernel) -> None:
-    kernel.socket(step.netns).link("set", index=kernel.index(step.link, step.netns), mtu=step.mtu)
+    kernel.set_link(step.netns, step.link, ("IFLA_MTU", step.mtu))
 
 
 @_do.register
 def _(step: steps.SetLinkUp, kernel: Kernel) -> None:
-    kernel.socket(step.netns).link("set", index=kernel.index(step.link, step.netns), state="up")
+    kernel.set_up(step.netns, step.link)
 
 
 @_do.register
 def _(step: steps.AddAddress, kernel: Kernel) -> None:
     address, _, length = step.address.partition("/")
-    options: dict[str, Any] = {"flags": NODAD} if ":" in address else {}
-    index = kernel.index(step.link, step.netns)
-    kernel.socket(step.netns).addr("replace", index=index, address=address, prefixlen=int(length), **options)
+    kernel.put_address(step.netns, step.link, address, int(length))
 
 
 @_do.register
 def _(step: steps.AddRoute, kernel: Kernel) -> None:
-    options: dict[str, Any] = {"family": 10} if ":" in step.gateway else {}
-    index = kernel.index(step.link, step.netns)
-    kernel.socket(step.netns).route("replace", dst=step.destination, gateway=step.gateway, oif=index, **options)
+    kernel.put_route(step.netns, step.destination, step.gateway, step.link)
+
+
+@_do.register
+def _(step: routing_steps.AddTableRoute, kernel: Kernel) -> None:
+    kernel.socket(None).route("add", **_table_route(step.route, kernel))
+
+
+@_do.register
+def _(step: routing_steps.DeleteTableRoute, kernel: Kernel) -> None:
+    try:
+        kernel.socket(None).route("del", **_table_route(step.route, kernel))
+    except NetlinkError as error:
+        if error.code != errno.ESRCH:
+            raise
+
+
+def _table_route(route: Route, kernel: Kernel) -> dict[str, Any]:
+    told = {"family": AF_INET, "dst": "default" if route.network == EVERYWHERE else route.network}
+    told |= {"table": route.table, "proto": PROTOCOL}
+    if route.link is None:
+        return {**told, "type": "unreachable", "priority": routing_steps.LAST_METRIC}
+    told |= {"oif": kernel.index(route.link, None)}
+    if route.router is None:
+        return {**told, "scope": SCOPE_LINK}
+    return {**told, "gateway": route.router, "flags": ONLINK}
+
+
+@_do.register
+def _(step: routing_steps.AddRule, kernel: Kernel) -> None:
+    kernel.socket(None).rule("add", **_rule(step.rule))
+
+
+@_do.register
+def _(step: routing_steps.DeleteRule, kernel: Kernel) -> None:
+    kernel.socket(None).rule("del", **_rule(step.rule))
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    told = {"priority": rule.priority, "table": rule.table, "protocol": rule.protocol, "iifname": rule.link}
+    if rule.source:
+        address, _, length = rule.source.partition("/")
+        told |= {"src": address, "src_len": int(length)}
+    return told
 
 
 @_do.register
@@ -192,6 +239,16 @@ def _(step: steps.LoadTable, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.DeleteTable, _kernel: Kernel) -> None:
     firewall.delete(step.name)
+
+
+@_do.register
+def _(step: iptables_steps.LoadChains, _kernel: Kernel) -> None:
+    iptables.load(step.program, step.tag, step.tables)
+
+
+@_do.register
+def _(step: iptables_steps.DeleteChains, _kernel: Kernel) -> None:
+    iptables.delete(step.program, step.tag)
 
 
 @_do.register
@@ -253,14 +310,7 @@ def _(step: steps.RemoveDirectory, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.UnmountHandles, _kernel: Kernel) -> None:
     if not any(Path(step.path).iterdir()):
-        _unmount(Path(step.path))
-
-
-def _unmount(path: Path) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(path), 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(path))
+        namespaces.unmount_handles()
 
 
 @_do.register
@@ -276,6 +326,11 @@ def _(step: steps.DeleteGroup, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.AddMember, _kernel: Kernel) -> None:
     launcher.add_member(step.user, step.group)
+
+
+@_do.register
+def _(step: steps.RemoveMember, _kernel: Kernel) -> None:
+    launcher.remove_member(step.user, step.group)
 
 
 @_do.register

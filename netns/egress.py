@@ -1,4 +1,4 @@
-"""Prove that packets from inside leave this host: send one, and read the two counters of our table that it passes.
+"""Prove that packets from inside leave this host: send one, and read the two counters of our rules that it passes.
 
 Nothing has to answer, and nothing beyond the router hears it. `fwd_out` counts what our own rules have let out, ahead
 of the other firewalls, `left_host` what came out behind them all.
@@ -12,11 +12,10 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from netns import firewall
 from netns.join import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 # An address for documentation (RFC 5737) and the port that discards (RFC 863).
 TARGET = ("198.51.100.1", 9)
@@ -38,18 +37,18 @@ class Fate(Enum):
     LOST_BEHIND = "lost behind"
 
 
-def fate(netns: str, table: str) -> Fate:
-    """Send probes from a namespace until it is known what becomes of them.
+def fate(netns: str, counters: Callable[[], Mapping[str, int]]) -> Fate:
+    """Send probes from a namespace until it is known what becomes of them; `counters` reads those of its rules.
 
     Raises:
-        StepError: nft refused to list the counters.
+        StepError: the counters could not be listed.
     """
-    before = firewall.counters(table)
+    before = counters()
     looks = 0
     with sender(netns) as probe:
         for _ in range(TRIES):
             sent = send(probe)
-            now = firewall.counters(table)
+            now = counters()
             if now["left_host"] > before["left_host"]:
                 return Fate.LEFT
             looks += now["fwd_out"] > before["fwd_out"]

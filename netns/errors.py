@@ -51,7 +51,7 @@ class StepError(NetnsError):
 
 
 class BlockedError(NetnsError):
-    """Another firewall of this host drops packets from the namespace, and nothing we may add to it helps."""
+    """Another firewall or policy rule of this host keeps packets from the uplink, and nothing we may add helps."""
 
 
 class MissingToolError(NetnsError):

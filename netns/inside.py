@@ -1,7 +1,8 @@
-"""The way in for root without a launcher: `python -I -m netns.inside NAME -- COMMAND…`.
+"""The way in for root without a launcher: `python -I -m netns.inside [--as UID:GID] NAME -- COMMAND…`.
 
 The same sequence as `ip4only.c`, with the same exit codes (125 it refused, 126/127 as a shell); change both. Whoever
-holds cap_sys_admin may use it: root, also of a user namespace. The command keeps its user and loses every capability.
+holds cap_sys_admin may use it: root, also of a user namespace. The command keeps its user, or becomes the one that
+`--as` names with all the groups of that user, and loses every capability. `netns.pasta_inside` shares the steps.
 It imports little, because it is on the way of each test that root runs.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import pwd
 import signal
 import stat
 import sys
@@ -20,52 +22,58 @@ TYPE_CHECKING = False  # typing itself would cost 6 ms
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    _User = tuple[int, int, list[int]]  # user, group, all groups
+
 MEND = "run: sudo speedmon setup-netns"
-USAGE = "usage: python -I -m netns.inside NAME -- COMMAND [ARGUMENT...]"
+USAGE = "usage: python -I -m netns.inside [--as UID:GID] NAME -- COMMAND [ARGUMENT...]"
 REFUSED = 125
 TARGETS = ("/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/etc/gai.conf")
 
 # From linux/sched.h, mount.h, prctl.h and capability.h; numbers of calls that are the same on every architecture.
-_CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x00020000
+_CLONE_NEWNET, _CLONE_NEWNS, _CLONE_NEWUSER = 0x40000000, 0x00020000, 0x10000000
 _NOSUID, _NODEV, _NOEXEC, _REC, _SLAVE = 2, 4, 8, 1 << 14, 1 << 19
 _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE = 428, 429, 436
 _TREE_CLONE, _EMPTY_PATH, _MOVE_FROM_DESCRIPTOR, _AT_FDCWD = 1, 0x1000, 4, -100
-_SET_NO_NEW_PRIVS = 38
+_SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """The command was not started; the message says why."""
 
 
 def main(argv: list[str]) -> NoReturn:
     """Become the command; on refusal write one line and exit with 125."""
-    _complete_standard_streams()
-    if len(argv) < 3 or argv[1] != "--":  # noqa: PLR2004  NAME -- COMMAND
-        _say(USAGE)
+    complete_standard_streams()
+    identity, rest = (argv[1], argv[2:]) if argv[:1] == ["--as"] and len(argv) > 1 else (None, argv)
+    if len(rest) < 3 or rest[1] != "--":  # noqa: PLR2004  NAME -- COMMAND
+        say(USAGE)
         os._exit(REFUSED)
-    name, command = argv[0], argv[2:]
+    name, command = rest[0], rest[2:]
     try:
-        _enter(name)
-    except _RefusedError as refusal:
-        _say(f"{name}: {refusal}")
+        user = _parse_user(identity) if identity else None
+        _enter(name, user)
+    except RefusedError as refusal:
+        say(f"{name}: {refusal}")
         os._exit(REFUSED)
-    _become(name, command)
+    become(name, command)
 
 
-def _enter(name: str) -> None:
+def _enter(name: str, user: _User | None) -> None:
     if _libc.syscall(_CLOSE_RANGE, 3, ctypes.c_uint(0xFFFFFFFF), 0) != 0:
-        raise _RefusedError(f"cannot close inherited descriptors: {_error()}; Linux 5.9 or later is needed")
+        raise RefusedError(f"cannot close inherited descriptors: {_error()}; Linux 5.9 or later is needed")
     _join_namespace(name)
-    _make_mounts_private()
+    make_mounts_private()
     _take_prepared_files(f"/etc/netns/{name}")
-    _hide_name_cache()
-    _drop_every_capability()
+    hide_name_cache()
+    if user is not None:
+        _become_user(user)
+    drop_every_capability()
 
 
-def _complete_standard_streams() -> None:
+def complete_standard_streams() -> None:
     """Open what is closed of 0, 1 and 2 on /dev/null, so that nothing opened later takes its place."""
     while (descriptor := os.open("/dev/null", os.O_RDWR)) < 3:  # noqa: PLR2004  stderr is 2
         os.set_inheritable(descriptor, True)  # noqa: FBT003  its only argument
@@ -77,16 +85,17 @@ def _join_namespace(name: str) -> None:
     try:
         descriptor = open_handle(name)
     except OSError as error:
-        raise _RefusedError(f"{path}: {error.strerror}; {MEND}") from None
+        raise RefusedError(f"{path}: {error.strerror}; {MEND}") from None
     if not is_network_namespace(descriptor):
-        raise _RefusedError(f"{path}: not a network namespace; {MEND}")
+        raise RefusedError(f"{path}: not a network namespace; {MEND}")
     if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
-        raise _RefusedError(f"cannot join {path}: {_error()}; only root can, and others by the launcher")
+        raise RefusedError(f"cannot join {path}: {_error()}; only root can, and others by the launcher")
 
 
-def _make_mounts_private() -> None:
+def make_mounts_private() -> None:
+    """Keep what is mounted from now on to this process and its children."""
     if _libc.unshare(_CLONE_NEWNS) != 0 or _libc.mount(b"", b"/", None, ctypes.c_ulong(_SLAVE | _REC), None) != 0:
-        raise _RefusedError(f"cannot have mounts of my own: {_error()}")
+        raise RefusedError(f"cannot have mounts of my own: {_error()}")
 
 
 def _take_prepared_files(folder: str) -> None:
@@ -95,7 +104,7 @@ def _take_prepared_files(folder: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _RefusedError(f"{folder}: {error.strerror}; {MEND}") from None
+        raise RefusedError(f"{folder}: {error.strerror}; {MEND}") from None
     _require_root_alone(os.fstat(there), folder, stat.S_IFDIR)
     for target in TARGETS:
         try:
@@ -103,16 +112,16 @@ def _take_prepared_files(folder: str) -> None:
         except FileNotFoundError:
             continue
         _require_root_alone(os.fstat(file), f"{folder}/{os.path.basename(target)}", stat.S_IFREG)  # noqa: PTH119  light
-        _mount_over(file, target)
+        mount_over(file, target)
 
 
 def _require_root_alone(found: os.stat_result, path: str, kind: int) -> None:
     if stat.S_IFMT(found.st_mode) != kind or found.st_uid != 0 or found.st_mode & 0o022:
         what = "directory" if kind == stat.S_IFDIR else "plain file"
-        raise _RefusedError(f"{path}: must be a {what} that only root can write; {MEND}")
+        raise RefusedError(f"{path}: must be a {what} that only root can write; {MEND}")
 
 
-def _mount_over(file: int, target: str) -> None:
+def mount_over(file: int, target: str) -> None:
     """Mount on the name itself, even a symlink: a mount on its target is lost when the host renames a file there.
 
     What the host does not have need not be replaced, but for resolv.conf: without it, 127.0.0.1 would be asked.
@@ -122,33 +131,72 @@ def _mount_over(file: int, target: str) -> None:
     if tree >= 0 and _libc.syscall(*move) == 0:
         return
     if target == TARGETS[0] or ctypes.get_errno() != errno.ENOENT:
-        raise _RefusedError(f"{target}: {_error()}; it must exist, to be replaced inside the namespace")
+        raise RefusedError(f"{target}: {_error()}; it must exist, to be replaced inside the namespace")
 
 
-def _hide_name_cache() -> None:
+def hide_name_cache() -> None:
     """Hide the socket of nscd, which answers from the host's own network."""
     flags = ctypes.c_ulong(_NOSUID | _NODEV | _NOEXEC)
     if os.path.isdir("/run/nscd") and _libc.mount(b"none", b"/run/nscd", b"tmpfs", flags, b"size=4k,mode=755") != 0:  # noqa: PTH112  light
-        raise _RefusedError(f"cannot hide /run/nscd: {_error()}")
+        raise RefusedError(f"cannot hide /run/nscd: {_error()}")
 
 
-def _drop_every_capability() -> None:
+def _parse_user(identity: str) -> _User:
+    """Return whom UID:GID names, with all the groups: looked up outside, where the host's name services are."""
+    try:
+        uid, gid = map(int, identity.split(":"))
+    except ValueError:
+        raise RefusedError(f"--as {identity}: must be UID:GID") from None
+    try:
+        return uid, gid, os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+    except KeyError:
+        return uid, gid, [gid]
+
+
+def _become_user(user: _User) -> None:
+    uid, gid, groups = user
+    try:
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except OSError as error:
+        raise RefusedError(f"cannot become the user {uid}: {error.strerror}") from None
+
+
+def be_known_as(uid: int, gid: int) -> None:
+    """Go from root of a user namespace to one more, in which this user has the number it has outside."""
+    if _libc.unshare(_CLONE_NEWUSER) != 0:
+        raise RefusedError(f"cannot have a user namespace: {_error()}")
+    for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} 0 1"), ("gid_map", f"{gid} 0 1")):
+        with open(f"/proc/self/{file}", "w", encoding="ascii") as map_:  # noqa: PTH123  light
+            map_.write(text)
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent ends; a later change of privileges would undo it."""
+    if _libc.prctl(_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0) != 0:
+        raise RefusedError(f"cannot tie the command to pasta: {_error()}")
+
+
+def drop_every_capability() -> None:
+    """Lose every capability, and the means to gain one."""
     # The bounding set stays: without it, a program with a file capability, such as ping, would not start at all.
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     none, left = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)(*[1] * 6)
     if _libc.prctl(_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0) != 0 or _libc.capset(header, none) != 0:
-        raise _RefusedError(f"cannot drop privileges: {_error()}")
+        raise RefusedError(f"cannot drop privileges: {_error()}")
     if _libc.capget(header, left) != 0 or any(left):
-        raise _RefusedError("privileges were not dropped; this is a fault of the system")
+        raise RefusedError("privileges were not dropped; this is a fault of the system")
 
 
-def _become(name: str, command: list[str]) -> NoReturn:
+def become(name: str, command: list[str]) -> NoReturn:
+    """Be replaced by the command; 126 or 127 when it cannot be executed."""
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and a program inherits what is ignored
         signal.signal(ignored, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)  # noqa: S606  no shell is the point
     except OSError as error:
-        _say(f"{name}: {command[0]}: {error.strerror}")
+        say(f"{name}: {command[0]}: {error.strerror}")
         os._exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
@@ -156,7 +204,8 @@ def _error() -> str:
     return os.strerror(ctypes.get_errno())
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Write one line to stderr, whatever bytes it holds."""
     os.write(2, f"{line}\n".encode(errors="surrogateescape"))
 
 

@@ -1,27 +1,32 @@
-"""The only room that speaks to iptables: read the filter table, put a tagged pair into a chain, take it out by its tag.
+"""The only room that speaks to iptables: our own chains where there is no nft, our tagged pair in those of others.
 
 Both kinds have programs of their own, and only what is there is read: `iptables-legacy` makes its tables when it looks.
 """
 
 from __future__ import annotations
 
-import shlex
+import functools
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netns import backend, iptables_saved
 from netns.errors import MissingToolError, StepError
 from netns.firewall import SBIN, TIMEOUT_S
+from netns.iptables_ruleset import PLACES
 from netns.opening import is_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from netns.opening import Opening
+    from netns.iptables_ruleset import Table
+    from netns.opening import NameOpening, Opening
 
-NFT, LEGACY = "iptables-nft", "iptables-legacy"
+NFT, LEGACY = backend.IPTABLES_NFT, backend.IPTABLES_LEGACY
 LEGACY_TABLES = Path("/proc/net/ip_tables_names")
+LEGACY_TABLES_6 = Path("/proc/net/ip6_tables_names")
+COMMANDS = {4: "iptables", 6: "ip6tables"}
 # How long to wait for another program that holds the lock of legacy iptables, in seconds.
 LOCK_S = 5
 
@@ -34,18 +39,69 @@ def legacy_tables() -> list[str]:
         return []
 
 
-def saved(program: str) -> str:
-    """Return the filter table as `PROGRAM-save` prints it, nothing where that program is not installed.
+def kind() -> str | None:
+    """Return the kind that `iptables` is on this host, or the one that has only a name of its own; None for neither."""
+    if (generic := _find("iptables")) is not None:
+        return _kind(generic)
+    return next((program for program in (NFT, LEGACY) if _find(program)), None)
+
+
+def has_ipv6(program: str) -> bool:
+    """Tell whether there is an ip6tables of this kind."""
+    return _tool(program, "restore", 6) is not None
+
+
+def saved(program: str, table: str = "filter", version: int = 4) -> str:
+    """Return a table, with its counters, as `PROGRAM-save` prints it; nothing where the program is not installed.
 
     Raises:
         StepError: the program failed; its words are in the message.
     """
-    tool = _find(f"{program}-save")
-    return "" if tool is None else _run([tool, "-t", "filter"])
+    tool = _tool(program, "save", version)
+    if tool is None or (program == LEGACY and not _is_in_use(table, version)):
+        return ""
+    return _run([tool, "-c", "-t", table])
 
 
-def open_chain(program: str, chain: str, opening: Opening) -> None:
-    """Put the pair at the head of a chain, in place of what has its tag, in one transaction.
+def tables(program: str) -> list[str]:
+    """Return each table that may hold chains of ours, as `saved` does.
+
+    Raises:
+        StepError: the program failed.
+    """
+    return [saved(program, table, version) for version, table in PLACES]
+
+
+def load(program: str, tag: str, wanted: Iterable[Table]) -> None:
+    """Put tables of ours in the place of what has the tag, one transaction each; when one fails, nothing of ours stays.
+
+    Raises:
+        MissingToolError: the program is not installed.
+        StepError: it refused.
+    """
+    try:
+        for table in wanted:
+            found = iptables_saved.read(tag, saved(program, table.name, table.version))
+            _restore(program, found.replacement(table), table.name, table.version)
+    except StepError:
+        delete(program, tag)
+        raise
+
+
+def delete(program: str, tag: str) -> None:
+    """Remove our chains and the jumps to them; no error where there are none.
+
+    Raises:
+        MissingToolError: the program is not installed.
+        StepError: it refused.
+    """
+    for version, table in PLACES:
+        if changes := iptables_saved.read(tag, saved(program, table, version)).removal():
+            _restore(program, changes, table, version)
+
+
+def open_chain(program: str, chain: str, opening: Opening | NameOpening) -> None:
+    """Put the rules of an opening at the head of a chain, in place of what has its tag, in one transaction.
 
     Raises:
         MissingToolError: the program is not installed.
@@ -66,15 +122,40 @@ def close_chain(program: str, chain: str, tag: str) -> None:
 
 
 def _removals(program: str, chain: str, tag: str) -> list[str]:
-    rules = [line for line in saved(program).splitlines() if line.startswith(f"-A {chain} ")]
-    return [f"-D{line.removeprefix('-A')}" for line in rules if any(is_tagged(word, tag) for word in shlex.split(line))]
+    rules = iptables_saved.read(tag, saved(program)).rules
+    return [f"-D {rule.words}" for rule in rules if rule.chain == chain and is_tagged(rule.comment, tag)]
 
 
-def _restore(program: str, changes: Iterable[str]) -> None:
-    tool = _find(f"{program}-restore")
+def _restore(program: str, changes: Iterable[str], table: str = "filter", version: int = 4) -> None:
+    tool = _tool(program, "restore", version)
     if tool is None:
         raise MissingToolError(f"{program} is not installed, and its rules are in the way: apt install iptables")
-    _run([tool, "--noflush", "--wait", str(LOCK_S)], "\n".join(["*filter", *changes, "COMMIT", ""]))
+    _run([tool, "--noflush", "--wait", str(LOCK_S)], "\n".join([f"*{table}", *changes, "COMMIT", ""]))
+
+
+def _is_in_use(table: str, version: int) -> bool:
+    """Tell whether legacy iptables has the table; looking at one that is not there would make it."""
+    try:
+        return table in {4: LEGACY_TABLES, 6: LEGACY_TABLES_6}[version].read_text().split()
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return True  # in a user namespace: it cannot be known
+
+
+def _tool(program: str, what: str, version: int = 4) -> str | None:
+    """Return `iptables-KIND-WHAT`, or where a host has no such name, an `iptables-WHAT` of that kind."""
+    command = COMMANDS[version]
+    own = _find(f"{program.replace(COMMANDS[4], command, 1)}-{what}")
+    if own is not None or (generic := _find(f"{command}-{what}")) is None:
+        return own
+    return generic if _kind(generic) == program else None
+
+
+@functools.cache
+def _kind(tool: str) -> str:
+    """Tell the kinds by their version; before 1.8, which has no word for it, there was one kind only."""
+    return NFT if "nf_tables" in _run([tool, "--version"]) else LEGACY
 
 
 def _find(tool: str) -> str | None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +28,15 @@ def joined(name: str | None) -> Iterator[None]:
     if name is None:
         yield
         return
-    with _opened(HERE) as back, _opened(NETNS_ROOT / name) as there:
+    with _opened(NETNS_ROOT / name) as there, returning():
         _setns(there)
+        yield
+
+
+@contextlib.contextmanager
+def returning() -> Iterator[None]:
+    """Be back in the namespace of now when the block ends, wherever it has gone."""
+    with _opened(HERE) as back:
         try:
             yield
         finally:
@@ -47,6 +53,8 @@ def _opened(path: str | Path) -> Iterator[int]:
 
 
 def _setns(descriptor: int) -> None:
+    import ctypes  # noqa: PLC0415  who stays where he is, as before each test, is spared it
+
     # os.setns came with Python 3.12.
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(descriptor, CLONE_NEWNET) != 0:

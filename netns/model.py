@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+
+from netns.backend import NFT, Backend
 from netns.errors import SpecError
 from netns.foreign import Firewalls
+from netns.routing import EVERYWHERE, Routing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +29,16 @@ SUBNET = ipaddress.IPv4Network("192.168.200.0/24")
 LONGEST_PREFIX = 30
 
 
-@dataclass(frozen=True, slots=True)
-class NamespaceSpec:
-    """What the user asked for. `uplink` None follows the default route; `dns` empty takes the host's servers."""
+class NamespaceSpec(Struct, frozen=True):
+    """What the user asked for. `uplink` None follows the default route; `dns` empty takes the host's servers.
+
+    `router` is the one behind a pinned uplink; None where a route of the host tells it.
+    """
 
     name: str = "ip4only"
     subnet: ipaddress.IPv4Network = SUBNET
     uplink: str | None = None
+    router: str | None = None
     dns: tuple[ipaddress.IPv4Address, ...] = ()
     launcher: bool = True
     members: tuple[str, ...] = ()
@@ -92,10 +100,11 @@ def parse_spec(  # noqa: PLR0913  one argument a setting
     uplink: str,
     dns: tuple[str, ...] = (),
     *,
+    router: str = "",
     launcher: bool = True,
     members: tuple[str, ...] = (),
 ) -> NamespaceSpec:
-    """Return the spec of texts as a user writes them; `uplink` may be "auto".
+    """Return the spec of texts as a user writes them; `uplink` may be "auto", and `router` empty.
 
     Raises:
         SpecError: naming the text that cannot be used and what would do.
@@ -104,10 +113,13 @@ def parse_spec(  # noqa: PLR0913  one argument a setting
         raise SpecError(
             f"{name!r} cannot name a namespace: use a letter, then up to 9 letters or digits, all lower case"
         )
+    if router and uplink == "auto":
+        raise SpecError(f"router {router} is of no use without an uplink: name its interface with --uplink")
     return NamespaceSpec(
         name=name,
         subnet=_parse_subnet(subnet),
         uplink=None if uplink == "auto" else uplink,
+        router=_parse_router(router) if router else None,
         dns=tuple(_parse_server(server) for server in dns),
         launcher=launcher,
         members=members,
@@ -124,6 +136,13 @@ def _parse_subnet(text: str) -> ipaddress.IPv4Network:
     return subnet
 
 
+def _parse_router(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise SpecError(f"router {text!r} is no IPv4 address such as 192.168.1.1") from None
+
+
 def _parse_server(text: str) -> ipaddress.IPv4Address:
     try:
         return ipaddress.IPv4Address(text)
@@ -133,21 +152,31 @@ def _parse_server(text: str) -> ipaddress.IPv4Address:
 
 @dataclass(frozen=True, slots=True)
 class Uplink:
-    """The interface to the internet: what the namespace is masqueraded to, and the router behind it."""
+    """The interface to the internet: what the namespace is masqueraded to, and the router behind it.
+
+    `routes` are what a table of the namespace's own is to hold, as networks and routers, where it must not follow the
+    host: none to 0.0.0.0/0 among them when no way to the internet is known. They are None where the host's tables do.
+    """
 
     link: str
     mtu: int
     router: str | None = None
+    routes: tuple[tuple[str, str | None], ...] | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def leads_out(self) -> bool:
+        """Whether a way to the internet is known."""
+        return self.routes is None or EVERYWHERE in dict(self.routes)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """An interface as the kernel shows it; `addresses` are IPv4 with prefix length."""
 
     index: int
     kind: str | None
     up: bool
     mtu: int
+    point_to_point: bool = False
     peer_index: int | None = None
     alias: str | None = None
     addresses: frozenset[str] = frozenset()
@@ -161,11 +190,10 @@ class Handle(Enum):
     LIVE = "live"
 
 
-@dataclass(frozen=True, slots=True)
-class Launcher:
+class Launcher(Struct, frozen=True):
     """The launcher and its group as found. `sound`: current, root-owned, right mode and capability.
 
-    `half`: an installation that was killed left its new file beside the launcher.
+    `half`: an installation that was killed left its new file, or the folder in which it was being built.
     """
 
     present: bool = False
@@ -177,15 +205,14 @@ class Launcher:
     members: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """Everything of the host that a plan depends on.
 
     `sysctls` maps (namespace or None, path below /proc/sys) to the value found; `files` maps a path to its text, None
-    where there is none; `table` is the digest of our nftables table as listed, None where there is none; `firewalls`
-    are the others that forwarded packets have to pass. `networks` are the host's routes and addresses apart from ours,
-    each with where it was found; `untuned` are the TCP and UDP settings that differ inside; `last_group` is the highest
-    group id that exists where set-up runs.
+    where there is none; `backend` is the program for our rules, `table` the digest of them as it lists them, None where
+    there are none; `firewalls` are the others that forwarded packets have to pass. `networks` are the host's routes and
+    addresses apart from ours, each with where it was found; `untuned` are the TCP and UDP settings that differ inside;
+    `last_group` is the highest group id that exists where set-up runs.
     """
 
     boot_id: str = ""
@@ -197,8 +224,10 @@ class Observed:
     default_routes: tuple[tuple[str | None, int | None], ...] = ()
     sysctls: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
     untuned: tuple[str, ...] = ()
+    backend: Backend = field(default_factory=Backend)
     table: str | None = None
     firewalls: Firewalls = field(default_factory=Firewalls)
+    routing: Routing = field(default_factory=Routing)
     files: Mapping[str, str | None] = field(default_factory=dict)
     directories: frozenset[str] = frozenset()
     handles_mounted: bool = False
@@ -208,21 +237,26 @@ class Observed:
     last_group: int = LAST_GROUP
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """What earlier calls did to this machine, so that it can be taken back; kept in a file (`netns.journal`).
 
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
-    as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them.
+    as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them, and the
+    `program` that holds them. `members`: whom we put into the launcher's group.
     `mounted_handles`: the first namespace made a mount of /run/netns. `trusted`: the sources that firewalld trusts
-    because of us, also after a reboot.
+    because of us, also after a reboot. `uplink` is the one that was set up, `route_table` the number of the routing
+    table of a pinned namespace.
     """
 
     boot_id: str = ""
     sysctls: dict[str, str] = field(default_factory=dict)
     ruleset: str | None = None
     table: str | None = None
+    program: str = NFT
     made_group: bool = False
+    members: tuple[str, ...] = ()
     made_directories: tuple[str, ...] = ()
     mounted_handles: bool = False
     trusted: tuple[str, ...] = ()
+    uplink: str | None = None
+    route_table: int | None = None

@@ -1,14 +1,16 @@
-"""The links, IPv4 addresses and IPv4 routes of a namespace, read at once. Changes nothing."""
+"""The links, IPv4 addresses, routes and policy rules of a namespace, read at once. Changes nothing."""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from socket import AF_INET, inet_ntoa
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from netns import netlink
 from netns.model import Link, Uplink
+from netns.routing import EVERYWHERE, PROTOCOL, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,19 +18,17 @@ if TYPE_CHECKING:
     from netns.netlink import Message
 
 MAIN_TABLE = 254
-_UP = 1  # IFF_UP of linux/if.h
+_UP, _POINT_TO_POINT = 0x1, 0x10  # IFF_* of linux/if.h
 _UNICAST = 1  # RTN_UNICAST of linux/rtnetlink.h
 _IFNAME, _MTU, _PEER, _LINKINFO, _ALIAS = 3, 4, 5, 18, 20  # IFLA_* of linux/if_link.h
 _KIND = 1  # IFLA_INFO_KIND
 _ADDRESS, _LOCAL = 1, 2  # IFA_* of linux/if_addr.h
 _DST, _OIF, _GATEWAY, _PRIORITY, _MULTIPATH, _TABLE = 1, 4, 5, 6, 9, 15  # RTA_* of linux/rtnetlink.h
+_RULE_SRC, _RULE_IIF, _RULE_PRIORITY, _RULE_TABLE, _RULE_PROTOCOL = 2, 3, 6, 15, 21  # FRA_* of linux/fib_rules.h
 _HOP = struct.Struct("=HBBi")  # rtnexthop: length, flags, weight, link
-# An address of the internet that nobody routes specially (a.root-servers.net); nothing is sent there.
-SOMEWHERE = "198.41.0.4"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """An IPv4 address of a link: `local` is the host's own, `text` the subnet's or the peer's, with prefix length."""
 
     index: int
@@ -36,9 +36,11 @@ class Address:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """An IPv4 route, one for each next hop; `network` is as 0.0.0.0/0; a local or a blackhole one is not `unicast`."""
+class Route(Struct, frozen=True):
+    """An IPv4 route, one for each next hop; `network` is as 0.0.0.0/0; a local or a blackhole one is not `unicast`.
+
+    `protocol` tells who made it (rtnetlink(7)); `several`: it is one of several next hops.
+    """
 
     network: str
     unicast: bool
@@ -46,19 +48,21 @@ class Route:
     priority: int
     index: int | None
     router: str | None
+    protocol: int
+    several: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """What a namespace has."""
 
     links: dict[str, Link]
     addresses: tuple[Address, ...]
     routes: tuple[Route, ...]
+    rules: tuple[Rule, ...] = ()
 
     def default_routes(self) -> list[Route]:
         """Return the default routes, those of the main table first and by metric."""
-        found = [route for route in self.routes if route.network == "0.0.0.0/0"]
+        found = [route for route in self.routes if route.network == EVERYWHERE]
         return sorted(found, key=lambda route: (route.table != MAIN_TABLE, route.priority))
 
 
@@ -73,26 +77,52 @@ def read(netns: str | None) -> Network:
         links=dict(_link(message, addresses) for message in netlink.dump(netlink.GETLINK, netns)),
         addresses=addresses,
         routes=tuple(route for message in netlink.dump(netlink.GETROUTE, netns, AF_INET) for route in _routes(message)),
+        rules=tuple(map(_rule, netlink.dump(netlink.GETRULE, netns, AF_INET))),
     )
 
 
+def uplink(network: Network, name: str | None, router: str | None = None) -> Uplink | None:
+    """Return the uplink of that name, with the router behind it if that is given; without a name, the way out."""
+    return pinned(network, name, router) if name else way_out(network)
+
+
 def way_out(network: Network) -> Uplink | None:
-    """Ask the kernel, which knows rules, metrics, several next hops and the halves of the internet that VPNs route."""
-    message = netlink.way_to(SOMEWHERE)
+    """Ask the kernel, which knows rules, metrics, several next hops and the halves of the internet that VPNs route.
+
+    Of several next hops the one it names is kept to: others would get a part of the connections.
+    """
+    message = netlink.way_to(netlink.SOMEWHERE)
     route = next(_routes(message), None) if message else None
     if route is None:
         return None
-    found = ((name, link) for name, link in network.links.items() if link.index == route.index)
-    return next((Uplink(name, link.mtu, route.router) for name, link in found), None)
+    name = next((name for name, link in network.links.items() if link.index == route.index), None)
+    if name is None:
+        return None
+    if any(hop.several and hop.index == route.index for hop in network.default_routes()):
+        return pinned(network, name, route.router)
+    return Uplink(name, network.links[name].mtu, route.router)
 
 
-def pinned(network: Network, name: str) -> Uplink | None:
-    """Return the uplink of that name, with the router that a default route of any table has on it."""
+def pinned(network: Network, name: str, router: str | None = None) -> Uplink | None:
+    """Return the uplink of that name and what a table that knows no other holds.
+
+    The router is the one given, else that of the best default route on it in anybody's table; a point-to-point link
+    needs none.
+    """
     link = network.links.get(name)
     if link is None:
         return None
-    routers = (route.router for route in network.default_routes() if route.index == link.index)
-    return Uplink(name, link.mtu, next(routers, None))
+    ways = [way for way in network.default_routes() if way.index == link.index and way.protocol != PROTOCOL]
+    router = router or next((way.router for way in ways), None)
+    near = dict.fromkeys(route.network for route in network.routes if _is_near(route, link.index))
+    way = [(EVERYWHERE, router)] if router or ways or link.point_to_point else []
+    return Uplink(name, link.mtu, router, (*((each, None) for each in near), *way))
+
+
+def _is_near(route: Route, index: int) -> bool:
+    """Tell whether a route leads straight to a network on a link."""
+    direct = route.unicast and route.router is None and route.network != EVERYWHERE
+    return direct and route.table == MAIN_TABLE and route.index == index
 
 
 def _link(message: Message, addresses: tuple[Address, ...]) -> tuple[str, Link]:
@@ -103,6 +133,7 @@ def _link(message: Message, addresses: tuple[Address, ...]) -> tuple[str, Link]:
         index=index,
         kind=_text(kind) if kind else None,
         up=bool(flags & _UP),
+        point_to_point=bool(flags & _POINT_TO_POINT),
         mtu=_number(told[_MTU]),
         peer_index=_number(told[_PEER]) if _PEER in told else None,
         alias=_text(told[_ALIAS]) if _ALIAS in told else None,
@@ -118,7 +149,7 @@ def _address(message: Message) -> Address:
 
 
 def _routes(message: Message) -> Iterator[Route]:
-    length, table, kind = message.fixed[1], message.fixed[4], message.fixed[7]
+    length, table, protocol, kind = message.fixed[1], message.fixed[4], message.fixed[5], message.fixed[7]
     told = message.attributes
     for hop in _hops(told):
         yield Route(
@@ -128,6 +159,8 @@ def _routes(message: Message) -> Iterator[Route]:
             priority=_number(told[_PRIORITY]) if _PRIORITY in told else 0,
             index=_number(hop[_OIF]) if _OIF in hop else None,
             router=inet_ntoa(hop[_GATEWAY]) if _GATEWAY in hop else None,
+            protocol=protocol,
+            several=_MULTIPATH in told,
         )
 
 
@@ -141,6 +174,18 @@ def _hops(told: dict[int, bytes]) -> Iterator[dict[int, bytes]]:
         length, _, _, index = _HOP.unpack_from(text)
         yield {**netlink.attributes(text[_HOP.size : length]), _OIF: struct.pack("=i", index)}
         text = text[netlink.aligned(length) :]
+
+
+def _rule(message: Message) -> Rule:
+    length, table = message.fixed[2], message.fixed[4]
+    told = message.attributes
+    return Rule(
+        priority=_number(told[_RULE_PRIORITY]) if _RULE_PRIORITY in told else 0,
+        table=_number(told[_RULE_TABLE]) if _RULE_TABLE in told else table,
+        link=_text(told[_RULE_IIF]) if _RULE_IIF in told else None,
+        source=f"{inet_ntoa(told[_RULE_SRC])}/{length}" if _RULE_SRC in told else None,
+        protocol=told[_RULE_PROTOCOL][0] if _RULE_PROTOCOL in told else 0,
+    )
 
 
 def _text(value: bytes) -> str:

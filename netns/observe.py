@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import grp
 import ipaddress
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import firewall, firewalld, foreign, iptables, launcher, network, resolver, ruleset, tuning
+from netns import firewall, firewalld, foreign, iptables, launcher, loaded, network, resolver, tuning
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
 from netns.model import GROUP, LAST_GROUP, Handle, Launcher, Observed
 from netns.network import Network
 from netns.plan import ALL_FORWARDING, IPV6_SWITCH, PING
+from netns.routing import EVERYWHERE, PROTOCOL, Route, Routing
 from netns.steps import beside
 
 if TYPE_CHECKING:
@@ -29,16 +29,17 @@ def observe(spec: NamespaceSpec) -> Observed:
     """Return what is there of `spec` and around it.
 
     Raises:
-        MissingToolError: nft is not installed.
+        MissingToolError: neither nft nor iptables is installed.
         StepError: nft or iptables refused to list what it has.
     """
     handle = _handle(spec.name)
     host = network.read(None)
     inside = network.read(spec.name) if handle is Handle.LIVE else _NOTHING
-    uplink = network.pinned(host, spec.uplink) if spec.uplink else network.way_out(host)
+    uplink = network.uplink(host, spec.uplink, spec.router)
     host_link, inner_link = host.links.get(spec.host_link), inside.links.get(spec.inner_link)
     ours = host_link.index if host_link else None
-    listing = firewall.listing(spec.table)
+    backend = loaded.find_backend()
+    rules = loaded.read(spec, backend)
     return Observed(
         boot_id=(PROC_SYS / "kernel/random/boot_id").read_text().strip(),
         uplink=uplink,
@@ -49,8 +50,10 @@ def observe(spec: NamespaceSpec) -> Observed:
         default_routes=tuple((route.router, route.index) for route in inside.default_routes()),
         sysctls=_sysctls(spec, uplink, handle, inner_link),
         untuned=_untuned(spec.name, handle),
-        table=None if listing is None else ruleset.digest(listing),
-        firewalls=_firewalls(),
+        backend=backend,
+        table=None if rules is None else rules.digest,
+        firewalls=firewalls(nft=backend.is_nft),
+        routing=_routing(host),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
         handles_mounted=_is_mount(NETNS_ROOT),
@@ -76,20 +79,37 @@ def _is_mount(path: Path) -> bool:
     return any(mount.split()[4] == str(path) for mount in mounts)
 
 
-def _firewalls() -> foreign.Firewalls:
-    found = {
-        f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in firewall.forward_chains()
+def firewalls(*, nft: bool) -> foreign.Firewalls:
+    """Return the other firewalls of this host; `nft`: there is a program that can list nftables.
+
+    Raises:
+        StepError: nft or iptables refused to list what it has.
+    """
+    bases = firewall.filter_chains() if nft else []
+    found = {f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in bases}
+    in_use = {
+        iptables.NFT: not nft or not foreign.IPTABLES_NFT_CHAINS.isdisjoint(found),
+        iptables.LEGACY: "filter" in iptables.legacy_tables(),
     }
-    in_use = {iptables.NFT: foreign.IPTABLES_NFT_CHAIN in found, iptables.LEGACY: "filter" in iptables.legacy_tables()}
     programs = [program for program, used in in_use.items() if used]
     chains = [chain for name in programs for chain in foreign.iptables_chains(name, iptables.saved(name))]
-    shown = {foreign.IPTABLES_NFT_CHAIN} if any(chain.program == iptables.NFT for chain in chains) else set()
+    shown = foreign.IPTABLES_NFT_CHAINS if any(chain.program == iptables.NFT for chain in chains) else frozenset[str]()
     chains += [
         foreign.nft_chain(firewall.chain(name))
         for name, table in found.items()
         if name not in shown and not foreign.is_closed(table)
     ]
     return foreign.Firewalls(tuple(chains), firewalld.trusted(has_table="firewalld" in found.values()))
+
+
+def _routing(host: Network) -> Routing:
+    names = {link.index: name for name, link in host.links.items()}
+    routes = [
+        Route(route.table, route.network, names.get(route.index or 0) if route.unicast else None, route.router)
+        for route in host.routes
+        if route.protocol == PROTOCOL
+    ]
+    return Routing(host.rules, tuple(routes), frozenset(route.table for route in host.routes))
 
 
 def _sysctls(
@@ -145,7 +165,7 @@ def _text(path: str) -> str | None:
 def _networks(host: Network, ours: int | None) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
     """Yield what a subnet must not overlap, with the words for it: routes and addresses, but for those of our link."""
     for route in host.routes:
-        if route.unicast and route.network != "0.0.0.0/0" and (ours is None or route.index != ours):
+        if route.unicast and route.network != EVERYWHERE and (ours is None or route.index != ours):
             yield ipaddress.IPv4Network(route.network, strict=False), f"the host's route to {route.network}"
     for address in _foreign_addresses(host, ours):
         yield ipaddress.IPv4Interface(address.text).network, f"the address {address.local} of the host"
@@ -161,7 +181,7 @@ def _launcher(spec: NamespaceSpec) -> Launcher:
     group = next((entry for entry in grp.getgrall() if entry.gr_name == GROUP), None)
     return Launcher(
         present=state.present,
-        half=os.path.lexists(beside(spec.launcher_path)),
+        half=launcher.is_half_built(Path(spec.launcher_path)),
         ours=state.ours,
         sound=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
         compiler=launcher.find_compiler() is not None,

@@ -1,4 +1,4 @@
-"""The host's side of a namespace as far as files, and for root `nft`, tell: what `check` looks at, without pyroute2."""
+"""The host's side of a namespace as far as files and, for root, its rules tell: what `check` looks at; no pyroute2."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import enter, firewall, journal, proc_net, resolver, ruleset
+from netns import enter, journal, loaded, network, own_rules, proc_net, resolver
 from netns.errors import NetnsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from netns.loaded import Loaded
     from netns.model import NamespaceSpec
 
 PROC_NET = Path("/proc/self/net")
@@ -33,23 +34,25 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Our firewall table: what is wrong with it, None for nothing, and the packets that each named counter saw."""
+    """Our firewall rules: what is wrong with them, None for nothing, and the packets that each named counter saw.
+
+    `title` says where they are.
+    """
 
     problem: str | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
+    title: str = "the set of rules"
 
 
 def look(spec: NamespaceSpec) -> Outside:
     """Return what the host shows of `spec`."""
-    routes = proc_net.routes(_text(PROC_NET / "route") or "")
-    ways = [route for route in routes if route.is_default and route.link != spec.host_link]
-    way = next((route for route in ways if spec.uplink in {None, route.link}), None)
-    uplink = spec.uplink or (way.link if way else None)
+    way = network.uplink(network.read(None), spec.uplink, spec.router)
+    uplink = way.link if way else spec.uplink
     return Outside(
         unsound=tuple(enter.sound(spec.name)),
         addresses=tuple(proc_net.addresses(_text(PROC_NET / "fib_trie") or "")),
         uplink=uplink,
-        router=way.gateway if way else None,
+        router=way.router if way else None,
         mtus={link: mtu for link in (spec.host_link, uplink) if link and (mtu := _mtu(link))},
         files={path: _text(Path(path)) for path in _file_paths(spec)},
     )
@@ -85,17 +88,23 @@ def resolver_problems(spec: NamespaceSpec, seen: Outside) -> list[str]:
 
 
 def table(spec: NamespaceSpec) -> Table:
-    """Return the state of our firewall table; only root may look."""
+    """Return the state of our firewall rules; only root may look."""
     try:
-        listing = firewall.listing(spec.table)
-        loaded = journal.load(spec.name).table
+        backend = loaded.find_backend()
+        rules = loaded.read(spec, backend)
+        left = journal.load(spec.name).table
     except (NetnsError, OSError, subprocess.SubprocessError) as error:
         return Table(f"our rules cannot be looked at: {error}")
-    if listing is None:
-        return Table(f"the table inet {spec.table} is not loaded")
-    changed = None if ruleset.digest(listing) == loaded else f"the table inet {spec.table} was changed since set-up"
-    counters = [entry["counter"] for entry in listing if "counter" in entry]
-    return Table(changed, {counter["name"]: counter["packets"] for counter in counters})
+    title = own_rules.title(spec, backend)
+    if rules is None:
+        return Table(f"{title} is not loaded", title=title)
+    return Table(None if rules.digest == left else _change(title, rules), rules.counters, title)
+
+
+def _change(title: str, rules: Loaded) -> str:
+    if rules.overtaking:
+        return f"{title} comes behind a rule of another program: {rules.overtaking[0]}"
+    return f"{title} was changed since set-up"
 
 
 def _file_paths(spec: NamespaceSpec) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 from netns.errors import ForeignStateError, NoUplinkError, SpecError
 from netns.model import Handle
+from netns.routing import EVERYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,16 +21,31 @@ def need_uplink(spec: NamespaceSpec, seen: Observed) -> Uplink:
     """Return the uplink.
 
     Raises:
-        SpecError: the interface that was named is not there.
-        NoUplinkError: none was named, and the host has no IPv4 default route.
+        SpecError: the interface that was named is not there, or the router that was named is not on it.
+        NoUplinkError: none was named, and the host has no IPv4 default route; or no router is known on the one named.
     """
     if seen.uplink is not None:
+        _need_way(spec, seen.uplink)
         return seen.uplink
     if spec.uplink:
         raise SpecError(f"there is no interface {spec.uplink!r} to be the uplink; `ip link` lists them")
     raise NoUplinkError(
         "the host has no IPv4 default route, so there is no uplink; connect it or name one with --uplink"
     )
+
+
+def _need_way(spec: NamespaceSpec, uplink: Uplink) -> None:
+    if not uplink.leads_out:
+        raise NoUplinkError(
+            f"no router is known on {uplink.link}: it has no IPv4 default route in any table;"
+            " connect it or name its router with --router ADDRESS"
+        )
+    near = [network for network, _ in uplink.routes or () if network != EVERYWHERE]
+    if spec.router and not any(IPv4Address(spec.router) in IPv4Network(network) for network in near):
+        raise SpecError(
+            f"router {spec.router} is in no network of {uplink.link} ({', '.join(near) or 'it has none'});"
+            f" `ip route show dev {uplink.link}` lists them"
+        )
 
 
 def refuse_foreign(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:

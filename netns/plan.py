@@ -6,11 +6,12 @@ before any link is there, and the firewall is loaded before the first interface 
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netns import claims, openings, ownership, resolver, ruleset, steps
+from msgspec import Struct
+from msgspec.structs import replace
+
+from netns import account, claims, openings, own_rules, ownership, pinning, resolver, ruleset, steps
 from netns.model import GROUP, Handle, Journal
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 PING = "net/ipv4/ping_group_range"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Steps in order, the journal to keep while they are done and that for afterwards, and notes for the user.
 
     `uplink` is the one that a set-up uses.
@@ -41,27 +41,42 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
     """Plan what is missing for `spec`, beside other namespaces of ours, whose journals are `others`.
 
     Raises:
-        NoUplinkError: the host has no IPv4 default route.
+        NoUplinkError: the host has no IPv4 default route, or no router is known on the uplink that was named.
         ForeignStateError: somebody else's link, namespace, file or program has one of our names.
         SpecError: the subnet overlaps a network of the host.
+        MissingToolError: our rules are nftables', and nft is gone.
     """
     uplink = ownership.need_uplink(spec, seen)
-    theirs = claims.merged(_of_this_boot(other, seen) for other in others)
-    journal = claims.inherit(_of_this_boot(journal, seen), theirs, spec, _forward(uplink.link))
+    others = tuple(account.of_this_boot(other, seen) for other in others)
+    theirs = claims.merged(others)
+    journal = claims.inherit(account.of_this_boot(journal, seen), theirs, spec, _forward(uplink.link))
     ownership.refuse_foreign(spec, seen, journal)
     ownership.refuse_overlap(spec, seen)
-    rules, commands = _rules(spec, seen, journal, uplink)
+    own_rules.refuse_out_of_reach(spec, seen, journal)
+    rules = _rules(spec, seen, journal, uplink)
+    load, digest = own_rules.load(spec, seen.backend, rules, fresh=not seen.table)
+    table = pinning.table(spec, uplink, seen.routing, journal, [other.route_table for other in others])
     ordered = (
         *_namespace(spec, seen),
         *_links(spec, seen, uplink),
-        *_table(seen, journal, rules, commands),
-        *openings.setup(spec, uplink.link, seen.firewalls, journal),
+        *([] if _is_loaded(seen, journal, digest) else [load]),
+        *own_rules.strays(spec, seen.backend, seen.firewalls),
+        *pinning.setup(spec, uplink, seen.routing, journal, table),
+        *openings.setup(
+            spec, uplink.link, own_rules.others(spec, seen.backend, seen.firewalls), journal, rules.host_dns
+        ),
         *_forwarding(spec, seen, claims.unshared(journal, theirs), uplink),
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),
     )
-    during = _journal_during(ordered, seen, journal, ruleset.digest(commands))
-    return Plan(ordered, during, claims.settled(during, _forward(uplink.link)), _notes(spec, seen), uplink)
+    during = replace(
+        account.during(ordered, seen, journal),
+        ruleset=digest,
+        uplink=uplink.link,
+        route_table=table or journal.route_table,
+    )
+    settled = replace(claims.settled(during, _forward(uplink.link)), route_table=table)
+    return Plan(ordered, during, settled, _notes(spec, seen, uplink), uplink)
 
 
 def teardown(
@@ -78,36 +93,32 @@ def teardown(
 
     Raises:
         ForeignStateError: the namespace of that name is not ours.
+        MissingToolError: our rules are nftables', and nft is gone.
     """
-    own = _of_this_boot(journal, seen)
-    journal = claims.unshared(own, claims.merged(_of_this_boot(other, seen) for other in others))
+    own = account.of_this_boot(journal, seen)
+    journal = claims.unshared(own, claims.merged(account.of_this_boot(other, seen) for other in others))
     if seen.host_link is None or ownership.is_ours(spec, seen, own):
         ownership.refuse_foreign_namespace(spec, seen, own)
+    own_rules.refuse_out_of_reach(spec, seen, own)
     ordered = (
-        *openings.teardown(spec, seen.firewalls, journal),
-        *([steps.DeleteTable(spec.table)] if seen.table else []),
+        *openings.teardown(spec, own_rules.openable(spec, seen.firewalls), journal),
+        *([own_rules.delete(spec, seen.backend.program)] if seen.table else []),
+        *own_rules.strays(spec, seen.backend, seen.firewalls),
         *_restore(seen, journal, keep=None),
         *([steps.DeleteLink(spec.host_link)] if ownership.is_ours(spec, seen, own) else []),
         *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
+        *pinning.teardown(spec, seen.routing, journal),
         *(steps.RemoveFile(path) for path, text in seen.files.items() if _is_our_file(spec, path, text)),
         *([] if keep_launcher else _remove_launcher(spec, seen, journal)),
         *([steps.UnmountHandles()] if journal.mounted_handles and seen.handles_mounted else []),
         *(steps.RemoveDirectory(path) for path in reversed(spec.directories) if _removable(path, seen, journal)),
     )
-    return Plan(ordered, own, Journal(made_group=own.made_group) if keep_launcher else Journal())
+    return Plan(ordered, own, account.of_the_launcher(own) if keep_launcher else Journal())
 
 
-def _of_this_boot(journal: Journal, seen: Observed) -> Journal:
-    if journal.boot_id == seen.boot_id:
-        return journal
-    return Journal(made_group=journal.made_group, made_directories=journal.made_directories, trusted=journal.trusted)
-
-
-def _rules(
-    spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink
-) -> tuple[ruleset.Rules, tuple[ruleset.Command, ...]]:
+def _rules(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> ruleset.Rules:
     servers = _resolver(spec, seen, uplink).servers
-    rules = ruleset.Rules(
+    return ruleset.Rules(
         table=spec.table,
         host_link=spec.host_link,
         subnet=str(spec.subnet),
@@ -115,7 +126,6 @@ def _rules(
         host_dns=tuple(server for server in servers if server in seen.addresses),
         guard=_forwards_for_us(seen, journal, uplink),
     )
-    return rules, ruleset.commands(rules)
 
 
 def _forwards_for_us(seen: Observed, journal: Journal, uplink: Uplink) -> bool:
@@ -185,7 +195,7 @@ def _remove_halves(spec: NamespaceSpec, seen: Observed) -> list[Step]:
 
 
 def _new_pair(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
-    unswitched = dataclasses.replace(
+    unswitched = replace(
         seen, sysctls={place: value for place, value in seen.sysctls.items() if not _is_of_pair(spec, place[1])}
     )
     return [
@@ -217,9 +227,8 @@ def _default_route(spec: NamespaceSpec) -> Step:
     return steps.AddRoute("default", str(spec.subnet[1]), spec.inner_link, spec.name)
 
 
-def _table(seen: Observed, journal: Journal, rules: ruleset.Rules, commands: tuple[ruleset.Command, ...]) -> list[Step]:
-    unchanged = journal.ruleset == ruleset.digest(commands) and seen.table is not None and journal.table == seen.table
-    return [] if unchanged else [steps.LoadTable(rules.table, commands)]
+def _is_loaded(seen: Observed, journal: Journal, digest: str) -> bool:
+    return journal.ruleset == digest and seen.table is not None and journal.table == seen.table
 
 
 def _forwarding(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> list[Step]:
@@ -284,8 +293,8 @@ def _remove_launcher(spec: NamespaceSpec, seen: Observed, journal: Journal) -> l
     there = seen.launcher.ours or seen.launcher.half
     ordered: list[Step] = [steps.RemoveLauncher(spec.launcher_path)] if there else []
     if journal.made_group and seen.launcher.group_exists:
-        ordered.append(steps.DeleteGroup(GROUP))
-    return ordered
+        return [*ordered, steps.DeleteGroup(GROUP)]
+    return [*ordered, *(steps.RemoveMember(user, GROUP) for user in journal.members if user in seen.launcher.members)]
 
 
 def _is_our_file(spec: NamespaceSpec, path: str, text: str | None) -> bool:
@@ -298,27 +307,15 @@ def _removable(path: str, seen: Observed, journal: Journal) -> bool:
     return path in seen.directories and path in journal.made_directories
 
 
-def _journal_during(ordered: tuple[Step, ...], seen: Observed, journal: Journal, rules_digest: str) -> Journal:
-    """Return the journal to keep before the steps are done: it is right when none, some or all of them are."""
-    changed = {step.key: step.previous for step in ordered if isinstance(step, steps.SetSysctl) and step.previous}
-    made = {step.path for step in ordered if isinstance(step, steps.MakeDirectory)}
-    # /run/netns is made along with the first namespace.
-    made |= {"/run/netns"} - seen.directories
-    return Journal(
-        boot_id=seen.boot_id,
-        sysctls={**changed, **journal.sysctls},
-        ruleset=rules_digest,
-        table=journal.table,
-        made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
-        made_directories=tuple(sorted({*journal.made_directories, *made})),
-        mounted_handles=journal.mounted_handles or not seen.handles_mounted,
-        trusted=openings.trusted_after(ordered, journal),
-    )
-
-
-def _notes(spec: NamespaceSpec, seen: Observed) -> tuple[str, ...]:
-    notes = [
+def _notes(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> tuple[str, ...]:
+    notes = own_rules.notes(spec, seen.backend) if _has_ipv6(seen) else []
+    notes += [
         f"{path} is somebody else's and was kept" for path in spec.etc_files if not _replaceable(seen.files.get(path))
+    ]
+    servers = _resolver(spec, seen, uplink).servers
+    notes += [
+        f"{uplink.link} does not lead to the network of the name server {server}; give this line's own with --dns"
+        for server in pinning.out_of_reach(uplink, servers, seen)
     ]
     if spec.launcher and not seen.launcher.sound and not seen.launcher.compiler:
         notes.append("no C compiler, so no launcher: only root can enter; apt install musl-tools and run this again")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from netns.model import NamespaceSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from netns.model import NamespaceSpec
 
 # In this order; the later ones list the upstreams of a local stub (systemd-resolved, NetworkManager, resolvconf).
 SOURCES = (
@@ -29,8 +30,7 @@ MARK = "# Written by speedmon"
 MOST_SERVERS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Resolver:
+class Resolver(Struct, frozen=True):
     """Name servers (IPv4) and search domains."""
 
     servers: tuple[str, ...]
@@ -47,6 +47,11 @@ def choose(spec: NamespaceSpec, sources: Iterable[str | None], router: str | Non
         if found := tuple(server for server in _servers(text) if _reachable(server, spec)):
             return Resolver(found[:MOST_SERVERS], search)
     return Resolver((router,) if router else (), search)
+
+
+def within_reach(sources: Iterable[str | None]) -> tuple[str, ...]:
+    """Return the servers of the first source that has any outside of this host."""
+    return choose(NamespaceSpec(), sources, None).servers
 
 
 def resolv_conf(resolver: Resolver, name: str) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 Expression = dict[str, Any]
 Command = dict[str, Any]
@@ -27,8 +28,7 @@ LAST = 300
 SRCNAT = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What the rule set depends on. `host_dns`: name servers on the host; `guard`: we made the uplink forward."""
 
     table: str
@@ -52,6 +52,15 @@ def commands(rules: Rules) -> tuple[Command, ...]:
         *_host(rules),
         *_hooks(rules),
     )
+
+
+def first(commands: tuple[Command, ...]) -> tuple[Command, ...]:
+    """Return the same transaction for where there is no such table yet; it fails where there is one after all.
+
+    The kernel takes three times as long for one that deletes a table, even an empty one.
+    """
+    table, _delete, _add, *contents = commands
+    return {"create": table["add"]}, *contents
 
 
 def digest(objects: object) -> str:
@@ -123,13 +132,14 @@ def _hooks(rules: Rules) -> list[Command]:
     """The base chains, where the kernel hands packets to the chains above."""
     from_namespace = _match(_meta("iifname"), rules.host_link)
     to_namespace = _match(_meta("oifname"), rules.host_link)
+    to_uplink = _match(_meta("oifname"), "@uplinks")
     leaves = _match(_meta("oifname"), rules.host_link, "!=")
     # `iifname` in postrouting needs Linux 5.5; the original tuple works everywhere.
     original = _match({"ct": {"key": "ip saddr", "dir": "original"}}, _prefix(rules.subnet))
     source = _match(_payload("ip", "saddr"), _prefix(rules.subnet))
     return [
         _base(rules, "postrouting", "nat", "postrouting", SRCNAT),
-        _rule(rules, "postrouting", source, leaves, COUNTER, {"masquerade": None}, why="nat"),
+        _rule(rules, "postrouting", source, to_uplink, COUNTER, {"masquerade": None}, why="nat"),
         _base(rules, "forward", "filter", "forward", EARLY),
         _rule(rules, "forward", from_namespace, {"jump": {"target": "ns_out"}}),
         _rule(rules, "forward", to_namespace, {"jump": {"target": "ns_in"}}),

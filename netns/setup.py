@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from netns import blocked, journal, plan, steps
+from msgspec.structs import replace
+
+from netns import blocked, journal, plan, steps, way
 from netns.errors import BlockedError, NetnsError, NotPermittedError, StepError
 from netns.model import Journal
 from netns.observe import observe
@@ -25,7 +26,8 @@ def setup(spec: NamespaceSpec, *, dry_run: bool = False, on_step: Callable[[Step
 
     Raises:
         NetnsError: as `netns.plan.setup` and `netns.apply.run` say; after a failed step all is as before the call.
-        BlockedError: another firewall of this host lets nothing out; a new namespace is taken back, an old one stays.
+        BlockedError: another firewall or policy rule of this host keeps all from the uplink; a new namespace is taken
+            back, an old one stays.
     """
     _need_root("setup-netns")
     with journal.locked():
@@ -109,16 +111,22 @@ def _keep(name: str, account: Journal) -> None:
 def _verify(spec: NamespaceSpec, planned: Plan) -> None:
     """Look again: note what nft made of our rules, and make sure that nothing is left to do."""
     seen = observe(spec)
-    kept = dataclasses.replace(planned.settled, table=seen.table)
+    kept = replace(planned.settled, table=seen.table)
     journal.save(spec.name, kept)
     left = plan.setup(spec, seen, kept, journal.load_others(spec.name)).steps
     if left:
         raise StepError(f"set-up did not hold, something changes it back: {'; '.join(map(str, left))}")
 
 
+def _astray(spec: NamespaceSpec) -> str | None:
+    found = way.problems(spec.name, spec.host_link)
+    mend = "see `ip rule`, or keep it on one interface with --uplink"
+    return f"{'; '.join(found)}; {mend}" if found else None
+
+
 def _prove(spec: NamespaceSpec, before: Journal, planned: Plan) -> None:
-    """Make sure that a packet from inside gets past every firewall of this host."""
-    words = blocked.explain(spec)
+    """Make sure that a packet from inside gets past every firewall and policy rule of this host."""
+    words = blocked.explain(spec) or _astray(spec)
     if words is None:
         return
     if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):

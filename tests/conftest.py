@@ -18,6 +18,10 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/
 # A plain user's PATH lacks the folders of nft, sysctl and setcap.
 os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
 
+# Root is the caller here, also where the suite is run by sudo.
+for _variable in ("SUDO_UID", "SUDO_GID"):
+    os.environ.pop(_variable, None)
+
 # A shell starts background jobs with Ctrl-C ignored, and programs that the tests interrupt would inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
@@ -37,9 +41,9 @@ def outer() -> Iterator[Outer]:
 
 
 @pytest.fixture(scope="session")
-def program() -> bytes:
+def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the launcher of namespace `ip4only`, compiled once."""
-    return compiler.build("ip4only")
+    return compiler.build("ip4only", tmp_path_factory.mktemp("launcher"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

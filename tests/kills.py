@@ -97,7 +97,7 @@ def say(words: str) -> None:
 
 def main(action: str, mend: str, begin: str) -> None:
     """Die at each change in turn, mend, and compare."""
-    spec = NamespaceSpec(launcher=begin != "")
+    spec = NamespaceSpec(launcher=begin != "", uplink="eth0")
     bare = snapshot()
     last = 0
     while not _dies(action, spec, last, begin):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from netns import foreign_steps, ruleset, steps
+from msgspec.structs import replace
+
+from netns import foreign_steps, routing_steps, ruleset, steps
 from netns.foreign import Rule
 from netns.model import Handle, Link, Observed
 from netns.opening import is_tagged
@@ -85,7 +85,7 @@ def _on_link(seen: Observed, netns: str | None, name: str, **change: object) -> 
     place = "inner_link" if netns else "host_link"
     link = getattr(seen, place)
     assert link is not None
-    return replace(seen, **{place: dataclasses.replace(link, **change)})
+    return replace(seen, **{place: replace(link, **change)})
 
 
 @_do.register
@@ -166,6 +166,31 @@ def _(step: foreign_steps.DistrustSource, seen: Observed) -> Observed:
 
 
 @_do.register
+def _(step: routing_steps.AddTableRoute, seen: Observed) -> Observed:
+    assert step.route not in seen.routing.routes
+    return replace(seen, routing=replace(seen.routing, routes=(*seen.routing.routes, step.route)))
+
+
+@_do.register
+def _(step: routing_steps.DeleteTableRoute, seen: Observed) -> Observed:
+    left = tuple(route for route in seen.routing.routes if route != step.route)
+    return replace(seen, routing=replace(seen.routing, routes=left))
+
+
+@_do.register
+def _(step: routing_steps.AddRule, seen: Observed) -> Observed:
+    assert step.rule not in seen.routing.rules
+    return replace(seen, routing=replace(seen.routing, rules=(*seen.routing.rules, step.rule)))
+
+
+@_do.register
+def _(step: routing_steps.DeleteRule, seen: Observed) -> Observed:
+    assert step.rule in seen.routing.rules
+    left = tuple(rule for rule in seen.routing.rules if rule != step.rule)
+    return replace(seen, routing=replace(seen.routing, rules=left))
+
+
+@_do.register
 def _(step: steps.MakeDirectory, seen: Observed) -> Observed:
     return replace(seen, directories=seen.directories | {step.path})
 
@@ -203,6 +228,11 @@ def _(step: steps.DeleteGroup, seen: Observed) -> Observed:
 @_do.register
 def _(step: steps.AddMember, seen: Observed) -> Observed:
     return replace(seen, launcher=replace(seen.launcher, members=seen.launcher.members | {step.user}))
+
+
+@_do.register
+def _(step: steps.RemoveMember, seen: Observed) -> Observed:
+    return replace(seen, launcher=replace(seen.launcher, members=seen.launcher.members - {step.user}))
 
 
 @_do.register

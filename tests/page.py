@@ -20,6 +20,7 @@ from web.site import Site
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from monitor.live import Moment
     from monitor.model import Attempt
     from web.guard import Guard
 
@@ -54,6 +55,7 @@ class Place:
     url: str
     web: Web = field(default_factory=Web)
     next_slot: Callable[[], datetime | None] = lambda: None
+    running: Callable[[], Moment | None] = lambda: None
 
     def fill(self, *attempts: Attempt) -> Place:
         """Store attempts."""
@@ -67,7 +69,7 @@ class Place:
         settings = Settings(
             probe=Probe("home"), plan=Sold(download_mbps=100), web=self.web, database=Database(self.url)
         )
-        site = Site(settings, ZoneInfo("Europe/Berlin"), lambda: NOW, self.next_slot)
+        site = Site(settings, ZoneInfo("Europe/Berlin"), lambda: NOW, self.next_slot, self.running)
         return Client(make_app(site))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording import DATA, Recording, failure, read
 
 from monitor.classify import classify
-from monitor.engines import load
+from monitor.engines import TABLE, load
 from monitor.model import Failure, Kind, Scope
 from monitor.process import Ended
 
@@ -31,7 +32,7 @@ OOKLA = [
     ("fail_dns_exit2_2020-03-22.txt", Kind.DNS, Scope.LINE, "configuration", "Couldn't resolve host name"),
     ("fail_human_verbose_v1.0_internet-pi307.txt", Kind.STAGE_FAILED, Scope.UNKNOWN, "download", "Download: FAILED"),
     ("fail_protocol_error_hello.txt", Kind.STAGE_FAILED, Scope.PROVIDER, None, "Did not receive HELLO"),
-    ("fail_rate_limited_exit173_2026.txt", Kind.RATE_LIMITED, Scope.PROVIDER, None, "Limit reached"),
+    ("fail_rate_limited_exit173_2026.txt", Kind.RATE_LIMITED, Scope.PROVIDER, None, "Too many requests"),
     (
         "fail_server_selection_noservers.txt",
         Kind.NO_SERVER,
@@ -138,7 +139,7 @@ def test_tables_cover_every_recording() -> None:
     """No recorded failure is left out of the tables above."""
     tabled = {f"failure_{name}.txt" for name, *_ in SPEEDTEST_CLI} | {name for name, *_ in OOKLA}
     elsewhere = {"fail_log_lines_stderr_collection.jsonl", "fail_json_error_object_stdout.txt"}
-    recorded = {path.name for path in DATA.glob("*/fail*")}
+    recorded = {path.name for folder in ("ookla", "speedtest-cli") for path in DATA.glob(f"{folder}/fail*")}
     assert recorded - tabled == elsewhere
 
 
@@ -232,7 +233,7 @@ def test_timeout_repeats_the_last_words() -> None:
 
 
 @given(
-    st.sampled_from(["ookla", "speedtest-cli"]),
+    st.sampled_from(sorted(TABLE)),
     st.sampled_from(sorted(DATA.glob("*/*"))).map(lambda path: path.read_bytes()),
     st.data(),
 )
@@ -250,3 +251,68 @@ def test_flood_of_lines_is_bounded() -> None:
     """Long lines and very many of them are classified, by the last of them."""
     stderr = b"noise\n" * 50_000 + b"x" * 100_000 + b"\nCouldn't resolve host name\n"
     assert told("ookla", Ended(2, stderr=stderr)).kind is Kind.DNS
+
+
+def test_web_page_is_named_so() -> None:
+    """A page in place of a result is told as one, for it may be that of a line that asks for a login."""
+    found = told("ookla", Ended(0, stdout=b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"))
+    assert (found.kind, found.scope) == (Kind.BAD_OUTPUT, Scope.UNKNOWN)
+    assert found.message.startswith("a web page, maybe a login page of the line: ")
+
+
+def test_result_of_the_wrong_program_is_told() -> None:
+    """A program on PATH that prints the other speedtest's result, exit code 0, is the wrong one."""
+    result = read("speedtest-cli/success_2.1.2_json_2020-01-19_spectrum.json")
+    found = told("ookla", Ended(0, stdout=result))
+    assert (found.kind, found.scope) == (Kind.WRONG_BINARY, Scope.CONFIG)
+
+
+# What the catalogue of messages seen in the wild calls them.
+CATALOGUE = {
+    "license_not_accepted": Kind.LICENCE,
+    "wrong_binary": Kind.WRONG_BINARY,
+    "binary_missing": Kind.NOT_INSTALLED,
+    "crash_no_home": Kind.CRASHED,
+    "rate_limited": Kind.RATE_LIMITED,
+    "bind_failed": Kind.BIND,
+    "dns": Kind.DNS,
+    "network_unreachable": Kind.UNREACHABLE,
+    "tls": Kind.TLS,
+    "config_http_5xx": Kind.PROVIDER_DOWN,
+    "config_http_403": Kind.PROVIDER_DOWN,
+    "server_gone": Kind.SERVER_GONE,
+    "no_working_server": Kind.NO_SERVER,
+    "latency_stage": Kind.STAGE_FAILED,
+    "protocol": Kind.STAGE_FAILED,
+    "refused": Kind.REFUSED,
+    "reset": Kind.STAGE_FAILED,
+    "connect_timeout": Kind.TIMEOUT,
+    "socket_open": Kind.UNREACHABLE,
+    "socket_read": Kind.STAGE_FAILED,
+    "stage_failed": Kind.STAGE_FAILED,
+    "captive_portal_or_bad_config": Kind.BAD_OUTPUT,
+    "memory": Kind.CRASHED,
+    "upload_timeout": Kind.TIMEOUT,
+}
+# Of these the words alone say nothing, or two things.
+TOLD_ELSEWHERE = {"config_unreachable", "server_list"}
+PATTERNS = [
+    (engine, entry["code"], pattern)
+    for engine, name in (("ookla", "ookla"), ("speedtest-cli", "sivel"))
+    for entry in json.loads(read("failure_catalogue.json"))[name]
+    for pattern in entry.get("patterns", ())
+    if entry["code"] not in TOLD_ELSEWHERE
+]
+
+
+@pytest.mark.parametrize(("engine", "code", "pattern"), PATTERNS)
+@settings(max_examples=5, derandomize=True)
+@given(data=st.data())
+def test_messages_of_the_catalogue(engine: str, code: str, pattern: str, data: st.DataObject) -> None:
+    """Each message of the catalogue has the kind that it stands for there."""
+    line = data.draw(
+        st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True, alphabet=st.characters(codec="ascii"))
+    )
+    if code == "config_http_403" and "429" in line:
+        return  # which is the rate limit's
+    assert told(engine, Ended(2, stderr=line.encode())).kind is CATALOGUE[code]

@@ -298,3 +298,56 @@ def test_version_is_that_of_the_located_binary() -> None:
     """The version is the one that the binary told."""
     located = replace(ookla.Located(), version="1.2.0.84")
     assert ookla.ENGINE.version(located) == "1.2.0.84"
+
+
+def test_listed_servers() -> None:
+    """Each entry of the list is a server with its id as text; an entry without one is left out."""
+    listed = ookla.parse_servers(read("ookla/v1.2_servers_L_f_json.json"), b"[error] noise")
+    assert listed == (
+        Server("45909", "Ogi", "Cardiff", "United Kingdom", "speedtest.ogi.wales"),
+        Server("28459", "University of Oxford", "Oxford", "United Kingdom", "speedtest.oxford.oxide.ox.ac.uk"),
+    )
+    assert ookla.parse_servers(b'{"servers":[{"name":"x"},7]}\n{"servers":3}', b"") == ()
+
+
+def test_command_that_lists_servers() -> None:
+    """The list is asked for in JSON, with the licence accepted."""
+    assert ookla.ENGINE.servers_command is not None
+    listing = ookla.ENGINE.servers_command(ookla.Located(("/opt/speedtest",)), settings())
+    assert listing == ["/opt/speedtest", "--accept-license", "--accept-gdpr", "--servers", "--format=json"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"error":"Too many requests"}',
+        b'{"error":{"message":"Too many requests"}}',
+        b'{"level":"error","message":"Too many requests"}',
+    ],
+)
+def test_every_form_of_an_error_object_is_a_complaint(line: bytes) -> None:
+    """An error is read as a text, as an object and as a log line without its type."""
+    assert "Too many requests" in ookla.parse(line, b"").complaints[0]
+
+
+def test_result_of_the_other_speedtest_is_no_measurement() -> None:
+    """A result of the Python program, whose rates are bit/s, is never read as bytes/s."""
+    parsed = ookla.parse(read("speedtest-cli/success_2.1.2_json_2020-01-19_spectrum.json"), b"")
+    assert parsed.measurement is None
+    assert parsed.complaints == ("a result of another program, the Python speedtest-cli",)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999", b'"\\ud800"'])
+def test_number_that_is_none_spoils_itself_only(number: bytes) -> None:
+    """A number or text that strict JSON refuses is left out, and the rest of the result counts."""
+    output = altered(packetLoss=777, isp="888").replace(b"777", number).replace(b'"888"', number)
+    found = ookla.parse(output, b"").measurement
+    assert found is not None
+    assert (found.download_bps, found.packet_loss_pct, found.isp) == (602542 * 8, None, None)
+
+
+def test_rate_that_is_no_number_is_told() -> None:
+    """NaN for a rate makes the result unusable and is named."""
+    parsed = ookla.parse(altered(download={"bandwidth": math.nan}), b"")
+    assert parsed.measurement is None
+    assert parsed.complaints == ("result with an impossible download rate: 'nan'",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -65,7 +66,7 @@ def test_zero_is_a_failure(way: str) -> None:
     assert parsed.complaints == (f"result without a {way} rate",)
 
 
-@pytest.mark.parametrize("rate", [-5.0, "1000", True, 1e14, [1]])
+@pytest.mark.parametrize("rate", [-5.0, math.nan, math.inf, "1000", True, 1e14, [1]])
 def test_impossible_rate_is_no_result(rate: object) -> None:
     """A rate that is no rate makes the result unusable and is complained about."""
     parsed = speedtest_cli.parse(altered(download=rate), b"")
@@ -80,7 +81,7 @@ def test_lost_latency_probes_are_no_latency() -> None:
     assert found.latency_ms is None
 
 
-@pytest.mark.parametrize("output", [b"{}", b"[]", b"null", b"<html>", b'{"download": NaN}'])
+@pytest.mark.parametrize("output", [b"{}", b"[]", b"null", b"<html>"])
 def test_other_output_is_noise(output: bytes) -> None:
     """JSON that is no result, and what is no JSON, is kept as noise."""
     parsed = speedtest_cli.parse(output, b"")
@@ -126,5 +127,28 @@ def test_auto_does_not_replace_a_configured_binary() -> None:
 
 def test_unknown_engine_names_the_known() -> None:
     """An engine that nobody knows is refused with the names of those that are known."""
-    with pytest.raises(UsageError, match=r"unknown engine 'iperf' \(known: auto, ookla, speedtest-cli\)"):
+    with pytest.raises(
+        UsageError, match=r"unknown engine 'iperf' \(known: auto, ookla, speedtest-cli, librespeed, iperf3\)"
+    ):
         engines.load("iperf")
+
+
+def test_listed_servers() -> None:
+    """Each line of `--list` is a server with its sponsor as name; a heading and a broken line are none."""
+    listed = b"""Retrieving speedtest.net configuration...
+ 5029) AT&T (New York, NY, United States) [3.20 km]
+  123) Example (GmbH) (Berlin, Germany) [12.00 km]
+  124) cut of
+"""
+    assert speedtest_cli.parse_servers(listed, b"") == (
+        Server("5029", "AT&T", "New York, NY", "United States"),
+        Server("123", "Example (GmbH)", "Berlin", "Germany"),
+    )
+
+
+def test_command_that_lists_servers() -> None:
+    """The list is asked of the same program, over HTTPS when the test is."""
+    located = speedtest_cli.ENGINE.locate(Settings(), {}, ask)
+    assert speedtest_cli.ENGINE.servers_command is not None
+    listing = speedtest_cli.ENGINE.servers_command(located, Settings(speedtest_cli=SpeedtestCli(secure=True)))
+    assert listing == [*located.command, "--list", "--secure"]

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from inner import LAUNCHER, MEMBER, NAME, STRANGER, make_namespace, make_users, place_launcher
+from inner import LAUNCHER, MEMBER, NAME, STRANGER, make_namespace, place_launcher
 
 from netns.rights import Rights, parse_rights
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from outer import Outer
 
 HOW = """
-import json, sys
+import json, os, sys
 from netns import enter
 from netns.errors import NetnsError
 try:
-    print(json.dumps(enter.command("ip4only", ["echo", "hello"], environ={"USER": "ann"})))
+    way = os.environ.get("WAY", "auto")
+    print(json.dumps(enter.command("ip4only", ["echo", "hello"], environ={"USER": "ann"}, way=way)))
 except NetnsError as error:
     print(json.dumps(f"{type(error).__name__} {error.exit_code}: {error}"))
 """
@@ -31,6 +32,8 @@ set -e
 ip link add {NAME}-root type veth peer name {NAME}-ns netns {NAME}
 echo 1 >/proc/sys/net/ipv4/conf/{NAME}-root/forwarding
 test ! -e /proc/sys/net/ipv6 || echo 1 >/proc/sys/net/ipv6/conf/{NAME}-root/disable_ipv6
+ip address add 192.168.200.1/24 dev {NAME}-root
+test ! -e /proc/sys/net/ipv6 || ip netns exec {NAME} sysctl -qw net.ipv6.conf.all.disable_ipv6=1
 ip link set {NAME}-root up
 ip -n {NAME} link set {NAME}-ns up
 ip link add uplink0 type veth peer name isp0
@@ -107,46 +110,55 @@ def test_the_launcher_is_taken_where_it_works(placed: Outer, user: str | None):
     assert placed.run(BY_LAUNCHER, user=user).stdout == "hello\n"
 
 
-@pytest.mark.root
-def test_without_a_launcher_only_root_enters(inner: Outer):
-    """An unprivileged user is told how to get a launcher and into its group."""
-    make_users(inner)
-    assert how(inner, MEMBER) == (
-        "NotPermittedError 6: only root can enter without the launcher /usr/local/bin/ip4only;"
-        " run: sudo speedmon setup-netns --user ann"
-    )
-
-
-@pytest.mark.root
-def test_who_is_not_in_the_group_is_told_the_mend(placed: Outer):
-    """A user outside of the launcher's group is told how to get in."""
-    said = how(placed, STRANGER)
-    assert str(said).startswith("NotPermittedError 6: /usr/local/bin/ip4only is for its group only")
-    assert str(said).endswith("run: sudo speedmon setup-netns --user ann, then log in again")
+OTHER_WAYS = "; other ways that work here: sudo speedmon (the command still runs as you), pasta"
+TO_THE_GROUP = "run: sudo speedmon setup-netns --user ann"
+NO_COMPILER = """for tool in musl-gcc cc gcc clang; do
+    ! command -v $tool >/dev/null || mount --bind /etc/passwd $(readlink -f $(command -v $tool))
+done"""
 
 
 @pytest.mark.root
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("user", "fault", "said"),
     [
-        ("cp {0} /run/copy; cat /run/copy >{0}", "NotPermittedError 6: {0} has lost its capability"),
-        ("mount -o remount,nosuid /usr/local/bin", "NotPermittedError 6: {0} is on a nosuid mount"),
-        ("cp /bin/true {0}", "ForeignStateError 5: {0} is not speedmon's launcher"),
+        (MEMBER, "rm {0}", "only root can enter without the launcher {0}; " + TO_THE_GROUP),
+        (STRANGER, "true", "{0} is for its group only, and this login is not in it; " + TO_THE_GROUP),
+        (MEMBER, "cp {0} /run/copy; cat /run/copy >{0}", "{0} has lost its capability, as any copy does; run: sudo"),
+        (MEMBER, "mount -o remount,nosuid /usr/local/bin", "{0} is on a nosuid mount, where file capabilities do not"),
+        (
+            MEMBER,
+            "rm {0}; mount -o remount,nosuid /usr/local/bin",
+            "there is no launcher {0}, and on that nosuid mount",
+        ),
+        (MEMBER, "cp /bin/true {0}", "{0} is not speedmon's launcher: move it away, then run: sudo speedmon"),
     ],
 )
-def test_a_launcher_that_cannot_work_is_not_taken(placed: Outer, fault: str, said: str):
-    """A user is told what is wrong with the launcher; root enters without it."""
+def test_a_launcher_that_cannot_work_is_not_taken(placed: Outer, user: str, fault: str, said: str):
+    """A user is told in one line what keeps the launcher from working and which other ways work; root enters anyway."""
     placed.run(["sh", "-c", fault.format(LAUNCHER)])
-    assert str(how(placed, MEMBER)).startswith(said.format(LAUNCHER))
-    assert how(placed) == BY_ROOT
+    told = str(how(placed, user))
+    assert told.partition(": ")[0] in {"NotPermittedError 6", "ForeignStateError 5"}
+    assert told.partition(": ")[2].startswith(said.format(LAUNCHER))
+    assert OTHER_WAYS in told
+    assert "\n" not in told
+    assert how(placed) == (BY_ROOT if user == MEMBER else BY_LAUNCHER)
 
 
 @pytest.mark.root
-def test_a_hardened_service_is_told_its_setting(placed: Outer):
-    """Under no_new_privs the launcher cannot work, and the error names what can."""
-    said = how(placed, MEMBER, "setpriv", "--no-new-privs")
-    assert str(said).startswith("NotPermittedError 6: /usr/local/bin/ip4only gains no capability here")
-    assert "NetworkNamespacePath=/run/netns/" in said
+def test_without_a_compiler_the_launcher_has_to_wait(placed: Outer):
+    """Where none can be built, the error says what to install first."""
+    placed.run(["sh", "-c", f"rm {LAUNCHER}; {NO_COMPILER}"])
+    mend = "run: sudo apt install musl-tools && sudo speedmon setup-netns --user ann"
+    assert f"there is no launcher {LAUNCHER}, and no C compiler to build it; {mend}; other ways" in how(placed, MEMBER)
+
+
+@pytest.mark.root
+def test_under_no_new_privs_sudo_is_not_offered(placed: Outer):
+    """A hardened process gains nothing by the launcher, nor by sudo; what the service manager or pasta can do stays."""
+    placed.run(["mkdir", "-p", "/run/systemd/system"])
+    told = str(how(placed, MEMBER, "setpriv", "--no-new-privs"))
+    assert told.startswith("NotPermittedError 6: /usr/local/bin/ip4only gains no capability here")
+    assert "here: a systemd service with NetworkNamespacePath=/run/netns/ip4only, pasta" in told
 
 
 @pytest.mark.parametrize(
@@ -192,6 +204,40 @@ def test_what_was_lost_since_set_up_is_found(linked: Outer, fault: str, problems
     """Each loss is named; a host without a default route has a line that is down, and a sound namespace."""
     linked.run(["sh", "-c", fault])
     assert json.loads(linked.python(SOUND).stdout) == problems
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ("mount --bind /etc/passwd /etc/resolv.conf", "the name servers are the host's (BindReadOnlyPaths="),
+        ("echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link set lo up", "there is an IPv6 address inside"),
+        (
+            "mkdir /run/nscd; touch /run/nscd/socket",
+            "nscd answers for the host (InaccessiblePaths=",
+        ),
+    ],
+)
+def test_who_came_in_by_other_means_is_told_what_is_missing(linked: Outer, fault: str, problem: str):
+    """Inside, what the launcher would have done is looked at: name servers, IPv6, nscd."""
+    script = f'{fault}; exec {sys.executable} -c "$1"'
+    found = json.loads(linked.run(["ip", "netns", "exec", NAME, "sh", "-c", script, "sh", SOUND]).stdout)
+    assert [said.startswith(problem) for said in found] == [True]
+
+
+@pytest.mark.parametrize(
+    ("way", "command"), [("root", BY_ROOT), ("launcher", "NotPermittedError 6"), ("auto", BY_ROOT)]
+)
+def test_a_way_that_is_named_is_the_only_one(inner: Outer, way: str, command: list[str] | str):
+    """Root, without a launcher, goes its own way unless the launcher was asked for."""
+    told = how(inner, None, "env", f"WAY={way}")
+    assert told == command or str(told).startswith(str(command))
+
+
+@pytest.mark.root
+def test_roots_way_is_for_root(placed: Outer):
+    """A plain user who names it is told to use sudo, whether or not the launcher would work."""
+    told = how(placed, MEMBER, "env", "WAY=root")
+    assert told == 'NotPermittedError 6: the way "root" is for root: run this by sudo'
 
 
 def test_entering_imports_nothing_heavy(outer: Outer):

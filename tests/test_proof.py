@@ -30,6 +30,7 @@ STRICT = Promise(4, "ip4only-ns", "example fibre")
         (TUNNEL, INSIDE, STRICT, [Doubt.WRONG_FAMILY, Doubt.WRONG_ISP]),
         (LINE, Local("eth0"), STRICT, [Doubt.WRONG_INTERFACE]),
         (replace(LINE, isp="Mobile Ltd"), INSIDE, STRICT, [Doubt.WRONG_ISP]),
+        (LINE, Local("eth0"), Promise(4, proxy="pasta"), [Doubt.PROXY]),
         # What an engine does not tell is not held against the result.
         (Measurement(), None, STRICT, []),
         (LINE, Local(None, "192.168.200.2"), STRICT, []),
@@ -50,6 +51,13 @@ def test_what_the_paths_promise():
     settings = Settings(namespace=Namespace(name="wan2"), plan=Sold(isp="Example"))
     assert promise(Path.IP4ONLY, settings) == Promise(4, "wan2-ns", "Example")
     assert promise(Path.HOST, settings) == Promise(isp="Example")
+
+
+def test_pasta_promises_less():
+    """Over pasta there is IPv4 and a proxy, on the namespace's path only."""
+    settings = Settings(namespace=Namespace(way="pasta"))
+    assert promise(Path.IP4ONLY, settings) == Promise(4, proxy="pasta")
+    assert promise(Path.HOST, settings) == Promise()
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

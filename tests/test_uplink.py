@@ -47,10 +47,13 @@ def test_name_of_any_kind(street: Street, name: str):
 
 
 def test_pinned_without_a_default_route(street: Street):
-    """A pinned uplink needs no default route; what it reaches directly is reached from inside."""
-    street.shell("ip route delete default")
-    street.speedmon(*SET_UP, "--uplink", "eth0")
-    assert reaches(street)
+    """Without a default route a pinned uplink needs its router named, and then all is reached from inside."""
+    street.shell("ip route delete default; ip -n isp address add 198.18.0.1/32 dev lo")
+    failed = street.speedmon(*SET_UP, "--uplink", "eth0", check=False)
+    assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
+    assert "--router ADDRESS" in failed.stderr
+    street.speedmon(*SET_UP, "--uplink", "eth0", "--router", "203.0.113.1")
+    assert reaches(street, "198.18.0.1")
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "blackhole", "prohibit"])

@@ -11,6 +11,7 @@ from attempts import attempt, failed
 from page import TABLE, Place, assert_problem
 
 from monitor.export import json_array
+from monitor.live import Moment
 from monitor.model import Run
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ def test_every_key_of_the_contract_is_there(place: Place):
     assert run["started_at"] == "2026-11-23T13:17:03Z"
     assert run["download_bps"] is None
     assert msgspec.convert(run, Run).failure == failed(0).run.failure
+
+
+def test_a_running_test_is_told(place: Place):
+    """The progress is that of the running test, null when none runs."""
+    moment = Moment("ookla", "ip4only", 1.5, phase="upload", rate_bps=5)
+    assert place.client().get("/api/v1/progress").json() is None
+    told = dataclasses.replace(place, running=lambda: moment).client().get("/api/v1/progress").json()
+    assert told == dataclasses.asdict(moment)
 
 
 def test_an_empty_store_is_an_empty_array(place: Place):

@@ -10,7 +10,8 @@ import pytest
 from attempts import DNS, attempt, failed
 from page import TABLE, Place, in_minutes
 
-from monitor.model import Failure, Kind, Scope, Server, Status
+from monitor.live import Moment
+from monitor.model import Failure, Kind, Remark, Scope, Server, Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,21 @@ def test_an_empty_store_tells_when_the_first_test_comes(place: Place):
     """With a schedule the first visit says when to look again."""
     place.next_slot = in_minutes(5)
     assert "The first test runs in 5 minutes, at Mon 23 Nov 2026, 15:05 CET" in words(place)
+
+
+def test_a_running_test_is_told_instead_of_the_next(place: Place):
+    """While a test runs, phase, rate and the time that is left stand where the next slot would."""
+    moment = Moment("ookla", "ip4only", 0, phase="download", rate_bps=93_400_000, elapsed_s=9, expected_s=21)
+    page = dataclasses.replace(place, running=lambda: moment).fill(attempt(0)).client().get("/").text
+    assert "Testing now: download 93.4 Mbit/s, about 12 s left" in page
+
+
+def test_a_doubtful_run_says_why(place: Place):
+    """A result that took another way is shown as doubtful, with the reason."""
+    remark = Remark("wrong_isp", "measured through Other, not through Example (plan.isp)")
+    page = place.fill(attempt(0, healthy=False, remarks=(remark,))).client().get("/").text
+    assert remark.message in page
+    assert ">Doubtful<" in page
 
 
 def test_a_measured_run_at_a_glance(place: Place):

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from monitor.export import json_array
+from monitor.live import Moment  # noqa: TC001  FastAPI reads the annotation
 from monitor.model import Run, Status
 from monitor.store import read
 from monitor.store.open import open_reader
@@ -38,6 +39,11 @@ def router(site: Site) -> APIRouter:
             wanted = (run for run in found if status in (None, run.status))
             text = "".join(json_array(islice(wanted, limit)))
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+    @routes.get("/api/v1/progress", responses=documented(421))
+    def progress() -> Moment | None:
+        """Return the test that runs at this moment, null when none does."""
+        return site.running()
 
     @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz")

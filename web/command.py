@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+import os
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -24,7 +25,7 @@ def command(ctx: click.Context, settings: Settings, host: str | None, port: int 
 
     Ends within three seconds of SIGTERM or Ctrl-C; a test that runs is recorded as interrupted.
     """
-    from monitor import zone  # noqa: PLC0415  --help stays light
+    from monitor import live, paths, zone  # noqa: PLC0415  --help stays light
     from monitor.daemon import Daemon, make_store  # noqa: PLC0415  the same
     from web import log, serve  # noqa: PLC0415  the same
     from web.app import make_app  # noqa: PLC0415  the same
@@ -36,12 +37,20 @@ def command(ctx: click.Context, settings: Settings, host: str | None, port: int 
     config = ctx.find_root().obj
     make_store(settings.database.url, config)
     daemon = None if no_schedule else Daemon(settings, config)
-    app = make_app(Site(settings, shown_in, next_slot=daemon.next_slot if daemon else no_slot))
+    progress = paths.state_dir(os.environ, os.geteuid()) / live.FILE
+    site = Site(
+        settings,
+        shown_in,
+        next_slot=daemon.next_slot if daemon else no_slot,
+        running=lambda: live.current(progress, time.time()),
+    )
     with serve.listen(settings.web.host, settings.web.port) as listener:
-        serve.run(app, listener, daemon, lambda url: click.echo(f"speedmon: serving {url}"))
+        serve.run(make_app(site), listener, daemon, lambda url: click.echo(f"speedmon: serving {url}"))
 
 
 def _with_address(settings: Settings, host: str | None, port: int | None) -> Settings:
+    from msgspec.structs import replace  # noqa: PLC0415  loaded with the settings already
+
     web = settings.web
-    web = dataclasses.replace(web, host=host or web.host, port=web.port if port is None else port)
-    return dataclasses.replace(settings, web=web)
+    web = replace(web, host=host or web.host, port=web.port if port is None else port)
+    return replace(settings, web=web)

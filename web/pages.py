@@ -50,7 +50,9 @@ def _trouble(connection: Connection, site: Site, days: int) -> list[Run]:
 
 
 def _empty(site: Site) -> str:
-    return render("empty.html", probe=site.settings.probe.name, next_slot=site.next_slot(), eye=_eye(site))
+    return render(
+        "empty.html", probe=site.settings.probe.name, next_slot=site.next_slot(), now=_now(site), eye=_eye(site)
+    )
 
 
 def _filled(site: Site, newest_first: list[Run], rows: list[Run], days: int, only: str) -> str:
@@ -61,6 +63,7 @@ def _filled(site: Site, newest_first: list[Run], rows: list[Run], days: int, onl
         probe=site.settings.probe.name,
         eye=eye,
         next_slot=site.next_slot(),
+        now=_now(site),
         verdict=view.verdict(newest_first, eye),
         last=newest_first[0],
         measured=measured,
@@ -73,6 +76,11 @@ def _filled(site: Site, newest_first: list[Run], rows: list[Run], days: int, onl
         ranges=RANGES,
         sizes=SIZES,
     )
+
+
+def _now(site: Site) -> str:
+    moment = site.running()
+    return view.running(moment) if moment else ""
 
 
 def _eye(site: Site) -> view.Eye:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
+    from monitor.live import Moment
     from monitor.settings import Settings
 
 
@@ -23,14 +24,23 @@ def no_slot() -> datetime | None:
     return None
 
 
+def no_test() -> Moment | None:
+    """Stand for a machine on which no test runs."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The surroundings of the pages. `next_slot` returns when the next test is due, None when none is."""
+    """The surroundings of the pages.
+
+    `next_slot` returns when the next test is due, `running` the test that runs at this moment; None when there is none.
+    """
 
     settings: Settings
     zone: ZoneInfo
     clock: Callable[[], datetime] = utc_now
     next_slot: Callable[[], datetime | None] = no_slot
+    running: Callable[[], Moment | None] = no_test
 
     @property
     def database(self) -> str:

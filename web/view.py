@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from monitor.live import Moment
     from monitor.model import Failure, Plan, Run
 
 
@@ -126,6 +127,13 @@ def tiles(run: Run, plan: Plan) -> tuple[Tile, ...]:
     )
 
 
+def running(moment: Moment) -> str:
+    """Return what a running test does at this moment: phase, rate, and the time left where that is known."""
+    doing = f"{moment.phase} {words.rate(moment.rate_bps)} Mbit/s" if moment.rate_bps else moment.phase
+    left = None if moment.expected_s is None else max(0.0, moment.expected_s - moment.elapsed_s)
+    return doing if left is None else f"{doing}, about {left:.0f} s left"
+
+
 def facts(run: Run) -> tuple[tuple[str, str], ...]:
     """Return what is known about how a run was measured, as names and values."""
     family = f" (IPv{run.ip_family})" if run.ip_family else ""
@@ -136,6 +144,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Server", _server(run)),
         ("Path", words.PATHS[run.path]),
         ("Packet loss", loss),
+        ("Doubtful", "; ".join(remark.message for remark in run.remarks) if run.healthy is False else None),
         ("Measured with", f"{run.engine} {run.engine_version or ''}".strip()),
     )
     return tuple((name, value) for name, value in known if value)
@@ -156,7 +165,7 @@ def row(run: Run) -> Row:
     known = failure is not None and failure.kind is not Kind.UNKNOWN
     return Row(
         run,
-        words.STATUSES[run.status],
+        "Doubtful" if run.healthy is False else words.STATUSES[run.status],
         *measured,
         server=_server(run),
         what=words.KINDS[failure.kind].capitalize() if failure and known else "",

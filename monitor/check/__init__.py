@@ -26,6 +26,7 @@ OF_THE_NAMESPACE: tuple[Callable[[Namespace], Line | None], ...] = (
     host.launcher,
     host.host_link,
     host.firewall,
+    host.beside,
     host.resolver,
     inside.links,
     inside.addresses,
@@ -54,7 +55,7 @@ def run(settings: Settings, environ: Mapping[str, str], uid: int, now: datetime)
         UsageError: the settings name an engine that nobody knows.
     """
     wanted = settings.namespace
-    spec = parse_spec(wanted.name, wanted.subnet, wanted.uplink, tuple(wanted.dns))
+    spec = parse_spec(wanted.name, wanted.subnet, wanted.uplink, tuple(wanted.dns), router=wanted.router)
     lines = of_namespace(namespace_look.look(spec, settings.check, environ))
     if Path(settings.collect.path) is Path.HOST:
         lines = [dataclasses.replace(line, matters=False) for line in lines]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.options import pass_settings
+from netns.enter import WAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ def _json(function: Callable[..., Any]) -> Callable[..., Any]:
 @_name
 @click.option("--subnet", help="IPv4 network between host and namespace.  [default: 192.168.200.0/24]")
 @click.option("--uplink", help="Interface to the internet; auto follows the host's way out.")
+@click.option("--router", help="Router on the uplink that was named; needed where no route of the host tells it.")
 @click.option("--dns", multiple=True, help="IPv4 name server for the namespace; may be given several times.")
 @click.option("--user", "members", multiple=True, help="Let this user enter the namespace (group speedmon).")
 @click.option("--launcher/--no-launcher", default=True, help="Install the program ip4only for users other than root.")
@@ -85,35 +87,45 @@ def teardown(  # noqa: PLR0913  one argument an option
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--way", type=click.Choice(WAYS), help="How to enter, instead of namespace.way of the configuration.")
 @click.argument("argv", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
 @pass_settings
-def run(settings: Settings, argv: tuple[str, ...]) -> None:
-    """Run a command inside the namespace, as yourself, without any capability."""
-    from netns import enter  # noqa: PLC0415  only this command needs it
+def run(settings: Settings, way: str | None, argv: tuple[str, ...]) -> None:
+    """Run a command inside the namespace, as yourself, without any capability.
 
-    command = enter.command(settings.namespace.name, list(argv), environ=os.environ)
+    By sudo it runs as the user who called sudo.
+    """
+    from netns import caller, enter  # noqa: PLC0415  only this command needs them
+
+    wanted = settings.namespace
+    command = enter.command(wanted.name, list(argv), environ=os.environ, way=way or wanted.way, dns=wanted.dns)
+    user = caller.behind_sudo(os.environ)
+    environment = caller.environment(user, os.environ) if user and command != [*argv] else os.environ
     for name in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program inherits what is ignored
         signal.signal(name, signal.SIG_DFL)
-    os.execvp(command[0], command)  # noqa: S606  replacing this process is the point
+    os.execvpe(command[0], command, environment)  # noqa: S606  replacing this process is the point
 
 
-def _spec(
+def _spec(  # noqa: PLR0913  one argument a setting
     settings: Settings,
     *,
     name: str | None = None,
     subnet: str | None = None,
     uplink: str | None = None,
     dns: tuple[str, ...] = (),
+    router: str | None = None,
     **more: Any,
 ) -> NamespaceSpec:
     from netns.model import parse_spec  # noqa: PLC0415  keeps --help light
 
     configured = settings.namespace
+    behind = "" if uplink else configured.router  # another uplink has another router
     return parse_spec(
         name or configured.name,
         subnet or configured.subnet,
         uplink or configured.uplink,
         dns or tuple(configured.dns),
+        router=behind if router is None else router,
         **more,
     )
 
@@ -123,7 +135,7 @@ def _silent(_step: Step) -> None:
 
 
 def _printer(*, dry_run: bool) -> Callable[[Step], None]:
-    return lambda step: click.echo(str(step) if dry_run else f"+ {step}")
+    return lambda step: click.echo(step.script if dry_run else f"+ {step}")
 
 
 def _document(spec: NamespaceSpec, done: Plan, *, dry_run: bool) -> str:

@@ -1,6 +1,7 @@
 """The table of engines and the choice among them. To add one, write its module and add a row here.
 
-A row is "module:attribute", imported only when that engine is asked for. `auto` takes the first row that is installed.
+A row is "module:attribute", imported only when that engine is asked for. A name that is not in the table is looked for
+among other packages (`monitor.engines.plugins`). `auto` takes the first of `AUTOMATIC` that is installed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from monitor.errors import UsageError
 from monitor.model import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from monitor.engines.model import Ask, Engine, Located
     from monitor.settings import Settings
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 TABLE = {
     "ookla": "monitor.engines.ookla:ENGINE",
     "speedtest-cli": "monitor.engines.speedtest_cli:ENGINE",
+    "librespeed": "monitor.engines.librespeed:ENGINE",
+    "iperf3": "monitor.engines.iperf3:ENGINE",
 }
 AUTO = "auto"
+# The second comes with speedmon, so no third would ever be reached.
+AUTOMATIC = ("ookla", "speedtest-cli")
 _ABSENT = (Kind.NOT_INSTALLED, Kind.WRONG_BINARY)
 
 
@@ -29,13 +34,23 @@ def load(name: str) -> Engine:
     """Return the engine of that name.
 
     Raises:
-        UsageError: nobody knows it; the message names those that are known.
+        UsageError: nobody knows it, and the message names those that are known; or its package cannot be used.
     """
     target = TABLE.get(name)
     if target is None:
-        raise UsageError(f"unknown engine {name!r} (known: {', '.join((AUTO, *TABLE))})")
+        return _of_another_package(name)
     module, _, attribute = target.partition(":")
     engine: Engine = getattr(import_module(module), attribute)
+    return engine
+
+
+def _of_another_package(name: str) -> Engine:
+    from monitor.engines import plugins  # noqa: PLC0415  reads entry points, which no built-in engine needs
+
+    engine = plugins.load(name)
+    if engine is None:
+        known = ", ".join((AUTO, *TABLE, *plugins.names(TABLE)))
+        raise UsageError(f"unknown engine {name!r} (known: {known})")
     return engine
 
 
@@ -50,12 +65,22 @@ def choose(name: str, settings: Settings, environ: Mapping[str, str], ask: Ask) 
     if name != AUTO:
         engine = load(name)
         return engine, _barred(engine, settings) or engine.locate(settings, environ, ask)
-    engines = [load(known) for known in TABLE]
+    engines = [load(known) for known in AUTOMATIC]
     for engine in engines:
         located = engine.locate(settings, environ, ask)
         if located.configured or not _absent(located):
             break
     return engine, located if located.failure else _barred(engine, settings) or located
+
+
+def stand_in(settings: Settings, environ: Mapping[str, str], ask: Ask, without: Collection[str]) -> Engine | None:
+    """Return the first engine of `auto` that can be used and is not one of `without`; None when there is none."""
+    for name in AUTOMATIC:
+        if name not in without:
+            engine, located = choose(name, settings, environ, ask)
+            if located.failure is None:
+                return engine
+    return None
 
 
 def _absent(located: Located) -> bool:

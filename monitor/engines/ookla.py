@@ -6,27 +6,23 @@ Seen in versions 1.0 to 1.2, see tests/data/ookla.
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.engines import readings
-from monitor.engines.documents import decode, items
+from monitor.engines import program, readings
+from monitor.engines.documents import decode, items, json_text
 from monitor.engines.model import Engine, Local, Located, Parsed, Progress, Sign
+from monitor.engines.program import Program
 from monitor.model import Failure, Kind, Measurement, Scope, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from monitor.engines.model import Ask
-    from monitor.process import Ended
     from monitor.settings import Settings
 
-PROGRAM = "speedtest"
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PROGRAM = Program("speedtest", "ookla.binary", "Ookla's Speedtest CLI", re.compile(r"Speedtest by Ookla\s+(\d[\w.]*)?"))
 PHASES = {"ping": "latency", "download": "download", "upload": "upload"}
 LICENCE = (
     "Ookla's licence is not accepted: read https://www.speedtest.net/about/eula and /about/privacy,"
@@ -34,7 +30,6 @@ LICENCE = (
 )
 # The wrapper that pip writes for the Python speedtest-cli; recognised without starting it.
 _PYTHON_WRAPPER = re.compile(rb"\A#!.*^from speedtest import main", re.DOTALL | re.MULTILINE)
-_VERSION = re.compile(r"Speedtest by Ookla\s+(\d[\w.]*)?")
 _LOG_LINE = re.compile(r"^(?:\[[\d\-: .]+\] )?\[(?P<level>\w+)\] (?P<text>.*)$")
 _RULER = re.compile(r"^=+$")
 
@@ -46,47 +41,11 @@ def _barred(settings: Settings) -> Failure | None:
 
 
 def _locate(settings: Settings, environ: Mapping[str, str], ask: Ask) -> Located:
-    configured = bool(settings.ookla.binary)
-    wanted = os.path.expanduser(settings.ookla.binary) or PROGRAM  # noqa: PTH111  Path.expanduser raises for strange users
-    binary = shutil.which(wanted, path=environ.get("PATH") or DEFAULT_PATH)
-    if binary is None:
-        return Located(failure=_absent(wanted), configured=configured)
-    binary = str(Path(binary).absolute())
-    failure, version = _identify(binary, ask)
-    return Located((binary,), version, failure, configured)
-
-
-def _absent(wanted: str) -> Failure:
-    if wanted != PROGRAM and Path(wanted).is_file():
-        return _start_failure(Kind.NOT_INSTALLED, f"{wanted} is not executable: chmod +x it, or mend ookla.binary")
-    where = f"{wanted} does not exist" if wanted != PROGRAM else f"no program called {wanted} on PATH"
-    return _start_failure(
-        Kind.NOT_INSTALLED, f"{where}: install Ookla's Speedtest CLI, or set ookla.binary to its path"
-    )
-
-
-def _identify(binary: str, ask: Ask) -> tuple[Failure | None, str | None]:
-    """Return why `binary` is not Ookla's, or its version."""
-    if _is_python_wrapper(binary):
-        return _wrong(binary, "the Python speedtest-cli"), None
-    ended = ask([binary, "--version"])
-    if ended.exec_errno is not None:
-        return _not_executable(binary, ended.exec_errno), None
-    said = ended.stdout.decode("utf-8", "replace")
-    if found := _VERSION.search(said):
-        return None, found[1]
-    return _wrong(binary, _self_description(ended, said)), None
-
-
-def _not_executable(binary: str, number: int) -> Failure:
-    hint = " (built for another processor?)" if number == errno.ENOEXEC else ""
-    return _start_failure(Kind.NOT_INSTALLED, f"{binary} cannot be executed: {os.strerror(number)}{hint}")
-
-
-def _self_description(ended: Ended, said: str) -> str:
-    if ended.timed_out:
-        return "a program that does not answer --version"
-    return f"{first!r}" if (first := readings.text(said.partition("\n")[0], 80)) else "a program that says nothing"
+    found = program.find(PROGRAM, settings.ookla.binary, environ)
+    if found.failure is None and _is_python_wrapper(found.command[0]):
+        failure = program.wrong(PROGRAM, found.command[0], "the Python speedtest-cli")
+        return Located(found.command, None, failure, found.configured)
+    return program.identify(PROGRAM, found, ask)
 
 
 def _is_python_wrapper(binary: str) -> bool:
@@ -97,18 +56,21 @@ def _is_python_wrapper(binary: str) -> bool:
         return False  # executable but not readable; asking it decides
 
 
-def _wrong(binary: str, what: str) -> Failure:
-    mend = "set ookla.binary to the path of Ookla's Speedtest CLI"
-    return _start_failure(Kind.WRONG_BINARY, f"{binary} is not Ookla's but {what}: {mend}")
-
-
-def _start_failure(kind: Kind, message: str) -> Failure:
-    return Failure(kind, Scope.CONFIG, "start", message)
-
-
 def _command(located: Located, _settings: Settings, server_id: str) -> list[str]:
     server = [f"--server-id={server_id}"] if server_id else []
     return [*located.command, "--accept-license", "--accept-gdpr", "--format=jsonl", *server]
+
+
+def _servers_command(located: Located, _settings: Settings) -> list[str]:
+    return [*located.command, "--accept-license", "--accept-gdpr", "--servers", "--format=json"]
+
+
+def parse_servers(stdout: bytes, _stderr: bytes) -> tuple[Server, ...]:
+    """Return the servers that `--servers` lists, nearest first; those without an id are left out."""
+    lists = [item.get("servers") for item in items(stdout) if isinstance(item, dict)]
+    entries = [entry for found in lists if isinstance(found, list) for entry in found]
+    servers = (_server(readings.fields(entry)) for entry in entries)
+    return tuple(server for server in servers if server and server.id)
 
 
 def _version(located: Located) -> str | None:
@@ -128,9 +90,11 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
             found, flaws = _measurement(item)
             measurement = found or measurement
             complaints += flaws
-        else:
+        elif "type" in item or "error" in item:
             stage = PHASES.get(str(item.get("type")), stage)
             server = _server(readings.fields(item.get("server"))) or server
+        else:
+            noise = noise or json_text(item)
     return Parsed(measurement, tuple(complaints), stage, noise, server, local)
 
 
@@ -148,10 +112,12 @@ def _complaints(output: bytes) -> Iterator[str]:
 
 def _object_complaint(item: dict[str, object]) -> Iterator[str]:
     error, message = item.get("error"), item.get("message")
-    if isinstance(error, str):
-        yield error
-    elif item.get("type") == "log" and item.get("level") != "info" and isinstance(message, str):
+    if error is not None:
+        yield error if isinstance(error, str) else json_text(error)
+    elif item.get("type", "log") == "log" and item.get("level") != "info" and isinstance(message, str):
         yield message
+    elif isinstance(item.get("download"), int | float):
+        yield "a result of another program, the Python speedtest-cli"
 
 
 def _line_complaint(line: str) -> Iterator[str]:
@@ -223,14 +189,16 @@ SIGNS = (
         r"To accept the message please run speedtest|Do you accept the license\?", Kind.LICENCE, Scope.CONFIG, "start"
     ),
     Sign(
-        r"unrecognized arguments:|usage: speedtest(-cli)? \[-h\]|Retrieving speedtest\.net configuration",
+        r"unrecognized arguments:|usage: speedtest(-cli)? \[-h\]|Retrieving speedtest\.net configuration"
+        r"|^a result of another program",
         Kind.WRONG_BINARY,
         Scope.CONFIG,
         "start",
     ),
     # HOME is unset or cannot be used.
     Sign(r"basic_string::_[MS]_construct null not valid", Kind.CRASHED, Scope.CONFIG, "start"),
-    Sign(r"Limit reached|Too many requests|429 Too Many Requests|document \(429\)", Kind.RATE_LIMITED, Scope.PROVIDER),
+    Sign(r"Too many requests|429 Too Many Requests|document \(429\)", Kind.RATE_LIMITED, Scope.PROVIDER),
+    Sign(r"Limit reached", Kind.RATE_LIMITED, Scope.PROVIDER),
     Sign(
         r"Failed binding local connection end|Cannot assign requested address|\bbind(ing)? .*fail",
         Kind.BIND,
@@ -279,5 +247,7 @@ ENGINE = Engine(
     version=_version,
     signs=SIGNS,
     exit_signs={173: (Kind.RATE_LIMITED, Scope.PROVIDER)},
+    servers_command=_servers_command,
+    parse_servers=parse_servers,
     home="www.speedtest.net:443",
 )

@@ -6,6 +6,7 @@ tests/data/speedtest-cli.
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -16,13 +17,14 @@ from monitor.engines.model import Engine, Located, Parsed, Sign
 from monitor.model import Failure, Kind, Measurement, Scope, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from monitor.engines.model import Ask, Progress
     from monitor.settings import Settings
 
 PACKAGE = "speedtest-cli"
 MODULE = "speedtest"
+_LISTED = re.compile(r"\s*(?P<id>\d{1,18})\) (?P<name>.+) \((?P<place>.*), (?P<land>[^,]*)\) \[[\d.]+ km\]\s*$")
 ABSENT = f"the Python package {PACKAGE} is not installed beside speedmon: pip install {PACKAGE}"
 
 
@@ -41,6 +43,27 @@ def _command(located: Located, settings: Settings, server_id: str) -> list[str]:
     secure = ["--secure"] if settings.speedtest_cli.secure else []
     server = ["--server", server_id] if server_id else []
     return [*located.command, "--json", *secure, *server]
+
+
+def _servers_command(located: Located, settings: Settings) -> list[str]:
+    secure = ["--secure"] if settings.speedtest_cli.secure else []
+    return [*located.command, "--list", *secure]
+
+
+def parse_servers(stdout: bytes, _stderr: bytes) -> tuple[Server, ...]:
+    """Return the servers that `--list` prints as "ID) SPONSOR (PLACE, COUNTRY) [KM km]", nearest first."""
+    lines = stdout.decode("utf-8", "replace").splitlines()
+    return tuple(_listed(match) for line in lines if (match := _LISTED.match(line)))
+
+
+def _listed(match: re.Match[str]) -> Server:
+    return Server(
+        match["id"], readings.text(match["name"]), readings.text(match["place"]), readings.text(match["land"])
+    )
+
+
+def _exclude(server_ids: Sequence[str]) -> list[str]:
+    return [word for server_id in server_ids for word in ("--exclude", server_id)]
 
 
 def _version(_located: Located) -> str | None:
@@ -161,5 +184,8 @@ ENGINE = Engine(
     version=_version,
     signs=SIGNS,
     exit_signs={},
+    servers_command=_servers_command,
+    parse_servers=parse_servers,
+    exclude=_exclude,
     home="www.speedtest.net:80",
 )

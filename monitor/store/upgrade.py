@@ -36,7 +36,7 @@ def upgrade(url: str, *, most: int | None = None) -> str | None:
             than `most` runs.
     """
     if file := preflight.file_of(url):
-        preflight.make_directory(file)
+        preflight.make_file(file)
     with explained(url), engine_of(url, writes=True).begin() as connection:
         found = version_of(connection)
         if found != SCHEMA_VERSION:

@@ -1,0 +1,79 @@
+"""What each way into the namespace costs to start a command, and what pasta costs in throughput; no internet.
+
+    python benchmarks/ways.py [ROUNDS]
+
+Each way runs `true` as a plain user, in turn with `true` outside. systemd's is `systemctl start` of a unit with
+NetworkNamespacePath=, in turn with the same unit without it. Throughput is one stream against the launcher's way.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from functools import partial
+
+from booted import UNITS, Booted
+from namespace import CLIENT, SERVER
+from pairs import in_turn, milliseconds
+from street import SPEEDMON, Street
+
+PYTHON = [sys.executable, "-I", "-m"]
+LAUNCHER = ["/usr/local/bin/ip4only"]
+BY_ROOT = [*PYTHON, "netns.inside", "--as", "4001:4001", "ip4only", "--"]
+PASTA = [*PYTHON, "netns.pasta", "ip4only", "203.0.113.53", "--"]
+UNIT = "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nUser=ann\nExecStart=/bin/true\n"
+INSIDE = """NetworkNamespacePath=/run/netns/ip4only
+BindReadOnlyPaths=/etc/netns/ip4only/resolv.conf:/etc/resolv.conf
+"""
+
+
+def main(rounds: int) -> None:
+    """Print the figures."""
+    with Street() as street:
+        street.add_user("ann", 4001)
+        street.speedmon("setup-netns", "-q", "--user", "ann")
+        _starts(street, rounds)
+        _throughput(street, rounds)
+    with Booted() as booted:
+        booted.add_user("ann", 4001)
+        booted.within(SPEEDMON, "setup-netns", "-q", "--no-launcher")
+        _units(booted, rounds)
+
+
+def _starts(street: Street, rounds: int) -> None:
+    outside = milliseconds(lambda: street.run(["true"], user="ann"))
+    for name, way, user in (("launcher", LAUNCHER, "ann"), ("root's way", BY_ROOT, None), ("pasta", PASTA, "ann")):
+        start = milliseconds(partial(street.run, [*way, "true"], user=user))
+        print(f"start by {name} against outside, ms: {in_turn(start, outside, rounds)}")
+
+
+def _throughput(street: Street, rounds: int) -> None:
+    far = street.popen(["ip", "netns", "exec", "isp", sys.executable, "-c", SERVER], stdout=-1)
+    assert far.stdout is not None
+    far.stdout.readline()
+    for direction, name in (("d", "download"), ("u", "upload")):
+        client = [sys.executable, "-c", CLIENT, direction, "1"]
+        pasta, launcher = (partial(_rate, street, [*way, *client]) for way in (PASTA, LAUNCHER))
+        print(f"{name}, one stream, Gbit/s by pasta against the launcher: {in_turn(pasta, launcher, rounds)}")
+    far.kill()
+
+
+def _rate(street: Street, argv: list[str]) -> float:
+    return float(street.run(argv, user="ann").stdout)
+
+
+def _units(booted: Booted, rounds: int) -> None:
+    for name, lines in (("inside", INSIDE), ("outside", "")):
+        booted.path(f"{UNITS}/{name}.service").write_text(UNIT + lines)
+    assert booted.start("inside.service") == booted.start("outside.service") == "success"
+    inside, outside = (
+        milliseconds(partial(booted.within, "systemctl", "start", f"{name}.service")) for name in ("inside", "outside")
+    )
+    print(f"start by systemd against a unit outside, ms: {in_turn(inside, outside, rounds)}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

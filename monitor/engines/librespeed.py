@@ -1,0 +1,182 @@
+"""LibreSpeed's CLI, `librespeed-cli --json`: an array with one report a tested server. The user installs it.
+
+Rates are Mbit/s whatever its help says, `ping` and `jitter` ms. The format is that of its source, `report/json.go` and
+`speedtest/helper.go` of github.com/librespeed/speedtest-cli; the documents in tests/data/librespeed are made by it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from monitor.engines import program, readings
+from monitor.engines.documents import decode_array, items, json_text
+from monitor.engines.model import Engine, Located, Parsed, Sign
+from monitor.engines.program import Program
+from monitor.model import Kind, Measurement, Scope, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.engines.documents import Item
+    from monitor.engines.model import Ask, Progress
+    from monitor.model import Failure
+    from monitor.settings import Settings
+
+NAME = "librespeed"
+PROGRAM = Program(
+    "librespeed-cli", "librespeed.binary", "LibreSpeed's CLI", re.compile(r"librespeed-cli v?(\d[\w.+-]*)?")
+)
+MBIT = 1_000_000
+NOBODY = "no server answered"
+_LISTED = re.compile(r"(?P<id>\d{1,18}): (?P<name>.*) \((?P<url>[^\s()]+)\)\s*(\[Sponsor: .*\])?\s*$")
+
+
+def _barred(_settings: Settings) -> Failure | None:
+    return None
+
+
+def _locate(settings: Settings, environ: Mapping[str, str], ask: Ask) -> Located:
+    return program.identify(PROGRAM, program.find(PROGRAM, settings.librespeed.binary, environ), ask)
+
+
+def _command(located: Located, settings: Settings, server_id: str) -> list[str]:
+    # Any other word about telemetry would switch it on.
+    quiet = ["--json", "--telemetry-level", "disabled"]
+    server = ["--server", server_id] if server_id else []
+    return [*located.command, *quiet, *_network(settings), *server]
+
+
+def _network(settings: Settings) -> list[str]:
+    """Return the options that say how to reach which list of servers."""
+    chosen = settings.librespeed
+    options = ["--local-json" if chosen.servers.startswith("/") else "--server-json", chosen.servers]
+    return [
+        *(["--secure"] if chosen.secure else []),
+        *(["--ipv4"] if chosen.ipv4 else []),
+        *(options if chosen.servers else []),
+    ]
+
+
+def _servers_command(located: Located, settings: Settings) -> list[str]:
+    return [*located.command, "--list", *_network(settings)]
+
+
+def parse_servers(stdout: bytes, stderr: bytes) -> tuple[Server, ...]:
+    """Return the servers that `--list` prints as "ID: NAME (URL)", on stderr before version 1.0.10."""
+    lines = (stdout + b"\n" + stderr).decode("utf-8", "replace").splitlines()
+    return tuple(
+        Server(match["id"], readings.text(match["name"]), host=_host(match["url"]))
+        for line in lines
+        if (match := _LISTED.match(line))
+    )
+
+
+def _version(located: Located) -> str | None:
+    return located.version
+
+
+def parse(stdout: bytes, stderr: bytes) -> Parsed:
+    """Return what it said: the last whole report on stdout, every line of stderr, and that no server answered."""
+    measurement, noise = None, None
+    complaints = [item if isinstance(item, str) else json_text(item) for item in items(stderr)]
+    for item in items(stdout):
+        reports = _reports(item)
+        if reports is None:
+            noise = noise or str(item)
+            complaints.append(str(item))
+        elif not reports:
+            complaints.append(NOBODY)
+        for report in reports or ():
+            found, flaws = _measurement(readings.fields(report))
+            measurement = found or measurement
+            complaints += flaws
+    return Parsed(measurement, tuple(complaints), None, noise)
+
+
+def _reports(item: Item) -> list[object] | None:
+    """Return the reports of an array, of the single object of versions before 1.0.10, or None for anything else."""
+    if isinstance(item, str):
+        return decode_array(item) if item.startswith(("[", "null")) else None
+    return [item] if item.keys() & {"download", "upload"} else None
+
+
+def _measurement(report: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+    down, up = readings.rate_bps(report.get("download"), MBIT), readings.rate_bps(report.get("upload"), MBIT)
+    if down is None or up is None:
+        flaws = readings.flaw("download", report.get("download"), down)
+        return None, flaws + readings.flaw("upload", report.get("upload"), up)
+    client = readings.fields(report.get("client"))
+    external_ip, family = readings.address(client.get("ip"))
+    measurement = Measurement(
+        download_bps=down,
+        upload_bps=up,
+        latency_ms=readings.latency_ms(report.get("ping")),
+        jitter_ms=readings.jitter_ms(report.get("jitter")),
+        download_bytes=readings.count(report.get("bytes_received")),
+        upload_bytes=readings.count(report.get("bytes_sent")),
+        isp=readings.text(client.get("org")),
+        external_ip=external_ip,
+        ip_family=family,
+        server=_server(readings.fields(report.get("server"))),
+        result_url=readings.url(report.get("share")),
+    )
+    return measurement, []
+
+
+def _server(server: dict[str, object]) -> Server | None:
+    found = Server(name=readings.text(server.get("name")), host=_host(readings.url(server.get("url")) or ""))
+    return None if found == Server() else found
+
+
+def _host(url: str) -> str | None:
+    try:
+        return readings.text(urlsplit(url if "//" in url else f"//{url}").netloc)
+    except ValueError:
+        return None
+
+
+def _progress(_line: str) -> Progress | None:
+    return None
+
+
+SIGNS = (
+    Sign(r"flag provided but not defined|Incorrect Usage", Kind.WRONG_BINARY, Scope.CONFIG, "start"),
+    Sign(r"status 429|Too Many Requests", Kind.RATE_LIMITED, Scope.PROVIDER),
+    # Go's words for a name that cannot be looked up, whatever was wrong with the question.
+    Sign(r"\blookup \S+( on \S+)?: |no such host|server misbehaving", Kind.DNS, Scope.LINE),
+    Sign(r"network is unreachable|no route to host", Kind.UNREACHABLE, Scope.LINE),
+    Sign(r"cannot assign requested address", Kind.BIND, Scope.CONFIG),
+    # Somebody answered, so the line carries packets.
+    Sign(r"connection refused", Kind.REFUSED, Scope.PROVIDER),
+    Sign(r"x509: |tls: |certificate", Kind.TLS, Scope.CONFIG),
+    Sign(r"specified server\(s\) not found", Kind.SERVER_GONE, Scope.CONFIG, "server_selection"),
+    # An answer that is no list of servers: a page that asks for a login, or the provider's own error.
+    Sign(r"invalid character|cannot unmarshal|unexpected end of JSON", Kind.BAD_OUTPUT, Scope.UNKNOWN, "server_list"),
+    # A file that is wanted as a list of servers.
+    Sign(r"^Error when fetching server list: open ", Kind.SERVER_GONE, Scope.CONFIG, "server_list"),
+    Sign(r"i/o timeout|Client\.Timeout|deadline exceeded|connection timed out", Kind.TIMEOUT, Scope.UNKNOWN),
+    Sign(r"connection reset by peer|broken pipe|\bEOF\b", Kind.STAGE_FAILED, Scope.PROVIDER),
+    Sign(r"out of memory", Kind.CRASHED, Scope.LOCAL),
+    Sign(r"^panic: |^fatal error: ", Kind.CRASHED, Scope.PROVIDER),
+    Sign(r"No server is currently available|^no server answered$", Kind.NO_SERVER, Scope.UNKNOWN, "server_selection"),
+    Sign(r"Failed to get IP info", Kind.STAGE_FAILED, Scope.UNKNOWN, "configuration"),
+    Sign(r"Failed to get (ping|download|upload)", Kind.STAGE_FAILED, Scope.UNKNOWN),
+    Sign(r"Error when fetching server list", Kind.UNKNOWN, Scope.UNKNOWN, "server_list"),
+)
+
+ENGINE = Engine(
+    name=NAME,
+    barred=_barred,
+    locate=_locate,
+    command=_command,
+    parse=parse,
+    progress=_progress,
+    version=_version,
+    signs=SIGNS,
+    exit_signs={},
+    home="librespeed.org:443",
+    servers_command=_servers_command,
+    parse_servers=parse_servers,
+)

@@ -1,0 +1,133 @@
+"""Draw the kernel's account of one test as a PNG: what it carried each quarter of a second, and others beside it.
+
+Pure apart from the fonts it reads, as `monitor.graph.picture`. Rates are of payload, as `monitor.counters` has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from math import ceil
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+
+from monitor.graph import style
+from monitor.graph.data import Metric
+from monitor.graph.picture import KEPT, RC
+from monitor.graph.scale import Scale, scale
+from monitor.graph.sheet import Pen, Sheet
+from monitor.graph.words import NAMES, number, round_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
+
+    from monitor.model import Run, Trace
+
+SIZE = (1000, 620)
+CROSS = "#d55e00"
+HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
+UNIT = Pen(style.TEXT_SIZE, style.QUIET)
+LABEL = Pen(style.SMALL_SIZE, style.QUIET, align="right")
+TICK = Pen(style.SMALL_SIZE, style.INK, align="center")
+NOTE = Pen(style.SMALL_SIZE, style.QUIET)
+MOST_TICKS = 12
+TOP, GAP, BOTTOM = 96, 40, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One direction: rates in bit/s of the test and of the uplink, one for each interval; what the engine reports."""
+
+    metric: Metric
+    test: tuple[float, ...]
+    uplink: tuple[float, ...]
+    reported: int | None
+
+
+def strips(run: Run, trace: Trace) -> tuple[Strip, Strip]:
+    """Return download and upload of a trace; the uplink carries at least what the test does."""
+    each = 8000 / trace.interval_ms
+    rx, tx, up_rx, up_tx = ([value * each for value in column] for column in zip(*trace.samples, strict=True))
+    return (
+        Strip(Metric.DOWNLOAD, tuple(rx), tuple(map(max, rx, up_rx)), run.download_bps),
+        Strip(Metric.UPLOAD, tuple(tx), tuple(map(max, tx, up_tx)), run.upload_bps),
+    )
+
+
+def render(run: Run, trace: Trace, zone: ZoneInfo, size: tuple[int, int] = SIZE) -> bytes:
+    """Return a PNG of a trace that has at least one sample."""
+    with mpl.rc_context():
+        mpl.rcParams.update({key: value for key, value in mpl.rcParamsDefault.items() if key not in KEPT} | RC)
+        sheet = Sheet(*size, 1.0)
+        title = f"One test, {run.started_at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+        sheet.text((style.EDGE, style.TITLE_Y), title, Pen(style.TITLE_SIZE, style.INK, bold=True))
+        sheet.text((style.EDGE, style.TITLE_Y + 22), _facts(run), NOTE, sheet.width - 2 * style.EDGE)
+        height = (sheet.height - TOP - GAP - BOTTOM) / 2
+        for row, strip in enumerate(strips(run, trace)):
+            _draw(sheet, strip, trace.interval_ms / 1000, TOP + row * (height + GAP), height)
+        _time_axis(sheet, len(trace.samples) * trace.interval_ms / 1000)
+        return sheet.png(title)
+
+
+def _facts(run: Run) -> str:
+    server = run.server.name if run.server and run.server.name else None
+    failure = f"failed: {run.failure.kind}" if run.failure else None
+    return ", ".join(filter(None, (run.engine, run.path, run.isp, server, failure)))
+
+
+def _draw(sheet: Sheet, strip: Strip, step_s: float, top: float, height: float) -> None:
+    axis = scale(strip.metric, sorted(strip.uplink), strip.reported)
+    seconds = len(strip.test) * step_s
+    area = sheet.area((style.LEFT, top, sheet.width - style.LEFT - style.RIGHT, height), (0, seconds), (0, axis.top))
+    area.lines([[(0, level), (seconds, level)] for level in axis.ticks], style.GRID, 1, zorder=1)
+    if any(whole > own for own, whole in zip(strip.test, strip.uplink, strict=True)):
+        area.shapes([_stairs(strip.uplink, step_s)], CROSS, edge=0, alpha=0.45, zorder=2)
+    color = style.METRICS[strip.metric]
+    # White below, so that what the test carried does not mix with the colour of the rest.
+    area.shapes([_stairs(strip.test, step_s)], "white", edge=0, alpha=1, zorder=2.5)
+    area.shapes([_stairs(strip.test, step_s)], color, edge=0, alpha=0.55, zorder=3)
+    _label(sheet, strip, axis, top, height)
+
+
+def _stairs(values: tuple[float, ...], step_s: float) -> list[tuple[float, float]]:
+    steps = (((index * step_s, value), ((index + 1) * step_s, value)) for index, value in enumerate(values))
+    return [(0, 0), *chain.from_iterable(steps), (len(values) * step_s, 0)]
+
+
+def _label(sheet: Sheet, strip: Strip, axis: Scale, top: float, height: float) -> None:
+    name = NAMES[strip.metric]
+    sheet.text((style.LEFT, top - 9), name, HEADING)
+    x = style.LEFT + sheet.width_of(name, HEADING) + 6
+    sheet.text((x, top - 9), axis.unit, UNIT)
+    x += sheet.width_of(axis.unit, UNIT) + 24
+    for words, color in _legend(strip, axis):
+        pen = Pen(style.SMALL_SIZE, color)
+        sheet.text((x, top - 9), words, pen)
+        x += sheet.width_of(words, pen) + 18
+    for tick in axis.ticks:
+        y = top + height * (1 - tick / axis.top)
+        sheet.text((style.LEFT - 8, y + 4), round_number(tick / axis.divisor), LABEL)
+    if strip.reported:
+        y, right = top + height * (1 - strip.reported / axis.top), sheet.width - style.RIGHT
+        sheet.rules([((style.LEFT, y), (right, y))], style.PLAN, "--")
+        sheet.text((right + 6, y + 4), number(strip.reported / axis.divisor), Pen(style.SMALL_SIZE, style.PLAN))
+
+
+def _legend(strip: Strip, axis: Scale) -> Iterator[tuple[str, str]]:
+    yield "■ this test", style.METRICS[strip.metric]
+    yield "■ others on the uplink", CROSS
+    if strip.reported:
+        yield f"- - the engine's result, {number(strip.reported / axis.divisor)}", style.PLAN
+
+
+def _time_axis(sheet: Sheet, seconds: float) -> None:
+    left, right, bottom = style.LEFT, sheet.width - style.RIGHT, sheet.height - BOTTOM
+    step = next(step for step in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 3600) if seconds / step <= MOST_TICKS)
+    for at in range(0, ceil(seconds + 1e-9), step):
+        x = left + (right - left) * at / seconds
+        sheet.rules([((x, bottom), (x, bottom + 5))], style.AXIS)
+        sheet.text((x, bottom + 19), f"{at} s", TICK)
+    words = "Payload as the kernel counted it on the test's own link and on the uplink."
+    sheet.text((style.EDGE, sheet.height - 14), words, NOTE)

@@ -1,0 +1,96 @@
+"""Pure: our own rules, whichever program holds them: the steps that load and remove them, and how they are called.
+
+A program that is no longer the one in use, because nft was installed since or `iptables` is of the other kind now, may
+still hold some: they are strays, and go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from netns import iptables_ruleset, iptables_steps, ruleset, steps
+from netns.backend import IPTABLES_LEGACY, IPTABLES_NFT, NFT
+from netns.errors import MissingToolError
+
+if TYPE_CHECKING:
+    from netns.backend import Backend
+    from netns.foreign import Chain, Firewalls
+    from netns.model import Journal, NamespaceSpec, Observed
+    from netns.ruleset import Rules
+    from netns.steps import Step
+
+
+def title(spec: NamespaceSpec, backend: Backend) -> str:
+    """Return where our rules are, for messages."""
+    if backend.is_nft:
+        return f"the table inet {spec.table}"
+    return f"the set of chains {iptables_ruleset.prefix(spec.alias)}* in {backend.program}"
+
+
+def load(spec: NamespaceSpec, backend: Backend, rules: Rules, *, fresh: bool) -> tuple[Step, str]:
+    """Return the step that loads the rules in place of what is there of them (`fresh`: nothing), and their digest."""
+    if backend.is_nft:
+        commands = ruleset.commands(rules)
+        wanted = ruleset.first(commands) if fresh else commands
+        return steps.LoadTable(rules.table, wanted), ruleset.digest(commands)
+    tables = iptables_ruleset.tables(rules, spec.alias, ipv6=backend.ipv6)
+    chains = iptables_steps.LoadChains(backend.program, spec.alias, tables)
+    return chains, ruleset.digest([backend.program, *(table.lines() for table in tables)])
+
+
+def delete(spec: NamespaceSpec, program: str) -> Step:
+    """Return the step that removes them."""
+    return steps.DeleteTable(spec.table) if program == NFT else iptables_steps.DeleteChains(program, spec.alias)
+
+
+def strays(spec: NamespaceSpec, backend: Backend, seen: Firewalls) -> list[Step]:
+    """Return the steps that remove our chains from a program that is not in use for them any more."""
+    programs = dict.fromkeys(chain.program for chain in seen.chains if _has_jump(spec, chain))
+    return [delete(spec, program) for program in programs if program != backend.program]
+
+
+def others(spec: NamespaceSpec, backend: Backend, seen: Firewalls) -> Firewalls:
+    """Return the firewalls in which an opening may be needed: not where our own chains come first anyway."""
+    found = openable(spec, seen)
+    if backend.is_nft:  # an accept in a table of its own is not the last word
+        return found
+    return replace(found, chains=tuple(chain for chain in found.chains if chain.program != backend.program))
+
+
+def openable(spec: NamespaceSpec, seen: Firewalls) -> Firewalls:
+    """Return the firewalls that may have an opening, without the jumps to our own chains."""
+    return replace(seen, chains=tuple(_without_jumps(spec, chain) for chain in seen.chains))
+
+
+def refuse_out_of_reach(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
+    """Refuse to go on while an nftables table of ours is loaded that nothing here can change or remove.
+
+    Raises:
+        MissingToolError: naming the table and the mend.
+    """
+    if journal.table is not None and journal.program == NFT and not seen.backend.is_nft:
+        raise MissingToolError(
+            f"the rules of {spec.name} are the nftables table inet {spec.table}, and nft is no longer installed:"
+            " apt install nftables, or restart this machine"
+        )
+
+
+def notes(spec: NamespaceSpec, backend: Backend) -> list[str]:
+    """Return what the user should know of what the program cannot do."""
+    if backend.ipv6:
+        return []
+    off = f"no ip6tables: IPv6 is switched off in {spec.name} and at its link, but no rule would drop or count it"
+    return [f"{off}; apt install nftables mends that"]
+
+
+def _has_jump(spec: NamespaceSpec, chain: Chain) -> bool:
+    return _without_jumps(spec, chain) != chain
+
+
+def _without_jumps(spec: NamespaceSpec, chain: Chain) -> Chain:
+    if chain.program not in {IPTABLES_NFT, IPTABLES_LEGACY}:
+        return chain
+    begins = iptables_ruleset.prefix(spec.alias)
+    return replace(chain, rules=tuple(r for r in chain.rules if not r.target.startswith(begins)))

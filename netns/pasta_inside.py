@@ -1,0 +1,75 @@
+"""What runs first inside pasta's namespace, as its root: IPv6 off, name servers in place, the command as the caller.
+
+`python -I -m netns.pasta_inside NAME FOLDER UID:GID -- COMMAND…`; started by `netns.pasta` only. It stays as init of
+the namespace and passes the command's exit status on, for pasta tells of a signal as if all were well.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from netns import inside
+from netns.inside import REFUSED, RefusedError
+
+TYPE_CHECKING = False  # as in netns.inside
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+IPV6 = "/proc/sys/net/ipv6/conf"
+
+
+def main(argv: list[str]) -> NoReturn:
+    """Run the command and end as it did; on refusal write one line and exit with 125."""
+    name, folder, (uid, gid), command = argv[0], argv[1], argv[2].split(":"), argv[4:]
+    try:
+        _switch_ipv6_off()
+        inside.make_mounts_private()
+        for target in inside.TARGETS[:2]:
+            inside.mount_over(os.open(f"{folder}/{os.path.basename(target)}", os.O_PATH), target)  # noqa: PTH119  light
+        inside.hide_name_cache()
+        inside.be_known_as(int(uid), int(gid))
+        inside.drop_every_capability()
+        inside.die_with_parent()
+    except (RefusedError, OSError) as refusal:
+        inside.say(f"{name}: pasta: {refusal}")
+        os._exit(REFUSED)
+    _tell_ready(folder)
+    child = os.fork()
+    if child == 0:
+        inside.become(name, command)
+    os._exit(_status(child))
+
+
+def _switch_ipv6_off() -> None:
+    """Switch IPv6 off for links to come and for those that are here, and make sure that no address is left."""
+    if not os.path.isdir(IPV6):  # noqa: PTH112  light; a kernel without IPv6
+        return
+    for link in ("all", "default", *os.listdir(IPV6)):  # noqa: PTH208  light
+        with open(f"{IPV6}/{link}/disable_ipv6", "w", encoding="ascii") as switch:  # noqa: PTH123  light
+            switch.write("1")
+    with open("/proc/self/net/if_inet6", encoding="ascii") as addresses:  # noqa: PTH123  light
+        if found := addresses.read().split():
+            raise RefusedError(f"an IPv6 address stayed inside: {found[0]}")
+
+
+def _tell_ready(folder: str) -> None:
+    descriptor = os.open(f"{folder}/ready", os.O_WRONLY)
+    os.write(descriptor, b"1")
+    os.close(descriptor)
+
+
+def _status(child: int) -> int:
+    """Return the command's exit status as a shell tells it; others of this namespace may end before it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they are for the command
+        signal.signal(number, signal.SIG_IGN)
+    while True:
+        ended, status = os.wait()
+        if ended == child:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

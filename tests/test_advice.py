@@ -1,0 +1,71 @@
+"""Advice to the user: for every kind, on one line, and as the page of failures tells it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from failure_table import DOCUMENT, document, rows
+
+from monitor.advice import ADVICE, OF_ENGINE, SCOPED, advice, needs_none
+from monitor.engines import TABLE
+from monitor.model import Failure, Kind, Scope
+from monitor.settings import Settings
+
+WORDS = [*ADVICE.values(), *SCOPED.values(), *OF_ENGINE.values()]
+
+
+def test_every_kind_has_advice() -> None:
+    """No kind of failure leaves a user without a word."""
+    assert set(ADVICE) == set(Kind)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_advice_is_a_clause(words: str) -> None:
+    """Each advice fits behind a message on its line."""
+    assert words.isprintable()
+    assert len(words) <= 120
+    assert not words.endswith(".")
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_settings_that_are_named_exist(words: str) -> None:
+    """A setting that an advice names can be set."""
+    for section, key in re.findall(r"\b([a-z_0-9]+)\.([a-z_]+)\b", words):
+        assert hasattr(getattr(Settings(), section), key)
+
+
+def test_scope_and_engine_change_the_advice() -> None:
+    """Where whose fault it is, or whose server, changes what to do, the advice is another one."""
+    local, provider = (Failure(Kind.CRASHED, scope, None, "x", 1) for scope in (Scope.LOCAL, Scope.PROVIDER))
+    assert advice(local, "ookla") == SCOPED[Kind.CRASHED, Scope.LOCAL]
+    assert advice(provider, "ookla") == ADVICE[Kind.CRASHED]
+    refused = Failure(Kind.REFUSED, Scope.PROVIDER, None, "x", 1)
+    assert advice(refused, "iperf3") == OF_ENGINE["iperf3", Kind.REFUSED]
+
+
+@pytest.mark.parametrize(
+    ("failure", "enough"),
+    [
+        (Failure(Kind.LICENCE, Scope.CONFIG, "start", "x"), True),
+        (Failure(Kind.LICENCE, Scope.CONFIG, "start", "x", 1), False),
+        (Failure(Kind.INTERRUPTED, Scope.LOCAL, None, "x", None, 15), True),
+        (Failure(Kind.TIMEOUT, Scope.UNKNOWN, "download", "x", None, 9), False),
+    ],
+)
+def test_messages_that_say_enough(failure: Failure, enough: bool) -> None:
+    """What was found before the engine started brings its own mend, and who ended a test knows why."""
+    assert needs_none(failure) is enough
+
+
+def test_page_of_failures_is_what_the_code_says() -> None:
+    """docs/failures.md is up to date; `python tests/failure_table.py` makes it."""
+    assert DOCUMENT.read_text() == document()
+
+
+def test_page_has_every_engine_and_kind() -> None:
+    """Every engine has rows, and each kind of failure occurs."""
+    found = rows()
+    assert set(TABLE) <= set(found)
+    kinds = {row.found.kind for part in found.values() for row in part}
+    assert kinds == set(Kind)

@@ -1,0 +1,140 @@
+"""Which rule and table keep a namespace on its uplink, and that any half of them is repaired or removed, on paper."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from machine import carry_out
+from msgspec.structs import replace
+
+from netns import pinning
+from netns.errors import ForeignStateError
+from netns.model import Journal, NamespaceSpec, Observed, Uplink
+from netns.routing import EVERYWHERE, Route, Routing, Rule
+
+SPEC = NamespaceSpec(uplink="eth2")
+NEAR, WAY = ("192.0.2.0/24", None), (EVERYWHERE, "192.0.2.1")
+UPLINK = Uplink("eth2", 1500, "192.0.2.1", (NEAR, WAY))
+AUTO = Uplink("eth0", 1500, "203.0.113.1")
+KERNEL = (Rule(0, 255, protocol=2), Rule(32766, 254, protocol=2), Rule(32767, 253, protocol=2))
+BARE = Routing(KERNEL, (), frozenset({254, 255}))
+OURS = Rule(5000, 6400, "ip4only-root", "192.168.200.0/24")
+TABLE = (Route(6400, EVERYWHERE), Route(6400, NEAR[0], "eth2"), Route(6400, EVERYWHERE, "eth2", "192.0.2.1"))
+
+
+def table(seen: Routing, *others: int | None, uplink: Uplink = UPLINK, journal: Journal | None = None) -> int | None:
+    """Return the table that is chosen."""
+    return pinning.table(SPEC, uplink, seen, journal or Journal(), others)
+
+
+def after(seen: Routing, uplink: Uplink = UPLINK, journal: Journal | None = None) -> Routing:
+    """Return the routing after a set-up on paper."""
+    journal = journal or Journal()
+    planned = pinning.setup(SPEC, uplink, seen, journal, table(seen, uplink=uplink, journal=journal))
+    return carry_out(Observed(routing=seen), tuple(planned)).routing
+
+
+def with_rules(*rules: Rule) -> Routing:
+    """Return a host that has policy rules beside the kernel's."""
+    return replace(BARE, rules=(*KERNEL, *rules))
+
+
+def test_rule_and_table_of_a_pinned_namespace():
+    """On a bare host they have their usual numbers, and the table ends in a refusal."""
+    assert set(after(BARE).rules) == {*KERNEL, OURS}
+    assert set(after(BARE).routes) == set(TABLE)
+
+
+def test_refusal_comes_before_the_way_and_the_rule_last():
+    """From the first packet that the rule leads to the table, the table holds all."""
+    planned = [str(step) for step in pinning.setup(SPEC, UPLINK, BARE, Journal(), 6400)]
+    assert planned == [
+        "ip route add unreachable default metric 4294967295 table 6400 proto 115",
+        "ip route add 192.0.2.0/24 dev eth2 table 6400 proto 115",
+        "ip route add default via 192.0.2.1 dev eth2 onlink table 6400 proto 115",
+        "ip rule add priority 5000 iif ip4only-root from 192.168.200.0/24 lookup 6400 protocol 115",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("others", "priority"),
+    [
+        ((), 5000),
+        ((Rule(9000, 77, protocol=3),), 5000),
+        ((Rule(5000, 77, protocol=3),), 4999),
+        ((Rule(70, 77, protocol=3), Rule(9000, 77, protocol=3)), 69),
+        ((Rule(5000, 6400, "wan2-root", "192.168.201.0/24"),), 4999),
+        ((Rule(2, 77, protocol=3), Rule(1, 6400, "wan2-root", "192.168.201.0/24")), None),
+        ((Rule(1, 77, protocol=3),), None),
+    ],
+)
+def test_priority_is_free_and_ahead_of_others(others: tuple[Rule, ...], priority: int | None):
+    """It is below that of each rule of somebody else, none is shared, and no room is an error that says so."""
+    seen = with_rules(*others)
+    if priority is None:
+        with pytest.raises(ForeignStateError, match="leaves no room"):
+            pinning.setup(SPEC, UPLINK, seen, Journal(), 6401)
+    else:
+        planned = pinning.setup(SPEC, UPLINK, seen, Journal(), 6401)
+        assert [step.rule.priority for step in planned if hasattr(step, "rule")] == [priority]
+
+
+def test_table_is_free():
+    """One that holds a route, that a rule leads to or that another namespace claims is not taken."""
+    assert table(replace(BARE, tables=frozenset({254, 6400}))) == 6401
+    assert table(with_rules(Rule(7, 6400, protocol=3))) == 6401
+    assert table(BARE, 6400, None, 6401) == 6402
+
+
+def test_table_is_kept():
+    """The journal tells it, else our rule does; without a pin there is none."""
+    assert table(BARE, journal=Journal(route_table=6407)) == 6407
+    assert table(with_rules(replace(OURS, table=6408))) == 6408
+    assert table(BARE, uplink=AUTO) is None
+
+
+def test_nothing_of_others_is_removed():
+    """Rules and routes of other namespaces and of other programs stay at teardown."""
+    theirs = Rule(4999, 6401, "wan2-root", "192.168.201.0/24")
+    seen = Routing((*KERNEL, OURS, theirs), (*TABLE, Route(6401, EVERYWHERE)), frozenset({6400, 6401}))
+    left = carry_out(Observed(routing=seen), tuple(pinning.teardown(SPEC, seen, Journal()))).routing
+    assert left == replace(seen, rules=(*KERNEL, theirs), routes=(Route(6401, EVERYWHERE),))
+
+
+@pytest.mark.parametrize(
+    ("uplink", "server", "told"),
+    [
+        (UPLINK, "203.0.113.53", True),
+        (UPLINK, "203.0.113.10", False),
+        (UPLINK, "192.0.2.53", False),
+        (UPLINK, "9.9.9.9", False),
+        (AUTO, "203.0.113.53", False),
+    ],
+)
+def test_name_server_of_another_line_is_told(uplink: Uplink, server: str, told: bool):
+    """One in a network of another interface is not reached by the pinned line, but for the host's own address."""
+    networks = tuple((IPv4Network(text), "a route") for text in ("203.0.113.0/24", "192.0.2.0/24", "0.0.0.0/1"))
+    seen = Observed(networks=networks, addresses=frozenset({"203.0.113.10"}))
+    assert pinning.out_of_reach(uplink, [server], seen) == ([server] if told else [])
+
+
+RULES = st.sets(st.sampled_from([OURS, replace(OURS, priority=40), replace(OURS, source="10.0.0.0/8")]))
+ROUTES = st.sets(
+    st.sampled_from([*TABLE, Route(6400, EVERYWHERE, "eth2", "192.0.2.9"), Route(6400, EVERYWHERE, "eth0")])
+)
+FOREIGN = st.sets(st.builds(Rule, st.integers(10, 20), st.just(77), protocol=st.just(3)))
+
+
+@given(RULES, ROUTES, FOREIGN, st.sampled_from([UPLINK, AUTO]))
+def test_any_half_is_repaired_in_one_go(rules: set[Rule], routes: set[Route], foreign: set[Rule], uplink: Uplink):
+    """Whatever is there of ours, one set-up makes it right and a second does nothing; others' rules are kept."""
+    journal = Journal(route_table=6400)
+    seen = Routing((*KERNEL, *foreign, *rules), tuple(routes), frozenset({254, 6400}))
+    mended = after(seen, uplink, journal)
+    assert set(mended.routes) == (set(TABLE) if uplink is UPLINK else set())
+    assert {rule for rule in mended.rules if rule.protocol != OURS.protocol} == {*KERNEL, *foreign}
+    assert after(mended, uplink, journal) == mended
+    assert pinning.setup(SPEC, uplink, mended, journal, table(mended, uplink=uplink, journal=journal)) == []

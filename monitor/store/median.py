@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from monitor.model import Status
 from monitor.retry import Expected
-from monitor.store.names import is_of_probe
+from monitor.store.names import of_probe
 from monitor.store.open import open_reader
 from monitor.store.tables import runs
 
@@ -34,7 +34,7 @@ def of_late(settings: Settings, run: Run) -> Expected:
     query = (
         select(runs.c.download_bps, runs.c.upload_bps)
         .where(runs.c.started_at >= since, runs.c.status == Status.OK, runs.c.id != run.id)
-        .where(is_of_probe(run.probe), runs.c.path == run.path)
+        .where(of_probe(run.probe), runs.c.path == run.path)
         .order_by(runs.c.started_at.desc())
         .limit(NEWEST)
     )

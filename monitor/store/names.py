@@ -63,8 +63,8 @@ class Names:
         return made
 
 
-def is_of_probe(name: str) -> ColumnElement[bool]:
-    """Return the condition that a run is of the probe of that name."""
+def of_probe(name: str) -> ColumnElement[bool]:
+    """Return the condition that a run is of the probe with that name."""
     return runs.c.probe_pk == select(probes.c.pk).where(probes.c.name == name).scalar_subquery()
 
 

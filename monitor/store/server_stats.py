@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from monitor.model import Status
-from monitor.store.names import is_of_probe
+from monitor.store.names import of_probe
 from monitor.store.open import open_reader
 from monitor.store.tables import runs, servers
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from monitor.settings import Settings
 
-_TOLD = ("id", "name", "location", "country", "host")
-_COLUMNS = ("engine", "status", "download_bps", "upload_bps", "latency_ms")
+_NAMES = [servers.c[name].label(f"server_{name}") for name in ("id", "name", "location", "country", "host")]
+_COLUMNS = [runs.c[name] for name in ("engine", "status", "download_bps", "upload_bps", "latency_ms")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ def of_servers(settings: Settings, since: datetime) -> list[ServerStats]:
         StoreError: the store cannot be read.
     """
     query = (
-        select(*(runs.c[name] for name in _COLUMNS), *(servers.c[name].label(f"server_{name}") for name in _TOLD))
-        .join_from(runs, servers)
-        .where(runs.c.started_at >= int(since.timestamp()), is_of_probe(settings.probe.name))
+        select(*_COLUMNS, *_NAMES)
+        .join(servers)
+        .where(runs.c.started_at >= int(since.timestamp()), of_probe(settings.probe.name))
         .where(runs.c.status.in_((Status.OK, Status.FAILED)))
         .where(servers.c.id.is_not(None) | servers.c.name.is_not(None) | servers.c.host.is_not(None))
         .order_by(runs.c.started_at)

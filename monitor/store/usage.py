@@ -11,7 +11,7 @@ from monitor.memory import Spent
 from monitor.model import Status
 from monitor.months import month_of
 from monitor.store.blobs import to_trace
-from monitor.store.names import is_of_probe
+from monitor.store.names import of_probe
 from monitor.store.open import open_reader
 from monitor.store.tables import runs, traces
 from monitor.usage import Usage
@@ -54,7 +54,7 @@ def this_month(settings: Settings, now: datetime) -> Spent:
 def _used(connection: Connection, probe: str, month: Month) -> Usage:
     told = [runs.c[f"{name}_bytes"] for name in _DIRECTIONS]
     ours = (
-        is_of_probe(probe),
+        of_probe(probe),
         runs.c.started_at >= int(month.begin.timestamp()),
         runs.c.started_at < int(month.end.timestamp()),
         runs.c.status != Status.SKIPPED,

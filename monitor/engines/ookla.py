@@ -87,7 +87,7 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
             continue
         local = _local(readings.fields(item.get("interface"))) or local
         if item.get("type") == "result":
-            found, flaws = _measurement(item)
+            found, flaws = measured(item)
             measurement = found or measurement
             complaints += flaws
         elif "type" in item or "error" in item:
@@ -128,7 +128,8 @@ def _line_complaint(line: str) -> Iterator[str]:
         yield log["text"]
 
 
-def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+    """Return the numbers of a `result` event, or None and what is wrong with it."""
     download, upload = readings.fields(result.get("download")), readings.fields(result.get("upload"))
     down, up = (readings.rate_bps(phase.get("bandwidth"), 8) for phase in (download, upload))
     if down is None or up is None:

@@ -82,14 +82,15 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
         elif not item.keys() & {"download", "upload"}:
             noise = noise or str(item)
         else:
-            found, flaws = _measurement(item)
+            found, flaws = measured(item)
             measurement = found or measurement
             complaints += flaws
             server = _server(readings.fields(item.get("server")))
     return Parsed(measurement, tuple(complaints), None, noise, server)
 
 
-def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+    """Return the numbers of a result, or None and what is wrong with it."""
     down, up = readings.rate_bps(result.get("download")), readings.rate_bps(result.get("upload"))
     if down is None or up is None:
         flaws = readings.flaw("download", result.get("download"), down)

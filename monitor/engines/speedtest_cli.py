@@ -85,7 +85,7 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
             found, flaws = measured(item)
             measurement = found or measurement
             complaints += flaws
-            server = _server(readings.fields(item.get("server")))
+            server = server_of(readings.fields(item.get("server")))
     return Parsed(measurement, tuple(complaints), None, noise, server)
 
 
@@ -106,13 +106,14 @@ def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
         isp=readings.text(client.get("isp")),
         external_ip=external_ip,
         ip_family=family,
-        server=_server(readings.fields(result.get("server"))),
+        server=server_of(readings.fields(result.get("server"))),
         result_url=readings.url(result.get("share")),
     )
     return measurement, []
 
 
-def _server(server: dict[str, object]) -> Server | None:
+def server_of(server: dict[str, object]) -> Server | None:
+    """Return the server of a result, None where it says nothing of it."""
     found = Server(
         id=readings.identifier(server.get("id")),
         name=readings.text(server.get("sponsor")),

@@ -86,7 +86,9 @@ def _of_text(text: io.TextIOWrapper, raw: io.BufferedReader, file: Path, context
         length += len(piece)
         if length >= _HEAD:
             break
-    found = formats.reader(head, wanted)
+    # An export of nothing is a file as well.
+    is_empty = not any(piece.strip("[] \t\r\n") for piece in head)
+    found = (own.NAME, tables.nothing) if is_empty else formats.reader(head, wanted)
     if found is None:
         raise unknown(file, wanted)
     program, reader = found

@@ -41,6 +41,11 @@ def find(line: str, forms: Sequence[Format]) -> Table | None:
     return None
 
 
+def nothing(_pieces: Iterable[str], _context: Context) -> Iterator[Record]:
+    """Yield no record of a text that has none."""
+    yield from ()
+
+
 def from_lines(table: Table, pieces: Iterable[str], context: Context) -> Iterator[Record]:
     """Yield a record for each row of a text that is a table."""
     for line, row in _numbered(table, _lines(pieces)):

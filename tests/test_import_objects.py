@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.importing import objects
@@ -44,6 +44,7 @@ def test_layouts(text: str, items: list[tuple[int, objects.Item]]):
     assert found(text) == items
 
 
+@settings(deadline=None)
 @given(OBJECTS, st.sampled_from([None, 1]), st.sampled_from(["\n", "", ",\n"]), st.integers(1, 30))
 def test_nothing_is_lost_by_how_it_arrives(told: list[dict[str, object]], indent: int | None, between: str, size: int):
     """Any objects, in any layout, cut into pieces of any size, come out as they are and in order."""
@@ -52,6 +53,7 @@ def test_nothing_is_lost_by_how_it_arrives(told: list[dict[str, object]], indent
     assert [item for _, item in objects.items(pieces)] == told
 
 
+@settings(deadline=None)
 @given(st.text('{}[]",:\\\n a1', max_size=60), st.integers(1, 9))
 def test_nothing_raises(text: str, size: int):
     """Any garbage is items."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from imported import CONTEXT, reasons, run, runs
 
@@ -214,6 +214,7 @@ _LINES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_LINES | st.text(max_size=20), max_size=12))
 def test_nothing_raises(parts: list[str]):
     """Whatever stands in a log, each record is a run with a time, or a reason with a line."""

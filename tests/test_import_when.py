@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.importing import when
@@ -54,6 +54,7 @@ def test_a_date_and_a_time_in_two_fields():
     assert when.among(["1", "2024-01-01", "12:00:00"], BERLIN) == datetime(2024, 1, 1, 11, tzinfo=UTC)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.integers() | st.floats())
 def test_nothing_raises(text: object):
     """Anything is a whole second of this century, or none."""

@@ -36,8 +36,8 @@ FORMATS = ("auto", "speedmon", "ookla", "speedtest-cli", "librespeed", "speedtes
 @click.option("--probe", metavar="NAME", help="Probe of the runs; this one, or that of the export, if not given.")
 @click.option(
     "--path",
-    type=click.Choice([*NetworkPath]),
-    default=NetworkPath.HOST,
+    type=click.Choice([path.value for path in NetworkPath]),
+    default=NetworkPath.HOST.value,
     show_default=True,
     help="How the tests left the host; an export says it itself.",
 )

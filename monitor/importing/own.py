@@ -44,8 +44,9 @@ def _from_object(item: Fields, context: Context) -> Attempt:
 
 def _from_row(fields: Fields, context: Context) -> Attempt:
     """Return the run of a row of CSV or Parquet; in CSV empty is missing."""
-    flat = {name: fields.get(key) for name, key in _COLUMNS}
-    values = {name: value for name, value in flat.items() if name in _TEXTS or value not in {None, ""}}
+    missing = "" if isinstance(fields.get("startedat"), str) else None
+    flat = {name: fields.get(key, missing) for name, key in _COLUMNS if name != "remarks"}
+    values: dict[str, Any] = {name: value for name, value in flat.items() if name in _TEXTS or value != missing}
     for part in _PARTS:
         values[part] = _part(values, part)
     values["remarks"] = _remarks(fields.get("remarks"))

@@ -22,7 +22,7 @@ SHORT_HELP = {
     "import": "Take over runs from other programs' files, or from an export.",
     "serve": "Run tests on a schedule and serve the web page.",
     "config": "Write or show the configuration.",
-    "db": "Upgrade or check the database.",
+    "db": "Look after the database: upgrade, check, backup, prune, vacuum.",
     "demo": "Show it all in a lab that changes nothing of this machine.",
 }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from monitor.model import Run
 
 # Runs held in memory at a time; a row group of the file.
-_BATCH = 10_000
+_BATCH = 5_000
 _MOMENTS = {"started_at", "finished_at"}
 _REAL = ("latency_ms", "jitter_ms", "packet_loss_pct", "download_latency_ms", "upload_latency_ms")
 _WHOLE = (

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from attempts import START, attempt, failed
+from click.testing import CliRunner
 
 from monitor import parquet
+from monitor.cli import cli
 from monitor.store.open import open_writer
 from monitor.store.write import add_many
 
@@ -70,7 +72,8 @@ def test_csv_and_json_lines_are_those_of_history(environ: dict[str, str]):
 )
 def test_windows(environ: dict[str, str], window: list[str], count: int):
     """All runs, or those of a window."""
-    assert len(run(environ, "export", "--format", "jsonl", *window).stdout.splitlines()) == count
+    done = CliRunner(env=environ).invoke(cli, ["export", "--format", "jsonl", *window])
+    assert len(done.stdout.splitlines()) == count
 
 
 def test_the_name_of_the_file_says_the_format(environ: dict[str, str], tmp_path: Path):

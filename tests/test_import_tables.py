@@ -144,6 +144,11 @@ def test_what_is_no_result_in_speedtest_tracker(changes: dict[str, object], stat
     assert found.started_at == datetime(2024, 3, 1, 0, 59, tzinfo=UTC)
 
 
+def test_what_speedtest_tracker_made_up():
+    """Rows of its service for demonstrations are told and left out."""
+    assert reasons(json.dumps(tracker(service="faker"))) == [(1, "made up by speedtest-tracker to show itself")]
+
+
 def test_an_export_whose_first_row_was_a_failure_lacks_the_rates():
     """Its columns are those of the first row; the others are not called failures, but told."""
     text = f"{A_HEADER},Type,Message\n1,ookla,failed,Yes,,2024-03-01 00:59:00,,,log,Cannot open socket\n"

@@ -42,7 +42,7 @@ FORMATS = ("auto", "speedmon", "ookla", "speedtest-cli", "librespeed", "speedtes
     help="How the tests left the host; an export says it itself.",
 )
 @click.option("--zone", "zone_name", metavar="ZONE", help="Zone of times that name none, such as Europe/Berlin.")
-@click.option("--dry-run", is_flag=True, help="Tell what would be taken, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be taken, and store nothing.")
 @pass_settings
 def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
     settings: Settings,

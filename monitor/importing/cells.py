@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from monitor.engines import readings
@@ -49,6 +50,7 @@ def with_plain_names(fields: Mapping[str, object]) -> Fields:
     return {plain(str(name)): value for name, value in fields.items()}
 
 
+@functools.lru_cache(maxsize=1024)
 def plain(name: str) -> str:
     """Return a column's name without what spellings differ in: `Created at`, `created_at`, `createdAt` are one."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -77,7 +77,7 @@ def said(item: Item, zone: ZoneInfo) -> Said | None:
 def result(item: dict[str, object], zone: ZoneInfo) -> Result:
     """Return what an object of type `result` says."""
     measured, flaws = ookla.measured(item)
-    server = ookla.server_of(readings.fields(item.get("server")))
+    server = measured.server if measured else ookla.server_of(readings.fields(item.get("server")))
     return Result(when.moment(item.get("timestamp"), zone), measured, tuple(flaws), server)
 
 

@@ -49,8 +49,7 @@ def nothing(_pieces: Iterable[str], _context: Context) -> Iterator[Record]:
 def from_lines(table: Table, pieces: Iterable[str], context: Context) -> Iterator[Record]:
     """Yield a record for each row of a text that is a table."""
     for line, row in _numbered(table, _lines(pieces)):
-        columns = tuple(plain(str(name)) for name in row)
-        if columns == table.columns or not any(row):
+        if not any(row) or _is_header(row, table.columns):
             continue
         if len(row) == len(table.columns):
             yield _record(table.form, line, dict(zip(table.columns, row, strict=True)), context)
@@ -73,6 +72,11 @@ def from_rows(form: Format, rows: Iterable[Fields], context: Context) -> Iterato
     """Yield a record for each row of a database; rows count from 1."""
     for number, row in enumerate(rows, 1):
         yield _record(form, number, with_plain_names(row), context)
+
+
+def _is_header(row: list[object], columns: tuple[str, ...]) -> bool:
+    # Almost every row is told by its first field.
+    return plain(str(row[0])) == columns[0] and tuple(plain(str(name)) for name in row) == columns
 
 
 def _of_object(form: Format, line: int, item: Fields, context: Context) -> Record:

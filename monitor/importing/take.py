@@ -1,4 +1,4 @@
-"""Store what a file holds, a thousand runs a transaction: a test that ends meanwhile waits for no more than that."""
+"""Store what a file holds, some thousand runs a transaction: a test that ends meanwhile waits for no more than that."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from monitor.importing.model import Record
 
-BATCH = 1000
+BATCH = 4000
 # Reasons that are told; more are counted.
 MOST_REASONS = 20
 

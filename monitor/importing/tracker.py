@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "speedtest-tracker"
 _UTC = ZoneInfo("UTC")
+_MADE_UP = "faker"
 _STUCK = {"waiting", "started", "checking", "running", "benchmarking"}
 # Column of the flattened export to its place in `data`; names as `cells.plain` makes them.
 _FLATTENED = {
@@ -52,13 +53,15 @@ _NO_RATES = "completed, but the file has no rates: its columns are those of its 
 
 
 def _knows(fields: Fields) -> bool:
-    return "createdat" in fields and ({"service", "status"} <= fields.keys() or {"data", "successful"} <= fields.keys())
+    return "createdat" in fields and ({"service", "status"} <= fields.keys() or {"data", "download"} <= fields.keys())
 
 
 def _read(fields: Fields, context: Context) -> Attempt:
     status, data = _status(fields), _data(fields)
     at = when.moment(data.get("timestamp"), _UTC) or when.moment(fields.get("createdat"), _UTC)
     engine = _engine(fields)
+    if engine == _MADE_UP:
+        raise UnusableError("made up by speedtest-tracker to show itself")
     if status == "completed":
         return _completed(engine, fields, data, at, context)
     message = readings.text(data.get("message")) or readings.text(fields.get("comments"))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from monitor import export
+from monitor.cli import main
 from monitor.store import read
 from monitor.store.open import open_reader
 
@@ -46,10 +50,24 @@ def log(tmp_path: Path) -> Path:
     return file
 
 
-def speedmon(environ: dict[str, str], *argv: object) -> subprocess.CompletedProcess[str]:
-    """Run the program."""
-    command = [*COMMAND, *map(str, argv)]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+@dataclass(frozen=True)
+class Done:
+    """How a call of the program ended."""
+
+    returncode: object
+    stdout: str
+    stderr: str
+
+
+def speedmon(environ: dict[str, str], *argv: object) -> Done:
+    """Run the program, in this process: starting an interpreter for each call would take most of the time."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(os, "environ", environ)
+        patch.setattr(sys, "argv", ["speedmon", *map(str, argv)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return Done(ended.value.code, out.getvalue(), err.getvalue())
 
 
 def stored(environ: dict[str, str]) -> list[dict[str, object]]:

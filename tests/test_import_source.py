@@ -140,15 +140,29 @@ def test_the_database_of_myspeed(tmp_path: Path):
     assert (program, run.download_bps) == ("myspeed", 93_250_000)
 
 
-def test_a_database_is_not_changed(tmp_path: Path):
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_database_is_not_changed(tmp_path: Path, mode: str):
     """Another program's file stays as it is, and nothing appears beside it."""
     file = database(
         tmp_path / "db", OLD_TRACKER, {"ping": 1, "download": 0, "upload": 0, "created_at": "2021-06-01 12:00:00"}
     )
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
     before = file.read_bytes()
     read(file)
     assert file.read_bytes() == before
     assert [*tmp_path.iterdir()] == [file]
+
+
+def test_a_database_that_is_in_use(tmp_path: Path):
+    """What its program has not yet moved into the file is read as well."""
+    at = {"ping": 1, "download": 50, "upload": 5, "created_at": "2021-06-01 12:00:00"}
+    file = database(tmp_path / "db", OLD_TRACKER, at)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = wal")
+        with connection:
+            connection.execute("UPDATE speedtests SET download = 60")
+        assert [run.download_bps for run in read(file)[1]] == [60_000_000]
 
 
 def test_parquet(tmp_path: Path):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SQLITE, _PARQUET, _GZIP = b"SQLite format 3\0", b"PAR1", b"\x1f\x8b"
 _LONGEST_MAGIC = len(_SQLITE)
+# Where the header says whether there is a write-ahead log (https://sqlite.org/fileformat.html).
+_WRITE_VERSION = 18
 # A line longer than this arrives in pieces, so that an array of years on one line needs no more memory than any other.
 _PIECE = 64 * 1024
 # What is looked at to tell who wrote a text.
@@ -80,20 +82,27 @@ def _text(raw: io.BufferedReader) -> io.TextIOWrapper:
 
 def _of_text(text: io.TextIOWrapper, raw: io.BufferedReader, file: Path, context: Context, wanted: str) -> Source:
     pieces = iter(lambda: text.readline(_PIECE), "")
-    head: list[str] = []
-    length = 0
-    for piece in pieces:
-        head.append(piece)
-        length += len(piece)
-        if length >= _HEAD:
-            break
+    head = _head(pieces)
     # An export of nothing is a file as well.
-    is_empty = "".join("".join(head[:_FEW]).split()) in _NOTHING and len(head) < _FEW
-    found = (own.NAME, tables.nothing) if is_empty else formats.reader(head, wanted)
+    found = (own.NAME, tables.nothing) if _is_nothing(head) else formats.reader(head, wanted)
     if found is None:
         raise unknown(file, wanted)
     program, reader = found
     return Source(program, reader(itertools.chain(head, pieces), context), file.stat().st_size, raw.tell)
+
+
+def _head(pieces: Iterator[str]) -> list[str]:
+    """Take the first pieces of a text, enough to tell whose it is."""
+    head: list[str] = []
+    length = 0
+    while length < _HEAD and (piece := next(pieces, "")):
+        head.append(piece)
+        length += len(piece)
+    return head
+
+
+def _is_nothing(head: list[str]) -> bool:
+    return len(head) < _FEW and "".join("".join(head).split()) in _NOTHING
 
 
 def _encoding(start: bytes) -> str:
@@ -109,12 +118,15 @@ def _of_parquet(file: Path, context: Context) -> Source:
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    """Open a database to read it only; one that cannot be locked is read as it lies."""
-    try:
-        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-        connection.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.OperationalError:
-        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    """Open a database to read it only.
+
+    One with a write-ahead log that nobody has open is read as it lies: SQLite would leave files beside it, and files of
+    root's would keep its own program out.
+    """
+    with file.open("rb") as header:
+        has_log = header.read(_WRITE_VERSION + 1)[_WRITE_VERSION:] == b"\2"
+    as_it_lies = "&immutable=1" if has_log and not file.with_name(f"{file.name}-wal").exists() else ""
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{as_it_lies}", uri=True)
     connection.row_factory = sqlite3.Row
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     return connection

@@ -22,7 +22,7 @@ from monitor.errors import StoreError, StoreRejectedError, UsageError
 from monitor.model import Attempt, Kind, Path, Run, Scope, Server
 from monitor.store import detail, read, tables
 from monitor.store.open import open_reader, open_writer
-from monitor.store.write import add
+from monitor.store.write import add, add_many
 
 if TYPE_CHECKING:
     import pathlib
@@ -118,6 +118,16 @@ def test_a_run_is_stored_once(url: str):
     store(url, dataclasses.replace(one, run=dataclasses.replace(one.run, isp="other")))
     with open_reader(url) as connection:
         assert (read.count(connection), read.last(connection)) == (1, one.run)
+
+
+def test_many_are_stored_and_counted(url: str):
+    """Of runs that are given at once, those that are there already stay as they are and are told apart."""
+    known, new = attempt(), attempt(1)
+    store(url, known)
+    with open_writer(url) as connection:
+        assert add_many(connection, iter([known, new, new])) == (1, 2)
+    with open_reader(url) as connection:
+        assert read.latest(connection, limit=9) == [new.run, known.run]
 
 
 def test_a_server_of_which_nothing_is_known_is_none(url: str):

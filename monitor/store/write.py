@@ -9,11 +9,12 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from monitor.errors import StoreRejectedError
-from monitor.store import blobs, changes
+from monitor.store import blobs, changes, read
 from monitor.store.tables import findings, raw_output, runs, traces
 from netns.findings import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -37,6 +38,21 @@ def add(connection: Connection, attempt: Attempt) -> None:
     assert run_pk is not None  # noqa: S101  a row that was inserted has one
     _add_beside(connection, run_pk, attempt)
     changes.note(connection, run_pk)
+
+
+def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, int]:
+    """Store attempts; return how many were stored, and how many were there already and stay as they are.
+
+    Raises:
+        StoreRejectedError: a value that the schema refuses; the message names the run.
+    """
+    before = read.count(connection)
+    given = 0
+    for attempt in attempts:
+        add(connection, attempt)
+        given += 1
+    stored = read.count(connection) - before
+    return stored, given - stored
 
 
 def _add_beside(connection: Connection, run_pk: int, attempt: Attempt) -> None:

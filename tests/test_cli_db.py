@@ -44,15 +44,15 @@ def change(file: Path, *statements: str) -> None:
 
 def test_upgrade_makes_the_database_and_then_finds_it_current(file: Path):
     """It says what it did."""
-    assert db(file, "upgrade") == (0, "URL: made with schema 0002\n")
-    assert db(file, "upgrade") == (0, "URL: schema 0002 is current\n")
+    assert db(file, "upgrade") == (0, "URL: made with schema 0003\n")
+    assert db(file, "upgrade") == (0, "URL: schema 0003 is current\n")
 
 
 def test_check_counts_the_runs(file: Path):
     """A sound database is told with its schema and its size."""
     with open_writer(f"sqlite:///{file}") as connection:
         add(connection, attempt())
-    assert db(file, "check") == (0, "URL: sound, schema 0002, runs: 1\n")
+    assert db(file, "check") == (0, "URL: sound, schema 0003, runs: 1\n")
 
 
 def test_check_makes_nothing(file: Path):
@@ -77,7 +77,7 @@ def test_check_finds_a_damaged_page(file: Path):
 def test_check_finds_output_without_a_run(file: Path):
     """A row that belongs to nothing is a problem."""
     db(file, "upgrade")
-    change(file, "PRAGMA foreign_keys = OFF", "INSERT INTO raw_output VALUES (7, '', '')")
+    change(file, "PRAGMA foreign_keys = OFF", "INSERT INTO raw_output VALUES (7, '')")
     code, words = db(file, "check")
     assert (code, words) == (
         2,
@@ -91,5 +91,5 @@ def test_check_tells_of_another_schema(file: Path):
     change(file, "UPDATE alembic_version SET version_num = '0000'")
     assert db(file, "check") == (
         2,
-        "speedmon: URL: has schema 0000, this speedmon wants 0002: run `speedmon db upgrade`\n",
+        "speedmon: URL: has schema 0000, this speedmon wants 0003: run `speedmon db upgrade`\n",
     )

@@ -19,8 +19,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import sqlite as dialect
 
 from monitor.errors import StoreError, StoreRejectedError, UsageError
-from monitor.model import Attempt, Kind, Path, Run, Scope, Server
-from monitor.store import detail, read, tables
+from monitor.model import Attempt, Kind, Path, RawOutput, Run, Scope, Server
+from monitor.store import blobs, detail, read, tables
 from monitor.store.open import open_reader, open_writer
 from monitor.store.write import add, add_many
 
@@ -86,8 +86,9 @@ def test_the_plan_and_the_output_are_stored_beside_the_run(url: str):
     store(url, attempt())
     with open_reader(url) as connection:
         plan = connection.execute(select(*(tables.runs.c[f"plan_{name}"] for name in PLAN))).one()
-        raw = connection.execute(select(tables.raw_output)).one()
-    assert (tuple(plan), tuple(raw)) == ((100_000_000, None, 20.0), (1, "{}", "[e]"))
+        pk, output = connection.execute(select(tables.raw_output)).one()
+    assert (tuple(plan), pk) == ((100_000_000, None, 20.0), 1)
+    assert blobs.to_output(output) == RawOutput("{}", "[e]")
 
 
 PLAN = ("download_bps", "upload_bps", "latency_ms")
@@ -97,7 +98,7 @@ def test_nothing_measured_is_null(url: str, file: pathlib.Path):
     """A failed run has no number in the file, neither 0 nor -1."""
     store(url, failed())
     with sqlite3.connect(file) as connection:
-        row = connection.execute("SELECT download_bps, latency_ms, isp, server_id FROM runs").fetchone()
+        row = connection.execute("SELECT download_bps, latency_ms, isp_pk, server_pk FROM runs").fetchone()
     connection.close()
     assert row == (None, None, None, None)
 
@@ -195,7 +196,10 @@ def test_a_window_is_an_index_search(url: str, newest_first: bool, path: Path | 
     sql = statement.compile(dialect=dialect.dialect(), compile_kwargs={"literal_binds": True}).string
     with open_reader(url) as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
-    assert plan == ["SEARCH runs USING INDEX ix_runs_started_at (started_at>? AND started_at<?)"]
+    assert plan[0] == "SEARCH runs USING INDEX ix_runs_started_at (started_at>? AND started_at<?)"
+    assert {step.partition(" (")[0] for step in plan[1:]} == {
+        f"SEARCH {name} USING INTEGER PRIMARY KEY" for name in ("probes", "isps", "servers")
+    }
 
 
 def read_and_interrupt(url: str) -> list[Run]:
@@ -248,7 +252,7 @@ def test_output_goes_with_its_run(url: str):
 def test_a_reader_cannot_write(url: str):
     """A connection for reading refuses a write, in one line."""
     with pytest.raises(StoreError, match="readonly"), open_reader(url) as connection:
-        connection.execute(insert(tables.raw_output).values(run_pk=1, stdout="", stderr=""))
+        connection.execute(insert(tables.raw_output).values(run_pk=1, output=b""))
 
 
 def test_a_writer_holds_the_lock_from_its_start(url: str, file: pathlib.Path):

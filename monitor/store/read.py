@@ -37,8 +37,8 @@ def runs(
 ) -> Iterator[Run]:
     """Yield the runs that started in [since, until), streamed, oldest first unless told otherwise."""
     query = window(since, until, path, newest_first=newest_first)
-    for row in connection.execute(query, execution_options={"yield_per": _BATCH}):
-        yield _run(row)
+    with connection.execute(query, execution_options={"yield_per": _BATCH}) as found:
+        yield from map(_run, found)
 
 
 def latest(

@@ -50,11 +50,16 @@ DNS = Failure(Kind.DNS, Scope.LINE, "configuration", "Could not resolve host", 2
 
 
 def attempt(minutes: float = 0, **changes: Any) -> Attempt:
-    """Return a measured run that started so many minutes after START, with changes, its plan and its output."""
+    """Return a measured run that started so many minutes after START, with changes, its plan and its output.
+
+    One with another status than ok has no rates unless they are given.
+    """
     started = START + timedelta(minutes=minutes)
-    when = {"id": str(uuid.uuid4()), "started_at": started, "finished_at": started + timedelta(seconds=21)}
+    usual = {"id": str(uuid.uuid4()), "started_at": started, "finished_at": started + timedelta(seconds=21)}
+    if changes.get("status", Status.OK) is not Status.OK:
+        usual |= {"download_bps": None, "upload_bps": None}
     return Attempt(
-        dataclasses.replace(MEASURED, **(when | changes)), Plan(100_000_000, None, 20.0), RawOutput("{}", "[e]")
+        dataclasses.replace(MEASURED, **(usual | changes)), Plan(100_000_000, None, 20.0), RawOutput("{}", "[e]")
     )
 
 

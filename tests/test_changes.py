@@ -64,7 +64,7 @@ def test_a_change_is_an_event(url: str):
         {"path": Path.HOST, "external_ip": None},
         {"probe": "cabin", "external_ip": None},
         {"healthy": False},
-        {"status": Status.INTERRUPTED, "download_bps": None, "upload_bps": None},
+        {"status": Status.INTERRUPTED},
     ],
 )
 def test_what_cannot_be_compared_is_no_event(url: str, other: dict[str, object]):

@@ -13,13 +13,13 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
-from attempts import START, any_attempt, attempt, failed
+from attempts import DNS, START, any_attempt, attempt, failed
 from hypothesis import given, settings
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import sqlite as dialect
 
 from monitor.errors import StoreError, StoreRejectedError, UsageError
-from monitor.model import Attempt, Kind, Path, RawOutput, Run, Scope, Server
+from monitor.model import Attempt, Kind, Path, RawOutput, Run, Scope, Server, Status
 from monitor.store import blobs, detail, read, tables
 from monitor.store.open import open_reader, open_writer
 from monitor.store.write import add, add_many
@@ -38,8 +38,14 @@ def file(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture
-def url(file: pathlib.Path) -> str:
-    """Return its URL."""
+def url(either_url: str) -> str:
+    """Return the URL of an empty store, on each of the two databases."""
+    return either_url
+
+
+@pytest.fixture
+def sqlite_url(file: pathlib.Path) -> str:
+    """Return the URL of a SQLite database, for what only that can show."""
     return f"sqlite:///{file}"
 
 
@@ -72,19 +78,19 @@ def test_every_run_comes_back_as_it_went_in(shared_url: str, one: Attempt):
 
 
 @pytest.mark.parametrize(("beginning", "words"), [("c", "no run's id begins"), ("a", "more than one"), ("%", "no run")])
-def test_a_beginning_that_names_no_run_or_several(either_url: str, beginning: str, words: str):
+def test_a_beginning_that_names_no_run_or_several(url: str, beginning: str, words: str):
     """A run is found by the beginning of its id, if it is one run's alone."""
-    store(either_url, attempt(id="ab"), attempt(id="ac"))
-    with open_reader(either_url) as connection:
+    store(url, attempt(id="ab"), attempt(id="ac"))
+    with open_reader(url) as connection:
         assert detail.attempt(connection, "ab").run.id == "ab"
         with pytest.raises(UsageError, match=words):
             detail.attempt(connection, beginning)
 
 
-def test_the_plan_and_the_output_are_stored_beside_the_run(either_url: str):
+def test_the_plan_and_the_output_are_stored_beside_the_run(url: str):
     """The plan is in the run's row, the engine's words in a row of their own."""
-    store(either_url, attempt())
-    with open_reader(either_url) as connection:
+    store(url, attempt())
+    with open_reader(url) as connection:
         plan = connection.execute(select(*(tables.runs.c[f"plan_{name}"] for name in PLAN))).one()
         pk, output = connection.execute(select(tables.raw_output)).one()
     assert (tuple(plan), pk) == ((100_000_000, None, 20.0), 1)
@@ -94,107 +100,107 @@ def test_the_plan_and_the_output_are_stored_beside_the_run(either_url: str):
 PLAN = ("download_bps", "upload_bps", "latency_ms")
 
 
-def test_nothing_measured_is_null(url: str, file: pathlib.Path):
+def test_nothing_measured_is_null(sqlite_url: str, file: pathlib.Path):
     """A failed run has no number in the file, neither 0 nor -1."""
-    store(url, failed())
+    store(sqlite_url, failed())
     with sqlite3.connect(file) as connection:
         row = connection.execute("SELECT download_bps, latency_ms, isp_pk, server_pk FROM runs").fetchone()
     connection.close()
     assert row == (None, None, None, None)
 
 
-def test_moments_are_integers(url: str, file: pathlib.Path):
+def test_moments_are_integers(sqlite_url: str, file: pathlib.Path):
     """The file holds epoch seconds."""
-    store(url, attempt())
+    store(sqlite_url, attempt())
     connection = sqlite3.connect(file)
     row = connection.execute("SELECT started_at, typeof(started_at), finished_at - started_at FROM runs").fetchone()
     connection.close()
     assert row == (int(START.timestamp()), "integer", 21)
 
 
-def test_a_run_is_stored_once(either_url: str):
+def test_a_run_is_stored_once(url: str):
     """Adding a run again, in the same transaction or later, changes nothing."""
     one = attempt()
-    store(either_url, one, one)
-    store(either_url, dataclasses.replace(one, run=dataclasses.replace(one.run, isp="other")))
-    with open_reader(either_url) as connection:
+    store(url, one, one)
+    store(url, dataclasses.replace(one, run=dataclasses.replace(one.run, isp="other")))
+    with open_reader(url) as connection:
         assert (read.count(connection), read.last(connection)) == (1, one.run)
 
 
-def test_many_are_stored_and_counted(either_url: str):
+def test_many_are_stored_and_counted(url: str):
     """Of runs that are given at once, those that are there already stay as they are and are told apart."""
     known, new = attempt(), attempt(1)
-    store(either_url, known)
-    with open_writer(either_url) as connection:
+    store(url, known)
+    with open_writer(url) as connection:
         assert add_many(connection, iter([known, new, new])) == (1, 2)
-    with open_reader(either_url) as connection:
+    with open_reader(url) as connection:
         assert read.latest(connection, limit=9) == [new.run, known.run]
 
 
-def test_a_server_of_which_nothing_is_known_is_none(either_url: str):
+def test_a_server_of_which_nothing_is_known_is_none(url: str):
     """An empty server and no server are the same."""
-    store(either_url, attempt(server=Server()))
-    with open_reader(either_url) as connection:
+    store(url, attempt(server=Server()))
+    with open_reader(url) as connection:
         assert read.latest(connection, limit=1)[0].server is None
 
 
-def test_a_window_holds_its_start_and_not_its_end(either_url: str):
+def test_a_window_holds_its_start_and_not_its_end(url: str):
     """[since, until): neighbouring windows share no run and lose none."""
-    store(either_url, attempt(0), attempt(60), attempt(120))
-    with open_reader(either_url) as connection:
+    store(url, attempt(0), attempt(60), attempt(120))
+    with open_reader(url) as connection:
         windows = [list(read.runs(connection, since=START + k * HOUR, until=START + (k + 1) * HOUR)) for k in range(3)]
     assert [len(window) for window in windows] == [1, 1, 1]
 
 
-def test_a_window_between_seconds_starts_with_the_next_second(either_url: str):
+def test_a_window_between_seconds_starts_with_the_next_second(url: str):
     """A start or end within a second is rounded to the second that follows."""
-    store(either_url, attempt())
+    store(url, attempt())
     half = timedelta(milliseconds=500)
-    with open_reader(either_url) as connection:
+    with open_reader(url) as connection:
         after = list(read.runs(connection, since=START + half, until=START + HOUR))
         upto = list(read.runs(connection, since=START - HOUR, until=START + half))
     assert (len(after), len(upto)) == (0, 1)
 
 
 @pytest.mark.parametrize(("newest_first", "order"), [(False, [0, 1, 1, 2]), (True, [2, 1, 1, 0])])
-def test_a_window_is_in_order(either_url: str, newest_first: bool, order: list[int]):
+def test_a_window_is_in_order(url: str, newest_first: bool, order: list[int]):
     """Runs come by their start, whatever order they were stored in."""
-    store(either_url, *(attempt(minute) for minute in (1, 2, 0, 1)))
-    with open_reader(either_url) as connection:
+    store(url, *(attempt(minute) for minute in (1, 2, 0, 1)))
+    with open_reader(url) as connection:
         found = read.runs(connection, since=START, until=START + HOUR, newest_first=newest_first)
         assert [(run.started_at - START) / timedelta(minutes=1) for run in found] == order
 
 
-def test_a_window_can_be_of_one_path(either_url: str):
+def test_a_window_can_be_of_one_path(url: str):
     """A result that went another way is not among those of a path."""
-    store(either_url, attempt(), attempt(1, path=Path.HOST))
-    with open_reader(either_url) as connection:
+    store(url, attempt(), attempt(1, path=Path.HOST))
+    with open_reader(url) as connection:
         found = read.runs(connection, since=START, until=START + HOUR, path=Path.HOST)
         assert [run.path for run in found] == [Path.HOST]
 
 
-def test_the_latest_runs_come_newest_first(either_url: str):
+def test_the_latest_runs_come_newest_first(url: str):
     """`latest` is limited by number and by age."""
-    store(either_url, *(attempt(minute) for minute in range(5)))
-    with open_reader(either_url) as connection:
+    store(url, *(attempt(minute) for minute in range(5)))
+    with open_reader(url) as connection:
         newest = read.latest(connection, limit=2)
         recent = read.latest(connection, limit=9, since=START + timedelta(minutes=3))
     assert [run.started_at.minute for run in newest] == [run.started_at.minute for run in recent] == [21, 20]
 
 
-def test_an_empty_store_has_no_last_run(either_url: str):
+def test_an_empty_store_has_no_last_run(url: str):
     """Reading makes the database, and finds nothing in it."""
-    with open_reader(either_url) as connection:
+    with open_reader(url) as connection:
         assert (read.last(connection), read.count(connection)) == (None, 0)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("path", [None, Path.HOST])
-def test_a_window_is_an_index_search(url: str, newest_first: bool, path: Path | None):
+def test_a_window_is_an_index_search(sqlite_url: str, newest_first: bool, path: Path | None):
     """SQLite searches the index by both ends and sorts nothing, in either direction."""
     statement = read.window(START, START + DAY, path, newest_first=newest_first)
     sql = statement.compile(dialect=dialect.dialect(), compile_kwargs={"literal_binds": True}).string
-    with open_reader(url) as connection:
+    with open_reader(sqlite_url) as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
     assert plan[0] == "SEARCH runs USING INDEX ix_runs_started_at (started_at>? AND started_at<?)"
     assert {step.partition(" (")[0] for step in plan[1:]} == {
@@ -211,19 +217,19 @@ def read_and_interrupt(url: str) -> list[Run]:
         return [first, *stream]
 
 
-def test_a_window_is_streamed(url: str):
+def test_a_window_is_streamed(sqlite_url: str):
     """The first run is there while the database still works on the others: they are not all in memory."""
-    store(url, *(attempt(minute) for minute in range(1500)))
+    store(sqlite_url, *(attempt(minute) for minute in range(1500)))
     with pytest.raises(StoreError, match="interrupted"):
-        read_and_interrupt(url)
+        read_and_interrupt(sqlite_url)
 
 
-def test_a_kind_of_a_newer_program_is_unknown_to_this_one(either_url: str):
+def test_a_kind_of_a_newer_program_is_unknown_to_this_one(url: str):
     """A row that a newer program wrote can still be read."""
-    store(either_url, failed())
-    with open_writer(either_url) as connection:
+    store(url, failed())
+    with open_writer(url) as connection:
         connection.execute(update(tables.runs).values(failure_kind="solar_flare", failure_scope="sun"))
-    with open_reader(either_url) as connection:
+    with open_reader(url) as connection:
         failure = read.latest(connection, limit=1)[0].failure
     assert failure is not None
     assert (failure.kind, failure.scope, failure.message) == (Kind.UNKNOWN, Scope.UNKNOWN, "Could not resolve host")
@@ -231,33 +237,46 @@ def test_a_kind_of_a_newer_program_is_unknown_to_this_one(either_url: str):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"download_bps": -1}, {"latency_ms": -0.1}, {"ip_family": 5}, {"upload_bytes": 2**63}, {"status": "fine"}],
+    [
+        {"download_bps": -1},
+        {"latency_ms": -0.1},
+        {"packet_loss_pct": 100.1},
+        {"ip_family": 5},
+        {"upload_bytes": 2**63},
+        {"status": "fine"},
+        {"status": Status.FAILED, "download_bps": 1},
+        {"status": Status.SKIPPED, "healthy": True},
+        {"failure": DNS},
+        {"finished_at": START},
+        {"attempt": 0},
+        {"retry_of": "7"},
+    ],
 )
-def test_what_cannot_be_true_is_refused(either_url: str, changes: dict[str, object]):
+def test_what_cannot_be_true_is_refused(url: str, changes: dict[str, object]):
     """A value that the schema excludes is an error that names the run, and nothing of it is stored."""
     with pytest.raises(StoreRejectedError, match="run 7 does not fit"):
-        store(either_url, attempt(id="1"), attempt(id="7", **changes))
-    with open_reader(either_url) as connection:
+        store(url, attempt(id="1"), attempt(1, id="7", **changes))
+    with open_reader(url) as connection:
         assert read.count(connection) == 0
 
 
-def test_output_goes_with_its_run(either_url: str):
+def test_output_goes_with_its_run(url: str):
     """Deleting a run deletes what the engine printed: foreign keys are on."""
-    store(either_url, attempt())
-    with open_writer(either_url) as connection:
+    store(url, attempt())
+    with open_writer(url) as connection:
         connection.execute(tables.runs.delete())
         assert connection.scalar(select(tables.raw_output.c.run_pk)) is None
 
 
-def test_a_reader_cannot_write(either_url: str):
+def test_a_reader_cannot_write(url: str):
     """A connection for reading refuses a write, in one line."""
-    with pytest.raises(StoreError, match="read-?only"), open_reader(either_url) as connection:
+    with pytest.raises(StoreError, match="read-?only"), open_reader(url) as connection:
         connection.execute(insert(tables.raw_output).values(run_pk=1, output=b""))
 
 
-def test_a_writer_holds_the_lock_from_its_start(url: str, file: pathlib.Path):
+def test_a_writer_holds_the_lock_from_its_start(sqlite_url: str, file: pathlib.Path):
     """Nobody else can begin to write before the transaction ends, so no update is lost."""
-    with open_writer(url) as connection:
+    with open_writer(sqlite_url) as connection:
         read.count(connection)
         other = sqlite3.connect(file, timeout=0, isolation_level=None)
         with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -265,36 +284,36 @@ def test_a_writer_holds_the_lock_from_its_start(url: str, file: pathlib.Path):
         other.close()
 
 
-def test_a_reader_sees_one_moment(either_url: str):
+def test_a_reader_sees_one_moment(url: str):
     """A run that is stored while a reader looks is not seen by it, and the writer need not wait."""
-    store(either_url, attempt())
-    with open_reader(either_url) as connection:
+    store(url, attempt())
+    with open_reader(url) as connection:
         before = read.count(connection)
-        store(either_url, attempt(1))
+        store(url, attempt(1))
         assert before == read.count(connection) == 1
 
 
-def test_a_failed_transaction_leaves_nothing(either_url: str):
+def test_a_failed_transaction_leaves_nothing(url: str):
     """An error inside the block takes back what the block wrote."""
     with pytest.raises(StoreRejectedError):
-        store(either_url, attempt(), attempt(download_bps=-1))
-    with open_reader(either_url) as connection:
+        store(url, attempt(), attempt(download_bps=-1))
+    with open_reader(url) as connection:
         assert read.count(connection) == 0
 
 
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 5000), ("foreign_keys", 1)]
 )
-def test_pragmas(url: str, pragma: str, value: object):
+def test_pragmas(sqlite_url: str, pragma: str, value: object):
     """A commit is on the disk when it returns, and writers wait for each other."""
-    with open_writer(url) as connection:
+    with open_writer(sqlite_url) as connection:
         assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
 
 
-def test_no_connection_stays_open(url: str, file: pathlib.Path):
+def test_no_connection_stays_open(sqlite_url: str, file: pathlib.Path):
     """When the last connection is closed SQLite takes the WAL away."""
-    store(url, attempt())
-    with open_reader(url) as connection:
+    store(sqlite_url, attempt())
+    with open_reader(sqlite_url) as connection:
         read.count(connection)
     assert [entry.name for entry in file.parent.iterdir()] == [file.name]
 
@@ -324,18 +343,18 @@ def adding(url: str, *attempts: Attempt) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-W", "error", "-c", ADD, url, *lines], stdout=subprocess.PIPE, text=True)
 
 
-def test_processes_that_start_at_once_make_one_database(url: str):
+def test_processes_that_start_at_once_make_one_database(sqlite_url: str):
     """Four processes that all find no database end with one that holds what each of them stored."""
     batches = [[attempt(10 * process + k) for k in range(5)] for process in range(4)]
-    processes = [adding(url, *batch) for batch in batches]
+    processes = [adding(sqlite_url, *batch) for batch in batches]
     outputs = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, outputs
-    with open_reader(url) as connection:
+    with open_reader(sqlite_url) as connection:
         assert read.count(connection) == 20
 
 
-def test_alembic_is_imported_only_to_upgrade(url: str):
+def test_alembic_is_imported_only_to_upgrade(sqlite_url: str):
     """A database that is current costs no import of alembic."""
-    first = adding(url, attempt()).communicate(timeout=60)[0]
-    second = adding(url, attempt()).communicate(timeout=60)[0]
+    first = adding(sqlite_url, attempt()).communicate(timeout=60)[0]
+    second = adding(sqlite_url, attempt()).communicate(timeout=60)[0]
     assert (first, second) == ("True\n", "False\n")

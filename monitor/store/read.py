@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from monitor.model import Failure, Kind, Path, Run, Scope, Server, Status, Trigger
 from monitor.store.blobs import to_remarks
+from monitor.store.buckets import Bucket, Summary, buckets
 from monitor.store.tables import isps, probes, servers
 from monitor.store.tables import runs as table
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy import Connection, Select
+
+__all__ = ["Bucket", "Summary", "buckets", "count", "last", "latest", "one", "runs", "window"]
 
 # Rows that the driver holds at a time while a window is streamed.
 _BATCH = 1000

@@ -99,13 +99,14 @@ def _summed_up(span: int) -> Select[Any]:
     source, moment = _source(span)
     start = moment - moment % span
     key = (source.c.probe_pk, source.c.path, literal(span).label("span"), start.label("start"))
-    values = _of_runs() if source is runs else _of_finer()
+    values = of_runs() if source is runs else of_finer()
     summed = select(*key, *values, false().label("frozen")).group_by(source.c.probe_pk, source.c.path, start)
     return summed if source is runs else summed.where(rollups.c.span == SPANS[SPANS.index(span) - 1])
 
 
-def _of_runs() -> Iterator[ColumnElement[Any]]:
-    yield func.count()
+def of_runs() -> Iterator[ColumnElement[Any]]:
+    """Yield what runs come to, in the order of a roll-up's columns."""
+    yield func.count(runs.c.pk)
     yield from (_how_many(runs.c.status == status) for status in Status)
     yield _how_many(runs.c.healthy.is_(False))
     yield from (_how_many(and_(_FAILED, runs.c.failure_scope == scope)) for scope in _BLAMED)
@@ -120,7 +121,8 @@ def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(case((condition, 1)))
 
 
-def _of_finer() -> Iterator[ColumnElement[Any]]:
+def of_finer() -> Iterator[ColumnElement[Any]]:
+    """Yield what roll-ups come to, in the same order."""
     for column in rollups.c:
         if not column.primary_key and column.name != "frozen":
             yield _gather(column.name)(column)

@@ -209,6 +209,20 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Fleet:
+    """Where the runs of many probes come together."""
+
+    database_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(|postgresql(\+psycopg)?://.+)$",
+            description="URL of a PostgreSQL that every run is forwarded to; empty: none",
+        ),
+    ] = ""
+    raw: Annotated[bool, Meta(description="forward what the engines printed as well")] = True
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All sections; the names of the fields are the section names in the file."""
 
@@ -226,3 +240,4 @@ class Settings:
     schedule: Schedule = field(default_factory=Schedule)
     web: Web = field(default_factory=Web)
     database: Database = field(default_factory=Database)
+    fleet: Fleet = field(default_factory=Fleet)

@@ -14,6 +14,7 @@ import tempfile
 import uuid
 from contextlib import closing
 from pathlib import Path
+from typing import Self
 
 import psycopg
 
@@ -40,7 +41,7 @@ class Cluster:
         self._template = ""
         self._server: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         if self._user:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
         initdb = ["initdb", "-D", "data", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
@@ -49,7 +50,7 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self._folder)
 
     def start(self) -> None:
@@ -66,7 +67,7 @@ class Cluster:
         raise AssertionError("the server ended at its start")
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End the server: SIGINT breaks off what is open."""
+        """End the server: SIGINT breaks off what is open, SIGQUIT does not even tidy up."""
         if self._server:
             self._server.send_signal(how)
             self._server.communicate(timeout=30)

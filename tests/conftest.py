@@ -67,6 +67,15 @@ def either_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.store()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a database of each kind in which there is nothing yet, not even our tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/speedmon.db"
+    server: Cluster = request.getfixturevalue("cluster")
+    return server.database()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests marked `root` when the suite runs as a plain user."""
     needs_root = [item for item in items if os.geteuid() != 0 and item.get_closest_marker("root")]

@@ -270,7 +270,7 @@ def test_output_goes_with_its_run(url: str):
 
 def test_a_reader_cannot_write(url: str):
     """A connection for reading refuses a write, in one line."""
-    with pytest.raises(StoreError, match="read-?only"), open_reader(url) as connection:
+    with pytest.raises(StoreError, match=r"read-?only"), open_reader(url) as connection:
         connection.execute(insert(tables.raw_output).values(run_pk=1, output=b""))
 
 

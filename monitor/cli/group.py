@@ -21,6 +21,7 @@ SHORT_HELP = {
     "serve": "Run tests on a schedule and serve the web page.",
     "config": "Write or show the configuration.",
     "db": "Upgrade or check the database.",
+    "fleet": "Forward runs to the PostgreSQL of a fleet.",
     "demo": "Show it all in a lab that changes nothing of this machine.",
 }
 

@@ -66,6 +66,11 @@ def one(connection: Connection, pk: int) -> Run:
     return _run(connection.execute(_select().where(table.c.pk == pk)).one())
 
 
+def rows(connection: Connection, after: int, last: int) -> Iterator[Run]:
+    """Yield the runs of rows in (after, last], in their order."""
+    return map(_run, connection.execute(_select().where(table.c.pk > after, table.c.pk <= last).order_by(table.c.pk)))
+
+
 def count(connection: Connection) -> int:
     """Return how many runs there are."""
     return connection.scalar(select(func.count()).select_from(table)) or 0

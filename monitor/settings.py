@@ -208,6 +208,19 @@ class Database:
     url: Annotated[str, Meta(description="SQLAlchemy URL; empty: speedmon.db in the state directory")] = ""
 
 
+Days = Annotated[int, Meta(ge=0, le=36_525)]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many days `db prune` leaves what is stored; 0: for ever."""
+
+    raw_days: Annotated[Days, Meta(description="days to keep what the engine printed; 0: for ever")] = 90
+    details_days: Annotated[Days, Meta(description="days to keep traces, and what a probe found; 0: for ever")] = 400
+    runs_days: Annotated[Days, Meta(description="days to keep runs and the events they show; 0: for ever")] = 0
+    rollups_days: Annotated[Days, Meta(description="days to keep sums of hours and days; 0: for ever")] = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """Where the runs of many probes come together."""
@@ -240,4 +253,5 @@ class Settings:
     schedule: Schedule = field(default_factory=Schedule)
     web: Web = field(default_factory=Web)
     database: Database = field(default_factory=Database)
+    retention: Retention = field(default_factory=Retention)
     fleet: Fleet = field(default_factory=Fleet)

@@ -27,9 +27,12 @@ DAY = timedelta(days=1)
 BERLIN, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URL of a database that the tests of this file share; each fills it anew."""
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the URL of a database that the tests of this file share, of each kind; each fills it anew."""
+    if request.param == "postgresql":
+        made: str = request.getfixturevalue("cluster").store()
+        return made
     return f"sqlite:///{tmp_path_factory.mktemp('buckets')}/speedmon.db"
 
 

@@ -20,7 +20,7 @@ SHORT_HELP = {
     "graph": "Draw the stored runs as a PNG.",
     "serve": "Run tests on a schedule and serve the web page.",
     "config": "Write or show the configuration.",
-    "db": "Upgrade or check the database.",
+    "db": "Look after the database: upgrade, check, backup, prune, vacuum.",
     "fleet": "Forward runs to the PostgreSQL of a fleet.",
     "demo": "Show it all in a lab that changes nothing of this machine.",
 }

@@ -6,6 +6,7 @@ is right wherever its edges lie. All sums are made in SQL.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,16 +18,23 @@ from sqlalchemy import JSON, BigInteger, and_, bindparam, cast, func, select
 from monitor.edges import edges
 from monitor.model import Path
 from monitor.store.rollups import TRUSTED, of_finer, of_runs
-from monitor.store.tables import COUNTED, RATED, SPANS, probes, rollups, runs
+from monitor.store.tables import RATED, SPANS, probes, rollups, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime, tzinfo
 
-    from sqlalchemy import CTE, ColumnElement, Connection, Table
+    from sqlalchemy import CTE, ColumnElement, Connection, Select, Table
 
 MOST = 2000
+"""More buckets than this would be no summary."""
+
+USUAL = 1000
 _RAW = 0
+_COUNTS = ("runs", "failed", "doubtful")
+_PARTS = ("count", "sum", "min", "max")
+_SUMMED = (*_COUNTS, *(f"{name}_{part}" for name in RATED for part in _PARTS))
+_Window = tuple[int, int]
 _Piece = tuple[int, int, int, int]
 
 
@@ -61,7 +69,7 @@ def buckets(  # noqa: PLR0913  what a chart can choose
     since: datetime,
     until: datetime,
     zone: tzinfo,
-    most: int = MOST,
+    most: int = USUAL,
     probe: str | None = None,
     path: Path | None = None,
     medians: bool = False,
@@ -70,7 +78,7 @@ def buckets(  # noqa: PLR0913  what a chart can choose
 
     Edges are round times in the zone. Medians are of the runs themselves: they take a second for a million of them.
     """
-    times = edges(math.ceil(since.timestamp()), math.ceil(until.timestamp()), zone, most)
+    times = edges(math.ceil(since.timestamp()), math.ceil(until.timestamp()), zone, min(most, MOST))
     windows = list(pairwise(times))
     series = _Series(connection, probe, path)
     middles = series.medians(windows) if medians else {}
@@ -88,55 +96,71 @@ class _Series:
         self._probes = connection.scalars(named).all()
         self._paths = list(Path) if path is None else [path]
 
-    def sums(self, windows: Sequence[tuple[int, int]]) -> dict[int, Sequence[Any]]:
-        """Return the counts and sums of each bucket, by its index, in the order of the columns of a roll-up."""
+    def sums(self, windows: Sequence[_Window]) -> dict[int, Sequence[Any]]:
+        """Return the counts and sums of each bucket that has any, by its index, in the order of `_SUMMED`."""
         pieces = list(_cut_up(windows))
         found: dict[int, Sequence[Any]] = {}
-        for index, *row in (*self._summed(runs, pieces), *self._summed(rollups, pieces)):
-            if row[0]:
-                found[index] = _added(found[index], row) if index in found else row
+        for by_hour in (False, True):
+            mine = [piece for piece in pieces if (piece[1] != _RAW) == by_hour]
+            for index, *row in self._ask(_sums(self._dialect, by_hour=by_hour), mine):
+                if row[0]:
+                    found[index] = _added(found[index], row) if index in found else row
         return found
 
-    def medians(self, windows: Sequence[tuple[int, int]]) -> dict[int, dict[str, float]]:
+    def medians(self, windows: Sequence[_Window]) -> dict[int, dict[str, float]]:
         """Return the medians of each bucket by its index and the name of the number."""
+        whole = [(index, _RAW, *window) for index, window in enumerate(windows)]
         found: dict[int, dict[str, float]] = {}
         for name in RATED:
-            for index, value in self._medians(name, [(index, _RAW, *window) for index, window in enumerate(windows)]):
+            for index, value in self._ask(_medians(self._dialect, name), whole):
                 found.setdefault(index, {})[name] = value
         return found
 
-    def _summed(self, table: Table, pieces: Iterable[_Piece]) -> Sequence[Any]:
-        mine = [piece for piece in pieces if (piece[1] == _RAW) == (table is runs)]
-        if not mine:
+    @property
+    def _dialect(self) -> str:
+        return self._connection.dialect.name
+
+    def _ask(self, query: Select[Any], pieces: Sequence[_Piece]) -> Sequence[Any]:
+        if not pieces or not self._probes:
             return ()
-        given = _given(self._connection.dialect.name)
-        values = of_runs() if table is runs else of_finer()
-        # An outer join keeps SQLite from turning the loops around.
-        joined = given.outerjoin(table, self._inside(table, given))
-        query = select(given.c.bucket, *values).select_from(joined).group_by(given.c.bucket)
-        return self._connection.execute(query, {"pieces": msgspec.json.encode(mine).decode()}).all()
+        text = msgspec.json.encode(pieces).decode()
+        return self._connection.execute(query, {"pieces": text, "probes": self._probes, "paths": self._paths}).all()
 
-    def _medians(self, name: str, pieces: Sequence[_Piece]) -> Sequence[Any]:
-        given = _given(self._connection.dialect.name)
-        value = runs.c[name]
-        bucket = given.c.bucket
-        place = func.row_number().over(partition_by=bucket, order_by=value).label("place")
-        numbered = (
-            select(given.c.bucket, value.label("value"), place, func.count().over(partition_by=bucket).label("count"))
-            .select_from(given.outerjoin(runs, self._inside(runs, given)))
-            .where(TRUSTED, value.is_not(None))
-            .subquery()
-        )
-        middle = (numbered.c.place * 2).between(numbered.c["count"], numbered.c["count"] + 2)
-        query = select(numbered.c.bucket, func.avg(numbered.c.value)).where(middle).group_by(numbered.c.bucket)
-        return self._connection.execute(query, {"pieces": msgspec.json.encode(pieces).decode()}).all()
 
-    def _inside(self, table: Table, given: CTE) -> ColumnElement[bool]:
-        mine = and_(table.c.probe_pk.in_(self._probes), table.c.path.in_(self._paths))
-        if table is runs:
-            return and_(mine, runs.c.started_at >= given.c.since, runs.c.started_at < given.c.until)
-        inside = and_(rollups.c.start >= given.c.since, rollups.c.start < given.c.until)
-        return and_(mine, rollups.c.span == given.c.span, inside)
+# A statement is built once: that takes longer than to ask for a day.
+@functools.cache
+def _sums(dialect: str, *, by_hour: bool) -> Select[Any]:
+    table, summed = (rollups, of_finer()) if by_hour else (runs, of_runs())
+    given = _given(dialect)
+    # An outer join keeps SQLite from turning the loops around.
+    joined = given.outerjoin(table, _inside(table, given))
+    values = (value for name, value in summed.items() if name in _SUMMED)
+    return select(given.c.bucket, *values).select_from(joined).group_by(given.c.bucket)
+
+
+@functools.cache
+def _medians(dialect: str, name: str) -> Select[Any]:
+    given, value = _given(dialect), runs.c[name]
+    bucket = given.c.bucket
+    place = func.row_number().over(partition_by=bucket, order_by=value).label("place")
+    numbered = (
+        select(bucket, value.label("value"), place, func.count().over(partition_by=bucket).label("count"))
+        .select_from(given.outerjoin(runs, _inside(runs, given)))
+        .where(TRUSTED, value.is_not(None))
+        .subquery()
+    )
+    middle = (numbered.c.place * 2).between(numbered.c["count"], numbered.c["count"] + 2)
+    return select(numbered.c.bucket, func.avg(numbered.c.value)).where(middle).group_by(numbered.c.bucket)
+
+
+def _inside(table: Table, given: CTE) -> ColumnElement[bool]:
+    probe: ColumnElement[Any] = bindparam("probes", expanding=True)
+    path: ColumnElement[Any] = bindparam("paths", expanding=True)
+    mine = and_(table.c.probe_pk.in_(probe), table.c.path.in_(path))
+    if table is runs:
+        return and_(mine, runs.c.started_at >= given.c.since, runs.c.started_at < given.c.until)
+    inside = and_(rollups.c.start >= given.c.since, rollups.c.start < given.c.until)
+    return and_(mine, rollups.c.span == given.c.span, inside)
 
 
 def _given(dialect: str) -> CTE:
@@ -149,7 +173,7 @@ def _given(dialect: str) -> CTE:
     return select(*columns).cte("pieces").prefix_with("MATERIALIZED")
 
 
-def _cut_up(windows: Iterable[tuple[int, int]]) -> Iterator[_Piece]:
+def _cut_up(windows: Iterable[_Window]) -> Iterator[_Piece]:
     """Yield bucket, span, start and end of stretches that the roll-ups of a span, or runs alone, make up."""
     for index, (since, until) in enumerate(windows):
         for span, start, end in _pieces(since, until, len(SPANS)):
@@ -184,16 +208,15 @@ def _unless_none(add: Any) -> Any:
     return added
 
 
-_ADD = [_unless_none(add) for add in (*[sum] * len(COUNTED), *[sum, sum, min, max] * len(RATED))]
-_FAILED, _DOUBTFUL = COUNTED.index("failed"), COUNTED.index("doubtful")
+_ADD = [_unless_none({"min": min, "max": max}.get(name.rpartition("_")[2], sum)) for name in _SUMMED]
 
 
 def _bucket(start: int, end: int, row: Sequence[Any], medians: dict[str, float]) -> Bucket:
-    numbers = {name: _summary(row, place, medians.get(name)) for place, name in enumerate(RATED)}
-    return Bucket(start, end, row[0], row[_FAILED], row[_DOUBTFUL], **numbers)
+    numbers = (_summary(row, place, medians.get(name)) for place, name in enumerate(RATED))
+    return Bucket(start, end, *row[: len(_COUNTS)], *numbers)
 
 
 def _summary(row: Sequence[Any], place: int, median: float | None) -> Summary | None:
-    first = len(COUNTED) + 4 * place
-    count, total, least, greatest = row[first : first + 4]
+    first = len(_COUNTS) + len(_PARTS) * place
+    count, total, least, greatest = row[first : first + len(_PARTS)]
     return Summary(count, least, total / count, greatest, median) if count else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import Column, Table, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from monitor.model import Server
 from monitor.store.tables import isps, probes, servers
@@ -66,6 +66,8 @@ class Names:
 def insert_new(connection: Connection, table: Table) -> Insert:
     """Return an insert that passes over rows which are there."""
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415  big, and most stores are a file
+
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
 

@@ -33,6 +33,7 @@ _BLAMED = [scope for scope in Scope if scope is not Scope.UNKNOWN]
 _COLUMNS = [column.name for column in rollups.c]
 _KEY = slice(0, _COLUMNS.index("start") + 1)
 _FROZEN = _COLUMNS.index("frozen")
+_VALUES = [column.name for column in rollups.c if not column.primary_key and column.name != "frozen"]
 _BATCH = 1000
 
 
@@ -99,13 +100,22 @@ def _summed_up(span: int) -> Select[Any]:
     source, moment = _source(span)
     start = moment - moment % span
     key = (source.c.probe_pk, source.c.path, literal(span).label("span"), start.label("start"))
-    values = of_runs() if source is runs else of_finer()
+    values = (of_runs() if source is runs else of_finer()).values()
     summed = select(*key, *values, false().label("frozen")).group_by(source.c.probe_pk, source.c.path, start)
     return summed if source is runs else summed.where(rollups.c.span == SPANS[SPANS.index(span) - 1])
 
 
-def of_runs() -> Iterator[ColumnElement[Any]]:
-    """Yield what runs come to, in the order of a roll-up's columns."""
+def of_runs() -> dict[str, ColumnElement[Any]]:
+    """Return what runs come to, by the columns of a roll-up and in their order."""
+    return dict(zip(_VALUES, _of_runs(), strict=True))
+
+
+def of_finer() -> dict[str, ColumnElement[Any]]:
+    """Return what roll-ups come to, likewise."""
+    return {name: _gather(name)(rollups.c[name]) for name in _VALUES}
+
+
+def _of_runs() -> Iterator[ColumnElement[Any]]:
     yield func.count(runs.c.pk)
     yield from (_how_many(runs.c.status == status) for status in Status)
     yield _how_many(runs.c.healthy.is_(False))
@@ -119,13 +129,6 @@ def of_runs() -> Iterator[ColumnElement[Any]]:
 
 def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(case((condition, 1)))
-
-
-def of_finer() -> Iterator[ColumnElement[Any]]:
-    """Yield what roll-ups come to, in the same order."""
-    for column in rollups.c:
-        if not column.primary_key and column.name != "frozen":
-            yield _gather(column.name)(column)
 
 
 def _gather(name: str) -> Any:

@@ -52,9 +52,7 @@ def _trouble(connection: Connection, site: Site, days: int, probes: list[int]) -
 
 
 def _empty(site: Site) -> str:
-    return render(
-        "empty.html", probe=site.title, next_slot=site.next_slot(), now=_now(site), eye=_eye(site)
-    )
+    return render("empty.html", probe=site.title, next_slot=site.next_slot(), now=_now(site), eye=_eye(site))
 
 
 def _filled(site: Site, newest_first: list[Run], rows: list[Run], days: int, only: str) -> str:

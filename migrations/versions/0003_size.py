@@ -172,7 +172,7 @@ def _make_runs() -> None:
     op.create_index("ix_runs_started_at", "runs", ["started_at"])
     op.create_index("ix_runs_probe_pk_path_started_at", "runs", ["probe_pk", "path", "started_at"])
     where = sa.text("retry_of IS NOT NULL")
-    op.create_index("ix_runs_retry_of", "runs", ["retry_of"], sqlite_where=where, postgresql_where=where)
+    op.create_index("ix_runs_retry_of", "runs", ["retry_of"], sqlite_where=where)
 
 
 def _make_beside() -> None:

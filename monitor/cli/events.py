@@ -34,7 +34,9 @@ def command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...
         return
     here = zone.resolve(settings.display.timezone)
     several = len({event.probe for event in found}) > 1
-    for line in [_line(event, here, several=several) for event in found] or [f"Nothing changed in the last {days} days."]:
+    for line in [_line(event, here, several=several) for event in found] or [
+        f"Nothing changed in the last {days} days."
+    ]:
         click.echo(line)
 
 

@@ -58,7 +58,9 @@ def _for_programs(runs: Iterator[Run], *, as_json: bool) -> Iterable[str]:
     return export.json_array(runs) if as_json else export.csv_lines(runs)
 
 
-def _table(runs: Iterator[Run], settings: Settings, days: int, details: Connection | None, *, with_probe: bool) -> Iterator[str]:
+def _table(
+    runs: Iterator[Run], settings: Settings, days: int, details: Connection | None, *, with_probe: bool
+) -> Iterator[str]:
     from monitor import table, zone  # noqa: PLC0415  only when it is called
 
     first = next(runs, None)

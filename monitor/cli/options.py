@@ -47,13 +47,21 @@ def pass_source(function: Callable[..., Any]) -> Callable[..., Any]:
     none for all.
     """
 
-    @click.option("--database-url", metavar="URL", help="Read this database, such as a fleet's, not the configured one.")
     @click.option(
-        "--probe", "probes", multiple=True, metavar="NAME", help="Of this probe only; can be given again. `all`: of all."
+        "--database-url", metavar="URL", help="Read this database, such as a fleet's, not the configured one."
+    )
+    @click.option(
+        "--probe",
+        "probes",
+        multiple=True,
+        metavar="NAME",
+        help="Of this probe only; can be given again. `all`: of all.",
     )
     @pass_settings
     @functools.wraps(function)
-    def wrapper(settings: Settings, *args: Any, database_url: str | None, probes: tuple[str, ...], **kwargs: Any) -> Any:
+    def wrapper(
+        settings: Settings, *args: Any, database_url: str | None, probes: tuple[str, ...], **kwargs: Any
+    ) -> Any:
         if database_url:
             database = dataclasses.replace(settings.database, url=database_url)
             settings = dataclasses.replace(settings, database=database)

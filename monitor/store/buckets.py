@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import JSON, BigInteger, and_, bindparam, cast, func, select
+from sqlalchemy import JSON, BigInteger, Double, and_, bindparam, cast, func, select
 
 from monitor.edges import edges
 from monitor.model import Path
@@ -144,7 +144,7 @@ def _medians(dialect: str, name: str) -> Select[Any]:
     bucket = given.c.bucket
     place = func.row_number().over(partition_by=bucket, order_by=value).label("place")
     numbered = (
-        select(bucket, value.label("value"), place, func.count().over(partition_by=bucket).label("count"))
+        select(bucket, cast(value, Double).label("value"), place, func.count().over(partition_by=bucket).label("count"))
         .select_from(given.outerjoin(runs, _inside(runs, given)))
         .where(TRUSTED, value.is_not(None))
         .subquery()

@@ -136,9 +136,8 @@ def _insert_runs(connection: Connection, rows: list[dict[str, Any]]) -> None:
             connection.execute(insert(runs), rows)
     except (IntegrityError, DataError, OverflowError) as error:
         if len(rows) == 1:
-            reason = error if isinstance(error, OverflowError) else error.orig
-            words = " ".join(str(reason).split())
-            raise StoreRejectedError(f"run {rows[0]['id']} does not fit the store: {words}") from error
+            reason = str(error.orig if isinstance(error, IntegrityError) else error).partition("\n")[0]
+            raise StoreRejectedError(f"run {rows[0]['id']} does not fit the store: {reason}") from error
         for row in rows:
             _insert_runs(connection, [row])
 

@@ -9,6 +9,7 @@
     │   ├── StoreUnreachableError  the database server does not answer            exit 1, retry
     │   ├── ProbeClashError     the fleet knows another installation of this name exit 2
     │   └── StoreRejectedError  a run with a value that the schema refuses        exit 1
+    ├── EngineError           an engine cannot do what was asked of it            exit 1
     ├── OutputError           a file that was asked for cannot be written         exit 1
     └── ServeError            the daemon cannot start                             exit 1
 
@@ -73,6 +74,10 @@ class StoreRejectedError(StoreError):
     """A run holds a value that the schema refuses, such as a negative rate; it was kept elsewhere."""
 
     exit_code = 1
+
+
+class EngineError(SpeedmonError):
+    """An engine cannot do what was asked of it and what is no test, such as to list its servers."""
 
 
 class OutputError(SpeedmonError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netns import egress, foreign, iptables, loaded, suspects, trace
+from netns import egress, foreign, iptables, legacy, loaded, suspects, trace
 from netns.egress import Fate
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def explain(spec: NamespaceSpec) -> str | None:
     A packet that is lost before our own rules see it, with no rule found that drops it, is a matter of routes.
 
     Raises:
-        StepError: nft refused to trace a packet, or the counters could not be read.
+        StepError: nft refused to trace a packet, iptables to list its rules, or the counters could not be read.
     """
     backend = loaded.find_backend()
     fate = egress.fate(spec.name, lambda: loaded.counters(spec, backend))
@@ -31,7 +31,7 @@ def _traced(spec: NamespaceSpec, fate: Fate) -> str | None:
     found = trace.culprit(spec.name, spec.host_link)
     if found is not None and not foreign.is_ours(found.table):
         return f"{found.chain} drops what comes from {spec.name} ({found.rule}); run: {_mend(spec, found)}"
-    return _unseen(spec.host_link) if fate is Fate.LOST_BEHIND else None
+    return legacy.explain(spec) or (_unseen(spec.host_link) if fate is Fate.LOST_BEHIND else None)
 
 
 def _mend(spec: NamespaceSpec, found: Culprit) -> str:
@@ -41,14 +41,15 @@ def _mend(spec: NamespaceSpec, found: Culprit) -> str:
 
 
 def _unseen(host_link: str) -> str:
-    if tables := iptables.legacy_tables():
-        asked = " or ".join(f"`iptables-legacy -t {table} -S`" for table in tables)
-        return f"legacy iptables drops what comes from {host_link}; let it pass in {asked}"
-    return f"something that nft does not show (tc, eBPF) drops what comes from {host_link}; let it pass there"
+    return (
+        f"something that neither nft nor iptables shows (tc, eBPF) drops what comes from {host_link}; let it pass there"
+    )
 
 
 def _suspected(spec: NamespaceSpec, fate: Fate) -> str | None:
-    """Name the first rule that may be the one: only nft can follow a packet."""
+    """Name the rule whose counter tells, else the first rule that may be the one: only nft can follow a packet."""
+    if counted := legacy.explain(spec):
+        return counted
     found = (
         suspect
         for program in (iptables.NFT, iptables.LEGACY)

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from netns.errors import MissingToolError, StepError
@@ -42,8 +41,8 @@ def source_digest(name: str) -> str:
     return hashlib.sha256(told).hexdigest()[:16]
 
 
-def build(name: str) -> bytes:
-    """Return the launcher of namespace `name` as a static program.
+def build(name: str, folder: Path) -> bytes:
+    """Return the launcher of namespace `name` as a static program, built in `folder`.
 
     Raises:
         MissingToolError: there is no C compiler.
@@ -52,10 +51,9 @@ def build(name: str) -> bytes:
     compiler = find_compiler()
     if compiler is None:
         raise MissingToolError("no C compiler, and the launcher needs one: apt install musl-tools")
-    with tempfile.TemporaryDirectory(prefix="speedmon-") as folder:
-        program = Path(folder, "launcher")
-        _run(command_line(compiler, name, program))
-        return program.read_bytes()
+    program = folder / "launcher"
+    _run(command_line(compiler, name, program), folder)
+    return program.read_bytes()
 
 
 def command_line(compiler: str, name: str, program: Path) -> list[str]:
@@ -64,9 +62,9 @@ def command_line(compiler: str, name: str, program: Path) -> list[str]:
     return [compiler, *FLAGS, *WARNINGS, *fixed, "-o", str(program), str(SOURCE)]
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], folder: Path) -> None:
     # Nothing of the caller's environment: a few variables change what a compiler reads and writes.
-    environment = {"PATH": _PATH, "LC_ALL": "C"}
+    environment = {"PATH": _PATH, "LC_ALL": "C", "TMPDIR": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip().splitlines()

@@ -15,12 +15,14 @@ from netns.opening import is_tagged
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netns.opening import Opening
+    from netns.opening import NameOpening, Opening
     from netns.ruleset import Command
 
 # Where distributions put it; a user's PATH often lacks /usr/sbin.
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 TIMEOUT_S = 30
+# What nft says of a table that is not there, ENOENT in the words of the C locale.
+NO_TABLE = "No such file or directory"
 
 
 def is_there() -> bool:
@@ -55,10 +57,12 @@ def load(commands: tuple[Command, ...]) -> None:
 
 def listing(table: str) -> list[dict[str, Any]] | None:
     """Return the objects of table `inet TABLE` as nft lists them, None where there is no such table."""
-    tables = json.loads(_nft("-j", "list", "tables", "inet"))["nftables"]
-    if not any(entry.get("table", {}).get("name") == table for entry in tables):
-        return None
-    objects: list[dict[str, Any]] = json.loads(_nft("-j", "list", "table", "inet", table))["nftables"]
+    try:
+        objects: list[dict[str, Any]] = json.loads(_nft("-j", "list", "table", "inet", table))["nftables"]
+    except StepError as error:
+        if NO_TABLE in str(error):
+            return None
+        raise
     return objects
 
 
@@ -68,13 +72,16 @@ def delete(table: str) -> None:
     load(({"add": named}, {"delete": named}))
 
 
-def forward_chains() -> list[dict[str, Any]]:
-    """Return every base chain that judges forwarded IPv4 packets, as libnftables-json(5) has it, without its rules."""
+def filter_chains() -> list[dict[str, Any]]:
+    """Return every base chain that judges IPv4 packets, forwarded or for the host itself, without its rules.
+
+    In the words of libnftables-json(5).
+    """
     chains = (entry.get("chain", {}) for entry in json.loads(_nft("-j", "list", "chains"))["nftables"])
     return [
         chain
         for chain in chains
-        if (chain.get("hook"), chain.get("type")) == ("forward", "filter") and chain["family"] in {"ip", "inet"}
+        if chain.get("hook") in {"forward", "input"} and chain["type"] == "filter" and chain["family"] in {"ip", "inet"}
     ]
 
 
@@ -84,8 +91,8 @@ def chain(name: str) -> list[dict[str, Any]]:
     return objects
 
 
-def open_chain(name: str, opening: Opening) -> None:
-    """Put the pair at the head of a chain, in place of what has its tag.
+def open_chain(name: str, opening: Opening | NameOpening) -> None:
+    """Put the rules of an opening at the head of a chain, in place of what has its tag.
 
     Raises:
         StepError: nft or the kernel refused; its words are in the message.
@@ -128,8 +135,10 @@ def tracing() -> Iterator[int]:
 
 
 def _nft(*arguments: str, stdin: str = "") -> str:
+    command = [find_nft(), *arguments]
+    environ = {**os.environ, "LC_ALL": "C"}
     done = subprocess.run(
-        [find_nft(), *arguments], input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        command, env=environ, input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     if done.returncode != 0:
         words = done.stderr.strip().splitlines()

@@ -1,4 +1,4 @@
-"""Other firewalls in the way of forwarded packets, as data read from what their own tools print. Pure.
+"""Other firewalls in the way of the namespace's packets, as data read from what their own tools print. Pure.
 
 An accept in our own table does not help against a drop in another base chain, whatever the priorities (nft(8),
 "verdict statements"), so those chains have to be known.
@@ -6,8 +6,9 @@ An accept in our own table does not help against a drop in another base chain, w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from netns import backend, iptables_saved
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NFT = backend.NFT
-FORWARD, DOCKER_USER = "FORWARD", "DOCKER-USER"
-# The chain that iptables-nft shows as its own FORWARD.
-IPTABLES_NFT_CHAIN = "ip filter FORWARD"
+FORWARD, INPUT, DOCKER_USER = "FORWARD", "INPUT", "DOCKER-USER"
+# The chains that iptables-nft shows as its own.
+IPTABLES_NFT_CHAINS = frozenset({"ip filter FORWARD", "ip filter INPUT"})
 # Tables that get no rule of ours: firewalld's is its own, the next drop only towards their own bridges, and an accept
 # in those of iptables that are not for filtering would skip what they do to packets, such as clamping the MSS.
 CLOSED_TABLES = frozenset({"firewalld", "docker-bridges", "libvirt_network", "netavark", "mangle", "security"})
@@ -27,8 +28,7 @@ DECISIVE_STATEMENTS = frozenset({"drop", "reject", "jump", "goto", "vmap", "queu
 HARMLESS_TARGETS = iptables_saved.PASSING_TARGETS | {"ACCEPT", "RETURN"}
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule of another firewall, or ours in its chain; `may_drop`: it or the chain it leads to can drop a packet."""
 
     comment: str = ""
@@ -36,9 +36,8 @@ class Rule:
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A chain that forwarded packets pass.
+class Chain(Struct, frozen=True):
+    """A chain that packets from the namespace pass: forwarded ones or, where `hook` is input, those to the host itself.
 
     `program` is what changes it: nft, iptables-nft or iptables-legacy; `name` is its name there, for nft with family
     and table, such as "inet filter forward".
@@ -48,6 +47,7 @@ class Chain:
     name: str
     drops: bool = False
     rules: tuple[Rule, ...] = ()
+    hook: str = "forward"
 
     @property
     def may_drop(self) -> bool:
@@ -55,8 +55,7 @@ class Chain:
         return self.drops or any(rule.may_drop for rule in self.rules)
 
 
-@dataclass(frozen=True, slots=True)
-class Firewalls:
+class Firewalls(Struct, frozen=True):
     """The other firewalls of this host; `trusted` are the sources that firewalld trusts, None where it does not run."""
 
     chains: tuple[Chain, ...] = ()
@@ -83,7 +82,8 @@ def nft_chain(objects: Iterable[dict[str, Any]]) -> Chain:
     chain = next(entry["chain"] for entry in found if "chain" in entry)
     rules = (entry["rule"] for entry in found if "rule" in entry)
     name = f"{chain['family']} {chain['table']} {chain['name']}"
-    return Chain(NFT, name, chain.get("policy") == "drop", tuple(map(_nft_rule, rules)))
+    hook = chain.get("hook", "forward")
+    return Chain(NFT, name, chain.get("policy") == "drop", tuple(map(_nft_rule, rules)), hook)
 
 
 def _nft_rule(rule: dict[str, Any]) -> Rule:
@@ -92,7 +92,7 @@ def _nft_rule(rule: dict[str, Any]) -> Rule:
 
 
 def iptables_chains(program: str, saved: str) -> tuple[Chain, ...]:
-    """Return FORWARD, and Docker's chain for the user where there is one, of what `iptables-save -t filter` printed.
+    """Return FORWARD, INPUT and Docker's chain for the user, those that there are, of an `iptables-save -t filter`.
 
     There is none where iptables says that the table is not its own work: then it is one of nft's.
     """
@@ -101,8 +101,8 @@ def iptables_chains(program: str, saved: str) -> tuple[Chain, ...]:
         return ()
     policies = dict(line.removeprefix(":").split()[:2] for line in lines if line.startswith(":"))
     return tuple(
-        Chain(program, name, policies[name] == "DROP", tuple(_iptables_rules(saved, name)))
-        for name in (FORWARD, DOCKER_USER)
+        Chain(program, name, policies[name] == "DROP", tuple(_iptables_rules(saved, name)), hook)
+        for name, hook in ((FORWARD, "forward"), (INPUT, "input"), (DOCKER_USER, "forward"))
         if name in policies
     )
 

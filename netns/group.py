@@ -49,6 +49,19 @@ def add_member(user: str, group: str) -> bool:
     return True
 
 
+def remove_member(user: str, group: str) -> bool:
+    """Take a user out of the group; return whether it was in it.
+
+    Raises:
+        MissingToolError, StepError: as for `ensure_group`.
+    """
+    entry = _find(group)
+    if entry is None or user not in entry.gr_mem:
+        return False
+    _run(departure_command(user, group, _is_here))
+    return True
+
+
 def remove_group(group: str) -> bool:
     """Remove the group; return whether there was one.
 
@@ -69,6 +82,11 @@ def group_command(group: str, is_here: Callable[[str], bool]) -> list[str]:
 def member_command(user: str, group: str, is_here: Callable[[str], bool]) -> list[str]:
     """Return the command that puts a user into a group, with the tools that `is_here` knows."""
     return _first((["usermod", "-aG", group, user], ["addgroup", user, group]), is_here)
+
+
+def departure_command(user: str, group: str, is_here: Callable[[str], bool]) -> list[str]:
+    """Return the command that takes a user out of the group, with the tools that `is_here` knows."""
+    return _first((["gpasswd", "--delete", user, group], ["delgroup", user, group]), is_here)
 
 
 def removal_command(group: str, is_here: Callable[[str], bool]) -> list[str]:

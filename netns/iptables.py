@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netns.iptables_ruleset import Table
-    from netns.opening import Opening
+    from netns.opening import NameOpening, Opening
 
 NFT, LEGACY = backend.IPTABLES_NFT, backend.IPTABLES_LEGACY
 LEGACY_TABLES = Path("/proc/net/ip_tables_names")
@@ -100,8 +100,8 @@ def delete(program: str, tag: str) -> None:
             _restore(program, changes, table, version)
 
 
-def open_chain(program: str, chain: str, opening: Opening) -> None:
-    """Put the pair at the head of a chain, in place of what has its tag, in one transaction.
+def open_chain(program: str, chain: str, opening: Opening | NameOpening) -> None:
+    """Put the rules of an opening at the head of a chain, in place of what has its tag, in one transaction.
 
     Raises:
         MissingToolError: the program is not installed.

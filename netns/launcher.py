@@ -8,14 +8,16 @@ from __future__ import annotations
 import errno
 import grp
 import os
+import shutil
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from netns import marker
 from netns.compiler import build, find_compiler, source_digest
 from netns.errors import ForeignStateError, NotPermittedError, StepError
-from netns.group import add_member, ensure_group, remove_group
+from netns.group import add_member, ensure_group, remove_group, remove_member
 from netns.steps import beside
 
 __all__ = [
@@ -23,19 +25,23 @@ __all__ = [
     "add_member",
     "ensure_group",
     "find_compiler",
+    "is_half_built",
     "place",
     "remove",
     "remove_group",
+    "remove_member",
     "source_digest",
     "state",
 ]
 
 MODE = 0o750
 _OR_NONE = "remount it with suid, or give --no-launcher and enter by sudo"
+# Where it is built. The name is fixed, so that what a call that is killed leaves there is found by the next one; only
+# root can write in /run, and set-up and teardown come one after the other.
+WORKSHOP = Path("/run/speedmon-launcher")
 
 
-@dataclass(frozen=True, slots=True)
-class LauncherState:
+class LauncherState(Struct, frozen=True):
     """What lies at a launcher's path. The last four say nothing of a file that is not ours."""
 
     present: bool = False
@@ -74,8 +80,8 @@ def place(name: str, group: str, path: Path) -> None:
         StepError: it cannot be built or installed there, for instance on a mount with nosuid.
     """
     _refuse_foreign(path)
-    program = build(name)
     try:
+        program = _built(name)
         _refuse_nosuid(path.parent)
         _install(program, path, group)
     except PermissionError as error:
@@ -85,12 +91,27 @@ def place(name: str, group: str, path: Path) -> None:
 
 
 def remove(path: Path) -> bool:
-    """Remove the launcher; return whether there was one. A file that is not ours stays."""
+    """Remove the launcher, half-built ones included; return whether there was one. A file that is not ours stays."""
+    shutil.rmtree(WORKSHOP, ignore_errors=True)
     Path(beside(str(path))).unlink(missing_ok=True)
     if not _is_ours(path):
         return False
     path.unlink(missing_ok=True)
     return True
+
+
+def is_half_built(path: Path) -> bool:
+    """Tell whether a call that was killed left a launcher for `path` half-built or half-installed."""
+    return WORKSHOP.exists() or os.path.lexists(beside(str(path)))
+
+
+def _built(name: str) -> bytes:
+    shutil.rmtree(WORKSHOP, ignore_errors=True)
+    WORKSHOP.mkdir(mode=0o700)
+    try:
+        return build(name, WORKSHOP)
+    finally:
+        shutil.rmtree(WORKSHOP, ignore_errors=True)
 
 
 def _is_ours(path: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grp
 import ipaddress
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +52,7 @@ def observe(spec: NamespaceSpec) -> Observed:
         untuned=_untuned(spec.name, handle),
         backend=backend,
         table=None if rules is None else rules.digest,
-        firewalls=_firewalls(nft=backend.is_nft),
+        firewalls=firewalls(nft=backend.is_nft),
         routing=_routing(host),
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
@@ -80,16 +79,21 @@ def _is_mount(path: Path) -> bool:
     return any(mount.split()[4] == str(path) for mount in mounts)
 
 
-def _firewalls(*, nft: bool) -> foreign.Firewalls:
-    bases = firewall.forward_chains() if nft else []
+def firewalls(*, nft: bool) -> foreign.Firewalls:
+    """Return the other firewalls of this host; `nft`: there is a program that can list nftables.
+
+    Raises:
+        StepError: nft or iptables refused to list what it has.
+    """
+    bases = firewall.filter_chains() if nft else []
     found = {f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in bases}
     in_use = {
-        iptables.NFT: not nft or foreign.IPTABLES_NFT_CHAIN in found,
+        iptables.NFT: not nft or not foreign.IPTABLES_NFT_CHAINS.isdisjoint(found),
         iptables.LEGACY: "filter" in iptables.legacy_tables(),
     }
     programs = [program for program, used in in_use.items() if used]
     chains = [chain for name in programs for chain in foreign.iptables_chains(name, iptables.saved(name))]
-    shown = {foreign.IPTABLES_NFT_CHAIN} if any(chain.program == iptables.NFT for chain in chains) else set()
+    shown = foreign.IPTABLES_NFT_CHAINS if any(chain.program == iptables.NFT for chain in chains) else frozenset[str]()
     chains += [
         foreign.nft_chain(firewall.chain(name))
         for name, table in found.items()
@@ -177,7 +181,7 @@ def _launcher(spec: NamespaceSpec) -> Launcher:
     group = next((entry for entry in grp.getgrall() if entry.gr_name == GROUP), None)
     return Launcher(
         present=state.present,
-        half=os.path.lexists(beside(spec.launcher_path)),
+        half=launcher.is_half_built(Path(spec.launcher_path)),
         ours=state.ours,
         sound=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
         compiler=launcher.find_compiler() is not None,

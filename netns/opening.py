@@ -1,4 +1,4 @@
-"""The pair of rules that lets one namespace through another firewall: out to the uplink, and the replies back. Pure.
+"""The rules that let one namespace through another firewall. Pure.
 
 Each carries a comment that begins with the tag of its namespace, so that it is found again whatever became of the
 uplink since, and that holds what the rule depends on, so that a stale one is told without parsing it.
@@ -6,12 +6,11 @@ uplink since, and that holds what the rule depends on, so that a stale one is to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What may pass: IPv4 from `subnet` on `host_link` to `uplink`, and what belongs to it on the way back."""
+class Opening(Struct, frozen=True):
+    """What may be forwarded: IPv4 from `subnet` on `host_link` to `uplink`, and what belongs to it on the way back."""
 
     tag: str
     host_link: str
@@ -40,6 +39,40 @@ class Opening:
             f'iifname "{self.host_link}" oifname "{self.uplink}" ip saddr {self.subnet} {out}',
             f'iifname "{self.uplink}" oifname "{self.host_link}" ip daddr {self.subnet} {replies} {back}',
         )
+
+
+class NameOpening(Struct, frozen=True):
+    """What may get to the host itself: questions to the name servers that it runs at `servers`, one rule each."""
+
+    tag: str
+    host_link: str
+    subnet: str
+    servers: tuple[str, ...]
+
+    @property
+    def comments(self) -> tuple[str, ...]:
+        """The comments of the rules, in their order."""
+        return tuple(f"{self.tag} names {protocol} {server} {self.subnet}" for protocol, server in self._each)
+
+    def iptables(self) -> tuple[str, ...]:
+        """Return the rules in iptables' words."""
+        start = f"-i {self.host_link} -s {self.subnet}"
+        return tuple(
+            f'{start} -d {server} -p {protocol} --dport 53 -m comment --comment "{comment}" -j ACCEPT'
+            for (protocol, server), comment in zip(self._each, self.comments, strict=True)
+        )
+
+    def nft(self) -> tuple[str, ...]:
+        """Return the rules in nft's words."""
+        start = f'iifname "{self.host_link}" ip saddr {self.subnet}'
+        return tuple(
+            f'{start} ip daddr {server} {protocol} dport 53 accept comment "{comment}"'
+            for (protocol, server), comment in zip(self._each, self.comments, strict=True)
+        )
+
+    @property
+    def _each(self) -> tuple[tuple[str, str], ...]:
+        return tuple((protocol, server) for server in self.servers for protocol in ("udp", "tcp"))
 
 
 def is_tagged(comment: str, tag: str) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netns import foreign, foreign_steps
-from netns.foreign import DOCKER_USER, FORWARD
-from netns.opening import Opening, is_tagged
+from netns.foreign import DOCKER_USER, FORWARD, INPUT
+from netns.opening import NameOpening, Opening, is_tagged
 
 if TYPE_CHECKING:
     from netns.foreign import Chain, Firewalls
@@ -18,16 +18,24 @@ if TYPE_CHECKING:
     from netns.steps import Step
 
 
-def setup(spec: NamespaceSpec, uplink: str, seen: Firewalls, journal: Journal) -> list[Step]:
-    """Plan the openings that are missing, and the removal of those that are no longer wanted."""
+def setup(
+    spec: NamespaceSpec, uplink: str, seen: Firewalls, journal: Journal, host_dns: tuple[str, ...] = ()
+) -> list[Step]:
+    """Plan the openings that are missing, and the removal of those that are no longer wanted.
+
+    `host_dns` are the name servers of the namespace that run on this host.
+    """
     opening = Opening(spec.alias, spec.host_link, uplink, str(spec.subnet))
-    wanted = _wanted(seen)
+    names = NameOpening(spec.alias, spec.host_link, str(spec.subnet), host_dns)
+    wanted: list[tuple[Chain, Opening | NameOpening]] = [(chain, opening) for chain in _on_the_way_out(seen)]
+    wanted += [(chain, names) for chain in _before_the_host(seen) if host_dns]
+    kept = [chain for chain, _ in wanted]
     return [
-        *(_close(chain, spec.alias) for chain in seen.chains if chain not in wanted and _has_tag(chain, spec.alias)),
+        *(_close(chain, spec.alias) for chain in seen.chains if chain not in kept and _has_tag(chain, spec.alias)),
         *(
-            foreign_steps.OpenChain(chain.program, chain.name, opening)
-            for chain in wanted
-            if not _is_open(chain, opening)
+            foreign_steps.OpenChain(chain.program, chain.name, rules)
+            for chain, rules in wanted
+            if not _is_open(chain, rules)
         ),
         *(foreign_steps.DistrustSource(source) for source in journal.trusted if source != opening.subnet),
         *([foreign_steps.TrustSource(opening.subnet)] if _wants_trust(seen, opening.subnet) else []),
@@ -42,6 +50,11 @@ def teardown(spec: NamespaceSpec, seen: Firewalls, journal: Journal) -> list[Ste
     ]
 
 
+def places(seen: Firewalls, *, names: bool) -> list[Chain]:
+    """Return the chains that need an opening; `names`: the namespace asks a name server of this host."""
+    return [*_on_the_way_out(seen), *(_before_the_host(seen) if names else ())]
+
+
 def trusted_after(ordered: tuple[Step, ...], journal: Journal) -> tuple[str, ...]:
     """Return the sources that firewalld trusts by our doing, once the steps are done."""
     added = {step.subnet for step in ordered if isinstance(step, foreign_steps.TrustSource)}
@@ -49,11 +62,25 @@ def trusted_after(ordered: tuple[Step, ...], journal: Journal) -> tuple[str, ...
     return tuple(sorted({*journal.trusted, *added} - removed))
 
 
-def _wanted(seen: Firewalls) -> list[Chain]:
-    nft = [chain for chain in seen.chains if chain.program == foreign.NFT and chain.may_drop]
-    programs = dict.fromkeys(chain.program for chain in seen.chains if chain.program != foreign.NFT)
-    filters = [{chain.name: chain for chain in seen.chains if chain.program == program} for program in programs]
-    return [*nft, *(_entrance(chains) for chains in filters if chains[FORWARD].may_drop)]
+def _on_the_way_out(seen: Firewalls) -> list[Chain]:
+    """Return where the openings belong for what is forwarded."""
+    filters = ({chain.name: chain for chain in seen.chains if chain.program == program} for program in _programs(seen))
+    entrances = [_entrance(chains) for chains in filters if FORWARD in chains and chains[FORWARD].may_drop]
+    return [*_dropping_nft(seen, "forward"), *entrances]
+
+
+def _before_the_host(seen: Firewalls) -> list[Chain]:
+    """Return where the openings belong for what is asked of the host itself."""
+    inputs = [chain for chain in seen.chains if (chain.program != foreign.NFT, chain.name) == (True, INPUT)]
+    return [*_dropping_nft(seen, "input"), *(chain for chain in inputs if chain.may_drop)]
+
+
+def _dropping_nft(seen: Firewalls, hook: str) -> list[Chain]:
+    return [chain for chain in seen.chains if (chain.program, chain.hook) == (foreign.NFT, hook) and chain.may_drop]
+
+
+def _programs(seen: Firewalls) -> list[str]:
+    return list(dict.fromkeys(chain.program for chain in seen.chains if chain.program != foreign.NFT))
 
 
 def _entrance(chains: dict[str, Chain]) -> Chain:
@@ -70,8 +97,8 @@ def _has_tag(chain: Chain, tag: str) -> bool:
     return any(is_tagged(rule.comment, tag) for rule in chain.rules)
 
 
-def _is_open(chain: Chain, opening: Opening) -> bool:
-    """Tell whether the chain has just our pair, and nothing before it that could drop a packet."""
+def _is_open(chain: Chain, opening: Opening | NameOpening) -> bool:
+    """Tell whether the chain has just these rules of ours, and nothing before it that could drop a packet."""
     ours = [i for i, rule in enumerate(chain.rules) if is_tagged(rule.comment, opening.tag)]
     if tuple(chain.rules[i].comment for i in ours) != opening.comments:
         return False

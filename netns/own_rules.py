@@ -6,8 +6,9 @@ still hold some: they are strays, and go.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from netns import iptables_ruleset, iptables_steps, ruleset, steps
 from netns.backend import IPTABLES_LEGACY, IPTABLES_NFT, NFT
@@ -28,14 +29,15 @@ def title(spec: NamespaceSpec, backend: Backend) -> str:
     return f"the set of chains {iptables_ruleset.prefix(spec.alias)}* in {backend.program}"
 
 
-def load(spec: NamespaceSpec, backend: Backend, rules: Rules) -> tuple[Step, str]:
-    """Return the step that loads the rules in place of what is there of them, and their digest."""
+def load(spec: NamespaceSpec, backend: Backend, rules: Rules, *, fresh: bool) -> tuple[Step, str]:
+    """Return the step that loads the rules in place of what is there of them (`fresh`: nothing), and their digest."""
     if backend.is_nft:
         commands = ruleset.commands(rules)
-        return steps.LoadTable(rules.table, commands), ruleset.digest(commands)
+        wanted = ruleset.first(commands) if fresh else commands
+        return steps.LoadTable(rules.table, wanted), ruleset.digest(commands)
     tables = iptables_ruleset.tables(rules, spec.alias, ipv6=backend.ipv6)
     chains = iptables_steps.LoadChains(backend.program, spec.alias, tables)
-    return chains, ruleset.digest([backend.program, *map(asdict, tables)])
+    return chains, ruleset.digest([backend.program, *(table.lines() for table in tables)])
 
 
 def delete(spec: NamespaceSpec, program: str) -> Step:
@@ -43,23 +45,23 @@ def delete(spec: NamespaceSpec, program: str) -> Step:
     return steps.DeleteTable(spec.table) if program == NFT else iptables_steps.DeleteChains(program, spec.alias)
 
 
-def strays(spec: NamespaceSpec, seen: Observed) -> list[Step]:
+def strays(spec: NamespaceSpec, backend: Backend, seen: Firewalls) -> list[Step]:
     """Return the steps that remove our chains from a program that is not in use for them any more."""
-    programs = dict.fromkeys(chain.program for chain in seen.firewalls.chains if _has_jump(spec, chain))
-    return [delete(spec, program) for program in programs if program != seen.backend.program]
+    programs = dict.fromkeys(chain.program for chain in seen.chains if _has_jump(spec, chain))
+    return [delete(spec, program) for program in programs if program != backend.program]
 
 
-def others(spec: NamespaceSpec, seen: Observed) -> Firewalls:
+def others(spec: NamespaceSpec, backend: Backend, seen: Firewalls) -> Firewalls:
     """Return the firewalls in which an opening may be needed: not where our own chains come first anyway."""
     found = openable(spec, seen)
-    if seen.backend.is_nft:  # an accept in a table of its own is not the last word
+    if backend.is_nft:  # an accept in a table of its own is not the last word
         return found
-    return replace(found, chains=tuple(chain for chain in found.chains if chain.program != seen.backend.program))
+    return replace(found, chains=tuple(chain for chain in found.chains if chain.program != backend.program))
 
 
-def openable(spec: NamespaceSpec, seen: Observed) -> Firewalls:
+def openable(spec: NamespaceSpec, seen: Firewalls) -> Firewalls:
     """Return the firewalls that may have an opening, without the jumps to our own chains."""
-    return replace(seen.firewalls, chains=tuple(_without_jumps(spec, chain) for chain in seen.firewalls.chains))
+    return replace(seen, chains=tuple(_without_jumps(spec, chain) for chain in seen.chains))
 
 
 def refuse_out_of_reach(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:

@@ -6,9 +6,10 @@ before any link is there, and the firewall is loaded before the first interface 
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from netns import account, claims, openings, own_rules, ownership, pinning, resolver, ruleset, steps
 from netns.model import GROUP, Handle, Journal
@@ -23,8 +24,7 @@ IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 PING = "net/ipv4/ping_group_range"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Steps in order, the journal to keep while they are done and that for afterwards, and notes for the user.
 
     `uplink` is the one that a set-up uses.
@@ -53,26 +53,29 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
     ownership.refuse_foreign(spec, seen, journal)
     ownership.refuse_overlap(spec, seen)
     own_rules.refuse_out_of_reach(spec, seen, journal)
-    load, digest = own_rules.load(spec, seen.backend, _rules(spec, seen, journal, uplink))
+    rules = _rules(spec, seen, journal, uplink)
+    load, digest = own_rules.load(spec, seen.backend, rules, fresh=not seen.table)
     table = pinning.table(spec, uplink, seen.routing, journal, [other.route_table for other in others])
     ordered = (
         *_namespace(spec, seen),
         *_links(spec, seen, uplink),
         *([] if _is_loaded(seen, journal, digest) else [load]),
-        *own_rules.strays(spec, seen),
+        *own_rules.strays(spec, seen.backend, seen.firewalls),
         *pinning.setup(spec, uplink, seen.routing, journal, table),
-        *openings.setup(spec, uplink.link, own_rules.others(spec, seen), journal),
+        *openings.setup(
+            spec, uplink.link, own_rules.others(spec, seen.backend, seen.firewalls), journal, rules.host_dns
+        ),
         *_forwarding(spec, seen, claims.unshared(journal, theirs), uplink),
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),
     )
-    during = dataclasses.replace(
+    during = replace(
         account.during(ordered, seen, journal),
         ruleset=digest,
         uplink=uplink.link,
         route_table=table or journal.route_table,
     )
-    settled = dataclasses.replace(claims.settled(during, _forward(uplink.link)), route_table=table)
+    settled = replace(claims.settled(during, _forward(uplink.link)), route_table=table)
     return Plan(ordered, during, settled, _notes(spec, seen, uplink), uplink)
 
 
@@ -98,9 +101,9 @@ def teardown(
         ownership.refuse_foreign_namespace(spec, seen, own)
     own_rules.refuse_out_of_reach(spec, seen, own)
     ordered = (
-        *openings.teardown(spec, own_rules.openable(spec, seen), journal),
+        *openings.teardown(spec, own_rules.openable(spec, seen.firewalls), journal),
         *([own_rules.delete(spec, seen.backend.program)] if seen.table else []),
-        *own_rules.strays(spec, seen),
+        *own_rules.strays(spec, seen.backend, seen.firewalls),
         *_restore(seen, journal, keep=None),
         *([steps.DeleteLink(spec.host_link)] if ownership.is_ours(spec, seen, own) else []),
         *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
@@ -110,7 +113,7 @@ def teardown(
         *([steps.UnmountHandles()] if journal.mounted_handles and seen.handles_mounted else []),
         *(steps.RemoveDirectory(path) for path in reversed(spec.directories) if _removable(path, seen, journal)),
     )
-    return Plan(ordered, own, Journal(made_group=own.made_group) if keep_launcher else Journal())
+    return Plan(ordered, own, account.of_the_launcher(own) if keep_launcher else Journal())
 
 
 def _rules(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> ruleset.Rules:
@@ -192,7 +195,7 @@ def _remove_halves(spec: NamespaceSpec, seen: Observed) -> list[Step]:
 
 
 def _new_pair(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
-    unswitched = dataclasses.replace(
+    unswitched = replace(
         seen, sysctls={place: value for place, value in seen.sysctls.items() if not _is_of_pair(spec, place[1])}
     )
     return [
@@ -290,8 +293,8 @@ def _remove_launcher(spec: NamespaceSpec, seen: Observed, journal: Journal) -> l
     there = seen.launcher.ours or seen.launcher.half
     ordered: list[Step] = [steps.RemoveLauncher(spec.launcher_path)] if there else []
     if journal.made_group and seen.launcher.group_exists:
-        ordered.append(steps.DeleteGroup(GROUP))
-    return ordered
+        return [*ordered, steps.DeleteGroup(GROUP)]
+    return [*ordered, *(steps.RemoveMember(user, GROUP) for user in journal.members if user in seen.launcher.members)]
 
 
 def _is_our_file(spec: NamespaceSpec, path: str, text: str | None) -> bool:

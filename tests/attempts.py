@@ -54,7 +54,7 @@ def attempt(minutes: float = 0, **changes: Any) -> Attempt:
 
     One with another status than ok has no rates unless they are given.
     """
-    started = START + timedelta(minutes=minutes)
+    started = changes.get("started_at", START + timedelta(minutes=minutes))
     usual = {"id": str(uuid.uuid4()), "started_at": started, "finished_at": started + timedelta(seconds=21)}
     if changes.get("status", Status.OK) is not Status.OK:
         usual |= {"download_bps": None, "upload_bps": None}

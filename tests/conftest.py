@@ -44,9 +44,9 @@ def outer() -> Iterator[Outer]:
 
 
 @pytest.fixture(scope="session")
-def program() -> bytes:
+def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the launcher of namespace `ip4only`, compiled once."""
-    return compiler.build("ip4only")
+    return compiler.build("ip4only", tmp_path_factory.mktemp("launcher"))
 
 
 @pytest.fixture(scope="session")

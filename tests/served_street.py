@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 NAME_SERVER = "203.0.113.53"
 HOST = "203.0.113.1:443"
 DATABASE = "sqlite:////run/store/speedmon.db"
-# One process: names over UDP in a thread of its own, and a port that takes every caller.
+# One process, until its input ends: names over UDP, and a port that takes every caller.
 SERVERS = f"""
-import dns.name, dns.rdatatype, socket, threading
+import dns.name, dns.rdatatype, socket, sys, threading
 from netns.lab import name_server
 zone = {{dns.name.from_text("www.speedtest.net"): {{dns.rdatatype.A: "203.0.113.80"}}}}
 asked = name_server.bound("{NAME_SERVER}")
@@ -31,10 +31,14 @@ def answer():
         query, sender = asked.recvfrom(4096)
         asked.sendto(name_server.answer(query, zone), sender)
 
-threading.Thread(target=answer, daemon=True).start()
+def take():
+    while True:
+        taken.accept()[0].close()
+
+for task in (answer, take):
+    threading.Thread(target=task, daemon=True).start()
 print("ready", flush=True)
-while True:
-    taken.accept()[0].close()
+sys.stdin.read()
 """
 SETTINGS = {"PATH": os.environ["PATH"], "SPEEDMON_DATABASE_URL": DATABASE, "SPEEDMON_CHECK__HOSTS": HOST}
 
@@ -46,16 +50,16 @@ class ServedStreet(Street):
         super().__init__()
         self.shell(f"ip -n isp address add {NAME_SERVER}/24 dev far; mkdir -m 1777 /run/store")
         self._servers = self.popen(
-            ["ip", "netns", "exec", "isp", sys.executable, "-c", SERVERS], stdout=subprocess.PIPE
+            ["ip", "netns", "exec", "isp", sys.executable, "-c", SERVERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._servers.stdout is not None
         assert self._servers.stdout.readline() == "ready\n"
 
     def close(self) -> None:
-        """End the street, which ends the servers, and reap them."""
-        super().close()
-        with self._servers:
+        """End the servers, then the street: the kernel takes a second or two to end both at once."""
+        with self._servers:  # leaving it closes their input
             pass
+        super().close()
 
     def set_up(self, *arguments: str) -> None:
         """Set up without the launcher, unless told otherwise."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from monitor import check
@@ -14,12 +15,14 @@ from monitor.check import host, inside, machine
 from monitor.check.seen import Database, Machine, Namespace
 from monitor.engines.model import Located
 from monitor.model import Failure, Kind, Scope
+from netns.beside import Beside
 from netns.findings import Answer, Findings, InnerLink
 from netns.launcher import LauncherState
 from netns.model import NamespaceSpec
 from netns.outside import Outside, Table
 from netns.proc_net import Route
 
+SET_UP = "run: sudo speedmon setup-netns"
 NOW = datetime(2026, 11, 23, 13, 17, 3, tzinfo=UTC)
 FILE = Path("/var/lib/speedmon/speedmon.db")
 SOUND = Machine(
@@ -50,6 +53,7 @@ NAMESPACE = Namespace(
     outside=Outside(mtus={"ip4only-root": 1500}),
     before=RULES,
     after=RULES,
+    beside=Beside(),
     findings=INSIDE,
 )
 
@@ -220,9 +224,27 @@ def test_where_packets_are_lost(direct: tuple[Answer, ...], counted: tuple[int, 
 )
 def test_launcher(flaw: str, words: str, matters: bool):
     """One of another release still works; any other flaw matters."""
-    state = dataclasses.replace(NAMESPACE.launcher, **{flaw: False})
+    state = msgspec.structs.replace(NAMESPACE.launcher, **{flaw: False})
     line = host.launcher(dataclasses.replace(NAMESPACE, launcher=state))
     assert (line.ok, line.matters, words in line.message) == (False, matters, True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (Beside(), (True, "a packet from inside left this host", None)),
+        (Beside(("nft inet x f",)), (True, "a packet from inside left this host, past nft inet x f", None)),
+        (Beside(("nft x",), ("nft insert",)), (False, "a packet from inside left this host, past nft x, but", SET_UP)),
+        (Beside(("nft x",), ("nft insert",), "x drops it; run: mend"), (False, "x drops it", SET_UP)),
+        (Beside(("nft x",), (), "x drops it; run: mend"), (False, "x drops it", "run: mend")),
+    ],
+)
+def test_other_firewalls(seen: Beside, expected: tuple[bool, str, str | None]):
+    """What set-up would mend is told, and what it cannot with its own mend; only a packet that is lost matters."""
+    line = host.beside(dataclasses.replace(NAMESPACE, beside=seen))
+    assert line
+    assert (line.ok, line.message.startswith(expected[1]), line.mend) == (expected[0], True, expected[2])
+    assert line.fails == bool(seen.blocked)
 
 
 def test_probe_that_failed_is_told():

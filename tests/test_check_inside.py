@@ -156,12 +156,35 @@ def test_dead_line_is_told_from_a_broken_namespace(street: ServedStreet):
 
 
 def test_another_firewall_in_the_way_is_told_from_the_line(street: ServedStreet):
-    """Where the host gets through and the namespace does not, our counters tell that another firewall drops it."""
+    """Where the host gets through and the namespace does not, our counters and the rule that drops it tell."""
     street.set_up()
     street.shell("iptables -P FORWARD DROP")
     code, lines = street.lines()
-    assert (code, failing(lines)) == (5, {"forwarding", "dns"})
+    assert (code, failing(lines)) == (5, {"beside", "forwarding", "dns"})
+    assert lines["beside"].message == "ip filter FORWARD drops what comes from ip4only (policy drop)"
+    assert lines["beside"].mend == MEND
     assert lines["forwarding"].message.startswith("another firewall on this host drops what the namespace sends")
+
+
+def test_opening_that_is_gone_is_told(street: ServedStreet):
+    """A firewall that our rules lead through is named; without them, so is what set-up would do there."""
+    street.shell("iptables -P FORWARD DROP")
+    street.set_up()
+    assert street.lines()[1]["beside"].message.endswith("left this host, past iptables-nft FORWARD")
+    street.shell("iptables -D FORWARD 2; iptables -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT")
+    code, lines = street.lines()
+    assert (code, lines["beside"].ok, lines["beside"].mend) == (0, False, MEND)
+    assert "iptables-nft -I FORWARD 1 -i ip4only-root" in lines["beside"].message
+
+
+def test_route_of_ipv6_that_root_adds_later_is_found(street: ServedStreet):
+    """IPv6 that is switched on again inside, with no more than a route, is seen."""
+    street.set_up()
+    street.shell("ip netns exec ip4only sysctl -qw net.ipv6.conf.ip4only-ns.disable_ipv6=0")
+    street.shell("ip -n ip4only -6 route add default dev ip4only-ns")
+    code, lines = street.lines()
+    assert (code, failing(lines)) == (5, {"ipv6"})
+    assert "route ::/0 dev ip4only-ns" in lines["ipv6"].message
 
 
 def test_replies_that_do_not_come_back_are_told(street: ServedStreet):
@@ -228,7 +251,7 @@ def test_member_of_the_group_sees_all_but_the_rules(street: ServedStreet):
     street.set_up("--user", "ann")
     code, lines = street.lines(user="ann")
     assert code == 0
-    assert {line.name for line in lines.values() if line.ok is None} == {"firewall", "ipv6-seen"}
+    assert {line.name for line in lines.values() if line.ok is None} == {"firewall", "beside", "ipv6-seen"}
     assert lines["launcher"].message.endswith("for the group speedmon only, with cap_sys_admin")
     assert lines["forwarding"].ok
 

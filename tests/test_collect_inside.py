@@ -23,6 +23,7 @@ SCRIPT = f"""
 echo 'ann:x:4001:4001::/run/ann:/bin/sh' >> /etc/passwd; echo 'ann:x:4001:' >> /etc/group
 mkdir -p /run/ann && chown 4001:4001 /run/ann
 {SPEEDMON} setup-netns --quiet --user ann
+mkdir -p /etc/speedmon; printf '[collect]\\nlock_file = "/run/ann/lock"\\n' > /etc/speedmon/config.toml
 as_ann() {{
     env -i HOME=/run/ann USER=ann PATH=/usr/local/bin:/usr/bin:/bin \
         setpriv --reuid ann --regid ann --init-groups --inh-caps=-all -- sh -c 'exec "$@"' sh "$@"

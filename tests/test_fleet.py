@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from attempts import START, attempt, failed
+from msgspec import structs
 from sqlalchemy import Engine, delete, event, select
 
 from monitor.errors import ConfigError, ProbeClashError, StoreUnreachableError
@@ -247,7 +248,7 @@ def test_another_fleet_gets_all(probe: Settings, cluster: Cluster):
     """A fleet that was made anew, or is another one, is sent every run from the first."""
     store(probe, *some(0, 5))
     pushed(probe)
-    other = dataclasses.replace(probe, fleet=Fleet(cluster.database()))
+    other = structs.replace(probe, fleet=Fleet(cluster.database()))
     assert pushed(other).sent == 5
     assert_same(other)
 
@@ -323,7 +324,7 @@ def test_nothing_is_forwarded_while_the_line_is_down(probe: Settings):
 
 def test_a_failure_is_remembered_and_waited_out(probe: Settings, tmp_path: Path):
     """A second test within the pause does not try again."""
-    lost = dataclasses.replace(probe, fleet=Fleet(f"postgresql:///x?host={tmp_path}"))
+    lost = structs.replace(probe, fleet=Fleet(f"postgresql:///x?host={tmp_path}"))
     store(lost, attempt())
     forward(lost, attempt().run, limit_s=60)
     forward(lost, attempt().run, limit_s=60)

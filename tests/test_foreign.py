@@ -26,7 +26,7 @@ OURS = "speedmon:ip4only out eth0 192.168.200.0/24"
 
 
 def test_chains_of_iptables():
-    """FORWARD and DOCKER-USER are read with policy, comments and targets; other chains are none of our business."""
+    """FORWARD, INPUT and DOCKER-USER are read with policy, comments and targets; others are none of our business."""
     assert foreign.iptables_chains("iptables-nft", SAVED) == (
         Chain(
             "iptables-nft",
@@ -38,6 +38,7 @@ def test_chains_of_iptables():
                 Rule("", may_drop=True, target="DOCKER"),
             ),
         ),
+        Chain("iptables-nft", "INPUT", rules=(Rule(may_drop=True, target="DROP"),), hook="input"),
         Chain("iptables-nft", "DOCKER-USER", rules=(Rule(OURS, target="ACCEPT"), Rule(target="RETURN"))),
     )
 
@@ -48,7 +49,7 @@ def test_chains_of_iptables():
         "",
         "# Table `filter' is incompatible, use 'nft' tool.\n",
         "# Table `filter' contains incompatible base-chains, use 'nft' tool to list them.\n" + SAVED,
-        "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n",
+        "*filter\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n",
     ],
 )
 def test_table_that_iptables_cannot_show_has_no_chains(saved: str):

@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netns.errors import MissingToolError
-from netns.group import group_command, member_command, removal_command
+from netns.group import departure_command, group_command, member_command, removal_command
 
 if TYPE_CHECKING:
     from outer import Outer
 
-SHADOW, BUSYBOX = {"groupadd", "usermod", "groupdel"}, {"addgroup", "delgroup"}
+SHADOW, BUSYBOX = {"groupadd", "usermod", "gpasswd", "groupdel"}, {"addgroup", "delgroup"}
 
 
 @pytest.mark.parametrize(
     ("tools", "commands"),
     [
-        (SHADOW | BUSYBOX, ["groupadd --system g", "usermod -aG g u", "groupdel g"]),
-        (BUSYBOX, ["addgroup -S g", "addgroup u g", "delgroup g"]),
+        (SHADOW | BUSYBOX, ["groupadd --system g", "usermod -aG g u", "gpasswd --delete u g", "groupdel g"]),
+        (BUSYBOX, ["addgroup -S g", "addgroup u g", "delgroup u g", "delgroup g"]),
     ],
 )
 def test_the_tools_that_are_here_are_used(tools: set[str], commands: list[str]):
     """Shadow's tools come first, busybox's do as well."""
     said = [group_command("g", tools.__contains__), member_command("u", "g", tools.__contains__)]
-    said.append(removal_command("g", tools.__contains__))
+    said += [departure_command("u", "g", tools.__contains__), removal_command("g", tools.__contains__)]
     assert [" ".join(command) for command in said] == commands
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from machine import carry_out
+from msgspec.structs import replace
 
 from netns import foreign_steps, openings, steps
 from netns.foreign import Chain, Firewalls, Rule
 from netns.model import Journal, NamespaceSpec, Observed
-from netns.opening import Opening
+from netns.opening import NameOpening, Opening
 
 SPEC = NamespaceSpec()
 OPENING = Opening("speedmon:ip4only", "ip4only-root", "eth0", "192.168.200.0/24")
@@ -53,6 +52,23 @@ def test_nothing_to_do(chains: tuple[Chain, ...]):
 def test_pair_is_put_at_the_head(rules: tuple[Rule, ...]):
     """Whatever is there of ours is replaced by one pair, before anything that may drop."""
     assert planned(replace(FORWARD, rules=rules)) == [foreign_steps.OpenChain("iptables-nft", "FORWARD", OPENING)]
+
+
+INPUTS = (
+    Chain("iptables-nft", "INPUT", drops=True, hook="input"),
+    Chain("nft", "inet mine in", rules=(DROP,), hook="input"),
+)
+
+
+def test_name_server_of_the_host_is_let_be_asked():
+    """Where the host answers for names and its input is closed, port 53 is opened there, and nowhere else."""
+    assert planned(*INPUTS) == []
+    asked = openings.setup(SPEC, "eth0", Firewalls(INPUTS), Journal(), ("10.50.0.1",))
+    names = NameOpening("speedmon:ip4only", "ip4only-root", "192.168.200.0/24", ("10.50.0.1",))
+    assert asked == [foreign_steps.OpenChain(chain.program, chain.name, names) for chain in reversed(INPUTS)]
+    opened = carry_out(Observed(firewalls=Firewalls(INPUTS)), tuple(asked)).firewalls
+    assert openings.setup(SPEC, "eth0", opened, Journal(), ("10.50.0.1",)) == []
+    assert len(openings.setup(SPEC, "eth0", opened, Journal())) == 2  # asked no more: both are closed again
 
 
 def test_docker_keeps_a_chain_for_us():

@@ -99,3 +99,60 @@ def test_group_goes_with_the_last_launcher(street: Street):
     assert "speedmon" in street.shell("stat -c %G /usr/local/bin/wan2").stdout
     street.speedmon("teardown-netns", "--name", "wan2")
     assert street.snapshot() == before
+
+
+# A member before set-up, and a group of that name, as a configuration tool may have made them.
+GROUP = "groupadd --system speedmon; usermod -aG speedmon bob"
+
+
+@pytest.mark.root
+def test_member_of_a_group_that_was_there_goes_again(street: Street):
+    """Who was put into a group that existed leaves it with the last launcher; who was in it before stays."""
+    street.add_user("ann", 4001)
+    street.add_user("bob", 4002)
+    street.shell(GROUP)
+    before, members = street.snapshot(), street.shell("cat /etc/group /etc/gshadow").stdout
+    street.speedmon("setup-netns", "--user", "ann", "--user", "bob")
+    street.speedmon("setup-netns", "--user", "ann", *OTHER)
+    street.speedmon("teardown-netns")
+    assert "speedmon:x:" in street.shell("getent group speedmon").stdout
+    assert street.shell("id -Gn ann").stdout == "ann speedmon\n"
+    street.speedmon("teardown-netns", "--name", "wan2")
+    assert (street.snapshot(), street.shell("cat /etc/group /etc/gshadow").stdout) == (before, members)
+
+
+@pytest.mark.root
+def test_member_that_somebody_removed_since_is_no_trouble(street: Street):
+    """A teardown finds the user gone from the group, or the group itself, and says nothing of it."""
+    street.add_user("ann", 4001)
+    for change in ("gpasswd --delete ann speedmon", "groupdel speedmon"):
+        street.shell("getent group speedmon || groupadd --system speedmon")
+        street.speedmon("setup-netns", "--user", "ann")
+        street.shell(change)
+        street.speedmon("teardown-netns")
+
+
+# A compiler that is at work when the whole call is killed.
+DEADLY = """#!/bin/sh
+for word; do case $word in */launcher) echo "$word" >/run/where; echo >"$word"; esac; done
+kill -KILL $PPID
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("mend", ["setup-netns", "teardown-netns"])
+def test_what_a_killed_compiler_leaves_goes(street: Street, mend: str):
+    """The folder in which the launcher was being built is removed by the next call of either kind."""
+    before = street.snapshot()
+    compiler = street.path("/usr/local/bin/musl-gcc")
+    compiler.write_text(DEADLY)
+    compiler.chmod(0o755)
+    assert street.speedmon("setup-netns", check=False).returncode != 0
+    compiler.unlink()
+    left = street.path(street.path("/run/where").read_text().strip())
+    street.path("/run/where").unlink()
+    assert left.exists()
+    street.speedmon(mend)
+    assert not left.exists()
+    street.speedmon("teardown-netns")
+    assert street.snapshot() == before

@@ -26,6 +26,7 @@ OF_THE_NAMESPACE: tuple[Callable[[Namespace], Line | None], ...] = (
     host.launcher,
     host.host_link,
     host.firewall,
+    host.beside,
     host.resolver,
     inside.links,
     inside.addresses,

@@ -87,6 +87,22 @@ def firewall(seen: Namespace) -> Line | None:
     return judged("firewall", problems, f"{seen.after.title} is as set up", MEND)
 
 
+def beside(seen: Namespace) -> Line | None:
+    """Judge that other firewalls let the namespace through: a packet from inside tells, and our openings are there."""
+    if seen.dead or seen.entered or (seen.after and seen.beside is None):
+        return None
+    if seen.beside is None:
+        message = "only root may look at the rules of other firewalls"
+        return Line("beside", ok=None, message=message, mend=ROOT_LOOKS, matters=False)
+    met = ", ".join(seen.beside.met)
+    if seen.beside.blocked:
+        message, mend = _parted(seen.beside.blocked)
+        return Line("beside", ok=False, message=message, mend=MEND if seen.beside.missing else mend)
+    fine = f"a packet from inside left this host{f', past {met}' if met else ''}"
+    missing = [f"{fine}, but set-up would do there: {'; '.join(seen.beside.missing)}"] if seen.beside.missing else []
+    return judged("beside", missing, fine, MEND, matters=False)
+
+
 def ipv6_seen(seen: Namespace) -> Line | None:
     """Show how many IPv6 packets the firewall had to drop: 0 when nothing inside ever spoke IPv6."""
     if seen.dead or seen.entered or (seen.after and "ipv6_seen" not in seen.after.counters):

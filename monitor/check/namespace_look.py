@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor import home, inquiry
 from monitor.check.seen import Namespace
-from netns import enter, launcher, outside
+from netns import beside, enter, launcher, outside
+from netns.beside import Beside
 from netns.errors import NetnsError
 from netns.handle import is_entered, is_live
 from netns.model import GROUP
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from monitor.settings import Check
     from netns.model import NamespaceSpec
+    from netns.outside import Outside
 
 
 def look(spec: NamespaceSpec, asked: Check, environ: Mapping[str, str]) -> Namespace:
@@ -31,6 +34,7 @@ def look(spec: NamespaceSpec, asked: Check, environ: Mapping[str, str]) -> Names
     may_list = live and privileged and not entered
     before = outside.table(spec) if may_list else None
     told = inquiry.ask(way, _environment(), () if entered else asked.hosts) if way else inquiry.Inquiry(None, None, ())
+    after = outside.table(spec) if may_list else None
     return Namespace(
         spec=spec,
         dead=None if live else "; ".join(seen_outside.unsound) or "it came only now",
@@ -40,11 +44,19 @@ def look(spec: NamespaceSpec, asked: Check, environ: Mapping[str, str]) -> Names
         launcher=launcher.state(Path(spec.launcher_path), GROUP, spec.name),
         outside=seen_outside,
         before=before,
-        after=outside.table(spec) if may_list else None,
+        after=after,
+        beside=_beside(spec, seen_outside) if after and not after.problem else None,
         findings=told.findings,
         no_probe=told.trouble,
         direct=told.direct,
     )
+
+
+def _beside(spec: NamespaceSpec, seen: Outside) -> Beside:
+    try:
+        return beside.look(spec, seen)
+    except (NetnsError, OSError, subprocess.SubprocessError) as error:
+        return Beside(blocked=f"the rules of other firewalls cannot be looked at: {error}")
 
 
 def _way_in(name: str, asked: Check, environ: Mapping[str, str]) -> tuple[list[str] | None, str | None]:

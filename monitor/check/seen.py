@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from monitor.engines.model import Located
     from monitor.model import Failure
+    from netns.beside import Beside
     from netns.findings import Answer, Findings
     from netns.model import NamespaceSpec
     from netns.outside import Table
@@ -32,6 +33,7 @@ class Namespace:
         launcher: what lies at the launcher's path.
         outside: the host's side.
         before, after: our firewall table before and after the probe; None when the caller may not look.
+        beside: the other firewalls; None when the caller may not look, or our own rules are not there to look with.
         findings: what the probe found inside; None when it could not run, which `no_probe` explains.
         direct: the same hosts asked from the host itself.
     """
@@ -45,6 +47,7 @@ class Namespace:
     outside: Outside = field(default_factory=Outside)
     before: Table | None = None
     after: Table | None = None
+    beside: Beside | None = None
     findings: Findings | None = None
     no_probe: str | None = None
     direct: tuple[Answer, ...] = ()

@@ -15,6 +15,8 @@ SHORT_HELP = {
     "collect": "Run one speed test and store what came of it.",
     "history": "List the stored runs.",
     "show": "Show one run with all that is stored of it.",
+    "servers": "List the servers that an engine offers, or how each has done.",
+    "usage": "Show the data that the tests used, month by month.",
     "incidents": "List the outages of the line.",
     "events": "List when the ISP or the external address changed.",
     "graph": "Draw the stored runs as a PNG.",

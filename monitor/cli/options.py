@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from monitor import config
 
@@ -63,8 +63,8 @@ def pass_source(function: Callable[..., Any]) -> Callable[..., Any]:
         settings: Settings, *args: Any, database_url: str | None, probes: tuple[str, ...], **kwargs: Any
     ) -> Any:
         if database_url:
-            database = dataclasses.replace(settings.database, url=database_url)
-            settings = dataclasses.replace(settings, database=database)
+            database = replace(settings.database, url=database_url)
+            settings = replace(settings, database=database)
         return function(settings, *args, probes=() if ALL in probes else probes, **kwargs)
 
     return wrapper

@@ -247,7 +247,7 @@ ENGINE = Engine(
     version=_version,
     signs=SIGNS,
     exit_signs={173: (Kind.RATE_LIMITED, Scope.PROVIDER)},
-    home="www.speedtest.net:443",
     servers_command=_servers_command,
     parse_servers=parse_servers,
+    home="www.speedtest.net:443",
 )

@@ -17,7 +17,7 @@ from monitor.engines.model import Engine, Located, Parsed, Sign
 from monitor.model import Failure, Kind, Measurement, Scope, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from monitor.engines.model import Ask, Progress
     from monitor.settings import Settings
@@ -60,6 +60,10 @@ def _listed(match: re.Match[str]) -> Server:
     return Server(
         match["id"], readings.text(match["name"]), readings.text(match["place"]), readings.text(match["land"])
     )
+
+
+def _exclude(server_ids: Sequence[str]) -> list[str]:
+    return [word for server_id in server_ids for word in ("--exclude", server_id)]
 
 
 def _version(_located: Located) -> str | None:
@@ -180,7 +184,8 @@ ENGINE = Engine(
     version=_version,
     signs=SIGNS,
     exit_signs={},
-    home="www.speedtest.net:80",
     servers_command=_servers_command,
     parse_servers=parse_servers,
+    exclude=_exclude,
+    home="www.speedtest.net:80",
 )

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from monitor import preflight
+from monitor import ownership, preflight
 from monitor.errors import StoreError
 from monitor.store import check, sqlite
 
@@ -26,7 +26,8 @@ def backup(url: str, target: Path) -> Health:
     """
     source = _file(url, "copy it with pg_dump")
     try:
-        target.touch(exist_ok=False)
+        with target.open("x") as made:
+            ownership.hand_over(made.fileno(), target)
     except FileExistsError as error:
         raise StoreError(f"{target}: exists already: name a file that does not") from error
     except OSError as error:

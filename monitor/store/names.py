@@ -11,12 +11,12 @@ from sqlalchemy import Column, Table, bindparam, select
 from sqlalchemy.dialects import sqlite
 
 from monitor.model import Server
-from monitor.store.tables import isps, probes, servers
+from monitor.store.tables import isps, probes, runs, servers
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from sqlalchemy import Connection, Insert
+    from sqlalchemy import ColumnElement, Connection, Insert
 
 _NOBODY = Server()
 
@@ -61,6 +61,11 @@ class Names:
         made = self._find(table.c[key], values[key])
         assert made is not None  # noqa: S101  it was inserted, by us or by another
         return made
+
+
+def of_probe(name: str) -> ColumnElement[bool]:
+    """Return the condition that a run is of the probe with that name."""
+    return runs.c.probe_pk == select(probes.c.pk).where(probes.c.name == name).scalar_subquery()
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:

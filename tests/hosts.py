@@ -1,0 +1,220 @@
+"""The kinds of hosts that the namespace must work on, each a row of `HOSTS`: how the street is furnished for it.
+
+To add one, add a row. `test_hosts` asks the same questions of every host; what a host has on top of those answers is
+for a test of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import firewalld
+import msgspec
+import pytest
+from iptables_street import only
+from street import SPEEDMON, Street
+
+from monitor.check.line import Line
+from netns.model import NamespaceSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from _pytest.mark import ParameterSet
+
+IS_ROOT = os.geteuid() == 0
+MEMBER = "member"
+RULES = Path(__file__).parent / "data/firewalls"
+NAME = "www.speedtest.net"
+
+
+class Side(NamedTuple):
+    """A neighbour: the link to it, its namespace and address, the host's address there, and who answers for names."""
+
+    link: str
+    netns: str
+    far: str
+    own: str
+    names: str
+
+
+ISP = Side("eth0", "isp", "203.0.113.1", "203.0.113.10", "203.0.113.53")
+LAN = Side("eth1", "lan", "10.50.0.2", "10.50.0.1", "10.50.0.2")
+
+
+@dataclass(frozen=True)
+class Host:
+    """A kind of host.
+
+    Attributes:
+        furnish: the script that makes it out of a street; it leads to what teardown must leave behind.
+        arguments: what set-up is called with there.
+        earlier: a script for how it is at a first set-up, before it is furnished again and set up once more.
+        uplink: where its default route leads in the end.
+        name_server: whether it answers name lookups itself, at its address in the LAN.
+        service: what runs on it meanwhile.
+        settle: a script to run before it is looked at for traces.
+        needs_root: the host cannot be made in a user namespace.
+    """
+
+    furnish: str = "true"
+    arguments: tuple[str, ...] = ()
+    earlier: str = ""
+    uplink: Side = ISP
+    name_server: bool = False
+    service: Callable[[Street], AbstractContextManager[None]] = contextlib.nullcontext
+    settle: str = "true"
+    needs_root: bool = False
+
+    @property
+    def aside(self) -> Side:
+        """The neighbour that is not at the uplink."""
+        return LAN if self.uplink is ISP else ISP
+
+
+IPTABLES_NFT, IPTABLES_LEGACY = "iptables-nft -P FORWARD DROP", "iptables-legacy -P FORWARD DROP"
+FORWARDS = "sysctl -qw net.ipv4.ip_forward=1"
+DOCKER = f"iptables-nft-restore {RULES}/docker-bridge.rules; {FORWARDS}"
+STUB = """
+mkdir -p /run/systemd/resolve; cp /etc/resolv.conf /run/systemd/resolve/resolv.conf
+echo 'nameserver 127.0.0.53' > /etc/resolv.conf
+"""
+LAN_IS_THE_LINE = f"ip route replace default via {LAN.far}; echo 'nameserver {LAN.far}' > /etc/resolv.conf"
+OWN_NAMES = f"echo 'nameserver {LAN.own}' > /etc/resolv.conf"
+CLOSED = "iptables-nft -P INPUT DROP; iptables-nft -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT"
+WORSE = f"ip route add default via {LAN.far} dev eth1 metric 200; echo 'nameserver {LAN.far}' > /etc/resolv.conf"
+SUBNET = ("--subnet", "192.168.201.0/24")
+
+HOSTS = {
+    "bare": Host(),
+    "iptables-nft": Host(IPTABLES_NFT),
+    "iptables-legacy": Host(IPTABLES_LEGACY, needs_root=True),
+    "Docker without its bridge": Host(f"iptables-nft-restore {RULES}/dockerd.rules; {FORWARDS}"),
+    "Docker": Host(DOCKER),
+    "ufw": Host("ufw --force enable", needs_root=True),
+    "firewalld": Host(service=firewalld.running, settle="firewall-cmd --reload", needs_root=True),
+    "a stub resolver": Host(STUB),
+    "a name server of its own": Host(f"{OWN_NAMES}; {CLOSED}", name_server=True),
+    "an uplink that changes": Host(LAN_IS_THE_LINE, earlier=f"ip route replace default via {ISP.far}", uplink=LAN),
+    "a colliding subnet": Host("ip address add 192.168.200.77/25 dev eth1", arguments=SUBNET),
+    "two uplinks": Host(WORSE, arguments=("--uplink", "eth1"), uplink=LAN),
+    "only iptables-nft": Host(f"{only('nft')}; iptables -P FORWARD DROP"),
+    "only iptables-legacy": Host(f"{only('legacy')}; iptables -P FORWARD DROP", needs_root=True),
+    "no default route": Host("ip route delete default", arguments=("--uplink", "eth0", "--router", ISP.far)),
+}
+
+# The other end of a transfer, until its input ends: sends back what it gets, behind the address it came from. Names
+# lead to an address.
+SERVE = """
+import dns.name, dns.rdatatype, socket, sys, threading
+from netns.lab import name_server
+zone = {dns.name.from_text(sys.argv[1]): {dns.rdatatype.A: sys.argv[2]}}
+asked, echo = name_server.bound(sys.argv[3]), socket.create_server(("", 8080))
+
+def answer():
+    while True:
+        query, sender = asked.recvfrom(4096)
+        asked.sendto(name_server.answer(query, zone), sender)
+
+def send_back():
+    while True:
+        client, (address, _) = echo.accept()
+        with client:
+            got = b"".join(iter(lambda: client.recv(65536), b""))
+            client.sendall(address.encode() + b" " + got)
+
+for task in (answer, send_back):
+    threading.Thread(target=task, daemon=True).start()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+class Home(Street):
+    """A street furnished as a kind of host and set up, with a far end that answers and a user in the group."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.host = host
+        self.set_up_said = ""
+        self.before: list[str] = []
+
+    @contextlib.contextmanager
+    def living(self) -> Iterator[None]:
+        """Furnish it, set it up, and serve at the far end, for the block."""
+        self.shell(f"ip -n isp address add {ISP.names}/24 dev far; ip -n isp route replace {self.subnet} via {ISP.own}")
+        if IS_ROOT:
+            self.add_user(MEMBER, 4001)
+        with contextlib.ExitStack() as running:
+            running.enter_context(self.host.service(self))
+            self.shell(self.host.furnish)
+            self.before = self.traces()
+            if self.host.earlier:
+                self.shell(self.host.earlier)
+                self.set_up()
+                self.shell(self.host.furnish)
+            self.set_up_said = self.set_up()
+            running.enter_context(self.serving(self.host.uplink.names, "ip", "netns", "exec", self.host.uplink.netns))
+            if self.host.name_server:
+                running.enter_context(self.serving(LAN.own))
+            yield
+
+    def set_up(self) -> str:
+        """Set up as a user of this host would, with a launcher for the member where there can be one."""
+        more = ("--user", MEMBER) if IS_ROOT else ("--no-launcher",)
+        return self.speedmon("setup-netns", *self.host.arguments, *more).stdout
+
+    def inside(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the namespace: by the launcher as the member without privilege, where there can be one."""
+        if IS_ROOT:
+            return self.run(["ip4only", *argv], user=MEMBER, check=check)
+        return self.speedmon("exec", "--", *argv, check=check)
+
+    @property
+    def subnet(self) -> IPv4Network:
+        """The network of the namespace."""
+        return IPv4Network(self.host.arguments[1]) if "--subnet" in self.host.arguments else NamespaceSpec().subnet
+
+    def failing_checks(self) -> list[str]:
+        """Return what `speedmon check` says against a test, and against what it finds of other firewalls."""
+        settings = {
+            "DATABASE_URL": "sqlite:////run/speedmon.db",
+            "CHECK__HOSTS": f"{self.host.uplink.far}:8080",
+            "CHECK__NAME": NAME,
+            "NAMESPACE__SUBNET": str(self.subnet),
+            "NAMESPACE__UPLINK": self.host.uplink.link,
+        }
+        environ = {"PATH": os.environ["PATH"]} | {f"SPEEDMON_{key}": value for key, value in settings.items()}
+        done = self.run([SPEEDMON, "check", "--json"], check=False, env=environ)
+        lines = msgspec.json.decode(done.stdout, type=list[Line])
+        return [
+            f"{line.name}: {line.message}" for line in lines if line.fails or (line.name, line.ok) == ("beside", False)
+        ]
+
+    def traces(self) -> list[str]:
+        """Return what a teardown must leave as it was, without the copy of a zone that firewalld keeps."""
+        self.shell(self.host.settle)
+        return [line for line in self.snapshot() if firewalld.OWN_COPY not in line]
+
+    @contextlib.contextmanager
+    def serving(self, names: str, *where: str) -> Iterator[None]:
+        """Serve at the far end or, without `where`, on the host itself; `names` is where names are asked."""
+        argv = [*where, sys.executable, "-c", SERVE, NAME, self.host.uplink.far, names]
+        with self.popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+            assert server.stdout is not None
+            assert server.stdout.readline() == "ready\n"
+            yield
+
+
+def parameters() -> list[ParameterSet]:
+    """Return the hosts as parameters of a fixture."""
+    marks = {name: [pytest.mark.root] if host.needs_root else [] for name, host in HOSTS.items()}
+    return [pytest.param(host, id=name, marks=marks[name]) for name, host in HOSTS.items()]

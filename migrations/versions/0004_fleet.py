@@ -61,6 +61,7 @@ ALTER TABLE runs ADD CONSTRAINT fk_runs_server_pk FOREIGN KEY (server_pk) REFERE
 CREATE INDEX ix_runs_started_at ON runs (started_at);
 -- Not by path, as in SQLite: there are two, and the latest runs of a probe are asked for whatever theirs.
 CREATE INDEX ix_runs_probe_pk_started_at ON runs (probe_pk, started_at);
+CREATE INDEX ix_rollups_span_start ON rollups (span, start);
 CREATE INDEX ix_runs_retry_of ON runs (retry_of) WHERE retry_of IS NOT NULL;
 """
 

@@ -82,6 +82,15 @@ def make_room(connection: Connection, moments: Collection[int]) -> None:
     connection.execute(text("SELECT make_runs_partition(moment) FROM unnest(:each) AS moment"), {"each": each})
 
 
+def join_by_index(connection: Connection) -> None:
+    """Search an index for each row of a join, until the transaction ends.
+
+    The planner cannot know how narrow the times are that a join asks for, and would compare every row with every time.
+    """
+    for way in ("hashjoin", "mergejoin"):
+        connection.execute(text(f"SET LOCAL enable_{way} = off"))
+
+
 def explain(error: BaseException, url: str) -> StoreError:
     """Return what an error of psycopg means for the user: one line that names the database and the mend."""
     name, words = preflight.masked(url), " ".join(str(error).split())

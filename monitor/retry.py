@@ -61,8 +61,7 @@ def following(retry: Retry, order: Order, tried: Sequence[Run], hoped: Expected 
     last = tried[-1]
     if len(tried) >= retry.attempts:
         return None
-    again = replace(order, attempt=len(tried) + 1, retry_of=tried[0].id, trigger=Trigger.RETRY)
-    again = replace(again, remarks=(), anyway=False)
+    again = replace(order, attempt=len(tried) + 1, retry_of=tried[0].id, trigger=Trigger.RETRY, remarks=())
     if last.status is Status.OK:
         return _second_test(retry, again, tried, hoped)
     if last.status is Status.FAILED and last.failure is not None:
@@ -75,7 +74,8 @@ def _after_failure(retry: Retry, again: Order, tried: Sequence[Run], failure: Fa
         words = f"server {again.server_id} cannot be had ({failure.message}): the engine chose another"
         return Next(replace(again, server_id="", remarks=(Remark(Doubt.SERVER_FALLBACK, words),)))
     if failure.scope is Scope.PROVIDER and again.engine == AUTO and _rest_s(retry, failure.kind)[0]:
-        return Next(again)
+        # Whoever insisted on the engine has had it.
+        return Next(replace(again, anyway=False))
     if failure.scope in _CONFIRMED and not any(_is_confirmed(run) for run in tried[:-1]):
         return Next(again, retry.confirm_s)
     return None

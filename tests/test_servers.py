@@ -151,7 +151,7 @@ def stored(environ: dict[str, str], tmp_path: Path) -> Settings:
     with open_writer(url) as connection:
         for row in rows:
             add(connection, row)
-        lost = replace(failed().run, id="lost", started_at=now, server=gone)
+        lost = replace(failed().run, id="lost", started_at=now, finished_at=now, server=gone)
         add(connection, replace(failed(), run=lost))
         add(connection, replace(failed(), run=replace(lost, id="nowhere", server=None)))
         add(connection, replace(failed(), run=replace(lost, id="skipped", status=Status.SKIPPED)))

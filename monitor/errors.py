@@ -6,6 +6,8 @@
     ├── StoreError            the database cannot be opened, read or written      exit 2
     │   ├── StoreFullError    no room to write; the result was kept elsewhere     exit 1, retry
     │   ├── StoreBusyError    another process holds the database for too long     exit 1, retry
+    │   ├── StoreUnreachableError  the database server does not answer            exit 1, retry
+    │   ├── ProbeClashError     the fleet knows another installation of this name exit 2
     │   └── StoreRejectedError  a run with a value that the schema refuses        exit 1
     ├── EngineError           an engine cannot do what was asked of it            exit 1
     ├── OutputError           a file that was asked for cannot be written         exit 1
@@ -55,6 +57,17 @@ class StoreBusyError(StoreError):
 
     exit_code = 1
     retry = True
+
+
+class StoreUnreachableError(StoreError):
+    """The server of the database does not answer, or went away."""
+
+    exit_code = 1
+    retry = True
+
+
+class ProbeClashError(StoreError):
+    """Another installation forwards to the fleet under the same probe name."""
 
 
 class StoreRejectedError(StoreError):

@@ -265,6 +265,19 @@ class Retention(Struct, frozen=True):
     rollups_days: Annotated[Days, Meta(description="days to keep sums of hours and days; 0: for ever")] = 0
 
 
+class Fleet(Struct, frozen=True):
+    """Where the runs of many probes come together."""
+
+    database_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(|postgresql(\+psycopg)?://.+)$",
+            description="URL of a PostgreSQL that every run is forwarded to; empty: none",
+        ),
+    ] = ""
+    raw: Annotated[bool, Meta(description="forward what the engines printed as well")] = True
+
+
 class Settings(Struct, frozen=True):
     """All sections; the names of the fields are the section names in the file."""
 
@@ -286,3 +299,4 @@ class Settings(Struct, frozen=True):
     web: Web = field(default_factory=Web)
     database: Database = field(default_factory=Database)
     retention: Retention = field(default_factory=Retention)
+    fleet: Fleet = field(default_factory=Fleet)

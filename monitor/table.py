@@ -34,13 +34,18 @@ def nothing(_run: Run) -> Iterable[str]:
 
 
 def lines(
-    runs: Iterable[Run], zone: ZoneInfo, width: int, below: Callable[[Run], Iterable[str]] = nothing
+    runs: Iterable[Run],
+    zone: ZoneInfo,
+    width: int,
+    below: Callable[[Run], Iterable[str]] = nothing,
+    *,
+    with_probe: bool = False,
 ) -> Iterator[str]:
     """Yield the caption, the titles and a line a run, none wider than `width` columns (of 60 or more).
 
-    `below` returns further lines of a run.
+    `below` returns further lines of a run; `with_probe` says of which probe it is.
     """
-    columns = _fitted(width)
+    columns = _fitted(width, (_COLUMNS[0], _PROBE, *_COLUMNS[1:]) if with_probe else _COLUMNS)
     yield f"Times in {zone.key}, rates in Mbit/s, latency in ms."
     yield _line((column.title for column, _ in columns), columns)
     for run in runs:
@@ -49,9 +54,9 @@ def lines(
         yield from below(run)
 
 
-def _fitted(width: int) -> list[tuple[_Column, int]]:
+def _fitted(width: int, columns: Iterable[_Column]) -> list[tuple[_Column, int]]:
     """Return the columns that a table of this width shows, each with its own width."""
-    shown = [column for column in _COLUMNS if width >= column.from_width]
+    shown = [column for column in columns if width >= column.from_width]
     shares = sum(column.share for column in shown)
     rest = width - sum(column.width for column in shown) - len(_GAP) * (len(shown) - 1)
     return [(column, column.width or rest * column.share // shares) for column in shown]
@@ -126,4 +131,5 @@ _COLUMNS = (
     _Column("ISP/failure", lambda run, _: run.isp or "", share=1, from_width=72),
     _Column("Server", lambda run, _: (run.server and run.server.name) or "", share=1, from_width=108),
 )
+_PROBE = _Column("Probe", lambda run, _: run.probe, width=12)
 _FAILURE = _Column("", lambda run, _: _failure(run.failure), share=1)

@@ -29,6 +29,9 @@ for _number in (signal.SIGINT, signal.SIGHUP):
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from cluster import Cluster
 
 _left_out = pytest.StashKey[int]()
 
@@ -44,6 +47,33 @@ def outer() -> Iterator[Outer]:
 def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the launcher of namespace `ip4only`, compiled once."""
     return compiler.build("ip4only", tmp_path_factory.mktemp("launcher"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Yield a PostgreSQL of our own that ends with the tests."""
+    from cluster import Cluster  # noqa: PLC0415  psycopg, which most tests do not need
+
+    with Cluster() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty store on each of the two databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/state/speedmon.db"
+    server: Cluster = request.getfixturevalue("cluster")
+    return server.store()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a database of each kind in which there is nothing yet, not even our tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/speedmon.db"
+    server: Cluster = request.getfixturevalue("cluster")
+    return server.database()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -18,13 +18,16 @@ from sqlalchemy.pool import NullPool
 from monitor.errors import StoreError
 from monitor.model import Attempt, RawOutput, Server, Trace
 from monitor.model import Path as RunPath
-from monitor.store import blobs, detail, read, rollups, sqlite, tables, upgrade
+from monitor.store import blobs, check, detail, read, rollups, tables, upgrade
 from monitor.store.keep import keep
+from monitor.store.names import Names
 from monitor.store.open import engine_of, open_reader, open_writer
-from monitor.store.write import add
+from monitor.store.write import add, columns_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 EARLIER = [script.revision for script in upgrade.scripts() if script.revision != tables.SCHEMA_VERSION]
 
@@ -93,6 +96,9 @@ def stored_by(url: str, revision: str, attempts: list[Attempt], **changes: objec
         upgrade.run_scripts(connection, revision)
         old = MetaData()
         old.reflect(connection)
+        if revision >= "0003":
+            _stored_in_parts(connection, attempts, old)
+            return
         for pk, one in enumerate(attempts, start=1):
             row = flat(one) | {"pk": pk} | changes
             known = {name: value for name, value in row.items() if name in old.tables["runs"].c}
@@ -102,6 +108,16 @@ def stored_by(url: str, revision: str, attempts: list[Attempt], **changes: objec
             if one.trace and "traces" in old.tables:
                 connection.execute(old.tables["traces"].insert().values(run_pk=pk, **blobs.from_trace(one.trace)))
                 connection.execute(old.tables["findings"].insert().values(run_pk=pk, document='{"links":["up"]}'))
+
+
+def _stored_in_parts(connection: Connection, attempts: list[Attempt], old: MetaData) -> None:
+    names = Names(connection)
+    for pk, one in enumerate(attempts, start=1):
+        connection.execute(old.tables["runs"].insert(), columns_of(one, names) | {"pk": pk})
+        if one.raw != RawOutput():
+            raw = {"run_pk": pk, "output": blobs.from_output(one.raw)}
+            connection.execute(old.tables["raw_output"].insert(), raw)
+    rollups.rebuild(connection)
 
 
 def flat(one: Attempt) -> dict[str, object]:
@@ -115,18 +131,20 @@ def flat(one: Attempt) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("revision", EARLIER)
-def test_an_upgrade_keeps_what_every_earlier_version_stored(url: str, revision: str):
+def test_an_upgrade_keeps_what_every_earlier_version_stored(either_empty: str, revision: str):
     """Runs with all that was stored beside them are there after the upgrade, and roll-ups that tell of them."""
     elsewhere = attempt(60, isp=None, probe="cabin", server=Server(None, "S", ip="192.0.2.1"), path=RunPath.HOST)
     silent = dataclasses.replace(attempt(120, server=None, healthy=False), raw=RawOutput())
     stored = [attempt(0), failed(5), elsewhere, silent, attempt(180, server=Server("", "S", ip="192.0.2.1"))]
-    stored_by(url, revision, stored)
-    assert upgrade.upgrade(url) == revision
-    with open_reader(url) as connection:
+    stored_by(either_empty, revision, stored)
+    assert upgrade.upgrade(either_empty) == revision
+    with open_reader(either_empty) as connection:
         assert [detail.attempt(connection, one.run.id) for one in stored] == stored
         assert [connection.scalar(select(func.count()).select_from(table)) for table in NAMES] == [2, 1, 3]
         assert rollups.wrong(connection) == 0
-        assert sqlite.problems(connection) == []
+    with open_writer(either_empty) as connection:
+        add(connection, attempt(999))
+    assert check.check(either_empty).problems == ()
 
 
 NAMES = (tables.probes, tables.isps, tables.servers)

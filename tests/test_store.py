@@ -38,8 +38,14 @@ def file(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture
-def url(file: pathlib.Path) -> str:
-    """Return its URL."""
+def url(either_url: str) -> str:
+    """Return the URL of an empty store, on each of the two databases."""
+    return either_url
+
+
+@pytest.fixture
+def sqlite_url(file: pathlib.Path) -> str:
+    """Return the URL of a SQLite database, for what only that can show."""
     return f"sqlite:///{file}"
 
 
@@ -94,18 +100,18 @@ def test_the_plan_and_the_output_are_stored_beside_the_run(url: str):
 PLAN = ("download_bps", "upload_bps", "latency_ms")
 
 
-def test_nothing_measured_is_null(url: str, file: pathlib.Path):
+def test_nothing_measured_is_null(sqlite_url: str, file: pathlib.Path):
     """A failed run has no number in the file, neither 0 nor -1."""
-    store(url, failed())
+    store(sqlite_url, failed())
     with sqlite3.connect(file) as connection:
         row = connection.execute("SELECT download_bps, latency_ms, isp_pk, server_pk FROM runs").fetchone()
     connection.close()
     assert row == (None, None, None, None)
 
 
-def test_moments_are_integers(url: str, file: pathlib.Path):
+def test_moments_are_integers(sqlite_url: str, file: pathlib.Path):
     """The file holds epoch seconds."""
-    store(url, attempt())
+    store(sqlite_url, attempt())
     connection = sqlite3.connect(file)
     row = connection.execute("SELECT started_at, typeof(started_at), finished_at - started_at FROM runs").fetchone()
     connection.close()
@@ -190,11 +196,11 @@ def test_an_empty_store_has_no_last_run(url: str):
 
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("path", [None, Path.HOST])
-def test_a_window_is_an_index_search(url: str, newest_first: bool, path: Path | None):
+def test_a_window_is_an_index_search(sqlite_url: str, newest_first: bool, path: Path | None):
     """SQLite searches the index by both ends and sorts nothing, in either direction."""
     statement = read.window(START, START + DAY, path, newest_first=newest_first)
     sql = statement.compile(dialect=dialect.dialect(), compile_kwargs={"literal_binds": True}).string
-    with open_reader(url) as connection:
+    with open_reader(sqlite_url) as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
     assert plan[0] == "SEARCH runs USING INDEX ix_runs_started_at (started_at>? AND started_at<?)"
     assert {step.partition(" (")[0] for step in plan[1:]} == {
@@ -211,11 +217,11 @@ def read_and_interrupt(url: str) -> list[Run]:
         return [first, *stream]
 
 
-def test_a_window_is_streamed(url: str):
+def test_a_window_is_streamed(sqlite_url: str):
     """The first run is there while the database still works on the others: they are not all in memory."""
-    store(url, *(attempt(minute) for minute in range(1500)))
+    store(sqlite_url, *(attempt(minute) for minute in range(1500)))
     with pytest.raises(StoreError, match="interrupted"):
-        read_and_interrupt(url)
+        read_and_interrupt(sqlite_url)
 
 
 def test_a_kind_of_a_newer_program_is_unknown_to_this_one(url: str):
@@ -264,13 +270,13 @@ def test_output_goes_with_its_run(url: str):
 
 def test_a_reader_cannot_write(url: str):
     """A connection for reading refuses a write, in one line."""
-    with pytest.raises(StoreError, match="readonly"), open_reader(url) as connection:
+    with pytest.raises(StoreError, match=r"read-?only"), open_reader(url) as connection:
         connection.execute(insert(tables.raw_output).values(run_pk=1, output=b""))
 
 
-def test_a_writer_holds_the_lock_from_its_start(url: str, file: pathlib.Path):
+def test_a_writer_holds_the_lock_from_its_start(sqlite_url: str, file: pathlib.Path):
     """Nobody else can begin to write before the transaction ends, so no update is lost."""
-    with open_writer(url) as connection:
+    with open_writer(sqlite_url) as connection:
         read.count(connection)
         other = sqlite3.connect(file, timeout=0, isolation_level=None)
         with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -298,16 +304,16 @@ def test_a_failed_transaction_leaves_nothing(url: str):
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 5000), ("foreign_keys", 1)]
 )
-def test_pragmas(url: str, pragma: str, value: object):
+def test_pragmas(sqlite_url: str, pragma: str, value: object):
     """A commit is on the disk when it returns, and writers wait for each other."""
-    with open_writer(url) as connection:
+    with open_writer(sqlite_url) as connection:
         assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
 
 
-def test_no_connection_stays_open(url: str, file: pathlib.Path):
+def test_no_connection_stays_open(sqlite_url: str, file: pathlib.Path):
     """When the last connection is closed SQLite takes the WAL away."""
-    store(url, attempt())
-    with open_reader(url) as connection:
+    store(sqlite_url, attempt())
+    with open_reader(sqlite_url) as connection:
         read.count(connection)
     assert [entry.name for entry in file.parent.iterdir()] == [file.name]
 
@@ -337,18 +343,18 @@ def adding(url: str, *attempts: Attempt) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-W", "error", "-c", ADD, url, *lines], stdout=subprocess.PIPE, text=True)
 
 
-def test_processes_that_start_at_once_make_one_database(url: str):
+def test_processes_that_start_at_once_make_one_database(sqlite_url: str):
     """Four processes that all find no database end with one that holds what each of them stored."""
     batches = [[attempt(10 * process + k) for k in range(5)] for process in range(4)]
-    processes = [adding(url, *batch) for batch in batches]
+    processes = [adding(sqlite_url, *batch) for batch in batches]
     outputs = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, outputs
-    with open_reader(url) as connection:
+    with open_reader(sqlite_url) as connection:
         assert read.count(connection) == 20
 
 
-def test_alembic_is_imported_only_to_upgrade(url: str):
+def test_alembic_is_imported_only_to_upgrade(sqlite_url: str):
     """A database that is current costs no import of alembic, and a file none of what knows another database."""
-    first = adding(url, attempt()).communicate(timeout=60)[0]
-    second = adding(url, attempt()).communicate(timeout=60)[0]
+    first = adding(sqlite_url, attempt()).communicate(timeout=60)[0]
+    second = adding(sqlite_url, attempt()).communicate(timeout=60)[0]
     assert (first.split()[0], second) == ("True", "False False\n")

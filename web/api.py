@@ -13,6 +13,7 @@ from monitor.live import Moment  # noqa: TC001  FastAPI reads the annotation
 from monitor.model import Run, Status
 from monitor.store import read
 from monitor.store.open import open_reader
+from monitor.store.probes import named
 from web.problems import documented
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ MOST = 100_000
 
 Days = Annotated[int, Query(ge=1, le=3660, description="how many days to look back")]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="at most so many runs, the newest")]
+Probes = Annotated[list[str] | None, Query(description="only runs of this probe; can be given again")]
 Only = Annotated[Status | None, Query(description="only runs of this status")]
 
 
@@ -31,11 +33,12 @@ def router(site: Site) -> APIRouter:
 
     # Runs are encoded as `history --json` encodes them; the model is there for /openapi.json.
     @routes.get("/api/v1/runs", response_model=list[Run], responses=documented(421, 422, 503))
-    def runs(days: Days = 30, limit: Limit = 10_000, status: Only = None) -> Response:
+    def runs(days: Days = 30, limit: Limit = 10_000, status: Only = None, probe: Probes = None) -> Response:
         """Return the stored runs, newest first."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            found = read.runs(connection, since=since, until=until, newest_first=True)
+            chosen = named(connection, probe or site.probes)
+            found = read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)
             wanted = (run for run in found if status in (None, run.status))
             text = "".join(json_array(islice(wanted, limit)))
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})

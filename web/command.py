@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import pass_settings
+from monitor.cli.options import pass_source
 
 if TYPE_CHECKING:
     from monitor.settings import Settings
@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 @click.option("--host", help="Address to listen on; default: web.host of the configuration, 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0: any free one.")
 @click.option("--no-schedule", is_flag=True, help="Serve the page only, run no tests.")
-@pass_settings
+@pass_source
 @click.pass_context
-def command(ctx: click.Context, settings: Settings, host: str | None, port: int | None, no_schedule: bool) -> None:
+def command(  # noqa: PLR0913, PLR0917  one parameter an option
+    ctx: click.Context,
+    settings: Settings,
+    host: str | None,
+    port: int | None,
+    no_schedule: bool,
+    probes: tuple[str, ...],
+) -> None:
     """Run tests on a schedule and serve the web page.
 
-    Ends within three seconds of SIGTERM or Ctrl-C; a test that runs is recorded as interrupted.
+    With --database-url it runs no tests. Ends within three seconds of SIGTERM or Ctrl-C; a test that runs is recorded
+    as interrupted.
     """
     from monitor import live, paths, zone  # noqa: PLC0415  --help stays light
     from monitor.daemon import Daemon, make_store  # noqa: PLC0415  the same
@@ -36,13 +44,16 @@ def command(ctx: click.Context, settings: Settings, host: str | None, port: int 
     shown_in = zone.resolve(settings.display.timezone)
     config = ctx.find_root().obj
     make_store(settings.database.url, config)
-    daemon = None if no_schedule else Daemon(settings, config)
+    # Whoever looks into another database, such as a fleet's, tests nothing for it.
+    elsewhere = ctx.params.get("database_url") is not None
+    daemon = None if no_schedule or elsewhere else Daemon(settings, config)
     progress = paths.state_dir(os.environ, os.geteuid()) / live.FILE
     site = Site(
         settings,
         shown_in,
         next_slot=daemon.next_slot if daemon else no_slot,
         running=lambda: live.current(progress, time.time()),
+        probes=probes,
     )
     with serve.listen(settings.web.host, settings.web.port) as listener:
         serve.run(make_app(site), listener, daemon, lambda url: click.echo(f"speedmon: serving {url}"))

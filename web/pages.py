@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse
 from monitor.model import Status
 from monitor.store import read
 from monitor.store.open import open_reader
+from monitor.store.probes import named
 from web import view
 from web.pictures import MOST_DAYS, SIZES
 from web.render import render
@@ -37,22 +38,21 @@ def router(site: Site) -> APIRouter:
     @routes.api_route("/", methods=["GET", "HEAD"])
     def page(days: Days = 30, only: Only = "all") -> HTMLResponse:
         with open_reader(site.database) as connection:
-            newest_first = read.latest(connection, limit=HORIZON)
-            rows = newest_first[:ROWS] if only == "all" else _trouble(connection, site, days)
+            chosen = named(connection, site.probes)
+            newest_first = read.latest(connection, limit=HORIZON, probes=chosen)
+            rows = newest_first[:ROWS] if only == "all" else _trouble(connection, site, days, chosen)
         return HTMLResponse(_filled(site, newest_first, rows, days, only) if newest_first else _empty(site))
 
     return routes
 
 
-def _trouble(connection: Connection, site: Site, days: int) -> list[Run]:
+def _trouble(connection: Connection, site: Site, days: int, probes: list[int]) -> list[Run]:
     since, _ = site.window(days)
-    return read.latest(connection, limit=ROWS, since=since, statuses=TROUBLE)
+    return read.latest(connection, limit=ROWS, since=since, statuses=TROUBLE, probes=probes)
 
 
 def _empty(site: Site) -> str:
-    return render(
-        "empty.html", probe=site.settings.probe.name, next_slot=site.next_slot(), now=_now(site), eye=_eye(site)
-    )
+    return render("empty.html", probe=site.title, next_slot=site.next_slot(), now=_now(site), eye=_eye(site))
 
 
 def _filled(site: Site, newest_first: list[Run], rows: list[Run], days: int, only: str) -> str:
@@ -60,7 +60,7 @@ def _filled(site: Site, newest_first: list[Run], rows: list[Run], days: int, onl
     measured = next((run for run in newest_first if run.status is Status.OK), None)
     return render(
         "index.html",
-        probe=site.settings.probe.name,
+        probe=site.title,
         eye=eye,
         next_slot=site.next_slot(),
         now=_now(site),

@@ -22,6 +22,7 @@ from monitor.graph import setup as graph_setup
 from monitor.graph.data import Window
 from monitor.store import read
 from monitor.store.open import open_reader
+from monitor.store.probes import named
 from web.problems import documented
 from web.worker import Worker
 
@@ -83,7 +84,7 @@ class Pictures:
     def key(self, days: int, size: str) -> Key:
         """Return what the picture of this moment depends on."""
         with open_reader(self._site.database) as connection:
-            last = read.last(connection)
+            last = read.last(connection, named(connection, self._site.probes))
         until = end_of_window(self._site.clock(), days)
         return Key(days, size, until, last.id if last else None, self._site.settings.plan.as_plan())
 
@@ -104,8 +105,9 @@ class Pictures:
 
         window = key.window
         with open_reader(self._site.database) as connection:
-            runs = list(read.runs(connection, since=window.since, until=window.until))
-        title = f"Internet speed at {self._site.settings.probe.name}"
+            chosen = named(connection, self._site.probes)
+            runs = list(read.runs(connection, since=window.since, until=window.until, probes=chosen))
+        title = f"Internet speed at {self._site.title}"
         size, scale = SIZES[key.size], SCALES[key.size]
         try:
             return picture.render(

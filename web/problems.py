@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from monitor.errors import SpeedmonError, StoreError
+from monitor.errors import SpeedmonError, StoreError, UsageError
 from web.render import render
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StoreError, _no_store)
+    app.add_exception_handler(UsageError, _refused)
     app.add_exception_handler(SpeedmonError, _told)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -80,6 +81,10 @@ def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
     mistakes = (f"{mistake['loc'][-1]}: {mistake['msg']}" for mistake in error.errors())
     return answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(mistakes))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    return answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
 
 
 def _no_store(request: Request, error: Exception) -> Response:

@@ -34,6 +34,7 @@ class Site:
     """The surroundings of the pages.
 
     `next_slot` returns when the next test is due, `running` the test that runs at this moment; None when there is none.
+    `probes` are the names of those that are shown, none for all.
     """
 
     settings: Settings
@@ -41,11 +42,17 @@ class Site:
     clock: Callable[[], datetime] = utc_now
     next_slot: Callable[[], datetime | None] = no_slot
     running: Callable[[], Moment | None] = no_test
+    probes: tuple[str, ...] = ()
 
     @property
     def database(self) -> str:
         """The URL of the store."""
         return self.settings.database.url
+
+    @property
+    def title(self) -> str:
+        """What the page is about: the probes that were chosen, else this one."""
+        return ", ".join(self.probes) or self.settings.probe.name
 
     def window(self, days: int) -> tuple[datetime, datetime]:
         """Return the last so many days, a run that starts in this second included."""

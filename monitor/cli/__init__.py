@@ -32,6 +32,7 @@ COMMANDS = {
     "serve": "web.command:command",
     "config": "monitor.cli.config:group",
     "db": "monitor.cli.db:group",
+    "fleet": "monitor.cli.fleet:group",
     "demo": "monitor.cli.demo:command",
 }
 

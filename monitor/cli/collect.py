@@ -66,6 +66,10 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
         click.echo(_encoded(run))
     if settings.namespace.way == PASTA and run.path is Path.IP4ONLY and run.status is Status.OK and not quiet:
         click.echo("speedmon: note: measured through pasta, a proxy on this machine", err=True)
+    if settings.fleet.database_url:
+        from monitor.fleet.after import forward  # noqa: PLC0415  only where there is a fleet
+
+        forward(settings, run)
     return code
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import pass_settings
+from monitor.cli.options import pass_source
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -21,34 +21,40 @@ _WORDS = {"isp": "ISP", "external_ip": "external address"}
 @click.command(name="events")
 @click.option("--days", type=click.IntRange(1, 36_500), default=30, show_default=True, help="How far to look back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-@pass_settings
-def command(settings: Settings, days: int, as_json: bool) -> None:
+@pass_source
+def command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:
     """List when the ISP or the external address changed, newest first."""
     import msgspec  # noqa: PLC0415  --help stays light
 
     from monitor import zone  # noqa: PLC0415  the same
 
-    found = _events(settings, days)
+    found = _events(settings, days, probes)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
         return
     here = zone.resolve(settings.display.timezone)
-    for line in [_line(event, here) for event in found] or [f"Nothing changed in the last {days} days."]:
+    several = len({event.probe for event in found}) > 1
+    for line in [_line(event, here, several=several) for event in found] or [
+        f"Nothing changed in the last {days} days."
+    ]:
         click.echo(line)
 
 
-def _events(settings: Settings, days: int) -> list[Event]:
+def _events(settings: Settings, days: int, probes: tuple[str, ...]) -> list[Event]:
     from monitor.store import changes  # noqa: PLC0415  the same
     from monitor.store import open as store  # noqa: PLC0415  the same
+    from monitor.store.probes import named  # noqa: PLC0415  the same
 
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     with store.open_reader(settings.database.url) as connection:
-        return [*changes.of_window(connection, until - timedelta(days=days), until)][::-1]
+        named(connection, probes)
+        found = [*changes.of_window(connection, until - timedelta(days=days), until)][::-1]
+    return [event for event in found if not probes or event.probe in probes]
 
 
-def _line(event: Event, zone: ZoneInfo) -> str:
+def _line(event: Event, zone: ZoneInfo, *, several: bool) -> str:
     from monitor.table import printable  # noqa: PLC0415  the same
 
     what = _WORDS.get(event.kind, event.kind)
-    words = printable(f"{what} is {event.after}, was {event.before}")
+    words = printable(f"{event.probe + ': ' if several else ''}{what} is {event.after}, was {event.before}")
     return f"{event.at.astimezone(zone):%Y-%m-%d %H:%M}  {event.path:7}  {words}"

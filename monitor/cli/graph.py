@@ -14,7 +14,7 @@ import click
 
 from monitor import output, zone
 from monitor.cli.moments import moment
-from monitor.cli.options import pass_settings
+from monitor.cli.options import pass_source
 from monitor.graph import setup as graph_setup
 from monitor.graph.data import Window
 from monitor.model import Path as NetworkPath
@@ -40,7 +40,7 @@ PATHS = [*(path.value for path in NetworkPath), EVERY_PATH]
 @click.option("--kind", type=click.Choice(["line"]), default="line", help="Kind of graph: line, values over time.")
 @click.option("--output", "file", metavar="FILE", help="Where the PNG goes; - is standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not print where the PNG went.")
-@pass_settings
+@pass_source
 def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
     settings: Settings,
     days: int | None,
@@ -50,6 +50,7 @@ def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each opti
     kind: str,  # noqa: ARG001  the contract's option; there is one kind so far
     file: str | None,
     quiet: bool,
+    probes: tuple[str, ...],
 ) -> None:
     """Draw the stored runs as a PNG: download, upload and latency, with every failure."""
     here = zone.resolve(settings.display.timezone)
@@ -59,7 +60,7 @@ def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each opti
     if target == "-" and sys.stdout.isatty():
         raise click.UsageError("a PNG is not for a terminal: redirect standard output, or name a file with --output")
     with _without_collector():
-        runs = _read(settings, window, path or settings.collect.path)
+        runs = _read(settings, window, path or settings.collect.path, probes)
         picture = _render(settings, runs, window, here)
     _write(target, picture, quiet=quiet)
     if not runs:
@@ -96,13 +97,15 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _read(settings: Settings, window: Window, path: str) -> list[Run]:
+def _read(settings: Settings, window: Window, path: str, probes: tuple[str, ...]) -> list[Run]:
     from monitor.store import read  # noqa: PLC0415  --help stays light
     from monitor.store.open import open_reader  # noqa: PLC0415  the same
+    from monitor.store.probes import named  # noqa: PLC0415  the same
 
     only = None if path == EVERY_PATH else NetworkPath(path)
     with open_reader(settings.database.url) as connection:
-        return list(read.runs(connection, since=window.since, until=window.until, path=only))
+        chosen = named(connection, probes)
+        return list(read.runs(connection, since=window.since, until=window.until, path=only, probes=chosen))
 
 
 def _render(settings: Settings, runs: list[Run], window: Window, here: ZoneInfo) -> bytes:

@@ -25,6 +25,7 @@ SHORT_HELP = {
     "serve": "Run tests on a schedule and serve the web page.",
     "config": "Write or show the configuration.",
     "db": "Look after the database: upgrade, check, backup, prune, vacuum.",
+    "fleet": "Forward runs to the PostgreSQL of a fleet.",
     "demo": "Show it all in a lab that changes nothing of this machine.",
 }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import pass_settings
+from monitor.cli.options import pass_source
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,22 +26,28 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180), rates in bit/s.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell below each run all of its failure, probe and remarks.")
-@pass_settings
-def command(settings: Settings, days: int, as_json: bool, as_csv: bool, verbose: bool) -> None:
+@pass_source
+def command(  # noqa: PLR0913, PLR0917  one parameter an option
+    settings: Settings, days: int, as_json: bool, as_csv: bool, verbose: bool, probes: tuple[str, ...]
+) -> None:
     """List the stored runs, newest first."""
     if as_json + as_csv + verbose > 1:
         raise UsageError("--json, --csv and --verbose exclude each other: ask for one")
     from monitor.store import open as store  # noqa: PLC0415  --help stays light
     from monitor.store import read  # noqa: PLC0415  the same
+    from monitor.store.probes import known, named  # noqa: PLC0415  the same
 
     # A run that starts while we read belongs to the list as well.
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     with store.open_reader(settings.database.url) as connection:
-        runs = read.runs(connection, since=until - timedelta(days=days), until=until, newest_first=True)
+        chosen = named(connection, probes)
+        since = until - timedelta(days=days)
+        runs = read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)
         if as_json or as_csv:
             texts = _for_programs(runs, as_json=as_json)
         else:
-            texts = _table(runs, settings, days, connection if verbose else None)
+            several = len(chosen or known(connection)) > 1
+            texts = _table(runs, settings, days, connection if verbose else None, with_probe=several)
         for text in texts:
             click.echo(text, nl=False)
 
@@ -52,7 +58,9 @@ def _for_programs(runs: Iterator[Run], *, as_json: bool) -> Iterable[str]:
     return export.json_array(runs) if as_json else export.csv_lines(runs)
 
 
-def _table(runs: Iterator[Run], settings: Settings, days: int, details: Connection | None) -> Iterator[str]:
+def _table(
+    runs: Iterator[Run], settings: Settings, days: int, details: Connection | None, *, with_probe: bool
+) -> Iterator[str]:
     from monitor import table, zone  # noqa: PLC0415  only when it is called
 
     first = next(runs, None)
@@ -62,7 +70,7 @@ def _table(runs: Iterator[Run], settings: Settings, days: int, details: Connecti
     width = max(60, shutil.get_terminal_size((120, 24)).columns)
     here = zone.resolve(settings.display.timezone)
     below = partial(_details, connection=details, width=width) if details is not None else table.nothing
-    for line in table.lines(_with(first, runs), here, width, below):
+    for line in table.lines(_with(first, runs), here, width, below, with_probe=with_probe):
         yield line + "\n"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import pass_settings
+from monitor.cli.options import pass_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @click.command(name="incidents")
 @click.option("--days", type=click.IntRange(1, 36_500), default=30, show_default=True, help="How far to look back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array; length_s is null while it lasts.")
-@pass_settings
-def command(settings: Settings, days: int, as_json: bool) -> None:
+@pass_source
+def command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:
     """List the outages of the line, newest first: begin, end, length, cause.
 
     An outage begins with the first failed test whose cause is the line and ends with the next good test.
@@ -30,7 +30,7 @@ def command(settings: Settings, days: int, as_json: bool) -> None:
 
     from monitor import zone  # noqa: PLC0415  the same
 
-    found = _incidents(settings, days)
+    found = _incidents(settings, days, probes)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
         return
@@ -38,14 +38,16 @@ def command(settings: Settings, days: int, as_json: bool) -> None:
         click.echo(line)
 
 
-def _incidents(settings: Settings, days: int) -> list[Incident]:
+def _incidents(settings: Settings, days: int, probes: tuple[str, ...]) -> list[Incident]:
     from monitor.incidents import incidents  # noqa: PLC0415  the same
     from monitor.store import open as store  # noqa: PLC0415  the same
     from monitor.store import read  # noqa: PLC0415  the same
+    from monitor.store.probes import named  # noqa: PLC0415  the same
 
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     with store.open_reader(settings.database.url) as connection:
-        runs = read.runs(connection, since=until - timedelta(days=days), until=until)
+        since = until - timedelta(days=days)
+        runs = read.runs(connection, since=since, until=until, probes=named(connection, probes))
         return sorted(incidents(runs), key=lambda incident: incident.began, reverse=True)
 
 
@@ -55,15 +57,16 @@ def _lines(found: list[Incident], days: int, zone: ZoneInfo) -> Iterator[str]:
         return
     yield f"Times in {zone.key}; an outage is as long as the tests around it tell."
     yield "Begin             End               Length    Failed  Path     Cause"
-    yield from (_line(incident, zone) for incident in found)
+    several = len({incident.probe for incident in found}) > 1
+    yield from (_line(incident, zone, several=several) for incident in found)
 
 
-def _line(incident: Incident, zone: ZoneInfo) -> str:
+def _line(incident: Incident, zone: ZoneInfo, *, several: bool) -> str:
     from monitor.table import printable  # noqa: PLC0415  the same
 
     begin = f"{incident.began.astimezone(zone):%Y-%m-%d %H:%M}"
     end = f"{incident.ended.astimezone(zone):%Y-%m-%d %H:%M}" if incident.ended else "lasts"
-    cause = printable(f"{incident.kind}: {incident.message}")
+    cause = printable(f"{incident.probe + ': ' if several else ''}{incident.kind}: {incident.message}")
     length = _length(incident.length_s)
     return f"{begin:16}  {end:16}  {length:>8}  {incident.failures:6}  {incident.path:7}  {cause}"
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from monitor import config
+
+ALL = "all"
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +38,36 @@ config_option = click.option(
 def settings_of(ctx: click.Context) -> Settings:
     """Return the settings of the file that --config names, wherever on the command line it stood."""
     return config.load(ctx.find_root().obj, os.environ, os.geteuid())
+
+
+def pass_source(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that reads runs --config, --database-url and --probe.
+
+    It is called with the `Settings`, whose database is the one to read, and `probes`, the names that were chosen,
+    none for all.
+    """
+
+    @click.option(
+        "--database-url", metavar="URL", help="Read this database, such as a fleet's, not the configured one."
+    )
+    @click.option(
+        "--probe",
+        "probes",
+        multiple=True,
+        metavar="NAME",
+        help="Of this probe only; can be given again. `all`: of all.",
+    )
+    @pass_settings
+    @functools.wraps(function)
+    def wrapper(
+        settings: Settings, *args: Any, database_url: str | None, probes: tuple[str, ...], **kwargs: Any
+    ) -> Any:
+        if database_url:
+            database = replace(settings.database, url=database_url)
+            settings = replace(settings, database=database)
+        return function(settings, *args, probes=() if ALL in probes else probes, **kwargs)
+
+    return wrapper
 
 
 def pass_settings(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import JSON, BigInteger, Double, and_, bindparam, cast, func, se
 
 from monitor.edges import edges
 from monitor.model import Path
+from monitor.store import postgres
 from monitor.store.rollups import TRUSTED, of_finer, of_runs
 from monitor.store.tables import RATED, SPANS, probes, rollups, runs
 
@@ -123,6 +124,8 @@ class _Series:
     def _ask(self, query: Select[Any], pieces: Sequence[_Piece]) -> Sequence[Any]:
         if not pieces or not self._probes:
             return ()
+        if self._dialect == "postgresql":
+            postgres.join_by_index(self._connection)
         text = msgspec.json.encode(pieces).decode()
         return self._connection.execute(query, {"pieces": text, "probes": self._probes, "paths": self._paths}).all()
 

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from monitor import preflight
 from monitor.errors import StoreError
-from monitor.store import sqlite
+from monitor.store import postgres, sqlite
 from monitor.store.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def explained(url: str) -> Iterator[None]:
 
 def _explain(error: BaseException, url: str) -> StoreError:
     file = preflight.file_of(url)
-    return sqlite.explain(error, file) if file else StoreError(f"{preflight.masked(url)}: {error}")
+    return sqlite.explain(error, file) if file else postgres.explain(error, url)
 
 
 def engine_of(url: str, *, writes: bool) -> Engine:
@@ -90,15 +90,18 @@ def _parse(url: str) -> URL:
     except (ArgumentError, ValueError) as error:
         raise StoreError(f"{preflight.masked(url)!r}: {error}: write a URL such as {preflight.EXAMPLE_URL}") from error
     # Releases of SQLAlchemy differ in how they read %20, so the path is the one that the preflight looked at.
-    return place.set(database=str(file)) if file else place
+    return place.set(database=str(file)) if file else postgres.with_driver(place)
 
 
 @functools.lru_cache(maxsize=8)
 def _engine(place: URL, writes: bool) -> Engine:
     try:
+        if postgres.is_ours(place):
+            return postgres.make_engine(place, writes=writes)
         engine = create_engine(place, poolclass=NullPool)
     except (NoSuchModuleError, ImportError) as error:
-        raise StoreError(f"{place}: the driver for this database is missing: {error}") from error
+        mend = ": pip install 'speedmon[fleet]'" if place.get_driver_name() == "psycopg" else ""
+        raise StoreError(f"{place}: the driver for this database is missing: {error}{mend}") from error
     if _is_sqlite(place):
         sqlite.set_up(engine, writes=writes)
     return engine

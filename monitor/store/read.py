@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from monitor.model import Failure, Kind, Path, Run, Scope, Server, Status, Trigger
 from monitor.store.blobs import to_remarks
 from monitor.store.buckets import Bucket, Summary, buckets
-from monitor.store.tables import isps, probes, servers
+from monitor.store.tables import isps, servers
+from monitor.store.tables import probes as probe_table
 from monitor.store.tables import runs as table
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _BATCH = 1000
 _PLAIN = tuple(field.name for field in fields(Run) if field.name not in {"server", "failure", "remarks"})
 _SERVER = tuple(servers.c[field.name] for field in fields(Server))
 _FAILURE = tuple(table.c[f"failure_{field.name}"] for field in fields(Failure))
-_ELSEWHERE = {"probe": probes.c.name, "isp": isps.c.name}
+_ELSEWHERE = {"probe": probe_table.c.name, "isp": isps.c.name}
 _REMARKS = len(_PLAIN)
 _SERVER_FROM = _REMARKS + 1
 _FAILURE_FROM = _SERVER_FROM + len(_SERVER)
@@ -35,20 +36,38 @@ _OLDEST_FIRST = (table.c.started_at, table.c.pk)
 _NEWEST_FIRST = (table.c.started_at.desc(), table.c.pk.desc())
 
 
-def runs(
-    connection: Connection, *, since: datetime, until: datetime, path: Path | None = None, newest_first: bool = False
+def runs(  # noqa: PLR0913  what a reader can choose
+    connection: Connection,
+    *,
+    since: datetime,
+    until: datetime,
+    path: Path | None = None,
+    probes: Collection[int] = (),
+    newest_first: bool = False,
 ) -> Iterator[Run]:
-    """Yield the runs that started in [since, until), streamed, oldest first unless told otherwise."""
+    """Yield the runs that started in [since, until), streamed, oldest first unless told otherwise.
+
+    `probes` are rows of probes, as `monitor.store.probes.named` finds them; none: all.
+    """
     query = window(since, until, path, newest_first=newest_first)
-    for row in connection.execute(query, execution_options={"yield_per": _BATCH}):
-        yield _run(row)
+    if probes:
+        query = query.where(table.c.probe_pk.in_(probes))
+    with connection.execute(query, execution_options={"yield_per": _BATCH}) as found:
+        yield from map(_run, found)
 
 
 def latest(
-    connection: Connection, *, limit: int, since: datetime | None = None, statuses: Collection[Status] = ()
+    connection: Connection,
+    *,
+    limit: int,
+    since: datetime | None = None,
+    statuses: Collection[Status] = (),
+    probes: Collection[int] = (),
 ) -> list[Run]:
-    """Return at most `limit` runs, newest first, none that started before `since`; only of `statuses` if given."""
+    """Return at most `limit` runs, newest first, none before `since`; only of `statuses` and `probes` if given."""
     query = _select().order_by(*_NEWEST_FIRST).limit(limit)
+    if probes:
+        query = query.where(table.c.probe_pk.in_(probes))
     if since is not None:
         query = query.where(table.c.started_at >= _epoch(since))
     if statuses:
@@ -56,14 +75,19 @@ def latest(
     return [_run(row) for row in connection.execute(query)]
 
 
-def last(connection: Connection) -> Run | None:
-    """Return the newest run, None when there is none."""
-    return next(iter(latest(connection, limit=1)), None)
+def last(connection: Connection, probes: Collection[int] = ()) -> Run | None:
+    """Return the newest run, of these probes if given, None when there is none."""
+    return next(iter(latest(connection, limit=1, probes=probes)), None)
 
 
 def one(connection: Connection, pk: int) -> Run:
     """Return the run of a row."""
     return _run(connection.execute(_select().where(table.c.pk == pk)).one())
+
+
+def rows(connection: Connection, after: int, last: int) -> Iterator[Run]:
+    """Yield the runs of rows in (after, last], in their order."""
+    return map(_run, connection.execute(_select().where(table.c.pk > after, table.c.pk <= last).order_by(table.c.pk)))
 
 
 def count(connection: Connection) -> int:
@@ -84,7 +108,7 @@ def window(
 def _select() -> Select[tuple[Any, ...]]:
     plain = (table.c[name] if name in table.c else _ELSEWHERE[name] for name in _PLAIN)
     # Outer joins, so that a run is what SQLite begins with, whatever it knows of the sizes of the tables.
-    named = table.outerjoin(probes).outerjoin(isps).outerjoin(servers)
+    named = table.outerjoin(probe_table).outerjoin(isps).outerjoin(servers)
     return select(*plain, table.c.remarks, *_SERVER, *_FAILURE).select_from(named)
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text."""
 
 metadata = MetaData(
@@ -80,6 +80,8 @@ probes = Table(
     metadata,
     Column("pk", _RowNumber, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    # In a fleet: the identity of the store that forwards under this name.
+    Column("installation", String(36)),
 )
 
 isps = Table(
@@ -237,4 +239,24 @@ rollups = Table(
     # Runs of it were pruned: it can no longer be recomputed and stays as it is.
     Column("frozen", Boolean, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# One row, which the migration makes: tells this store from any other.
+identity = Table("identity", metadata, Column("id", String(36), primary_key=True))
+
+# At most one row: how far the runs were forwarded to a fleet, in the order of their rows.
+forwarding = Table(
+    "forwarding",
+    metadata,
+    Column("pk", Integer, primary_key=True, autoincrement=False),
+    # The identity of the fleet's store; the last run that it acknowledged, and when it did.
+    Column("target", String(36)),
+    Column("run_pk", _RowNumber),
+    Column("run_id", String(64)),
+    Column("acknowledged_at", BigInteger),
+    # Attempts in a row that failed, when the last one did, and why.
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", BigInteger),
+    Column("error", Text),
+    CheckConstraint("pk = 1", name="one_row"),
 )

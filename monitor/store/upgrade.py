@@ -17,6 +17,7 @@ from sqlalchemy import column, select, table
 import migrations
 from monitor import preflight
 from monitor.errors import StoreError
+from monitor.store import postgres
 from monitor.store.open import engine_of, explained, version_of
 from monitor.store.tables import SCHEMA_VERSION
 
@@ -38,6 +39,8 @@ def upgrade(url: str, *, most: int | None = None) -> str | None:
     if file := preflight.file_of(url):
         preflight.make_file(file)
     with explained(url), engine_of(url, writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            postgres.alone(connection)
         found = version_of(connection)
         if found != SCHEMA_VERSION:
             _refuse_newer(found, url)

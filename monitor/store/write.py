@@ -7,11 +7,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from monitor.errors import StoreRejectedError
 from monitor.model import Failure, Plan, RawOutput, Run
-from monitor.store import blobs, changes, rollups
+from monitor.store import blobs, changes, postgres, rollups
 from monitor.store.names import Names
 from monitor.store.tables import SPANS, findings, raw_output, runs, traces
 from netns.findings import encode
@@ -58,6 +58,8 @@ def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, 
     stored = given = 0
     remaining = iter(attempts)
     while batch := list(islice(remaining, _BATCH)):
+        if connection.dialect.name == "postgresql":
+            _prepare(connection, batch, names)
         new = _unknown(connection, batch)
         _insert(connection, new, names, touched)
         stored, given = stored + len(new), given + len(batch)
@@ -65,6 +67,13 @@ def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, 
         rollups.recompute(connection, probe_pk, path, since, until)
         changes.note(connection, probe_pk, path, since, until)
     return stored, given - stored
+
+
+def _prepare(connection: Connection, batch: list[Attempt], names: Names) -> None:
+    """Keep other writers of the same probes out, and have partitions for the runs."""
+    for name in sorted({attempt.run.probe for attempt in batch}):
+        postgres.alone(connection, names.probe(name))
+    postgres.make_room(connection, {_epoch(attempt.run.started_at) for attempt in batch})
 
 
 class Touched:
@@ -94,9 +103,18 @@ def _unknown(connection: Connection, batch: list[Attempt]) -> list[Attempt]:
     by_id: dict[str, Attempt] = {}
     for attempt in batch:
         by_id.setdefault(attempt.run.id, attempt)
-    for known in connection.scalars(select(runs.c.id).where(runs.c.id.in_(by_id))):
+    for known in _rows(connection, batch):
         del by_id[known]
     return list(by_id.values())
+
+
+def _rows(connection: Connection, batch: list[Attempt]) -> dict[str, int]:
+    """Return the ids of a batch that are stored, with their rows."""
+    found = select(runs.c.id, runs.c.pk).where(runs.c.id.in_([attempt.run.id for attempt in batch]))
+    if connection.dialect.name == "postgresql":  # there the times tell which partitions to look into
+        moments = [_epoch(attempt.run.started_at) for attempt in batch]
+        found = found.where(runs.c.started_at.between(min(moments), max(moments)))
+    return {row.id: row.pk for row in connection.execute(found)}
 
 
 def _insert(connection: Connection, new: list[Attempt], names: Names, touched: Touched) -> None:
@@ -106,8 +124,7 @@ def _insert(connection: Connection, new: list[Attempt], names: Names, touched: T
     for row in rows:
         touched.note(row["probe_pk"], row["path"], row["started_at"])
     _insert_runs(connection, rows)
-    found = connection.execute(select(runs.c.id, runs.c.pk).where(runs.c.id.in_([row["id"] for row in rows])))
-    for table, beside in _beside(new, {row.id: row.pk for row in found}).items():
+    for table, beside in _beside(new, _rows(connection, new)).items():
         if beside:
             connection.execute(insert(table), beside)
 
@@ -117,7 +134,7 @@ def _insert_runs(connection: Connection, rows: list[dict[str, Any]]) -> None:
     try:
         with connection.begin_nested():
             connection.execute(insert(runs), rows)
-    except (IntegrityError, OverflowError) as error:
+    except (IntegrityError, DataError, OverflowError) as error:
         if len(rows) == 1:
             reason = str(error.orig if isinstance(error, IntegrityError) else error).partition("\n")[0]
             raise StoreRejectedError(f"run {rows[0]['id']} does not fit the store: {reason}") from error

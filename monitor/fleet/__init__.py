@@ -1,0 +1,1 @@
+"""Forwarding to the PostgreSQL of a fleet: local SQLite first, always, and then a copy."""

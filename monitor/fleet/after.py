@@ -1,0 +1,66 @@
+"""After a test: forward for a few seconds at most. The run is kept and its exit code decided; nothing here is an error.
+
+The work is done by a thread that nobody waits for any longer when its time is up, for neither the name lookup nor the
+connection can be broken off. The process may end in the middle of it, as it may at any other moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from monitor.errors import ProbeClashError, SpeedmonError
+from monitor.model import Scope, Status
+
+if TYPE_CHECKING:
+    from monitor.model import Run
+    from monitor.settings import Settings
+
+LIMIT_S = 5.0
+# No further batch is begun after this.
+BATCHES_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+def forward(settings: Settings, run: Run, limit_s: float = LIMIT_S) -> None:
+    """Forward what waits, unless there is no fleet, the line is down or an earlier failure asks for patience."""
+    if not settings.fleet.database_url or _line_is_down(run):
+        return
+    thread = threading.Thread(target=_forward, args=(settings,), name="fleet", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+
+
+def _line_is_down(run: Run) -> bool:
+    return run.status is Status.FAILED and run.failure is not None and run.failure.scope is Scope.LINE
+
+
+def _forward(settings: Settings) -> None:
+    from monitor.fleet.push import push  # noqa: PLC0415  SQLAlchemy and psycopg: only where there is a fleet
+
+    end = time.monotonic() + BATCHES_S
+    try:
+        if _is_due(settings):
+            push(settings, _now, lambda _done: time.monotonic() < end)
+    except ProbeClashError as error:
+        _log.warning("%s", error)
+    except SpeedmonError as error:
+        _log.info("%s", error)
+
+
+def _is_due(settings: Settings) -> bool:
+    from monitor.fleet.backoff import due  # noqa: PLC0415  the same
+    from monitor.store import outbox  # noqa: PLC0415  the same
+    from monitor.store.open import open_reader  # noqa: PLC0415  the same
+
+    with open_reader(settings.database.url) as connection:
+        found = outbox.progress(connection)
+    return due(found.failures, found.failed_at, _now()) is None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

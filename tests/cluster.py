@@ -1,0 +1,101 @@
+"""A real PostgreSQL for the tests: made in a temporary folder, reached by a socket in it only, ended by its pid.
+
+Debian's programs are used, wherever they lie. The server refuses to run as root, so root starts it as nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from monitor.store.upgrade import upgrade
+
+PATH = os.pathsep.join([os.environ["PATH"], *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))])
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "30",
+    "jit": "off",
+    "autovacuum": "off",
+}
+USER = "speedmon"
+
+
+class Cluster:
+    """A server of PostgreSQL that lives from `start` to `stop`; use it in a `with` statement."""
+
+    def __init__(self) -> None:
+        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._folder = Path(tempfile.mkdtemp(prefix="speedmon-pg-"))
+        self._template = ""
+        self._server: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        if self._user:
+            os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
+        initdb = ["initdb", "-D", "data", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run(self._as_user(initdb), check=True, capture_output=True, env=self._environ, cwd=self._folder)
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._folder)
+
+    def start(self) -> None:
+        """Start the server; it answers when this returns."""
+        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        command = ["postgres", "-D", "data", "-k", str(self._folder), *settings]
+        self._server = subprocess.Popen(
+            self._as_user(command), stderr=subprocess.PIPE, text=True, env=self._environ, cwd=self._folder
+        )
+        assert self._server.stderr
+        for line in self._server.stderr:
+            if "ready to accept connections" in line:
+                return
+        raise AssertionError("the server ended at its start")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server: SIGINT breaks off what is open, SIGQUIT does not even tidy up."""
+        if self._server:
+            self._server.send_signal(how)
+            self._server.communicate(timeout=30)
+            self._server = None
+
+    def database(self, like: str = "") -> str:
+        """Make an empty database and return its URL."""
+        name = f"t{uuid.uuid4().hex}"
+        with closing(psycopg.connect(host=str(self._folder), user=USER, dbname="postgres", autocommit=True)) as server:
+            server.execute(f"CREATE DATABASE {name}{like}".encode())
+        return f"postgresql://{USER}@/{name}?host={self._folder}"
+
+    def store(self) -> str:
+        """Make a database with our schema and nothing in it, and return its URL."""
+        if not self._template:
+            self._template = self.database()
+            upgrade(self._template)
+        return self.database(f" TEMPLATE {_name(self._template)}")
+
+    @property
+    def _environ(self) -> dict[str, str]:
+        return {"PATH": PATH, "LC_ALL": "C.UTF-8"}
+
+    def _as_user(self, command: list[str]) -> list[str]:
+        if self._user is None:
+            return command
+        return ["setpriv", f"--reuid={self._user.pw_uid}", f"--regid={self._user.pw_gid}", "--clear-groups", *command]
+
+
+def _name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]

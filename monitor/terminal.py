@@ -31,8 +31,8 @@ LEAST_WIDTH = 40
 # What uniplot puts around its curves: a border left and right, and the numbers of the y axis.
 LEFT, RIGHT = 1, 10
 TICK_COLUMNS = 12
-# A character of braille has two columns of dots.
-DOTS = 2
+# A character of braille has two columns of dots; busy hours stay in view with a few buckets a dot.
+BUCKETS = 2 * 4
 NOT_A_NUMBER = math.nan
 
 
@@ -61,7 +61,7 @@ def _plot(found: Sequence[Track], metric: Metric, window: Window, sold: float | 
         yield "  no result"
         return
     start, end = window.span
-    bucket = bucket_width(len(ordered), end - start, DOTS * width)
+    bucket = bucket_width(len(ordered), end - start, BUCKETS * width)
     curves = [_curve(track, metric, axis.divisor, bucket) for track in found]
     text = plot_to_string(
         xs=[times for times, _ in curves],

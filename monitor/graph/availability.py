@@ -167,7 +167,7 @@ def _share(day: Day) -> str:
 def length(seconds: float) -> str:
     """Return a length of time as people say it: 45 s, 12 min, 3 h 05, 2 d 7 h."""
     minutes = round(seconds / 60)
-    if minutes < 1:
+    if seconds < 60:  # noqa: PLR2004  a minute
         return f"{seconds:.0f} s"
     if minutes < 60:  # noqa: PLR2004  an hour
         return f"{minutes} min"

@@ -29,7 +29,7 @@ LABEL = Pen(style.SMALL_SIZE, style.QUIET, align="right")
 TICK = Pen(style.SMALL_SIZE, style.QUIET, align="center")
 NOTE = Pen(style.SMALL_SIZE, style.INK)
 MIDDLE = Pen(style.TEXT_SIZE, style.QUIET, align="center")
-PLAN = Pen(style.SMALL_SIZE, style.PLAN, align="right")
+PLAN = Pen(style.SMALL_SIZE, style.PLAN)
 LEVELS = (0, 25, 50, 75, 100)
 OF_PLAN = (100, 90, 80, 50)
 TITLE_HEIGHT, AXIS_HEIGHT, NOTES_WIDTH = 30, 26, 250
@@ -64,7 +64,8 @@ def draw_shares(sheet: Sheet, box: Box, metric: Metric, curves: Sequence[Sequenc
     axis = scale(metric, sorted(chain.from_iterable(curves)), sold)
     name = words.NAMES[metric]
     sheet.text((box.left, box.top + TITLE_HEIGHT - 9), name, HEADING)
-    sheet.text((box.left + sheet.width_of(name, HEADING) + 6, box.top + TITLE_HEIGHT - 9), axis.unit, UNIT)
+    after = box.left + sheet.width_of(name, HEADING) + 6
+    sheet.text((after, box.top + TITLE_HEIGHT - 9), axis.unit, UNIT)
     plot = Box(box.left, box.top + TITLE_HEIGHT, box.width, box.height - TITLE_HEIGHT - AXIS_HEIGHT)
     area = sheet.area(plot, (0, axis.top), (0, 100))
     area.lines([[(0, level), (axis.top, level)] for level in LEVELS[1:]], style.GRID, 1, zorder=1)
@@ -79,7 +80,10 @@ def draw_shares(sheet: Sheet, box: Box, metric: Metric, curves: Sequence[Sequenc
     if sold:
         x = plot.left + plot.width * sold / axis.top
         sheet.rules([((x, plot.top), (x, plot.bottom))], style.PLAN, "--")
-        sheet.text((x, plot.top - 5), f"plan {words.round_number(sold / axis.divisor)}", PLAN)
+        label = f"plan {words.round_number(sold / axis.divisor)}"
+        # Left of its line, but never over the heading.
+        free = after + sheet.width_of(axis.unit, UNIT) + 12
+        sheet.text((max(x - sheet.width_of(label, PLAN), free), plot.top - 5), label, PLAN)
     return area
 
 

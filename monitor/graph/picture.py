@@ -66,7 +66,7 @@ def draw(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> 
     tiles_top = draw_title(sheet, terms.title, facts) + style.LINE
     labels_top = tiles_top + tiles_height(sheet) + style.ROW
     rows_top = labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
-    foot = draw_footer(sheet, (*reading(frame, found), doubt_words(counted), _left_out(unlabelled)))
+    foot = draw_footer(sheet, (*reading(frame, found), doubt_words(counted), _left_out(unlabelled), _judged(terms)))
     panels = panels_of(found, terms.sold, rows_top + style.ROWS_TITLE + style.ROW * len(rows), foot - style.LABELS)
     bottom = panels[-1].top + panels[-1].height
     draw_tiles(sheet, panels, found, counted, tiles_top)
@@ -100,6 +100,10 @@ def reading(frame: Frame, found: Sequence[Track]) -> tuple[str, ...]:
         "Blank: no test ran.",
         "◇ a doubtful result." if doubtful else "",
     )
+
+
+def _judged(terms: Terms) -> str:
+    return "The plan changed: every run is held against the newest." if terms.changes else ""
 
 
 def _left_out(unlabelled: int) -> str:

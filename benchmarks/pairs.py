@@ -19,15 +19,17 @@ class Pairs:
     second: list[float]
 
     @property
-    def ratio(self) -> float:
-        """The median of first / second, pair by pair."""
-        return statistics.median(a / b for a, b in zip(self.first, self.second, strict=True))
+    def ratios(self) -> list[float]:
+        """First / second, pair by pair."""
+        return [a / b for a, b in zip(self.first, self.second, strict=True)]
 
     def __str__(self) -> str:
-        figures = (
-            f"{statistics.median(each):.4g} ({min(each):.4g} to {max(each):.4g})" for each in (self.first, self.second)
-        )
-        return f"{' against '.join(figures)}, ratio {self.ratio:.3f}"
+        first, second, ratio = map(_spread, (self.first, self.second, self.ratios))
+        return f"{first} against {second}, ratio {ratio}"
+
+
+def _spread(figures: list[float]) -> str:
+    return f"{statistics.median(figures):.4g} ({min(figures):.4g} to {max(figures):.4g})"
 
 
 def in_turn(first: Callable[[], float], second: Callable[[], float], rounds: int) -> Pairs:

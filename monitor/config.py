@@ -6,15 +6,13 @@ SPEEDMON_DATABASE_URL is the short name of SPEEDMON_DATABASE__URL.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import os
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from monitor import paths
 from monitor.errors import ConfigError
@@ -44,7 +42,7 @@ def load(file: Path | None, environ: Mapping[str, str], uid: int) -> Settings:
         raise ConfigError("; ".join(mistakes))
     if not settings.database.url:
         url = f"sqlite:///{quote(str(paths.state_dir(environ, uid) / 'speedmon.db'))}"
-        settings = dataclasses.replace(settings, database=dataclasses.replace(settings.database, url=url))
+        settings = replace(settings, database=replace(settings.database, url=url))
     return settings
 
 
@@ -91,6 +89,8 @@ def _find(environ: Mapping[str, str]) -> Path | None:
 
 
 def _read(file: Path) -> Values:
+    import tomllib  # noqa: PLC0415  there is often no file
+
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -166,6 +166,8 @@ def _convert(value: Any, kind: Any) -> Any:
 
 
 def _suggest(name: str, known: Mapping[str, Any]) -> str:
+    import difflib  # noqa: PLC0415  only a mistake needs it
+
     near = difflib.get_close_matches(name, known, n=1)
     return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(known)})"
 

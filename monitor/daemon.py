@@ -20,6 +20,7 @@ from monitor.gap import as_run
 from monitor.model import Attempt
 from monitor.paths import state_dir
 from monitor.preflight import file_of
+from monitor.retry import longest_s
 from monitor.schedule import Schedule, timetable
 from monitor.store.keep import keep
 from monitor.store.open import open_reader
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What collect needs beside its engine: the checks before, the probe that explains a failure, the store after.
-BESIDE_THE_ENGINE_S = 120
 COLLECT = ("collect", "-q", "--trigger", "schedule")
 UPGRADE_DEADLINE_S = 60
 
@@ -63,8 +62,7 @@ class Daemon:
             newest = last(connection)
         zone = _zone(settings.schedule.timezone)
         when = timetable(settings.schedule, zone, datetime.now(UTC), newest.started_at if newest else None)
-        deadline_s = settings.collect.timeout_s + BESIDE_THE_ENGINE_S
-        self._child = Child(command or speedmon(config, *COLLECT), deadline_s)
+        self._child = Child(command or speedmon(config, *COLLECT), longest_s(settings))
         self._schedule = Schedule(when, self._test, self._record)
         self.start = self._schedule.start
         self.wake = self._schedule.wake

@@ -54,6 +54,7 @@ def environment(caller: Mapping[str, str], database: Path | None = None) -> dict
         "SPEEDMON_PROBE__NAME": "demo",
         # The machine's own would keep its scheduled tests waiting.
         "SPEEDMON_COLLECT__LOCK_FILE": "/run/lock/speedmon.lock",
+        "SPEEDMON_RETRY__ATTEMPTS": "1",
         "SPEEDMON_PLAN__DOWNLOAD_MBPS": str(topology.FIBRE.download_bps // 1_000_000),
         "SPEEDMON_PLAN__UPLOAD_MBPS": str(topology.FIBRE.upload_bps // 1_000_000),
     }
@@ -135,8 +136,8 @@ def _draw(story: demo.Story, output: Path) -> None:
 
 
 def _collect(path: str, tell: Tell) -> Run:
-    tell(f"   $ speedmon collect --path {path} --engine speedtest-cli")
-    printed = _speedmon("collect", "--path", path, "--engine", "speedtest-cli", "--json", fine=ENDED)
+    tell(f"   $ speedmon collect --no-retry --path {path} --engine speedtest-cli")
+    printed = _speedmon("collect", "--no-retry", "--path", path, "--engine", "speedtest-cli", "--json", fine=ENDED)
     try:
         return msgspec.json.decode(printed, type=Run)
     except msgspec.DecodeError as error:

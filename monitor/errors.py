@@ -7,6 +7,7 @@
     │   ├── StoreFullError    no room to write; the result was kept elsewhere     exit 1, retry
     │   ├── StoreBusyError    another process holds the database for too long     exit 1, retry
     │   └── StoreRejectedError  a run with a value that the schema refuses        exit 1
+    ├── EngineError           an engine cannot do what was asked of it            exit 1
     ├── OutputError           a file that was asked for cannot be written         exit 1
     └── ServeError            the daemon cannot start                             exit 1
 
@@ -60,6 +61,10 @@ class StoreRejectedError(StoreError):
     """A run holds a value that the schema refuses, such as a negative rate; it was kept elsewhere."""
 
     exit_code = 1
+
+
+class EngineError(SpeedmonError):
+    """An engine cannot do what was asked of it and what is no test, such as to list its servers."""
 
 
 class OutputError(SpeedmonError):

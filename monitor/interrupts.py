@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -56,6 +58,15 @@ class Interrupts:
         if self._pipe is not None:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._pipe[0], 512)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until a signal comes; tell whether none has come."""
+        end = time.monotonic() + seconds
+        watched = [self._pipe[0]] if self._pipe else []
+        while self.signal is None and (left := end - time.monotonic()) > 0:
+            select.select(watched, [], [], left)
+            self.drain()
+        return self.signal is None
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.signal = self.signal or number

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from monitor import counters, engines, home, live, outcome, paths, process, proof, quiet
+from monitor import counters, engines, home, live, offer, outcome, paths, process, proof, quiet, servers
+from monitor.errors import ConfigError, EngineError
 from monitor.explain import explain
 from monitor.live import Live, Moment
 from monitor.model import Path
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from monitor.account import Account
-    from monitor.engines.model import Engine
+    from monitor.engines.model import Ask, Engine
     from monitor.interrupts import Interrupts
+    from monitor.model import Server
     from monitor.outcome import Order, Outcome
     from monitor.process import Ended
     from monitor.progress import Meter
@@ -66,18 +68,36 @@ class World:
     meter: Meter | Silence = field(default_factory=Silence)
 
 
+def environment(settings: Settings, path: Path, world: World) -> dict[str, str]:
+    """Return the environment of an engine: inside it runs as whoever called sudo, with a HOME of its own."""
+    caller = behind_sudo(world.environ) if path is Path.IP4ONLY else None
+    return home.environment(paths.state_dir(world.environ, world.uid), settings.database.url, caller)
+
+
+def asker(env: Mapping[str, str], interrupts: Interrupts, deadline_s: float = ASK_DEADLINE_S) -> Ask:
+    """Return what runs a short command of an engine."""
+    return partial(process.run, env=env, deadline_s=deadline_s, interrupts=interrupts)
+
+
+def way_in(settings: Settings, path: Path, world: World) -> Callable[[list[str]], list[str]]:
+    """Return what makes a command run over a path; it raises a NetnsError where the namespace cannot be entered."""
+    if path is Path.HOST:
+        return list
+    return lambda argv: world.wrap(settings.namespace.name, argv, environ=world.environ)
+
+
 def measure(settings: Settings, order: Order, world: World, interrupts: Interrupts) -> Outcome:
     """Run the engine of an order once and return what came of it; a failure is a result, nothing is raised for it."""
-    caller = behind_sudo(world.environ) if order.path is Path.IP4ONLY else None
-    env = home.environment(paths.state_dir(world.environ, world.uid), settings.database.url, caller)
-    ask = partial(process.run, env=env, deadline_s=ASK_DEADLINE_S, interrupts=interrupts)
-    engine, located = engines.choose(order.engine, settings, world.environ, ask)
+    env = environment(settings, order.path, world)
+    engine, located = engines.choose(order.engine, settings, world.environ, asker(env, interrupts))
     if located.failure and interrupts.signal is None:
         return outcome.not_started(engine.name, located.version, located.failure)
-    argv = engine.command(located, settings, order.server_id)
     launcher = settings.namespace.name if order.path is Path.IP4ONLY else None
+    enter = way_in(settings, order.path, world)
+    asked = offer.Asked(engine, located, enter, asker(env, interrupts, offer.LIST_DEADLINE_S))
     try:
-        argv = world.wrap(launcher, argv, environ=world.environ) if launcher else argv
+        aim = servers.aim(engine, order, settings.servers.deny, partial(_offered, asked, settings))
+        argv = enter([*engine.command(located, settings, aim.server_id), *aim.arguments])
     except NetnsError as error:
         return outcome.not_entered(engine.name, located.version, error)
     ended, counted = _watched(argv, env, engine, settings, order, world, interrupts)
@@ -114,3 +134,11 @@ def _watched(  # noqa: PLR0913, PLR0917  a test and all that looks at it
     counted = sampler.account()
     shown.end()
     return ended, counted
+
+
+def _offered(asked: offer.Asked, settings: Settings) -> tuple[Server, ...]:
+    """Return what an engine lists; nothing where it cannot, and then it chooses for itself."""
+    try:
+        return offer.offered(asked, settings)
+    except (ConfigError, EngineError):
+        return ()

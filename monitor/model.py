@@ -106,8 +106,10 @@ class Doubt(StrEnum):
     CROSS_TRAFFIC = "cross_traffic"
     PROXY = "proxy"
     BYTES_DISAGREE = "bytes_disagree"
+    SERVER_DENIED = "server_denied"
     SERVER_FALLBACK = "server_fallback"
     ENGINE_FALLBACK = "engine_fallback"
+    SECOND_TEST = "second_test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Remark:
 
 
 # These do not spoil a result: it was measured as well as any, only not as it was ordered.
-HARMLESS = frozenset({Doubt.SERVER_FALLBACK, Doubt.ENGINE_FALLBACK})
+HARMLESS = frozenset({Doubt.SERVER_FALLBACK, Doubt.ENGINE_FALLBACK, Doubt.SECOND_TEST})
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,18 @@ if TYPE_CHECKING:
 MEASURED, FAILED, SKIPPED, NO_NAMESPACE, SIGNALLED = 0, 3, 4, 5, 128
 RAW_LIMIT = 64 * 1024
 BUSY = Failure(Kind.UNKNOWN, Scope.LOCAL, "lock", "another speed test is running on this machine")
+CUT_OFF = Failure(Kind.INTERRUPTED, Scope.LOCAL, None, "cut off: speedmon was killed, or the machine lost its power")
 _NOTHING = Measurement()
 _SILENCE = RawOutput()
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for: the settings' word unless the caller named something else."""
+    """What is asked for: the settings' word unless the caller named something else.
+
+    `avoid` names servers that are not to be chosen, `rotates` asks for the next one of the rotation, `anyway` for a
+    test in spite of rests and budget, and `remarks` are what the row of this attempt has to say already.
+    """
 
     engine: str
     path: Path
@@ -39,6 +44,10 @@ class Order:
     trigger: Trigger
     attempt: int = 1
     retry_of: str | None = None
+    avoid: tuple[str, ...] = ()
+    rotates: bool = False
+    anyway: bool = False
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +67,19 @@ class Outcome:
     cross_tx_bps: int | None = None
 
 
+def skipped(engine: str, failure: Failure) -> Outcome:
+    """Return the outcome of an attempt that may not start now; `failure` says why not."""
+    return Outcome(engine, Status.SKIPPED, SKIPPED, failure=failure)
+
+
 def busy(engine: str) -> Outcome:
     """Return the outcome of an attempt that found another test running."""
-    return Outcome(engine, Status.SKIPPED, SKIPPED, failure=BUSY)
+    return skipped(engine, BUSY)
+
+
+def cut_off(engine: str) -> Outcome:
+    """Return the outcome of a test that never ended, which stands until it has."""
+    return Outcome(engine, Status.INTERRUPTED, FAILED, failure=CUT_OFF)
 
 
 def not_started(engine: str, version: str | None, failure: Failure) -> Outcome:
@@ -121,23 +140,28 @@ def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from
         trigger=order.trigger,
         path=order.path,
         engine=outcome.engine,
-        server=Server(**server) if server else None,
+        server=Server(**server) if server else _ordered(order, outcome),
         failure=outcome.failure,
         cross_rx_bps=outcome.cross_rx_bps,
         cross_tx_bps=outcome.cross_tx_bps,
-        healthy=_is_healthy(outcome),
+        healthy=_is_healthy(outcome.status, order.remarks + outcome.remarks),
         attempt=order.attempt,
         retry_of=order.retry_of,
-        remarks=outcome.remarks,
+        remarks=order.remarks + outcome.remarks,
         **measured,
     )
     return Attempt(run, settings.plan.as_plan(), outcome.raw, outcome.findings, outcome.trace)
 
 
-def _is_healthy(outcome: Outcome) -> bool | None:
-    if outcome.status is not Status.OK:
+def _ordered(order: Order, outcome: Outcome) -> Server | None:
+    """Return the server that a failed test was to use, so that the failure counts against it."""
+    return Server(id=order.server_id) if order.server_id and outcome.status is Status.FAILED else None
+
+
+def _is_healthy(status: Status, remarks: tuple[Remark, ...]) -> bool | None:
+    if status is not Status.OK:
         return None
-    return all(remark.kind in HARMLESS for remark in outcome.remarks)
+    return all(remark.kind in HARMLESS for remark in remarks)
 
 
 def _raw(engine: Engine, ended: Ended) -> RawOutput:

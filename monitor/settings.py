@@ -1,17 +1,18 @@
 """Every setting, declared once: type, limits, default and help. Validation, `config init` and the docs read it here.
 
-A section is a frozen dataclass; a key is a field whose annotation carries the help. To add a setting, add a field.
+A section is a frozen Struct, a class that takes no time to make; a key is a field whose annotation carries the help. To
+add a setting, add a field.
 """
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
-from monitor.model import Plan
+if TYPE_CHECKING:
+    from monitor.model import Plan
 
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 
@@ -20,8 +21,7 @@ def _hostname() -> str:
     return socket.gethostname() or "home"
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """This installation."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64, description="name of this installation")] = field(
@@ -29,8 +29,7 @@ class Probe:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Collect:
+class Collect(Struct, frozen=True):
     """How a test is run."""
 
     engine: Annotated[
@@ -53,8 +52,55 @@ class Collect:
     ] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cross:
+# Engines write the ids of their servers as numbers.
+ServerId = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")]
+
+
+class Servers(Struct, frozen=True):
+    """Which servers are tested against, and which never."""
+
+    policy: Annotated[
+        Literal["auto", "pinned", "rotation"],
+        Meta(description="auto: collect.server_id, else the engine chooses; pinned: never without one; rotation: ids"),
+    ] = "auto"
+    ids: Annotated[
+        list[ServerId], Meta(description="rotation: tested one after the other; pinned: the first, without a server_id")
+    ] = field(default_factory=list)
+    deny: Annotated[list[ServerId], Meta(description="servers that are never chosen")] = field(default_factory=list)
+
+
+class Retry(Struct, frozen=True):
+    """What follows a test that failed."""
+
+    attempts: Annotated[int, Meta(ge=1, le=4, description="tests in a row at most; 1: never a second one")] = 2
+    confirm_s: Annotated[
+        int, Meta(ge=0, le=600, description="seconds after which a failure of the line is confirmed by a second test")
+    ] = 20
+    provider_s: Annotated[
+        int, Meta(ge=0, le=3600, description="rest of an engine after trouble of its provider; doubles up to an hour")
+    ] = 300
+    rate_limit_s: Annotated[
+        int, Meta(ge=0, le=86_400, description="rest of an engine after a rate limit; doubles up to a day")
+    ] = 14_400
+    second_below_pct: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="second test, on another server, below so many % of the plan, else of the median; 0: never",
+        ),
+    ] = 0
+
+
+class Budget(Struct, frozen=True):
+    """How much data the tests may use."""
+
+    month_gb: Annotated[
+        float, Meta(ge=0, description="GB (10^9 bytes) a month, after which tests are skipped; 0: no limit")
+    ] = 0.0
+
+
+class Cross(Struct, frozen=True):
     """Traffic of others on the same line while a test runs."""
 
     limit_pct: Annotated[
@@ -68,8 +114,7 @@ class Cross:
     ] = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ookla:
+class Ookla(Struct, frozen=True):
     """The Speedtest CLI of Ookla, which you install yourself."""
 
     binary: Annotated[str, Meta(description="path of the CLI; empty: `speedtest` on PATH, if it is Ookla's")] = ""
@@ -78,15 +123,13 @@ class Ookla:
     ] = False
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedtestCli:
+class SpeedtestCli(Struct, frozen=True):
     """The speedtest-cli package, which comes with speedmon."""
 
     secure: Annotated[bool, Meta(description="use HTTPS; costs processor time on small boards")] = False
 
 
-@dataclass(frozen=True, slots=True)
-class Librespeed:
+class Librespeed(Struct, frozen=True):
     """The LibreSpeed CLI, which you install yourself."""
 
     binary: Annotated[str, Meta(description="path of the CLI; empty: `librespeed-cli` on PATH")] = ""
@@ -101,8 +144,7 @@ class Librespeed:
     ipv4: Annotated[bool, Meta(description="IPv4 on the path `host` too; the namespace has nothing else")] = False
 
 
-@dataclass(frozen=True, slots=True)
-class Iperf3:
+class Iperf3(Struct, frozen=True):
     """iperf3 against a server of your own: `iperf3 -s` there."""
 
     binary: Annotated[str, Meta(description="path of the program; empty: `iperf3` on PATH")] = ""
@@ -114,8 +156,7 @@ class Iperf3:
     seconds: Annotated[int, Meta(ge=1, le=300, description="seconds each way; see collect.timeout_s")] = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(Struct, frozen=True):
     """The IPv4-only namespace."""
 
     name: Annotated[
@@ -139,8 +180,7 @@ class Namespace:
 Endpoint = Annotated[str, Meta(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}$")]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """Whom `speedmon check` asks from inside the namespace."""
 
     name: Annotated[
@@ -152,8 +192,7 @@ class Check:
     ] = field(default_factory=lambda: ["1.1.1.1:443", "9.9.9.9:443"])
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
+class Sold(Struct, frozen=True):
     """What the ISP sold, for the plan lines of the graphs; 0 means not given."""
 
     isp: Annotated[str, Meta(description="part of the ISP's name; a result of another one is flagged; empty: any")] = ""
@@ -164,6 +203,8 @@ class Sold:
 
     def as_plan(self) -> Plan:
         """Return the plan in bit/s and ms, with None for what was not given."""
+        from monitor.model import Plan  # noqa: PLC0415  most commands need no run's model
+
         return Plan(
             download_bps=round(self.download_mbps * 1e6) or None,
             upload_bps=round(self.upload_mbps * 1e6) or None,
@@ -171,15 +212,16 @@ class Sold:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(Struct, frozen=True):
     """How times are shown."""
 
     timezone: Annotated[str, Meta(description="zone such as Europe/Berlin; empty: that of the system")] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+Hours = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class Schedule(Struct, frozen=True):
     """When `speedmon serve` runs a test."""
 
     cron: Annotated[str, Meta(description="five cron fields, such as */15 * * * *; empty: use every_s")] = ""
@@ -187,11 +229,15 @@ class Schedule:
     jitter_s: Annotated[
         int, Meta(ge=0, le=3600, description="up to so many seconds later, so that not all test at once")
     ] = 60
-    timezone: Annotated[str, Meta(description="zone of the cron fields; UTC has no repeated hours")] = "UTC"
+    timezone: Annotated[str, Meta(description="zone of the cron fields and quiet hours; UTC has no repeated hours")] = (
+        "UTC"
+    )
+    quiet: Annotated[list[Hours], Meta(description="hours in which no slot is tested, such as 22:00-06:00")] = field(
+        default_factory=list
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Web:
+class Web(Struct, frozen=True):
     """The page of `speedmon serve`."""
 
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
@@ -201,19 +247,32 @@ class Web:
     ] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(Struct, frozen=True):
     """The store."""
 
     url: Annotated[str, Meta(description="SQLAlchemy URL; empty: speedmon.db in the state directory")] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+Days = Annotated[int, Meta(ge=0, le=36_525)]
+
+
+class Retention(Struct, frozen=True):
+    """For how many days `db prune` leaves what is stored; 0: for ever."""
+
+    raw_days: Annotated[Days, Meta(description="days to keep what the engine printed; 0: for ever")] = 90
+    details_days: Annotated[Days, Meta(description="days to keep traces, and what a probe found; 0: for ever")] = 400
+    runs_days: Annotated[Days, Meta(description="days to keep runs and the events they show; 0: for ever")] = 0
+    rollups_days: Annotated[Days, Meta(description="days to keep sums of hours and days; 0: for ever")] = 0
+
+
+class Settings(Struct, frozen=True):
     """All sections; the names of the fields are the section names in the file."""
 
     probe: Probe = field(default_factory=Probe)
     collect: Collect = field(default_factory=Collect)
+    servers: Servers = field(default_factory=Servers)
+    retry: Retry = field(default_factory=Retry)
+    budget: Budget = field(default_factory=Budget)
     cross: Cross = field(default_factory=Cross)
     ookla: Ookla = field(default_factory=Ookla)
     speedtest_cli: SpeedtestCli = field(default_factory=SpeedtestCli)
@@ -226,3 +285,4 @@ class Settings:
     schedule: Schedule = field(default_factory=Schedule)
     web: Web = field(default_factory=Web)
     database: Database = field(default_factory=Database)
+    retention: Retention = field(default_factory=Retention)

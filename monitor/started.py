@@ -9,25 +9,23 @@ import contextlib
 import fcntl
 import logging
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from monitor import ownership, spool
-from monitor.model import Attempt, Failure, Kind, Run, Scope, Status
+from monitor.model import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
-CUT_OFF = Failure(Kind.INTERRUPTED, Scope.LOCAL, None, "cut off: speedmon was killed, or the machine lost its power")
 
 
 @contextlib.contextmanager
 def noted(directory: Path, attempt: Attempt) -> Iterator[None]:
-    """Keep a note of an attempt for as long as the block lasts; a directory that cannot be written gets none."""
+    """Keep a note, which is the row to be if the block never ends; a directory that cannot be written gets none."""
     note = directory / f"{attempt.run.id}.started"
     try:
         descriptor = _write(directory, note, attempt)
@@ -45,11 +43,6 @@ def noted(directory: Path, attempt: Attempt) -> Iterator[None]:
 def recover(directory: Path) -> int:
     """Turn the notes of tests that are no longer running into spooled runs; return how many those were."""
     return sum(_recover(note) for note in sorted(directory.glob("*.started")))
-
-
-def cut_off(run: Run) -> Run:
-    """Return the row of a test that was cut off."""
-    return replace(run, status=Status.INTERRUPTED, failure=CUT_OFF)
 
 
 def _write(directory: Path, note: Path, attempt: Attempt) -> int:
@@ -75,7 +68,7 @@ def _recover(note: Path) -> bool:
         with note.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             attempt = msgspec.json.decode(file.read(), type=Attempt)
-            spool.save(note.parent, replace(attempt, run=cut_off(attempt.run)))
+            spool.save(note.parent, attempt)
     except (BlockingIOError, FileNotFoundError):  # its test still runs, or has just ended
         return False
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from netns import openings, steps
 from netns.model import Journal
@@ -18,7 +19,7 @@ def of_this_boot(journal: Journal, seen: Observed) -> Journal:
     if journal.boot_id == seen.boot_id:
         return journal
     kept = of_the_launcher(journal)
-    return dataclasses.replace(kept, made_directories=journal.made_directories, trusted=journal.trusted)
+    return replace(kept, made_directories=journal.made_directories, trusted=journal.trusted)
 
 
 def of_the_launcher(journal: Journal) -> Journal:

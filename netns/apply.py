@@ -5,7 +5,6 @@ Its `netns.kernel` imports pyroute2: nothing that runs before each measurement m
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import functools
 import os
@@ -22,12 +21,13 @@ from netns import (
     iptables,
     iptables_steps,
     launcher,
+    namespaces,
     routing_steps,
     steps,
 )
 from netns.errors import NetnsError, StepError
 from netns.join import joined
-from netns.kernel import Kernel, NetlinkError, namespaces
+from netns.kernel import Kernel, NetlinkError
 from netns.routing import EVERYWHERE, PROTOCOL
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from netns.steps import Step
 
 ROOT = 0x10000  # the handle 1:0, tc's usual name for the first qdisc
-NODAD = 0x02  # IFA_F_NODAD of linux/if_addr.h
 SCOPE_LINK, ONLINK = 253, 0x04  # RT_SCOPE_LINK, RTNH_F_ONLINK of linux/rtnetlink.h
 PROC_SYS = Path("/proc/sys")
 
@@ -125,50 +124,40 @@ def _(step: steps.CreateNamespace, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.DeleteNamespace, kernel: Kernel) -> None:
     kernel.forget(step.name)
-    handle = Path("/run/netns", step.name)
-    if os.path.ismount(handle):
-        namespaces.remove(step.name)
-    else:
-        handle.unlink(missing_ok=True)
+    namespaces.remove(step.name)
 
 
 @_do.register
 def _(step: steps.CreateVeth, kernel: Kernel) -> None:
-    socket = kernel.socket(step.netns)
-    peer = {"ifname": step.peer, "mtu": step.mtu, "net_ns_fd": step.peer_netns}
-    socket.link("add", ifname=step.link, kind="veth", mtu=step.mtu, peer=peer)
+    kernel.add_veth(step.netns, step.link, step.peer, step.peer_netns, step.mtu)
     if step.alias:
-        socket.link("set", index=kernel.index(step.link, step.netns), ifalias=step.alias)
+        kernel.set_link(step.netns, step.link, ("IFLA_IFALIAS", step.alias))
 
 
 @_do.register
 def _(step: steps.DeleteLink, kernel: Kernel) -> None:
-    kernel.socket(step.netns).link("del", index=kernel.index(step.link, step.netns))
+    kernel.delete_link(step.netns, step.link)
 
 
 @_do.register
 def _(step: steps.SetMtu, kernel: Kernel) -> None:
-    kernel.socket(step.netns).link("set", index=kernel.index(step.link, step.netns), mtu=step.mtu)
+    kernel.set_link(step.netns, step.link, ("IFLA_MTU", step.mtu))
 
 
 @_do.register
 def _(step: steps.SetLinkUp, kernel: Kernel) -> None:
-    kernel.socket(step.netns).link("set", index=kernel.index(step.link, step.netns), state="up")
+    kernel.set_up(step.netns, step.link)
 
 
 @_do.register
 def _(step: steps.AddAddress, kernel: Kernel) -> None:
     address, _, length = step.address.partition("/")
-    options: dict[str, Any] = {"flags": NODAD} if ":" in address else {}
-    index = kernel.index(step.link, step.netns)
-    kernel.socket(step.netns).addr("replace", index=index, address=address, prefixlen=int(length), **options)
+    kernel.put_address(step.netns, step.link, address, int(length))
 
 
 @_do.register
 def _(step: steps.AddRoute, kernel: Kernel) -> None:
-    options: dict[str, Any] = {"family": 10} if ":" in step.gateway else {}
-    index = kernel.index(step.link, step.netns)
-    kernel.socket(step.netns).route("replace", dst=step.destination, gateway=step.gateway, oif=index, **options)
+    kernel.put_route(step.netns, step.destination, step.gateway, step.link)
 
 
 @_do.register
@@ -321,14 +310,7 @@ def _(step: steps.RemoveDirectory, _kernel: Kernel) -> None:
 @_do.register
 def _(step: steps.UnmountHandles, _kernel: Kernel) -> None:
     if not any(Path(step.path).iterdir()):
-        _unmount(Path(step.path))
-
-
-def _unmount(path: Path) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(path), 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(path))
+        namespaces.unmount_handles()
 
 
 @_do.register

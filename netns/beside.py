@@ -5,8 +5,9 @@ Where a packet is lost, it is followed by the table that `netns.trace` has for a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netns import blocked, journal, loaded, observe, openings, own_rules, resolver
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from netns.outside import Outside
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """The other firewalls that may drop packets.
 
     Attributes:

@@ -6,8 +6,9 @@ mount of /run/netns. A new namespace inherits the account of them from the journ
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from netns.model import Journal
 
@@ -31,7 +32,7 @@ def merged(journals: Iterable[Journal]) -> Journal:
 
 def inherit(own: Journal, others: Journal, spec: NamespaceSpec, forwarding: str) -> Journal:
     """Return `own` with the others' account of what `spec` uses too; `forwarding` is the setting of its uplink."""
-    return dataclasses.replace(
+    return replace(
         own,
         sysctls={**{key: previous for key, previous in others.sysctls.items() if key == forwarding}, **own.sysctls},
         made_group=own.made_group or (spec.launcher and others.made_group),
@@ -43,7 +44,7 @@ def inherit(own: Journal, others: Journal, spec: NamespaceSpec, forwarding: str)
 
 def unshared(own: Journal, others: Journal) -> Journal:
     """Return `own` without what the others still need."""
-    return dataclasses.replace(
+    return replace(
         own,
         sysctls={key: previous for key, previous in own.sysctls.items() if key not in others.sysctls},
         made_group=own.made_group and not others.made_group,
@@ -53,6 +54,4 @@ def unshared(own: Journal, others: Journal) -> Journal:
 
 def settled(journal: Journal, forwarding: str) -> Journal:
     """Return the journal for when all is done: an uplink of the past has its setting back, and keeps what it gets."""
-    return dataclasses.replace(
-        journal, sysctls={key: previous for key, previous in journal.sysctls.items() if key == forwarding}
-    )
+    return replace(journal, sysctls={key: previous for key, previous in journal.sysctls.items() if key == forwarding})

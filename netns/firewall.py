@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Where distributions put it; a user's PATH often lacks /usr/sbin.
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 TIMEOUT_S = 30
+# What nft says of a table that is not there, ENOENT in the words of the C locale.
+NO_TABLE = "No such file or directory"
 
 
 def is_there() -> bool:
@@ -55,10 +57,12 @@ def load(commands: tuple[Command, ...]) -> None:
 
 def listing(table: str) -> list[dict[str, Any]] | None:
     """Return the objects of table `inet TABLE` as nft lists them, None where there is no such table."""
-    tables = json.loads(_nft("-j", "list", "tables", "inet"))["nftables"]
-    if not any(entry.get("table", {}).get("name") == table for entry in tables):
-        return None
-    objects: list[dict[str, Any]] = json.loads(_nft("-j", "list", "table", "inet", table))["nftables"]
+    try:
+        objects: list[dict[str, Any]] = json.loads(_nft("-j", "list", "table", "inet", table))["nftables"]
+    except StepError as error:
+        if NO_TABLE in str(error):
+            return None
+        raise
     return objects
 
 
@@ -131,8 +135,10 @@ def tracing() -> Iterator[int]:
 
 
 def _nft(*arguments: str, stdin: str = "") -> str:
+    command = [find_nft(), *arguments]
+    environ = {**os.environ, "LC_ALL": "C"}
     done = subprocess.run(
-        [find_nft(), *arguments], input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        command, env=environ, input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     if done.returncode != 0:
         words = done.stderr.strip().splitlines()

@@ -6,8 +6,9 @@ An accept in our own table does not help against a drop in another base chain, w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from netns import backend, iptables_saved
 
@@ -27,8 +28,7 @@ DECISIVE_STATEMENTS = frozenset({"drop", "reject", "jump", "goto", "vmap", "queu
 HARMLESS_TARGETS = iptables_saved.PASSING_TARGETS | {"ACCEPT", "RETURN"}
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule of another firewall, or ours in its chain; `may_drop`: it or the chain it leads to can drop a packet."""
 
     comment: str = ""
@@ -36,8 +36,7 @@ class Rule:
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """A chain that packets from the namespace pass: forwarded ones or, where `hook` is input, those to the host itself.
 
     `program` is what changes it: nft, iptables-nft or iptables-legacy; `name` is its name there, for nft with family
@@ -56,8 +55,7 @@ class Chain:
         return self.drops or any(rule.may_drop for rule in self.rules)
 
 
-@dataclass(frozen=True, slots=True)
-class Firewalls:
+class Firewalls(Struct, frozen=True):
     """The other firewalls of this host; `trusted` are the sources that firewalld trusts, None where it does not run."""
 
     chains: tuple[Chain, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netns.steps import Step
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from netns.opening import NameOpening, Opening
 
 
-@dataclass(frozen=True, slots=True)
-class OpenChain(Step):
+class OpenChain(Step, frozen=True):
     """Let the namespace through a chain of another firewall: our tagged rules at its head, in place of older ones.
 
     `program` is nft, iptables-nft or iptables-legacy; for nft, `chain` has family and table before it.
@@ -34,8 +32,7 @@ class OpenChain(Step):
         return CloseChain(self.program, self.chain, self.opening.tag)
 
 
-@dataclass(frozen=True, slots=True)
-class CloseChain(Step):
+class CloseChain(Step, frozen=True):
     """Remove our rules from a chain of another firewall, found by their tag."""
 
     program: str
@@ -51,8 +48,7 @@ def _twice(arguments: str) -> str:
     return f"firewall-cmd {arguments} && firewall-cmd --permanent {arguments}"
 
 
-@dataclass(frozen=True, slots=True)
-class TrustSource(Step):
+class TrustSource(Step, frozen=True):
     """Let a subnet through firewalld, now and after its reload."""
 
     subnet: str
@@ -65,8 +61,7 @@ class TrustSource(Step):
         return DistrustSource(self.subnet)
 
 
-@dataclass(frozen=True, slots=True)
-class DistrustSource(Step):
+class DistrustSource(Step, frozen=True):
     """Take a subnet out of firewalld's trusted zone again."""
 
     subnet: str

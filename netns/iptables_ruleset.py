@@ -8,8 +8,9 @@ and `ipv6_seen`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from netns.ruleset import Rules
@@ -21,8 +22,7 @@ COUNTERS = ("ipv6_seen", "fwd_out", "left_host")
 PLACES = ((4, "filter"), (6, "filter"), (4, "nat"))
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """A chain of ours, its rules, and where packets are handed to it: (chain of the kernel, what they match)."""
 
     name: str
@@ -30,8 +30,7 @@ class Chain:
     entrances: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """What one table gets; `tag` marks the jumps, as it marks our rules in other firewalls."""
 
     version: int

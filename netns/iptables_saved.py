@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netns.iptables_ruleset import COUNTERS, prefix
 from netns.opening import is_tagged
@@ -21,8 +22,7 @@ OUR_TAGS = "speedmon:"
 PASSING_TARGETS = frozenset({"", "LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TRACE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule: its chain, its words from the chain on, and what they say."""
 
     chain: str
@@ -32,8 +32,7 @@ class Rule:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Struct, frozen=True):
     """One table, seen by the namespace whose rules have `tag`: the names of our chains, and every rule there is."""
 
     tag: str

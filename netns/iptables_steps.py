@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netns.iptables_ruleset import prefix
@@ -18,8 +17,7 @@ def restore(program: str, version: int) -> str:
     return f"{'ip6tables' if version == 6 else 'iptables'}{kind}-restore"  # noqa: PLR2004  the version of IP
 
 
-@dataclass(frozen=True, slots=True)
-class LoadChains(Step):
+class LoadChains(Step, frozen=True):
     """Load our own chains and the jumps to them, one transaction a table; nobody else's rules are touched."""
 
     program: str
@@ -46,8 +44,7 @@ def _script(program: str, table: Table) -> str:
     return "\n".join([f"{tool} --noflush <<'END'", f"*{table.name}", *table.lines(), "COMMIT", "END"])
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteChains(Step):
+class DeleteChains(Step, frozen=True):
     """Remove our own chains and the jumps to them."""
 
     program: str

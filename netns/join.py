@@ -28,8 +28,15 @@ def joined(name: str | None) -> Iterator[None]:
     if name is None:
         yield
         return
-    with _opened(HERE) as back, _opened(NETNS_ROOT / name) as there:
+    with _opened(NETNS_ROOT / name) as there, returning():
         _setns(there)
+        yield
+
+
+@contextlib.contextmanager
+def returning() -> Iterator[None]:
+    """Be back in the namespace of now when the block ends, wherever it has gone."""
+    with _opened(HERE) as back:
         try:
             yield
         finally:

@@ -10,8 +10,9 @@ import grp
 import os
 import shutil
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from netns import marker
 from netns.compiler import build, find_compiler, source_digest
@@ -40,8 +41,7 @@ _OR_NONE = "remount it with suid, or give --no-launcher and enter by sudo"
 WORKSHOP = Path("/run/speedmon-launcher")
 
 
-@dataclass(frozen=True, slots=True)
-class LauncherState:
+class LauncherState(Struct, frozen=True):
     """What lies at a launcher's path. The last four say nothing of a file that is not ours."""
 
     present: bool = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netns import egress, iptables
 
@@ -20,8 +21,7 @@ RULE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """A rule, or a policy, that drops packets; `rule` is in iptables' words."""
 
     table: str

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netns import firewall, iptables, iptables_saved, ruleset
 from netns.backend import Backend
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 IPV6_LINKS = Path("/proc/net/if_inet6")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """The digest of what is there, the packets that each counter saw, and rules of others that were put ahead."""
 
     digest: str

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from netns.backend import NFT, Backend
 from netns.errors import SpecError
@@ -26,8 +29,7 @@ SUBNET = ipaddress.IPv4Network("192.168.200.0/24")
 LONGEST_PREFIX = 30
 
 
-@dataclass(frozen=True, slots=True)
-class NamespaceSpec:
+class NamespaceSpec(Struct, frozen=True):
     """What the user asked for. `uplink` None follows the default route; `dns` empty takes the host's servers.
 
     `router` is the one behind a pinned uplink; None where a route of the host tells it.
@@ -159,7 +161,7 @@ class Uplink:
     link: str
     mtu: int
     router: str | None = None
-    routes: tuple[tuple[str, str | None], ...] | None = field(default=None, repr=False)
+    routes: tuple[tuple[str, str | None], ...] | None = dataclasses.field(default=None, repr=False)
 
     @property
     def leads_out(self) -> bool:
@@ -167,8 +169,7 @@ class Uplink:
         return self.routes is None or EVERYWHERE in dict(self.routes)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """An interface as the kernel shows it; `addresses` are IPv4 with prefix length."""
 
     index: int
@@ -189,8 +190,7 @@ class Handle(Enum):
     LIVE = "live"
 
 
-@dataclass(frozen=True, slots=True)
-class Launcher:
+class Launcher(Struct, frozen=True):
     """The launcher and its group as found. `sound`: current, root-owned, right mode and capability.
 
     `half`: an installation that was killed left its new file, or the folder in which it was being built.
@@ -205,8 +205,7 @@ class Launcher:
     members: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """Everything of the host that a plan depends on.
 
     `sysctls` maps (namespace or None, path below /proc/sys) to the value found; `files` maps a path to its text, None
@@ -238,8 +237,7 @@ class Observed:
     last_group: int = LAST_GROUP
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """What earlier calls did to this machine, so that it can be taken back; kept in a file (`netns.journal`).
 
     `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,

@@ -1,6 +1,7 @@
-"""Read-only rtnetlink(7): ask for links, addresses or routes and take the answers apart.
+"""rtnetlink(7): ask for links, addresses or routes and take the answers apart; send a change that is made elsewhere.
 
-What changes anything goes through pyroute2 (`netns.kernel`), whose import alone takes 20 times as long as all of this.
+What changes anything is made with pyroute2 (`netns.kernel`), whose import alone takes several times as long as all of
+this.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 # From linux/netlink.h and linux/rtnetlink.h.
 GETLINK, GETADDR, GETROUTE, GETRULE = 18, 22, 26, 34
 _ERROR, _DONE = 2, 3
-_REQUEST, _DUMP, _DUMP_INTERRUPTED = 0x1, 0x300, 0x10
+REQUEST, ACKNOWLEDGE = 0x1, 0x4
+_DUMP, _DUMP_INTERRUPTED = 0x300, 0x10
 _NESTED = 0xC000  # flags in an attribute's type
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type
@@ -50,7 +52,7 @@ def dump(kind: int, netns: str | None, family: int = 0) -> list[Message]:
         OSError: there is no such namespace, or the kernel refused.
     """
     fixed = bytes([family]) + bytes(FIXED[kind].size - 1)
-    with _opened(netns) as line:
+    with opened(netns) as line:
         while True:
             found, whole = _ask(line, kind, _DUMP, fixed)
             if whole:
@@ -66,7 +68,7 @@ def way_to(address: str, source: str | None = None, index: int = 0) -> Message |
     if source:
         wanted += _attribute(_SRC, socket.inet_aton(source)) + _attribute(_IIF, struct.pack("=i", index))
     fixed = FIXED[GETROUTE].pack(socket.AF_INET, 32, 32 if source else 0, *[0] * 6)
-    with _opened(None) as line:
+    with opened(None) as line:
         try:
             return _ask(line, GETROUTE, 0, fixed + wanted)[0][0]
         except OSError:  # no route, or one that says no
@@ -91,7 +93,24 @@ def aligned(length: int) -> int:
     return (length + 3) & ~3
 
 
-def _opened(netns: str | None) -> socket.socket:
+def change(line: socket.socket, request: bytes) -> None:
+    """Send a whole message that asks for an acknowledgement, and wait for it.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    line.sendto(request, (0, 0))
+    for kind, _, text in _messages(line.recv(_LARGEST)):
+        if kind == _ERROR and (number := -struct.unpack_from("=i", text)[0]):
+            raise OSError(number, os.strerror(number))
+
+
+def opened(netns: str | None) -> socket.socket:
+    """Return a socket that stays in the namespace (None: the host) where it was opened.
+
+    Raises:
+        OSError: there is no such namespace.
+    """
     with joined(netns):
         line = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
     line.settimeout(_TIMEOUT_S)
@@ -104,7 +123,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 def _ask(line: socket.socket, kind: int, flags: int, body: bytes) -> tuple[list[Message], bool]:
     """Return the answers, and whether nothing changed while they were listed."""
-    line.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, 1, 0) + body)
+    line.send(_HEADER.pack(_HEADER.size + len(body), kind, REQUEST | flags, 1, 0) + body)
     found: list[Message] = []
     whole = True
     while True:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from socket import AF_INET, inet_ntoa
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netns import netlink
 from netns.model import Link, Uplink
@@ -27,8 +28,7 @@ _RULE_SRC, _RULE_IIF, _RULE_PRIORITY, _RULE_TABLE, _RULE_PROTOCOL = 2, 3, 6, 15,
 _HOP = struct.Struct("=HBBi")  # rtnexthop: length, flags, weight, link
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """An IPv4 address of a link: `local` is the host's own, `text` the subnet's or the peer's, with prefix length."""
 
     index: int
@@ -36,8 +36,7 @@ class Address:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """An IPv4 route, one for each next hop; `network` is as 0.0.0.0/0; a local or a blackhole one is not `unicast`.
 
     `protocol` tells who made it (rtnetlink(7)); `several`: it is one of several next hops.
@@ -53,8 +52,7 @@ class Route:
     several: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """What a namespace has."""
 
     links: dict[str, Link]

@@ -6,11 +6,10 @@ uplink since, and that holds what the rule depends on, so that a stale one is to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What may be forwarded: IPv4 from `subnet` on `host_link` to `uplink`, and what belongs to it on the way back."""
 
     tag: str
@@ -42,8 +41,7 @@ class Opening:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NameOpening:
+class NameOpening(Struct, frozen=True):
     """What may get to the host itself: questions to the name servers that it runs at `servers`, one rule each."""
 
     tag: str

@@ -6,8 +6,9 @@ still hold some: they are strays, and go.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from netns import iptables_ruleset, iptables_steps, ruleset, steps
 from netns.backend import IPTABLES_LEGACY, IPTABLES_NFT, NFT
@@ -28,14 +29,15 @@ def title(spec: NamespaceSpec, backend: Backend) -> str:
     return f"the set of chains {iptables_ruleset.prefix(spec.alias)}* in {backend.program}"
 
 
-def load(spec: NamespaceSpec, backend: Backend, rules: Rules) -> tuple[Step, str]:
-    """Return the step that loads the rules in place of what is there of them, and their digest."""
+def load(spec: NamespaceSpec, backend: Backend, rules: Rules, *, fresh: bool) -> tuple[Step, str]:
+    """Return the step that loads the rules in place of what is there of them (`fresh`: nothing), and their digest."""
     if backend.is_nft:
         commands = ruleset.commands(rules)
-        return steps.LoadTable(rules.table, commands), ruleset.digest(commands)
+        wanted = ruleset.first(commands) if fresh else commands
+        return steps.LoadTable(rules.table, wanted), ruleset.digest(commands)
     tables = iptables_ruleset.tables(rules, spec.alias, ipv6=backend.ipv6)
     chains = iptables_steps.LoadChains(backend.program, spec.alias, tables)
-    return chains, ruleset.digest([backend.program, *map(asdict, tables)])
+    return chains, ruleset.digest([backend.program, *(table.lines() for table in tables)])
 
 
 def delete(spec: NamespaceSpec, program: str) -> Step:

@@ -6,9 +6,10 @@ before any link is there, and the firewall is loaded before the first interface 
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from netns import account, claims, openings, own_rules, ownership, pinning, resolver, ruleset, steps
 from netns.model import GROUP, Handle, Journal
@@ -23,8 +24,7 @@ IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 PING = "net/ipv4/ping_group_range"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Steps in order, the journal to keep while they are done and that for afterwards, and notes for the user.
 
     `uplink` is the one that a set-up uses.
@@ -54,7 +54,7 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
     ownership.refuse_overlap(spec, seen)
     own_rules.refuse_out_of_reach(spec, seen, journal)
     rules = _rules(spec, seen, journal, uplink)
-    load, digest = own_rules.load(spec, seen.backend, rules)
+    load, digest = own_rules.load(spec, seen.backend, rules, fresh=not seen.table)
     table = pinning.table(spec, uplink, seen.routing, journal, [other.route_table for other in others])
     ordered = (
         *_namespace(spec, seen),
@@ -69,13 +69,13 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
         *_files(spec, seen, uplink),
         *_launcher(spec, seen),
     )
-    during = dataclasses.replace(
+    during = replace(
         account.during(ordered, seen, journal),
         ruleset=digest,
         uplink=uplink.link,
         route_table=table or journal.route_table,
     )
-    settled = dataclasses.replace(claims.settled(during, _forward(uplink.link)), route_table=table)
+    settled = replace(claims.settled(during, _forward(uplink.link)), route_table=table)
     return Plan(ordered, during, settled, _notes(spec, seen, uplink), uplink)
 
 
@@ -195,7 +195,7 @@ def _remove_halves(spec: NamespaceSpec, seen: Observed) -> list[Step]:
 
 
 def _new_pair(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
-    unswitched = dataclasses.replace(
+    unswitched = replace(
         seen, sysctls={place: value for place, value in seen.sysctls.items() if not _is_of_pair(spec, place[1])}
     )
     return [

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netns.model import NamespaceSpec
 
@@ -29,8 +30,7 @@ MARK = "# Written by speedmon"
 MOST_SERVERS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Resolver:
+class Resolver(Struct, frozen=True):
     """Name servers (IPv4) and search domains."""
 
     servers: tuple[str, ...]

@@ -5,15 +5,14 @@ Ours carry a protocol number of their own (ip-route(8), "protocol"), by which th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 # Free in /etc/iproute2/rt_protos; daemons that clean up after themselves remove what has their own number.
 PROTOCOL = 115
 EVERYWHERE = "0.0.0.0/0"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A policy rule for IPv4: what comes in by `link` from `source` is looked up in `table`; None is any."""
 
     priority: int
@@ -23,8 +22,7 @@ class Rule:
     protocol: int = PROTOCOL
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """A route of our own in a table; without a link it refuses, where nothing better is left."""
 
     table: int
@@ -33,8 +31,7 @@ class Route:
     router: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Routing:
+class Routing(Struct, frozen=True):
     """The host's policy rules, our own routes, and the numbers of all tables that hold a route of anybody."""
 
     rules: tuple[Rule, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netns.routing import EVERYWHERE, PROTOCOL
@@ -28,8 +27,7 @@ def _rule(rule: Rule) -> str:
     return f"priority {rule.priority} iif {rule.link} from {rule.source} lookup {rule.table} protocol {rule.protocol}"
 
 
-@dataclass(frozen=True, slots=True)
-class AddTableRoute(Step):
+class AddTableRoute(Step, frozen=True):
     """Put a route into the table of a pinned namespace."""
 
     route: Route
@@ -42,8 +40,7 @@ class AddTableRoute(Step):
         return DeleteTableRoute(self.route)
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteTableRoute(Step):
+class DeleteTableRoute(Step, frozen=True):
     """Take a route out of the table of a pinned namespace; one that went with its link is gone already."""
 
     route: Route
@@ -56,8 +53,7 @@ class DeleteTableRoute(Step):
         return AddTableRoute(self.route)
 
 
-@dataclass(frozen=True, slots=True)
-class AddRule(Step):
+class AddRule(Step, frozen=True):
     """Have what comes from the namespace looked up in its own table."""
 
     rule: Rule
@@ -70,8 +66,7 @@ class AddRule(Step):
         return DeleteRule(self.rule)
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteRule(Step):
+class DeleteRule(Step, frozen=True):
     """Have what comes from the namespace looked up like anything else again."""
 
     rule: Rule

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from netns import blocked, journal, plan, steps, way
 from netns.errors import BlockedError, NetnsError, NotPermittedError, StepError
@@ -110,7 +111,7 @@ def _keep(name: str, account: Journal) -> None:
 def _verify(spec: NamespaceSpec, planned: Plan) -> None:
     """Look again: note what nft made of our rules, and make sure that nothing is left to do."""
     seen = observe(spec)
-    kept = dataclasses.replace(planned.settled, table=seen.table)
+    kept = replace(planned.settled, table=seen.table)
     journal.save(spec.name, kept)
     left = plan.setup(spec, seen, kept, journal.load_others(spec.name)).steps
     if left:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netns import iptables_saved
 from netns.egress import Fate
@@ -21,8 +22,7 @@ TABLES = ("raw", "mangle")
 CHAINS = {Fate.LOST_BEFORE: ("PREROUTING", "FORWARD"), Fate.LOST_BEHIND: ("POSTROUTING",)}
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect:
+class Suspect(Struct, frozen=True):
     """A rule that drops packets, with its program, table and chain."""
 
     program: str

@@ -10,8 +10,9 @@ import os
 import re
 import select
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netns import egress, firewall
 
@@ -31,8 +32,7 @@ DROPPED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Culprit:
+class Culprit(Struct, frozen=True):
     """What drops the packets: a chain, such as "ip mangle FORWARD", and its rule, or "policy drop"."""
 
     chain: str

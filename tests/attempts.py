@@ -50,11 +50,16 @@ DNS = Failure(Kind.DNS, Scope.LINE, "configuration", "Could not resolve host", 2
 
 
 def attempt(minutes: float = 0, **changes: Any) -> Attempt:
-    """Return a measured run that started so many minutes after START, with changes, its plan and its output."""
-    started = START + timedelta(minutes=minutes)
-    when = {"id": str(uuid.uuid4()), "started_at": started, "finished_at": started + timedelta(seconds=21)}
+    """Return a measured run that started so many minutes after START, with changes, its plan and its output.
+
+    One with another status than ok has no rates unless they are given.
+    """
+    started = changes.get("started_at", START + timedelta(minutes=minutes))
+    usual = {"id": str(uuid.uuid4()), "started_at": started, "finished_at": started + timedelta(seconds=21)}
+    if changes.get("status", Status.OK) is not Status.OK:
+        usual |= {"download_bps": None, "upload_bps": None}
     return Attempt(
-        dataclasses.replace(MEASURED, **(when | changes)), Plan(100_000_000, None, 20.0), RawOutput("{}", "[e]")
+        dataclasses.replace(MEASURED, **(usual | changes)), Plan(100_000_000, None, 20.0), RawOutput("{}", "[e]")
     )
 
 
@@ -78,11 +83,21 @@ _MOMENT = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.
 )
 _SERVERS = st.builds(Server, _TEXT, _NAME, _NAME, _NAME, _NAME, _NAME)
 _FAILURES = st.builds(Failure, st.sampled_from(Kind), st.sampled_from(Scope), _NAME, _TEXT, _CODE, _CODE)
-_WHOLE_NAMES = "download_bps upload_bps download_bytes upload_bytes download_ms upload_ms cross_rx_bps cross_tx_bps"
-_REAL_NAMES = "latency_ms jitter_ms packet_loss_pct download_latency_ms upload_latency_ms"
+_WHOLE_NAMES = "download_bytes upload_bytes download_ms upload_ms cross_rx_bps cross_tx_bps"
+_REAL_NAMES = "latency_ms jitter_ms download_latency_ms upload_latency_ms"
 _TEXT_NAMES = "engine_version isp external_ip result_url"
 
-any_run = st.builds(
+_MEASURED = st.fixed_dictionaries({"download_bps": _WHOLE, "upload_bps": _WHOLE, "healthy": _maybe(st.booleans())})
+
+
+def _as_it_can_be(run: Run, rates: dict[str, Any], seconds: int) -> Run:
+    """Return a run with an end, and with rates or a failure, whichever its status allows."""
+    ended = run.started_at + timedelta(seconds=seconds)
+    outcome = {"failure": None, **rates} if run.status is Status.OK else {}
+    return dataclasses.replace(run, finished_at=ended, **outcome)
+
+
+_any_run = st.builds(
     Run,
     id=st.uuids(version=4).map(str),
     probe=_TEXT,
@@ -90,11 +105,11 @@ any_run = st.builds(
     finished_at=_MOMENT,
     status=st.sampled_from(Status),
     trigger=st.sampled_from(Trigger),
+    packet_loss_pct=_maybe(st.floats(0, 100)),
     path=st.sampled_from(Path),
     engine=_TEXT,
     ip_family=st.sampled_from([None, 4, 6]),
     server=_maybe(_SERVERS),
-    healthy=st.sampled_from([None, True, False]),
     failure=_maybe(_FAILURES),
     attempt=st.integers(1, 9),
     retry_of=_maybe(st.uuids(version=4).map(str)),
@@ -103,6 +118,7 @@ any_run = st.builds(
     **dict.fromkeys(_REAL_NAMES.split(), _REAL),
     **dict.fromkeys(_TEXT_NAMES.split(), _NAME),
 )
+any_run = st.builds(_as_it_can_be, _any_run, _MEASURED, st.integers(0, 3600))
 """Any run that the schema accepts."""
 
 any_attempt = st.builds(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import firewalld
 import msgspec
 import pytest
+from iptables_street import only
 from street import SPEEDMON, Street
 
 from monitor.check.line import Line
@@ -89,6 +90,7 @@ echo 'nameserver 127.0.0.53' > /etc/resolv.conf
 LAN_IS_THE_LINE = f"ip route replace default via {LAN.far}; echo 'nameserver {LAN.far}' > /etc/resolv.conf"
 OWN_NAMES = f"echo 'nameserver {LAN.own}' > /etc/resolv.conf"
 CLOSED = "iptables-nft -P INPUT DROP; iptables-nft -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT"
+WORSE = f"ip route add default via {LAN.far} dev eth1 metric 200; echo 'nameserver {LAN.far}' > /etc/resolv.conf"
 SUBNET = ("--subnet", "192.168.201.0/24")
 
 HOSTS = {
@@ -103,7 +105,10 @@ HOSTS = {
     "a name server of its own": Host(f"{OWN_NAMES}; {CLOSED}", name_server=True),
     "an uplink that changes": Host(LAN_IS_THE_LINE, earlier=f"ip route replace default via {ISP.far}", uplink=LAN),
     "a colliding subnet": Host("ip address add 192.168.200.77/25 dev eth1", arguments=SUBNET),
-    "no default route": Host("ip route delete default", arguments=("--uplink", "eth0")),
+    "two uplinks": Host(WORSE, arguments=("--uplink", "eth1"), uplink=LAN),
+    "only iptables-nft": Host(f"{only('nft')}; iptables -P FORWARD DROP"),
+    "only iptables-legacy": Host(f"{only('legacy')}; iptables -P FORWARD DROP", needs_root=True),
+    "no default route": Host("ip route delete default", arguments=("--uplink", "eth0", "--router", ISP.far)),
 }
 
 # The other end of a transfer, until its input ends: sends back what it gets, behind the address it came from. Names

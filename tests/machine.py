@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from netns import foreign_steps, routing_steps, ruleset, steps
 from netns.foreign import Rule
@@ -85,7 +85,7 @@ def _on_link(seen: Observed, netns: str | None, name: str, **change: object) -> 
     place = "inner_link" if netns else "host_link"
     link = getattr(seen, place)
     assert link is not None
-    return replace(seen, **{place: dataclasses.replace(link, **change)})
+    return replace(seen, **{place: replace(link, **change)})
 
 
 @_do.register

@@ -29,8 +29,9 @@ ip netns exec internet {sys.executable} -c '{LISTENERS}' >/run/listeners &
 until grep -q ready /run/listeners; do sleep 0.05; done
 {SPEEDMON} setup-netns --quiet --no-launcher
 cp {STAND_IN} /run/speedtest; echo '{{"hang": 60, "ignore_term": true}}' >/run/script.json
+export SPEEDMON_RETRY__ATTEMPTS=1 SPEEDMON_COLLECT__LOCK_FILE=/run/lock/lab
 export SPEEDMON_CHECK__HOSTS=198.51.100.80:7 SPEEDMON_COLLECT__ENGINE=speedtest-cli SPEEDMON_DATABASE_URL=sqlite:////run/db
-fault() {{ echo "$1"; shift; env "$@" {SPEEDMON} collect --json 2>/dev/null || echo "$?"; }}
+fault() {{ echo "$1"; shift; env "$@" {SPEEDMON} collect --json --no-retry --anyway 2>/dev/null || echo "$?"; }}
 far() {{ ip netns exec internet nft "$@"; }}
 
 ip -n isp address del 203.0.113.53/24 dev home0
@@ -49,6 +50,12 @@ fault tls SPEEDMON_SPEEDTEST_CLI__SECURE=true
 fault stuck SPEEDMON_COLLECT__ENGINE=ookla SPEEDMON_OOKLA__BINARY=/run/speedtest SPEEDMON_OOKLA__ACCEPT_LICENSE=true \
     SPEEDMON_COLLECT__TIMEOUT_S=5
 
+ip link add tun0 type veth peer name tun1; ip link set tun0 up; ip link set tun1 up
+ip address add 10.99.0.1/24 dev tun0; ip route add 0.0.0.0/1 via 10.99.0.2 dev tun0
+ip route add 128.0.0.0/1 via 10.99.0.2 dev tun0
+fault tunnel A=1
+ip link delete tun0
+
 ip -n isp address del 203.0.113.1/24 dev home0
 fault gateway A=1
 ip -n isp link set home0 down
@@ -63,6 +70,7 @@ EXPECTED = {
     "503": ("provider_down", "provider"),
     "tls": ("tls", "config"),
     "stuck": ("timeout", "provider"),
+    "tunnel": ("namespace", "local"),
     "gateway": ("unreachable", "line"),
     "cable": ("unreachable", "line"),
     "uplink": ("unreachable", "line"),

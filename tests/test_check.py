@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from monitor import check
@@ -223,7 +224,7 @@ def test_where_packets_are_lost(direct: tuple[Answer, ...], counted: tuple[int, 
 )
 def test_launcher(flaw: str, words: str, matters: bool):
     """One of another release still works; any other flaw matters."""
-    state = dataclasses.replace(NAMESPACE.launcher, **{flaw: False})
+    state = msgspec.structs.replace(NAMESPACE.launcher, **{flaw: False})
     line = host.launcher(dataclasses.replace(NAMESPACE, launcher=state))
     assert (line.ok, line.matters, words in line.message) == (False, matters, True)
 

@@ -127,7 +127,7 @@ def test_run_of_the_future(outer: Outer, tmp_path: Path):
         add(connection, attempt(minutes=60 * 24 * 365 * 50))
     told = lines(outer, DATABASE_URL=url)
     assert (told["clock"].fails, "still to come" in told["clock"].message) == (True, True)
-    assert told["database"].message.endswith("can be written, schema 0002")
+    assert told["database"].message.endswith("can be written, schema 0003")
 
 
 def test_mistake_in_the_settings_is_one_line(outer: Outer):

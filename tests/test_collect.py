@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from recording import read
 
 from monitor import model, outcome
@@ -29,7 +30,7 @@ from monitor.measure import World, into_namespace
 from monitor.model import Failure, Kind, Plan, Run, Scope, Status, Trigger
 from monitor.process import Ended
 from monitor.proof import Promise
-from monitor.settings import Collect, Database, Ookla, Probe, Settings, Sold
+from monitor.settings import Collect, Database, Ookla, Probe, Retry, Settings, Sold
 from monitor.store.open import open_reader
 from monitor.store.read import latest
 from netns.errors import NamespaceMissingError, NetnsError, NotPermittedError
@@ -94,6 +95,7 @@ class Site:
             collect=replace(asked, **changes),
             ookla=Ookla(binary=str(self.folder / "speedtest"), accept_license=True),
             plan=Sold(download_mbps=100),
+            retry=Retry(attempts=1),
             database=Database(self.url),
         )
 
@@ -146,7 +148,7 @@ def site(tmp_path: Path) -> Site:
     found = Site(tmp_path)
     (tmp_path / "config.toml").write_text(
         f'[probe]\nname = "home"\n[collect]\nengine = "ookla"\npath = "host"\nlock_file = "{tmp_path}/lock"\n'
-        "probe_failures = false\n"
+        "probe_failures = false\n[retry]\nattempts = 1\n"
         f'[ookla]\nbinary = "{tmp_path}/speedtest"\naccept_license = true\n'
     )
     found.script(stdout=STREAM)
@@ -386,6 +388,22 @@ def test_signal_ends_the_test_and_is_recorded(site: Site, number: signal.Signals
     assert err == f"speedmon: test interrupted: interrupted (local): ended by {number.name}\n"
     assert (site.rows()[0].status, failure_of(site.rows()[0])) == (Status.INTERRUPTED, (Kind.INTERRUPTED, Scope.LOCAL))
     until(lambda: not group_members(engine))
+
+
+def test_a_test_that_was_killed_is_recorded_by_the_next(site: Site) -> None:
+    """After kill -9, or a power cut, the next call leaves a row for the test that never ended, once."""
+    site.script(hang=600)
+    with site.command(start_new_session=True) as process:
+        engine = until(site.starts)[0]["pid"]
+        process.kill()
+    os.kill(engine, signal.SIGKILL)
+    site.script(stdout=STREAM)
+    for _ in range(2):
+        assert site.run()[1] == 0
+    lost, *good = sorted(site.rows(), key=lambda run: run.status)
+    assert [run.status for run in good] == [Status.OK, Status.OK]
+    assert (lost.status, failure_of(lost)) == (Status.INTERRUPTED, (Kind.INTERRUPTED, Scope.LOCAL))
+    assert "cut off" in lost.failure.message
 
 
 def until(condition: Callable[[], Any]) -> Any:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from netns import foreign_steps, iptables_ruleset, iptables_saved, iptables_steps, plan, steps
 from netns.backend import Backend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sqlite3
 from contextlib import closing
@@ -11,12 +12,16 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from attempts import attempt, failed
-from sqlalchemy import MetaData, create_engine, select
+from sqlalchemy import MetaData, create_engine, func, select
 from sqlalchemy.pool import NullPool
 
-from monitor.store import read, tables, upgrade
+from monitor.errors import StoreError
+from monitor.model import Attempt, RawOutput, Server, Trace
+from monitor.model import Path as RunPath
+from monitor.store import blobs, detail, read, rollups, sqlite, tables, upgrade
+from monitor.store.keep import keep
 from monitor.store.open import engine_of, open_reader, open_writer
-from monitor.store.write import add, columns_of
+from monitor.store.write import add
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,21 +87,113 @@ def test_an_upgrade_keeps_the_runs(url: str):
         assert read.count(connection) == 1
 
 
-@pytest.mark.parametrize("revision", EARLIER)
-def test_an_upgrade_keeps_what_every_earlier_version_stored(url: str, revision: str):
-    """A run and its raw output, stored by any earlier schema, are there after the upgrade with all that was in them."""
-    stored = failed()
+def stored_by(url: str, revision: str, attempts: list[Attempt], **changes: object) -> None:
+    """Store attempts as a release of that revision did, whose rows said it all in columns of their own."""
     with engine_of(url, writes=True).begin() as connection:
         upgrade.run_scripts(connection, revision)
         old = MetaData()
         old.reflect(connection)
-        row = {name: value for name, value in columns_of(stored).items() if name in old.tables["runs"].c}
-        connection.execute(old.tables["runs"].insert().values(row))
-        connection.execute(old.tables["raw_output"].insert().values(run_pk=1, stdout="out", stderr="err"))
+        for pk, one in enumerate(attempts, start=1):
+            row = flat(one) | {"pk": pk} | changes
+            known = {name: value for name, value in row.items() if name in old.tables["runs"].c}
+            connection.execute(old.tables["runs"].insert().values(known))
+            raw = {"run_pk": pk, "stdout": one.raw.stdout, "stderr": one.raw.stderr}
+            connection.execute(old.tables["raw_output"].insert().values(raw))
+            if one.trace and "traces" in old.tables:
+                connection.execute(old.tables["traces"].insert().values(run_pk=pk, **blobs.from_trace(one.trace)))
+                connection.execute(old.tables["findings"].insert().values(run_pk=pk, document='{"links":["up"]}'))
+
+
+def flat(one: Attempt) -> dict[str, object]:
+    """Return the columns that a run had in schemas 0001 and 0002."""
+    row = dataclasses.asdict(one.run)
+    for prefix, part in (("server", row.pop("server")), ("failure", row.pop("failure")), ("plan", one.plan)):
+        values = part if isinstance(part, dict) else dataclasses.asdict(part) if part else {}
+        row |= {f"{prefix}_{name}": value for name, value in values.items()}
+    row |= {name: int(row[name].timestamp()) for name in ("started_at", "finished_at")}
+    return row | {"remarks": blobs.from_remarks(one.run.remarks)}
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+def test_an_upgrade_keeps_what_every_earlier_version_stored(url: str, revision: str):
+    """Runs with all that was stored beside them are there after the upgrade, and roll-ups that tell of them."""
+    elsewhere = attempt(60, isp=None, probe="cabin", server=Server(None, "S", ip="192.0.2.1"), path=RunPath.HOST)
+    silent = dataclasses.replace(attempt(120, server=None, healthy=False), raw=RawOutput())
+    stored = [attempt(0), failed(5), elsewhere, silent, attempt(180, server=Server("", "S", ip="192.0.2.1"))]
+    stored_by(url, revision, stored)
+    assert upgrade.upgrade(url) == revision
+    with open_reader(url) as connection:
+        assert [detail.attempt(connection, one.run.id) for one in stored] == stored
+        assert [connection.scalar(select(func.count()).select_from(table)) for table in NAMES] == [2, 1, 3]
+        assert rollups.wrong(connection) == 0
+        assert sqlite.problems(connection) == []
+
+
+NAMES = (tables.probes, tables.isps, tables.servers)
+
+
+def test_an_upgrade_keeps_traces_findings_and_events(url: str):
+    """What hangs on a run hangs on it after its table was made anew: dropping the old one takes nothing along."""
+    one = dataclasses.replace(attempt(), trace=Trace(100, ((1, 2, 3, 4),)))
+    stored_by(url, "0002", [one])
+    with engine_of(url, writes=True).begin() as connection:
+        connection.exec_driver_sql("INSERT INTO events VALUES (4, 7, 'home', 'ip4only', 'isp', 'A', 'B', 1)")
     upgrade.upgrade(url)
     with open_reader(url) as connection:
-        assert read.latest(connection, limit=2) == [stored.run]
-        assert connection.execute(select(tables.raw_output)).all() == [(1, "out", "err")]
+        assert detail.attempt(connection, "").trace == one.trace
+        assert connection.execute(select(tables.findings)).all() == [(1, '{"links":["up"]}')]
+        assert connection.execute(select(tables.events)).all() == [(4, 7, "home", "ip4only", "isp", "A", "B", 1)]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"status": "failed", "download_bps": 5},
+        {"finished_at": 0},
+        {"packet_loss_pct": 101.0},
+        {"plan_latency_ms": -1.0},
+        {"attempt": 0},
+        {"failure_kind": "dns", "failure_scope": "line"},
+        {"failure_scope": "line"},
+    ],
+)
+def test_an_upgrade_mends_what_could_not_be_true(url: str, nonsense: dict[str, object]):
+    """A row that the checks of today refuse is kept; a remark says what was taken out."""
+    stored_by(url, "0002", [attempt()], **nonsense)
+    upgrade.upgrade(url)
+    with open_reader(url) as connection:
+        (remark,) = read.latest(connection, limit=1)[0].remarks
+    assert remark.kind == "mended"
+    name, value = list(nonsense.items())[-1]
+    assert f"{name}={value}" in remark.message
+
+
+def test_a_big_database_is_not_upgraded_by_the_way(url: str):
+    """It waits for `db upgrade`, which any other command names; nothing of it is changed meanwhile."""
+    stored_by(url, "0002", [attempt(0), attempt(1)])
+    with pytest.raises(StoreError, match="more than 1 runs in an older schema: run `speedmon db upgrade`"):
+        upgrade.upgrade(url, most=1)
+    assert upgrade.upgrade(url, most=2) == "0002"
+
+
+MANY = """
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 10000)
+    INSERT INTO runs (id, probe, started_at, finished_at, status, trigger, path, engine)
+    SELECT i, 'home', i, i, 'ok', 'cli', 'host', 'ookla' FROM n
+"""
+
+
+def test_what_is_measured_before_a_big_upgrade_waits_for_it(url: str, tmp_path: Path):
+    """While a big database is not upgraded a run is kept in a file, and the next run after the upgrade stores it."""
+    with engine_of(url, writes=True).begin() as connection:
+        upgrade.run_scripts(connection, "0002")
+        connection.exec_driver_sql(MANY)
+    with pytest.raises(StoreError, match=r"run `speedmon db upgrade`.*is kept in .*; the next run stores it"):
+        keep(attempt(0), url, tmp_path)
+    upgrade.upgrade(url)
+    keep(attempt(1), url, tmp_path)
+    with open_reader(url) as connection:
+        assert read.count(connection) == 10_003
 
 
 def test_a_script_that_fails_leaves_nothing(url: str, tmp_path: Path):

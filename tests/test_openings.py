@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from machine import carry_out
+from msgspec.structs import replace
 
 from netns import foreign_steps, openings, steps
 from netns.foreign import Chain, Firewalls, Rule

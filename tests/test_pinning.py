@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from machine import carry_out
+from msgspec.structs import replace
 
 from netns import pinning
 from netns.errors import ForeignStateError

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from machine import carry_out
+from msgspec.structs import replace
 
 from netns import plan, steps
 from netns.errors import ForeignStateError, NoUplinkError, SpecError

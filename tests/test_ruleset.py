@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from netns import ruleset
 from netns.ruleset import Rules
@@ -70,5 +70,5 @@ def test_ipv6_is_counted_and_dropped_first():
 def test_every_input_changes_the_digest(field: str):
     """A change of any input gives other rules, so it is noticed and loaded."""
     other = {"table": "t", "host_link": "l", "subnet": "10.0.0.0/8", "uplink": "w", "host_dns": (), "guard": False}
-    changed = dataclasses.replace(RULES, **{field: other[field]})
+    changed = replace(RULES, **{field: other[field]})
     assert ruleset.digest(ruleset.commands(changed)) != ruleset.digest(ruleset.commands(RULES))

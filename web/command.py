@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from typing import TYPE_CHECKING
@@ -50,6 +49,8 @@ def command(ctx: click.Context, settings: Settings, host: str | None, port: int 
 
 
 def _with_address(settings: Settings, host: str | None, port: int | None) -> Settings:
+    from msgspec.structs import replace  # noqa: PLC0415  loaded with the settings already
+
     web = settings.web
-    web = dataclasses.replace(web, host=host or web.host, port=web.port if port is None else port)
-    return dataclasses.replace(settings, web=web)
+    web = replace(web, host=host or web.host, port=web.port if port is None else port)
+    return replace(settings, web=web)

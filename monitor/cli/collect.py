@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import structs
 
 from monitor.cli.options import pass_settings
 from monitor.engines import AUTO, TABLE
@@ -17,6 +19,7 @@ from netns.enter import PASTA
 if TYPE_CHECKING:
     from monitor.model import Run, Server
     from monitor.progress import Meter, Silence
+    from monitor.retry import Next
     from monitor.settings import Settings
 
 
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 @click.option(
     "--path", type=click.Choice([path.value for path in Path]), help="ip4only: in the namespace; host: outside."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the stored run as one JSON object.")
+@click.option("--no-retry", is_flag=True, help="One test only, whatever comes of it.")
+@click.option("--anyway", is_flag=True, help="Test although the engine rests or the month's data is used.")
+@click.option("--json", "as_json", is_flag=True, help="Print the stored run, the last one, as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
 @click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
 @pass_settings
@@ -35,14 +40,17 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     engine: str | None,
     server_id: str | None,
     path: str | None,
+    no_retry: bool,
+    anyway: bool,
     as_json: bool,
     quiet: bool,
     trigger: str,
 ) -> int:
-    """Run one speed test and store what came of it.
+    """Run one speed test and store what came of it; a failure may be followed by a second test.
 
-    Exit codes: 0 measured; 2 usage or configuration; 3 the test failed and is recorded; 4 another test runs, recorded;
-    5 the namespace is missing or not sound, recorded; 6 not permitted, recorded.
+    Exit codes, of the last test: 0 measured; 2 usage or configuration; 3 the test failed and is recorded; 4 skipped
+    (another test runs, the month's data is used, the engine rests, quiet hours) and recorded; 5 the namespace is
+    missing or not sound, recorded; 6 not permitted, recorded.
     """
     from monitor import collect, measure  # noqa: PLC0415  `--help` needs none of it
 
@@ -50,8 +58,12 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     wrap = partial(measure.into_namespace, way=settings.namespace.way, dns=settings.namespace.dns)
     world = measure.World(os.environ, os.geteuid(), wrap, meter=meter)
     wanted = collect.make_order(settings, engine, path, server_id, Trigger(trigger))
-    run, code = collect.collect(settings, wanted, world)
-    _tell(run, as_json=as_json, quiet=quiet)
+    if no_retry:
+        settings = structs.replace(settings, retry=structs.replace(settings.retry, attempts=1))
+    wanted = replace(wanted, anyway=anyway)
+    run, code = collect.collect(settings, wanted, world, partial(_tell, quiet=quiet or as_json))
+    if as_json and not (quiet and run.status is Status.OK):
+        click.echo(_encoded(run))
     if settings.namespace.way == PASTA and run.path is Path.IP4ONLY and run.status is Status.OK and not quiet:
         click.echo("speedmon: note: measured through pasta, a proxy on this machine", err=True)
     return code
@@ -63,12 +75,11 @@ def _meter(*, quiet: bool) -> Meter | Silence:
     return Silence() if quiet or not sys.stderr.isatty() else Meter(sys.stderr)
 
 
-def _tell(run: Run, *, as_json: bool, quiet: bool) -> None:
+def _tell(run: Run, following: Next | None, *, quiet: bool) -> None:
     if run.failure is not None:
-        click.echo(f"speedmon: test {run.status.value}: {_reason(run)}".encode(), err=True)
-    if as_json and not (quiet and run.status is Status.OK):
-        click.echo(_encoded(run))
-    elif run.status is Status.OK and not quiet:
+        again = f"; once more in {following.wait_s} s" if following and following.wait_s else ""
+        click.echo(f"speedmon: test {run.status.value}: {_reason(run)}{again}".encode(), err=True)
+    if run.status is Status.OK and not quiet:
         click.echo(summary(run).encode(sys.stdout.encoding or "utf-8", "replace"))
 
 
@@ -98,6 +109,7 @@ def summary(run: Run) -> str:
         f"latency {run.latency_ms:.1f} ms" if run.latency_ms is not None else None,
         run.isp,
         _server_words(run.server) if run.server else None,
+        *(remark.message for remark in run.remarks),
     ]
     return ", ".join(part for part in parts if part)
 

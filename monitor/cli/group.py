@@ -15,12 +15,16 @@ SHORT_HELP = {
     "collect": "Run one speed test and store what came of it.",
     "history": "List the stored runs.",
     "show": "Show one run with all that is stored of it.",
+    "servers": "List the servers that an engine offers, or how each has done.",
+    "usage": "Show the data that the tests used, month by month.",
     "incidents": "List the outages of the line.",
     "events": "List when the ISP or the external address changed.",
     "graph": "Draw the stored runs as a PNG.",
+    "export": "Write the stored runs as CSV, JSON lines or Parquet.",
+    "import": "Take over runs from other programs' files, or from an export.",
     "serve": "Run tests on a schedule and serve the web page.",
     "config": "Write or show the configuration.",
-    "db": "Upgrade or check the database.",
+    "db": "Look after the database: upgrade, check, backup, prune, vacuum.",
     "demo": "Show it all in a lab that changes nothing of this machine.",
 }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli.moments import moment
 from monitor.graph.data import Window
 
 if TYPE_CHECKING:
@@ -67,24 +68,13 @@ class Asked:
         """
         if sum(each is not None for each in (self.days, self.last, self.since)) > 1:
             raise click.UsageError("--days, --last and --since exclude each other: give one")
-        since, until = _moment(self.since, "--since", zone), _moment(self.until, "--until", zone)
+        since, until = moment(self.since, "--since", zone), moment(self.until, "--until", zone)
         # A run that starts while we read belongs to the window as well.
         end = until or now + timedelta(seconds=1)
         try:
             return Window(since or end - self.length, end)
         except (ValueError, OverflowError) as error:
             raise click.UsageError(f"the window is empty or too early: {error}") from error
-
-
-def _moment(text: str | None, option: str, zone: ZoneInfo) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        aware = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
-        return aware.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(f"{text!r} is no date or time such as 2026-10-24T18:00", param_hint=option) from error
 
 
 def window_options(function: Callable[..., Any]) -> Callable[..., Any]:

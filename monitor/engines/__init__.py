@@ -13,7 +13,7 @@ from monitor.errors import UsageError
 from monitor.model import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from monitor.engines.model import Ask, Engine, Located
     from monitor.settings import Settings
@@ -71,6 +71,16 @@ def choose(name: str, settings: Settings, environ: Mapping[str, str], ask: Ask) 
         if located.configured or not _absent(located):
             break
     return engine, located if located.failure else _barred(engine, settings) or located
+
+
+def stand_in(settings: Settings, environ: Mapping[str, str], ask: Ask, without: Collection[str]) -> Engine | None:
+    """Return the first engine of `auto` that can be used and is not one of `without`; None when there is none."""
+    for name in AUTOMATIC:
+        if name not in without:
+            engine, located = choose(name, settings, environ, ask)
+            if located.failure is None:
+                return engine
+    return None
 
 
 def _absent(located: Located) -> bool:

@@ -5,7 +5,7 @@ The types only. To add an engine, write one module with an `ENGINE` of this type
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,9 +89,10 @@ class Engine:
         version: edge; called after the test, so that it may cost something.
         signs: tried in this order on every complaint; the first that fits names the failure.
         exit_signs: what single exit codes mean.
-        home: NAME:PORT of whom it asks first, to tell the provider's trouble from the line's; may be empty.
         servers_command: pure; (located, settings) to the argument list that lists servers; None: it lists none.
         parse_servers: pure; (stdout, stderr) of that command to the servers, in its order; never raises.
+        exclude: pure; server ids to the arguments that keep a test away from them; None: it cannot.
+        home: NAME:PORT of whom it asks first, to tell the provider's trouble from the line's; may be empty.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Engine:
     version: Callable[[Located], str | None]
     signs: tuple[Sign, ...]
     exit_signs: Mapping[int, tuple[Kind, Scope]]
-    home: str = ""
     servers_command: Callable[[Located, Settings], list[str]] | None = None
     parse_servers: Callable[[bytes, bytes], tuple[Server, ...]] | None = None
+    exclude: Callable[[Sequence[str]], list[str]] | None = None
+    home: str = ""

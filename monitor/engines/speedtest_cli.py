@@ -17,7 +17,7 @@ from monitor.engines.model import Engine, Located, Parsed, Sign
 from monitor.model import Failure, Kind, Measurement, Scope, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from monitor.engines.model import Ask, Progress
     from monitor.settings import Settings
@@ -62,6 +62,10 @@ def _listed(match: re.Match[str]) -> Server:
     )
 
 
+def _exclude(server_ids: Sequence[str]) -> list[str]:
+    return [word for server_id in server_ids for word in ("--exclude", server_id)]
+
+
 def _version(_located: Located) -> str | None:
     from importlib import metadata  # noqa: PLC0415  costs 20 ms, so only after the test
 
@@ -82,14 +86,15 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
         elif not item.keys() & {"download", "upload"}:
             noise = noise or str(item)
         else:
-            found, flaws = _measurement(item)
+            found, flaws = measured(item)
             measurement = found or measurement
             complaints += flaws
-            server = _server(readings.fields(item.get("server")))
+            server = server_of(readings.fields(item.get("server")))
     return Parsed(measurement, tuple(complaints), None, noise, server)
 
 
-def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+    """Return the numbers of a result, or None and what is wrong with it."""
     down, up = readings.rate_bps(result.get("download")), readings.rate_bps(result.get("upload"))
     if down is None or up is None:
         flaws = readings.flaw("download", result.get("download"), down)
@@ -105,13 +110,14 @@ def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[st
         isp=readings.text(client.get("isp")),
         external_ip=external_ip,
         ip_family=family,
-        server=_server(readings.fields(result.get("server"))),
+        server=server_of(readings.fields(result.get("server"))),
         result_url=readings.url(result.get("share")),
     )
     return measurement, []
 
 
-def _server(server: dict[str, object]) -> Server | None:
+def server_of(server: dict[str, object]) -> Server | None:
+    """Return the server of a result, None where it says nothing of it."""
     found = Server(
         id=readings.identifier(server.get("id")),
         name=readings.text(server.get("sponsor")),
@@ -180,7 +186,8 @@ ENGINE = Engine(
     version=_version,
     signs=SIGNS,
     exit_signs={},
-    home="www.speedtest.net:80",
     servers_command=_servers_command,
     parse_servers=parse_servers,
+    exclude=_exclude,
+    home="www.speedtest.net:80",
 )

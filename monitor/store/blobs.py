@@ -1,6 +1,7 @@
 """What is stored as one value instead of in columns: remarks, findings, traces. To change a format, write a migration.
 
-Remarks and findings are JSON, so that SQL can look into them; a trace is zlib over MessagePack, four numbers a sample.
+Remarks and findings are JSON, so that SQL can look into them. The rest is zlib over MessagePack: a trace as four
+numbers a sample, the engine's output as a pair of texts.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import zlib
 
 import msgspec
 
-from monitor.model import Remark, Trace
+from monitor.model import RawOutput, Remark, Trace
 
 _Samples = tuple[tuple[int, int, int, int], ...]
 
@@ -40,3 +41,17 @@ def to_trace(interval_ms: int, samples: bytes) -> Trace:
         msgspec.DecodeError, zlib.error: it was not written here.
     """
     return Trace(interval_ms, msgspec.msgpack.decode(zlib.decompress(samples), type=_Samples))
+
+
+def from_output(output: RawOutput) -> bytes:
+    """Return what an engine printed as one value."""
+    return zlib.compress(msgspec.msgpack.encode((output.stdout, output.stderr)))
+
+
+def to_output(value: bytes) -> RawOutput:
+    """Return what an engine printed.
+
+    Raises:
+        msgspec.DecodeError, zlib.error: it was not written here.
+    """
+    return RawOutput(*msgspec.msgpack.decode(zlib.decompress(value), type=tuple[str, str]))

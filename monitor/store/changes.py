@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
 
-from monitor.model import Path, Status
-from monitor.store.tables import events, runs
+from monitor.model import Path
+from monitor.store import rollups
+from monitor.store.tables import events, isps, probes, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Column, Connection, Row, Select
 
 # What is watched, and the column within whose values it is compared.
-_WATCHED = {"isp": "engine", "external_ip": "ip_family"}
+_WATCHED: dict[str, tuple[Column[Any], Column[Any]]] = {
+    "isp": (runs.c.engine, isps.c.name),
+    "external_ip": (runs.c.ip_family, runs.c.external_ip),
+}
+_OLDEST_FIRST = (runs.c.started_at, runs.c.pk)
+# Rows that the driver holds at a time.
+_BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +43,10 @@ class Event:
     after: str | None
 
 
-def note(connection: Connection, pk: int) -> None:
-    """Record what a stored run shows to have changed, and correct what the run after it had been compared with."""
+def note(connection: Connection, probe_pk: int, path: Path, since: int, until: int) -> None:
+    """Record what the runs that started in [since, until] (epoch seconds) show, and what the next ones show then."""
     for kind in _WATCHED:
-        this = connection.execute(_fit(kind).where(runs.c.pk == pk)).one_or_none()
-        if this is None:
-            continue
-        _compare(connection, kind, _neighbour(connection, kind, this, later=False), this)
-        if later := _neighbour(connection, kind, this, later=True):
-            _compare(connection, kind, this, later)
+        _Story(connection, kind, probe_pk, path).note(since, until)
 
 
 def of_window(connection: Connection, since: datetime, until: datetime) -> Iterator[Event]:
@@ -57,38 +59,64 @@ def of_window(connection: Connection, since: datetime, until: datetime) -> Itera
         yield Event(datetime.fromtimestamp(at, UTC), probe, Path(path), kind, before, after)
 
 
-def _fit(kind: str) -> Select[tuple[Any, ...]]:
-    """Return the statement for the runs that tell the value and can be trusted."""
-    group = runs.c[_WATCHED[kind]].label("group")
-    found = select(runs.c.pk, runs.c.started_at, runs.c.probe, runs.c.path, group, runs.c[kind].label("value"))
-    return found.where(runs.c.status == Status.OK, runs.c.healthy.is_not(False), runs.c[kind].is_not(None))
+class _Story:
+    """The runs of one probe over one path that tell one kind of value and can be trusted."""
 
-
-def _neighbour(connection: Connection, kind: str, this: Row[Any], *, later: bool) -> Row[Any] | None:
-    group = runs.c[_WATCHED[kind]]
-    alike = _fit(kind).where(runs.c.probe == this.probe, runs.c.path == this.path, group == this.group)
-    moment, pk = runs.c.started_at, runs.c.pk
-    if later:
-        beyond = (moment > this.started_at) | ((moment == this.started_at) & (pk > this.pk))
-        found = alike.where(beyond).order_by(moment, pk)
-    else:
-        beyond = (moment < this.started_at) | ((moment == this.started_at) & (pk < this.pk))
-        found = alike.where(beyond).order_by(moment.desc(), pk.desc())
-    return connection.execute(found.limit(1)).one_or_none()
-
-
-def _compare(connection: Connection, kind: str, before: Row[Any] | None, after: Row[Any]) -> None:
-    connection.execute(delete(events).where(events.c.run_pk == after.pk, events.c.kind == kind))
-    if before is None or before.value == after.value:
-        return
-    connection.execute(
-        insert(events).values(
-            at=after.started_at,
-            probe=after.probe,
-            path=after.path,
-            kind=kind,
-            before=before.value,
-            after=after.value,
-            run_pk=after.pk,
+    def __init__(self, connection: Connection, kind: str, probe_pk: int, path: Path) -> None:
+        self._connection, self._kind = connection, kind
+        group, value = _WATCHED[kind]
+        columns = (runs.c.pk, runs.c.started_at, probes.c.name.label("probe"), runs.c.path)
+        mine = (runs.c.probe_pk == probe_pk, runs.c.path == path, rollups.TRUSTED, value.is_not(None))
+        self._group = group
+        self._runs: Select[Any] = (
+            select(*columns, group.label("group"), value.label("value"))
+            .select_from(runs.outerjoin(probes).outerjoin(isps))
+            .where(*mine)
         )
-    )
+        probe = select(probes.c.name).where(probes.c.pk == probe_pk).scalar_subquery()
+        self._events = delete(events).where(events.c.kind == kind, events.c.probe == probe, events.c.path == path)
+
+    def note(self, since: int, until: int) -> None:
+        """Tell the events of [since, until] anew, and those of the first runs after it."""
+        changed = list(self._changed(since, until))
+        self._connection.execute(self._events.where(events.c.at >= since, events.c.at <= until))
+        for _, after in changed:
+            self._connection.execute(self._events.where(events.c.run_pk == after.pk))
+        found = [self._event(before, after) for before, after in changed if before and before.value != after.value]
+        if found:
+            self._connection.execute(insert(events), found)
+
+    def _changed(self, since: int, until: int) -> Iterator[tuple[Row[Any] | None, Row[Any]]]:
+        """Yield pairs of runs that follow each other with another value, and each pair that spans the end."""
+        inside = self._runs.where(runs.c.started_at >= since, runs.c.started_at <= until).order_by(*_OLDEST_FIRST)
+        last: dict[Any, Row[Any]] = {}
+        for row in self._connection.execute(inside, execution_options={"yield_per": _BATCH}):
+            before = last[row.group] if row.group in last else self._neighbour(row, later=False)
+            if before and before.value != row.value:
+                yield before, row
+            last[row.group] = row
+        for row in last.values():
+            if after := self._neighbour(row, later=True):
+                yield row, after
+
+    def _neighbour(self, this: Row[Any], *, later: bool) -> Row[Any] | None:
+        alike = self._runs.where(self._group == this.group)
+        moment, pk = runs.c.started_at, runs.c.pk
+        if later:
+            beyond = (moment > this.started_at) | ((moment == this.started_at) & (pk > this.pk))
+            found = alike.where(moment >= this.started_at, beyond).order_by(moment, pk)
+        else:
+            beyond = (moment < this.started_at) | ((moment == this.started_at) & (pk < this.pk))
+            found = alike.where(moment <= this.started_at, beyond).order_by(moment.desc(), pk.desc())
+        return self._connection.execute(found.limit(1)).one_or_none()
+
+    def _event(self, before: Row[Any], after: Row[Any]) -> dict[str, Any]:
+        return {
+            "at": after.started_at,
+            "probe": after.probe,
+            "path": after.path,
+            "kind": self._kind,
+            "before": before.value,
+            "after": after.value,
+            "run_pk": after.pk,
+        }

@@ -1,4 +1,4 @@
-"""Look a database over without changing it: revision, number of runs, and what the database finds wrong with itself."""
+"""Look a database over: revision, number of runs, what it finds wrong with itself; only `mend` changes anything."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from monitor import preflight
 from monitor.errors import StoreError
-from monitor.store import read, sqlite
-from monitor.store.open import engine_of, explained, version_of
+from monitor.store import read, rollups, sqlite
+from monitor.store.open import engine_of, explained, open_writer, version_of
 from monitor.store.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Health:
     version: str | None
     runs: int | None
     problems: tuple[str, ...]
+    wrong_rollups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,20 @@ def check(url: str) -> Health:
         raise StoreError(f"{file}: there is no database yet: `speedmon db upgrade` makes one")
     with explained(url), engine_of(url, writes=False).connect() as connection, connection.begin():
         version = version_of(connection)
-        runs = read.count(connection) if version == SCHEMA_VERSION else None
-        return Health(version, runs, tuple(_problems(connection)))
+        problems = tuple(_problems(connection))
+        if version != SCHEMA_VERSION or problems:
+            return Health(version, None, problems)
+        return Health(version, read.count(connection), (), rollups.wrong(connection))
+
+
+def mend(url: str) -> None:
+    """Make the roll-ups anew from the runs; a damaged file cannot be mended.
+
+    Raises:
+        StoreError: the database cannot be written.
+    """
+    with open_writer(url) as connection:
+        rollups.rebuild(connection)
 
 
 def _problems(connection: Connection) -> list[str]:

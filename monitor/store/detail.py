@@ -53,9 +53,8 @@ def _pk(connection: Connection, beginning: str) -> int:
 
 
 def _raw(connection: Connection, pk: int) -> RawOutput:
-    query = select(raw_output.c.stdout, raw_output.c.stderr).where(raw_output.c.run_pk == pk)
-    row = connection.execute(query).one_or_none()
-    return RawOutput(*row) if row else RawOutput()
+    output = connection.scalar(select(raw_output.c.output).where(raw_output.c.run_pk == pk))
+    return blobs.to_output(output) if output else RawOutput()
 
 
 def _findings(connection: Connection, pk: int) -> Findings | None:

@@ -126,9 +126,9 @@ def version_of(connection: Connection) -> str | None:
 
 def _bring_up_to_date(url: str) -> None:
     if _version(url) != SCHEMA_VERSION:
-        from monitor.store.upgrade import upgrade  # noqa: PLC0415  alembic takes time that a current store need not pay
+        from monitor.store import upgrade  # noqa: PLC0415  alembic takes time that a current store need not pay
 
-        upgrade(url)
+        upgrade.upgrade(url, most=upgrade.MOST_BY_ITSELF)
 
 
 def _version(url: str) -> str | None:

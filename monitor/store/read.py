@@ -11,6 +11,8 @@ from sqlalchemy import func, select
 
 from monitor.model import Failure, Kind, Path, Run, Scope, Server, Status, Trigger
 from monitor.store.blobs import to_remarks
+from monitor.store.buckets import Bucket, Summary, buckets
+from monitor.store.tables import isps, probes, servers
 from monitor.store.tables import runs as table
 
 if TYPE_CHECKING:
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
+__all__ = ["Bucket", "Summary", "buckets", "count", "last", "latest", "one", "runs", "window"]
+
 # Rows that the driver holds at a time while a window is streamed.
 _BATCH = 1000
 _PLAIN = tuple(field.name for field in fields(Run) if field.name not in {"server", "failure", "remarks"})
-_SERVER = tuple(f"server_{field.name}" for field in fields(Server))
-_FAILURE = tuple(f"failure_{field.name}" for field in fields(Failure))
+_SERVER = tuple(servers.c[field.name] for field in fields(Server))
+_FAILURE = tuple(table.c[f"failure_{field.name}"] for field in fields(Failure))
+_ELSEWHERE = {"probe": probes.c.name, "isp": isps.c.name}
 _REMARKS = len(_PLAIN)
 _SERVER_FROM = _REMARKS + 1
 _FAILURE_FROM = _SERVER_FROM + len(_SERVER)
@@ -77,7 +82,10 @@ def window(
 
 
 def _select() -> Select[tuple[Any, ...]]:
-    return select(*(table.c[name] for name in (*_PLAIN, "remarks", *_SERVER, *_FAILURE)))
+    plain = (table.c[name] if name in table.c else _ELSEWHERE[name] for name in _PLAIN)
+    # Outer joins, so that a run is what SQLite begins with, whatever it knows of the sizes of the tables.
+    named = table.outerjoin(probes).outerjoin(isps).outerjoin(servers)
+    return select(*plain, table.c.remarks, *_SERVER, *_FAILURE).select_from(named)
 
 
 def _epoch(moment: datetime) -> int:

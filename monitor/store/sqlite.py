@@ -97,6 +97,11 @@ def problems(connection: Connection) -> list[str]:
     return found + [f"{row[0]} row {row[1]} belongs to no row of {row[2]}" for row in orphans]
 
 
+def is_damage(error: BaseException) -> bool:
+    """Tell whether an error of the driver means that the file is damaged."""
+    return _code(error) in _DAMAGED
+
+
 def explain(error: BaseException, file: Path) -> StoreError:
     """Return what an error of the driver means for the user: one line that names the file and the mend."""
     code = _code(error)

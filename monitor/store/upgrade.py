@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from alembic import command
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
+from sqlalchemy import column, select, table
 
 import migrations
 from monitor import preflight
@@ -20,14 +21,19 @@ from monitor.store.open import engine_of, explained, version_of
 from monitor.store.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
 
-def upgrade(url: str) -> str | None:
+MOST_BY_ITSELF = 10_000
+"""The runs up to which any command upgrades a database by the way: some seconds on a small board."""
+
+
+def upgrade(url: str, *, most: int | None = None) -> str | None:
     """Make the schema, or bring it to SCHEMA_VERSION; return the revision before, None when there was none.
 
     Raises:
-        StoreError: the database cannot be written, is another program's, or is newer than this program.
+        StoreError: the database cannot be written, is another program's, is newer than this program, or holds more
+            than `most` runs.
     """
     if file := preflight.file_of(url):
         preflight.make_file(file)
@@ -35,6 +41,8 @@ def upgrade(url: str) -> str | None:
         found = version_of(connection)
         if found != SCHEMA_VERSION:
             _refuse_newer(found, url)
+            if found is not None and most is not None:
+                _refuse_bigger(connection, url, most)
             run_scripts(connection)
     return found
 
@@ -56,6 +64,15 @@ def _refuse_newer(found: str | None, url: str) -> None:
         raise StoreError(
             f"{preflight.masked(url)}: its schema {found} is newer than this speedmon, which knows {SCHEMA_VERSION}:"
             " install the release that wrote it"
+        )
+
+
+def _refuse_bigger(connection: Connection, url: str, most: int) -> None:
+    beyond: Select[tuple[int]] = select(column("pk")).select_from(table("runs")).limit(1).offset(most)
+    if connection.scalar(beyond) is not None:
+        raise StoreError(
+            f"{preflight.masked(url)}: holds more than {most:,} runs in an older schema: run `speedmon db upgrade`,"
+            " which may take minutes"
         )
 
 

@@ -1,0 +1,182 @@
+"""The store at size: reads of four windows, storing with durability, bytes a run, memory and an upgrade.
+
+Builds databases of 10,000, 100,000 and 1,051,200 runs (ten years, one in five minutes) in a temporary folder, which
+takes a minute and 1.5 GB there. Times are of the wall clock; each read is made in a process of its own, whose memory at
+the highest is told too.
+
+    python benchmarks/store.py [ROUNDS]
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from made_up import month
+
+from monitor.model import Attempt, RawOutput
+from monitor.store import read, rollups, upgrade
+from monitor.store.open import engine_of, open_reader, open_writer
+from monitor.store.write import add, add_many
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+END = datetime(2026, 11, 23, tzinfo=UTC)
+STEP_S = 300
+SIZES = (10_000, 100_000, 1_051_200)
+WINDOWS = (1, 30, 365, 3650)
+RESULT = Path(__file__).parents[1] / "tests/data/ookla/v1.2_result_2022-08-17_airtel_bufferbloat.json"
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata")
+# One run in fifty failed; rates wander by the hour and by the run.
+NUMBERS = """
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {runs}),
+    made(i, at, good) AS MATERIALIZED (SELECT i, {end} - {step} * ({runs} - i), (i * 7919) % 50 > 0 FROM n)
+"""
+VALUES = """
+    lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(8))),
+    at, at + 25, iif(good, 'ok', 'failed'), 'schedule', 'ip4only', 'ookla', '1.2.0.84',
+    iif(good, 80000000 + abs(random()) % 20000000, NULL), iif(good, 15000000 + abs(random()) % 5000000, NULL),
+    iif(good, 4 + abs(random()) % 1000 / 100.0, NULL), iif(good, abs(random()) % 300 / 100.0, NULL),
+    iif(good, 0.0, NULL),
+    iif(good, 120000000, NULL), iif(good, 25000000, NULL), iif(good, 15000, NULL), iif(good, 9000, NULL),
+    iif(good, '203.0.113.10', NULL), iif(good, 4, NULL), iif(good, 1, NULL), iif(good, NULL, 'dns'),
+    iif(good, NULL, 'line'), iif(good, NULL, 'Could not resolve host'), 100000000, 20000000
+"""
+COLUMNS = """
+    id, started_at, finished_at, status, trigger, path, engine, engine_version, download_bps, upload_bps, latency_ms,
+    jitter_ms, packet_loss_pct, download_bytes, upload_bytes, download_ms, upload_ms, external_ip, ip_family, healthy,
+    failure_kind, failure_scope, failure_message, plan_download_bps, plan_upload_bps
+"""
+
+
+def build(url: str, runs: int) -> None:
+    """Make a database of so many runs."""
+    upgrade.upgrade(url)
+    numbers = NUMBERS.format(runs=runs, end=int(END.timestamp()), step=STEP_S)
+    with open_writer(url) as connection:
+        connection.exec_driver_sql("INSERT INTO probes VALUES (1, 'home')")
+        connection.exec_driver_sql("INSERT INTO isps VALUES (1, 'Example Fibre')")
+        connection.exec_driver_sql(
+            "INSERT INTO servers VALUES (1, 'x', '1001', 'Near', 'Exampleton', NULL, NULL, NULL)"
+        )
+        connection.exec_driver_sql(
+            f"{numbers} INSERT INTO runs ({COLUMNS}, probe_pk, isp_pk, server_pk)"  # noqa: S608  our own words
+            f" SELECT {VALUES}, 1, iif(good, 1, NULL), iif(good, 1, NULL) FROM made"
+        )
+        rollups.rebuild(connection)
+
+
+def build_earlier(url: str, runs: int) -> None:
+    """Make a database of so many runs in the schema before this one, with the engine's output for a month of them."""
+    numbers = NUMBERS.format(runs=runs, end=int(END.timestamp()), step=STEP_S)
+    with engine_of(url, writes=True).begin() as connection:
+        upgrade.run_scripts(connection, "0002")
+        connection.exec_driver_sql(
+            f"{numbers} INSERT INTO runs ({COLUMNS}, probe, isp, server_id, server_name)"  # noqa: S608  our own words
+            f" SELECT {VALUES}, 'home', iif(good, 'Example Fibre', NULL), iif(good, '1001', NULL), 'Near' FROM made"
+        )
+        output = "INSERT INTO raw_output SELECT pk, ?, '' FROM runs ORDER BY pk DESC LIMIT 8640"
+        connection.exec_driver_sql(output, (RESULT.read_text(),))
+
+
+def take(work: Callable[[], object]) -> float:
+    """Return how many ms some work takes."""
+    begin = time.perf_counter()
+    work()
+    return (time.perf_counter() - begin) * 1000
+
+
+def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None:
+    """Print, as JSON, what the reads of a window took, how many buckets there were, and this process's memory."""
+    found: list[read.Bucket] = []
+
+    def look() -> None:
+        with open_reader(url) as connection:
+            window = {"since": END - timedelta(days=days), "until": END}
+            found[:] = read.buckets(connection, **window, zone=ZoneInfo(zone), medians=medians == "medians")
+
+    look()
+    times = [take(look) for _ in range(int(rounds))]
+    print(json.dumps([times, len(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+
+
+def reads(url: str, size: int, rounds: int) -> None:
+    """Print what reading each window costs."""
+    for zone in ZONES:
+        for days in WINDOWS:
+            one_read(url, size, days, zone, "plain", rounds)
+    one_read(url, size, 365, "UTC", "medians", rounds)
+
+
+def one_read(url: str, size: int, days: int, zone: str, medians: str, rounds: int) -> None:  # noqa: PLR0913, PLR0917  a row
+    """Print one row of the table of reads."""
+    command = [sys.executable, __file__, "read", url, str(days), zone, medians, str(rounds)]
+    times, buckets, mib = json.loads(subprocess.check_output(command))
+    spread = f"{statistics.median(times):8.1f} ({min(times):.1f} to {max(times):.1f})"
+    print(f"{size:>9,} runs, {days:>4} days, {zone:13} {medians:7} {buckets:>5} buckets, ms: {spread}, {mib:.0f} MiB")
+
+
+def stores(url: str, rounds: int) -> None:
+    """Print what storing costs: one run a transaction, as `collect` does, and many at once, as `import` does."""
+    output = RawOutput(RESULT.read_text())
+
+    def one_by_one(attempts: list[Attempt]) -> None:
+        for attempt in attempts:
+            with open_writer(url) as connection:
+                add(connection, attempt)
+
+    def at_once(attempts: list[Attempt]) -> None:
+        with open_writer(url) as connection:
+            add_many(connection, attempts)
+
+    few = [take(lambda one=one: one_by_one([one])) for one in renewed(rounds * 10, output)]
+    print(f"store one run, durably, ms: {statistics.median(few):.1f} ({min(few):.1f} to {max(few):.1f})")
+    many = renewed(5000, output)
+    print(f"store 5,000 runs in one transaction: {5000 / take(lambda: at_once(many)) * 1000:,.0f} a second")
+
+
+def renewed(count: int, output: RawOutput) -> list[Attempt]:
+    """Return so many attempts that are not stored yet."""
+    runs = [run for _ in range(1 + count // 2800) for run in month()][:count]
+    return [Attempt(replace(run, id=str(uuid.uuid4())), raw=output) for run in runs]
+
+
+def measure(folder: Path, size: int, rounds: int) -> None:
+    """Build a database of one size and print what it costs."""
+    file = folder / f"{size}.db"
+    url = f"sqlite:///{file}"
+    seconds = take(lambda: build(url, size)) / 1000
+    print(f"{size:>9,} runs: built in {seconds:.1f} s; {file.stat().st_size / size:.0f} bytes a run")
+    reads(url, size, rounds)
+    stores(url, rounds)
+
+
+def main(rounds: int) -> None:
+    """Print all figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        for size in SIZES:
+            measure(Path(folder), size, rounds)
+        earlier = f"sqlite:///{folder}/earlier.db"
+        build_earlier(earlier, SIZES[-1])
+        print(f"upgrade of {SIZES[-1]:,} runs from schema 0002: {take(lambda: upgrade.upgrade(earlier)) / 1000:.1f} s")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"memory of this process at the highest: {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["read"]:
+        read_once(sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
+    else:
+        main(int(sys.argv[1]) if sys.argv[1:] else 9)

@@ -1,0 +1,39 @@
+"""Calendar months in a zone: where the month of a moment begins and ends. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month such as 2026-11, from its first moment to that of the next."""
+
+    begin: datetime
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        """The month as people write it."""
+        return f"{self.begin:%Y-%m}"
+
+
+def month_of(moment: datetime, zone: tzinfo) -> Month:
+    """Return the month that a moment lies in."""
+    local = moment.astimezone(zone)
+    begin = datetime(local.year, local.month, 1, tzinfo=zone)
+    later = divmod(local.month, 12)
+    return Month(begin, datetime(local.year + later[0], later[1] + 1, 1, tzinfo=zone))
+
+
+def back_from(moment: datetime, zone: tzinfo, count: int) -> Iterator[Month]:
+    """Yield so many months, that of the moment first."""
+    local = moment.astimezone(zone)
+    for back in range(count):
+        years, month = divmod(local.year * 12 + local.month - 1 - back, 12)
+        yield month_of(datetime(years, month + 1, 1, tzinfo=zone), zone)

@@ -1,0 +1,92 @@
+"""Care for a SQLite file: a verified copy while others use it, and giving back the room that removed rows left."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from monitor import ownership, preflight
+from monitor.errors import StoreError
+from monitor.store import check, sqlite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.store.check import Health
+
+
+def backup(url: str, target: Path) -> Health:
+    """Copy a database as it is at one moment, while others read and write it; return what a check of the copy found.
+
+    Raises:
+        StoreError: there is no SQLite database, the target exists or cannot be written, or the copy is not sound; a
+            target that was begun is removed.
+    """
+    source = _file(url, "copy it with pg_dump")
+    try:
+        with target.open("x") as made:
+            ownership.hand_over(made.fileno(), target)
+    except FileExistsError as error:
+        raise StoreError(f"{target}: exists already: name a file that does not") from error
+    except OSError as error:
+        raise StoreError(f"{target}: cannot be written: {error.strerror}: name another place") from error
+    try:
+        _copy(source, target)
+        return _sound(source, target)
+    except BaseException:
+        target.unlink()
+        raise
+
+
+def vacuum(url: str) -> tuple[int, int]:
+    """Rewrite a database without the room that removed rows left; return its bytes before and after.
+
+    Raises:
+        StoreError: there is no SQLite database, or it cannot be written.
+        StoreFullError: there is no room for the second copy that this takes for a while.
+        StoreBusyError: another process writes.
+    """
+    file = _file(url, "PostgreSQL does this by itself")
+    if reason := preflight.obstacle(file):
+        raise StoreError(f"{file}: {reason}: run as its owner")
+    before = file.stat().st_size
+    try:
+        with closing(sqlite3.connect(file, timeout=sqlite.BUSY_TIMEOUT_MS / 1000, isolation_level=None)) as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise sqlite.explain(error, file) from error
+    return before, file.stat().st_size
+
+
+def _file(url: str, otherwise: str) -> Path:
+    file = preflight.file_of(url)
+    if file is None:
+        raise StoreError(f"{preflight.masked(url)}: is no SQLite file: {otherwise}")
+    if sqlite.is_new(file):
+        raise StoreError(f"{file}: there is no database yet: `speedmon db upgrade` makes one")
+    return file
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy in one step, which holds no writer up; the copy is one file, without a WAL beside it."""
+    place = f"{source.absolute().as_uri()}?mode=ro{'&immutable=1' if sqlite.needs_immutable(source) else ''}"
+    try:
+        with closing(sqlite3.connect(place, uri=True)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+            new.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        at_fault = source if sqlite.is_damage(error) else target
+        raise sqlite.explain(error, at_fault) from error
+
+
+def _sound(source: Path, target: Path) -> Health:
+    try:
+        health = check.check(f"sqlite:///{quote(str(target.absolute()))}")
+    except StoreError as error:
+        raise StoreError(f"{source}: its copy is not sound ({error}) and was removed") from error
+    if health.problems:
+        raise StoreError(f"{source}: its copy is not sound ({'; '.join(health.problems)}) and was removed")
+    return health

@@ -1,0 +1,135 @@
+"""Roll-ups: what the runs of each hour, quarter of a day and day in UTC come to, for each probe and path.
+
+They are recomputed from the rows, never added to, so they are right in whatever order runs are stored. Numbers of
+doubtful runs (healthy is false) are kept out of count, sum, min and max of what was measured; `doubtful` counts them.
+To sum up one more number, add it to `RATED` in `monitor.store.tables` and write a migration.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Double, and_, case, cast, delete, false, func, literal, select, true
+
+from monitor.model import Scope, Status
+from monitor.store.names import insert_new
+from monitor.store.tables import RATED, SPANS, rollups, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
+
+    from monitor.model import Path
+
+TRUSTED = and_(runs.c.status == Status.OK, runs.c.healthy.is_not(False))
+"""Whether a run's numbers speak for the line."""
+
+_FAILED = runs.c.status == Status.FAILED
+_BLAMED = [scope for scope in Scope if scope is not Scope.UNKNOWN]
+_COLUMNS = [column.name for column in rollups.c]
+_KEY = slice(0, _COLUMNS.index("start") + 1)
+_FROZEN = _COLUMNS.index("frozen")
+_VALUES = [column.name for column in rollups.c if not column.primary_key and column.name != "frozen"]
+_BATCH = 1000
+
+
+def recompute(connection: Connection, probe_pk: int, path: Path, since: int, until: int) -> None:
+    """Bring the roll-ups up to date that hold a run which started in [since, until] (epoch seconds)."""
+    for span in SPANS:
+        start, end = since - since % span, until - until % span + span
+        mine = (rollups.c.probe_pk == probe_pk, rollups.c.path == path, rollups.c.span == span)
+        inside = (rollups.c.start >= start, rollups.c.start < end)
+        connection.execute(delete(rollups).where(*mine, *inside, ~rollups.c.frozen))
+        source, moment = _source(span)
+        _put(connection, span, source.c.probe_pk == probe_pk, source.c.path == path, moment >= start, moment < end)
+
+
+def rebuild(connection: Connection) -> None:
+    """Make all roll-ups anew, but for those whose runs were pruned."""
+    connection.execute(delete(rollups).where(~rollups.c.frozen))
+    for span in SPANS:
+        _put(connection, span, true())
+
+
+def wrong(connection: Connection) -> int:
+    """Return how many roll-ups are missing, of no run, or not what the rows say."""
+    return sum(_wrong_of(connection, span) for span in SPANS)
+
+
+def _wrong_of(connection: Connection, span: int) -> int:
+    order = ("probe_pk", "path", "start")
+    kept = _stream(
+        connection, select(rollups).where(rollups.c.span == span).order_by(*(rollups.c[name] for name in order))
+    )
+    summed = _summed_up(span)
+    made = _stream(connection, summed.order_by(*(summed.selected_columns[name] for name in order)))
+    both = groupby(heapq.merge(kept, made, key=lambda row: row[_KEY]), key=lambda row: row[_KEY])
+    return sum(not _agree(list(rows)) for _key, rows in both)
+
+
+def _stream(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
+    yield from connection.execute(query, execution_options={"yield_per": _BATCH})
+
+
+def _agree(rows: list[Row[Any]]) -> bool:
+    """Tell whether a roll-up is there and is what the rows say; the sum of real numbers depends on their order."""
+    if any(row[_FROZEN] for row in rows):
+        return True
+    first, second = rows[0], rows[-1]
+    return len(rows) > 1 and all(
+        one == other or (isinstance(one, float) and isinstance(other, float) and math.isclose(one, other))
+        for one, other in zip(first, second, strict=True)
+    )
+
+
+def _put(connection: Connection, span: int, *where: ColumnElement[bool]) -> None:
+    put = insert_new(connection, rollups).from_select(_COLUMNS, _summed_up(span).where(*where))
+    connection.execute(put)
+
+
+def _source(span: int) -> tuple[FromClause, ColumnElement[int]]:
+    """Return what a roll-up is summed up from, and its time: the runs, or the roll-ups of the next finer span."""
+    return (runs, runs.c.started_at) if span == SPANS[0] else (rollups, rollups.c.start)
+
+
+def _summed_up(span: int) -> Select[Any]:
+    source, moment = _source(span)
+    start = moment - moment % span
+    key = (source.c.probe_pk, source.c.path, literal(span).label("span"), start.label("start"))
+    values = (of_runs() if source is runs else of_finer()).values()
+    summed = select(*key, *values, false().label("frozen")).group_by(source.c.probe_pk, source.c.path, start)
+    return summed if source is runs else summed.where(rollups.c.span == SPANS[SPANS.index(span) - 1])
+
+
+def of_runs() -> dict[str, ColumnElement[Any]]:
+    """Return what runs come to, by the columns of a roll-up and in their order."""
+    return dict(zip(_VALUES, _of_runs(), strict=True))
+
+
+def of_finer() -> dict[str, ColumnElement[Any]]:
+    """Return what roll-ups come to, likewise."""
+    return {name: _gather(name)(rollups.c[name]) for name in _VALUES}
+
+
+def _of_runs() -> Iterator[ColumnElement[Any]]:
+    yield func.count(runs.c.pk)
+    yield from (_how_many(runs.c.status == status) for status in Status)
+    yield _how_many(runs.c.healthy.is_(False))
+    yield from (_how_many(and_(_FAILED, runs.c.failure_scope == scope)) for scope in _BLAMED)
+    yield _how_many(and_(_FAILED, func.coalesce(runs.c.failure_scope, "").not_in(_BLAMED)))
+    for name in RATED:
+        # Rates are whole numbers below 2^53, which a double adds exactly; a sum of BIGINT could overflow.
+        value = cast(case((TRUSTED, runs.c[name])), Double)
+        yield from (func.count(value), func.sum(value), func.min(value), func.max(value))
+
+
+def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(case((condition, 1)))
+
+
+def _gather(name: str) -> Any:
+    return {"min": func.min, "max": func.max}.get(name.rpartition("_")[2], func.sum)

@@ -1,0 +1,89 @@
+"""The data that tests use in a month, against the budget: numbers, JSON shape and table. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+GB = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The bytes that the tests of a month moved; `estimated_bytes` of them no engine told."""
+
+    month: str
+    tests: int
+    download_bytes: int
+    upload_bytes: int
+    estimated_bytes: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return what both used in the month of the first."""
+        return Usage(
+            self.month,
+            self.tests + other.tests,
+            self.download_bytes + other.download_bytes,
+            self.upload_bytes + other.upload_bytes,
+            self.estimated_bytes + other.estimated_bytes,
+        )
+
+    @property
+    def total_bytes(self) -> int:
+        """Both directions."""
+        return self.download_bytes + self.upload_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A month as `usage --json` prints it; what cannot be reckoned is None."""
+
+    month: str
+    tests: int
+    download_bytes: int
+    upload_bytes: int
+    total_bytes: int
+    estimated_bytes: int
+    bytes_per_test: int | None
+    budget_bytes: int | None
+    budget_used_pct: float | None
+
+
+def account(usage: Usage, month_gb: float) -> Account:
+    """Return a month's usage against a budget in GB (10^9 bytes), 0 for none."""
+    total, budget = usage.total_bytes, round(month_gb * GB) or None
+    return Account(
+        usage.month,
+        usage.tests,
+        usage.download_bytes,
+        usage.upload_bytes,
+        total,
+        usage.estimated_bytes,
+        round(total / usage.tests) if usage.tests else None,
+        budget,
+        round(100 * total / budget, 1) if budget else None,
+    )
+
+
+def lines(accounts: Iterable[Account], zone: str) -> Iterator[str]:
+    """Yield the caption, the titles and a line a month."""
+    yield f"Months in {zone}, data in GB (10^9 bytes)."
+    yield f"{'Month':7}  {'Tests':>6}  {'Down':>8}  {'Up':>8}  {'Total':>8}  {'A test':>7}  Budget"
+    for each in accounts:
+        yield _line(each).rstrip()
+
+
+def _line(each: Account) -> str:
+    amounts = (each.download_bytes, each.upload_bytes, each.total_bytes)
+    down, up, total = (f"{amount / GB:8.2f}" for amount in amounts)
+    one = "" if each.bytes_per_test is None else f"{each.bytes_per_test / GB:.3f}"
+    return f"{each.month:7}  {each.tests:6}  {down}  {up}  {total}  {one:>7}  {_remarks(each)}"
+
+
+def _remarks(each: Account) -> str:
+    share = [] if each.budget_bytes is None else [f"{each.budget_used_pct:g} % of {each.budget_bytes / GB:g}"]
+    estimated = [f"({each.estimated_bytes / GB:.2f} estimated)"] if each.estimated_bytes else []
+    return "  ".join(share + estimated)

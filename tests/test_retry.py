@@ -1,0 +1,174 @@
+"""What follows an attempt, and how long an engine rests: tables, and what holds for anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from attempts import MEASURED
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor import retry
+from monitor.memory import Rest
+from monitor.model import Doubt, Failure, Kind, Path, Plan, Remark, Run, Scope, Server, Status, Trigger
+from monitor.outcome import Order
+from monitor.retry import Expected, following, rest_after, resting
+from monitor.settings import Collect, Cross, Retry, Settings
+
+ORDER = Order("ookla", Path.HOST, "", Trigger.CLI)
+AUTO = replace(ORDER, engine="auto")
+PINNED = replace(ORDER, server_id="42")
+PATIENT = Retry(attempts=4, confirm_s=20)
+NOW = 1_800_000_000
+HOUR = 3600
+
+
+def failed(scope: Scope, kind: Kind = Kind.UNKNOWN, **changes: Any) -> Run:
+    """Return a run that failed."""
+    return replace(MEASURED, id="first", status=Status.FAILED, failure=Failure(kind, scope, None, "words"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("order", "run", "wait_s"),
+    [
+        (ORDER, failed(Scope.LINE, Kind.DNS), 20),
+        (ORDER, failed(Scope.UNKNOWN, Kind.TIMEOUT), 20),
+        (AUTO, failed(Scope.LINE), 20),
+        (AUTO, failed(Scope.PROVIDER, Kind.PROVIDER_DOWN), 0),
+        (AUTO, failed(Scope.PROVIDER, Kind.RATE_LIMITED), 0),
+        (PINNED, failed(Scope.CONFIG, Kind.SERVER_GONE), 0),
+        (PINNED, failed(Scope.UNKNOWN, Kind.NO_SERVER), 0),
+        (PINNED, failed(Scope.PROVIDER, Kind.REFUSED), 0),
+    ],
+)
+def test_what_is_tried_again(order: Order, run: Run, wait_s: int):
+    """The line is confirmed after a while; another engine or server takes over at once."""
+    step = following(PATIENT, order, [run])
+    assert step is not None
+    assert (step.wait_s, step.order.engine, step.order.attempt) == (wait_s, order.engine, 2)
+    assert (step.order.retry_of, step.order.trigger) == ("first", Trigger.RETRY)
+
+
+@pytest.mark.parametrize(
+    ("order", "run"),
+    [
+        (ORDER, MEASURED),
+        (ORDER, failed(Scope.PROVIDER, Kind.PROVIDER_DOWN)),
+        (ORDER, failed(Scope.PROVIDER, Kind.RATE_LIMITED)),
+        (AUTO, failed(Scope.CONFIG, Kind.LICENCE)),
+        (AUTO, failed(Scope.CONFIG, Kind.NOT_INSTALLED)),
+        (ORDER, failed(Scope.CONFIG, Kind.SERVER_GONE)),
+        (AUTO, failed(Scope.LOCAL, Kind.NAMESPACE)),
+        (AUTO, replace(failed(Scope.LOCAL, Kind.INTERRUPTED), status=Status.INTERRUPTED)),
+        (AUTO, replace(failed(Scope.LOCAL), status=Status.SKIPPED)),
+    ],
+)
+def test_what_is_not_tried_again(order: Order, run: Run):
+    """What a second test cannot mend, or what a named engine's provider does not want, is left at one."""
+    assert following(PATIENT, order, [run]) is None
+
+
+def test_without_rests_nobody_takes_over():
+    """An engine that is never to rest would only be asked again at once."""
+    assert following(Retry(provider_s=0), AUTO, [failed(Scope.PROVIDER, Kind.PROVIDER_DOWN)]) is None
+
+
+def test_the_line_is_confirmed_once():
+    """Two failures of the line settle it, however many attempts are allowed."""
+    assert following(PATIENT, ORDER, [failed(Scope.LINE), failed(Scope.LINE)]) is None
+
+
+def test_a_server_that_is_gone_is_left_and_told():
+    """The second test lets the engine choose, and its row says which server could not be had."""
+    step = following(PATIENT, PINNED, [failed(Scope.CONFIG, Kind.SERVER_GONE)])
+    assert step is not None
+    words = "server 42 cannot be had (words): the engine chose another"
+    assert (step.order.server_id, step.order.remarks) == ("", (Remark(Doubt.SERVER_FALLBACK, words),))
+
+
+@pytest.mark.parametrize(
+    ("plan", "median", "percent", "low"),
+    [
+        (Plan(1_000_000_000), Expected(), 50, "10 % of the download"),
+        (Plan(upload_bps=100_000_000), Expected(), 50, "17 % of the upload"),
+        (Plan(), Expected(1_000_000_000), 50, "10 % of the download"),
+        (Plan(100_000_000), Expected(1_000_000_000), 50, None),
+        (Plan(1_000_000_000), Expected(), 0, None),
+        (Plan(), Expected(), 50, None),
+    ],
+)
+def test_a_result_far_below_is_tested_on_another_server(plan: Plan, median: Expected, percent: int, low: str | None):
+    """The plan is the measure where it is known, else the median; without either, or unasked, there is none."""
+    step = following(Retry(second_below_pct=percent), PINNED, [replace(MEASURED, id="a")], retry.expected(plan, median))
+    assert (step is None) is (low is None)
+    if step and low:
+        assert (step.order.server_id, step.order.avoid) == ("", ("22774",))
+        assert low in step.order.remarks[0].message
+
+
+def test_a_second_test_is_the_last():
+    """A second result that is as low ends it."""
+    low = replace(MEASURED, id="a", server=Server("1"))
+    assert following(Retry(attempts=4, second_below_pct=50), ORDER, [low, low], Expected(10**12)) is None
+
+
+@given(
+    st.builds(Retry, attempts=st.integers(1, 4), second_below_pct=st.integers(0, 100)),
+    st.sampled_from([ORDER, AUTO, PINNED]),
+    st.lists(st.sampled_from([MEASURED, *(failed(scope, kind) for scope in Scope for kind in Kind)]), min_size=5),
+)
+def test_every_series_ends(settings: Retry, order: Order, runs: list[Run]):
+    """Whatever comes of them, there are never more attempts than the settings allow, each linked to the first."""
+    tried = runs[:1]
+    while step := following(settings, order, tried, Expected(10**13, 10**13)):
+        assert (step.order.attempt, step.order.retry_of) == (len(tried) + 1, runs[0].id)
+        order, tried = step.order, runs[: len(tried) + 1]
+    assert len(tried) <= settings.attempts
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [
+        (Kind.PROVIDER_DOWN, [300, 600, 1200, 2400, HOUR, HOUR]),
+        (Kind.RATE_LIMITED, [4 * HOUR, 8 * HOUR, 16 * HOUR, 24 * HOUR, 24 * HOUR]),
+    ],
+)
+def test_rests_double(kind: Kind, seconds: list[int]):
+    """An engine rests twice as long after each further failure of its provider, up to an hour or a day."""
+    rest, rests = None, []
+    for _ in seconds:
+        rest = rest_after(Retry(), rest, failed(Scope.PROVIDER, kind), NOW)
+        assert rest is not None
+        rests.append(rest.until - rest.since)
+    assert rests == seconds
+
+
+def test_a_rate_limit_begins_its_own_count():
+    """Trouble of the provider before it does not make the first rest after a rate limit longer."""
+    rest = rest_after(Retry(), Rest(0, 1, Kind.PROVIDER_DOWN, 5), failed(Scope.PROVIDER, Kind.RATE_LIMITED), NOW)
+    assert rest == Rest(NOW, NOW + 4 * HOUR, Kind.RATE_LIMITED, 1)
+
+
+@pytest.mark.parametrize(("run", "kept"), [(MEASURED, False), (failed(Scope.LINE), True), (failed(Scope.LOCAL), True)])
+def test_a_success_ends_a_rest_and_a_dead_line_does_not(run: Run, kept: bool):
+    """What says nothing about the provider leaves its rest as it is."""
+    rest = Rest(0, NOW, Kind.PROVIDER_DOWN, 3)
+    assert rest_after(Retry(), rest, run, NOW) == (rest if kept else None)
+
+
+def test_who_rests():
+    """A rest is over at its end, and one that begins in the future was written by a wrong clock."""
+    rests = {
+        "now": Rest(NOW - 1, NOW + 1, Kind.REFUSED),
+        "over": Rest(NOW - 9, NOW, Kind.REFUSED),
+        "future": Rest(NOW + 9, NOW + 99, Kind.REFUSED),
+    }
+    assert list(resting(rests, NOW)) == ["now"]
+
+
+def test_a_series_is_bounded():
+    """Every attempt has its deadline and its surroundings, every wait its length."""
+    settings = Settings(collect=Collect(timeout_s=60), retry=Retry(attempts=3, confirm_s=10), cross=Cross(wait_s=5))
+    assert retry.longest_s(settings) == 3 * (5 + 60 + 120) + 2 * 10

@@ -254,6 +254,8 @@ def test_a_change_of_plan_reaches_the_picture(speedmon: Callable[..., Result], t
         (("--theme", "pink"), "--theme"),
         (("--format", "gif"), "--format"),
         (("--kind", "all"), "--output-dir"),
+        (("--kind", "heatmap", "--terminal"), "--terminal"),
+        (("--kind", "line", "--terminal", "--output", "a.png"), "--terminal"),
         (("--output", "a.png", "--output-dir", "."), "--output-dir"),
     ],
 )

@@ -89,6 +89,8 @@ class Order:
 def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
     """Draw the stored runs, with every failure, as a PNG, SVG or PDF."""
     order = _order(**options)
+    if terminal and (order.file or order.folder or order.kinds != [kinds.DEFAULT]):
+        raise click.UsageError(f"--terminal draws {kinds.DEFAULT} and no file: leave out --kind and --output")
     here = _zone(order.zone) if order.zone else zone.resolve(settings.display.timezone)
     window = order.asked.window(here, datetime.now(UTC).replace(microsecond=0))
     with _without_collector():

@@ -1,5 +1,5 @@
 # `make demo` shows the program, `make test` tests it; each does its whole set-up on a fresh clone.
-.PHONY: demo test lint wheel clean
+.PHONY: demo test lint gallery wheel clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -28,6 +28,9 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+gallery: $(VENV)/ready
+	$(BIN)/python benchmarks/gallery.py docs
 
 wheel: $(VENV)/ready
 	rm -rf dist

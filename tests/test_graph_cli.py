@@ -14,9 +14,12 @@ import pytest
 from attempts import attempt, failed
 
 from monitor.cli import main
+from monitor.graph.kinds import KINDS
 from monitor.graph.style import SIZE
 from monitor.model import Path as NetworkPath
-from monitor.store.open import open_writer
+from monitor.model import Plan
+from monitor.store import plans
+from monitor.store.open import open_reader, open_writer
 from monitor.store.write import add
 
 if TYPE_CHECKING:
@@ -174,3 +177,92 @@ def test_help_imports_nothing_heavy():
     """Neither matplotlib nor the store is loaded to print the help."""
     code = "import sys; from monitor.cli import graph; print({'matplotlib', 'numpy', 'sqlalchemy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("throughput", "latest-30d.png"), ("heatmap", "latest-30d-heatmap.png")])
+def test_a_folder_gets_a_name_that_stays(speedmon: Callable[..., Result], tmp_path: Path, kind: str, name: str):
+    """Whoever shows the file needs to know one name; the second time replaces the first."""
+    (tmp_path / "www").mkdir()
+    for _ in range(2):
+        assert speedmon("graph", "--kind", kind, "--output-dir", "www", "-q").code == 0
+    assert [file.name for file in (tmp_path / "www").iterdir()] == [name]
+
+
+def test_every_kind_can_be_written_at_once(speedmon: Callable[..., Result], tmp_path: Path):
+    """One command a night for a web page, small and in SVG."""
+    store(tmp_path, attempt(), failed())
+    ended = speedmon("graph", "--kind", "all", "--last", "6h", "--format", "svg", "--output-dir", ".")
+    names = [f"latest-6h{f'-{kind}' if kind != 'throughput' else ''}.svg" for kind in KINDS]
+    assert (ended.code, ended.out.decode().splitlines(), ended.err) == (0, names, "")
+    assert all((tmp_path / name).read_bytes().startswith(b"<?xml") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"), [("a.svg", b"<?xml"), ("a.PDF", b"%PDF"), ("a.png", SIGNATURE), ("a", SIGNATURE)]
+)
+def test_the_name_of_the_file_tells_its_format(
+    speedmon: Callable[..., Result], tmp_path: Path, name: str, begin: bytes
+):
+    """Without a known ending it is a PNG."""
+    speedmon("graph", "--kind", "servers", "--output", name)
+    assert (tmp_path / name).read_bytes().startswith(begin)
+
+
+def test_size_and_dots_are_those_that_were_asked_for(speedmon: Callable[..., Result], tmp_path: Path):
+    """At 200 dpi everything is twice as large."""
+    speedmon("graph", "--size", "1000x900", "--dpi", "200", "--theme", "dark", "--output", "a.png")
+    assert struct.unpack(">II", (tmp_path / "a.png").read_bytes()[16:24]) == (2000, 1800)
+
+
+def test_compare_takes_every_path(speedmon: Callable[..., Result], tmp_path: Path):
+    """The configured path alone would leave nothing to compare."""
+    store(tmp_path, attempt(path=NetworkPath.HOST))
+    assert "no runs" not in speedmon("graph", "--kind", "compare").err
+
+
+def test_a_plot_in_the_terminal_writes_no_file(speedmon: Callable[..., Result], tmp_path: Path):
+    """The picture is on standard output as text, in the zone that was asked for."""
+    store(tmp_path, attempt(), failed())
+    ended = speedmon("graph", "--terminal", "--last", "2h", "--zone", "Asia/Tokyo")
+    assert (ended.code, ended.err) == (0, "")
+    assert "Asia/Tokyo" in ended.out.decode()
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_a_change_of_plan_reaches_the_picture(speedmon: Callable[..., Result], tmp_path: Path):
+    """The store knows which plan judged each run."""
+    other = dataclasses.replace(attempt(), plan=Plan(50_000_000))
+    store(tmp_path, attempt(), attempt(), other, other)
+    speedmon("graph", "--output", "a.svg", "--last", "2h")
+    since = datetime.now(UTC) - timedelta(hours=2)
+    with open_reader(f"sqlite:///{tmp_path}/s.db") as connection:
+        found = list(plans.spells(connection, since=since, until=since + timedelta(hours=3)))
+    assert [plan.download_bps for _, plan in found] == [100_000_000, 50_000_000]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--last", "6"), "--last"),
+        (("--last", "0h"), "--last"),
+        (("--last", "6h", "--days", "3"), "--last"),
+        (("--size", "big"), "--size"),
+        (("--size", "300x300"), "900x700"),
+        (("--size", "99999x900"), "--size"),
+        (("--dpi", "5000"), "--dpi"),
+        (("--zone", "Europe/Berlim"), "--zone"),
+        (("--theme", "pink"), "--theme"),
+        (("--format", "gif"), "--format"),
+        (("--kind", "all"), "--output-dir"),
+        (("--kind", "heatmap", "--terminal"), "--terminal"),
+        (("--kind", "line", "--terminal", "--output", "a.png"), "--terminal"),
+        (("--output", "a.png", "--output-dir", "."), "--output-dir"),
+    ],
+)
+def test_a_look_that_cannot_be_had_is_named(
+    speedmon: Callable[..., Result], tmp_path: Path, arguments: tuple[str, ...], named: str
+):
+    """A mistake ends with 2, names the option or its mend, and writes nothing."""
+    ended = speedmon("graph", *(("--kind", "heatmap") if "--kind" not in arguments else ()), *arguments)
+    assert (ended.code, named in ended.err) == (2, True)
+    assert not list(tmp_path.glob("*.png"))

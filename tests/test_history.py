@@ -111,3 +111,20 @@ def test_a_zone_that_nobody_knows(environ: dict[str, str]):
     done = history(environ | {"SPEEDMON_DISPLAY__TIMEZONE": "Mars/Olympus"})
     assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
     assert b"Mars/Olympus" in done.stderr
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_sparklines_stand_above_the_table(environ: dict[str, str]):
+    """Three lines, then the table as ever; a failed test is a cross."""
+    ended = history(environ, "--sparkline", "--days", "41")
+    lines = ended.stdout.decode().splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["Download", "Upload", "Latency", "Times"]
+    assert "x" in lines[0]
+    assert "█" in lines[0]
+
+
+def test_sparklines_are_not_for_programs(environ: dict[str, str]):
+    """JSON with a line of blocks above it would be no JSON."""
+    ended = history(environ, "--sparkline", "--json")
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert b"--sparkline" in ended.stderr

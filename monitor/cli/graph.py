@@ -1,88 +1,161 @@
-"""`speedmon graph`: draw the stored runs as one PNG."""
+"""`speedmon graph`: draw the stored runs, as a PNG, SVG or PDF or in the terminal."""
 
 from __future__ import annotations
 
 import gc
 import os
+import re
+import shutil
 import sys
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor import output, zone
-from monitor.cli.moments import moment
 from monitor.cli.options import pass_source
+from monitor.cli.window import Asked, window_options
+from monitor.errors import ConfigError
+from monitor.graph import kinds
 from monitor.graph import setup as graph_setup
-from monitor.graph.data import Window
+from monitor.graph.data import plan_changes
+from monitor.graph.forms import FORMS, form_of
+from monitor.graph.terms import Terms
 from monitor.model import Path as NetworkPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
+    from monitor.graph.data import Window
+    from monitor.graph.forms import Form
     from monitor.model import Run
     from monitor.settings import Settings
 
-DEFAULT_DAYS = 30
-MOST_DAYS = 36_500
-EVERY_PATH = "all"
-PATHS = [*(path.value for path in NetworkPath), EVERY_PATH]
+EVERY = "all"
+PATHS = [*(path.value for path in NetworkPath), EVERY]
+KINDS = [*kinds.KINDS, *kinds.ALIASES, EVERY]
+THEMES = ["light", "dark", "print"]
+SIZE = re.compile(r"([1-9]\d{2,4})[xX]([1-9]\d{2,4})")
+MOST_PIXELS = 10_000
+DPI = 100
+KIND_HELP = "; ".join(f"{name}: {kind.shows}" for name, kind in kinds.KINDS.items())
+
+
+def _size(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Return width and height as numbers."""
+    if value is None:
+        return None
+    found = SIZE.fullmatch(value)
+    if not found or max(int(found[1]), int(found[2])) > MOST_PIXELS:
+        raise click.BadParameter(f"{value!r} is no size such as 1200x860, of at most {MOST_PIXELS} each way")
+    return int(found[1]), int(found[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be drawn: the kinds, whose runs, as what, and where it goes."""
+
+    kinds: list[str]
+    asked: Asked
+    probes: tuple[str, ...]
+    path: str | None
+    zone: str | None
+    size: tuple[int, int] | None
+    dpi: int
+    theme: str
+    form: Form
+    file: str | None
+    folder: str | None
+    quiet: bool
 
 
 @click.command("graph")
-@click.option("--days", type=click.IntRange(1, MOST_DAYS), metavar="N", help="The last N days; 30 if nothing is said.")
-@click.option("--since", metavar="TIME", help="Begin at this date or time (ISO 8601), instead of --days.")
-@click.option("--until", metavar="TIME", help="End at this date or time (ISO 8601); now if nothing is said.")
+@window_options
 @click.option("--path", type=click.Choice(PATHS), help="Runs over this path; that of the configuration if not given.")
-@click.option("--kind", type=click.Choice(["line"]), default="line", help="Kind of graph: line, values over time.")
-@click.option("--output", "file", metavar="FILE", help="Where the PNG goes; - is standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="Do not print where the PNG went.")
+@click.option("--kind", type=click.Choice(KINDS), default=kinds.DEFAULT, help=f"{KIND_HELP}; all, with --output-dir.")
+@click.option("--zone", "in_zone", metavar="ZONE", help="Zone of all times, such as Europe/Berlin.")
+@click.option("--size", callback=_size, metavar="WxH", help="Pixels at 100 dpi, such as 1200x860.")
+@click.option("--dpi", type=click.IntRange(50, 600), default=DPI, help="Dots per inch: 200 doubles width and height.")
+@click.option("--theme", type=click.Choice(THEMES), default="light", help="print is black and grey on white.")
+@click.option("--format", "form", type=click.Choice(FORMS), help="If not given, the name of the file decides, or PNG.")
+@click.option("--output", "file", metavar="FILE", help="Where the picture goes; - is standard output.")
+@click.option("--output-dir", "folder", metavar="DIR", help="Write latest-30d.png or the like, a name that stays.")
+@click.option("--terminal", is_flag=True, help="Draw into the terminal; write no file.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not print where the picture went.")
 @pass_source
-def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
-    settings: Settings,
-    days: int | None,
-    since: str | None,
-    until: str | None,
-    path: str | None,
-    kind: str,  # noqa: ARG001  the contract's option; there is one kind so far
-    file: str | None,
-    quiet: bool,
-    probes: tuple[str, ...],
-) -> None:
-    """Draw the stored runs as a PNG: download, upload and latency, with every failure."""
-    here = zone.resolve(settings.display.timezone)
-    now = datetime.now(UTC).replace(microsecond=0)
-    window = _window(days, moment(since, "--since", here), moment(until, "--until", here), now)
-    target = file or _name(window, days or DEFAULT_DAYS, here, named=bool(since or until))
-    if target == "-" and sys.stdout.isatty():
-        raise click.UsageError("a PNG is not for a terminal: redirect standard output, or name a file with --output")
+def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
+    """Draw the stored runs, with every failure, as a PNG, SVG or PDF."""
+    order = _order(**options)
+    if terminal and (order.file or order.folder or order.kinds != [kinds.DEFAULT]):
+        raise click.UsageError(f"--terminal draws {kinds.DEFAULT} and no file: leave out --kind and --output")
+    here = _zone(order.zone) if order.zone else zone.resolve(settings.display.timezone)
+    window = order.asked.window(here, datetime.now(UTC).replace(microsecond=0))
     with _without_collector():
-        runs = _read(settings, window, path or settings.collect.path, probes)
-        picture = _render(settings, runs, window, here)
-    _write(target, picture, quiet=quiet)
+        runs, terms = _read(settings, window, order, here)
+        if terminal:
+            _show(runs, window, terms)
+            return
+        for kind in order.kinds:
+            target = _target(order, kind, window, terms)
+            _write(target, _render(kind, runs, window, terms, order), quiet=order.quiet)
     if not runs:
         click.echo("speedmon: no runs in this window; the picture says so", err=True)
 
 
-def _window(days: int | None, since: datetime | None, until: datetime | None, now: datetime) -> Window:
-    if days is not None and since is not None:
-        raise click.UsageError("--days and --since exclude each other: give one")
-    # A run that starts while we read belongs to the picture as well.
-    end = until or now + timedelta(seconds=1)
+def _order(  # noqa: PLR0913  the options of the command, by name
+    *,
+    kind: str,
+    probes: tuple[str, ...],
+    path: str | None,
+    in_zone: str | None,
+    size: tuple[int, int] | None,
+    dpi: int,
+    theme: str,
+    form: Form | None,
+    file: str | None,
+    folder: str | None,
+    quiet: bool,
+    **window: Any,
+) -> Order:
+    if file and folder:
+        raise click.UsageError("--output and --output-dir exclude each other: give one")
+    if kind == EVERY and not folder:
+        raise click.UsageError("--kind all needs --output-dir: it writes several files")
+    if file == "-" and sys.stdout.isatty():
+        raise click.UsageError(
+            "a picture is not for a terminal: redirect standard output, or name a file with --output"
+        )
+    chosen = list(kinds.KINDS) if kind == EVERY else [kinds.ALIASES.get(kind, kind)]
+    least = [max(kinds.KINDS[each].smallest[at] for each in chosen) for at in range(2)]
+    if size and (size[0] < least[0] or size[1] < least[1]):
+        raise click.BadParameter(f"too small to be read: at least {least[0]}x{least[1]}", param_hint="--size")
+    as_form = form or form_of(file or "")
+    # Side by side means all that there is.
+    over = path or (EVERY if chosen == ["compare"] else None)
+    return Order(chosen, Asked(**window), probes, over, in_zone, size, dpi, theme, as_form, file, folder, quiet)
+
+
+def _zone(name: str) -> ZoneInfo:
     try:
-        return Window(since or end - timedelta(days=days or DEFAULT_DAYS), end)
-    except (ValueError, OverflowError) as error:
-        raise click.UsageError(f"the window is empty or too early: {error}") from error
+        return zone.resolve(name)
+    except ConfigError as error:
+        raise click.BadParameter(f"{name!r} is no time zone such as Europe/Berlin", param_hint="--zone") from error
 
 
-def _name(window: Window, days: int, here: ZoneInfo, *, named: bool) -> str:
-    if not named:
-        return f"speedmon-{days}d.png"
-    since, until = (moment.astimezone(here) for moment in (window.since, window.until))
-    return f"speedmon-{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}.png"
+def _target(order: Order, kind: str, window: Window, terms: Terms) -> str:
+    """Return where a picture goes: the file that was named, a lasting name in a folder, or one for the window."""
+    if order.file:
+        return order.file
+    since, until = (moment.astimezone(terms.zone) for moment in (window.since, window.until))
+    span = f"{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}" if order.asked.named else order.asked.short
+    suffix = "" if kind == kinds.DEFAULT else f"-{kind}"
+    if order.folder:
+        return str(Path(order.folder) / f"latest-{span}{suffix}.{order.form}")
+    return f"speedmon-{span}{suffix}.{order.form}"
 
 
 @contextmanager
@@ -97,24 +170,35 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _read(settings: Settings, window: Window, path: str, probes: tuple[str, ...]) -> list[Run]:
-    from monitor.store import read  # noqa: PLC0415  --help stays light
+def _read(settings: Settings, window: Window, order: Order, here: ZoneInfo) -> tuple[list[Run], Terms]:
+    from monitor.store import plans, read  # noqa: PLC0415  --help stays light
     from monitor.store.open import open_reader  # noqa: PLC0415  the same
     from monitor.store.probes import named  # noqa: PLC0415  the same
 
-    only = None if path == EVERY_PATH else NetworkPath(path)
+    path = order.path or settings.collect.path
+    only = None if path == EVERY else NetworkPath(path)
     with open_reader(settings.database.url) as connection:
-        chosen = named(connection, probes)
-        return list(read.runs(connection, since=window.since, until=window.until, path=only, probes=chosen))
-
-
-def _render(settings: Settings, runs: list[Run], window: Window, here: ZoneInfo) -> bytes:
-    graph_setup.prepare(os.environ, os.geteuid())
-    from monitor.graph.picture import render  # noqa: PLC0415  matplotlib, which must find its directories set
-
+        chosen = named(connection, order.probes)
+        runs = list(read.runs(connection, since=window.since, until=window.until, path=only, probes=chosen))
+        spells = plans.spells(connection, since=window.since, until=window.until)
+        # Several probes have a plan each, which is no change.
+        changes = tuple(plan_changes(spells)) if len({run.probe for run in runs}) <= 1 else ()
     probes = sorted({run.probe for run in runs}) or [settings.probe.name]
     title = f"Internet speed at {', '.join(probes)}"
-    return render(runs, window, zone=here, plan=settings.plan.as_plan(), title=title)
+    return runs, Terms(here, settings.plan.as_plan(), title, changes)
+
+
+def _render(kind: str, runs: list[Run], window: Window, terms: Terms, order: Order) -> bytes:
+    graph_setup.prepare(os.environ, os.geteuid())
+    scale = order.dpi / DPI
+    return kinds.render(kind, runs, window, terms, size=order.size, scale=scale, theme=order.theme, form=order.form)
+
+
+def _show(runs: list[Run], window: Window, terms: Terms) -> None:
+    from monitor import terminal  # noqa: PLC0415  the plot library, only when it is asked for
+
+    for line in terminal.plots(runs, window, terms, shutil.get_terminal_size((100, 24)).columns):
+        click.echo(line)
 
 
 def _write(target: str, picture: bytes, *, quiet: bool) -> None:

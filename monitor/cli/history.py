@@ -25,12 +25,21 @@ if TYPE_CHECKING:
 @click.option("--days", type=click.IntRange(1, 36_500), default=30, show_default=True, help="How far to look back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180), rates in bit/s.")
+@click.option("--sparkline", is_flag=True, help="Draw download, upload and latency above the table, a line each.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell below each run all of its failure, probe and remarks.")
 @pass_source
 def command(  # noqa: PLR0913, PLR0917  one parameter an option
-    settings: Settings, days: int, as_json: bool, as_csv: bool, verbose: bool, probes: tuple[str, ...]
+    settings: Settings,
+    days: int,
+    as_json: bool,
+    as_csv: bool,
+    sparkline: bool,
+    verbose: bool,
+    probes: tuple[str, ...],
 ) -> None:
     """List the stored runs, newest first."""
+    if sparkline and as_json + as_csv:
+        raise UsageError("--sparkline is for people: it goes with neither --json nor --csv")
     if as_json + as_csv + verbose > 1:
         raise UsageError("--json, --csv and --verbose exclude each other: ask for one")
     from monitor.store import open as store  # noqa: PLC0415  --help stays light
@@ -42,6 +51,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     with store.open_reader(settings.database.url) as connection:
         chosen = named(connection, probes)
         since = until - timedelta(days=days)
+        if sparkline:
+            _sparklines(list(read.runs(connection, since=since, until=until, probes=chosen)), until, days)
         runs = read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)
         if as_json or as_csv:
             texts = _for_programs(runs, as_json=as_json)
@@ -50,6 +61,15 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
             texts = _table(runs, settings, days, connection if verbose else None, with_probe=several)
         for text in texts:
             click.echo(text, nl=False)
+
+
+def _sparklines(runs: list[Run], until: datetime, days: int) -> None:
+    from monitor import terminal  # noqa: PLC0415  only when it is called
+    from monitor.graph.data import Window  # noqa: PLC0415  the same
+
+    columns = min(90, max(20, shutil.get_terminal_size((120, 24)).columns - 32))
+    for line in terminal.sparklines(runs, Window(until - timedelta(days=days), until), columns):
+        click.echo(line)
 
 
 def _for_programs(runs: Iterator[Run], *, as_json: bool) -> Iterable[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from monitor.graph.data import Track
     from monitor.graph.panel import Panel
     from monitor.graph.sheet import Sheet
-    from monitor.graph.stats import Spread, Tally
+    from monitor.graph.stats import Tally
 
 TITLE = Pen(style.TITLE_SIZE, style.INK, bold=True)
 LINE = Pen(style.TEXT_SIZE, style.QUIET)
@@ -24,7 +24,7 @@ NOTHING = Pen(style.TEXT_SIZE + 4, style.QUIET)
 TILE_GAP = 16
 # The last tile, which has the longest lines, against the others when all stand side by side.
 TESTS_SHARE = 1.5
-CAPTION, BIG, FIRST_LINE, SECOND_LINE = 17, 46, 64, 80
+CAPTION, BIG, FIRST_LINE, SECOND_LINE, THIRD_LINE = 17, 46, 64, 80, 96
 TRACK_LINE = 19
 
 
@@ -51,7 +51,7 @@ def draw_tiles(sheet: Sheet, panels: Sequence[Panel], tracks: Sequence[Track], t
         if len(tracks) > 1:
             _compare(tile, panel, tracks)
         else:
-            _metric(tile, panel, stats.spread(tracks[0], panel.metric) if tracks else None)
+            _metric(tile, panel, stats.values(tracks, panel.metric))
     _tests(tests, tally)
 
 
@@ -89,20 +89,35 @@ class Tile:
         width = self.sheet.width_of(figure, pen) + 6
         self.sheet.text((self.left + width, self.top + BIG), unit, LINE, self.room - width)
 
+    def figure(self, figure: str | None, unit: str, color: str, otherwise: str = "no result") -> None:
+        """Write the number that people quote, or in words that there is none."""
+        if figure is None:
+            self.line(BIG, otherwise, NOTHING)
+        else:
+            self.big(figure, unit, color)
+
+    def lines(self, texts: Sequence[str]) -> None:
+        """Write up to three lines below the number."""
+        for offset, text in zip((FIRST_LINE, SECOND_LINE, THIRD_LINE), texts, strict=False):
+            self.line(offset, text)
+
     def line(self, offset: float, text: str, pen: Pen = SMALL, indent: float = 0) -> None:
         """Write one line, so far below the top of the tile."""
         self.sheet.text((self.left + indent, self.top + offset), text, pen, self.room - indent)
 
 
-def _metric(tile: Tile, panel: Panel, spread: Spread | None) -> None:
+def _metric(tile: Tile, panel: Panel, ordered: Sequence[float]) -> None:
     color = style.METRICS[panel.metric]
     tile.caption(f"{words.NAMES[panel.metric]}, median", color)
+    spread = stats.spread_of(ordered)
     if spread is None:
         tile.line(BIG, "no result", NOTHING)
         return
     tile.big(words.number(spread.median / panel.axis.divisor), panel.axis.unit, color)
     tile.line(FIRST_LINE, words.spread_words(spread, panel.axis))
     tile.line(SECOND_LINE, words.plan_words(spread.median, panel.sold, panel.metric, panel.axis))
+    if panel.sold:
+        tile.line(THIRD_LINE, words.met_words(stats.share_met(ordered, panel.metric, panel.sold)))
 
 
 def _compare(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:

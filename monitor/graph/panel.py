@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from monitor.graph.data import Metric, Segment, Track
     from monitor.graph.envelope import Envelope
-    from monitor.graph.sheet import Area, Sheet
+    from monitor.graph.sheet import Area, Dash, Sheet
 
 LABEL = Pen(style.SMALL_SIZE, style.QUIET, align="right")
 HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
@@ -78,8 +78,10 @@ class Panel:
         area = frame.area(sheet, self.top, self.height, (0, self.axis.top))
         draw_bands(area, frame, tracks, self.axis.top)
         self._grid(area, frame)
-        for track, color in zip(tracks, colors(self.metric, len(tracks)), strict=True):
-            draw_line(area, frame, track.segments[self.metric], color)
+        for index, (track, color) in enumerate(zip(tracks, colors(self.metric, len(tracks)), strict=True)):
+            draw_line(area, frame, track.segments[self.metric], color, style.DASHES[index % len(style.DASHES)])
+            doubtful = [(at, min(value, self.axis.top)) for at, value in track.doubtful[self.metric]]
+            area.marks(doubtful, "D", style.QUIET, 4, hollow=True)
         self._label(sheet, frame, measured=any(track.segments[self.metric] for track in tracks))
         self._plan(sheet, frame)
         self._off_scale(sheet, area, frame, tracks)
@@ -134,7 +136,7 @@ def draw_bands(area: Area, frame: Frame, tracks: Sequence[Track], top: float) ->
     area.shapes(boxes, style.BAND, edge=1, alpha=1, zorder=0.5)
 
 
-def draw_line(area: Area, frame: Frame, segments: Sequence[Segment], color: str) -> None:
+def draw_line(area: Area, frame: Frame, segments: Sequence[Segment], color: str, dash: Dash = "-") -> None:
     """Draw each segment as a line of its own; crowded ones as median and envelope."""
     if frame.bucket is None:
         joined = [list(zip(part.times, part.values, strict=True)) for part in segments]
@@ -142,7 +144,7 @@ def draw_line(area: Area, frame: Frame, segments: Sequence[Segment], color: str)
         thinned = [envelope(part, frame.bucket) for part in segments]
         area.shapes(list(map(_outline, thinned)), color, edge=0.5, alpha=style.ENVELOPE_ALPHA, zorder=2)
         joined = [list(zip(part.times, part.middle, strict=True)) for part in thinned]
-    area.lines(joined, color, 1.5, zorder=3)
+    area.lines(joined, color, 1.5, zorder=3, dash=dash)
     dots = [point for points in joined if _needs_dots(points, frame) for point in points]
     area.marks(dots, "o", color, 5 if frame.bucket is None else 2.5)
 

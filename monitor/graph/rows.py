@@ -50,7 +50,7 @@ class Label:
 
 
 def mark_rows(tracks: Sequence[Track]) -> tuple[Row, ...]:
-    """Return a row for each scope of failure that occurred, and for changes too many to be labelled.
+    """Return a row for each scope of failure that occurred, for skipped runs, and for changes too many for labels.
 
     Several tracks have rows of their own as long as there are not more of them than scopes.
     """
@@ -63,7 +63,12 @@ def mark_rows(tracks: Sequence[Track]) -> tuple[Row, ...]:
         for event in Event
         if len(_changes(tracks, event)) > LABELLED_AT_MOST
     ]
-    return (*(rows or (Row("none" if tracks else "", style.QUIET, ()),)), *crowded)
+    skipped = tuple(at for track in tracks for at in track.skipped)
+    return (
+        *(rows or (Row("none" if tracks else "", style.QUIET, ()),)),
+        *((Row("skipped", style.QUIET, skipped),) if skipped else ()),
+        *crowded,
+    )
 
 
 def _failure_rows(marks: Sequence[Mark], suffix: str) -> list[Row]:
@@ -71,10 +76,10 @@ def _failure_rows(marks: Sequence[Mark], suffix: str) -> list[Row]:
     return [Row(scope + suffix, style.SCOPES[scope], at) for scope, at in times.items() if at]
 
 
-def labelled_changes(tracks: Sequence[Track]) -> tuple[Change, ...]:
-    """Return the changes that are few enough for a line and a label each, oldest first."""
+def labelled_changes(tracks: Sequence[Track], others: Sequence[Change] = ()) -> tuple[Change, ...]:
+    """Return the changes that are few enough for a line and a label each, with others, oldest first."""
     few = [found for event in Event if len(found := _changes(tracks, event)) <= LABELLED_AT_MOST]
-    return tuple(sorted((change for found in few for change in found), key=lambda change: change.at))
+    return tuple(sorted((*others, *(change for found in few for change in found)), key=lambda change: change.at))
 
 
 def _changes(tracks: Sequence[Track], event: Event) -> list[Change]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import TYPE_CHECKING
 
-from monitor.graph.data import Metric
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from monitor.graph.data import Metric
 
 # A few values that are so many times higher than all others are cut, marked and told, not allowed to flatten the rest.
 OUTLIER_FACTOR = 3.0
@@ -32,11 +32,11 @@ class Scale:
 
 def scale(metric: Metric, ordered: Sequence[float], sold: float | None) -> Scale:
     """Return the axis for ascending values and what the plan promises, which is always in view."""
-    least, usual = (0.1, 10.0) if metric is Metric.LATENCY else (1e3, 100e6)
+    least, usual = (1e3, 100e6) if metric.is_rate else (0.1, 10.0)
     highest = max(_highest_to_show(ordered) if ordered else 0.0, sold or 0.0)
     wanted = max(highest or usual, least) * HEADROOM
     step = _round_step(wanted)
-    divisor, unit = (1.0, "ms") if metric is Metric.LATENCY else rate_unit(wanted)
+    divisor, unit = rate_unit(wanted) if metric.is_rate else (1.0, "ms")
     return Scale(wanted, tuple(index * step for index in range(floor(wanted / step) + 1)), divisor, unit)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from math import floor
 from typing import TYPE_CHECKING
 
-from monitor.graph.data import BROKEN, scope_of, server_name
-from monitor.model import Status
+from monitor.graph.data import BROKEN, is_doubtful, scope_of, server_name, trusted
+from monitor.model import HARMLESS, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Runs by status, failed and interrupted ones by scope, and what the successful ones met."""
+    """Runs by status, failed and interrupted ones by scope, doubtful ones by remark, and what the trusted ones met."""
 
     statuses: Counter[Status]
     scopes: Counter[Scope]
@@ -36,6 +37,8 @@ class Tally:
     servers: Counter[str]
     families: Counter[int]
     engines: Counter[str]
+    doubts: Counter[str]
+    doubtful: int
 
     @property
     def runs(self) -> int:
@@ -66,9 +69,21 @@ def values(tracks: Sequence[Track], metric: Metric) -> list[float]:
     return sorted(value for track in tracks for segment in track.segments[metric] for value in segment.values)
 
 
+def share_met(ordered: Sequence[float], metric: Metric, sold: float) -> float | None:
+    """Return how many of a hundred ascending values are as good as sold; None without values."""
+    if not ordered:
+        return None
+    met = len(ordered) - bisect_left(ordered, sold) if metric.is_rate else bisect_right(ordered, sold)
+    return 100 * met / len(ordered)
+
+
 def spread(track: Track, metric: Metric) -> Spread | None:
     """Return the percentiles of a metric; None when it was never measured."""
-    ordered = values([track], metric)
+    return spread_of(values([track], metric))
+
+
+def spread_of(ordered: Sequence[float]) -> Spread | None:
+    """Return the percentiles of ascending values; None without any."""
     if not ordered:
         return None
     return Spread(median=percentile(ordered, 50), p5=percentile(ordered, 5), p95=percentile(ordered, 95))
@@ -77,7 +92,8 @@ def spread(track: Track, metric: Metric) -> Spread | None:
 def tally(tracks: Sequence[Track]) -> Tally:
     """Count the runs of all tracks."""
     runs = [run for track in tracks for run in track.runs]
-    measured = [run for run in runs if run.status is Status.OK]
+    measured = [run for run in runs if trusted(run)]
+    doubtful = [run for run in runs if is_doubtful(run)]
     return Tally(
         statuses=Counter(run.status for run in runs),
         scopes=Counter(scope_of(run) for run in runs if run.status in BROKEN),
@@ -85,4 +101,6 @@ def tally(tracks: Sequence[Track]) -> Tally:
         servers=Counter(name for run in measured if (name := server_name(run.server))),
         families=Counter(run.ip_family for run in measured if run.ip_family),
         engines=Counter(run.engine for run in measured),
+        doubts=Counter(remark.kind for run in doubtful for remark in run.remarks if remark.kind not in HARMLESS),
+        doubtful=len(doubtful),
     )

@@ -6,9 +6,12 @@ is the only carrier of a meaning: each panel, row and line is labelled.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from monitor.graph.data import Metric
 from monitor.model import Scope
 
+PAPER = "white"
 INK = "#1a1a1a"
 QUIET = "#5f6368"
 GRID = "#e4e6e8"
@@ -20,6 +23,7 @@ OTHER_TRACKS = ("#1a1a1a", "#a06000", "#56b4e9")
 ENVELOPE_ALPHA = 0.28
 
 METRICS = {Metric.DOWNLOAD: "#0072b2", Metric.UPLOAD: "#009e73", Metric.LATENCY: "#8e4b8e"}
+METRICS |= dict.fromkeys((Metric.DOWNLOAD_LATENCY, Metric.UPLOAD_LATENCY), METRICS[Metric.LATENCY])
 SCOPES = {
     Scope.LINE: "#d55e00",
     Scope.PROVIDER: "#b8860b",
@@ -28,8 +32,12 @@ SCOPES = {
     Scope.UNKNOWN: "#5f6368",
 }
 
+# One mark a scope, so that nothing hangs on a colour.
+SCOPE_MARKS = {Scope.LINE: "s", Scope.PROVIDER: "^", Scope.CONFIG: "D", Scope.LOCAL: "o", Scope.UNKNOWN: "X"}
+DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
+
 SIZE = (1200, 860)
-SMALLEST = (600, 800)
+SMALLEST = (600, 840)
 LEFT = 112
 RIGHT = 84
 EDGE = 24
@@ -40,7 +48,7 @@ SMALL_SIZE = 12
 
 TITLE_Y = 36
 LINE = 20
-TILE_HEIGHT = 84
+TILE_HEIGHT = 100
 NARROW = 900
 ROW = 15
 ROWS_TITLE = 20

@@ -14,7 +14,7 @@ import matplotlib as mpl
 
 from monitor.graph import style
 from monitor.graph.data import Metric
-from monitor.graph.picture import KEPT, RC
+from monitor.graph.paint import KEPT, RC
 from monitor.graph.scale import Scale, scale
 from monitor.graph.sheet import Pen, Sheet
 from monitor.graph.words import NAMES, number, round_number
@@ -68,7 +68,7 @@ def render(run: Run, trace: Trace, zone: ZoneInfo, size: tuple[int, int] = SIZE)
         for row, strip in enumerate(strips(run, trace)):
             _draw(sheet, strip, trace.interval_ms / 1000, TOP + row * (height + GAP), height)
         _time_axis(sheet, len(trace.samples) * trace.interval_ms / 1000)
-        return sheet.png(title)
+        return sheet.file(title)
 
 
 def _facts(run: Run) -> str:
@@ -86,7 +86,7 @@ def _draw(sheet: Sheet, strip: Strip, step_s: float, top: float, height: float) 
         area.shapes([_stairs(strip.uplink, step_s)], CROSS, edge=0, alpha=0.45, zorder=2)
     color = style.METRICS[strip.metric]
     # White below, so that what the test carried does not mix with the colour of the rest.
-    area.shapes([_stairs(strip.test, step_s)], "white", edge=0, alpha=1, zorder=2.5)
+    area.shapes([_stairs(strip.test, step_s)], style.PAPER, edge=0, alpha=1, zorder=2.5)
     area.shapes([_stairs(strip.test, step_s)], color, edge=0, alpha=0.55, zorder=3)
     _label(sheet, strip, axis, top, height)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from monitor.graph.stats import Spread, Tally
 
 NAMES = {Metric.DOWNLOAD: "Download", Metric.UPLOAD: "Upload", Metric.LATENCY: "Latency"}
+NAMES |= {Metric.DOWNLOAD_LATENCY: "Latency under download", Metric.UPLOAD_LATENCY: "Latency under upload"}
 PATH_NAMES = {Path.IP4ONLY: "IPv4-only namespace", Path.HOST: "host as it is"}
 NAMED_AT_MOST = 2
 BETWEEN = " · "
@@ -49,8 +50,10 @@ def window_words(window: Window, zone: ZoneInfo) -> tuple[str, str]:
 
 
 def offset_words(window: Window, zone: ZoneInfo) -> str:
-    """Return the offset from UTC, and since when each further one holds."""
+    """Return the offset from UTC, and since when each further one holds; of many, only which there are."""
     (_, first), *others = offsets(window, zone)
+    if len(others) > NAMED_AT_MOST:
+        return " or ".join(sorted({_utc(first), *(_utc(offset) for _, offset in others)}))
     changes = (f", from {_short(moment.astimezone(zone))} {_utc(offset)}" for moment, offset in others)
     return _utc(first) + "".join(changes)
 
@@ -99,9 +102,30 @@ def plan_words(median: float, sold: float | None, metric: Metric, axis: Scale) -
     """Return how the median stands to the plan; empty without one."""
     if not sold:
         return ""
-    if metric is Metric.LATENCY:
+    if not metric.is_rate:
         return f"plan: {round_number(sold)} ms"
     return f"{round(100 * median / sold)} % of the plan ({round_number(sold / axis.divisor)} {axis.unit})"
+
+
+def met_words(share: float | None) -> str:
+    """Return how many tests were as good as the plan; empty where that cannot be said."""
+    return "" if share is None else f"plan met in {percent(share)} % of the tests"
+
+
+def percent(share: float) -> str:
+    """Return a percentage that rounding makes neither perfect nor naught: 0.1 to 99.9 are not 0 and 100."""
+    if share in {0, 100}:
+        return f"{share:.0f}"
+    return f"{min(max(share, 0.1), 99.9):.1f}" if share < 1 or share > 90 else f"{share:.0f}"  # noqa: PLR2004  near the ends
+
+
+def doubt_words(tally: Tally) -> str:
+    """Return how many results are left out of the numbers and why; empty when none is."""
+    if not tally.doubtful:
+        return ""
+    why = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in tally.doubts.most_common())
+    results = "1 doubtful result is" if tally.doubtful == 1 else f"{tally.doubtful:,} doubtful results are"
+    return f"{results} left out of all numbers{f' ({why})' if why else ''}."
 
 
 def success_words(tally: Tally) -> str:

@@ -1,0 +1,115 @@
+"""Make docs/gallery.md and its pictures, from generated runs: one of each kind of graph, and the themes.
+
+python benchmarks/gallery.py docs
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path as File
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from made_up import DAYS, END, PLAN, month, two_paths
+from PIL import Image
+
+from monitor import terminal
+from monitor.graph import setup
+from monitor.graph.data import Window
+from monitor.graph.kinds import KINDS, render
+from monitor.graph.terms import Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitor.model import Run
+
+WINDOW = Window(END - DAYS, END)
+TERMS = Terms(ZoneInfo("Europe/Berlin"), PLAN, "Internet speed at home (generated)")
+# A page is read over slow lines too; a graph has few colours.
+COLOURS, MOST_BYTES = 64, 120_000
+HEAD = """# Gallery
+
+Every kind of `speedmon graph`, drawn from generated runs: nobody measured them. `make gallery` makes this page anew.
+
+"""
+MORE = {
+    "throughput": """Over more tests than the picture has pixels, a line is the median of each bucket, in a band from
+the lowest to the highest test; the caption says how long a bucket is. Hollow diamonds are doubtful results (much
+cross traffic, the wrong path): they are in no number, and the caption counts them.""",
+    "latency": """The grade is that of [DSLReports](https://www.dslreports.com/faq/17930): the mean of what download and
+upload add to the idle latency, A+ below 5 ms, A below 30, B below 60, C below 200, D below 400, else F; a
+picture grades the median of its runs. The dotted lines are these limits above the idle median.""",
+    "heatmap": "Share of the plan; Mbit/s where there is no plan. Each cell is the median of its tests.",
+    "distribution": "How many tests were no faster than that, and how many reached the plan or most of it.",
+    "availability": """A row a day, up to two months; a longer window is a calendar with a cell a day. An outage is as
+`speedmon incidents` has it; what two paths saw at once is one.""",
+    "servers": "The bars reach from the 5th to the 95th percentile.",
+    "compare": """Paths, probes and engines side by side, here the namespace and the host. It takes all paths unless
+`--path` says otherwise.""",
+    "dashboard": "A poster to print, best as a PDF: `--output poster.pdf`.",
+}
+
+
+class Picture(NamedTuple):
+    """A picture of the page: its kind and theme, and the command that draws the like."""
+
+    kind: str
+    theme: str = "light"
+
+    @property
+    def file(self) -> str:
+        """Its name in the folder."""
+        return f"{self.kind}{'' if self.theme == 'light' else f'-{self.theme}'}.png"
+
+    @property
+    def command(self) -> str:
+        """What a user types."""
+        theme = "" if self.theme == "light" else f" --theme {self.theme}"
+        return f"speedmon graph --days 30 --kind {self.kind}{theme}"
+
+    def made(self, runs: list[Run]) -> bytes:
+        """Return the file, with few colours."""
+        drawn = Image.open(BytesIO(render(self.kind, runs, WINDOW, TERMS, theme=self.theme))).convert("RGB")
+        small = BytesIO()
+        drawn.quantize(COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+        assert len(small.getvalue()) < MOST_BYTES, self.file
+        return small.getvalue()
+
+
+THEMED = (Picture("throughput", "dark"), Picture("availability", "print"))
+
+
+def page(runs: list[Run]) -> Iterator[str]:
+    """Yield the page, part by part."""
+    yield HEAD
+    for kind in KINDS:
+        picture = Picture(kind)
+        yield f"## {kind}: {KINDS[kind].shows}\n\n{MORE[kind]}\n\n{_shown(picture)}"
+    yield "## Themes\n\n" + "\n".join(_shown(picture) for picture in THEMED)
+    yield "## In a terminal\n\n    speedmon graph --days 7 --terminal\n\n```\n"
+    week = replace(WINDOW, since=END - DAYS * 7 / 30)
+    yield "\n".join(terminal.plots([run for run in runs if run.started_at >= week.since], week, TERMS, 100))
+    yield "\n```\n\n    speedmon history --sparkline\n\n```\n"
+    yield "\n".join(terminal.sparklines(runs, WINDOW, 80)) + "\n```\n"
+
+
+def _shown(picture: Picture) -> str:
+    return f"    {picture.command}\n\n![{KINDS[picture.kind].shows}, {picture.theme}](gallery/{picture.file})\n\n"
+
+
+def main(docs: File) -> None:
+    """Write the page and its pictures."""
+    setup.prepare(os.environ, os.geteuid())
+    runs, both = list(month()), list(two_paths())
+    (docs / "gallery").mkdir(exist_ok=True)
+    for picture in (*map(Picture, KINDS), *THEMED):
+        (docs / "gallery" / picture.file).write_bytes(picture.made(both if picture.kind == "compare" else runs))
+    (docs / "gallery.md").write_text("".join(page(runs)))
+
+
+if __name__ == "__main__":
+    main(File(sys.argv[1]))

@@ -1,0 +1,199 @@
+"""Draw when the line was there: a row a day over its hours, or for a long window a calendar with a cell a day."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from monitor.graph import calendar, style, words
+from monitor.graph.box import Box
+from monitor.graph.data import BROKEN, is_doubtful, scope_of, tracks
+from monitor.graph.days import days, outages
+from monitor.graph.header import Tile, draw_title
+from monitor.graph.sheet import Pen
+from monitor.graph.stats import tally
+from monitor.graph.timeline import draw_footer
+from monitor.model import Scope, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from monitor.graph.data import Window
+    from monitor.graph.days import Day, Outage
+    from monitor.graph.sheet import Sheet
+    from monitor.graph.stats import Tally
+    from monitor.graph.terms import Terms
+    from monitor.model import Run
+
+MOST_ROWS = 62
+HOUR, HOURS, FULL_DAY = 3600, 25, 24
+NAME = Pen(style.SMALL_SIZE, style.INK, align="right")
+SHARE = Pen(style.SMALL_SIZE, style.QUIET)
+TICK = Pen(style.SMALL_SIZE, style.QUIET, align="center")
+KEY = Pen(style.SMALL_SIZE, style.INK)
+NAME_WIDTH, SHARE_WIDTH, HOURS_HEIGHT, KEY_HEIGHT = 92, 132, 24, 26
+# Rows lower than this are named now and then only.
+LEAST_FOR_NAMES = 13
+
+
+def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
+    """Draw every track's runs together; each mark tells the scope of its failure."""
+    found = tracks(runs, window)
+    inside = sorted((run for track in found for run in track.runs), key=lambda run: run.started_at)
+    counted, out = tally(found), outages(inside, window)
+    facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
+    top = draw_title(sheet, f"{terms.title}: availability", facts) + style.LINE
+    _draw_tiles(sheet, counted, out, window, top)
+    seen = days(inside, out, window, terms.zone)
+    raster = len(seen) <= MOST_ROWS
+    foot = draw_footer(sheet, RASTER if raster else calendar.READING)
+    box = Box(style.EDGE, top + style.TILE_HEIGHT + 16, sheet.width - 2 * style.EDGE, 0)
+    box = box._replace(height=foot - box.top)
+    if raster:
+        draw_raster(sheet, box, seen, out, window)
+    else:
+        calendar.draw(sheet, box, seen)
+
+
+RASTER = (
+    "A row a day, by hours since its midnight: a day of 23 or 25 hours is that wide.",
+    "Shaded: an outage of the line, from its first failed test to the next good one.",
+    "Right: good tests of those started, and how long the line was out.",
+    "Without a stroke: no test ran.",
+)
+
+
+def draw_raster(sheet: Sheet, box: Box, seen: Sequence[Day], out: Sequence[Outage], window: Window) -> None:
+    """Draw a row a day into a box that includes the key, the names and the hours."""
+    _draw_key(sheet, (box.left, box.top + 14), _present(seen))
+    grid = Box(
+        box.left + NAME_WIDTH,
+        box.top + KEY_HEIGHT,
+        box.width - NAME_WIDTH - SHARE_WIDTH,
+        min(box.height - KEY_HEIGHT - HOURS_HEIGHT, 48.0 * len(seen)),
+    )
+    longest = max(*(day.end - day.start for day in seen), FULL_DAY * HOUR)
+    area = sheet.area(grid, (0, longest), (len(seen), 0))
+    start, end = window.span
+    spans = [(row, max(day.start, start) - day.start, min(day.end, end) - day.start) for row, day in enumerate(seen)]
+    area.shapes([_bar(*span, 0.06) for span in spans], style.FINE_GRID, edge=0, alpha=1, zorder=0.3)
+    area.shapes(list(_outage_bars(seen, out)), style.BAND, edge=1, alpha=1, zorder=0.5)
+    good = [[(at, row + 0.3), (at, row + 0.7)] for row, at, run in _placed(seen) if run.status is Status.OK]
+    area.lines(good, style.AXIS, 1, zorder=1)
+    size = max(3.5, min(7.0, grid.height / len(seen) * 0.55))
+    for label, marker, color, points in _marks(seen):
+        area.marks(points, marker, color, size, hollow=label in HOLLOW)
+    for hour in range(0, FULL_DAY + 1, 2):
+        sheet.text((grid.left + grid.width * hour * HOUR / longest, grid.bottom + 15), f"{hour}", TICK)
+    _name_rows(sheet, grid, seen)
+
+
+def _placed(seen: Sequence[Day]) -> Iterator[tuple[int, float, Run]]:
+    for row, day in enumerate(seen):
+        for run in day.runs:
+            yield row, run.started_at.timestamp() - day.start, run
+
+
+SKIPPED, DOUBTFUL = "skipped", "doubtful result"
+HOLLOW = frozenset({SKIPPED, DOUBTFUL})
+
+
+def _kind_of(run: Run) -> str | None:
+    """Return what a run is marked as; None for a good one."""
+    if run.status in BROKEN:
+        return scope_of(run).value
+    if run.status is Status.SKIPPED:
+        return SKIPPED
+    return DOUBTFUL if is_doubtful(run) else None
+
+
+LOOKS = {scope.value: (style.SCOPE_MARKS[scope], style.SCOPES[scope]) for scope in Scope} | {
+    SKIPPED: ("o", style.QUIET),
+    DOUBTFUL: ("D", style.QUIET),
+}
+
+
+def _marks(seen: Sequence[Day]) -> Iterator[tuple[str, str, str, list[tuple[float, float]]]]:
+    placed = [(_kind_of(run), (at, row + 0.5)) for row, at, run in _placed(seen)]
+    for label, (marker, color) in LOOKS.items():
+        yield label, marker, color, [point for kind, point in placed if kind == label]
+
+
+def _present(seen: Sequence[Day]) -> dict[str, int]:
+    return {label: len(points) for label, _, _, points in _marks(seen) if points}
+
+
+def _draw_key(sheet: Sheet, at: tuple[float, float], present: dict[str, int]) -> None:
+    x, y = at
+    for label, count in present.items():
+        marker, color = LOOKS[label]
+        sheet.area((x, y - 10, 12, 12), (0, 1), (0, 1)).marks([(0.5, 0.5)], marker, color, 8, hollow=label in HOLLOW)
+        text = f"{label if label in HOLLOW else f'failed: {label}'} {count:,}"
+        sheet.text((x + 17, y), text, KEY)
+        x += 17 + sheet.width_of(text, KEY) + 22
+
+
+def _bar(row: int, start: float, end: float, margin: float) -> list[tuple[float, float]]:
+    top, bottom = row + margin, row + 1 - margin
+    return [(start, top), (end, top), (end, bottom), (start, bottom)]
+
+
+def _outage_bars(seen: Sequence[Day], out: Sequence[Outage]) -> Iterator[list[tuple[float, float]]]:
+    for row, day in enumerate(seen):
+        for outage in out:
+            start, end = max(day.start, outage.start), min(day.end, outage.end)
+            if start < end:
+                yield _bar(row, start - day.start, end - day.start, 0.06)
+
+
+def _name_rows(sheet: Sheet, grid: Box, seen: Sequence[Day]) -> None:
+    height = grid.height / len(seen)
+    every = 1 if height >= LEAST_FOR_NAMES else 2
+    for row, day in enumerate(seen):
+        y = grid.top + height * (row + 0.5) + 4
+        if row % every == 0:
+            sheet.text((grid.left - 8, y), f"{day.day:%a} {day.day.day} {day.day:%b}", NAME)
+        if height >= LEAST_FOR_NAMES or day.broken:
+            sheet.text((grid.right + 8, y), _share(day), SHARE, room=SHARE_WIDTH - 8)
+
+
+def _share(day: Day) -> str:
+    if not day.started:
+        return "no test"
+    out = f", {length(day.out)} out" if day.out else ""
+    return f"{words.percent(100 * (day.started - day.broken) / day.started)} %{out}"
+
+
+def length(seconds: float) -> str:
+    """Return a length of time as people say it: 45 s, 12 min, 3 h 05, 2 d 7 h."""
+    minutes = round(seconds / 60)
+    if seconds < 60:  # noqa: PLR2004  a minute
+        return f"{seconds:.0f} s"
+    if minutes < 60:  # noqa: PLR2004  an hour
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60:02}" if hours < 48 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004  two days
+
+
+def _draw_tiles(sheet: Sheet, counted: Tally, out: Sequence[Outage], window: Window, top: float) -> None:
+    room = (sheet.width - 2 * style.EDGE) / 3
+    total = sum(outage.length for outage in out)
+    tests, number, time = (Tile(sheet, style.EDGE + at * room, top, room - 16) for at in range(3))
+    tests.caption("Good tests of those started", style.INK)
+    share = counted.success_pct
+    tests.figure(None if share is None else words.percent(share), "%", style.INK, "no test was started")
+    tests.lines((words.success_words(counted), words.failure_words(counted)))
+    number.caption("Outages of the line", style.SCOPES[Scope.LINE])
+    lasts = "one lasts" if any(outage.lasts for outage in out) else ""
+    number.figure(f"{len(out):,}" if counted.runs else None, lasts, style.INK, "not known")
+    if out:
+        number.lines((f"longest {length(max(outage.length for outage in out))}",))
+    time.caption("Time that the line was out", style.SCOPES[Scope.LINE])
+    time.figure((length(total) if total else "none") if counted.runs else None, "", style.INK, "not known")
+    whole = window.until - window.since
+    if counted.runs:
+        time.lines((f"{words.percent(100 * total / whole.total_seconds())} % of {words.duration(_rounded(whole))}",))
+
+
+def _rounded(span: timedelta) -> timedelta:
+    return timedelta(seconds=round(span.total_seconds()))

@@ -1,0 +1,87 @@
+"""Draw a cell a day, a column a week and a block a year: the more of its tests failed, the stronger its colour."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from matplotlib.colors import to_hex, to_rgb
+
+from monitor.graph import style
+from monitor.graph.box import Box
+from monitor.graph.hours import WEEKDAYS
+from monitor.graph.sheet import Pen
+from monitor.model import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from monitor.graph.days import Day
+    from monitor.graph.sheet import Sheet
+    from monitor.graph.theme import Theme
+
+READING = ("A cell a day, Monday at the top.", "The stronger, the more of its tests failed.", "Blank: no test ran.")
+YEAR = Pen(style.TEXT_SIZE, style.INK, bold=True, align="right")
+SMALL = Pen(style.SMALL_SIZE - 1, style.QUIET)
+KEY = Pen(style.SMALL_SIZE, style.INK)
+WEEKS, MONTHS_HEIGHT, YEAR_WIDTH, KEY_HEIGHT, GAP = 54, 16, 56, 26, 0.08
+BETWEEN = 8
+MOST_CELL = 20.0
+# Least share of failed tests for each step, and its strength between the paper's grey and the colour of a failure.
+STEPS = ((0.0, 0.0), (1e-9, 0.3), (0.05, 0.55), (0.2, 0.8), (0.5, 1.0))
+NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
+
+
+def draw(sheet: Sheet, box: Box, seen: Sequence[Day]) -> None:
+    """Draw the days into a box, the years one below the other."""
+    _draw_key(sheet, box)
+    years = [(year, list(group)) for year, group in groupby(seen, key=lambda day: day.day.year)]
+    each = (box.height - KEY_HEIGHT) / len(years)
+    wide = (box.width - YEAR_WIDTH) / WEEKS
+    high = min((each - MONTHS_HEIGHT - BETWEEN) / len(WEEKDAYS), MOST_CELL)
+    for index, (year, group) in enumerate(years):
+        top = box.top + KEY_HEIGHT + index * (high * len(WEEKDAYS) + MONTHS_HEIGHT + BETWEEN)
+        grid = Box(box.left + YEAR_WIDTH, top + MONTHS_HEIGHT, wide * WEEKS, high * len(WEEKDAYS))
+        sheet.text((grid.left - 10, grid.top + grid.height / 2 + 5), str(year), YEAR)
+        _draw_year(sheet, grid, group)
+
+
+def strength(day: Day) -> float:
+    """Return how strong the colour of a day with tests is: 0 where none failed, 1 from half of them on."""
+    share = day.broken / day.started
+    return max(step for least, step in STEPS if share >= least)
+
+
+def column(day: date) -> int:
+    """Return the week of the year that a day stands in, from 0; weeks begin on Monday."""
+    return (day.timetuple().tm_yday - 1 + day.replace(month=1, day=1).weekday()) // 7
+
+
+def _draw_year(sheet: Sheet, grid: Box, seen: Sequence[Day]) -> None:
+    area = sheet.area(grid, (0, WEEKS), (len(WEEKDAYS), 0))
+    tested = [day for day in seen if day.started]
+    outlines = [_cell(column(day.day), day.day.weekday()) for day in tested]
+    area.tiles(outlines, [_ink(sheet.theme, strength(day)) for day in tested])
+    for first in (day.day for day in seen if day.day.day == 1):
+        sheet.text((grid.left + grid.width * column(first) / WEEKS, grid.top - 4), f"{first:%b}", SMALL)
+
+
+def _cell(week: int, weekday: int) -> list[tuple[float, float]]:
+    left, right, top, bottom = week + GAP, week + 1 - GAP, weekday + GAP, weekday + 1 - GAP
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def _ink(theme: Theme, share: float) -> str:
+    calm, bad = to_rgb(theme.ink(style.GRID)), to_rgb(theme.ink(style.SCOPES[Scope.LINE]))
+    red, green, blue = (one + (other - one) * share for one, other in zip(calm, bad, strict=True))
+    return to_hex((red, green, blue))
+
+
+def _draw_key(sheet: Sheet, box: Box) -> None:
+    x, y = box.left + YEAR_WIDTH, box.top + 12
+    for name, (_, share) in zip(NAMES, STEPS, strict=True):
+        area = sheet.area((x, y - 10, 12, 12), (0, 1), (0, 1))
+        area.tiles([[(0, 0), (1, 0), (1, 1), (0, 1)]], [_ink(sheet.theme, share)])
+        sheet.text((x + 18, y), name, KEY)
+        x += 18 + sheet.width_of(name, KEY) + 20

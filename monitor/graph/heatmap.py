@@ -1,0 +1,121 @@
+"""Draw when the line is slow: hour of the day by weekday, as a share of the plan or in Mbit/s where there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
+from monitor.graph import style, words
+from monitor.graph.box import Box
+from monitor.graph.data import Metric, tracks
+from monitor.graph.header import draw_title
+from monitor.graph.hours import HOURS, WEEKDAYS, cells
+from monitor.graph.scale import rate_unit
+from monitor.graph.sheet import Pen
+from monitor.graph.stats import tally
+from monitor.graph.timeline import draw_footer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from monitor.graph.data import Window
+    from monitor.graph.hours import Cell
+    from monitor.graph.sheet import Sheet
+    from monitor.graph.terms import Terms
+    from monitor.graph.theme import Theme
+    from monitor.model import Run
+
+HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
+UNIT = Pen(style.TEXT_SIZE, style.QUIET)
+DAY = Pen(style.SMALL_SIZE, style.INK, align="right")
+HOUR = Pen(style.SMALL_SIZE, style.QUIET, align="center")
+NOTHING = Pen(style.TEXT_SIZE, style.QUIET, align="center")
+KEY = Pen(style.SMALL_SIZE, style.QUIET)
+HEADING_HEIGHT, HOURS_HEIGHT, GAP = 30, 24, 1.0
+KEY_STEPS, KEY_WIDTH = 40, 160
+# Where a cell is narrower, its number would not fit and is left out.
+LEAST_FOR_NUMBERS = 26
+# From this lightness on (ITU-R BT.601 luma), ink on a cell is dark.
+BRIGHT = 0.5
+ON_BRIGHT, ON_DARK = "#000000", "#ffffff"
+
+
+def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
+    """Draw download and upload, one below the other."""
+    found = tracks(runs, window)
+    counted, inside = tally(found), [run for track in found for run in track.runs]
+    facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
+    top = draw_title(sheet, f"{terms.title}: by hour and weekday", facts) + style.LINE
+    foot = draw_footer(
+        sheet,
+        ("Each cell: median of its tests.", "Blank: no result in that hour.", words.doubt_words(counted)),
+    )
+    height = (foot - top - 8) / 2
+    for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
+        box = Box(style.LEFT / 2, top + index * height, sheet.width - style.LEFT / 2 - style.EDGE, height)
+        draw_hours(sheet, box, metric, cells(inside, terms.zone, metric), terms.sold[metric])
+
+
+def draw_hours(
+    sheet: Sheet, box: Box, metric: Metric, found: Mapping[tuple[int, int], Cell], sold: float | None
+) -> None:
+    """Draw one metric into a box that includes heading, key, weekdays and hours."""
+    full = sold or max((cell.median for cell in found.values()), default=1.0)
+    divisor, unit = (sold / 100, "% of the plan") if sold else rate_unit(full)
+    _heading(sheet, box, metric, f"{unit}, median", words.round_number(round(full / divisor, 1)))
+    grid = Box(box.left + 40, box.top + HEADING_HEIGHT, box.width - 40, box.height - HEADING_HEIGHT - HOURS_HEIGHT)
+    area = sheet.area(grid, (0, len(HOURS)), (len(WEEKDAYS), 0))
+    inks = {place: ramp_ink(sheet.theme, cell.median / full) for place, cell in found.items()}
+    across, down = GAP / grid.width * len(HOURS), GAP / grid.height * len(WEEKDAYS)
+    area.tiles([_outline(place, across, down) for place in inks], list(inks.values()))
+    _names(sheet, grid)
+    if not found:
+        sheet.text((grid.left + grid.width / 2, grid.top + grid.height / 2), "no result", NOTHING)
+    if grid.width / len(HOURS) >= LEAST_FOR_NUMBERS:
+        for place, cell in found.items():
+            _number(sheet, grid, place, cell.median / divisor, inks[place])
+
+
+def ramp_ink(theme: Theme, share: float) -> str:
+    """Return the colour for a share of the whole, from dark (0) to bright (1 and more)."""
+    return to_hex(colormaps[theme.ramp](min(max(share, 0.0), 1.0)))
+
+
+def _outline(place: tuple[int, int], across: float, down: float) -> list[tuple[float, float]]:
+    weekday, hour = place
+    left, right, top, bottom = hour + across, hour + 1 - across, weekday + down, weekday + 1 - down
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def _heading(sheet: Sheet, box: Box, metric: Metric, unit: str, full: str) -> None:
+    y, name = box.top + HEADING_HEIGHT - 10, words.NAMES[metric]
+    sheet.text((box.left, y), name, HEADING)
+    sheet.text((box.left + sheet.width_of(name, HEADING) + 6, y), unit, UNIT)
+    width = min(KEY_WIDTH, box.width / 4)
+    key = Box(box.right - width - sheet.width_of(full, KEY) - 6, y - 10, width, 12)
+    area = sheet.area(key, (0, KEY_STEPS), (0, 1))
+    steps = [[(at, 0), (at + 1, 0), (at + 1, 1), (at, 1)] for at in range(KEY_STEPS)]
+    area.tiles(steps, [ramp_ink(sheet.theme, (at + 0.5) / KEY_STEPS) for at in range(KEY_STEPS)])
+    sheet.text((key.left - 14, y), "0", KEY)
+    sheet.text((key.right + 6, y), full, KEY)
+
+
+def _names(sheet: Sheet, grid: Box) -> None:
+    row, column = grid.height / len(WEEKDAYS), grid.width / len(HOURS)
+    for index, name in enumerate(WEEKDAYS):
+        sheet.text((grid.left - 8, grid.top + row * (index + 0.5) + 4), name, DAY)
+    every = 1 if column >= LEAST_FOR_NUMBERS else 3
+    for hour in HOURS[::every]:
+        sheet.text((grid.left + column * (hour + 0.5), grid.bottom + 15), f"{hour:02}", HOUR)
+
+
+def _number(sheet: Sheet, grid: Box, place: tuple[int, int], value: float, ink: str) -> None:
+    weekday, hour = place
+    x = grid.left + grid.width / len(HOURS) * (hour + 0.5)
+    y = grid.top + grid.height / len(WEEKDAYS) * (weekday + 0.5) + 4
+    red, green, blue = (int(ink[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    bright = 0.299 * red + 0.587 * green + 0.114 * blue > BRIGHT
+    text = words.number(value) if value < 9.95 else f"{value:,.0f}"  # noqa: PLR2004  three figures would not fit
+    sheet.text((x, y), text, Pen(style.SMALL_SIZE, ON_BRIGHT if bright else ON_DARK, align="center"))

@@ -1,0 +1,54 @@
+"""The time axis that the panels of a graph share, and how to read them: its frame, its ticks, the words at the foot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.graph import style
+from monitor.graph.envelope import bucket_width
+from monitor.graph.panel import Frame
+from monitor.graph.sheet import Pen
+from monitor.graph.ticks import ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
+
+    from monitor.graph.data import Track, Window
+    from monitor.graph.sheet import Sheet
+    from monitor.graph.ticks import Tick
+
+TICK = Pen(style.SMALL_SIZE, style.INK, align="center")
+CONTEXT = Pen(style.SMALL_SIZE, style.QUIET, align="center")
+FOOT = Pen(style.SMALL_SIZE - 1, style.QUIET)
+
+
+def frame_of(
+    sheet: Sheet, found: Sequence[Track], window: Window, zone: ZoneInfo, right: float = style.RIGHT
+) -> tuple[Frame, tuple[Tick, ...]]:
+    """Return the frame of panels over the width of a sheet, and the ticks that get a label."""
+    start, end = window.span
+    width = sheet.width - style.LEFT - right
+    large, small = ticks(window, zone, int(width // style.TICK_PIXELS))
+    most = max((len(track.runs) for track in found), default=0)
+    instants = tuple(tick.at for tick in large)
+    return Frame(start, end, style.LEFT, width, instants, small, bucket_width(most, end - start, width)), large
+
+
+def draw_time_axis(sheet: Sheet, frame: Frame, labelled: Sequence[Tick], bottom: float) -> None:
+    """Draw the ticks below the lowest panel."""
+    lengths = dict.fromkeys(frame.small, 3) | {tick.at: 6 for tick in labelled}
+    sheet.rules([((frame.x(at), bottom), (frame.x(at), bottom + length)) for at, length in lengths.items()], style.AXIS)
+    for tick in labelled:
+        x = frame.x(tick.at)
+        sheet.text((x, bottom + 19), tick.label, TICK)
+        sheet.text((x, bottom + 35), tick.context, CONTEXT)
+
+
+def draw_footer(sheet: Sheet, parts: Sequence[str]) -> float:
+    """Write how to read the picture at its foot, and return where that begins."""
+    lines = sheet.wrap(parts, " ", FOOT, sheet.width - 2 * style.EDGE)
+    top = sheet.height - 12 - style.FOOTER_LINE * len(lines)
+    for index, line in enumerate(lines, start=1):
+        sheet.text((style.EDGE, top + style.FOOTER_LINE * index), line, FOOT)
+    return top

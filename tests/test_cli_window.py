@@ -1,0 +1,52 @@
+"""The options of a window, as texts that a user wrote."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import click
+import pytest
+
+from monitor.cli.window import Asked
+
+NOW = datetime(2026, 11, 23, 16, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("asked", "hours", "short"),
+    [
+        (Asked(), 720, "30d"),
+        (Asked(days=7), 168, "7d"),
+        (Asked(last=timedelta(hours=6)), 6, "6h"),
+        (Asked(last=timedelta(minutes=90)), 1.5, "90m"),
+        (Asked(last=timedelta(weeks=2)), 336, "14d"),
+    ],
+)
+def test_a_length_ends_now(asked: Asked, hours: float, short: str):
+    """A second later, so that a run of this moment is inside; its name is the length."""
+    window = asked.window(BERLIN, NOW)
+    assert (window.until, window.until - window.since) == (NOW + timedelta(seconds=1), timedelta(hours=hours))
+    assert (asked.short, asked.named) == (short, False)
+
+
+def test_times_without_an_offset_are_local():
+    """A day of 25 hours is asked for by two dates."""
+    window = Asked(since="2026-10-25", until="2026-10-26").window(BERLIN, NOW)
+    assert window.until - window.since == timedelta(hours=25)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(days=3, last=timedelta(hours=1)),
+        Asked(last=timedelta(hours=1), since="2026-10-25"),
+        Asked(since="soon"),
+        Asked(since="2026-10-25", until="2026-10-25"),
+    ],
+)
+def test_what_makes_no_window_is_a_mistake_of_usage(asked: Asked):
+    """Two beginnings, no time, nothing between."""
+    with pytest.raises(click.UsageError):
+        asked.window(BERLIN, NOW)

@@ -1,0 +1,34 @@
+"""docs/gallery.md is what `make gallery` makes of the code as it is."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(name="gallery")
+def _gallery(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return import_module("gallery")
+
+
+def test_the_page_is_in_step_with_the_code(gallery: ModuleType):
+    """Words, commands and the plots in text; `make gallery` mends it."""
+    assert (DOCS / "gallery.md").read_text() == "".join(gallery.page(list(gallery.month())))
+
+
+def test_each_kind_has_a_picture_that_is_not_heavy(gallery: ModuleType):
+    """All of the folder is on the page."""
+    page = (DOCS / "gallery.md").read_text()
+    files = list((DOCS / "gallery").iterdir())
+    assert set(gallery.KINDS) <= {file.stem for file in files}
+    assert all(f"(gallery/{file.name})" in page and file.stat().st_size < 120_000 for file in files)

@@ -1,0 +1,44 @@
+"""The rise of latency under load and its grade."""
+
+from __future__ import annotations
+
+import pytest
+from attempts import attempt, failed
+
+from monitor.graph.bloat import grade, median_rise, rise
+
+
+@pytest.mark.parametrize(
+    ("ms", "letter"),
+    [(0, "A+"), (4.9, "A+"), (5, "A"), (30, "B"), (59.9, "B"), (60, "C"), (200, "D"), (399, "D"), (400, "F")],
+)
+def test_the_grade_is_that_of_the_source(ms: float, letter: str):
+    """A limit belongs to the worse grade: less than 5 ms is A+."""
+    assert grade(ms) == letter
+
+
+@pytest.mark.parametrize(
+    ("idle", "down", "up", "wanted"),
+    [
+        (10.0, 30.0, 50.0, 30.0),
+        (10.0, 30.0, None, 20.0),
+        (10.0, None, 14.0, 4.0),
+        (10.0, 8.0, 8.0, 0.0),
+        (10.0, None, None, None),
+        (None, 30.0, 50.0, None),
+    ],
+)
+def test_the_rise_is_the_mean_of_both_directions(
+    idle: float | None, down: float | None, up: float | None, wanted: float | None
+):
+    """What was not measured is left out, and no rise is below naught."""
+    run = attempt(latency_ms=idle, download_latency_ms=down, upload_latency_ms=up).run
+    assert rise(run) == wanted
+
+
+def test_the_median_of_the_runs_that_tell_it_is_graded():
+    """Failed and doubtful ones tell nothing."""
+    loads = [(20.0, True), (40.0, True), (90.0, True), (900.0, False)]
+    runs = [attempt(latency_ms=10.0, upload_latency_ms=load, healthy=good).run for load, good in loads]
+    assert median_rise([*runs, failed().run]) == 30.0
+    assert median_rise([failed().run]) is None

@@ -1,0 +1,75 @@
+"""Local days, outages on them, and the calendar's weeks."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from attempts import START, attempt, failed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.graph.availability import length
+from monitor.graph.calendar import column, strength
+from monitor.graph.data import Window
+from monitor.graph.days import Day, Outage, days, outages
+from monitor.model import Path
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SATURDAY = datetime(2026, 10, 23, 22, tzinfo=UTC)
+WINDOW = Window(SATURDAY, SATURDAY + timedelta(hours=73))
+ZERO = START.timestamp()
+
+
+def test_a_day_is_as_long_as_it_is():
+    """Sunday, when the clocks go back, has 25 hours; the window's last moment belongs to the last day."""
+    found = days([], [], WINDOW, BERLIN)
+    assert [(day.day.day, (day.end - day.start) / 3600) for day in found] == [(24, 24), (25, 25), (26, 24)]
+
+
+def test_an_outage_over_midnight_counts_on_both_days():
+    """Each has its share, and the shares add up."""
+    out = Outage(SATURDAY.timestamp() + 23 * 3600, SATURDAY.timestamp() + 26 * 3600, lasts=False)
+    assert [day.out for day in days([], [out], WINDOW, BERLIN)] == [3600, 7200, 0]
+
+
+def test_outages_of_two_paths_at_once_are_one():
+    """The line was out once, however many tests saw it."""
+    runs = [failed(0).run, dataclasses.replace(failed(5).run, path=Path.HOST), attempt(10).run]
+    runs.append(attempt(20, path=Path.HOST).run)
+    (found,) = outages(runs, Window(START, START + timedelta(days=1)))
+    assert (found.start, found.end, found.lasts) == (ZERO, ZERO + 1200, False)
+
+
+def test_an_outage_that_lasts_ends_with_the_last_test():
+    """Nobody looked after that, so nothing is claimed."""
+    runs = [attempt(0).run, failed(10).run, failed(20).run]
+    (found,) = outages(runs, Window(START, START + timedelta(days=1)))
+    assert (found.end, found.lasts) == (runs[-1].finished_at.timestamp(), True)
+
+
+@given(st.dates(date(1990, 1, 1), date(2100, 12, 31)))
+def test_a_week_of_the_calendar_begins_on_monday(day: date):
+    """A Monday opens a column, every other day stands in that of the day before, and a year has 54 at most."""
+    tomorrow = day + timedelta(days=1)
+    assert 0 <= column(day) < 54
+    if tomorrow.year == day.year:
+        assert column(tomorrow) - column(day) == (tomorrow.weekday() == 0)
+
+
+@pytest.mark.parametrize(("failures", "wanted"), [(0, 0.0), (1, 0.3), (10, 0.55), (25, 0.8), (50, 1.0), (100, 1.0)])
+def test_the_more_failed_the_stronger_the_colour(failures: int, wanted: float):
+    """One failure in a hundred is in view already."""
+    runs = [(failed if at < failures else attempt)(at).run for at in range(100)]
+    assert strength(Day(START.date(), ZERO, ZERO + 86_400, runs)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(45, "45 s"), (59 * 60, "59 min"), (3600, "1 h 00"), (86_400, "24 h 00"), (190_800, "2 d 5 h")],
+)
+def test_a_length_is_told_as_people_do(seconds: float, words: str):
+    """In the two largest units."""
+    assert length(seconds) == words

@@ -1,0 +1,46 @@
+"""The numbers of the heat map, counted again by numpy."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from attempts import attempt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.graph.data import Metric
+from monitor.graph.hours import cells
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SPRING = datetime(2026, 3, 27, tzinfo=UTC)
+RESULTS = st.lists(st.tuples(st.integers(0, 8 * 1440), st.integers(0, 10**10), st.booleans()), max_size=60)
+
+
+@settings(max_examples=50, deadline=None)
+@given(RESULTS)
+def test_each_cell_is_the_median_that_numpy_finds(results: list[tuple[int, int, bool]]):
+    """Over a change of the clocks, with doubtful runs left out; numpy gets the local hour by its own arithmetic."""
+    runs = [
+        attempt(started_at=SPRING + timedelta(minutes=minute), download_bps=rate, healthy=good).run
+        for minute, rate, good in results
+    ]
+    kept = [(minute, rate) for minute, rate, good in results if good]
+    # Central European Summer Time began on 29 March 2026 at 01:00 UTC: 49 hours after SPRING.
+    minutes = np.array([minute + (120 if minute >= 49 * 60 else 60) for minute, _ in kept], dtype=int)
+    rates = np.array([rate for _, rate in kept], dtype=float)
+    weekday, hour = (minutes // 1440 + 4) % 7, minutes // 60 % 24  # SPRING was a Friday
+    found = cells(runs, BERLIN, Metric.DOWNLOAD)
+    places = {(int(day), int(each)) for day, each in zip(weekday, hour, strict=True)}
+    assert set(found) == places
+    for place in places:
+        inside = rates[(weekday == place[0]) & (hour == place[1])]
+        assert (found[place].count, found[place].median) == (len(inside), np.median(inside))
+
+
+def test_the_hour_that_happens_twice_is_one_cell():
+    """02:30 summer time and 02:30 winter time are both 02."""
+    twice = [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1)]
+    found = cells([attempt(started_at=at).run for at in twice], BERLIN, Metric.DOWNLOAD)
+    assert {place: cell.count for place, cell in found.items()} == {(6, 2): 2}

@@ -1,0 +1,253 @@
+"""Every kind of graph: that it draws whatever there is, and that what it draws is the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from attempts import START, attempt, failed
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.lines import Line2D
+
+from monitor.graph import availability, compare, distribution, heatmap, kinds, latency, picture, servers, style
+from monitor.graph.data import Change, Event, Metric, Window, plan_changes, tracks
+from monitor.graph.kinds import KINDS, render
+from monitor.graph.sheet import Sheet
+from monitor.graph.terms import Terms
+from monitor.graph.theme import DARK, PRINT, THEMES
+from monitor.model import Failure, Kind, Path, Plan, Remark, Scope, Server, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+    from monitor.graph.theme import Theme
+    from monitor.model import Run
+
+BERLIN = ZoneInfo("Europe/Berlin")
+DAY = Window(START, START + timedelta(days=1))
+TERMS = Terms(BERLIN, Plan(100_000_000, 20_000_000, 20.0), "Title")
+CROSS = (Remark("cross_traffic", "others were busy"),)
+MANY = [
+    attempt(
+        15 * at, download_latency_ms=30.0 + at, upload_latency_ms=60.0, server=Server(str(at % 3), f"S{at % 3}")
+    ).run
+    for at in range(40)
+]
+MIXED = [
+    *MANY,
+    *(failed(700 + at, Failure(Kind.DNS, scope, None, "")).run for at, scope in enumerate(Scope)),
+    attempt(800, download_bps=1_000_000, healthy=False, remarks=CROSS).run,
+    attempt(815, status=Status.SKIPPED, download_bps=None, upload_bps=None, latency_ms=None).run,
+]
+SETS = {
+    "nothing": [],
+    "one": MANY[:1],
+    "all failed": [failed(at).run for at in range(3)],
+    "mixed": MIXED,
+    "two paths": [*MIXED, *(dataclasses.replace(run, path=Path.HOST) for run in MIXED)],
+    "9 Gbit/s": [attempt(at, download_bps=9 * 10**9, upload_bps=9 * 10**9).run for at in range(3)],
+    "0.5 Mbit/s": [attempt(at, download_bps=500_000, upload_bps=60_000).run for at in range(3)],
+}
+
+
+def drawn(module: ModuleType, runs: Sequence[Run], window: Window = DAY, terms: Terms = TERMS) -> Sheet:
+    """Return the sheet of a kind."""
+    sheet = Sheet(1200, 860, 1.0)
+    module.draw_kind(sheet, runs, window, terms)
+    return sheet
+
+
+def texts(sheet: Sheet) -> list[str]:
+    """Return all that is written on a sheet."""
+    return [text.get_text() for text in sheet.figure.texts]
+
+
+def marks(sheet: Sheet, marker: str) -> int:
+    """Return how many marks of a kind the sheet has."""
+    lines = (artist for artist in sheet.figure.findobj(Line2D) if artist.get_marker() == marker)
+    return sum(len(line.get_xdata()) for line in lines)
+
+
+@pytest.mark.parametrize("runs", SETS.values(), ids=SETS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_draws_whatever_there_is(kind: str, runs: list[Run]):
+    """No data, one run, only failures, fast and slow lines: all that is written can be read."""
+    sheet = Sheet(*KINDS[kind].size, 1.0)
+    import_module(f"monitor.graph.{KINDS[kind].module}").draw_kind(sheet, runs, DAY, TERMS)
+    boxes = [text.get_window_extent() for text in sheet.figure.texts]
+    right, bottom = KINDS[kind].size
+    assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= right and box.y1 <= bottom for box in boxes)
+    assert not [(one, other) for at, one in enumerate(boxes) for other in boxes[:at] if one.overlaps(other)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_has_the_size_of_its_kind(kind: str):
+    """The size is in the file; a smaller one than the kind can fill is refused."""
+    made = render(kind, SETS["one"], DAY, TERMS)
+    assert struct.unpack(">II", made[16:24]) == KINDS[kind].size
+    with pytest.raises(ValueError, match="smaller"):
+        render(kind, [], DAY, TERMS, size=(100, 100))
+
+
+@pytest.mark.parametrize(("form", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF-")])
+def test_each_format_is_what_it_is_called_and_the_same_each_time(form: str, begin: bytes):
+    """The same runs give the same bytes, without a date and without the library's name for itself."""
+    first, second = (render("heatmap", MANY, DAY, TERMS, form=form) for _ in range(2))  # type: ignore[arg-type]
+    assert first.startswith(begin)
+    assert first == second
+
+
+@pytest.mark.parametrize("theme", [DARK, PRINT])
+def test_a_theme_changes_every_colour_of_the_light_one_that_it_names(theme: Theme):
+    """Ink and paper keep far apart, and no line of another theme is left."""
+    sheet = Sheet(1200, 860, 1.0, theme)
+    picture.draw_kind(sheet, MIXED, DAY, TERMS)
+    inks = {text.get_color() for text in sheet.figure.texts}
+    assert style.INK not in inks
+    assert theme.ink(style.INK) in inks
+
+
+def test_print_has_no_colour():
+    """Red, green and blue of each pixel are alike, so a copier loses nothing."""
+    sheet = Sheet(1200, 860, 1.0, THEMES["print"])
+    availability.draw_kind(sheet, MIXED, DAY, TERMS)
+    sheet.figure.canvas.draw()
+    pixels = np.asarray(sheet.figure.canvas.buffer_rgba())[..., :3].astype(int)  # type: ignore[attr-defined]
+    assert (pixels.max(axis=2) - pixels.min(axis=2)).max() == 0
+
+
+def test_a_doubtful_result_is_hollow_and_counts_in_no_number():
+    """Its mark differs, the median and the axis ignore it, and the caption counts it with its reason."""
+    sheet = drawn(picture, [*MANY, attempt(700, download_bps=1, upload_bps=1, healthy=False, remarks=CROSS).run])
+    written = texts(sheet)
+    assert marks(sheet, "D") == 3
+    assert "5th percentile 95.7, 95th 95.7" in written
+    assert any("1 doubtful result is left out of all numbers (cross traffic 1)." in words for words in written)
+
+
+def test_a_doubtful_result_neither_ends_a_line_nor_bends_it():
+    """The line joins its neighbours and passes it by."""
+    runs = [attempt(0).run, attempt(15, download_bps=1, healthy=False).run, attempt(30).run]
+    (track,) = tracks(runs, DAY)
+    assert [segment.times for segment in track.segments[Metric.DOWNLOAD]] == [
+        (runs[0].started_at.timestamp(), runs[2].started_at.timestamp())
+    ]
+    assert track.doubtful[Metric.DOWNLOAD] == ((runs[1].started_at.timestamp(), 1),)
+
+
+def test_skipped_slots_have_a_row_of_their_own():
+    """A test that was not made is seen, apart from the failures."""
+    assert {"skipped", "line", "provider"} <= set(texts(drawn(picture, MIXED)))
+
+
+def test_a_change_of_plan_is_labelled():
+    """The runs do not tell the plan, so it comes with the terms."""
+    before, after = Plan(50_000_000, 10_000_000), Plan(100_000_000, 20_000_000)
+    spells = [(START, before), (START + timedelta(hours=2), before), (START + timedelta(hours=6), after)]
+    changes = tuple(plan_changes(spells))
+    assert changes == (Change((START + timedelta(hours=6)).timestamp(), Event.PLAN, "50 / 10", "100 / 20"),)
+    assert "plan now 100 / 20" in texts(drawn(picture, MANY, terms=dataclasses.replace(TERMS, changes=changes)))
+
+
+def test_the_share_that_met_the_plan_is_told():
+    """One of four reached it, exactly as much counts, and latency is met from below."""
+    rates = (100_000_000, 99_999_999, 50_000_000, 60_000_000)
+    runs = [attempt(at, download_bps=rate, latency_ms=20.0).run for at, rate in enumerate(rates)]
+    written = texts(drawn(picture, runs))
+    assert "plan met in 25 % of the tests" in written
+    assert "plan met in 100 % of the tests" in written
+
+
+def test_latency_is_graded_and_the_grade_has_a_source():
+    """40 ms more under load is a B, and the picture says whose scale that is."""
+    runs = [attempt(at, latency_ms=10.0, download_latency_ms=40.0, upload_latency_ms=60.0).run for at in range(3)]
+    written = texts(drawn(latency, runs))
+    assert {"B", "+40.0 ms under load"} <= set(written)
+    assert any("DSLReports" in words for words in written)
+
+
+def test_panels_under_load_share_their_scale():
+    """Download and upload can be held against each other, and both begin at zero."""
+    found = tracks(MANY, DAY, latency.METRICS)
+    idle, down, up = latency._panels(found, TERMS, 0, 600)  # noqa: SLF001  the plan of the picture
+    assert down.axis == up.axis != idle.axis
+    assert {panel.axis.ticks[0] for panel in (idle, down, up)} == {0}
+
+
+def test_a_cell_of_the_heat_map_has_the_ink_of_its_share():
+    """Half of the plan is the middle of the ramp; more than all of it is its end."""
+    sheet = Sheet(1200, 860, 1.0)
+    heatmap.draw_kind(sheet, [attempt(0, download_bps=50_000_000, upload_bps=90_000_000).run], DAY, TERMS)
+    tiles = [each.get_facecolor() for each in sheet.figure.findobj(PolyCollection) if len(each.get_paths()) == 1]
+    wanted = [heatmap.ramp_ink(sheet.theme, share) for share in (0.5, 1.0)]
+    found = ["#" + "".join(f"{round(255 * part):02x}" for part in ink[0][:3]) for ink in tiles]
+    assert found == wanted
+    assert {"50", "450"} <= set(texts(sheet))
+
+
+def test_the_distribution_is_the_share_of_runs_at_or_below():
+    """A step of one over the count at each value, from naught to a hundred, as numpy counts it."""
+    values = sorted([30.0, 10.0, 20.0, 20.0])
+    line = dict(distribution.steps(values, 50))
+    assert all(line[value] == 100 * np.mean(np.array(values) <= value) for value in values)
+    assert distribution.steps(values, 50)[-1] == (50, 100)
+
+
+def test_availability_marks_each_scope_in_its_own_way():
+    """A key names what is there, and each mark is on the sheet: once in the key, once at its moment."""
+    sheet = drawn(availability, MIXED)
+    written = texts(sheet)
+    assert all(f"failed: {scope} 1" in written for scope in Scope)
+    assert {"skipped 1", "doubtful result 1"} <= set(written)
+    assert [marks(sheet, style.SCOPE_MARKS[scope]) for scope in (Scope.LINE, Scope.PROVIDER, Scope.UNKNOWN)] == [2] * 3
+
+
+def test_a_day_of_25_hours_is_wider_than_the_others():
+    """The bars behind the rows are as long as the days are."""
+    since = datetime(2026, 10, 23, 22, tzinfo=UTC)
+    sheet = drawn(availability, MANY, Window(since, since + timedelta(hours=24 + 25 + 24)))
+    bars = next(each for each in sheet.figure.findobj(PolyCollection) if len(each.get_paths()) == 3)
+    assert [np.ptp(path.vertices[:, 0]) / 3600 for path in bars.get_paths()] == [24, 25, 24]
+
+
+def test_a_long_window_becomes_a_calendar():
+    """Beyond two months each day is a cell, a block a year."""
+    window = Window(START - timedelta(days=400), START + timedelta(days=1))
+    written = texts(drawn(availability, MIXED, window))
+    assert {"2025", "2026", "half or more"} <= set(written)
+
+
+def test_servers_are_named_with_their_isp_and_counted():
+    """The one that was used most comes first."""
+    written = [words for words in texts(drawn(servers, MIXED)) if " over " in words and "result" not in words]
+    assert written[0] == "S0 over Verizon Fios"
+    assert "14 results" in texts(drawn(servers, MANY))
+
+
+def test_ways_are_held_against_the_namespace():
+    """Both paths have a row and a line, and the caption gives the ratio of their medians."""
+    host = [dataclasses.replace(run, path=Path.HOST, download_bps=(run.download_bps or 0) // 2) for run in MANY]
+    sheet = drawn(compare, [*MANY, *host])
+    assert any("Median download against ip4only: host 50 %." in words for words in texts(sheet))
+    dashes = {line.get_linestyle()[0][1] is None for line in sheet.figure.findobj(LineCollection)}
+    assert dashes == {True, False}
+
+
+def test_probes_and_engines_are_named_where_they_differ():
+    """What is the same everywhere is not said."""
+    other = [dataclasses.replace(run, engine="iperf3") for run in MANY]
+    written = texts(drawn(compare, [*MANY, *other]))
+    assert {"ip4only ookla", "ip4only iperf3"} <= set(written)
+
+
+def test_the_old_name_of_the_first_kind_still_works():
+    """`line` is what throughput was called."""
+    assert render("line", MANY, DAY, TERMS) == render("throughput", MANY, DAY, TERMS)
+    assert kinds.ALIASES == {"line": "throughput"}

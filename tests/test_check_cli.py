@@ -16,6 +16,7 @@ from street import SPEEDMON
 
 from monitor.check.line import Line
 from monitor.store.open import open_writer
+from monitor.store.tables import SCHEMA_VERSION
 from monitor.store.write import add
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def test_run_of_the_future(outer: Outer, tmp_path: Path):
         add(connection, attempt(minutes=60 * 24 * 365 * 50))
     told = lines(outer, DATABASE_URL=url)
     assert (told["clock"].fails, "still to come" in told["clock"].message) == (True, True)
-    assert told["database"].message.endswith("can be written, schema 0003")
+    assert told["database"].message.endswith(f"can be written, schema {SCHEMA_VERSION}")
 
 
 def test_mistake_in_the_settings_is_one_line(outer: Outer):

@@ -1,4 +1,7 @@
-"""Runs as text for programs: the JSON array of `history --json`, and CSV with flat names. Pure and streamed."""
+"""Runs as text for programs: the JSON array of `history --json`, JSON lines, and CSV with flat names. Pure, streamed.
+
+What is written here `monitor.importing.own` reads back: a change here needs one there.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,18 @@ def json_array(runs: Iterable[Run]) -> Iterator[str]:
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
+def json_lines(runs: Iterable[Run]) -> Iterator[str]:
+    """Yield an object a line, each as in the array."""
+    for run in runs:
+        yield msgspec.json.encode(run).decode() + "\n"
+
+
 def csv_lines(runs: Iterable[Run]) -> Iterator[str]:
     """Yield RFC 4180 CSV: a header, then a line a run; rates in bit/s, an empty field for what is not known."""
     writer = csv.writer(_Echo())
     yield writer.writerow(header())
     for run in runs:
-        yield writer.writerow(_row(run))
+        yield writer.writerow([_text(value) for value in values(run)])
 
 
 def header() -> list[str]:
@@ -44,8 +53,9 @@ def _names(name: str) -> list[str]:
     return [f"{name}_{field.name}" for field in fields(part)] if part else [name]
 
 
-def _row(run: Run) -> list[str]:
-    return [_text(value) for field in fields(run) for value in _values(field.name, getattr(run, field.name))]
+def values(run: Run) -> list[Any]:
+    """Return the values of the CSV columns as they are in the run."""
+    return [value for field in fields(run) for value in _values(field.name, getattr(run, field.name))]
 
 
 def _values(name: str, value: Any) -> list[Any]:
@@ -61,8 +71,15 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, tuple):
-        return "; ".join(f"{remark.kind}: {remark.message}" for remark in value)
+        return "; ".join(f"{_escaped(remark.kind, ':;')}: {_escaped(remark.message, ';')}" for remark in value)
     return str(value)
+
+
+def _escaped(text: str, separators: str) -> str:
+    """Return a part of a remark with a backslash before each separator in it, so that it can be told from the next."""
+    for letter in "\\" + separators:
+        text = text.replace(letter, "\\" + letter)
+    return text
 
 
 class _Echo:

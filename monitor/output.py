@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from monitor.errors import OutputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -18,12 +20,22 @@ def write_file(file: Path, content: bytes) -> None:
     Raises:
         OutputError: the place cannot be written, or there is no room; what was there before is untouched.
     """
+    with whole_file(file) as opened:
+        opened.write(content)
+
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write to piece by piece; it takes the place of `file` at the end, and only if nothing was raised.
+
+    Raises:
+        OutputError: as `write_file`.
+    """
     try:
         target = file.resolve()
-        if target.exists() and not target.is_file():
-            target.write_bytes(content)  # a rename would replace /dev/null itself
-        else:
-            _replace(target, content)
+        # A rename would replace /dev/null itself.
+        with _as_it_is(target) if target.exists() and not target.is_file() else _replaced(target) as opened:
+            yield opened
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
         raise OutputError(f"{file}: cannot be written: {_reason(error)}; --output names another place") from error
 
@@ -43,12 +55,18 @@ def write_stream(stream: BinaryIO, content: bytes) -> None:
         raise OutputError(f"standard output: cannot be written: {_reason(error)}") from error
 
 
-def _replace(target: Path, content: bytes) -> None:
+def _as_it_is(target: Path) -> BinaryIO:
+    return target.open("wb")
+
+
+@contextmanager
+def _replaced(target: Path) -> Iterator[BinaryIO]:
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(content)
+        with beside.open("wb") as opened:
+            yield opened
         beside.replace(target)
-    except OSError:
+    except BaseException:
         beside.unlink(missing_ok=True)
         raise
 

@@ -27,6 +27,8 @@ COMMANDS = {
     "incidents": "monitor.cli.incidents:command",
     "events": "monitor.cli.events:command",
     "graph": "monitor.cli.graph:command",
+    "export": "monitor.cli.export:command",
+    "import": "monitor.cli.importing:command",
     "serve": "web.command:command",
     "config": "monitor.cli.config:group",
     "db": "monitor.cli.db:group",

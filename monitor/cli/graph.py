@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor import output, zone
+from monitor.cli.moments import moment
 from monitor.cli.options import pass_source
 from monitor.graph import setup as graph_setup
 from monitor.graph.data import Window
@@ -54,7 +55,7 @@ def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each opti
     """Draw the stored runs as a PNG: download, upload and latency, with every failure."""
     here = zone.resolve(settings.display.timezone)
     now = datetime.now(UTC).replace(microsecond=0)
-    window = _window(days, _moment(since, "--since", here), _moment(until, "--until", here), now)
+    window = _window(days, moment(since, "--since", here), moment(until, "--until", here), now)
     target = file or _name(window, days or DEFAULT_DAYS, here, named=bool(since or until))
     if target == "-" and sys.stdout.isatty():
         raise click.UsageError("a PNG is not for a terminal: redirect standard output, or name a file with --output")
@@ -64,18 +65,6 @@ def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each opti
     _write(target, picture, quiet=quiet)
     if not runs:
         click.echo("speedmon: no runs in this window; the picture says so", err=True)
-
-
-def _moment(text: str | None, option: str, here: ZoneInfo) -> datetime | None:
-    """Return the moment a user wrote; one without an offset from UTC is local time."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        aware = moment.replace(tzinfo=here) if moment.tzinfo is None else moment
-        return aware.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(f"{text!r} is no date or time such as 2026-10-24T18:00", param_hint=option) from error
 
 
 def _window(days: int | None, since: datetime | None, until: datetime | None, now: datetime) -> Window:

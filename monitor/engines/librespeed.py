@@ -89,7 +89,7 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
         elif not reports:
             complaints.append(NOBODY)
         for report in reports or ():
-            found, flaws = _measurement(readings.fields(report))
+            found, flaws = measured(readings.fields(report))
             measurement = found or measurement
             complaints += flaws
     return Parsed(measurement, tuple(complaints), None, noise)
@@ -102,7 +102,8 @@ def _reports(item: Item) -> list[object] | None:
     return [item] if item.keys() & {"download", "upload"} else None
 
 
-def _measurement(report: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+def measured(report: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+    """Return the numbers of a report, or None and what is wrong with it."""
     down, up = readings.rate_bps(report.get("download"), MBIT), readings.rate_bps(report.get("upload"), MBIT)
     if down is None or up is None:
         flaws = readings.flaw("download", report.get("download"), down)

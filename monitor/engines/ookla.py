@@ -30,7 +30,7 @@ LICENCE = (
 )
 # The wrapper that pip writes for the Python speedtest-cli; recognised without starting it.
 _PYTHON_WRAPPER = re.compile(rb"\A#!.*^from speedtest import main", re.DOTALL | re.MULTILINE)
-_LOG_LINE = re.compile(r"^(?:\[[\d\-: .]+\] )?\[(?P<level>\w+)\] (?P<text>.*)$")
+LOG_LINE = re.compile(r"^(?:\[[\d\-: .]+\] )?\[(?P<level>\w+)\] (?P<text>.*)$")
 _RULER = re.compile(r"^=+$")
 
 
@@ -69,7 +69,7 @@ def parse_servers(stdout: bytes, _stderr: bytes) -> tuple[Server, ...]:
     """Return the servers that `--servers` lists, nearest first; those without an id are left out."""
     lists = [item.get("servers") for item in items(stdout) if isinstance(item, dict)]
     entries = [entry for found in lists if isinstance(found, list) for entry in found]
-    servers = (_server(readings.fields(entry)) for entry in entries)
+    servers = (server_of(readings.fields(entry)) for entry in entries)
     return tuple(server for server in servers if server and server.id)
 
 
@@ -87,12 +87,12 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
             continue
         local = _local(readings.fields(item.get("interface"))) or local
         if item.get("type") == "result":
-            found, flaws = _measurement(item)
+            found, flaws = measured(item)
             measurement = found or measurement
             complaints += flaws
         elif "type" in item or "error" in item:
             stage = PHASES.get(str(item.get("type")), stage)
-            server = _server(readings.fields(item.get("server"))) or server
+            server = server_of(readings.fields(item.get("server"))) or server
         else:
             noise = noise or json_text(item)
     return Parsed(measurement, tuple(complaints), stage, noise, server, local)
@@ -121,14 +121,15 @@ def _object_complaint(item: dict[str, object]) -> Iterator[str]:
 
 
 def _line_complaint(line: str) -> Iterator[str]:
-    log = _LOG_LINE.match(line)
+    log = LOG_LINE.match(line)
     if log is None:
         yield line
     elif log["level"] != "info":
         yield log["text"]
 
 
-def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+    """Return the numbers of a `result` event, or None and what is wrong with it."""
     download, upload = readings.fields(result.get("download")), readings.fields(result.get("upload"))
     down, up = (readings.rate_bps(phase.get("bandwidth"), 8) for phase in (download, upload))
     if down is None or up is None:
@@ -151,13 +152,14 @@ def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[st
         isp=readings.text(result.get("isp")),
         external_ip=external_ip,
         ip_family=family,
-        server=_server(readings.fields(result.get("server"))),
+        server=server_of(readings.fields(result.get("server"))),
         result_url=readings.url(readings.fields(result.get("result")).get("url")),
     )
     return measurement, []
 
 
-def _server(server: dict[str, object]) -> Server | None:
+def server_of(server: dict[str, object]) -> Server | None:
+    """Return the server of an event, None where it says nothing of it."""
     found = Server(
         id=readings.identifier(server.get("id")),
         name=readings.text(server.get("name")),

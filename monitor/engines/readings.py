@@ -70,7 +70,9 @@ def text(value: object, limit: int = MAX_TEXT) -> str | None:
     if not isinstance(value, str):
         return None
     # Four times the limit leaves room for what is dropped and bounds the work.
-    visible = "".join(letter if letter.isprintable() else " " for letter in value[: 4 * limit])
+    visible = value[: 4 * limit]
+    if not visible.isprintable():
+        visible = "".join(letter if letter.isprintable() else " " for letter in visible)
     return " ".join(visible.split())[:limit].strip() or None
 
 

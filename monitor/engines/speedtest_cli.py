@@ -86,14 +86,15 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
         elif not item.keys() & {"download", "upload"}:
             noise = noise or str(item)
         else:
-            found, flaws = _measurement(item)
+            found, flaws = measured(item)
             measurement = found or measurement
             complaints += flaws
-            server = _server(readings.fields(item.get("server")))
+            server = server_of(readings.fields(item.get("server")))
     return Parsed(measurement, tuple(complaints), None, noise, server)
 
 
-def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+    """Return the numbers of a result, or None and what is wrong with it."""
     down, up = readings.rate_bps(result.get("download")), readings.rate_bps(result.get("upload"))
     if down is None or up is None:
         flaws = readings.flaw("download", result.get("download"), down)
@@ -109,13 +110,14 @@ def _measurement(result: dict[str, object]) -> tuple[Measurement | None, list[st
         isp=readings.text(client.get("isp")),
         external_ip=external_ip,
         ip_family=family,
-        server=_server(readings.fields(result.get("server"))),
+        server=server_of(readings.fields(result.get("server"))),
         result_url=readings.url(result.get("share")),
     )
     return measurement, []
 
 
-def _server(server: dict[str, object]) -> Server | None:
+def server_of(server: dict[str, object]) -> Server | None:
+    """Return the server of a result, None where it says nothing of it."""
     found = Server(
         id=readings.identifier(server.get("id")),
         name=readings.text(server.get("sponsor")),

@@ -1,0 +1,130 @@
+"""`speedmon export`: the same runs as `history`, in three formats, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from attempts import START, attempt, failed
+from click.testing import CliRunner
+
+from monitor import parquet
+from monitor.cli import cli
+from monitor.store.open import open_writer
+from monitor.store.write import add_many
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-W", "error", "-c", "from monitor.cli import main; main()"]
+NO_PYARROW = [sys.executable, "-c", "import sys; sys.modules['pyarrow'] = None; from monitor.cli import main; main()"]
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Return an environment with a database of a measured and a failed run, an hour apart, and a zone."""
+    url = f"sqlite:///{tmp_path}/speedmon.db"
+    with open_writer(url) as connection:
+        add_many(connection, [attempt(isp="Kabel; Süd"), failed(60)])
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "SPEEDMON_DATABASE_URL": url,
+        "SPEEDMON_DISPLAY__TIMEZONE": "America/New_York",
+    }
+
+
+def run(environ: dict[str, str], *argv: object, command: list[str] = COMMAND) -> subprocess.CompletedProcess[bytes]:
+    """Run the program."""
+    return subprocess.run([*command, *map(str, argv)], env=environ, capture_output=True, check=False, timeout=60)
+
+
+def test_csv_and_json_lines_are_those_of_history(environ: dict[str, str]):
+    """A run is told in the same words; the oldest comes first."""
+    lines = run(environ, "export", "--format", "jsonl").stdout.splitlines()
+    history = json.loads(run(environ, "history", "--json", "--days", "36500").stdout)
+    assert [json.loads(line) for line in lines] == history[::-1]
+    rows = [*csv.DictReader(io.StringIO(run(environ, "export").stdout.decode(), newline=""))]
+    told = [
+        *csv.DictReader(io.StringIO(run(environ, "history", "--csv", "--days", "36500").stdout.decode(), newline=""))
+    ]
+    assert rows == told[::-1]
+    assert [row["status"] for row in rows] == ["ok", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("window", "count"),
+    [
+        ([], 2),
+        (["--until", f"{START + timedelta(minutes=30):%Y-%m-%dT%H:%MZ}"], 1),
+        (["--since", f"{START + timedelta(minutes=30):%Y-%m-%dT%H:%MZ}"], 1),
+        # Local time of the configured zone, five hours behind.
+        (["--since", f"{START - timedelta(hours=4, minutes=30):%Y-%m-%dT%H:%M}"], 1),
+        (["--days", "1", "--until", f"{START + timedelta(days=1, minutes=30):%Y-%m-%dT%H:%MZ}"], 1),
+    ],
+)
+def test_windows(environ: dict[str, str], window: list[str], count: int):
+    """All runs, or those of a window."""
+    done = CliRunner(env=environ).invoke(cli, ["export", "--format", "jsonl", *window])
+    assert len(done.stdout.splitlines()) == count
+
+
+def test_the_name_of_the_file_says_the_format(environ: dict[str, str], tmp_path: Path):
+    """Unless --format does."""
+    for name in ("a.parquet", "a.jsonl", "a.csv"):
+        assert CliRunner(env=environ).invoke(cli, ["export", "--output", str(tmp_path / name)]).exit_code == 0
+    assert [row["status"] for row in parquet.rows(tmp_path / "a.parquet")] == ["ok", "failed"]
+    assert (tmp_path / "a.jsonl").read_text().startswith('{"id":')
+    assert (tmp_path / "a.csv").read_text().startswith("id,probe,")
+
+
+def test_parquet_goes_through_a_pipe(environ: dict[str, str], tmp_path: Path):
+    """`speedmon export --format parquet > FILE` is a whole file."""
+    file = tmp_path / "piped"
+    file.write_bytes(run(environ, "export", "--format", "parquet").stdout)
+    assert [row["download_bps"] for row in parquet.rows(file)] == [95_656_417, None]
+
+
+def test_an_export_that_fails_leaves_the_old_file(environ: dict[str, str], tmp_path: Path):
+    """A database that cannot be read costs no export that is there, and leaves nothing beside it."""
+    file = tmp_path / "out" / "runs.csv"
+    file.parent.mkdir()
+    file.write_text("old")
+    broken = tmp_path / "broken.db"
+    broken.write_text("no database " * 1000)
+    done = run(environ | {"SPEEDMON_DATABASE_URL": f"sqlite:///{broken}"}, "export", "--output", file)
+    assert done.returncode == 2
+    assert (file.read_text(), [*file.parent.iterdir()]) == ("old", [file])
+
+
+def test_without_pyarrow(environ: dict[str, str], tmp_path: Path):
+    """Parquet says what to install, in both directions."""
+    file = tmp_path / "runs.parquet"
+    done = run(environ, "export", "--output", file, command=NO_PYARROW)
+    words = b"speedmon: Parquet needs pyarrow, which is not installed: pip install 'speedmon[parquet]'\n"
+    assert (done.returncode, done.stderr, file.exists()) == (2, words, False)
+    file.write_bytes(b"PAR1")
+    assert run(environ, "import", file, command=NO_PYARROW).stderr == words
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--days", "1", "--since", "2026-01-01"], b"--days and --since exclude each other"),
+        (["--since", "2026-02-01", "--until", "2026-01-01"], b"the window is empty"),
+        (["--since", "yesterday"], b"'yesterday' is no date or time"),
+        (["--output", "/nonexistent/a.csv"], b"/nonexistent/a.csv: cannot be written: No such file or directory"),
+    ],
+)
+def test_mistakes(environ: dict[str, str], argv: list[str], words: bytes):
+    """What is wrong is said in words."""
+    done = run(environ, "export", *argv)
+    assert done.returncode in {1, 2}
+    assert words in done.stderr

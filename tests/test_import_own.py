@@ -1,0 +1,142 @@
+"""What is exported comes back as it was, from every format."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from attempts import any_run, attempt, failed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imported import CONTEXT, reasons, records, runs
+
+from monitor import export, parquet
+from monitor.importing import formats, own, tables
+from monitor.importing.model import Taken
+from monitor.model import Failure, Remark, Run, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUNS = st.lists(any_run.filter(lambda run: run.server != Server()), max_size=4)
+some = settings(deadline=None, max_examples=40)
+_ALWAYS = {"id", "probe", "engine"}
+
+
+def without_empty_texts(run: Run) -> Run:
+    """Return a run as CSV can tell it: an empty text is a missing one, and a part that has nothing is none."""
+    changes = {
+        field.name: _none_for_empty(getattr(run, field.name))
+        for field in dataclasses.fields(run)
+        if field.name not in _ALWAYS
+    }
+    return dataclasses.replace(run, **changes)
+
+
+def _none_for_empty(value: object) -> object:
+    if isinstance(value, Server):
+        server = Server(*(_none_for_empty(part) for part in dataclasses.astuple(value)))
+        return None if server == Server() else server
+    if isinstance(value, Failure):
+        return dataclasses.replace(value, stage=value.stage or None)
+    return None if value == "" else value
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines of a text as a file has them: other characters than a line feed end none."""
+    return io.StringIO(text, newline="").readlines()
+
+
+def read(text: str, reader: formats.Reader) -> list[Run]:
+    """Return the runs that a reader finds; every record must be one."""
+    found = [*reader(lines(text), CONTEXT)]
+    assert all(isinstance(record, Taken) for record in found), found
+    return [record.attempt.run for record in found]
+
+
+@some
+@given(RUNS)
+def test_json_lines_come_back(given_runs: list[Run]):
+    """Every field of any run, remarks and parts too."""
+    text = "".join(export.json_lines(given_runs))
+    assert read(text, lambda pieces, context: tables.from_objects(own.OBJECTS, pieces, context)) == given_runs
+
+
+@some
+@given(RUNS)
+def test_the_json_array_comes_back(given_runs: list[Run]):
+    """What `history --json` prints is read as well."""
+    text = "".join(export.json_array(given_runs))
+    assert read(text, lambda pieces, context: tables.from_objects(own.OBJECTS, pieces, context)) == given_runs
+
+
+@some
+@given(RUNS)
+def test_csv_comes_back(given_runs: list[Run]):
+    """Every field of any run, but that CSV has no empty texts."""
+    found = formats.reader(lines("".join(export.csv_lines(given_runs))))
+    assert found is not None
+    text = "".join(export.csv_lines(given_runs))
+    assert read(text, found[1]) == [without_empty_texts(run) for run in given_runs]
+
+
+@some
+@given(given_runs=RUNS)
+def test_parquet_comes_back(given_runs: list[Run], tmp_path_factory: pytest.TempPathFactory):
+    """Every field of any run, with its type."""
+    file = tmp_path_factory.getbasetemp() / "runs.parquet"
+    with file.open("wb") as opened:
+        parquet.write(given_runs, opened)
+    assert parquet.count(file) == len(given_runs)
+    found = [*tables.from_rows(own.ROWS, parquet.rows(file), CONTEXT)]
+    assert [record.attempt.run for record in found if isinstance(record, Taken)] == given_runs
+
+
+def test_remarks_with_separators_come_back():
+    """Words that look like the end of a remark do not end it."""
+    remarks = (Remark("wrong_isp", "A; B: C\\"), Remark("a:b;c", "; x: y"))
+    (found,) = runs("".join(export.csv_lines([attempt(remarks=remarks).run])))
+    assert found.remarks == remarks
+
+
+def test_a_named_probe_goes_before_that_of_the_export():
+    """--probe gives the runs to another probe; their ids stay."""
+    given_run = attempt().run
+    text = "".join(export.json_lines([given_run]))
+    (found,) = runs(text, dataclasses.replace(CONTEXT, probe="away", renamed=True))
+    assert found == dataclasses.replace(given_run, probe="away")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"id": ""}, "its id is empty"),
+        ({"download_bps": -1}, "download_bps is impossible"),
+        ({"upload_bytes": 2**70}, "out of range|impossible"),
+        ({"ip_family": 5}, "ip_family"),
+    ],
+)
+def test_nonsense_is_refused_by_row(changes: dict[str, object], words: str):
+    """A row that somebody changed into nonsense is told with its line; the others are taken."""
+    wrong = dataclasses.replace(attempt().run, **changes)
+    text = "".join(export.json_lines([failed().run, wrong, attempt().run]))
+    assert len(runs(text)) == 2
+    ((line, reason),) = reasons(text)
+    assert line == 2
+    assert any(word in reason for word in words.split("|"))
+
+
+def test_a_status_that_nobody_knows_is_refused():
+    """What is no run of ours says where it is not."""
+    text = "".join(export.csv_lines([attempt().run])).replace(",ok,", ",good,")
+    ((line, reason),) = reasons(text)
+    assert (line, reason) == (2, "no run of ours: Invalid enum value 'good' - at `$.status`")
+
+
+def test_one_row_of_two_lines_is_one_run(tmp_path: Path):
+    """A line end inside a quoted field belongs to it."""
+    text = "".join(export.csv_lines([attempt(isp='Kabel, "Süd"\nGmbH').run, attempt().run]))
+    assert [record.line for record in records(text)] == [3, 4]
+    assert runs(text)[0].isp == 'Kabel, "Süd"\nGmbH'

@@ -14,6 +14,8 @@ from monitor.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Settings that may hold a password.
+_URLS = (("database", "url"), ("fleet", "database_url"))
 _HEAD = """\
 # Configuration of speedmon. Each line shows a default; take away its first # to change it.
 # The environment overrules this file: SPEEDMON_COLLECT__TIMEOUT_S is timeout_s below [collect],
@@ -28,15 +30,16 @@ def template() -> str:
 
 
 def effective(settings: Settings) -> str:
-    """Return the settings as TOML; the password of the database's URL is left out."""
+    """Return the settings as TOML; passwords in URLs are left out."""
     tables = (_section(name, kind, getattr(settings, name)) for name, kind in _sections())
     return "\n".join(tables)
 
 
 def as_dict(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the settings by section and key; the password of the database's URL is left out."""
+    """Return the settings by section and key; passwords in URLs are left out."""
     values: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
-    values["database"]["url"] = masked(settings.database.url)
+    for section, key in _URLS:
+        values[section][key] = masked(values[section][key])
     return values
 
 
@@ -58,7 +61,7 @@ def _section(name: str, kind: type, values: Any) -> str:
 
 
 def _shown(section: str, key: str, value: Any) -> Any:
-    return masked(value) if (section, key) == ("database", "url") else value
+    return masked(value) if (section, key) in _URLS else value
 
 
 def _value(value: Any) -> str:

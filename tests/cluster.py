@@ -37,28 +37,28 @@ class Cluster:
 
     def __init__(self) -> None:
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="speedmon-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="speedmon-pg-"))
         self._template = ""
         self._server: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         if self._user:
-            os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         initdb = ["initdb", "-D", "data", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-        subprocess.run(self._as_user(initdb), check=True, capture_output=True, env=self._environ, cwd=self._folder)
+        subprocess.run(self._as_user(initdb), check=True, capture_output=True, env=self._environ, cwd=self.folder)
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop(signal.SIGQUIT)
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
 
     def start(self) -> None:
         """Start the server; it answers when this returns."""
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        command = ["postgres", "-D", "data", "-k", str(self._folder), *settings]
+        command = ["postgres", "-D", "data", "-k", str(self.folder), *settings]
         self._server = subprocess.Popen(
-            self._as_user(command), stderr=subprocess.PIPE, text=True, env=self._environ, cwd=self._folder
+            self._as_user(command), stderr=subprocess.PIPE, text=True, env=self._environ, cwd=self.folder
         )
         assert self._server.stderr
         for line in self._server.stderr:
@@ -76,9 +76,9 @@ class Cluster:
     def database(self, like: str = "") -> str:
         """Make an empty database and return its URL."""
         name = f"t{uuid.uuid4().hex}"
-        with closing(psycopg.connect(host=str(self._folder), user=USER, dbname="postgres", autocommit=True)) as server:
+        with closing(psycopg.connect(host=str(self.folder), user=USER, dbname="postgres", autocommit=True)) as server:
             server.execute(f"CREATE DATABASE {name}{like}".encode())
-        return f"postgresql://{USER}@/{name}?host={self._folder}"
+        return f"postgresql://{USER}@/{name}?host={self.folder}"
 
     def store(self) -> str:
         """Make a database with our schema and nothing in it, and return its URL."""

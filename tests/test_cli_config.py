@@ -122,11 +122,12 @@ def test_show_json(tmp_path: Path):
     assert (found["file"], found["settings"]["web"]["port"]) == (os.devnull, 0)
 
 
+@pytest.mark.parametrize("setting", ["SPEEDMON_DATABASE_URL", "SPEEDMON_FLEET__DATABASE_URL"])
 @pytest.mark.parametrize("argv", [("show",), ("show", "--json")])
-def test_show_tells_no_password(tmp_path: Path, argv: tuple[str, ...]):
+def test_show_tells_no_password(tmp_path: Path, argv: tuple[str, ...], setting: str):
     """The output can be pasted into a bug report."""
     url = "postgresql+psycopg://joe:secret@db/speedmon"
-    shown = run(tmp_path, *argv, SPEEDMON_DATABASE_URL=url).stdout
+    shown = run(tmp_path, *argv, **{setting: url}).stdout
     assert "secret" not in shown
     assert "joe:***@db" in shown
 

@@ -373,7 +373,7 @@ def test_the_table_tells_probes_apart(probe: Settings, two: dict[str, str]):
 
 def test_a_probe_that_nobody_knows(probe: Settings, two: dict[str, str]):
     """The line says which there are."""
-    for command in ("history", "incidents", "events", "graph"):
+    for command in ("history", "incidents", "events", "graph", "export"):
         told = called(two, command, "--database-url", probe.fleet.database_url, "--probe", "hom")
         assert (told.returncode, told.stderr) == (
             2,

@@ -28,7 +28,8 @@ ALTER TABLE runs ALTER COLUMN pk SET DEFAULT nextval('runs_number');
 ALTER TABLE runs ALTER COLUMN id TYPE varchar(64) COLLATE "C";
 """
 
-# CREATE TABLE ... PARTITION OF would wait for every reader of the runs; ATTACH does not.
+# CREATE TABLE ... PARTITION OF would wait for every reader of the runs; ATTACH does not. With foreign keys to probes,
+# ISPs and servers it would wait for everybody who names one of these, and they for it; nobody deletes such a row.
 MAKE_PARTITION = """
 CREATE FUNCTION make_runs_partition(moment bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -38,8 +39,9 @@ DECLARE
     until bigint := extract(epoch FROM (month + interval '1 month') AT TIME ZONE 'UTC');
 BEGIN
     IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
-    PERFORM pg_advisory_xact_lock(hashtext(name));
-    IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('make_runs_partition'));
+    -- to_regclass would answer from memory.
+    IF EXISTS (SELECT FROM pg_class WHERE relname = name) THEN RETURN; END IF;
     EXECUTE format('CREATE TABLE %I (LIKE runs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)', name);
     EXECUTE format('ALTER TABLE runs ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, since, until);
 END $$;
@@ -55,9 +57,6 @@ DROP TABLE runs_whole CASCADE;
 KEYS = """
 ALTER TABLE runs ADD CONSTRAINT pk_runs PRIMARY KEY (pk, started_at);
 ALTER TABLE runs ADD CONSTRAINT uq_runs_id UNIQUE (id, started_at);
-ALTER TABLE runs ADD CONSTRAINT fk_runs_probe_pk FOREIGN KEY (probe_pk) REFERENCES probes (pk);
-ALTER TABLE runs ADD CONSTRAINT fk_runs_isp_pk FOREIGN KEY (isp_pk) REFERENCES isps (pk);
-ALTER TABLE runs ADD CONSTRAINT fk_runs_server_pk FOREIGN KEY (server_pk) REFERENCES servers (pk);
 CREATE INDEX ix_runs_started_at ON runs (started_at);
 -- Not by path, as in SQLite: there are two, and the latest runs of a probe are asked for whatever theirs.
 CREATE INDEX ix_runs_probe_pk_started_at ON runs (probe_pk, started_at);

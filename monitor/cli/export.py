@@ -11,7 +11,7 @@ import click
 
 from monitor import output, zone
 from monitor.cli.moments import moment
-from monitor.cli.options import pass_settings
+from monitor.cli.options import pass_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +34,15 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 @click.option(
     "--output", "file", metavar="FILE", default=STDOUT, help="Written whole or not at all; - is standard output."
 )
-@pass_settings
+@pass_source
 def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
-    settings: Settings, days: int | None, since: str | None, until: str | None, kind: str | None, file: str
+    settings: Settings,
+    days: int | None,
+    since: str | None,
+    until: str | None,
+    kind: str | None,
+    file: str,
+    probes: tuple[str, ...],
 ) -> None:
     """Write the stored runs, oldest first: what `history` tells of each, as CSV, JSON lines or Parquet."""
     kind = kind or _by_name(file)
@@ -47,10 +53,10 @@ def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each opti
     end = moment(until, "--until", here) or datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     begin = _begin(days, moment(since, "--since", here), end)
     if file == STDOUT:
-        _write(settings, begin, end, kind, sys.stdout.buffer)
+        _write(settings, begin, end, kind, sys.stdout.buffer, probes)
         return
     with output.whole_file(Path(file)) as opened:
-        _write(settings, begin, end, kind, opened)
+        _write(settings, begin, end, kind, opened, probes)
 
 
 def _by_name(file: str) -> str:
@@ -69,12 +75,15 @@ def _begin(days: int | None, since: datetime | None, end: datetime) -> datetime:
     return begin
 
 
-def _write(settings: Settings, begin: datetime, end: datetime, kind: str, file: BinaryIO) -> None:
+def _write(  # noqa: PLR0913, PLR0917  what was asked for
+    settings: Settings, begin: datetime, end: datetime, kind: str, file: BinaryIO, probes: tuple[str, ...]
+) -> None:
     from monitor.store import open as store  # noqa: PLC0415  --help stays light
     from monitor.store import read  # noqa: PLC0415  the same
+    from monitor.store.probes import named  # noqa: PLC0415  the same
 
     with store.open_reader(settings.database.url) as connection:
-        runs = read.runs(connection, since=begin, until=end)
+        runs = read.runs(connection, since=begin, until=end, probes=named(connection, probes))
         if kind == "parquet":
             from monitor import parquet  # noqa: PLC0415  only when it is asked for
 

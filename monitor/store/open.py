@@ -100,7 +100,7 @@ def _engine(place: URL, writes: bool) -> Engine:
             return postgres.make_engine(place, writes=writes)
         engine = create_engine(place, poolclass=NullPool)
     except (NoSuchModuleError, ImportError) as error:
-        mend = ": pip install 'speedmon[fleet]'" if place.get_driver_name() == "psycopg" else ""
+        mend = ": pip install 'speedmon[fleet]'" if place.drivername == "postgresql+psycopg" else ""
         raise StoreError(f"{place}: the driver for this database is missing: {error}{mend}") from error
     if _is_sqlite(place):
         sqlite.set_up(engine, writes=writes)

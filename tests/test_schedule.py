@@ -177,6 +177,18 @@ def test_a_slot_runs_the_job(running: Callable[..., SimpleQueue[Gap]]):
     assert told.empty()
 
 
+def test_a_late_start_still_has_its_first_slot():
+    """A daemon that took long to start tests at once instead of an interval later: the slot was fixed before."""
+    slot, ran = datetime.now(UTC) + timedelta(milliseconds=100), threading.Event()
+    when = Timetable(Grid(slot, 3_600_000), Grid(slot, 3_600_000), 60)
+    schedule = Schedule(when, ran.set, lambda _: None)
+    while datetime.now(UTC) <= slot:
+        ran.wait(0.01)
+    schedule.start()
+    assert ran.wait(DEADLINE_S)
+    schedule.stop()
+
+
 def test_a_slot_that_comes_too_late_is_told(running: Callable[..., SimpleQueue[Gap]]):
     """A slot found half an hour late, as after a sleep, runs nothing and leaves a gap at its time."""
     slot = datetime.now(UTC) - timedelta(minutes=30)

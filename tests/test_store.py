@@ -219,7 +219,8 @@ def read_and_interrupt(url: str) -> list[Run]:
 
 def test_a_window_is_streamed(sqlite_url: str):
     """The first run is there while the database still works on the others: they are not all in memory."""
-    store(sqlite_url, *(attempt(minute) for minute in range(1500)))
+    with open_writer(sqlite_url) as connection:
+        add_many(connection, [attempt(minute) for minute in range(1500)])
     with pytest.raises(StoreError, match="interrupted"):
         read_and_interrupt(sqlite_url)
 

@@ -37,6 +37,7 @@ def found(text: str) -> list[tuple[int, objects.Item]]:
         ("{no json}\ntext\n", [(1, "{no json}"), (2, "text")]),
         ("", []),
         ("[]\n", []),
+        ("{}\n\n{}\n", [(1, {}), (3, {})]),
     ],
 )
 def test_layouts(text: str, items: list[tuple[int, objects.Item]]):

@@ -17,7 +17,7 @@ HOST = topology.SERVERS[0].host
 SCRIPT = f"""
 export SPEEDMON_IPERF3__HOST={HOST} SPEEDMON_IPERF3__SECONDS=2 SPEEDMON_DATABASE_URL=sqlite:////run/speedmon.db
 export SPEEDMON_COLLECT__PROBE_FAILURES=false SPEEDMON_COLLECT__LOCK_FILE=/run/iperf3.lock
-{SPEEDMON} setup-netns --quiet
+{SPEEDMON} setup-netns --quiet --no-launcher
 nsenter --net=/run/netns/{topology.INTERNET} iperf3 --server --daemon --pidfile /run/iperf3.pid >/dev/null
 listening() {{ ip netns exec {topology.INTERNET} ss -Hlnt sport = 5201 | grep -q .; }}
 until listening; do :; done

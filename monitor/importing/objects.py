@@ -34,7 +34,7 @@ def items(pieces: Iterable[str]) -> Iterator[Numbered]:
     held, line, due = "", 1, 0
     for piece in pieces:
         if not held and (found := _whole(piece)) is not None:
-            yield from [(line, found)] if found else []
+            yield from [(line, found)] if found != "" else []
             line += 1
             continue
         if held.endswith("\n") and piece.startswith("{"):

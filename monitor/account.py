@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from monitor.counters import INTERVAL_MS
 from monitor.model import Doubt, Remark, Trace
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from monitor.counters import Reading, Traffic
     from monitor.model import Measurement
 
-INTERVAL_MS = 250
 # Engines count what falls into their own windows; the kernel counts requests, latency probes and retransmissions too.
 # Much less than an engine claims means that its traffic went another way; so does much more, for it was not its own.
 LEAST, MOST, SLACK_BYTES = 0.8, 2.0, 5_000_000

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEVICES = Path("/proc/thread-self/net/dev")
 ROUTES = Path("/proc/thread-self/net/route")
+# How far apart readings are while a test runs.
+INTERVAL_MS = 250
 # Ethernet 14, IPv4 20, TCP 20 and its timestamps 12: what a packet of a transfer carries besides payload, in bytes.
 HEADERS = 66
 _SENT = 8  # the column of the first counter of what was sent; those of what was received come before it

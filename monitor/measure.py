@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from monitor import counters, engines, home, live, offer, outcome, paths, process, proof, quiet, servers
+from monitor import counters, engines, home, live, offer, outcome, paths, process, quiet, servers
 from monitor.errors import ConfigError, EngineError
-from monitor.explain import explain
 from monitor.live import Live, Moment
 from monitor.model import Path
 from monitor.progress import Silence
@@ -101,6 +100,9 @@ def measure(settings: Settings, order: Order, world: World, interrupts: Interrup
     except NetnsError as error:
         return outcome.not_entered(engine.name, located.version, error)
     ended, counted = _watched(argv, env, engine, settings, order, world, interrupts)
+    from monitor import proof  # noqa: PLC0415  only after the engine has ended
+    from monitor.explain import explain  # noqa: PLC0415  the same
+
     promised = proof.promise(order.path, settings)
     found = outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s, promised)
     found = outcome.accounted(found, counted, settings.cross.limit_pct)

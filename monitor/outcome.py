@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path as File
 from typing import TYPE_CHECKING
 
-from monitor import account, proof
-from monitor.classify import classify
-from monitor.engines import readings
 from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
 
 if TYPE_CHECKING:
@@ -72,6 +70,16 @@ def skipped(engine: str, failure: Failure) -> Outcome:
     return Outcome(engine, Status.SKIPPED, SKIPPED, failure=failure)
 
 
+def new_id() -> str:
+    """Return the id of a run, a random UUID (RFC 9562): the kernel's, for the module would cost ms before a test."""
+    try:
+        return File("/proc/sys/kernel/random/uuid").read_text(encoding="ascii").strip()
+    except OSError:
+        from uuid import uuid4  # noqa: PLC0415  where there is no /proc
+
+        return str(uuid4())
+
+
 def busy(engine: str) -> Outcome:
     """Return the outcome of an attempt that found another test running."""
     return skipped(engine, BUSY)
@@ -89,6 +97,8 @@ def not_started(engine: str, version: str | None, failure: Failure) -> Outcome:
 
 def not_entered(engine: str, version: str | None, error: NetnsError) -> Outcome:
     """Return the outcome of an attempt that had no namespace to run in; it never runs on the host instead."""
+    from monitor.engines import readings  # noqa: PLC0415  the same
+
     message = readings.text(str(error), 300) or "the namespace cannot be entered"
     failure = Failure(Kind.NAMESPACE, Scope.LOCAL, "start", message)
     return Outcome(engine, Status.FAILED, error.exit_code, Measurement(engine_version=version), failure)
@@ -98,6 +108,9 @@ def judge(  # noqa: PLR0913, PLR0917  all that an outcome is drawn from
     engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float, promised: Promise
 ) -> Outcome:
     """Return the outcome of an engine that ran: a whole result counts, whatever else was said and however it ended."""
+    from monitor import proof  # noqa: PLC0415  only after the engine has ended
+    from monitor.classify import classify  # noqa: PLC0415  the same
+
     parsed = engine.parse(ended.stdout, ended.stderr)
     stopped = None if ended.interrupted is None else SIGNALLED + ended.interrupted
     raw = _raw(engine, ended)
@@ -114,6 +127,8 @@ def judge(  # noqa: PLR0913, PLR0917  all that an outcome is drawn from
 
 def accounted(outcome: Outcome, counted: Account, limit_pct: float) -> Outcome:
     """Return the outcome with the kernel's account of it, and with the doubts that the account casts on a result."""
+    from monitor import account  # noqa: PLC0415  the same
+
     doubts = account.remarks(outcome.measurement, counted, limit_pct) if outcome.status is Status.OK else ()
     return replace(
         outcome,

@@ -6,12 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from monitor import counters
-from monitor.account import INTERVAL_MS, Account, account
+from monitor.counters import INTERVAL_MS
 from monitor.process import Beat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from monitor.account import Account
     from monitor.counters import Links, Reading
 
 # An hour of readings, four a second; a test that takes longer keeps its first hour.
@@ -39,5 +40,7 @@ class Sampler:
 
     def account(self) -> Account:
         """Read a last time and return the account of the whole test."""
+        from monitor.account import account  # noqa: PLC0415  only after the engine has ended
+
         self.take()
         return account(self._readings)

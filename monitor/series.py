@@ -6,7 +6,6 @@ The store is imported when the first engine has ended, never before.
 from __future__ import annotations
 
 import logging
-import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from monitor import admission, engines, memory, outcome, paths, retry, servers, 
 from monitor.errors import StoreError
 from monitor.measure import asker, environment, measure
 from monitor.model import Status
-from monitor.outcome import Order
+from monitor.outcome import Order, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +80,7 @@ class Series:
 
     def _measure(self, admitted: Order, order: Order, begun: datetime) -> retry.Next | None:
         """Make one test; the note of it lasts until its row is kept."""
-        run_id = str(uuid.uuid4())
+        run_id = new_id()
         cut_off = outcome.attempt(self._settings, admitted, outcome.cut_off(admitted.engine), run_id, begun, begun)
         with started.noted(self._state_dir / "spool", cut_off):
             found = measure(self._settings, admitted, self._world, self._interrupts)
@@ -116,7 +115,7 @@ class Series:
         return replace(order, engine=other.name, remarks=(*order.remarks, remark))
 
     def _row(self, order: Order, found: outcome.Outcome, begun: datetime, run_id: str | None = None) -> Attempt:
-        run_id = run_id or str(uuid.uuid4())
+        run_id = run_id or new_id()
         return outcome.attempt(self._settings, order, found, run_id, begun, self._world.clock())
 
     def _conclude(self, order: Order, attempt: Attempt, code: int) -> retry.Next | None:

@@ -66,7 +66,7 @@ def build(url: str, runs: int) -> None:
     upgrade.upgrade(url)
     numbers = NUMBERS.format(runs=runs, end=int(END.timestamp()), step=STEP_S)
     with open_writer(url) as connection:
-        connection.exec_driver_sql("INSERT INTO probes VALUES (1, 'home')")
+        connection.exec_driver_sql("INSERT INTO probes (pk, name) VALUES (1, 'home')")
         connection.exec_driver_sql("INSERT INTO isps VALUES (1, 'Example Fibre')")
         connection.exec_driver_sql(
             "INSERT INTO servers VALUES (1, 'x', '1001', 'Near', 'Exampleton', NULL, NULL, NULL)"

@@ -39,6 +39,17 @@ def test_every_key_of_the_contract_is_there(place: Place):
     assert msgspec.convert(run, Run).failure == failed(0).run.failure
 
 
+def test_a_window_comes_as_buckets(place: Place):
+    """Whatever its length, a window is a bounded number of buckets, with what was trusted and medians where asked."""
+    client = place.fill(*TABLE).client()
+    found = client.get("/api/v1/buckets?days=365&most=12&medians=true").json()
+    assert 1 <= len(found) <= 12
+    assert sum(bucket["runs"] for bucket in found) == len(TABLE)
+    assert found[-1]["download_bps"]["median"] == 95_656_417
+    assert client.get("/api/v1/buckets?path=host").json() == []
+    assert_problem(client.get("/api/v1/buckets?most=2001"), 422, "invalid_parameter", "most: ")
+
+
 def test_a_running_test_is_told(place: Place):
     """The progress is that of the running test, null when none runs."""
     moment = Moment("ookla", "ip4only", 1.5, phase="upload", rate_bps=5)

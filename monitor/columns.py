@@ -1,0 +1,186 @@
+"""Runs as columns, oldest first: what graphs and reports count with, so that a million of them is no matter. Pure.
+
+Whatever a run is called (its status, engine, server and so on) is its `Sort`, of which there are few: a question by
+name is asked of each sort once and looked up for the runs. Numbers are kept whole, see `UNITS`, 0 for a missing one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.model import HARMLESS, Kind, Path, Run, Scope, Server, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+UNITS = {
+    "download_bps": 1,
+    "upload_bps": 1,
+    "latency_ms": 1000,
+    "jitter_ms": 1000,
+    "packet_loss_pct": 1000,
+    "download_latency_ms": 1000,
+    "upload_latency_ms": 1000,
+}
+"""The numbers of a run that columns hold, by field, and how many of what is kept make one: µs and 1/1000 % of most."""
+
+_SMALL = (np.uint8, np.uint16, np.uint32, np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """What runs have in common; `kind` and `scope` are those of a failure, `doubts` what makes numbers doubtful.
+
+    The fields that a `Run` has too are called the same and mean the same.
+    """
+
+    probe: str
+    path: Path
+    status: Status
+    engine: str
+    healthy: bool | None = None
+    kind: Kind | None = None
+    scope: Scope | None = None
+    ip_family: int | None = None
+    isp: str | None = None
+    server: Server | None = None
+    doubts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, run: Run) -> Sort:
+        """Return the sort of a run."""
+        return cls(
+            probe=run.probe,
+            path=run.path,
+            status=run.status,
+            engine=run.engine,
+            healthy=run.healthy,
+            kind=run.failure.kind if run.failure else None,
+            scope=run.failure.scope if run.failure else None,
+            ip_family=run.ip_family,
+            isp=run.isp,
+            server=run.server,
+            doubts=tuple(remark.kind for remark in run.remarks if remark.kind not in HARMLESS),
+        )
+
+    @property
+    def trusted(self) -> bool:
+        """Whether its numbers speak for the line."""
+        return self.status is Status.OK and self.healthy is not False
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it has numbers that do not: they went the wrong way, or the uplink was busy with others."""
+        return self.status is Status.OK and self.healthy is False
+
+    @property
+    def broken(self) -> bool:
+        """Whether it was started and came to nothing."""
+        return self.status in {Status.FAILED, Status.INTERRUPTED}
+
+    @property
+    def blamed(self) -> Scope:
+        """Whose fault a broken run is."""
+        return self.scope or Scope.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Runs, oldest first: arrays of one length.
+
+    `started` and `lasted` are epoch seconds and seconds; `sort` is the place in `sorts`; `numbers` are by the names of
+    `UNITS`, 1 more than what is kept there and 0 for nothing. A name is missing where nobody asked for it.
+    """
+
+    sorts: tuple[Sort, ...]
+    started: NDArray[np.int64]
+    lasted: NDArray[Any]
+    sort: NDArray[Any]
+    numbers: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of(cls, runs: Iterable[Run]) -> Columns:
+        """Return runs, in whatever order they come, as columns."""
+        listed = sorted(runs, key=lambda run: run.started_at)
+        places: dict[Sort, int] = {}
+        sort = [places.setdefault(Sort.of(run), len(places)) for run in listed]
+        started = np.array([run.started_at.timestamp() for run in listed], np.int64)
+        lasted = [(run.finished_at - run.started_at).total_seconds() for run in listed]
+        numbers = {name: smallest([whole(getattr(run, name), unit) for run in listed]) for name, unit in UNITS.items()}
+        return cls(tuple(places), started, smallest(list(map(int, lasted))), smallest(sort), numbers)
+
+    def __len__(self) -> int:
+        return len(self.started)
+
+    @property
+    def finished(self) -> NDArray[np.int64]:
+        """When each run ended."""
+        return self.started + self.lasted.astype(np.int64)
+
+    def where(self, test: Callable[[Sort], bool]) -> NDArray[np.bool_]:
+        """Return for each run whether its sort passes a test."""
+        return self.told(map(test, self.sorts), bool)
+
+    def told(self, answers: Iterable[Any], dtype: Any) -> NDArray[Any]:
+        """Return for each run what was answered for its sort, given in the order of `sorts`."""
+        return np.array(list(answers), dtype)[self.sort] if self.sorts else np.array([], dtype)
+
+    def values(self, name: str) -> NDArray[np.float64]:
+        """Return a number of each run in the unit of its name, NaN where it was not measured."""
+        kept = self.numbers[name]
+        found: NDArray[np.float64] = (kept - 1.0) / UNITS[name]
+        found[kept == 0] = np.nan
+        return found
+
+    def measured(self, name: str) -> NDArray[np.float64]:
+        """Return a number of the trusted runs that have it, in its unit, in order of time."""
+        kept = self.numbers[name]
+        found: NDArray[np.float64] = (kept[self.where(lambda sort: sort.trusted) & (kept != 0)] - 1.0) / UNITS[name]
+        return found
+
+    def only(self, chosen: NDArray[Any] | slice) -> Columns:
+        """Return some of the runs: those of a mask, of ascending places or of a slice."""
+        numbers = {name: kept[chosen] for name, kept in self.numbers.items()}
+        return Columns(self.sorts, self.started[chosen], self.lasted[chosen], self.sort[chosen], numbers)
+
+    def counts(self) -> Iterator[tuple[Sort, int]]:
+        """Yield the sorts that occur, each with how many runs are of it."""
+        found = np.bincount(self.sort.astype(np.intp), minlength=len(self.sorts))
+        return ((sort, int(count)) for sort, count in zip(self.sorts, found, strict=True) if count)
+
+
+def joined(parts: Sequence[Columns], names: Collection[str]) -> Columns:
+    """Return the runs of several columns as one, oldest first, with the numbers of these names."""
+    places: dict[Sort, int] = {}
+    sort = [part.told([places.setdefault(each, len(places)) for each in part.sorts], np.uint32) for part in parts]
+    started = _end_to_end([part.started for part in parts], np.int64)
+    together = Columns(
+        tuple(places),
+        started,
+        _end_to_end([part.lasted for part in parts], np.uint8),
+        smallest(_end_to_end(sort, np.uint8)),
+        {name: _end_to_end([part.numbers[name] for part in parts], np.uint8) for name in names},
+    )
+    in_order = bool(np.all(started[:-1] <= started[1:]))
+    return together if in_order else together.only(np.argsort(started, kind="stable"))
+
+
+def whole(value: float | None, unit: int) -> int:
+    """Return a number as columns keep it."""
+    return 0 if value is None else round(value * unit) + 1
+
+
+def smallest(values: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers, none below 0, in the smallest type that takes them."""
+    highest = int(max(values)) if len(values) else 0
+    return np.array(values, next(kind for kind in _SMALL if highest <= np.iinfo(kind).max))
+
+
+def _end_to_end(arrays: Sequence[NDArray[Any]], otherwise: Any) -> NDArray[Any]:
+    return np.concatenate(arrays) if arrays else np.array([], otherwise)

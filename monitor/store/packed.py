@@ -79,7 +79,7 @@ class _Filled:
         self._sorts, self._names, self._end = sorts, names, 0
         # A column grows to a wider type when the first number comes that needs it.
         self._arrays: dict[str, NDArray[Any]] = {name: np.zeros(most, np.uint8) for name in (*_ALWAYS, *names)}
-        self._arrays["started"] = np.zeros(most, np.int64)
+        self._arrays["started"] = np.zeros(most, np.uint32)
 
     def add(self, day: int, rows: Iterable[dict[str, Any]], since: int, until: int) -> None:
         """Add the packed rows of a day, as far as they lie in [since, until)."""
@@ -103,7 +103,7 @@ class _Filled:
 
     def _add(self, row: Mapping[str, Any], started: NDArray[Any], chosen: slice) -> None:
         places = self._sorts.places(row["probe_pk"], row["path"], row["sorts"])
-        self._put("started", started[chosen] + np.int64(row["day"]))
+        self._put("started", started[chosen] + np.uint32(row["day"]))
         self._put("lasted", _unpack(row, "lasted")[chosen])
         self._put("sort", places[_unpack(row, "sort")[chosen]])
         for name in self._names:
@@ -179,4 +179,4 @@ class _Sorts:
 
 
 def _by_pk(connection: Connection, name: Any) -> dict[int, str]:
-    return dict(connection.execute(select(name.table.c.pk, name)).tuples().all())
+    return {pk: called for pk, called in connection.execute(select(name.table.c.pk, name))}

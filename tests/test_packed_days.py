@@ -112,7 +112,8 @@ def placed(one: Attempt, second: int, probe: str) -> Attempt:
 
 # Few beginnings, so that some are the same; the ends of days among them.
 _SECONDS = st.sampled_from([0, 1, DAY_S - 1, DAY_S, 3 * DAY_S - 1, 3 * DAY_S]) | st.integers(0, 6 * DAY_S)
-_placed = st.builds(placed, any_attempt, _SECONDS, st.sampled_from(["home", "cabin"]))
+_some = st.sampled_from([attempt(), attempt(healthy=False), failed()]) | any_attempt
+_placed = st.builds(placed, _some, _SECONDS, st.sampled_from(["home", "cabin"]))
 
 
 @settings(max_examples=15, deadline=None)
@@ -153,6 +154,12 @@ def test_a_day_is_packed_when_a_newer_one_begins(url: str):
     with open_writer(url) as connection:
         add(connection, attempt(4 * 1440))
     assert days_packed(url) == [(0, False), (4, False)]
+
+
+def test_a_day_is_packed_when_newer_ones_come_at_once(url: str):
+    """An import that goes on after a gap closes the day before that gap too."""
+    fill(url, [attempt(0)], [attempt(3 * 1440), attempt(4 * 1440), attempt(8 * 1440)])
+    assert days_packed(url) == [(0, False), (3, False), (4, False)]
 
 
 def test_only_what_is_asked_for_is_read(url: str):

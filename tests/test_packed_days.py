@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, insert, select, update
 
-from monitor.columns import Columns
+from monitor.columns import NO_PLAN, Columns
 from monitor.errors import StoreError
 from monitor.model import Doubt, Path, Remark
 from monitor.numbers import UNITS, whole
@@ -61,7 +61,8 @@ def fill(url: str, *batches: Iterable[Attempt]) -> None:
 def told(columns: Columns) -> list[tuple[Any, ...]]:
     """Return what columns say of each run, whatever the order of those that started at the same second."""
     numbers = [columns.numbers[name].tolist() for name in sorted(columns.numbers)]
-    sorts = [columns.sorts[place] for place in columns.sort.tolist()]
+    # A run does not tell what judged it, so that is compared elsewhere.
+    sorts = [dataclasses.replace(columns.sorts[place], plan=NO_PLAN) for place in columns.sort.tolist()]
     runs = zip(columns.started.tolist(), columns.lasted.tolist(), sorts, *numbers, strict=True)
     return sorted(runs, key=repr)
 

@@ -35,6 +35,9 @@ SAID = (
     "ip_family",
     "isp_pk",
     "server_pk",
+    "plan_download_bps",
+    "plan_upload_bps",
+    "plan_latency_ms",
     "remarks",
 )
 # What is kept makes 1 of a rate, and 1/1000 of a time or a percentage; 1 is added, for 0 is "not measured".

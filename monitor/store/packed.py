@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from monitor.columns import Columns, Sort, smallest
 from monitor.errors import StoreError
-from monitor.model import HARMLESS, Path, Server, Status
+from monitor.model import HARMLESS, Path, Plan, Server, Status
 from monitor.store.days import packs, unpacked
 from monitor.store.packing import DAY_S
 from monitor.store.read import to_kind, to_scope
@@ -81,7 +81,7 @@ class _Filled:
         self._sorts, self._names, self._end = sorts, names, 0
         # A column grows to a wider type when the first number comes that needs it.
         self._arrays: dict[str, NDArray[Any]] = {name: np.zeros(most, np.uint8) for name in (*_ALWAYS, *names)}
-        self._arrays["started"] = np.zeros(most, np.int64)
+        self._arrays["started"] = np.zeros(most, np.uint32)
 
     def add(self, day: int, rows: Iterable[dict[str, Any]], since: int, until: int) -> None:
         """Add the packed rows of a day, as far as they lie in [since, until)."""
@@ -105,7 +105,7 @@ class _Filled:
 
     def _add(self, row: Mapping[str, Any], started: NDArray[Any], chosen: slice) -> None:
         places = self._sorts.places(row["probe_pk"], row["path"], row["sorts"])
-        self._put("started", started[chosen] + np.int64(row["day"]))
+        self._put("started", started[chosen] + np.uint32(row["day"]))
         self._put("lasted", _unpack(row, "lasted")[chosen])
         self._put("sort", places[_unpack(row, "sort")[chosen]])
         for name in self._names:
@@ -163,7 +163,7 @@ class _Sorts:
         return self._known[key]
 
     def _sort(self, probe_pk: int, path: str, entry: tuple[Any, ...]) -> Sort:
-        status, engine, healthy, kind, scope, ip_family, isp_pk, server_pk, remarks = entry
+        status, engine, healthy, kind, scope, ip_family, isp_pk, server_pk, *plan, remarks = entry
         return Sort(
             probe=self._probes[probe_pk],
             path=Path(path),
@@ -176,6 +176,7 @@ class _Sorts:
             isp=self._isps.get(isp_pk),
             server=self._servers.get(server_pk),
             doubts=tuple(remark for remark in remarks if remark not in HARMLESS),
+            plan=Plan(*plan),
         )
 
 

@@ -30,6 +30,9 @@ SAID = (
     "ip_family",
     "isp_pk",
     "server_pk",
+    "plan_download_bps",
+    "plan_upload_bps",
+    "plan_latency_ms",
     "remarks",
 )
 """The columns of a run that make its sort, in the order of an entry of `sorts`; of remarks it has the kinds."""

@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from monitor import ownership
 from monitor.errors import OutputError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def _replaced(target: Path) -> Iterator[BinaryIO]:
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as opened:
+            ownership.hand_over(opened.fileno(), beside)
             yield opened
         beside.replace(target)
     except BaseException:

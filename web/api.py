@@ -12,6 +12,7 @@ from starlette.responses import Response
 from monitor.export import json_array
 from monitor.live import Moment  # noqa: TC001  FastAPI reads the annotation
 from monitor.model import Path, Run, Status
+from monitor.publish import Published  # noqa: TC001  the same
 from monitor.store import read
 from monitor.store.buckets import MOST as MOST_BUCKETS
 from monitor.store.buckets import USUAL
@@ -73,6 +74,11 @@ def router(site: Site) -> APIRouter:
     def progress() -> Moment | None:
         """Return the test that runs at this moment, null when none does."""
         return site.running()
+
+    @routes.get("/api/v1/published", responses=documented(421))
+    def published() -> list[Published]:
+        """Return what came of each file that is kept in the folder of [publish]; none without one."""
+        return list(site.published())
 
     @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz")

@@ -75,6 +75,7 @@ def _filled(site: Site, newest_first: list[Run], rows: list[Run], days: int, onl
         only=only,
         ranges=RANGES,
         sizes=SIZES,
+        late=view.late(site.published()),
     )
 
 

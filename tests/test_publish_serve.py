@@ -1,12 +1,17 @@
-"""`speedmon serve` keeps real pictures in a folder, whole at any moment, and tells which it could not make."""
+"""`speedmon serve` keeps real pictures in a folder, whole at any moment, and tells which it could not make.
+
+One daemon is started for most of it: a test runs at first, one of two pictures cannot be made, the other is read.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -17,104 +22,131 @@ from monitor.lock import alone
 from monitor.store.open import open_writer
 from monitor.store.write import add
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 PNG, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+OLD = PNG + END
 
 
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
+def installation(folder: Path) -> dict[str, str]:
     """Return the environment of an installation with three runs, whose folder is `www`."""
-    (tmp_path / "www").mkdir()
-    with open_writer(f"sqlite:///{tmp_path}/speedmon.db") as connection:
+    (folder / "www").mkdir()
+    with open_writer(f"sqlite:///{folder}/speedmon.db") as connection:
         for one in (attempt(0), failed(15), attempt(30)):
             add(connection, one)
     return {
         "PATH": "/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "STATE_DIRECTORY": str(tmp_path / "state"),
-        "CACHE_DIRECTORY": str(tmp_path / "cache"),
-        "SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/speedmon.db",
-        "SPEEDMON_COLLECT__LOCK_FILE": str(tmp_path / "lock"),
-        "SPEEDMON_PUBLISH__DIRECTORY": str(tmp_path / "www"),
+        "HOME": str(folder),
+        "STATE_DIRECTORY": str(folder / "state"),
+        "CACHE_DIRECTORY": str(folder / "cache"),
+        "SPEEDMON_DATABASE_URL": f"sqlite:///{folder}/speedmon.db",
+        "SPEEDMON_COLLECT__LOCK_FILE": str(folder / "lock"),
+        "SPEEDMON_PUBLISH__DIRECTORY": str(folder / "www"),
         "SPEEDMON_WEB__PORT": "0",
     }
 
 
 def published(url: str) -> list[dict[str, Any]]:
-    """Return what the API tells of the files, once each was tried."""
-    wait_for(lambda: all(one["tried_at"] for one in httpx.get(f"{url}api/v1/published").json()))
+    """Return what the API tells of the files."""
     found: list[dict[str, Any]] = httpx.get(f"{url}api/v1/published").json()
     return found
 
 
-def test_the_folder_is_filled(environ: dict[str, str], tmp_path: Path):
-    """A picture a window, with names that stay, for all to read; nothing else, and matplotlib only in the children."""
-    with serving(environ, "--no-schedule") as (process, url):
-        assert [(one["what"], one["error"]) for one in published(url)] == [
-            ("throughput, 1 day", None),
-            ("throughput, 30 days", None),
-        ]
-        assert "matplotlib" not in Path(f"/proc/{process.pid}/maps").read_text()
-        code, _, stderr = ended(process)
-    assert (code, stderr) == (0, "")
-    files = sorted((tmp_path / "www").iterdir())
-    assert [file.name for file in files] == ["latest-1d.png", "latest-30d.png"]
-    assert all(file.read_bytes().startswith(PNG) and file.stat().st_mode & 0o777 == 0o644 for file in files)
+@dataclass
+class Seen:
+    """What was seen of the daemon: its files and what it told of them, and how it ended."""
+
+    folder: Path
+    before: list[dict[str, Any]]
+    after: list[dict[str, Any]]
+    page: str
+    maps: str
+    read: set[bytes]
+    code: int
+    stderr: str
 
 
-def test_a_reader_never_sees_half_a_picture(environ: dict[str, str], tmp_path: Path):
-    """While a new picture takes the place of the old one, whoever reads has one or the other, whole."""
-    file = tmp_path / "www" / "latest-30d.png"
-    file.write_bytes(PNG + END)
-    seen, stop = [], threading.Event()
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """Return what was seen of a daemon from a running test to the last picture."""
+    place = tmp_path_factory.mktemp("published")
+    environ, folder = installation(place), place / "www"
+    (folder / "latest-1d.png").mkdir()
+    (folder / "latest-30d.png").write_bytes(OLD)
+    read, done = set(), threading.Event()
 
-    def read() -> Iterator[bytes]:
-        while not stop.is_set():
-            yield file.read_bytes()
+    def keep_reading() -> None:
+        while not done.wait(0.002):
+            read.add((folder / "latest-30d.png").read_bytes())
 
-    reader = threading.Thread(target=lambda: seen.extend(read()))
+    reader = threading.Thread(target=keep_reading)
     reader.start()
-    with serving(environ | {"SPEEDMON_PUBLISH__DAYS": "30"}, "--no-schedule") as (_, url):
-        assert published(url)[0]["error"] is None
-    stop.set()
-    reader.join()
-    assert {*seen, file.read_bytes()} == {PNG + END, file.read_bytes()}
-    assert file.read_bytes().endswith(END)
-    assert file.stat().st_size > 1000
-
-
-def test_a_picture_that_fails_is_told_and_the_others_are_made(environ: dict[str, str], tmp_path: Path):
-    """The log has one line for it, the API its error, the page a link to that; the next picture is there."""
-    (tmp_path / "www" / "latest-1d.png").mkdir()
-    with serving(environ, "--no-schedule") as (process, url):
-        day, month = published(url)
-        assert (day["updated_at"], month["error"]) == (None, None)
-        assert f"{tmp_path}/www/latest-1d.png: cannot be written: Is a directory" in day["error"]
-        assert '<a href="/api/v1/published">1 of 2 published files failed</a>' in httpx.get(url).text
+    test = ExitStack()
+    test.enter_context(alone(environ["SPEEDMON_COLLECT__LOCK_FILE"]))
+    with test, serving(environ, "--no-schedule") as (process, url):
+        before = published(url)
+        test.close()
+        wait_for(lambda: all(one["tried_at"] for one in published(url)))
+        after, page = published(url), httpx.get(url).text
+        maps = Path(f"/proc/{process.pid}/maps").read_text()
         code, _, stderr = ended(process)
-    assert code == 0
-    assert stderr.startswith("speedmon: publish: throughput, 1 day: ")
-    assert stderr.count("\n") == 1
+    done.set()
+    reader.join()
+    return Seen(folder, before, after, page, maps, read, code, stderr)
 
 
-def test_nothing_is_drawn_while_a_test_runs(environ: dict[str, str], tmp_path: Path):
-    """With the lock held by a test no child is started; when the test has ended the pictures come."""
-    with alone(environ["SPEEDMON_COLLECT__LOCK_FILE"]), serving(environ, "--no-schedule") as (process, url):
-        assert {one["tried_at"] for one in httpx.get(f"{url}api/v1/published").json()} == {None}
-        code, seconds, _ = ended(process)
-        assert (code, list((tmp_path / "www").iterdir())) == (0, [])
-        assert seconds < 3
-    with serving(environ, "--no-schedule") as (_, url):
-        assert [one["error"] for one in published(url)] == [None, None]
+def test_nothing_is_drawn_while_a_test_runs(seen: Seen):
+    """With the lock held by a test no picture is tried; when the test has ended they come."""
+    assert [one["tried_at"] for one in seen.before] == [None, None]
+    assert [one["what"] for one in seen.after] == ["throughput, 1 day", "throughput, 30 days"]
+    assert seen.after[1]["updated_at"]
 
 
-def test_another_database_is_only_looked_at(environ: dict[str, str]):
+def test_a_picture_that_fails_is_told_and_the_next_one_is_made(seen: Seen):
+    """The log has one line for it, the API its error, the page a link to that; the daemon goes on and ends in order."""
+    day, month = seen.after
+    assert (day["updated_at"], month["error"]) == (None, None)
+    assert f"{seen.folder}/latest-1d.png: cannot be written: Is a directory" in day["error"]
+    assert '<a href="/api/v1/published">1 of 2 published files failed</a>' in seen.page
+    assert seen.stderr == f"speedmon: publish: throughput, 1 day: {day['error']}\n"
+    assert seen.code == 0
+
+
+def test_a_reader_never_sees_half_a_picture(seen: Seen):
+    """Whoever reads while a new picture takes the place of the old one has one or the other, whole."""
+    new = (seen.folder / "latest-30d.png").read_bytes()
+    assert seen.read | {new} == {OLD, new}
+    assert new.startswith(PNG)
+    assert new.endswith(END)
+    assert len(new) > len(OLD)
+
+
+def test_the_folder_has_names_that_stay_for_all_to_read(seen: Seen):
+    """There is nothing beside the files, not even for a while after, and a web server's user can read them."""
+    assert sorted(file.name for file in seen.folder.iterdir()) == ["latest-1d.png", "latest-30d.png"]
+    assert (seen.folder / "latest-30d.png").stat().st_mode & 0o777 == 0o644
+
+
+def test_the_daemon_draws_nothing_itself(seen: Seen):
+    """Matplotlib and numpy are loaded by its children only."""
+    assert "sqlite3" in seen.maps
+    assert "matplotlib" not in seen.maps
+    assert "numpy" not in seen.maps
+
+
+def test_the_end_does_not_wait_for_a_picture(tmp_path: Path):
+    """A daemon that is waiting for a test, or drawing, ends within three seconds of the signal."""
+    environ = installation(tmp_path)
+    with alone(environ["SPEEDMON_COLLECT__LOCK_FILE"]), serving(environ, "--no-schedule") as (process, _):
+        code, seconds, stderr = ended(process)
+    assert (code, stderr) == (0, "")
+    assert seconds < 3
+
+
+def test_another_database_is_only_looked_at(tmp_path: Path):
     """Whoever looks into a fleet's database does not write its pictures over this probe's."""
+    environ = installation(tmp_path)
     url = environ.pop("SPEEDMON_DATABASE_URL")
     with serving(environ, "--database-url", url) as (_, page):
-        assert httpx.get(f"{page}api/v1/published").json() == []
+        assert published(page) == []
 
 
 @pytest.mark.parametrize(
@@ -125,23 +157,23 @@ def test_another_database_is_only_looked_at(environ: dict[str, str]):
         ("KINDS", "speed", "speedmon: publish.kinds: there is no graph 'speed': it is one of throughput, "),
     ],
 )
-def test_a_mistake_keeps_the_daemon_from_starting(environ: dict[str, str], key: str, value: str, says: str):
+def test_a_mistake_keeps_the_daemon_from_starting(tmp_path: Path, key: str, value: str, says: str):
     """Exit 2 and one line that names the key, before anything is served."""
-    environ |= {f"SPEEDMON_PUBLISH__{key}": value}
-    done = subprocess.run(
-        [SPEEDMON, "serve", "--no-schedule"],
-        env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith(says)
+    code, stdout, stderr = refused(installation(tmp_path) | {f"SPEEDMON_PUBLISH__{key}": value})
+    assert (code, stdout, stderr.count("\n")) == (2, "", 1)
+    assert stderr.startswith(says)
 
 
-def test_a_folder_of_others_is_a_mistake(environ: dict[str, str]):
+def test_a_folder_that_is_not_ours_is_a_mistake(tmp_path: Path):
     """A folder that is there but cannot be written, even by root, keeps the daemon from starting as well."""
     folder = "/proc/sys" if os.geteuid() == 0 else "/etc"
-    environ |= {"SPEEDMON_PUBLISH__DIRECTORY": folder}
-    done = subprocess.run(
-        [SPEEDMON, "serve"], env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False
-    )
-    assert done.returncode == 2
-    assert f"publish.directory: {folder}: cannot be written: give it to the user" in done.stderr
+    code, _, stderr = refused(installation(tmp_path) | {"SPEEDMON_PUBLISH__DIRECTORY": folder})
+    assert code == 2
+    assert f"publish.directory: {folder}: cannot be written: give it to the user" in stderr
+
+
+def refused(environ: dict[str, str]) -> tuple[int, str, str]:
+    """Return exit code, output and errors of a daemon that does not start."""
+    command = [SPEEDMON, "serve", "--no-schedule"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    return done.returncode, done.stdout, done.stderr

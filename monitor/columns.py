@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.model import HARMLESS, Kind, Path, Run, Scope, Server, Status
+from monitor.model import HARMLESS, Kind, Path, Plan, Run, Scope, Server, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -30,6 +30,8 @@ UNITS = {
 }
 """The numbers of a run that columns hold, by field, and how many of what is kept make one: µs and 1/1000 % of most."""
 
+NO_PLAN = Plan()
+MOST = 2**63
 _SMALL = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 
@@ -37,7 +39,8 @@ _SMALL = (np.uint8, np.uint16, np.uint32, np.uint64)
 class Sort:
     """What runs have in common; `kind` and `scope` are those of a failure, `doubts` what makes numbers doubtful.
 
-    The fields that a `Run` has too are called the same and mean the same.
+    `plan` is what judged them, where that is known: a `Run` does not tell it, the store does. The fields that a `Run`
+    has too are called the same and mean the same.
     """
 
     probe: str
@@ -51,6 +54,7 @@ class Sort:
     isp: str | None = None
     server: Server | None = None
     doubts: tuple[str, ...] = ()
+    plan: Plan = NO_PLAN
 
     @classmethod
     def of(cls, run: Run) -> Sort:
@@ -111,9 +115,9 @@ class Columns:
         places: dict[Sort, int] = {}
         sort = [places.setdefault(Sort.of(run), len(places)) for run in listed]
         started = np.array([run.started_at.timestamp() for run in listed], np.int64)
-        lasted = [(run.finished_at - run.started_at).total_seconds() for run in listed]
+        lasted = [max(int((run.finished_at - run.started_at).total_seconds()), 0) for run in listed]
         numbers = {name: smallest([whole(getattr(run, name), unit) for run in listed]) for name, unit in UNITS.items()}
-        return cls(tuple(places), started, smallest(list(map(int, lasted))), smallest(sort), numbers)
+        return cls(tuple(places), started, smallest(lasted), smallest(sort), numbers)
 
     def __len__(self) -> int:
         return len(self.started)
@@ -172,8 +176,8 @@ def joined(parts: Sequence[Columns], names: Collection[str]) -> Columns:
 
 
 def whole(value: float | None, unit: int) -> int:
-    """Return a number as columns keep it."""
-    return 0 if value is None else round(value * unit) + 1
+    """Return a number as columns keep it; what is beyond all lines is as high as they go."""
+    return 0 if value is None else round(min(value * unit, MOST)) + 1
 
 
 def smallest(values: Sequence[int] | NDArray[Any]) -> NDArray[Any]:

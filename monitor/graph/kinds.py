@@ -1,6 +1,6 @@
 """The kinds of graph by name, and the one way to draw any of them. Loads matplotlib only when something is drawn.
 
-A kind is a module with `draw_kind(sheet, runs, window, terms)`; adding one adds its file and a row of the table.
+A kind is a module with `draw_kind(sheet, tracks, window, terms)`; adding one adds its file and a row of the table.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from monitor.columns import Columns
     from monitor.graph.data import Window
     from monitor.graph.forms import Form
     from monitor.graph.terms import Terms
@@ -44,7 +45,7 @@ ALIASES = {"line": DEFAULT}
 
 def render(  # noqa: PLR0913  all but the first four have defaults and are given by name
     kind: str,
-    runs: Iterable[Run],
+    runs: Columns | Iterable[Run],
     window: Window,
     terms: Terms,
     *,
@@ -60,8 +61,9 @@ def render(  # noqa: PLR0913  all but the first four have defaults and are given
     """
     from monitor.graph.paint import Look, paint  # noqa: PLC0415  matplotlib
     from monitor.graph.theme import THEMES  # noqa: PLC0415  what belongs to it
+    from monitor.graph.track import tracks  # noqa: PLC0415  numpy
 
     chosen = KINDS[ALIASES.get(kind, kind)]
-    module, found = import_module(f"monitor.graph.{chosen.module}"), list(runs)
+    module, found = import_module(f"monitor.graph.{chosen.module}"), tracks(runs, window, terms.plan)
     look = Look(size or chosen.size, scale, THEMES[theme], form)
     return paint(lambda sheet: module.draw_kind(sheet, found, window, terms), look, terms.title, chosen.smallest)

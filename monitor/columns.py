@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.model import HARMLESS, Kind, Path, Plan, Run, Scope, Server, Status
+from monitor.numbers import UNITS, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -19,19 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-UNITS = {
-    "download_bps": 1,
-    "upload_bps": 1,
-    "latency_ms": 1000,
-    "jitter_ms": 1000,
-    "packet_loss_pct": 1000,
-    "download_latency_ms": 1000,
-    "upload_latency_ms": 1000,
-}
-"""The numbers of a run that columns hold, by field, and how many of what is kept make one: µs and 1/1000 % of most."""
+__all__ = ["UNITS", "Columns", "Sort", "joined", "smallest", "whole"]
 
 NO_PLAN = Plan()
-MOST = 2**63
 _SMALL = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 
@@ -173,11 +164,6 @@ def joined(parts: Sequence[Columns], names: Collection[str]) -> Columns:
     )
     in_order = bool(np.all(started[:-1] <= started[1:]))
     return together if in_order else together.only(np.argsort(started, kind="stable"))
-
-
-def whole(value: float | None, unit: int) -> int:
-    """Return a number as columns keep it; what is beyond all lines is as high as they go."""
-    return 0 if value is None else round(min(value * unit, MOST)) + 1
 
 
 def smallest(values: Sequence[int] | NDArray[Any]) -> NDArray[Any]:

@@ -170,7 +170,6 @@ def _without_collector() -> Iterator[None]:
 
 
 def _read(settings: Settings, window: Window, order: Order, here: ZoneInfo) -> tuple[Columns, Terms]:
-    from monitor.columns import Columns  # noqa: PLC0415  the same
     from monitor.store import read  # noqa: PLC0415  --help stays light
     from monitor.store.open import open_reader  # noqa: PLC0415  the same
     from monitor.store.probes import named  # noqa: PLC0415  the same
@@ -179,7 +178,8 @@ def _read(settings: Settings, window: Window, order: Order, here: ZoneInfo) -> t
     only = None if path == EVERY else NetworkPath(path)
     with open_reader(settings.database.url) as connection:
         chosen = named(connection, order.probes)
-        runs = Columns.of(read.runs(connection, since=window.since, until=window.until, path=only, probes=chosen))
+        span = {"since": window.since, "until": window.until}
+        runs = read.columns(connection, **span, names=kinds.numbers(order.kinds), path=only, probes=chosen)
     probes = sorted({sort.probe for sort, _ in runs.counts()}) or [settings.probe.name]
     return runs, Terms(here, settings.plan.as_plan(), f"Internet speed at {', '.join(probes)}")
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from monitor.graph.data import LOADED, SPEED, Metric
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,26 +23,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Where a kind is drawn, what it shows, and its usual and its smallest size in pixels."""
+    """Where a kind is drawn, what it shows, of which numbers, and its usual and its smallest size in pixels."""
 
     module: str
     shows: str
+    numbers: tuple[Metric, ...] = SPEED
     size: tuple[int, int] = (1200, 860)
     smallest: tuple[int, int] = (900, 700)
 
 
 DEFAULT = "throughput"
+RATES = (Metric.DOWNLOAD, Metric.UPLOAD)
 KINDS = {
     "throughput": Kind("picture", "download, upload and latency over time", smallest=(600, 840)),
-    "latency": Kind("latency", "latency, idle and under load, with a grade"),
-    "heatmap": Kind("heatmap", "hour of the day by weekday"),
+    "latency": Kind("latency", "latency, idle and under load, with a grade", (Metric.LATENCY, *LOADED)),
+    "heatmap": Kind("heatmap", "hour of the day by weekday", RATES),
     "distribution": Kind("distribution", "how often which speed"),
-    "availability": Kind("availability", "failures and outages by day"),
+    "availability": Kind("availability", "failures and outages by day", ()),
     "servers": Kind("servers", "by server and ISP"),
     "compare": Kind("compare", "paths, probes and engines side by side"),
-    "dashboard": Kind("dashboard", "a poster of the most telling ones", (1200, 1700), (1000, 1500)),
+    "dashboard": Kind("dashboard", "a poster of the most telling ones", size=(1200, 1700), smallest=(1000, 1500)),
 }
 ALIASES = {"line": DEFAULT}
+
+
+def numbers(names: Iterable[str]) -> list[Metric]:
+    """Return the numbers that the runs need for kinds of these names."""
+    return list(dict.fromkeys(metric for name in names for metric in KINDS[name].numbers))
 
 
 def render(  # noqa: PLR0913  all but the first four have defaults and are given by name

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,9 +128,11 @@ class Publisher:
 
 def obstacle(folder: Path) -> str | None:
     """Return why no file can be made in a folder, None when one can."""
-    if not folder.exists():
-        return f"{folder}: there is no such folder: make it, for the user of `speedmon serve` to write to"
-    if not folder.is_dir():
+    try:
+        there = stat.S_ISDIR(folder.stat().st_mode)
+    except OSError as error:
+        return f"{folder}: {error.strerror}: make a folder there, for the user of `speedmon serve` to write to"
+    if not there:
         return f"{folder}: is no folder: name one"
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         return f"{folder}: cannot be written: give it to the user of `speedmon serve`; a unit needs ReadWritePaths= too"

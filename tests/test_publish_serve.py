@@ -152,7 +152,11 @@ def test_another_database_is_only_looked_at(tmp_path: Path):
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("DIRECTORY", "/nowhere/www", "speedmon: publish.directory: /nowhere/www: there is no such folder: make it"),
+        (
+            "DIRECTORY",
+            "/nowhere/www",
+            "speedmon: publish.directory: /nowhere/www: No such file or directory: make a folder there",
+        ),
         ("DIRECTORY", "www", "speedmon: SPEEDMON_PUBLISH__DIRECTORY: "),
         ("KINDS", "speed", "speedmon: publish.kinds: there is no graph 'speed': it is one of throughput, "),
     ],

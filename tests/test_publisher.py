@@ -99,9 +99,9 @@ def test_a_folder_that_went_away_is_one_line(
     assert errors(publisher) == [None, None]
     (tmp_path / "www").rename(tmp_path / "unplugged")
     wait_for(lambda: all(one.error for one in publisher.state()))
-    assert "www: there is no such folder: make it" in str(publisher.state()[1].error)
+    assert "www: No such file or directory: make a folder there" in str(publisher.state()[1].error)
     assert all(one.updated_at for one in publisher.state())
-    assert caplog.records[0].getMessage().startswith(f"publish: {tmp_path}/www: there is no such folder")
+    assert caplog.records[0].getMessage().startswith(f"publish: {tmp_path}/www: No such file or directory")
     assert not (tmp_path / "www").exists()
 
 
@@ -130,7 +130,8 @@ def test_zero_minutes_means_a_new_run(start: Callable[..., Publisher], tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("missing", "there is no such folder: make it"), ("file", "is no folder: name one")]
+    ("name", "says"),
+    [("missing", "No such file or directory: make a folder there"), ("file", "is no folder: name one")],
 )
 def test_a_folder_that_cannot_be_written_is_a_mistake(tmp_path: Path, name: str, says: str):
     """What is plain from the start is told at the start, with the key and the path."""

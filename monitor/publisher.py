@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from monitor import lock, publish
+from monitor import lock, output, publish
 from monitor.child import speedmon
 from monitor.errors import ConfigError, SpeedmonError
 from monitor.niced import Niced
@@ -95,6 +96,8 @@ class Publisher:
         if found := obstacle(self._folder):
             self._all_failed(found)
             return
+        with suppress(OSError):  # a leftover that cannot be removed harms no picture
+            output.remove_unfinished(self._folder)
         for item in self._items:
             self._make(item)
 

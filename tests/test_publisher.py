@@ -129,6 +129,13 @@ def test_zero_minutes_means_a_new_run(start: Callable[..., Publisher], tmp_path:
     assert (tmp_path / "www" / "passes").read_text() == "made\nmade\n"
 
 
+def test_what_a_killed_child_left_is_gone_after_the_next_pass(start: Callable[..., Publisher], tmp_path: Path):
+    """Half a file that a power cut or a kill left under its hidden name does not stay in the folder for good."""
+    (tmp_path / "www" / ".latest-1d.png.4999999.part").touch()
+    assert errors(start("true")) == [None, None]
+    assert not list((tmp_path / "www").iterdir())
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [("missing", "No such file or directory: make a folder there"), ("file", "is no folder: name one")],

@@ -112,7 +112,7 @@ class Publisher:
         error = None
         try:
             self._niced.run(self._command(item))
-        except SpeedmonError as caught:
+        except (SpeedmonError, OSError) as caught:  # OSError: no room for what the child says, no process to be had
             error = str(caught)
             log.error("publish: %s: %s", item.what, error)  # noqa: TRY400  one line, no traceback
         if not self._niced.stopping:

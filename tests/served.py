@@ -43,9 +43,9 @@ def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple
     return process.returncode, time.monotonic() - began, stderr
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = DEADLINE_S) -> None:
     """Wait until a condition holds, for a while at most."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[1]
 STAND_IN = Path(__file__).with_name("ookla_stand_in.py")
 STREAM = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
 UNIT = "speedmon-serve.service"
-DEADLINE_S = 60
+# On a busy machine a process of the lowest priority gets little of it.
+DEADLINE_S = 300
 CONFIG = """
 [collect]
 engine = "ookla"

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from monitor import __version__
+from monitor.graph import kinds
 from monitor.graph import setup as graph_setup
 from monitor.graph.data import Window
 from monitor.store import read
@@ -112,7 +113,8 @@ class Pictures:
 
         window = key.window
         with open_reader(self._site.database) as connection:
-            runs = list(read.runs(connection, since=window.since, until=window.until, probes=key.rows))
+            span, names = {"since": window.since, "until": window.until}, kinds.numbers([kinds.DEFAULT])
+            runs = read.columns(connection, **span, names=names, probes=key.rows)
         size, scale = SIZES[key.size], SCALES[key.size]
         try:
             return picture.render(

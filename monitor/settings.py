@@ -286,7 +286,7 @@ class Retention(Struct, frozen=True):
     raw_days: Annotated[Days, Meta(description="days to keep what the engine printed; 0: for ever")] = 90
     details_days: Annotated[Days, Meta(description="days to keep traces, and what a probe found; 0: for ever")] = 400
     runs_days: Annotated[Days, Meta(description="days to keep runs and the events they show; 0: for ever")] = 0
-    rollups_days: Annotated[Days, Meta(description="days to keep sums of hours and days; 0: for ever")] = 0
+    rollups_days: Annotated[Days, Meta(description="days to keep sums of time and packed days; 0: for ever")] = 0
 
 
 class Fleet(Struct, frozen=True):

@@ -1,0 +1,67 @@
+"""All numbers of a report, from the runs of a window. Pure: no clock, no file; `document` puts them into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.model import Plan
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from monitor.columns import Columns
+    from monitor.graph.data import Window
+    from monitor.incidents import Incident
+    from monitor.report.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a report is about, as the caller read it from the store and the configuration.
+
+    Attributes:
+        columns: the runs of `window`, with all the numbers of `monitor.columns.UNITS`; best of one probe and one path.
+        plan: what the configuration says now; it judges runs that were stored without a plan.
+        spells: which plan judged the runs and from when, oldest first, over the window before as well if compared.
+        incidents: those of the window's runs, as `monitor.incidents.incidents` gives them.
+        made_at: when the report is made; `version`: of this program.
+        previous, previous_window, previous_incidents: the window of equal length before; None: nothing is compared.
+        rules: what the runs are tested against; None: no such test.
+        engines: each as `ookla 1.2.0.84`, where its versions are known; else the names in the runs are given.
+        addresses: external addresses that the tests went out from, which an ISP knows a line by.
+        facts: more lines for "who measured what", each a name and what is so, such as the machine.
+    """
+
+    columns: Columns
+    window: Window
+    zone: ZoneInfo
+    made_at: datetime
+    version: str
+    plan: Plan = Plan()  # noqa: RUF009  frozen
+    spells: tuple[tuple[datetime, Plan], ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    previous: Columns | None = None
+    previous_window: Window | None = None
+    previous_incidents: tuple[Incident, ...] = ()
+    rules: Profile | None = None
+    engines: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was counted."""
+
+    subject: Subject
+
+
+def gather(subject: Subject) -> Evidence:
+    """Return all numbers of a report.
+
+    Raises:
+        UsageError: windows are compared, and the library that finds the day of a change is not installed.
+    """
+    return Evidence(subject)

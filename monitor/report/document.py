@@ -19,7 +19,7 @@ KINDS = ("throughput", "heatmap", "distribution", "latency", "availability")
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The CSV beside the report: its name without folders, the SHA-256 of its bytes in hex, and how many runs it has."""
+    """The CSV beside the report: its name without folders, the SHA-256 of its bytes in hex, and its runs."""
 
     name: str
     sha256: str

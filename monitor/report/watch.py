@@ -1,0 +1,89 @@
+"""When the line was watched: from test to test, but not over pauses in which nobody looked. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from monitor.graph.data import CADENCE_NEIGHBOURS, GAP_FACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from monitor.columns import Columns
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The spans, in epoch seconds and ascending, in which tests followed each other at their usual pace.
+
+    `every_s` is the median of seconds from a start to the next, None with fewer than two; `pauses` the spans between.
+    """
+
+    spans: tuple[Span, ...]
+    pauses: tuple[Span, ...]
+    every_s: float | None
+
+    @property
+    def length_s(self) -> float:
+        """For how long somebody looked."""
+        return length(self.spans)
+
+
+def watch(columns: Columns) -> Watch:
+    """Return when the line was watched: a pause is much longer than the ten spacings around it, as on the graphs."""
+    started = columns.started
+    if not len(started):
+        return Watch((), (), None)
+    spacing = np.diff(started)
+    pauses = np.flatnonzero(spacing > GAP_FACTOR * _cadence(spacing))
+    edges = np.concatenate([[0], pauses + 1, [len(started)]])
+    finished = columns.finished
+    spans = tuple((float(started[a]), float(finished[b - 1])) for a, b in pairwise(edges))
+    between = tuple((float(finished[at]), float(started[at + 1])) for at in pauses)
+    return Watch(spans, between, float(np.median(spacing)) if len(spacing) else None)
+
+
+def _cadence(spacing: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the lower median of each spacing and of the five before and after it."""
+    near = CADENCE_NEIGHBOURS
+    padded = np.pad(spacing.astype(np.float64), near, constant_values=np.nan)
+    around = np.sort(sliding_window_view(padded, 2 * near + 1), axis=1)
+    known = np.count_nonzero(~np.isnan(around), axis=1)
+    found: NDArray[np.float64] = around[np.arange(len(around)), (known - 1) // 2]
+    return found
+
+
+def merged(spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield spans as few that do not touch, ascending."""
+    before: Span | None = None
+    for start, end in sorted(spans):
+        if before and start <= before[1]:
+            before = before[0], max(before[1], end)
+            continue
+        if before:
+            yield before
+        before = start, end
+    if before:
+        yield before
+
+
+def common(one: Iterable[Span], other: Sequence[Span]) -> list[Span]:
+    """Return what spans have in common with others, which ascend and do not touch each other."""
+    starts, ends = [start for start, _ in other], [end for _, end in other]
+    near = ((span, other[bisect_right(ends, span[0]) : bisect_left(starts, span[1])]) for span in one)
+    return [(max(start, a), min(end, b)) for (start, end), found in near for a, b in found]
+
+
+def length(spans: Iterable[Span]) -> float:
+    """Return the seconds of spans that do not overlap."""
+    return sum(end - start for start, end in spans)

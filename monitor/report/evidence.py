@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitor.columns import joined
 from monitor.model import Plan
+from monitor.report.changepoint import changes
+from monitor.report.daily import daily
+from monitor.report.figures import figures
+from monitor.report.promised import Promised
+from monitor.report.slots import SHOWN, by_hour, by_weekday
+from monitor.report.source import source
+from monitor.report.verdict import verdict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,7 +22,12 @@ if TYPE_CHECKING:
     from monitor.columns import Columns
     from monitor.graph.data import Window
     from monitor.incidents import Incident
+    from monitor.report.changepoint import Change, Drift
+    from monitor.report.figures import Figures
     from monitor.report.profile import Profile
+    from monitor.report.slots import Slot
+    from monitor.report.source import Source
+    from monitor.report.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ class Subject:
     zone: ZoneInfo
     made_at: datetime
     version: str
-    plan: Plan = Plan()  # noqa: RUF009  frozen
+    plan: Plan = Plan()
     spells: tuple[tuple[datetime, Plan], ...] = ()
     incidents: tuple[Incident, ...] = ()
     previous: Columns | None = None
@@ -52,10 +65,26 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """The window before: what is counted of it, and what changed over both, by the name of the number."""
+
+    window: Window
+    figures: Figures
+    changes: dict[str, tuple[Change, ...] | Drift]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was counted."""
+    """What was counted; see each part. `verdict` and `before` are None where they were not asked for."""
 
     subject: Subject
+    source: Source
+    promised: Promised
+    figures: Figures
+    hours: tuple[Slot, ...]
+    weekdays: tuple[Slot, ...]
+    verdict: Verdict | None
+    before: Before | None
 
 
 def gather(subject: Subject) -> Evidence:
@@ -64,4 +93,26 @@ def gather(subject: Subject) -> Evidence:
     Raises:
         UsageError: windows are compared, and the library that finds the day of a change is not installed.
     """
-    return Evidence(subject)
+    columns, zone = subject.columns, subject.zone
+    promised = Promised(subject.spells, subject.plan)
+    return Evidence(
+        subject=subject,
+        source=source(columns),
+        promised=promised,
+        figures=figures(columns, subject.window, subject.incidents, promised),
+        hours=by_hour(columns, promised, zone),
+        weekdays=by_weekday(columns, promised, zone),
+        verdict=verdict(columns, promised, zone, subject.rules) if subject.rules else None,
+        before=_before(subject, promised),
+    )
+
+
+def _before(subject: Subject, promised: Promised) -> Before | None:
+    if subject.previous is None or subject.previous_window is None:
+        return None
+    together = joined((subject.previous, subject.columns), SHOWN)
+    return Before(
+        window=subject.previous_window,
+        figures=figures(subject.previous, subject.previous_window, subject.previous_incidents, promised),
+        changes={name: changes(daily(together, name, subject.zone)) for name in SHOWN},
+    )

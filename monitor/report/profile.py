@@ -71,18 +71,24 @@ class Condition(Strict, frozen=True, kw_only=True, tag_field="test"):
         return METRICS[self.metric]
 
 
-class DaysWithout(Condition, frozen=True, kw_only=True, tag="days_without"):
+class OfDays(Condition, frozen=True, kw_only=True):
+    """A condition that counts days."""
+
+    days: Count
+    of_days: Count | None = None
+
+    def __post_init__(self) -> None:
+        Condition.__post_init__(self)
+        if self.of_days is not None and self.days > self.of_days:
+            raise ValueError(f"days is at most of_days, not {self.days} of {self.of_days}")
+
+
+class DaysWithout(OfDays, frozen=True, kw_only=True, tag="days_without"):
     """On at least `days` days, of each `of_days` if that is given, no test reached the level."""
 
-    days: Count
-    of_days: Count | None = None
 
-
-class DaysWithMiss(Condition, frozen=True, kw_only=True, tag="days_with_miss"):
+class DaysWithMiss(OfDays, frozen=True, kw_only=True, tag="days_with_miss"):
     """On at least `days` days, of each `of_days` if that is given, a test did not reach the level."""
-
-    days: Count
-    of_days: Count | None = None
 
 
 class TooFewTests(Condition, frozen=True, kw_only=True, tag="too_few_tests"):

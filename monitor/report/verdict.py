@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.columns import Columns
-    from monitor.report.profile import Level, Profile, Rule, Sample
+    from monitor.report.profile import Level, OfDays, Profile, Rule, Sample
     from monitor.report.promised import Promised
 
 MINUTE = 60
@@ -157,7 +157,7 @@ def _judged(
     return Outcome(condition, answer, *counted, bad_days, needed, *unused, lacking=lacking)
 
 
-def _scaled(condition: DaysWithout | DaysWithMiss, days: int) -> int:
+def _scaled(condition: OfDays, days: int) -> int:
     """Return on how many of so many days a condition is fulfilled: two of three are twenty of thirty."""
     return math.ceil(condition.days * days / condition.of_days) if condition.of_days else condition.days
 

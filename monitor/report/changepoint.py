@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,7 +163,7 @@ def _matters(change: Change | Drift) -> bool:
 
 def _drift(daily: Daily, signal: NDArray[np.float64], places: list[int], stats: Any) -> Drift | None:
     """Return the drift where a straight line tells the days better than the levels between places, by Schwarz."""
-    levels = np.concatenate([np.full(b - a, signal[a:b].mean()) for a, b in zip(places, places[1:], strict=False)])
+    levels = np.concatenate([np.full(b - a, signal[a:b].mean()) for a, b in pairwise(places)])
     line = np.polyval(np.polyfit(daily.days - daily.days[0], signal, 1), daily.days - daily.days[0])
     found = Drift(
         float(np.median(daily.medians[:WEEK])),

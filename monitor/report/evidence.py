@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.columns import joined
-from monitor.model import Plan
 from monitor.report.changepoint import changes
 from monitor.report.daily import daily
 from monitor.report.figures import figures
-from monitor.report.promised import Promised
+from monitor.report.promised import NOTHING, Promised
 from monitor.report.slots import SHOWN, by_hour, by_weekday
 from monitor.report.source import source
 from monitor.report.verdict import verdict
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from monitor.columns import Columns
     from monitor.graph.data import Window
     from monitor.incidents import Incident
+    from monitor.model import Plan
     from monitor.report.changepoint import Change, Drift
     from monitor.report.figures import Figures
     from monitor.report.profile import Profile
@@ -52,7 +52,7 @@ class Subject:
     zone: ZoneInfo
     made_at: datetime
     version: str
-    plan: Plan = Plan()
+    plan: Plan = NOTHING
     spells: tuple[tuple[datetime, Plan], ...] = ()
     incidents: tuple[Incident, ...] = ()
     previous: Columns | None = None

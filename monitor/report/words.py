@@ -141,15 +141,16 @@ def epoch(seconds: float) -> datetime:
 
 
 def length(seconds: float) -> str:
-    """Return a length of time in its two largest units: 3 d 4 h, 2 h 15 min, 45 min, 20 s."""
+    """Return a length of time in its two largest units: 3 days 4 h, 2 h 15 min, 45 min, 20 s."""
     total = round(seconds)
     if total < 60:  # noqa: PLR2004  a minute
         return f"{total} s"
-    units = (("d", 1440), ("h", 60), ("min", 1))
+    units = (("day", 1440), ("h", 60), ("min", 1))
     minutes, parts = round(total / 60), []
     for name, size in units:
         if minutes >= size:
-            parts.append(f"{minutes // size} {name}")
+            many = minutes // size
+            parts.append(count(many, name) if name == "day" else f"{many} {name}")
             minutes %= size
     return " ".join(parts[:2])
 
@@ -182,7 +183,7 @@ def chance(p: float) -> str:
     """Return how sure a difference is, in words and as the p value."""
     words = "very sure" if p < 0.001 else "sure" if p < 0.01 else "not sure"  # noqa: PLR2004  customary levels
     shown = f"p = {p:.2g}" if p >= 1e-6 else "p < 0.000001"  # noqa: PLR2004  smaller ones say no more
-    return f"{words} ({shown}: how likely chance alone would make as much of a difference)"
+    return f"{words} ({shown}, the likelihood of as much of a difference by chance alone)"
 
 
 def paragraphs(text: str) -> list[str]:

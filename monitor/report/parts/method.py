@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from monitor.report.evidence import Evidence
 
 HOW = """\
-Each test was made by the program named above, on the schedule named above, and stored at once, whatever came of it.
+Each test was made by the program named above, as often as named above, and stored at once, whatever came of it.
 Rates are those that the measuring program reported, in megabits per second (1 Mbit/s = 1,000,000 bit/s); latency is
 the time of one small packet there and back, in milliseconds.
 
@@ -85,7 +85,7 @@ def data(name: str, sha256: str, rows: int) -> Iterator[Block]:
     yield Heading("The data")
     yield Facts((("File", name), ("Tests in it", f"{rows:,}"), ("SHA-256", sha256)))
     yield Text(
-        f"Every number of this report can be counted again from this file. Whoever has it can see that it is the one: "
-        f"sha256sum {name} prints the same sum.",
+        "Every number of this window can be counted again from this file and the plan above. To see that a file is the "
+        f"one that this report was made from: sha256sum {name} prints the same sum.",
         "note",
     )

@@ -55,8 +55,13 @@ def _row(outcome: Outcome) -> tuple[Cell, ...]:
         Cell(outcome.condition.name),
         Cell(asked(outcome.condition)),
         Cell(found(outcome)),
-        Cell(outcome.answer.value, shade=_SHADES[outcome.answer]),
+        Cell(outcome.answer.value + doubt(outcome), shade=_SHADES[outcome.answer]),
     )
+
+
+def doubt(outcome: Outcome) -> str:
+    """Return the warning that nobody promised the level of a condition, empty where it was promised."""
+    return " (assumed level)" * outcome.condition.assumed
 
 
 def asked(rule: Rule) -> str:
@@ -86,15 +91,16 @@ def _level(rule: Rule) -> str:
 
 def found(outcome: Outcome) -> str:
     """Return the figures behind an answer."""
-    counted = f"{words.count(outcome.tests, 'test')} on {words.count(outcome.days, 'day')} count"
     if outcome.lacking:
-        return f"{outcome.lacking}; {counted}{_unused(outcome)}"
+        return f"{outcome.lacking}{_unused(outcome)}"
     if outcome.bad_days is None:
         share = words.percent(100 * outcome.reached / outcome.tests)
         result = f"{outcome.reached:,} of {words.count(outcome.tests, 'test')} ({share}) reached it"
         return f"{result}; fewer than {outcome.needed:,} would meet the condition{_unused(outcome)}"
-    result = f"so on {outcome.bad_days:,} of {words.count(outcome.days, 'day')}"
-    return f"{result}; {outcome.needed:,} or more meet the condition. {counted}{_unused(outcome)}"
+    result = (
+        f"so on {outcome.bad_days:,} of {words.count(outcome.days, 'day')} with {words.count(outcome.tests, 'test')}"
+    )
+    return f"{result}; {outcome.needed:,} or more days would meet the condition{_unused(outcome)}"
 
 
 def _unused(outcome: Outcome) -> str:

@@ -8,7 +8,7 @@ from monitor.model import Scope
 from monitor.report import words
 from monitor.report.blocks import Heading, Text
 from monitor.report.figures import RATES
-from monitor.report.parts import change
+from monitor.report.parts import change, rules
 from monitor.report.verdict import Answer
 
 if TYPE_CHECKING:
@@ -51,8 +51,11 @@ def _speed(evidence: Evidence, name: str) -> str:
     text += f"{words.value(name, spread.median)} (median), one in twenty below {words.value(name, spread.p5)}."
     if not shares:
         return text
-    parts = (f"{words.percent(share.percent)} below {share.limit} %" for share in reversed(shares))
-    return f"{text} Of the {words.count(shares[0].tests, 'test')} that had a plan to keep, {', '.join(parts)} of it."
+    half, most, nearly = (words.percent(share.percent) if share.count else "none" for share in shares)
+    return (
+        f"{text} Of {words.count(shares[0].tests, 'result')} that can be held against the plan, {nearly} stayed below "
+        f"90 % of it, {most} below 80 % and {half} below 50 %."
+    )
 
 
 def _outages(evidence: Evidence) -> Text:
@@ -71,10 +74,14 @@ def _outages(evidence: Evidence) -> Text:
 def _verdict(evidence: Evidence) -> Text:
     assert evidence.verdict is not None  # noqa: S101  the caller looked
     found = evidence.verdict
-    met = [outcome.condition.name for outcome in found.outcomes if outcome.answer is Answer.MET]
+    met = [
+        f"{outcome.condition.name}: {rules.answer(outcome)}"
+        for outcome in found.outcomes
+        if outcome.answer is Answer.MET
+    ]
     of_all = f"{len(met)} of {words.count(len(found.outcomes), 'condition')}"
     text = {
-        Answer.MET: f"{of_all} met ({', '.join(met)}), and one suffices",
+        Answer.MET: f"{of_all} met ({', '.join(met)}); one suffices",
         Answer.NOT_MET: "no condition met",
         Answer.OPEN: "not enough data to answer all conditions, and none that was answered is met",
     }[found.answer]

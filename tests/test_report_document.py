@@ -13,7 +13,7 @@ from monitor.columns import Columns
 from monitor.graph.data import Window
 from monitor.incidents import incidents
 from monitor.model import Path, Plan, Remark, Scope, Status
-from monitor.report.blocks import Cell, Heading, Picture, Table
+from monitor.report.blocks import Cell, Heading, Picture, Table, Text
 from monitor.report.document import KINDS, document
 from monitor.report.evidence import gather
 from monitor.report.parts import table
@@ -273,6 +273,21 @@ def test_too_many_tests_are_cut_to_those_that_matter(
     note = f"Of 240 tests the table lists {said}. speedmon-30d.csv holds all of them."
     assert (note in text(gather(made), runs)) is bool(said)
     assert f"[Tests, oldest first ({wanted:,})]" in text(gather(made), runs)
+
+
+def test_tests_that_are_no_longer_stored_are_said_to_be_missing():
+    """Their numbers are kept for longer than their details."""
+    made = document(gather(subject(_month())), {}, _month(), dataclasses.replace(DATA, rows=200))
+    told = [block.text for block in made.blocks if isinstance(block, Text)]
+    assert any(each.startswith("Of 240 tests the details of 200 are still stored") for each in told)
+
+
+def test_many_changes_of_plan_are_told_as_the_plans_that_there_are():
+    """Two probes with a plan each, in turn."""
+    small = Plan(50_000_000)
+    spells = [(START + timedelta(hours=at), SOLD if at % 2 else small) for at in range(60)]
+    told = _text(_month(), spells=tuple(spells))
+    assert "one of: download 50 Mbit/s; download 100 Mbit/s, upload 20 Mbit/s, latency 30 ms." in told
 
 
 def test_runs_are_read_while_the_table_is_written():

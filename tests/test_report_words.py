@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from attempts import attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.columns import Columns
 from monitor.model import Kind, Path, Plan, Scope
 from monitor.report import clock, words
 from monitor.report.promised import Promised
@@ -110,12 +113,20 @@ def test_local_clocks_are_those_of_the_zone(moments: list[int], name: str):
 def test_a_run_is_judged_by_the_plan_in_force_when_it_started():
     """The first plan holds before it was first seen; a number that is not promised is nothing."""
     spells = ((DAY0, A), (DAY0 + timedelta(days=2), B))
-    days = np.array([(DAY0 + timedelta(days=at)).timestamp() for at in (-1, 1, 2, 3)], np.int64)
+    days = Columns.of([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (-1, 1, 2, 3)])
     found = Promised(spells)
     assert found.sold(days, "download_bps").tolist() == [1e8, 1e8, 5e7, 5e7]
     assert found.sold(days, "latency_ms")[:2].tolist() == [20.0, 20.0]
     assert np.isnan(found.sold(days, "latency_ms")[2:]).all()
     assert [found.at(DAY0 + timedelta(days=at)) for at in (-1, 1, 2, 3)] == [A, A, B, B]
+
+
+def test_a_plan_that_the_store_tells_of_a_run_goes_before_all():
+    """Several probes have several plans at a time."""
+    columns = Columns.of([attempt().run])
+    stored = dataclasses.replace(columns, sorts=(dataclasses.replace(columns.sorts[0], plan=B),))
+    assert Promised(((DAY0, A),)).sold(stored, "download_bps").tolist() == [5e7]
+    assert np.isnan(Promised(((DAY0, A),)).sold(stored, "upload_bps")).all()
 
 
 def test_runs_without_a_plan_are_judged_by_the_one_that_is_given_now_and_that_is_said():

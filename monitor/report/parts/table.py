@@ -59,8 +59,8 @@ def blocks(evidence: Evidence, runs: Iterable[Run], csv: str, stored: int) -> It
         return
     if stored < len(evidence.subject.columns):
         yield Text(
-            f"Of {len(evidence.subject.columns):,} tests the details of {stored:,} are still stored. The others count in "
-            "all numbers, but are neither in the table nor in the file.",
+            f"Of {len(evidence.subject.columns):,} tests the details of {stored:,} are still stored. The others "
+            "count in all numbers, but are neither in the table nor in the file.",
             "note",
         )
     chosen = _choice(evidence)

@@ -99,7 +99,7 @@ def failures(evidence: Evidence) -> Iterator[Block]:
     ]
     yield Table("Tests that were started and gave no result", columns, rows)
     yield Text(
-        "Where a test fails, the program usually asks at once who still answers: the router, name servers, two addresses "
+        "Where a test fails, the program usually asks at once who still answers: the router, name servers, two hosts "
         "of others on the internet and the test's own service. That tells the line from the operator of the test and "
         "from this machine. What could not be told is counted as not known, not against the line.",
         "note",

@@ -1,0 +1,47 @@
+"""Local time of many moments at once, true over changes of the clocks. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.graph.data import Window
+from monitor.graph.ticks import offsets
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from numpy.typing import NDArray
+
+HOUR, DAY = 3600, 86_400
+# The first of January 1970 was a Thursday, and Monday is 0.
+_FIRST_WEEKDAY = 3
+
+
+def wall(started: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
+    """Return what the clocks of a zone showed at ascending epoch seconds, as seconds since 1970 of that clock."""
+    if not len(started):
+        return started
+    first, last = (datetime.fromtimestamp(int(at), UTC) for at in (started[0], started[-1] + 1))
+    found = offsets(Window(first, last), zone)
+    begins = np.array([moment.timestamp() for moment, _ in found[1:]], np.float64)
+    shifts = np.array([offset.total_seconds() for _, offset in found], np.int64)
+    shown: NDArray[np.int64] = started + shifts[np.searchsorted(begins, started, side="right")]
+    return shown
+
+
+def hours(walls: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the hour of the day, 0 to 23, of each."""
+    return walls % DAY // HOUR
+
+
+def weekdays(walls: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the weekday, 0 for Monday, of each."""
+    return (walls // DAY + _FIRST_WEEKDAY) % 7
+
+
+def days(walls: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the day, as days since the first of January 1970, of each."""
+    return walls // DAY

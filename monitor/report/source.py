@@ -1,0 +1,51 @@
+"""Who measured what and how, as the runs of a window tell it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monitor.columns import Columns
+    from monitor.model import Path, Server
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Names with how many runs bear each: all runs for probes, paths and engines, trusted ones for the others.
+
+    `first` and `last` are when the first and the last run started, UTC; None without any.
+    """
+
+    probes: Counter[str]
+    paths: Counter[Path]
+    engines: Counter[str]
+    isps: Counter[str]
+    families: Counter[int]
+    servers: Counter[str]
+    first: datetime | None
+    last: datetime | None
+
+
+def source(columns: Columns) -> Source:
+    """Return who measured what."""
+    probes, paths, engines = Counter[str](), Counter["Path"](), Counter[str]()
+    isps, families, servers = Counter[str](), Counter[int](), Counter[str]()
+    for sort, count in columns.counts():
+        probes[sort.probe] += count
+        paths[sort.path] += count
+        engines[sort.engine] += count
+        if sort.trusted:
+            isps.update({sort.isp: count} if sort.isp else {})
+            families.update({sort.ip_family: count} if sort.ip_family else {})
+            servers.update({called(sort.server): count} if sort.server else {})
+    ends = [datetime.fromtimestamp(int(at), UTC) for at in columns.started[[0, -1]]] if len(columns) else [None, None]
+    return Source(probes, paths, engines, isps, families, servers, *ends)
+
+
+def called(server: Server) -> str:
+    """Return how a server is called so that an engineer finds it: name, place, and its number."""
+    parts = ", ".join(part for part in (server.name, server.location) if part) or server.host or ""
+    return " ".join(part for part in (parts, f"(no. {server.id})" if server.id else "") if part) or "not named"

@@ -1,0 +1,41 @@
+"""How values spread: their median and the middle nine tenths of them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEW = 20
+"""With fewer values than this, the 5th percentile is less than one of them: it is said, and marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Of `tests` values: the median, the 5th and the 95th percentile, in the unit of the values."""
+
+    tests: int
+    median: float
+    p5: float
+    p95: float
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few for percentiles to say much."""
+        return self.tests < FEW
+
+
+def spread(values: NDArray[np.float64]) -> Spread | None:
+    """Return the spread of values; None without any.
+
+    Percentiles are those of definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American
+    Statistician 50 (1996), the default of numpy, R and spreadsheets, and what the graphs show.
+    """
+    if not len(values):
+        return None
+    p5, median, p95 = np.percentile(values, [5, 50, 95])
+    return Spread(len(values), float(median), float(p5), float(p95))

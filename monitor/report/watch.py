@@ -1,0 +1,75 @@
+"""When the line was watched: from test to test, but not over pauses in which nobody looked. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.graph.pauses import after_pauses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from monitor.columns import Columns
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The spans, in epoch seconds and ascending, in which tests followed each other at their usual pace.
+
+    `every_s` is the median of seconds from a start to the next, None with fewer than two; `pauses` the spans between.
+    """
+
+    spans: tuple[Span, ...]
+    pauses: tuple[Span, ...]
+    every_s: float | None
+
+    @property
+    def length_s(self) -> float:
+        """For how long somebody looked."""
+        return length(self.spans)
+
+
+def watch(columns: Columns) -> Watch:
+    """Return when the line was watched: a pause is much longer than the ten spacings around it, as on the graphs."""
+    started = columns.started
+    if not len(started):
+        return Watch((), (), None)
+    places = after_pauses(started)
+    edges = np.concatenate([[0], places, [len(started)]])
+    finished, spacing = columns.finished, np.diff(started)
+    spans = tuple((float(started[a]), float(finished[b - 1])) for a, b in pairwise(edges))
+    pauses = tuple((float(finished[at - 1]), float(started[at])) for at in places)
+    return Watch(spans, pauses, float(np.median(spacing)) if len(spacing) else None)
+
+
+def merged(spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield spans as few that do not touch, ascending."""
+    before: Span | None = None
+    for start, end in sorted(spans):
+        if before and start <= before[1]:
+            before = before[0], max(before[1], end)
+            continue
+        if before:
+            yield before
+        before = start, end
+    if before:
+        yield before
+
+
+def common(one: Iterable[Span], other: Sequence[Span]) -> list[Span]:
+    """Return what spans have in common with others, which ascend and do not touch each other."""
+    starts, ends = [start for start, _ in other], [end for _, end in other]
+    near = ((span, other[bisect_right(ends, span[0]) : bisect_left(starts, span[1])]) for span in one)
+    return [(max(start, a), min(end, b)) for (start, end), found in near for a, b in found]
+
+
+def length(spans: Iterable[Span]) -> float:
+    """Return the seconds of spans that do not overlap."""
+    return sum(end - start for start, end in spans)

@@ -113,8 +113,8 @@ class Pictures:
 
         window = key.window
         with open_reader(self._site.database) as connection:
-            span, names = {"since": window.since, "until": window.until}, kinds.numbers([kinds.DEFAULT])
-            runs = read.columns(connection, **span, names=names, probes=key.rows)
+            names = kinds.numbers([kinds.DEFAULT])
+            runs = read.columns(connection, since=window.since, until=window.until, names=names, probes=key.rows)
         size, scale = SIZES[key.size], SCALES[key.size]
         try:
             return picture.render(

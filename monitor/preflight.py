@@ -19,7 +19,8 @@ EXAMPLE_URL = "sqlite:////var/lib/speedmon/speedmon.db"
 # https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls
 _URL = re.compile(r"(?P<backend>\w+)(\+\w+)?://(?P<rest>.*)", re.DOTALL)
 _SQLITE = re.compile(r"/(?P<path>[^?]*)(\?.*)?", re.DOTALL)
-_PASSWORD = re.compile(r":[^:@/]*@")
+# A password may hold any of these marks, unescaped too: SQLAlchemy takes all but an @.
+_PASSWORD = re.compile(r"((?:^|//)[^:@/]*):(?!//).*@|([?&]password=)[^&]*", re.DOTALL)
 
 
 def writable(url: str) -> None:
@@ -58,7 +59,7 @@ def file_of(url: str) -> Path | None:
 
 def masked(url: str) -> str:
     """Return a URL without its password."""
-    return _PASSWORD.sub(":***@", url)
+    return _PASSWORD.sub(lambda found: f"{found[1]}:***@" if found[2] is None else f"{found[2]}***", url)
 
 
 def make_directory(file: Path) -> None:

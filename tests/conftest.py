@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from cluster import Cluster
 
+    from monitor.settings import Settings
+
 _left_out = pytest.StashKey[int]()
 
 
@@ -56,6 +58,14 @@ def cluster() -> Iterator[Cluster]:
 
     with Cluster() as server:
         yield server
+
+
+@pytest.fixture
+def probe(tmp_path: Path, cluster: Cluster) -> Settings:
+    """Return the settings of a probe with a database of its own, and a fleet that has nothing yet."""
+    from forwarding import settings_of  # noqa: PLC0415  the store, which most tests do not need
+
+    return settings_of(tmp_path / "home.db", cluster.store())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

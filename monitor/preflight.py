@@ -40,16 +40,21 @@ def writable(url: str) -> None:
 
 
 def file_of(url: str) -> Path | None:
-    """Return the file of a SQLite URL, None for another kind of database.
+    """Return the file of a SQLite URL, None for PostgreSQL.
 
     Raises:
-        StoreError: the text is no URL, or names no plain file: a database in memory would keep nothing.
+        StoreError: the text is no URL of either, or names no plain file: a database in memory would keep nothing.
     """
     match = _URL.fullmatch(url)
     if match is None:
         raise StoreError(f"{masked(url)!r} is no database URL: write one such as {EXAMPLE_URL}")
-    if match["backend"] != "sqlite":
+    if match["backend"] == "postgresql":
         return None
+    if match["backend"] != "sqlite":
+        raise StoreError(
+            f"{masked(url)!r}: runs are kept in SQLite or PostgreSQL: write a URL that begins with sqlite:/// or"
+            " postgresql://"
+        )
     path = _SQLITE.fullmatch(match["rest"])
     name = unquote(path["path"]) if path else ""
     if not name or name.startswith((":", "file:")):

@@ -106,5 +106,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
     """Say how many tests were left out for want of root."""
-    count = config.stash[_left_out]
+    count = config.stash.get(_left_out, 0)
     return f"{count} tests that need root were left out" if count else ""

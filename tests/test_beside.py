@@ -145,11 +145,11 @@ BLOCKED = {
     ),
     LATE_LEGACY: (
         "iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP",
-        "iptables-legacy -t mangle drops what comes from ip4only (-A POSTROUTING -s 192.168.200.0/24 -j DROP); run:",
+        "`iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP` drops what comes from ip4only; run:",
     ),
     EARLY_LEGACY: (
         "alias raw='iptables-legacy -t raw'\nraw -N odd; raw -A odd -p udp -j DROP; raw -A PREROUTING ! -i eth0 -j odd",
-        "-t raw drops what comes from ip4only (-A odd -p udp -j DROP); run: iptables-legacy -t raw -I odd 1",
+        "-t raw -A odd -p udp -j DROP` drops what comes from ip4only; run: iptables-legacy -t raw -I odd -s",
     ),
 }
 

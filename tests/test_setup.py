@@ -116,7 +116,7 @@ SPOILT_WAY_BACK = """
 import os, subprocess
 from netns import setup
 from netns.model import NamespaceSpec
-from netns.steps import MakeDirectory
+from netns.file_steps import MakeDirectory
 def spoil(step):
     if isinstance(step, MakeDirectory):
         subprocess.run(["ip", "link", "delete", "ip4only-root"])

@@ -80,6 +80,16 @@ def test_services_of_the_host_are_out_of_reach_inside(street: Street):
         server.kill()
 
 
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["set-up", "dry run"])
+def test_user_who_does_not_exist_is_told_first(street: Street, arguments: list[str]):
+    """A mistyped name is one line and exit code 2, before a step is shown or done."""
+    before = street.snapshot()
+    failed = street.speedmon("setup-netns", "--user", "nobdy", *arguments, check=False)
+    words = "speedmon: there is no user 'nobdy' to put into group speedmon\n"
+    assert (failed.returncode, failed.stdout, failed.stderr) == (2, "", words)
+    assert street.snapshot() == before
+
+
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_next_call_mends(street: Street, fault: str):
     """Whatever was broken by hand, one more set-up mends it, and the far end answers again."""

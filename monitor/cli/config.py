@@ -69,4 +69,4 @@ def _write(file: Path, text: str, *, force: bool) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
+        raise OutputError(f"{file}: cannot be written: {error.strerror}; --output names another place") from error

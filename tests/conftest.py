@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cluster import Cluster
+    from street import Street
 
     from monitor.settings import Settings
 
@@ -43,6 +44,15 @@ def outer() -> Iterator[Outer]:
     """Yield a private machine (see `outer.Outer`) that ends with the test."""
     with Outer() as world:
         yield world
+
+
+@pytest.fixture
+def street() -> Iterator[Street]:
+    """Yield a home host with an ISP and a neighbour, without a namespace."""
+    from street import Street  # noqa: PLC0415  most tests need no network
+
+    with Street() as host:
+        yield host
 
 
 @pytest.fixture(scope="session")

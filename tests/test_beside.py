@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import hosts
 import pytest
-from street import Street
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from _pytest.mark import ParameterSet
+    from street import Street
 
 SETUP = ("setup-netns", "--no-launcher")
 READY, SAME = "is ready", "nothing changed"
@@ -36,13 +34,6 @@ def beside(name: str, *values: str) -> ParameterSet:
     """Return the parameters of a test beside this firewall, which may need root; its script, where none are given."""
     marks = [pytest.mark.root] if name in ROOT_ONLY else []
     return pytest.param(*(values or ((FIREWALLS | POLICIES)[name],)), id=name, marks=marks)
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """Yield a home host with an ISP and a neighbour, without a namespace."""
-    with Street() as host:
-        yield host
 
 
 @pytest.mark.parametrize("firewall", [beside(name) for name in FIREWALLS])

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faults import FAULTS
-from street import Street
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from street import Street
 
 # Answers one connection with the address that it came from.
 ECHO = (
@@ -20,13 +19,6 @@ ECHO = (
 CALL = "import socket, sys; print(socket.create_connection((sys.argv[1], 8080), 5).recv(99).decode())"
 READY = "namespace ip4only is ready"
 SAME = "nothing changed"
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """Yield a home host with an ISP and a neighbour, without a namespace."""
-    with Street() as host:
-        yield host
 
 
 def setup(street: Street, *arguments: str) -> str:

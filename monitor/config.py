@@ -163,7 +163,7 @@ def _convert(value: Any, kind: Any) -> Any:
     if not isinstance(value, _Text):
         return msgspec.convert(value, kind)
     if get_origin(getattr(kind, "__origin__", kind)) is list:
-        return msgspec.convert([part.strip() for part in value.text.split(",") if part.strip()], kind)
+        return msgspec.convert([part.strip() for part in value.text.split(",") if part.strip()], kind, strict=False)
     return msgspec.convert(value.text, kind, strict=False)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.errors import OutputError
-from monitor.output import write_file, write_stream
+from monitor.output import remove_unfinished, write_file, write_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,3 +99,16 @@ def test_a_stream_gets_all_bytes():
     stream = io.BytesIO()
     write_stream(stream, b"new")
     assert stream.getvalue() == b"new"
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path):
+    """Only unfinished files of processes that are gone: those of one that writes and anybody else's stay."""
+    for name in (".a.png.4999999.part", f".a.png.{os.getpid()}.part", ".mine.part", "a.png.4999999.part", "a.png"):
+        (tmp_path / name).touch()
+    remove_unfinished(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {
+        f".a.png.{os.getpid()}.part",
+        ".mine.part",
+        "a.png.4999999.part",
+        "a.png",
+    }

@@ -16,8 +16,7 @@ from zoneinfo import ZoneInfo
 from made_up import DAYS, END, PLAN, month, two_paths
 from PIL import Image
 
-from monitor import terminal
-from monitor.graph import setup
+from monitor.graph import braille, setup, sparkline
 from monitor.graph.data import Window
 from monitor.graph.kinds import KINDS, render
 from monitor.graph.terms import Terms
@@ -92,9 +91,9 @@ def page(runs: list[Run]) -> Iterator[str]:
     yield "## Themes\n\n" + "\n".join(_shown(picture) for picture in THEMED)
     yield "## In a terminal\n\n    speedmon graph --days 7 --terminal\n\n```\n"
     week = replace(WINDOW, since=END - DAYS * 7 / 30)
-    yield "\n".join(terminal.plots([run for run in runs if run.started_at >= week.since], week, TERMS, 100))
+    yield "\n".join(braille.plots([run for run in runs if run.started_at >= week.since], week, TERMS, 100))
     yield "\n```\n\n    speedmon history --sparkline\n\n```\n"
-    yield "\n".join(terminal.sparklines(runs, WINDOW, 80)) + "\n```\n"
+    yield "\n".join(sparkline.sparklines(runs, WINDOW, 80)) + "\n```\n"
 
 
 def _shown(picture: Picture) -> str:

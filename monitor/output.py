@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from monitor.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -31,11 +31,36 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputError: as `write_file`.
     """
-    try:
+    with blamed(file):
         target = file.resolve()
         # A rename would replace /dev/null itself.
         with _as_it_is(target) if target.exists() and not target.is_file() else _replaced(target) as opened:
             yield opened
+
+
+@contextmanager
+def whole_files(files: Sequence[Path]) -> Iterator[list[BinaryIO]]:
+    """Yield files that belong together: none takes its place before all are written, then they do in this order.
+
+    Put what is written to one of them into `blamed`, so that an error names the right one.
+
+    Raises:
+        OutputError: as `write_file`.
+    """
+    with ExitStack() as stack:
+        # The last to be entered is the first to be left.
+        opened = [stack.enter_context(whole_file(file)) for file in reversed(files)][::-1]
+        yield opened
+        for file, each in zip(files, opened, strict=True):
+            with blamed(file):
+                each.flush()
+
+
+@contextmanager
+def blamed(file: Path) -> Iterator[None]:
+    """Turn errors of the system into one that names the file."""
+    try:
+        yield
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
         raise OutputError(f"{file}: cannot be written: {_reason(error)}; --output names another place") from error
 

@@ -1,0 +1,57 @@
+"""A report as files: the data, and the documents that name its hash. All of them, or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor import output
+from monitor.graph import kinds
+from monitor.graph.data import plan_changes
+from monitor.graph.terms import Terms
+from monitor.report import data, html, pdf
+from monitor.report.document import KINDS, document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from monitor.report.blocks import Document
+    from monitor.report.evidence import Evidence
+    from monitor.report.reading import Chosen
+
+FORMS = ("html", "pdf")
+
+
+def write(evidence: Evidence, chosen: Chosen, title: str, table: Path, documents: Mapping[str, Path]) -> None:
+    """Write the data to `table` and the documents by their form; the data takes its place first.
+
+    Call `monitor.graph.setup.prepare` before.
+
+    Raises:
+        OutputError: a file cannot be written; then none is.
+    """
+    pictures = _pictures(evidence, chosen, title)
+    with output.whole_files([table, *documents.values()]) as (opened, *targets):
+        with output.blamed(table):
+            beside = data.write(chosen.runs(), table.name, opened)
+        for (form, file), target in zip(documents.items(), targets, strict=True):
+            with output.blamed(file):
+                _document(form, document(evidence, pictures, chosen.runs(), beside), evidence, target)
+
+
+def _document(form: str, told: Document, evidence: Evidence, target: BinaryIO) -> None:
+    if form == "html":
+        html.write(told, target)
+    else:
+        pdf.write(told, evidence.subject.made_at, target)
+
+
+def _pictures(evidence: Evidence, chosen: Chosen, title: str) -> dict[str, bytes]:
+    """Return the graphs of a report by kind; none without runs."""
+    about = evidence.subject
+    # Several probes have a plan each, which is no change.
+    changes = () if len({sort.probe for sort in about.columns.sorts}) > 1 else tuple(plan_changes(about.spells))
+    terms = Terms(about.zone, about.plan, title, changes)
+    runs = list(chosen.runs())
+    return {kind: kinds.render(kind, runs, about.window, terms, scale=2) for kind in KINDS} if runs else {}

@@ -52,12 +52,16 @@ class Level(Strict, frozen=True, kw_only=True):
 
 
 class Condition(Strict, frozen=True, kw_only=True, tag_field="test"):
-    """What each condition has: a name, the number that it is about, the level, and a note to the reader."""
+    """What each condition has: a name, the number that it is about, the level, and a note to the reader.
+
+    `assumed` says that the level is nobody's promise, which the report then says wherever it gives the answer.
+    """
 
     name: str
     metric: Literal["download", "upload", "latency"]
     level: Level
     note: str = ""
+    assumed: bool = False
 
     def __post_init__(self) -> None:
         if self.level.ms is not None and self.metric != "latency":

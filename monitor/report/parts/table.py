@@ -1,0 +1,137 @@
+"""The table of tests with links to their results: all of them, or those that matter where there are too many. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.model import HARMLESS, Run, Status
+from monitor.report import words
+from monitor.report.blocks import Cell, Column, Heading, Table, Text
+from monitor.report.shares import LIMITS
+from monitor.report.slots import RATES
+from monitor.report.source import called
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from zoneinfo import ZoneInfo
+
+    from numpy.typing import NDArray
+
+    from monitor.columns import Columns
+    from monitor.model import Plan
+    from monitor.report.blocks import Block
+    from monitor.report.evidence import Evidence
+    from monitor.report.promised import Promised
+
+MOST = 10_000
+"""So many rows a document can hold and still be opened."""
+COLUMNS = (
+    Column("Started"),
+    Column("Outcome"),
+    Column("Download (Mbit/s)", "right"),
+    Column("Upload (Mbit/s)", "right"),
+    Column("Latency (ms)", "right"),
+    Column("Of the plan, down / up", "right"),
+    Column("Server"),
+    Column("Result"),
+)
+_STATUSES = {Status.OK: "measured", Status.SKIPPED: "skipped"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which tests are listed, how many they are, and what they are in words."""
+
+    picks: Callable[[Run], bool]
+    count: int
+    words: str
+
+
+def blocks(evidence: Evidence, runs: Iterable[Run], csv: str) -> Iterator[Block]:
+    """Yield the table; `csv` is the name of the file that has all tests, `runs` are read while it is written."""
+    yield Heading("The tests")
+    if not evidence.figures.tally.attempts:
+        yield Text("No test was made in this window.", "note")
+        return
+    chosen = _choice(evidence)
+    if chosen.count < evidence.figures.tally.attempts:
+        yield Text(
+            f"Of {evidence.figures.tally.attempts:,} tests the table lists {chosen.words}. {csv} holds all of them.",
+            "note",
+        )
+    rows = (row(run, evidence.promised.at(run.started_at), evidence.subject.zone) for run in runs if chosen.picks(run))
+    yield Table(f"Tests, oldest first ({chosen.count:,})", COLUMNS, islice(rows, MOST))
+
+
+def _choice(evidence: Evidence) -> _Choice:
+    """Return the first choice that is few enough; of the last, the oldest are listed."""
+    columns, promised = evidence.subject.columns, evidence.promised
+    listed = (
+        _Choice(lambda _run: True, len(columns), ""),
+        _Choice(
+            lambda run: _broken(run) or run.healthy is False or _is_short(run, promised.at(run.started_at)),
+            int(np.count_nonzero(_notable(columns, promised))),
+            f"those that failed, that are doubtful or that stayed below {LIMITS[-1]} % of the plan",
+        ),
+        _Choice(_broken, evidence.figures.tally.broken, "those that failed"),
+    )
+    fitting = (choice for choice in listed if choice.count <= MOST)
+    return next(fitting, _Choice(_broken, MOST, f"the first {MOST:,} that failed"))
+
+
+def _notable(columns: Columns, promised: Promised) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = columns.where(lambda sort: sort.broken or sort.healthy is False)
+    for name in RATES:
+        found |= 100 * columns.values(name) < LIMITS[-1] * promised.sold(columns.started, name)
+    return found
+
+
+def _broken(run: Run) -> bool:
+    return run.status in {Status.FAILED, Status.INTERRUPTED}
+
+
+def _is_short(run: Run, plan: Plan) -> bool:
+    pairs = ((getattr(run, name), getattr(plan, name)) for name in RATES)
+    return any(None not in {got, sold} and 100 * got < LIMITS[-1] * sold for got, sold in pairs)
+
+
+def row(run: Run, plan: Plan, zone: ZoneInfo) -> tuple[Cell, ...]:
+    """Return the line of one test; one that did not end well has no numbers unless it measured some."""
+    shares = [100 * got / sold if got is not None and sold else None for got, sold in _pairs(run, plan)]
+    known = [share for share in shares if share is not None]
+    shade = 1.0 if _broken(run) else max(0.0, 1 - min(known, default=100.0) / 100)
+    return (
+        Cell(words.short_moment(run.started_at, zone)),
+        Cell(_outcome(run), shade=shade),
+        Cell(words.amount("download_bps", run.download_bps)),
+        Cell(words.amount("upload_bps", run.upload_bps)),
+        Cell(words.amount("latency_ms", run.latency_ms)),
+        Cell(
+            " / ".join(words.NONE if share is None else f"{share:.0f} %" for share in shares) if known else words.NONE
+        ),
+        Cell(called(run.server) if run.server else words.NONE),
+        _link(run.result_url),
+    )
+
+
+def _pairs(run: Run, plan: Plan) -> list[tuple[int | None, int | None]]:
+    return [(getattr(run, name), getattr(plan, name)) for name in RATES]
+
+
+def _outcome(run: Run) -> str:
+    if run.failure and _broken(run):
+        return f"{run.status}: {words.KINDS[run.failure.kind]} ({words.SCOPES[run.failure.scope]})"
+    if run.healthy is False:
+        kinds = [remark.kind for remark in run.remarks if remark.kind not in HARMLESS]
+        return f"doubtful, not counted: {', '.join(words.DOUBTS.get(kind, kind.replace('_', ' ')) for kind in kinds)}"
+    why = f": {run.failure.message}" if run.failure and run.failure.message else ""
+    return _STATUSES.get(run.status, run.status.value) + why
+
+
+def _link(url: str | None) -> Cell:
+    is_web = bool(url) and str(url).startswith(("https://", "http://"))
+    return Cell("result", link=url) if is_web else Cell(words.NONE)

@@ -27,7 +27,7 @@ BOXES: dict[str, tuple[Colour, Colour]] = {
     "bad": ((184, 57, 14), (253, 238, 231)),
 }
 GAP, PADDING, BAR = 3.0, 2.5, 1.6
-NAMES = 48.0
+NAMES = 40.0
 # Below a heading there is room for more than a line of what it heads.
 COMPANY = 25.0
 
@@ -91,7 +91,7 @@ def _entry(section: Section, heading: Heading, paper: Paper) -> _Entry:
 def _heading(heading: Heading, number: str, target: int, paper: Paper) -> None:
     kind = HEADINGS[heading.level]
     if paper.y > TOP:
-        paper.y += GAP * (4 - heading.level)
+        paper.y += GAP * (3.3 - heading.level)
     paper.aim(target)
     paper.mark(f"{number} {heading.text}", heading.level - 1)
     paper.put(number, LEFT, paper.y, Type(kind.size, colour=QUIET))
@@ -136,13 +136,12 @@ def _facts(facts: Facts, paper: Paper) -> None:
         names = paper.wrap(name, NAMES - 3, FAINT)
         lines = paper.wrap(told, WIDTH - NAMES, PLAIN)
         paper.need(min(max(len(names), len(lines)) * PLAIN.line + 2, BOTTOM - TOP))
-        paper.rule(paper.y)
         top = paper.y = paper.y + 1
         for at, line in enumerate(names):
             paper.put(line, LEFT, top + at * FAINT.line, FAINT)
         paper.column(told, PLAIN, LEFT + NAMES, WIDTH - NAMES)
         paper.y = max(paper.y, top + len(names) * FAINT.line) + 1 if paper.y > top else paper.y + 1
-    paper.rule(paper.y)
+        paper.rule(paper.y)
 
 
 def _company(blocks: Sequence[Block]) -> float:

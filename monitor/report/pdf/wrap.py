@@ -19,7 +19,7 @@ def wrapped(text: str, width: float, measure: Callable[[str], float]) -> list[st
             lines[-1] = longer
         else:
             lines.append(piece)
-    return lines if lines[0] else lines[1:]
+    return lines if lines[0] else lines[1:] or lines
 
 
 def _pieces(word: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:

@@ -56,6 +56,8 @@ def watch(columns: Columns) -> Watch:
 def _cadence(spacing: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the lower median of each spacing and of the five before and after it."""
     near = CADENCE_NEIGHBOURS
+    if not len(spacing):
+        return spacing.astype(np.float64)
     padded = np.pad(spacing.astype(np.float64), near, constant_values=np.nan)
     around = np.sort(sliding_window_view(padded, 2 * near + 1), axis=1)
     known = np.count_nonzero(~np.isnan(around), axis=1)

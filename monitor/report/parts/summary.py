@@ -74,11 +74,7 @@ def _outages(evidence: Evidence) -> Text:
 def _verdict(evidence: Evidence) -> Text:
     assert evidence.verdict is not None  # noqa: S101  the caller looked
     found = evidence.verdict
-    met = [
-        f"{outcome.condition.name}: {rules.answer(outcome)}"
-        for outcome in found.outcomes
-        if outcome.answer is Answer.MET
-    ]
+    met = [each.condition.name + rules.doubt(each) for each in found.outcomes if each.answer is Answer.MET]
     of_all = f"{len(met)} of {words.count(len(found.outcomes), 'condition')}"
     text = {
         Answer.MET: f"{of_all} met ({', '.join(met)}); one suffices",

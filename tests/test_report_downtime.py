@@ -1,0 +1,102 @@
+"""For how long the line was out, of the time that somebody looked."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reports import START, failed, run, subject
+
+from monitor.columns import Columns
+from monitor.graph.data import Window, gaps_before
+from monitor.model import Path, Scope
+from monitor.report.evidence import gather
+from monitor.report.watch import common, merged, watch
+
+if TYPE_CHECKING:
+    from monitor.report.downtime import Downtime
+
+EVERY = 15
+SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)).map(lambda pair: (pair[0], sum(pair))), max_size=8)
+
+
+def _downtime(bad: set[int], count: int = 40, paused: range = range(0)) -> Downtime:
+    """Return the downtime of tests each 15 minutes, of which some failed and some were never made."""
+    numbers = [number for number in range(count) if number not in paused]
+    runs = [failed(EVERY * number) if number in bad else run(EVERY * number) for number in numbers]
+    return gather(subject(runs)).figures.downtime
+
+
+def test_the_time_out_runs_from_the_first_failure_to_the_next_success():
+    """Two outages, of three tests and of one."""
+    found = _downtime({10, 11, 12, 20})
+    assert (found.outages, found.lasting) == (2, 0)
+    assert (found.out_s, found.longest_s) == (4 * EVERY * 60, 3 * EVERY * 60)
+    assert found.available_pct == pytest.approx(100 * (1 - found.out_s / found.watched_s))
+
+
+def test_an_outage_that_lasts_is_counted_to_the_end_of_the_last_test():
+    """The last test began 15 minutes after the first that failed, and took 21 s."""
+    found = _downtime({38, 39})
+    assert (found.lasting, found.out_s) == (1, EVERY * 60 + 21)
+
+
+def test_a_pause_of_the_tests_is_neither_up_nor_down():
+    """The outage began before a pause and ended after it: only what was watched counts."""
+    found = _downtime({14, 15, 26}, paused=range(16, 26))
+    assert found.outages == 1
+    assert found.out_s == EVERY * 60 + 21 + EVERY * 60
+    assert found.watched_s == 15 * EVERY * 60 + 21 + 13 * EVERY * 60 + 21
+
+
+def test_an_outage_counts_within_the_window_only():
+    """One that began before it and one that ended after it."""
+    runs = [failed(-20), failed(-5), *(run(15 * number) for number in range(1, 20)), failed(300), run(320)]
+    all_of_them = subject(runs)
+    window = Window(START, START + timedelta(minutes=310))
+    inside = [each for each in runs if window.since <= each.started_at < window.until]
+    found = gather(subject(inside, window=window, incidents=all_of_them.incidents)).figures
+    assert found.downtime.outages == 2
+    assert found.downtime.out_s == 21  # nobody watched from the window's beginning to the first test in it
+
+
+def test_what_two_paths_see_at_once_is_out_once():
+    """A test over each path in turn."""
+    times = [(number, Path.IP4ONLY if number % 2 else Path.HOST) for number in range(40)]
+    runs = [
+        dataclasses.replace(failed(15 * number) if 10 <= number < 14 else run(15 * number), path=path)
+        for number, path in times
+    ]
+    found = gather(subject(runs)).figures.downtime
+    assert (found.outages, found.out_s) == (2, 5 * EVERY * 60)
+
+
+def test_failures_of_others_are_no_downtime():
+    """The test's operator, this machine, nobody known."""
+    runs = [failed(15 * at, scope) if scope else run(15 * at) for at, scope in enumerate([None, *Scope, None])]
+    found = gather(subject([each for each in runs if not each.failure or each.failure.scope is not Scope.LINE]))
+    assert found.figures.downtime.outages == 0
+    assert found.figures.downtime.available_pct == 100
+
+
+@given(st.lists(st.integers(1, 5_000), max_size=40))
+def test_pauses_are_those_of_the_graphs(spacings: list[int]):
+    """Columns are looked at as a whole, the graphs' runs one by one."""
+    starts = np.cumsum([0, *spacings])
+    runs = [run(float(at)) for at in starts]
+    pauses = watch(Columns.of(runs)).pauses
+    times = [each.started_at.timestamp() for each in runs]
+    assert [end for _, end in pauses] == [times[at] for at in gaps_before(times)]
+
+
+@given(SPANS, SPANS)
+def test_spans_have_in_common_what_their_seconds_have(one: list[tuple[int, int]], other: list[tuple[int, int]]):
+    """Counted second by second."""
+    whole = [{second for start, end in spans for second in range(start, end)} for spans in (one, other)]
+    found = common(list(merged(one)), list(merged(other)))
+    assert sum(end - start for start, end in found) == len(whole[0] & whole[1])

@@ -37,9 +37,15 @@ def test_nothing_is_lost_and_every_line_fits(text: str, width: int):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "widths"),
-    [([10, 20], [35, 45]), ([40, 40], [40, 40]), ([10, 200], [10, 70]), ([100, 200, 10], [35, 35, 10])],
+    ("needed", "wanted", "widths"),
+    [
+        ([10, 20], [10, 20], [35, 45]),
+        ([10, 20], [30, 50], [30, 50]),
+        ([20, 20], [20, 100], [20, 60]),
+        ([10, 20], [60, 120], [80 / 3, 160 / 3]),
+        ([100, 200, 10], [100, 200, 10], [35, 35, 10]),
+    ],
 )
-def test_columns_fill_the_sheet(wanted: list[float], widths: list[float]):
-    """What is left goes to all columns; what lacks is taken from the widest."""
-    assert fitted(wanted, 80) == widths
+def test_columns_fill_the_sheet(needed: list[float], wanted: list[float], widths: list[float]):
+    """What is left goes to those that want it, then to all; what lacks is taken from the widest."""
+    assert fitted(needed, wanted, 80) == pytest.approx(widths)

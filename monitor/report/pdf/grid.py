@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from monitor.report.blocks import Cell, Column, Table
     from monitor.report.pdf.paper import Colour, Paper
 
-CAPTION, HEAD, BODY, LINKED = Type(9, bold=True), Type(7.5, bold=True), Type(7.5), Type(7.5, colour=LINK)
+CAPTION, HEAD, BODY, LINKED = Type(9, bold=True), Type(7, bold=True), Type(7), Type(7, colour=LINK)
 PAD_X, PAD_Y = 1.3, 0.4
+# What a column has beside its text: a little more than the padding, for the sums of widths are rounded.
+ROOM = 2 * PAD_X + 0.5
 # So many rows tell how wide the columns are: there may be more rows than one wants to hold.
 SAMPLE = 500
+# A shade leaves the rule above it alone.
+HAIR = 0.1
 # A taller row is put down as several, so that each fits a sheet.
 TALLEST = 40
 SHADE: Colour = (240, 150, 85)
@@ -75,7 +79,7 @@ class _Grid:
             self._head()
         for at, (cell, lines) in enumerate(zip(row, told, strict=True)):
             if cell.shade:
-                paper.fill(self._lefts[at], paper.y, self._widths[at], height, _shaded(cell.shade))
+                paper.fill(self._lefts[at], paper.y + HAIR, self._widths[at], height - HAIR, _shaded(cell.shade))
             self._lines(lines, at, paper.y + PAD_Y, LINKED if cell.href else BODY)
             if cell.href:
                 paper.link(self._lefts[at], paper.y, self._widths[at], height, cell.href)
@@ -95,19 +99,29 @@ def _shaded(shade: float) -> Colour:
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], paper: Paper) -> list[float]:
-    """Return the widths of the columns, which fill the sheet: numbers and short words whole, the rest folded."""
-    heads = [paper.width_of(column.name, HEAD) for column in columns]
-    bodies = [max((paper.width_of(row[at].text, BODY) for row in rows), default=0) for at in range(len(columns))]
-    return fitted([max(pair) + 2 * PAD_X + 0.5 for pair in zip(heads, bodies, strict=True)], WIDTH)
+    """Return the widths of the columns, which fill the sheet."""
+    needed, wanted = [], []
+    for at, column in enumerate(columns):
+        bodies = sorted(paper.width_of(row[at].text, BODY) for row in rows) or [0.0]
+        usual = bodies[-1 if column.align == "right" else len(bodies) * 9 // 10]
+        needed.append(max(usual, *(paper.width_of(word, HEAD) for word in column.name.split())) + ROOM)
+        wanted.append(max(bodies[-1], paper.width_of(column.name, HEAD)) + ROOM)
+    return fitted(needed, wanted, WIDTH)
 
 
-def fitted(wanted: Sequence[float], width: float) -> list[float]:
-    """Return widths that fill `width`: what is left goes to all alike, what lacks is taken from the widest."""
-    spare = width - sum(wanted)
-    if spare >= 0:
-        return [each + spare / len(wanted) for each in wanted]
-    limit = _limit(sorted(wanted), width)
-    return [min(each, limit) for each in wanted]
+def fitted(needed: Sequence[float], wanted: Sequence[float], width: float) -> list[float]:
+    """Return widths that fill `width`: at least what is needed, up to what is wanted, and beyond that all alike.
+
+    Where not even what is needed has room, the widest give way.
+    """
+    if sum(needed) > width:
+        limit = _limit(sorted(needed), width)
+        return [min(each, limit) for each in needed]
+    if sum(wanted) <= width:
+        spare = (width - sum(wanted)) / len(wanted)
+        return [each + spare for each in wanted]
+    part = (width - sum(needed)) / (sum(wanted) - sum(needed))
+    return [each + part * (most - each) for each, most in zip(needed, wanted, strict=True)]
 
 
 def _limit(ascending: Sequence[float], width: float) -> float:

@@ -42,25 +42,23 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
 def whole_files(files: Sequence[Path]) -> Iterator[list[BinaryIO]]:
     """Yield files that belong together: none takes its place before all are written, then they do in this order.
 
-    Put what is written to one of them into `blamed`, so that an error names the right one.
+    Whoever writes to one of them does so within `blamed`, so that an error names the right one, and comes in time.
 
     Raises:
         OutputError: as `write_file`.
     """
     with ExitStack() as stack:
         # The last to be entered is the first to be left.
-        opened = [stack.enter_context(whole_file(file)) for file in reversed(files)][::-1]
-        yield opened
-        for file, each in zip(files, opened, strict=True):
-            with blamed(file):
-                each.flush()
+        yield [stack.enter_context(whole_file(file)) for file in reversed(files)][::-1]
 
 
 @contextmanager
-def blamed(file: Path) -> Iterator[None]:
-    """Turn errors of the system into one that names the file."""
+def blamed(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
+    """Turn errors of the system into one that names the file; what is `opened` is written out, not kept in memory."""
     try:
         yield
+        if opened:
+            opened.flush()
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
         raise OutputError(f"{file}: cannot be written: {_reason(error)}; --output names another place") from error
 

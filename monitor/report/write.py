@@ -33,10 +33,10 @@ def write(evidence: Evidence, chosen: Chosen, title: str, table: Path, documents
     """
     pictures = _pictures(evidence, chosen, title)
     with output.whole_files([table, *documents.values()]) as (opened, *targets):
-        with output.blamed(table):
+        with output.blamed(table, opened):
             beside = data.write(chosen.runs(), table.name, opened)
         for (form, file), target in zip(documents.items(), targets, strict=True):
-            with output.blamed(file):
+            with output.blamed(file, target):
                 _document(form, document(evidence, pictures, chosen.runs(), beside), evidence, target)
 
 

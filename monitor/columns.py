@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.model import HARMLESS, Kind, Path, Run, Scope, Server, Status
+from monitor.model import HARMLESS, Kind, Path, Plan, Run, Scope, Server, Status
+from monitor.numbers import UNITS, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -19,17 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-UNITS = {
-    "download_bps": 1,
-    "upload_bps": 1,
-    "latency_ms": 1000,
-    "jitter_ms": 1000,
-    "packet_loss_pct": 1000,
-    "download_latency_ms": 1000,
-    "upload_latency_ms": 1000,
-}
-"""The numbers of a run that columns hold, by field, and how many of what is kept make one: µs and 1/1000 % of most."""
+__all__ = ["UNITS", "Columns", "Sort", "joined", "smallest", "whole"]
 
+NO_PLAN = Plan()
 _SMALL = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 
@@ -37,7 +30,8 @@ _SMALL = (np.uint8, np.uint16, np.uint32, np.uint64)
 class Sort:
     """What runs have in common; `kind` and `scope` are those of a failure, `doubts` what makes numbers doubtful.
 
-    The fields that a `Run` has too are called the same and mean the same.
+    `plan` is what judged them, where that is known: a `Run` does not tell it, the store does. The fields that a `Run`
+    has too are called the same and mean the same.
     """
 
     probe: str
@@ -51,6 +45,7 @@ class Sort:
     isp: str | None = None
     server: Server | None = None
     doubts: tuple[str, ...] = ()
+    plan: Plan = NO_PLAN
 
     @classmethod
     def of(cls, run: Run) -> Sort:
@@ -111,9 +106,9 @@ class Columns:
         places: dict[Sort, int] = {}
         sort = [places.setdefault(Sort.of(run), len(places)) for run in listed]
         started = np.array([run.started_at.timestamp() for run in listed], np.int64)
-        lasted = [(run.finished_at - run.started_at).total_seconds() for run in listed]
+        lasted = [max(int((run.finished_at - run.started_at).total_seconds()), 0) for run in listed]
         numbers = {name: smallest([whole(getattr(run, name), unit) for run in listed]) for name, unit in UNITS.items()}
-        return cls(tuple(places), started, smallest(list(map(int, lasted))), smallest(sort), numbers)
+        return cls(tuple(places), started, smallest(lasted), smallest(sort), numbers)
 
     def __len__(self) -> int:
         return len(self.started)
@@ -169,11 +164,6 @@ def joined(parts: Sequence[Columns], names: Collection[str]) -> Columns:
     )
     in_order = bool(np.all(started[:-1] <= started[1:]))
     return together if in_order else together.only(np.argsort(started, kind="stable"))
-
-
-def whole(value: float | None, unit: int) -> int:
-    """Return a number as columns keep it."""
-    return 0 if value is None else round(value * unit) + 1
 
 
 def smallest(values: Sequence[int] | NDArray[Any]) -> NDArray[Any]:

@@ -10,19 +10,22 @@ from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING
 
-from monitor.graph import stats, words
-from monitor.graph.data import BROKEN, SPEED, Metric, tracks, trusted
-from monitor.graph.envelope import bucket_width, envelope
-from monitor.graph.scale import rate_unit, scale
+from monitor.graph import words
+from monitor.graph.data import SPEED, Metric
 from monitor.graph.ticks import ticks
+from monitor.graph.units import rate_unit
+from monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from monitor.graph.data import Track, Window
+    from monitor.columns import Columns
+    from monitor.graph.data import Window
     from monitor.graph.scale import Scale
+    from monitor.graph.stats import Spread
     from monitor.graph.terms import Terms
-    from monitor.model import Run
+    from monitor.graph.track import Track
+    from monitor.model import Plan, Run
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 FAILED, NOTHING = "x", " "
@@ -36,32 +39,40 @@ BUCKETS = 2 * 4
 NOT_A_NUMBER = math.nan
 
 
-def plots(runs: Sequence[Run], window: Window, terms: Terms, columns: int = 80) -> Iterator[str]:
+def plots(runs: Columns | Iterable[Run], window: Window, terms: Terms, columns: int = 80) -> Iterator[str]:
     """Yield download, upload and latency over time, `columns` wide: dashes at the plan, x where a test failed."""
-    found = tracks(runs, window)
+    from monitor.graph import stats  # noqa: PLC0415  it brings numpy, only when somebody wants a plot
+    from monitor.graph.track import tracks  # noqa: PLC0415  the same
+
+    found = tracks(runs, window, terms.plan)
     width = max(columns, LEAST_WIDTH) - LEFT - 1 - RIGHT
     yield f"{terms.title}: {words.BETWEEN.join(words.window_words(window, terms.zone))}"
     counted = stats.tally(found)
     yield f"{counted.runs:,} {words.runs_words(counted)}: {words.success_words(counted)}"
     for metric in SPEED:
-        yield from _plot(found, metric, window, terms.sold[metric], width)
-    yield _failures(runs, window, width)
+        yield from _plot(found, metric, window, terms.plan, width)
+    yield _failures(found, window, width)
     yield from _axis(window, terms, width)
     if doubt := words.doubt_words(counted):
         yield doubt
 
 
-def _plot(found: Sequence[Track], metric: Metric, window: Window, sold: float | None, width: int) -> Iterator[str]:
+def _plot(found: Sequence[Track], metric: Metric, window: Window, plan: Plan, width: int) -> Iterator[str]:
     from uniplot import plot_to_string  # noqa: PLC0415  it brings numpy, only when somebody wants a plot
 
-    ordered = stats.values(found, metric)
-    axis = scale(metric, ordered, sold)
-    yield _heading(metric, ordered, sold, axis)
-    if not ordered:
+    from monitor.graph import promise, stats  # noqa: PLC0415  the same
+    from monitor.graph.envelope import bucket_width  # noqa: PLC0415  the same
+    from monitor.graph.scale import scale  # noqa: PLC0415  the same
+
+    start, end = window.span
+    values = stats.values(found, metric)
+    promises = promise.promises(found, metric, plan, start)
+    axis, sold = scale(metric, values, promise.highest(promises)), promise.newest(promises)
+    yield _heading(metric, stats.spread_of(values), sold, axis)
+    if not len(values):
         yield "  no result"
         return
-    start, end = window.span
-    bucket = bucket_width(len(ordered), end - start, BUCKETS * width)
+    bucket = bucket_width(len(values), end - start, BUCKETS * width)
     curves = [_curve(track, metric, axis.divisor, bucket) for track in found]
     text = plot_to_string(
         xs=[times for times, _ in curves],
@@ -82,8 +93,7 @@ def _plot(found: Sequence[Track], metric: Metric, window: Window, sold: float | 
     yield from (line.rstrip() for line in text.splitlines())
 
 
-def _heading(metric: Metric, ordered: Sequence[float], sold: float | None, axis: Scale) -> str:
-    spread = stats.spread_of(ordered)
+def _heading(metric: Metric, spread: Spread | None, sold: float | None, axis: Scale) -> str:
     middle = f", median {words.number(spread.median / axis.divisor)}" if spread else ""
     promised = f", plan {words.round_number(sold / axis.divisor)} (the line across)" if sold else ""
     return f"{words.NAMES[metric]}, {axis.unit}{middle}{promised}"
@@ -94,13 +104,15 @@ def _curve(track: Track, metric: Metric, divisor: float, bucket: int | None) -> 
 
     Crowded runs become medians of buckets.
     """
+    from monitor.graph.envelope import envelope  # noqa: PLC0415  numpy
+
     times: list[float] = []
     values: list[float] = []
-    for segment in track.segments[metric]:
+    for segment in track.line(metric).segments(bucket or 0):
         thin = envelope(segment, bucket) if bucket else None
         at, middle = (thin.times, thin.middle) if thin else (segment.times, segment.values)
-        times += [*at, at[-1]]
-        values += [*(value / divisor for value in middle), NOT_A_NUMBER]
+        times += [*at.tolist(), float(at[-1])]
+        values += [*(middle / divisor).tolist(), NOT_A_NUMBER]
     return times, values
 
 
@@ -109,8 +121,8 @@ def _column(at: float, window: Window, width: int) -> int:
     return min(int((at - start) / (end - start) * width), width - 1)
 
 
-def _failures(runs: Sequence[Run], window: Window, width: int) -> str:
-    marks = {_column(run.started_at.timestamp(), window, width) for run in runs if run.status in BROKEN}
+def _failures(found: Sequence[Track], window: Window, width: int) -> str:
+    marks = {_column(at, window, width) for track in found for times in track.marks.values() for at in times.tolist()}
     return " " * LEFT + "".join(FAILED if at in marks else NOTHING for at in range(width)).rstrip()
 
 
@@ -132,8 +144,9 @@ def sparklines(runs: Sequence[Run], window: Window, columns: int = 60) -> Iterat
     for metric in SPEED:
         slots: list[list[float | None]] = [[] for _ in range(columns)]
         for run in runs:
-            if run.status in BROKEN or trusted(run):
-                value = getattr(run, metric) if trusted(run) else None
+            trusted = run.status is Status.OK and run.healthy is not False
+            if trusted or run.status in {Status.FAILED, Status.INTERRUPTED}:
+                value = getattr(run, metric) if trusted else None
                 slots[_column(run.started_at.timestamp(), window, columns)].append(value)
         yield _sparkline(metric, slots)
 

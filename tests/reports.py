@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BERLIN = ZoneInfo("Europe/Berlin")
 START = datetime(2026, 10, 20, tzinfo=UTC)
 SOLD = Plan(download_bps=100_000_000, upload_bps=20_000_000, latency_ms=30)
-DATA = Data("speedmon-30d.csv", "ab" * 32, 7)
+DATA = Data("speedmon-30d.csv", "ab" * 32, 1_000_000)
 
 
 def run(minutes: float, **changes: Any) -> Run:

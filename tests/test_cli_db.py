@@ -49,15 +49,15 @@ def change(file: Path, *statements: str) -> None:
 
 def test_upgrade_makes_the_database_and_then_finds_it_current(file: Path):
     """It says what it did."""
-    assert db(file, "upgrade") == (0, "URL: made with schema 0004\n")
-    assert db(file, "upgrade") == (0, "URL: schema 0004 is current\n")
+    assert db(file, "upgrade") == (0, "URL: made with schema 0005\n")
+    assert db(file, "upgrade") == (0, "URL: schema 0005 is current\n")
 
 
 def test_check_counts_the_runs(file: Path):
     """A sound database is told with its schema and its size."""
     with open_writer(f"sqlite:///{file}") as connection:
         add(connection, attempt())
-    assert db(file, "check") == (0, "URL: sound, schema 0004, runs: 1\n")
+    assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 1\n")
 
 
 def test_check_makes_nothing(file: Path):
@@ -96,7 +96,7 @@ def test_check_tells_of_another_schema(file: Path):
     change(file, "UPDATE alembic_version SET version_num = '0000'")
     assert db(file, "check") == (
         2,
-        "speedmon: URL: has schema 0000, this speedmon wants 0004: run `speedmon db upgrade`\n",
+        "speedmon: URL: has schema 0000, this speedmon wants 0005: run `speedmon db upgrade`\n",
     )
 
 
@@ -118,7 +118,7 @@ def test_check_finds_sums_that_are_wrong_and_mends_them(file: Path):
     wrong = "2 sums of hours and days are not what the runs say: `speedmon db check --mend` makes them anew"
     assert (code, words) == (2, f"speedmon: URL: {wrong}\n")
     assert db(file, "check", "--mend")[0] == 0
-    assert db(file, "check") == (0, "URL: sound, schema 0004, runs: 1\n")
+    assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 1\n")
 
 
 def test_a_backup_is_a_sound_copy_of_one_moment(file: Path, tmp_path: Path):
@@ -128,7 +128,7 @@ def test_a_backup_is_a_sound_copy_of_one_moment(file: Path, tmp_path: Path):
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         other.execute("DELETE FROM runs")
-        assert db(file, "backup", str(copy)) == (0, f"{copy}: a sound copy, schema 0004, runs: 2\n")
+        assert db(file, "backup", str(copy)) == (0, f"{copy}: a sound copy, schema 0005, runs: 2\n")
     assert sorted(found.name for found in tmp_path.iterdir() if "copy" in found.name) == [copy.name]
     copy.rename(tmp_path / "copy.db")
     assert db(tmp_path / "copy.db", "check")[0] == 0
@@ -177,7 +177,7 @@ def test_prune_says_first_what_it_would_remove(file: Path):
     lines = [line.partition(" from ")[0] for line in words.splitlines()]
     assert (code, lines) == (
         0,
-        ["raw output: 3", "traces and findings: 0", "runs: 2", "roll-ups: 3", "nothing was removed yet: add --yes"],
+        ["raw output: 3", "traces and findings: 0", "runs: 2", "roll-ups: 4", "nothing was removed yet: add --yes"],
     )
     assert file.read_bytes() == before
 
@@ -186,7 +186,7 @@ def test_prune_removes_what_is_old_and_keeps_the_sums(file: Path):
     """Raw output, runs and roll-ups go at their own ages; the sums of runs that went are kept, and are no error."""
     fill(file, 0, 95, 200, 2000)
     assert "runs: 2 from before " in db(file, "prune", "--yes", **AGES)[1]
-    assert db(file, "check") == (0, "URL: sound, schema 0004, runs: 2\n")
+    assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 2\n")
     with open_reader(f"sqlite:///{file}") as connection:
         assert connection.scalar(select(func.count()).select_from(raw_output)) == 1
         window = {"since": NOW - timedelta(days=3000), "until": NOW + MINUTE, "zone": UTC, "most": 20}

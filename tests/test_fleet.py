@@ -23,7 +23,7 @@ from monitor.fleet.after import forward
 from monitor.fleet.push import Pushed, adopt, push
 from monitor.model import Attempt, Trace
 from monitor.settings import Database, Fleet, Probe, Settings
-from monitor.store import changes, outbox, probes, tables
+from monitor.store import changes, days, outbox, probes, tables
 from monitor.store.open import open_reader, open_writer
 from monitor.store.write import add_many
 from netns.findings import Findings
@@ -65,6 +65,7 @@ def all_of(url: str) -> tuple[Any, ...]:
     """Return all that a store tells, in the order of its rows, whatever their numbers."""
     rollup = select(tables.probes.c.name, *list(tables.rollups.c)[1:]).join_from(tables.rollups, tables.probes)
     with open_reader(url) as connection:
+        assert days.wrong(connection) == 0
         attempts = outbox.batch(connection, 0, 10_000, raw=True).attempts
         events = sorted(map(str, changes.of_window(connection, START - FAR, START + FAR)))
         return attempts, events, sorted(map(tuple, connection.execute(rollup)))

@@ -19,11 +19,14 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from monitor.graph import style
-from monitor.graph.data import Metric, tracks
+from monitor.graph.data import Metric
 from monitor.graph.font import MISSING, printable
-from monitor.graph.panel import Frame, Panel, axis_of
-from monitor.graph.picture import Terms, Window, draw, render
+from monitor.graph.panel import Frame, Panel
+from monitor.graph.picture import Terms, Window, draw_kind, render
+from monitor.graph.scale import scale
 from monitor.graph.sheet import Area, Sheet
+from monitor.graph.stats import values
+from monitor.graph.track import tracks
 from monitor.model import Failure, Kind, Path, Plan, Run, Scope, Server, Status
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ def png(runs: Sequence[Run], window: Window = DAY, **look: Any) -> bytes:
 def drawn(runs: Sequence[Run], window: Window = DAY, size: tuple[int, int] = style.SIZE) -> Sheet:
     """Return the sheet with everything drawn on it."""
     sheet = Sheet(*size, 1.0)
-    draw(sheet, tracks(runs, window), window, Terms(BERLIN, PLAN, "Title"))
+    draw_kind(sheet, tracks(runs, window, PLAN), window, Terms(BERLIN, PLAN, "Title"))
     return sheet
 
 
@@ -63,7 +66,7 @@ def panel(runs: Sequence[Run], metric: Metric = Metric.DOWNLOAD, bucket: int | N
     """Return one panel with a day of runs."""
     found = tracks(runs, DAY)
     frame = Frame(*DAY.span, left=100, width=960, large=(), small=(), bucket=bucket)
-    return Panel(metric, axis_of(metric, found, None), 100, 200, None).draw(Sheet(1200, 400, 1.0), frame, found)
+    return Panel(metric, scale(metric, values(found, metric), None), 100, 200).draw(Sheet(1200, 400, 1.0), frame, found)
 
 
 def curves(area: Area) -> list[np.ndarray]:
@@ -105,7 +108,7 @@ def test_bands_lie_where_the_failures_are(letters: str):
     area = panel(runs)
     (band,) = shades(area)[0].get_paths()
     assert band.vertices[:, 0].min() == runs[letters.index("f")].started_at.timestamp()
-    assert np.ptp(band.vertices[:, 1]) == axis_of(Metric.DOWNLOAD, tracks(runs, DAY), None).top
+    assert np.ptp(band.vertices[:, 1]) == scale(Metric.DOWNLOAD, values(tracks(runs, DAY), Metric.DOWNLOAD), None).top
 
 
 def test_crowded_runs_become_an_envelope_that_hides_no_value():
@@ -175,7 +178,7 @@ def test_many_kinds_of_failure_leave_room_for_the_panels():
 
 def test_a_change_of_isp_is_labelled_and_a_restless_server_is_a_row():
     """A few changes get a line and a label each; many of a kind become marks in a row of their own."""
-    runs = [attempt(15 * at, isp="AB"[at > 30], server=Server(str(at % 2))).run for at in range(60)]
+    runs = [attempt(15 * at, isp="AB"[at > 30], server=Server(str(at // 5))).run for at in range(60)]
     written = texts(drawn(runs))
     assert "ISP now B" in written
     assert "server changed" in written

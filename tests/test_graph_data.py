@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from attempts import START, attempt, failed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.graph.data import Event, Metric, Track, Window, gaps_before, server_name, tracks
+from monitor.graph.data import Event, Metric, Window, server_name
+from monitor.graph.pauses import after_pauses
+from monitor.graph.track import Track, tracks
 from monitor.model import Failure, Kind, Path, Scope, Server, Status
 
 if TYPE_CHECKING:
@@ -67,14 +70,14 @@ def slots(times: Sequence[float]) -> list[float]:
 def test_a_line_joins_successes_only(letters: str, joined: list[list[float]]):
     """A line ends at a failed or interrupted run and at a long pause; a skipped run ends nothing."""
     found = tracks(runs(letters), DAY)
-    assert [slots(part.times) for each in found for part in each.segments[Metric.DOWNLOAD]] == joined
+    assert [slots(part.times) for each in found for part in each.line(Metric.DOWNLOAD).segments()] == joined
 
 
 def test_a_number_that_is_missing_ends_its_own_line():
     """A success without an upload ends the line of the upload, not those of the others."""
     found = track("oouoo")
-    assert [slots(part.times) for part in found.segments[Metric.UPLOAD]] == [[0, 1], [3, 4]]
-    assert len(found.segments[Metric.LATENCY]) == 1
+    assert [slots(part.times) for part in found.line(Metric.UPLOAD).segments()] == [[0, 1], [3, 4]]
+    assert len(list(found.line(Metric.LATENCY).segments())) == 1
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_a_number_that_is_missing_ends_its_own_line():
 )
 def test_a_band_spans_failures_up_to_the_next_success(letters: str, bands: list[tuple[float, float]]):
     """A band ends at the next success, at the end of the last failure, and before a pause in which nobody looked."""
-    found = [edge for band in track(letters).bands for edge in slots((band.start, band.end))]
+    found = [edge for band in track(letters).bands.lasting(0) for edge in slots(band)]
     assert found == pytest.approx([edge for band in bands for edge in band])
 
 
@@ -102,26 +105,36 @@ def test_every_failure_is_a_mark_with_its_scope():
     """Failed and interrupted runs are marks; one without a cause is of unknown scope."""
     bare = attempt(60, status=Status.FAILED).run
     (found,) = tracks([*runs("fois"), bare], DAY)
-    assert [mark.scope for mark in found.marks] == [Scope.LINE, Scope.LOCAL, Scope.UNKNOWN]
-    assert slots([mark.at for mark in found.marks]) == [0, 2, 4]
+    assert {scope: slots(times) for scope, times in found.marks.items()} == {
+        Scope.LINE: [0],
+        Scope.LOCAL: [2],
+        Scope.UNKNOWN: [4],
+    }
+
+
+def failures(found: Track) -> list[float]:
+    """Return when runs failed or were interrupted."""
+    return sorted(at for times in found.marks.values() for at in times.tolist())
 
 
 @given(st.text("ofis.u", max_size=60))
 def test_no_line_ever_crosses_a_failure(letters: str):
     """Whatever happened, no failure lies between two points that a line joins, and no success is lost."""
     for found in tracks(runs(letters), DAY):
-        pairs = [pair for part in found.segments[Metric.DOWNLOAD] for pair in pairwise(part.times)]
-        assert not [mark for mark in found.marks for start, end in pairs if start <= mark.at <= end]
-        assert sum(len(part.times) for part in found.segments[Metric.DOWNLOAD]) == sum(map(letters.count, "ou"))
+        segments = list(found.line(Metric.DOWNLOAD).segments())
+        pairs = [pair for part in segments for pair in pairwise(part.times)]
+        assert not [at for at in failures(found) for start, end in pairs if start <= at <= end]
+        assert sum(len(part.times) for part in segments) == sum(map(letters.count, "ou"))
 
 
 @given(st.text("ofis.u", max_size=60))
 def test_every_failure_lies_in_a_band(letters: str):
     """Each mark is inside exactly one band, and bands do not touch each other's inside."""
     for found in tracks(runs(letters), DAY):
-        inside = [[band for band in found.bands if band.start <= mark.at < band.end] for mark in found.marks]
-        assert all(len(bands) == 1 for bands in inside)
-        assert all(before.end <= after.start for before, after in pairwise(found.bands))
+        bands = found.bands.lasting(0)
+        inside = [[band for band in bands if band[0] <= at < band[1]] for at in failures(found)]
+        assert all(len(each) == 1 for each in inside)
+        assert all(before[1] <= after[0] for before, after in pairwise(bands))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +153,7 @@ def test_every_failure_lies_in_a_band(letters: str):
 )
 def test_a_pause_is_measured_by_the_cadence_around_it(minutes: list[float], gaps: list[int]):
     """A pause is one of more than two and a half spacings; hourly runs after quarter-hourly ones are no pauses."""
-    assert list(gaps_before([60 * at for at in minutes])) == gaps
+    assert after_pauses(np.array([60 * at for at in minutes], np.int64)).tolist() == gaps
 
 
 def test_paths_and_probes_are_never_joined():
@@ -159,10 +172,7 @@ def test_paths_and_probes_are_never_joined():
 def test_runs_outside_of_the_window_are_left_out():
     """The window is half open: a run at its end belongs to the next one."""
     edge = [attempt(at).run for at in (-1, 0, 1439, 1440)]
-    assert [run.started_at for each in tracks(edge, DAY) for run in each.runs] == [
-        START,
-        START + timedelta(minutes=1439),
-    ]
+    assert [at for each in tracks(edge, DAY) for at in each.runs.started.tolist()] == [ZERO, ZERO + 1439 * 60]
 
 
 def test_changes_of_isp_and_server_are_found():

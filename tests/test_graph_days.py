@@ -15,12 +15,14 @@ from monitor.graph.availability import length
 from monitor.graph.calendar import column, strength
 from monitor.graph.data import Window
 from monitor.graph.days import Day, Outage, days, outages
+from monitor.graph.track import tracks
 from monitor.model import Path
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SATURDAY = datetime(2026, 10, 23, 22, tzinfo=UTC)
 WINDOW = Window(SATURDAY, SATURDAY + timedelta(hours=73))
 ZERO = START.timestamp()
+DAY = Window(START, START + timedelta(days=1))
 
 
 def test_a_day_is_as_long_as_it_is():
@@ -39,14 +41,14 @@ def test_outages_of_two_paths_at_once_are_one():
     """The line was out once, however many tests saw it."""
     runs = [failed(0).run, dataclasses.replace(failed(5).run, path=Path.HOST), attempt(10).run]
     runs.append(attempt(20, path=Path.HOST).run)
-    (found,) = outages(runs, Window(START, START + timedelta(days=1)))
+    (found,) = outages(tracks(runs, DAY), DAY)
     assert (found.start, found.end, found.lasts) == (ZERO, ZERO + 1200, False)
 
 
 def test_an_outage_that_lasts_ends_with_the_last_test():
     """Nobody looked after that, so nothing is claimed."""
     runs = [attempt(0).run, failed(10).run, failed(20).run]
-    (found,) = outages(runs, Window(START, START + timedelta(days=1)))
+    (found,) = outages(tracks(runs, DAY), DAY)
     assert (found.end, found.lasts) == (runs[-1].finished_at.timestamp(), True)
 
 
@@ -62,8 +64,7 @@ def test_a_week_of_the_calendar_begins_on_monday(day: date):
 @pytest.mark.parametrize(("failures", "wanted"), [(0, 0.0), (1, 0.3), (10, 0.55), (25, 0.8), (50, 1.0), (100, 1.0)])
 def test_the_more_failed_the_stronger_the_colour(failures: int, wanted: float):
     """One failure in a hundred is in view already."""
-    runs = [(failed if at < failures else attempt)(at).run for at in range(100)]
-    assert strength(Day(START.date(), ZERO, ZERO + 86_400, runs)) == wanted
+    assert strength(Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=failures)) == wanted
 
 
 @pytest.mark.parametrize(

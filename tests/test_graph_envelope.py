@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.graph.data import Segment
 from monitor.graph.envelope import bucket_width, envelope
+from monitor.graph.line import Segment
 
 SEGMENTS = st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 1e10)), min_size=1, max_size=60).map(
-    lambda points: Segment(*map(tuple, zip(*sorted(points), strict=True)))
+    lambda points: Segment(*map(np.array, zip(*sorted(points), strict=True)))
 )
 DAY = 86_400
 
@@ -35,9 +36,8 @@ def test_buckets_appear_when_tests_have_no_pixel_of_their_own(tests: int, days: 
 
 def test_a_bucket_shows_lowest_median_and_highest():
     """Two buckets of ten seconds; the outline begins and ends with the segment."""
-    thin = envelope(Segment((1, 2, 3, 12, 18), (5, 1, 3, 8, 4)), 10)
-    assert thin.times == (1, 2, 15, 18)
-    assert (thin.low, thin.middle, thin.high) == ((1, 1, 4, 4), (3, 3, 6, 6), (5, 5, 8, 8))
+    thin = envelope(Segment(np.array([1, 2, 3, 12, 18]), np.array([5.0, 1, 3, 8, 4])), 10)
+    assert [each.tolist() for each in thin] == [[1, 2, 15, 18], [1, 1, 4, 4], [3, 3, 6, 6], [5, 5, 8, 8]]
 
 
 @given(SEGMENTS, st.integers(1, 10**6))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,12 +11,22 @@ from attempts import attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.graph.data import Metric
-from monitor.graph.hours import cells
+from monitor.graph.data import Metric, Window
+from monitor.graph.hours import Cell, hours
+from monitor.graph.track import tracks
+
+if TYPE_CHECKING:
+    from monitor.model import Run
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SPRING = datetime(2026, 3, 27, tzinfo=UTC)
 RESULTS = st.lists(st.tuples(st.integers(0, 8 * 1440), st.integers(0, 10**10), st.booleans()), max_size=60)
+
+
+def cells(runs: list[Run]) -> dict[tuple[int, int], Cell]:
+    """Return the cells of the download in Berlin, over a year that has both changes of the clocks."""
+    year = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+    return hours(tracks(runs, year), year, BERLIN, Metric.DOWNLOAD).cells
 
 
 @settings(max_examples=50, deadline=None)
@@ -31,7 +42,7 @@ def test_each_cell_is_the_median_that_numpy_finds(results: list[tuple[int, int, 
     minutes = np.array([minute + (120 if minute >= 49 * 60 else 60) for minute, _ in kept], dtype=int)
     rates = np.array([rate for _, rate in kept], dtype=float)
     weekday, hour = (minutes // 1440 + 4) % 7, minutes // 60 % 24  # SPRING was a Friday
-    found = cells(runs, BERLIN, Metric.DOWNLOAD)
+    found = cells(runs)
     places = {(int(day), int(each)) for day, each in zip(weekday, hour, strict=True)}
     assert set(found) == places
     for place in places:
@@ -42,5 +53,5 @@ def test_each_cell_is_the_median_that_numpy_finds(results: list[tuple[int, int, 
 def test_the_hour_that_happens_twice_is_one_cell():
     """02:30 summer time and 02:30 winter time are both 02."""
     twice = [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1)]
-    found = cells([attempt(started_at=at).run for at in twice], BERLIN, Metric.DOWNLOAD)
+    found = cells([attempt(started_at=at).run for at in twice])
     assert {place: cell.count for place, cell in found.items()} == {(6, 2): 2}

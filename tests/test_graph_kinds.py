@@ -15,12 +15,15 @@ from attempts import START, attempt, failed
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.lines import Line2D
 
+from monitor.columns import Columns
 from monitor.graph import availability, compare, distribution, heatmap, kinds, latency, picture, servers, style
-from monitor.graph.data import Change, Event, Metric, Window, plan_changes, tracks
+from monitor.graph.data import Change, Event, Metric, Window
 from monitor.graph.kinds import KINDS, render
+from monitor.graph.promise import promises
 from monitor.graph.sheet import Sheet
 from monitor.graph.terms import Terms
 from monitor.graph.theme import DARK, PRINT, THEMES
+from monitor.graph.track import tracks
 from monitor.model import Failure, Kind, Path, Plan, Remark, Scope, Server, Status
 
 if TYPE_CHECKING:
@@ -60,7 +63,7 @@ SETS = {
 def drawn(module: ModuleType, runs: Sequence[Run], window: Window = DAY, terms: Terms = TERMS) -> Sheet:
     """Return the sheet of a kind."""
     sheet = Sheet(1200, 860, 1.0)
-    module.draw_kind(sheet, runs, window, terms)
+    module.draw_kind(sheet, tracks(runs, window, terms.plan), window, terms)
     return sheet
 
 
@@ -80,7 +83,7 @@ def marks(sheet: Sheet, marker: str) -> int:
 def test_every_kind_draws_whatever_there_is(kind: str, runs: list[Run]):
     """No data, one run, only failures, fast and slow lines: all that is written can be read."""
     sheet = Sheet(*KINDS[kind].size, 1.0)
-    import_module(f"monitor.graph.{KINDS[kind].module}").draw_kind(sheet, runs, DAY, TERMS)
+    import_module(f"monitor.graph.{KINDS[kind].module}").draw_kind(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
     boxes = [text.get_window_extent() for text in sheet.figure.texts]
     right, bottom = KINDS[kind].size
     assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= right and box.y1 <= bottom for box in boxes)
@@ -108,7 +111,7 @@ def test_each_format_is_what_it_is_called_and_the_same_each_time(form: str, begi
 def test_a_theme_changes_every_colour_of_the_light_one_that_it_names(theme: Theme):
     """Ink and paper keep far apart, and no line of another theme is left."""
     sheet = Sheet(1200, 860, 1.0, theme)
-    picture.draw_kind(sheet, MIXED, DAY, TERMS)
+    picture.draw_kind(sheet, tracks(MIXED, DAY, TERMS.plan), DAY, TERMS)
     inks = {text.get_color() for text in sheet.figure.texts}
     assert style.INK not in inks
     assert theme.ink(style.INK) in inks
@@ -117,7 +120,7 @@ def test_a_theme_changes_every_colour_of_the_light_one_that_it_names(theme: Them
 def test_print_has_no_colour():
     """Red, green and blue of each pixel are alike, so a copier loses nothing."""
     sheet = Sheet(1200, 860, 1.0, THEMES["print"])
-    availability.draw_kind(sheet, MIXED, DAY, TERMS)
+    availability.draw_kind(sheet, tracks(MIXED, DAY, TERMS.plan), DAY, TERMS)
     sheet.figure.canvas.draw()
     pixels = np.asarray(sheet.figure.canvas.buffer_rgba())[..., :3].astype(int)  # type: ignore[attr-defined]
     assert (pixels.max(axis=2) - pixels.min(axis=2)).max() == 0
@@ -136,10 +139,10 @@ def test_a_doubtful_result_neither_ends_a_line_nor_bends_it():
     """The line joins its neighbours and passes it by."""
     runs = [attempt(0).run, attempt(15, download_bps=1, healthy=False).run, attempt(30).run]
     (track,) = tracks(runs, DAY)
-    assert [segment.times for segment in track.segments[Metric.DOWNLOAD]] == [
-        (runs[0].started_at.timestamp(), runs[2].started_at.timestamp())
+    assert [segment.times.tolist() for segment in track.line(Metric.DOWNLOAD).segments()] == [
+        [runs[0].started_at.timestamp(), runs[2].started_at.timestamp()]
     ]
-    assert track.doubtful[Metric.DOWNLOAD] == ((runs[1].started_at.timestamp(), 1),)
+    assert track.doubtful(Metric.DOWNLOAD) == [(runs[1].started_at.timestamp(), 1)]
 
 
 def test_skipped_slots_have_a_row_of_their_own():
@@ -148,12 +151,23 @@ def test_skipped_slots_have_a_row_of_their_own():
 
 
 def test_a_change_of_plan_is_labelled():
-    """The runs do not tell the plan, so it comes with the terms."""
-    before, after = Plan(50_000_000, 10_000_000), Plan(100_000_000, 20_000_000)
-    spells = [(START, before), (START + timedelta(hours=2), before), (START + timedelta(hours=6), after)]
-    changes = tuple(plan_changes(spells))
-    assert changes == (Change((START + timedelta(hours=6)).timestamp(), Event.PLAN, "50 / 10", "100 / 20"),)
-    assert "plan now 100 / 20" in texts(drawn(picture, MANY, terms=dataclasses.replace(TERMS, changes=changes)))
+    """The line of the plan steps there, and each run is held against the plan that was in force."""
+    found = tracks(two_plans(), DAY)
+    change = Change((START + timedelta(hours=5)).timestamp(), Event.PLAN, "50 / 10", "100 / 20")
+    assert [each for each in found[0].changes if each.event is Event.PLAN] == [change]
+    assert promises(found, Metric.DOWNLOAD, TERMS.plan, 0)[0].steps == ((0, 50e6), (change.at, 100e6))
+    written = texts(drawn(picture, two_plans()))
+    assert {"plan now 100 / 20", "plan met in 50 % of the tests"} <= set(written)
+    assert "143 % of the plan then in force" in written
+
+
+def two_plans() -> Columns:
+    """Return MANY, of which the first half was judged by half of the plan; its download of 95.7 Mbit/s met that."""
+    columns = Columns.of(MANY)
+    plans = [Plan(50_000_000, 10_000_000), Plan(100_000_000, 20_000_000)]
+    sorts = tuple(dataclasses.replace(sort, plan=plan) for plan in plans for sort in columns.sorts)
+    later = np.arange(len(columns)) >= len(columns) // 2
+    return dataclasses.replace(columns, sorts=sorts, sort=columns.sort + later * len(columns.sorts))
 
 
 def test_the_share_that_met_the_plan_is_told():
@@ -175,8 +189,8 @@ def test_latency_is_graded_and_the_grade_has_a_source():
 
 def test_panels_under_load_share_their_scale():
     """Download and upload can be held against each other, and both begin at zero."""
-    found = tracks(MANY, DAY, latency.METRICS)
-    idle, down, up = latency._panels(found, TERMS, 0, 600)  # noqa: SLF001  the plan of the picture
+    found = tracks(MANY, DAY)
+    idle, down, up = latency._panels(found, DAY, TERMS, 0, 600)  # noqa: SLF001  the plan of the picture
     assert down.axis == up.axis != idle.axis
     assert {panel.axis.ticks[0] for panel in (idle, down, up)} == {0}
 
@@ -184,7 +198,8 @@ def test_panels_under_load_share_their_scale():
 def test_a_cell_of_the_heat_map_has_the_ink_of_its_share():
     """Half of the plan is the middle of the ramp; more than all of it is its end."""
     sheet = Sheet(1200, 860, 1.0)
-    heatmap.draw_kind(sheet, [attempt(0, download_bps=50_000_000, upload_bps=90_000_000).run], DAY, TERMS)
+    runs = [attempt(0, download_bps=50_000_000, upload_bps=90_000_000).run]
+    heatmap.draw_kind(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
     tiles = [each.get_facecolor() for each in sheet.figure.findobj(PolyCollection) if len(each.get_paths()) == 1]
     wanted = [heatmap.ramp_ink(sheet.theme, share) for share in (0.5, 1.0)]
     found = ["#" + "".join(f"{round(255 * part):02x}" for part in ink[0][:3]) for ink in tiles]
@@ -194,9 +209,9 @@ def test_a_cell_of_the_heat_map_has_the_ink_of_its_share():
 
 def test_the_distribution_is_the_share_of_runs_at_or_below():
     """A step of one over the count at each value, from naught to a hundred, as numpy counts it."""
-    values = sorted([30.0, 10.0, 20.0, 20.0])
+    values = np.array([30.0, 10.0, 20.0, 20.0])
     line = dict(distribution.steps(values, 50))
-    assert all(line[value] == 100 * np.mean(np.array(values) <= value) for value in values)
+    assert all(line[value] == 100 * np.mean(values <= value) for value in values)
     assert distribution.steps(values, 50)[-1] == (50, 100)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ def test_ticks_are_round_in_a_unit_that_suits(
     metric: Metric, values: list[float], sold: float | None, shown: list[float], unit: str
 ):
     """From kbit/s to Gbit/s, from 0, with the plan in view."""
-    axis = scale(metric, values, sold)
+    axis = scale(metric, np.array(values, float), sold)
     assert [tick / axis.divisor for tick in axis.ticks] == pytest.approx(shown)
     assert axis.unit == unit
 
@@ -51,13 +52,13 @@ def test_ticks_are_round_in_a_unit_that_suits(
 )
 def test_a_few_outliers_do_not_flatten_the_rest(values: list[float], top: float):
     """One value in a hundred, at least one of five, may lie beyond the axis if it is thrice as high as all others."""
-    assert scale(Metric.LATENCY, values, None).top == pytest.approx(top * 1.06)
+    assert scale(Metric.LATENCY, np.array(values), None).top == pytest.approx(top * 1.06)
 
 
 @given(st.lists(st.floats(0, 1e15), max_size=40).map(sorted), st.none() | st.floats(1, 1e13), st.sampled_from(Metric))
 def test_any_values_get_an_axis(values: list[float], sold: float | None, metric: Metric):
     """A few rising ticks from 0, the plan in view, and at most the one outlier above."""
-    axis = scale(metric, values, sold)
+    axis = scale(metric, np.array(values, float), sold)
     assert axis.ticks[0] == 0
     assert 3 <= len(axis.ticks) <= 6
     assert axis.ticks[-1] <= axis.top

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from attempts import START, attempt, failed
 
 from monitor.graph import words
-from monitor.graph.data import Metric, Window, tracks
+from monitor.graph.data import Metric, Window
+from monitor.graph.promise import Promise
 from monitor.graph.scale import scale
-from monitor.graph.stats import tally
+from monitor.graph.stats import Standing, tally
+from monitor.graph.track import tracks
 from monitor.model import Path, Server, Status
 
 DAY = Window(START, START + timedelta(days=1))
@@ -127,11 +131,13 @@ def test_a_single_failure_is_never_rounded_away():
 
 
 def test_the_median_is_held_against_the_plan():
-    """Rates as a share of the plan, latency beside it; nothing without a plan."""
-    axis = scale(Metric.DOWNLOAD, [90e6], 100e6)
-    assert words.plan_words(90e6, 100e6, Metric.DOWNLOAD, axis) == "90 % of the plan (100 Mbit/s)"
-    assert words.plan_words(9.0, 20.0, Metric.LATENCY, axis) == "plan: 20 ms"
-    assert words.plan_words(9.0, None, Metric.LATENCY, axis) == ""
+    """Rates as a share of the plan, latency beside it; of several plans, the one that was in force."""
+    axis = scale(Metric.DOWNLOAD, np.array([90e6]), 100e6)
+    standing, always = Standing(90.2, 50.0), Promise(((0, 100e6),))
+    assert words.plan_words(standing, [always], Metric.DOWNLOAD, axis) == "90 % of the plan (100 Mbit/s)"
+    assert words.plan_words(standing, [Promise(((0, 20.0),))], Metric.LATENCY, axis) == "plan: 20 ms"
+    stepped = Promise(((0, math.nan), (5, 50e6), (9, 100e6)))
+    assert words.plan_words(standing, [stepped], Metric.DOWNLOAD, axis) == "90 % of the plan then in force"
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from sqlalchemy import MetaData, create_engine, func, select
 from sqlalchemy.pool import NullPool
 
 from monitor.errors import StoreError
-from monitor.model import Attempt, RawOutput, Server, Trace
+from monitor.model import Attempt, RawOutput, Remark, Server, Trace
 from monitor.model import Path as RunPath
-from monitor.store import blobs, check, detail, read, rollups, tables, upgrade
+from monitor.store import blobs, check, days, detail, postgres, read, rollups, tables, upgrade
 from monitor.store.keep import keep
 from monitor.store.names import Names
 from monitor.store.open import engine_of, open_reader, open_writer
@@ -112,6 +112,8 @@ def stored_by(url: str, revision: str, attempts: list[Attempt], **changes: objec
 
 def _stored_in_parts(connection: Connection, attempts: list[Attempt], old: MetaData) -> None:
     names = Names(connection)
+    if connection.dialect.name == "postgresql" and "identity" in old.tables:  # partitions came with it
+        postgres.make_room(connection, [int(one.run.started_at.timestamp()) for one in attempts])
     for pk, one in enumerate(attempts, start=1):
         connection.execute(old.tables["runs"].insert(), columns_of(one, names) | {"pk": pk})
         if one.raw != RawOutput():
@@ -136,12 +138,13 @@ def test_an_upgrade_keeps_what_every_earlier_version_stored(either_empty: str, r
     elsewhere = attempt(60, isp=None, probe="cabin", server=Server(None, "S", ip="192.0.2.1"), path=RunPath.HOST)
     silent = dataclasses.replace(attempt(120, server=None, healthy=False), raw=RawOutput())
     stored = [attempt(0), failed(5), elsewhere, silent, attempt(180, server=Server("", "S", ip="192.0.2.1"))]
+    stored += [attempt(2000, healthy=True, remarks=(Remark("cross_traffic", "much"),)), attempt(4000), failed(9000)]
     stored_by(either_empty, revision, stored)
     assert upgrade.upgrade(either_empty) == revision
     with open_reader(either_empty) as connection:
         assert [detail.attempt(connection, one.run.id) for one in stored] == stored
         assert [connection.scalar(select(func.count()).select_from(table)) for table in NAMES] == [2, 1, 3]
-        assert rollups.wrong(connection) == 0
+        assert (rollups.wrong(connection), days.wrong(connection)) == (0, 0)
     with open_writer(either_empty) as connection:
         add(connection, attempt(999))
     assert check.check(either_empty).problems == ()

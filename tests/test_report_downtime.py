@@ -6,17 +6,15 @@ import dataclasses
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reports import START, failed, run, subject
 
-from monitor.columns import Columns
-from monitor.graph.data import Window, gaps_before
+from monitor.graph.data import Window
 from monitor.model import Path, Scope
 from monitor.report.evidence import gather
-from monitor.report.watch import common, merged, watch
+from monitor.report.watch import common, merged
 
 if TYPE_CHECKING:
     from monitor.report.downtime import Downtime
@@ -82,16 +80,6 @@ def test_failures_of_others_are_no_downtime():
     found = gather(subject([each for each in runs if not each.failure or each.failure.scope is not Scope.LINE]))
     assert found.figures.downtime.outages == 0
     assert found.figures.downtime.available_pct == 100
-
-
-@given(st.lists(st.integers(1, 5_000), max_size=40))
-def test_pauses_are_those_of_the_graphs(spacings: list[int]):
-    """Columns are looked at as a whole, the graphs' runs one by one."""
-    starts = np.cumsum([0, *spacings])
-    runs = [run(float(at)) for at in starts]
-    pauses = watch(Columns.of(runs)).pauses
-    times = [each.started_at.timestamp() for each in runs]
-    assert [end for _, end in pauses] == [times[at] for at in gaps_before(times)]
 
 
 @given(SPANS, SPANS)

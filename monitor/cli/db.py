@@ -35,7 +35,7 @@ def upgrade(settings: Settings) -> None:
 
 
 @group.command()
-@click.option("--mend", is_flag=True, help="Make the sums of hours and days anew where they are not what the runs say.")
+@click.option("--mend", is_flag=True, help="Make sums and packed days anew where they are not what the runs say.")
 @pass_settings
 def check(settings: Settings, *, mend: bool) -> None:
     """Read the whole database and say whether it is sound. Exit code 2 when it is not."""
@@ -43,13 +43,17 @@ def check(settings: Settings, *, mend: bool) -> None:
 
     health, name = store.check(settings.database.url), masked(settings.database.url)
     _must_be_sound(name, health)
-    if health.wrong_rollups and not mend:
-        wrong = f"{health.wrong_rollups:,} sums of hours and days are not what the runs say"
-        raise StoreError(f"{name}: {wrong}: `speedmon db check --mend` makes them anew")
-    if health.wrong_rollups:
+    if (wrong := _wrong(health)) and not mend:
+        raise StoreError(f"{name}: {wrong} are not what the runs say: `speedmon db check --mend` makes them anew")
+    if wrong:
         store.mend(settings.database.url)
-        click.echo(f"{name}: made {health.wrong_rollups:,} sums of hours and days anew")
+        click.echo(f"{name}: made {wrong} anew")
     click.echo(f"{name}: sound, schema {health.version}, runs: {health.runs}")
+
+
+def _wrong(health: Health) -> str:
+    counts = {"sums of hours and days": health.wrong_rollups, "packed days": health.wrong_days}
+    return " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
 def _must_be_sound(name: str, health: Health) -> None:

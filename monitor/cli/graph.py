@@ -21,7 +21,6 @@ from monitor.cli.window import Asked, window_options
 from monitor.errors import ConfigError
 from monitor.graph import kinds
 from monitor.graph import setup as graph_setup
-from monitor.graph.data import plan_changes
 from monitor.graph.forms import FORMS, form_of
 from monitor.graph.terms import Terms
 from monitor.model import Path as NetworkPath
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
+    from monitor.columns import Columns
     from monitor.graph.data import Window
     from monitor.graph.forms import Form
-    from monitor.model import Run
     from monitor.settings import Settings
 
 EVERY = "all"
@@ -102,7 +101,7 @@ def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
         for kind in order.kinds:
             target = _target(order, kind, window, terms)
             _write(target, _render(kind, runs, window, terms, order), quiet=order.quiet)
-    if not runs:
+    if not len(runs):
         click.echo("speedmon: no runs in this window; the picture says so", err=True)
 
 
@@ -169,8 +168,8 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _read(settings: Settings, window: Window, order: Order, here: ZoneInfo) -> tuple[list[Run], Terms]:
-    from monitor.store import plans, read  # noqa: PLC0415  --help stays light
+def _read(settings: Settings, window: Window, order: Order, here: ZoneInfo) -> tuple[Columns, Terms]:
+    from monitor.store import read  # noqa: PLC0415  --help stays light
     from monitor.store.open import open_reader  # noqa: PLC0415  the same
     from monitor.store.probes import named  # noqa: PLC0415  the same
 
@@ -178,22 +177,19 @@ def _read(settings: Settings, window: Window, order: Order, here: ZoneInfo) -> t
     only = None if path == EVERY else NetworkPath(path)
     with open_reader(settings.database.url) as connection:
         chosen = named(connection, order.probes)
-        runs = list(read.runs(connection, since=window.since, until=window.until, path=only, probes=chosen))
-        spells = plans.spells(connection, since=window.since, until=window.until)
-        # Several probes have a plan each, which is no change.
-        changes = tuple(plan_changes(spells)) if len({run.probe for run in runs}) <= 1 else ()
-    probes = sorted({run.probe for run in runs}) or [settings.probe.name]
-    title = f"Internet speed at {', '.join(probes)}"
-    return runs, Terms(here, settings.plan.as_plan(), title, changes)
+        span = {"since": window.since, "until": window.until}
+        runs = read.columns(connection, **span, names=kinds.numbers(order.kinds), path=only, probes=chosen)
+    probes = sorted({sort.probe for sort, _ in runs.counts()}) or [settings.probe.name]
+    return runs, Terms(here, settings.plan.as_plan(), f"Internet speed at {', '.join(probes)}")
 
 
-def _render(kind: str, runs: list[Run], window: Window, terms: Terms, order: Order) -> bytes:
+def _render(kind: str, runs: Columns, window: Window, terms: Terms, order: Order) -> bytes:
     graph_setup.prepare(os.environ, os.geteuid())
     scale = order.dpi / DPI
     return kinds.render(kind, runs, window, terms, size=order.size, scale=scale, theme=order.theme, form=order.form)
 
 
-def _show(runs: list[Run], window: Window, terms: Terms) -> None:
+def _show(runs: Columns, window: Window, terms: Terms) -> None:
     from monitor import terminal  # noqa: PLC0415  the plot library, only when it is asked for
 
     for line in terminal.plots(runs, window, terms, shutil.get_terminal_size((100, 24)).columns):

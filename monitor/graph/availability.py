@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from monitor.graph import calendar, style, words
 from monitor.graph.box import Box
-from monitor.graph.data import BROKEN, is_doubtful, scope_of, tracks
-from monitor.graph.days import days, outages
+from monitor.graph.days import day_of, days, outages
 from monitor.graph.header import Tile, draw_title
 from monitor.graph.sheet import Pen
 from monitor.graph.stats import tally
@@ -16,14 +18,15 @@ from monitor.graph.timeline import draw_footer
 from monitor.model import Scope, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from monitor.columns import Columns, Sort
     from monitor.graph.data import Window
     from monitor.graph.days import Day, Outage
     from monitor.graph.sheet import Sheet
     from monitor.graph.stats import Tally
     from monitor.graph.terms import Terms
-    from monitor.model import Run
+    from monitor.graph.track import Track
 
 MOST_ROWS = 62
 HOUR, HOURS, FULL_DAY = 3600, 25, 24
@@ -36,21 +39,19 @@ NAME_WIDTH, SHARE_WIDTH, HOURS_HEIGHT, KEY_HEIGHT = 92, 132, 24, 26
 LEAST_FOR_NAMES = 13
 
 
-def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
+def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw every track's runs together; each mark tells the scope of its failure."""
-    found = tracks(runs, window)
-    inside = sorted((run for track in found for run in track.runs), key=lambda run: run.started_at)
-    counted, out = tally(found), outages(inside, window)
+    counted, out = tally(found), outages(found, window)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
     top = draw_title(sheet, f"{terms.title}: availability", facts) + style.LINE
     _draw_tiles(sheet, counted, out, window, top)
-    seen = days(inside, out, window, terms.zone)
+    seen = days(found, out, window, terms.zone)
     raster = len(seen) <= MOST_ROWS
     foot = draw_footer(sheet, RASTER if raster else calendar.READING)
     box = Box(style.EDGE, top + style.TILE_HEIGHT + 16, sheet.width - 2 * style.EDGE, 0)
     box = box._replace(height=foot - box.top)
     if raster:
-        draw_raster(sheet, box, seen, out, window)
+        draw_raster(sheet, box, seen, Raster(found, seen), out, window)
     else:
         calendar.draw(sheet, box, seen)
 
@@ -63,9 +64,11 @@ RASTER = (
 )
 
 
-def draw_raster(sheet: Sheet, box: Box, seen: Sequence[Day], out: Sequence[Outage], window: Window) -> None:
+def draw_raster(  # noqa: PLR0913, PLR0917  what it shows, and where
+    sheet: Sheet, box: Box, seen: Sequence[Day], raster: Raster, out: Sequence[Outage], window: Window
+) -> None:
     """Draw a row a day into a box that includes the key, the names and the hours."""
-    _draw_key(sheet, (box.left, box.top + 14), _present(seen))
+    _draw_key(sheet, (box.left, box.top + 14), {label: len(points) for label, points in raster.marks.items()})
     grid = Box(
         box.left + NAME_WIDTH,
         box.top + KEY_HEIGHT,
@@ -78,33 +81,18 @@ def draw_raster(sheet: Sheet, box: Box, seen: Sequence[Day], out: Sequence[Outag
     spans = [(row, max(day.start, start) - day.start, min(day.end, end) - day.start) for row, day in enumerate(seen)]
     area.shapes([_bar(*span, 0.06) for span in spans], style.FINE_GRID, edge=0, alpha=1, zorder=0.3)
     area.shapes(list(_outage_bars(seen, out)), style.BAND, edge=1, alpha=1, zorder=0.5)
-    good = [[(at, row + 0.3), (at, row + 0.7)] for row, at, run in _placed(seen) if run.status is Status.OK]
-    area.lines(good, style.AXIS, 1, zorder=1)
+    area.lines([[(at, row + 0.3), (at, row + 0.7)] for at, row in raster.good], style.AXIS, 1, zorder=1)
     size = max(3.5, min(7.0, grid.height / len(seen) * 0.55))
-    for label, marker, color, points in _marks(seen):
-        area.marks(points, marker, color, size, hollow=label in HOLLOW)
+    for label, points in raster.marks.items():
+        marker, color = LOOKS[label]
+        area.marks([(at, row + 0.5) for at, row in points], marker, color, size, hollow=label in HOLLOW)
     for hour in range(0, FULL_DAY + 1, 2):
         sheet.text((grid.left + grid.width * hour * HOUR / longest, grid.bottom + 15), f"{hour}", TICK)
     _name_rows(sheet, grid, seen)
 
 
-def _placed(seen: Sequence[Day]) -> Iterator[tuple[int, float, Run]]:
-    for row, day in enumerate(seen):
-        for run in day.runs:
-            yield row, run.started_at.timestamp() - day.start, run
-
-
 SKIPPED, DOUBTFUL = "skipped", "doubtful result"
 HOLLOW = frozenset({SKIPPED, DOUBTFUL})
-
-
-def _kind_of(run: Run) -> str | None:
-    """Return what a run is marked as; None for a good one."""
-    if run.status in BROKEN:
-        return scope_of(run).value
-    if run.status is Status.SKIPPED:
-        return SKIPPED
-    return DOUBTFUL if is_doubtful(run) else None
 
 
 LOOKS = {scope.value: (style.SCOPE_MARKS[scope], style.SCOPES[scope]) for scope in Scope} | {
@@ -113,14 +101,35 @@ LOOKS = {scope.value: (style.SCOPE_MARKS[scope], style.SCOPES[scope]) for scope 
 }
 
 
-def _marks(seen: Sequence[Day]) -> Iterator[tuple[str, str, str, list[tuple[float, float]]]]:
-    placed = [(_kind_of(run), (at, row + 0.5)) for row, at, run in _placed(seen)]
-    for label, (marker, color) in LOOKS.items():
-        yield label, marker, color, [point for kind, point in placed if kind == label]
+class Raster:
+    """Where runs stand in a row a day: seconds since its midnight and the number of the row."""
+
+    def __init__(self, found: Sequence[Track], seen: Sequence[Day]) -> None:
+        self._starts = np.array([day.start for day in seen])
+        self._runs = [track.runs for track in found]
+        self.good = self._where(lambda sort: sort.status is Status.OK)
+        each = {label: self._where(partial(_is, label)) for label in LOOKS}
+        self.marks = {label: points for label, points in each.items() if points}
+
+    def _where(self, test: Callable[[Sort], bool]) -> list[tuple[float, int]]:
+        return [point for runs in self._runs for point in self._points(runs.only(runs.where(test)))]
+
+    def _points(self, runs: Columns) -> list[tuple[float, int]]:
+        rows = day_of(runs, self._starts)
+        return list(zip((runs.started - self._starts[rows]).tolist(), rows.tolist(), strict=True))
 
 
-def _present(seen: Sequence[Day]) -> dict[str, int]:
-    return {label: len(points) for label, _, _, points in _marks(seen) if points}
+def _is(label: str, sort: Sort) -> bool:
+    return _kind_of(sort) == label
+
+
+def _kind_of(sort: Sort) -> str | None:
+    """Return what runs are marked as; None for good ones."""
+    if sort.broken:
+        return sort.blamed.value
+    if sort.status is Status.SKIPPED:
+        return SKIPPED
+    return DOUBTFUL if sort.doubtful else None
 
 
 def _draw_key(sheet: Sheet, at: tuple[float, float], present: dict[str, int]) -> None:

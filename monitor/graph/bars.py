@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from monitor.graph import style, words
 from monitor.graph.box import Box
 from monitor.graph.data import SPEED, Metric
@@ -56,8 +58,8 @@ def _counts(group: Group) -> str:
 
 
 def _draw_metric(sheet: Sheet, place: Box, metric: Metric, shown: Sequence[Group], sold: float | None) -> None:
-    spreads = [group.spread(metric) for group in shown]
-    axis = scale(metric, sorted(each.p95 for each in spreads if each), sold)
+    spreads = [group.spreads[metric] for group in shown]
+    axis = scale(metric, np.array([each.p95 for each in spreads if each]), sold)
     name = words.NAMES[metric]
     sheet.text((place.left, place.top - 9), name, HEADING)
     sheet.text((place.left + sheet.width_of(name, HEADING) + 6, place.top - 9), axis.unit, UNIT)

@@ -6,32 +6,28 @@ under upload. Where a run tells one of them only, that one is taken. A picture g
 
 from __future__ import annotations
 
-from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from monitor.graph.data import trusted
+import numpy as np
+
+from monitor.graph.data import LOADED, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from numpy.typing import NDArray
 
-    from monitor.model import Run
+    from monitor.columns import Columns
 
 LIMITS = ((5, "A+"), (30, "A"), (60, "B"), (200, "C"), (400, "D"))
 WORST = "F"
 
 
-def rise(run: Run) -> float | None:
-    """Return by how much a run's latency rose under load, never below 0; None where it was not measured."""
-    if not trusted(run) or run.latency_ms is None:
-        return None
-    loaded = [value for value in (run.download_latency_ms, run.upload_latency_ms) if value is not None]
-    return max(fmean(loaded) - run.latency_ms, 0.0) if loaded else None
-
-
-def median_rise(runs: Iterable[Run]) -> float | None:
-    """Return the median rise of the runs that tell it."""
-    found = [value for run in runs if (value := rise(run)) is not None]
-    return median(found) if found else None
+def rises(runs: Columns) -> NDArray[np.float64]:
+    """Return by how much the latency of each run that tells it rose under load, never below 0."""
+    idle, *loaded = (runs.values(metric) for metric in (Metric.LATENCY, *LOADED))
+    known = [~np.isnan(each) for each in loaded]
+    told = runs.where(lambda sort: sort.trusted) & ~np.isnan(idle) & (known[0] | known[1])
+    busy = sum(np.nan_to_num(each[told]) for each in loaded) / (known[0].astype(int) + known[1])[told]
+    return np.maximum(busy - idle[told], 0.0)
 
 
 def grade(rise_ms: float) -> str:

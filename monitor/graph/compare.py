@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.columns import joined
 from monitor.graph import bars, style, words
 from monitor.graph.box import Box
-from monitor.graph.data import Metric, tracks
+from monitor.graph.data import SPEED, Metric
 from monitor.graph.groups import groups, ways
 from monitor.graph.header import draw_title
 from monitor.graph.key import MOST_LINES, draw_key
-from monitor.graph.panel import Panel, axis_of
+from monitor.graph.panel import Panel
 from monitor.graph.picture import reading
+from monitor.graph.promise import highest, newest, promises
+from monitor.graph.scale import scale
 from monitor.graph.servers import NOTHING
-from monitor.graph.stats import tally
+from monitor.graph.stats import tally, values
 from monitor.graph.timeline import draw_footer, draw_time_axis, frame_of
+from monitor.graph.track import tracks
 from monitor.model import Path
 
 if TYPE_CHECKING:
@@ -24,18 +28,17 @@ if TYPE_CHECKING:
     from monitor.graph.groups import Group
     from monitor.graph.sheet import Sheet
     from monitor.graph.terms import Terms
-    from monitor.model import Run
+    from monitor.graph.track import Track
 
 SHARE_OF_BARS = 0.42
 
 
-def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
+def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw a row of bars for each way, and below them download and upload of the first four over time."""
-    found = tracks(runs, window)
-    inside = [run for track in found for run in track.runs]
-    counted = tally(found)
+    together, counted = joined([track.runs for track in found], SPEED), tally(found)
+    found_ways = groups(together, ways([sort for sort, _ in together.counts()]))
     # The namespace's way first: the others are held against it.
-    each = sorted(groups(inside, ways(inside)), key=lambda group: group.runs[0].path is not Path.IP4ONLY)
+    each = sorted(found_ways, key=lambda group: group.sort.path is not Path.IP4ONLY)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
     top = draw_title(sheet, f"{terms.title}: side by side", facts) + style.LINE
     lines = [track for group in each[:MOST_LINES] for track in tracks(group.runs, window)]
@@ -46,20 +49,21 @@ def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -
     if not each:
         sheet.text((sheet.width / 2, (top + foot) / 2), "no result", NOTHING)
         return
-    sold = terms.sold
+    sold = {metric: promises(found, metric, terms.plan, window.span[0]) for metric in SPEED}
     box = Box(style.EDGE, top, sheet.width - 2 * style.EDGE, (foot - top) * SHARE_OF_BARS)
-    top = bars.draw(sheet, box, each, sold) + 4
+    top = bars.draw(sheet, box, each, {metric: newest(each) for metric, each in sold.items()}) + 4
     height = (foot - style.LABELS - top) / 2 - style.PANEL_TITLE
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
         place = top + style.PANEL_TITLE + index * (height + style.PANEL_TITLE)
-        Panel(metric, axis_of(metric, lines, sold[metric]), place, height, sold[metric]).draw(sheet, frame, lines)
+        axis = scale(metric, values(lines, metric), highest(sold[metric]))
+        Panel(metric, axis, place, height, sold[metric]).draw(sheet, frame, lines)
         draw_key(sheet, (frame.left + 170, place - 9), metric, [group.name for group in each[:MOST_LINES]])
     draw_time_axis(sheet, frame, labelled, top + 2 * (height + style.PANEL_TITLE))
 
 
 def _against_first(each: Sequence[Group]) -> str:
     """Say how the median download of each further way stands to the first one."""
-    medians = [(group.name, spread.median) for group in each if (spread := group.spread(Metric.DOWNLOAD))]
+    medians = [(group.name, spread.median) for group in each if (spread := group.spreads[Metric.DOWNLOAD])]
     if len(medians) < 2 or not medians[0][1]:  # noqa: PLR2004  two to compare
         return ""
     (first, whole), *others = medians

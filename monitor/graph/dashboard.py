@@ -5,26 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.graph import stats, style, words
-from monitor.graph.availability import draw_raster
+from monitor.graph.availability import Raster, draw_raster
 from monitor.graph.box import Box
 from monitor.graph.calendar import draw as draw_calendar
-from monitor.graph.data import Metric, tracks
+from monitor.graph.data import Metric
 from monitor.graph.days import days, outages
 from monitor.graph.distribution import draw_shares
 from monitor.graph.header import draw_tiles, draw_title, tiles_height
 from monitor.graph.heatmap import draw_hours
-from monitor.graph.hours import cells
-from monitor.graph.picture import panels_of, reading
+from monitor.graph.hours import hours
+from monitor.graph.picture import panels_of, promises_of, reading
+from monitor.graph.promise import newest
 from monitor.graph.rows import CHANGE, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
 from monitor.graph.timeline import draw_footer, draw_time_axis, frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.graph.data import Track, Window
+    from monitor.graph.data import Window
     from monitor.graph.sheet import Sheet
     from monitor.graph.terms import Terms
-    from monitor.model import Run
+    from monitor.graph.track import Track
 
 MOST_ROWS = 31
 SHARE_OF_LINES, SHARE_OF_HOURS = 0.47, 0.22
@@ -35,9 +36,8 @@ READING = (
 )
 
 
-def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
+def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw everything from the top to the bottom."""
-    found = tracks(runs, window)
     counted = stats.tally(found)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found), (words.server_words(counted),))
     top = draw_title(sheet, terms.title, facts) + style.LINE
@@ -46,32 +46,36 @@ def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -
     room = foot - top
     below = _draw_lines(sheet, found, window, terms, (top, top + room * SHARE_OF_LINES))
     middle = Box(style.EDGE, below + 8, sheet.width - 2 * style.EDGE, room * SHARE_OF_HOURS)
-    inside = sorted((run for track in found for run in track.runs), key=lambda run: run.started_at)
-    half = middle.width / 2 - 16
-    hours = cells(inside, terms.zone, Metric.DOWNLOAD)
-    draw_hours(sheet, middle._replace(width=half), Metric.DOWNLOAD, hours, terms.plan.download_bps)
-    right = middle._replace(left=middle.left + half + 70, width=half - 50)
-    curves = [stats.values([track], Metric.DOWNLOAD) for track in found]
-    draw_shares(sheet, right, Metric.DOWNLOAD, curves, terms.plan.download_bps)
-    out = outages(inside, window)
-    seen = days(inside, out, window, terms.zone)
+    _draw_middle(sheet, middle, found, window, terms)
+    out = outages(found, window)
+    seen = days(found, out, window, terms.zone)
     lowest = Box(style.EDGE, middle.bottom + 14, middle.width, foot - middle.bottom - 14)
     if len(seen) <= MOST_ROWS:
-        draw_raster(sheet, lowest, seen, out, window)
+        draw_raster(sheet, lowest, seen, Raster(found, seen), out, window)
     else:
         draw_calendar(sheet, lowest, seen)
+
+
+def _draw_middle(sheet: Sheet, middle: Box, found: Sequence[Track], window: Window, terms: Terms) -> None:
+    """Draw the hours at the left and the distribution at the right."""
+    half = middle.width / 2 - 16
+    seen = hours(found, window, terms.zone, Metric.DOWNLOAD)
+    draw_hours(sheet, middle._replace(width=half), Metric.DOWNLOAD, seen)
+    right = middle._replace(left=middle.left + half + 70, width=half - 50)
+    curves = [stats.values([track], Metric.DOWNLOAD) for track in found]
+    draw_shares(sheet, right, Metric.DOWNLOAD, curves, newest(promises_of(found, window, terms)[Metric.DOWNLOAD]))
 
 
 def _draw_lines(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms, span: tuple[float, float]) -> float:
     """Draw tiles, marks and panels between two heights; return where they end."""
     top, bottom = span
     frame, labelled = frame_of(sheet, found, window, terms.zone)
-    changes = labelled_changes(found, terms.changes)
+    changes = labelled_changes(found)
     labels, _ = place_labels(changes, frame, lambda text: sheet.width_of(text, CHANGE))
     labels_top = top + tiles_height(sheet) + style.ROW
     rows, rows_top = mark_rows(found), labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
     panels_top = rows_top + style.ROWS_TITLE + style.ROW * len(rows)
-    panels = panels_of(found, terms.sold, panels_top, bottom - style.LABELS)
+    panels = panels_of(found, promises_of(found, window, terms), panels_top, bottom - style.LABELS)
     draw_tiles(sheet, panels, found, stats.tally(found), top)
     draw_changes(sheet, frame, changes, labels, (labels_top, bottom - style.LABELS))
     draw_rows(sheet, frame, rows, rows_top)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from monitor.graph.data import BROKEN
+import numpy as np
+
 from monitor.graph.ticks import start_of_day
-from monitor.incidents import incidents
-from monitor.model import Status
+from monitor.model import Scope, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
+    from numpy.typing import NDArray
+
+    from monitor.columns import Columns
     from monitor.graph.data import Window
-    from monitor.model import Run
+    from monitor.graph.track import Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,34 +40,32 @@ class Outage:
 
 @dataclass(slots=True)
 class Day:
-    """One local day, 23 to 25 hours long: its runs, oldest first, and for how long the line was out."""
+    """One local day, 23 to 25 hours long: how many runs were started and broke, for how long the line was out."""
 
     day: date
     start: float
     end: float
-    runs: list[Run] = field(default_factory=list)
+    started: int = 0
+    broken: int = 0
     out: float = 0.0
 
-    @property
-    def started(self) -> int:
-        """Runs that were not skipped."""
-        return sum(run.status is not Status.SKIPPED for run in self.runs)
 
-    @property
-    def broken(self) -> int:
-        """Runs that failed or were interrupted."""
-        return sum(run.status in BROKEN for run in self.runs)
+def outages(found: Sequence[Track], window: Window) -> list[Outage]:
+    """Return the incidents of all tracks (see `monitor.incidents`), oldest first; what two saw at once is one."""
+    last = max((float(track.runs.finished.max()) for track in found), default=0.0)
+    each = [outage for track in found for outage in _outages(track.runs, last, window.span[1])]
+    return _merged(sorted(each, key=lambda outage: outage.start))
 
 
-def outages(runs: Sequence[Run], window: Window) -> list[Outage]:
-    """Return the incidents of runs that come oldest first, oldest first."""
-    start, end = window.span
-    last = max((run.finished_at.timestamp() for run in runs), default=start)
-    found = [
-        Outage(at.began.timestamp(), min(at.ended.timestamp() if at.ended else last, end), at.ended is None)
-        for at in incidents(runs)
-    ]
-    return _merged(sorted(found, key=lambda outage: outage.start))
+def _outages(runs: Columns, last: float, until: float) -> Iterator[Outage]:
+    good = np.flatnonzero(runs.where(lambda sort: sort.status is Status.OK))
+    failed = np.flatnonzero(runs.where(lambda sort: sort.status is Status.FAILED and sort.scope is Scope.LINE))
+    following = np.searchsorted(good, failed)
+    ends = runs.started[good].tolist()
+    for first in np.flatnonzero(np.diff(following, prepend=-1)):
+        start, ending = float(runs.started[failed[first]]), following[first]
+        lasts = ending == len(good)
+        yield Outage(start, min(last if lasts else ends[ending], until), bool(lasts))
 
 
 def _merged(found: Sequence[Outage]) -> list[Outage]:
@@ -78,16 +79,33 @@ def _merged(found: Sequence[Outage]) -> list[Outage]:
     return merged
 
 
-def days(runs: Iterable[Run], out: Iterable[Outage], window: Window, zone: ZoneInfo) -> list[Day]:
-    """Return every local day that the window touches, with its runs; an outage counts on each day by its share."""
-    found = _empty(window, zone)
-    starts = [day.start for day in found]
-    for run in runs:
-        found[bisect_right(starts, run.started_at.timestamp()) - 1].runs.append(run)
+def days(found: Sequence[Track], out: Iterable[Outage], window: Window, zone: ZoneInfo) -> list[Day]:
+    """Return every local day that the window touches, with its counts; an outage counts on each day by its share."""
+    seen = _empty(window, zone)
+    starts = [day.start for day in seen]
+    for track in found:
+        _count(seen, day_of(track.runs, np.array(starts)), track.runs)
     for outage in out:
-        for day in found:
+        for day in seen[bisect_right(starts, outage.start) - 1 : bisect_left(starts, outage.end)]:
             day.out += max(0.0, min(day.end, outage.end) - max(day.start, outage.start))
-    return found
+    return seen
+
+
+def day_of(runs: Columns, starts: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the place of each run's day among days that start then."""
+    return np.searchsorted(starts, runs.started, side="right") - 1
+
+
+def _count(seen: Sequence[Day], places: NDArray[np.intp], runs: Columns) -> None:
+    started, broken = runs.where(lambda sort: sort.status is not Status.SKIPPED), runs.where(lambda sort: sort.broken)
+    for day, tests, failures in zip(
+        seen,
+        np.bincount(places[started], minlength=len(seen)).tolist(),
+        np.bincount(places[broken], minlength=len(seen)).tolist(),
+        strict=True,
+    ):
+        day.started += tests
+        day.broken += failures
 
 
 def _empty(window: Window, zone: ZoneInfo) -> list[Day]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
-from monitor.graph import stats, style, words
+import numpy as np
+
+from monitor.graph import promise, stats, style, words
 from monitor.graph.box import Box
-from monitor.graph.data import SPEED, Metric, tracks
+from monitor.graph.data import SPEED, Metric
 from monitor.graph.header import draw_title
 from monitor.graph.panel import colors
 from monitor.graph.scale import scale
@@ -17,11 +18,13 @@ from monitor.graph.timeline import draw_footer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from monitor.graph.data import Track, Window
+    from numpy.typing import NDArray
+
+    from monitor.graph.data import Window
     from monitor.graph.scale import Scale
     from monitor.graph.sheet import Area, Sheet
     from monitor.graph.terms import Terms
-    from monitor.model import Run
+    from monitor.graph.track import Track
 
 HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
 UNIT = Pen(style.TEXT_SIZE, style.QUIET)
@@ -33,11 +36,11 @@ PLAN = Pen(style.SMALL_SIZE, style.PLAN)
 LEVELS = (0, 25, 50, 75, 100)
 OF_PLAN = (100, 90, 80, 50)
 TITLE_HEIGHT, AXIS_HEIGHT, NOTES_WIDTH = 30, 26, 250
+MOST_STEPS = 2000
 
 
-def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
+def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw download, upload and latency, one below the other, with the shares to quote beside."""
-    found = tracks(runs, window)
     counted = stats.tally(found)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
     top = draw_title(sheet, f"{terms.title}: how often which speed", facts) + style.LINE / 2
@@ -47,21 +50,29 @@ def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -
     height = (foot - top) / len(SPEED)
     for index, metric in enumerate(SPEED):
         box = Box(70, top + index * height, sheet.width - 70 - NOTES_WIDTH - style.EDGE, height)
-        draw_shares(sheet, box, metric, [stats.values([track], metric) for track in found], terms.sold[metric])
-        _notes(sheet, (box.right + 24, box.top + TITLE_HEIGHT + 8), metric, found, terms.sold[metric])
+        sold = promise.promises(found, metric, terms.plan, window.span[0])
+        draw_shares(sheet, box, metric, [stats.values([track], metric) for track in found], promise.newest(sold))
+        _notes(sheet, (box.right + 24, box.top + TITLE_HEIGHT + 8), metric, found)
 
 
-def steps(ordered: Sequence[float], right: float) -> list[tuple[float, float]]:
-    """Return the empirical distribution function of ascending values as a line to `right`, in percent."""
-    line = [(0.0, 0.0)]
-    for rank, value in enumerate(ordered, start=1):
-        line += [(value, line[-1][1]), (value, 100 * rank / len(ordered))]
-    return [*line, (right, line[-1][1])]
+def steps(values: NDArray[np.float64], right: float) -> list[tuple[float, float]]:
+    """Return the empirical distribution function of values as a line to `right`, in percent.
+
+    More than `MOST_STEPS` of them are joined at that many ranks, which no eye can tell from all.
+    """
+    ordered = np.sort(values)
+    ranks = np.unique(np.linspace(1, len(ordered), min(len(ordered), MOST_STEPS)).round().astype(int))
+    xs, ys = ordered[ranks - 1], 100 * ranks / len(ordered)
+    before = np.concatenate([[0.0], ys[:-1]])
+    line = np.stack([xs, before, xs, ys], axis=1).reshape(-1, 2)
+    return [(0.0, 0.0), *map(tuple, line.tolist()), (right, 100.0)]
 
 
-def draw_shares(sheet: Sheet, box: Box, metric: Metric, curves: Sequence[Sequence[float]], sold: float | None) -> Area:
-    """Draw one metric's ascending values, a curve each, into a box that includes heading and numbers of both axes."""
-    axis = scale(metric, sorted(chain.from_iterable(curves)), sold)
+def draw_shares(
+    sheet: Sheet, box: Box, metric: Metric, curves: Sequence[NDArray[np.float64]], sold: float | None
+) -> Area:
+    """Draw one metric's values, a curve each, into a box that includes heading and numbers of both axes."""
+    axis = scale(metric, np.concatenate([np.array([]), *curves]), sold)
     name = words.NAMES[metric]
     sheet.text((box.left, box.top + TITLE_HEIGHT - 9), name, HEADING)
     after = box.left + sheet.width_of(name, HEADING) + 6
@@ -72,10 +83,10 @@ def draw_shares(sheet: Sheet, box: Box, metric: Metric, curves: Sequence[Sequenc
     area.lines([[(tick, 0), (tick, 100)] for tick in axis.ticks], style.GRID, 1, zorder=1)
     area.lines([[(0, 0), (axis.top, 0)]], style.AXIS, 2, zorder=4)
     _numbers(sheet, plot, axis)
-    for index, (ordered, color) in enumerate(zip(curves, colors(metric, len(curves)), strict=True)):
-        if ordered:
-            area.lines([steps(ordered, axis.top)], color, 2, 3, style.DASHES[index % len(style.DASHES)])
-    if not any(curves):
+    for index, (values, color) in enumerate(zip(curves, colors(metric, len(curves)), strict=True)):
+        if len(values):
+            area.lines([steps(values, axis.top)], color, 2, 3, style.DASHES[index % len(style.DASHES)])
+    if not any(map(len, curves)):
         sheet.text((plot.left + plot.width / 2, plot.top + plot.height / 2), "no result", MIDDLE)
     if sold:
         x = plot.left + plot.width * sold / axis.top
@@ -99,29 +110,29 @@ def _numbers(sheet: Sheet, plot: Box, axis: Scale) -> None:
         sheet.text((x, plot.bottom + 15), words.round_number(tick / axis.divisor), TICK)
 
 
-def _notes(sheet: Sheet, at: tuple[float, float], metric: Metric, found: Sequence[Track], sold: float | None) -> None:
+def _notes(sheet: Sheet, at: tuple[float, float], metric: Metric, found: Sequence[Track]) -> None:
     """Write the shares to quote; of several tracks, for each the share that met the plan."""
     x, y = at
     for index, (track, color) in enumerate(_colored(found, metric)):
-        ordered = stats.values([track], metric)
+        results = len(stats.values([track], metric))
         name = f"{words.track_name(track, found)}: " if len(found) > 1 else ""
-        if not ordered:
+        if not results:
             continue
-        sheet.text((x, y), f"{name}{len(ordered):,} results", Pen(style.SMALL_SIZE, color, bold=True))
+        sheet.text((x, y), f"{name}{results:,} results", Pen(style.SMALL_SIZE, color, bold=True))
         y += 18
-        for line in _shares(ordered, metric, sold)[: 1 if len(found) > 1 else len(OF_PLAN)]:
+        for line in _shares(track, metric)[: 1 if len(found) > 1 else len(OF_PLAN)]:
             sheet.text((x, y), line, NOTE, room=NOTES_WIDTH - 24)
             y += 16
         y += 6 * (index < len(found))
 
 
-def _shares(ordered: Sequence[float], metric: Metric, sold: float | None) -> list[str]:
-    if not sold:
-        spread = stats.spread_of(ordered)
-        return [] if spread is None else ["the plan promises nothing here"]
-    levels = OF_PLAN if metric.is_rate else OF_PLAN[:1]
-    shares = ((level, stats.share_met(ordered, metric, sold * level / 100)) for level in levels)
-    return [f"{words.percent(share)} % reached {_level(level)}" for level, share in shares if share is not None]
+def _shares(track: Track, metric: Metric) -> list[str]:
+    shares = 100 * stats.plan_shares([track], metric)
+    if not len(shares):
+        return ["the plan promises nothing here"]
+    if not metric.is_rate:
+        return [f"{words.percent(100 * float(np.mean(shares <= OF_PLAN[0])))} % reached {_level(OF_PLAN[0])}"]
+    return [f"{words.percent(100 * float(np.mean(shares >= level)))} % reached {_level(level)}" for level in OF_PLAN]
 
 
 def _level(level: int) -> str:

@@ -5,15 +5,14 @@ Nothing is lost to the eye: the envelope reaches every value, and it begins and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import groupby
-from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
-    from monitor.graph.data import Segment
+    from monitor.graph.line import Segment
 
 HOUR = 3600
 WIDTHS = (60, 300, 600, 900, 1800, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 48 * HOUR, 168 * HOUR)
@@ -21,14 +20,13 @@ LEAST_PIXELS = 2.5
 MOST_TESTS_PER_PIXEL = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One segment in buckets: moments in epoch seconds, and the values there in the unit of the metric."""
 
-    times: tuple[float, ...]
-    low: tuple[float, ...]
-    middle: tuple[float, ...]
-    high: tuple[float, ...]
+    times: NDArray[np.float64]
+    low: NDArray[np.float64]
+    middle: NDArray[np.float64]
+    high: NDArray[np.float64]
 
 
 def bucket_width(tests: int, seconds: float, pixels: float) -> int | None:
@@ -41,13 +39,22 @@ def bucket_width(tests: int, seconds: float, pixels: float) -> int | None:
 
 def envelope(segment: Segment, width: int) -> Envelope:
     """Return a segment in buckets of `width` seconds, aligned to the epoch."""
-    points = zip(segment.times, segment.values, strict=True)
-    rows = [_row(list(bucket)) for _, bucket in groupby(points, key=lambda point: point[0] // width)]
-    first, last = (segment.times[0], *rows[0][1:]), (segment.times[-1], *rows[-1][1:])
-    times, low, middle, high = zip(first, *rows, last, strict=True)
-    return Envelope(times, low, middle, high)
+    times, values = segment.times, segment.values
+    starts = np.flatnonzero(np.diff(times // width, prepend=-1))
+    last = np.append(starts[1:], len(times)) - 1
+    middle = np.array([_median(part) for part in np.split(values, starts[1:])])
+    low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    between = (times[starts] + times[last]) / 2
+    return Envelope(
+        _to_ends(between, times[0], times[-1]), *(_to_ends(each, each[0], each[-1]) for each in (low, middle, high))
+    )
 
 
-def _row(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:
-    values = [value for _, value in points]
-    return (points[0][0] + points[-1][0]) / 2, min(values), median(values), max(values)
+def _to_ends(inner: NDArray[np.float64], first: float, last: float) -> NDArray[np.float64]:
+    return np.concatenate([[first], inner, [last]])
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Return the median; numpy's own takes ten times as long for the few values of a bucket."""
+    ordered = np.sort(values)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2

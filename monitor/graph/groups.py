@@ -3,69 +3,88 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from monitor.graph.data import BROKEN, SPEED, is_doubtful, server_name, trusted
+import numpy as np
+
+from monitor.graph.data import SPEED, server_name
 from monitor.graph.stats import spread_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
+    from monitor.columns import Columns, Sort
     from monitor.graph.data import Metric
     from monitor.graph.stats import Spread
-    from monitor.model import Run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
-    """Runs of one name: how many were measured, failed and doubtful, and the ascending values of each metric."""
+    """Runs of one name."""
 
     name: str
-    runs: tuple[Run, ...]
-    measured: int
-    failed: int
-    doubtful: int
-    values: dict[Metric, list[float]]
+    runs: Columns
 
-    def spread(self, metric: Metric) -> Spread | None:
-        """Return the percentiles of a metric; None when it was never measured."""
-        return spread_of(self.values[metric])
+    @property
+    def sort(self) -> Sort:
+        """The sort of some of the runs."""
+        return next(sort for sort, _ in self.runs.counts())
+
+    @cached_property
+    def measured(self) -> int:
+        """How many have trusted results."""
+        return self._count(lambda sort: sort.trusted)
+
+    @cached_property
+    def failed(self) -> int:
+        """How many failed or were interrupted."""
+        return self._count(lambda sort: sort.broken)
+
+    @cached_property
+    def doubtful(self) -> int:
+        """How many have results that count in no number."""
+        return self._count(lambda sort: sort.doubtful)
+
+    def _count(self, test: Callable[[Sort], bool]) -> int:
+        return sum(count for sort, count in self.runs.counts() if test(sort))
+
+    def values(self, metric: Metric) -> NDArray[np.float64]:
+        """Return the trusted values of a metric, in its unit."""
+        return self.runs.measured(metric)
+
+    @cached_property
+    def spreads(self) -> dict[Metric, Spread | None]:
+        """The percentiles of each metric of speed; None for one that was never measured."""
+        return {metric: spread_of(self.values(metric)) for metric in SPEED}
 
 
-def by_server(run: Run) -> str | None:
-    """Return server and ISP of a measured run; None where neither is known."""
-    parts = [part for part in (server_name(run.server), run.isp) if part]
+def by_server(sort: Sort) -> str | None:
+    """Return server and ISP of measured runs; None where neither is known."""
+    parts = [part for part in (server_name(sort.server), sort.isp) if part]
     return " over ".join(parts) or None
 
 
-def ways(runs: Iterable[Run]) -> Callable[[Run], str]:
-    """Return how to name the way each run was measured: by path, and by probe and engine where there are several."""
-    found = list(runs)
-    several = [len({getattr(run, part) for run in found}) > 1 for part in ("probe", "engine")]
+def ways(sorts: Sequence[Sort]) -> Callable[[Sort], str]:
+    """Return how to name the way a run was measured: by path, and by probe and engine where there are several."""
+    several = [len({getattr(sort, part) for sort in sorts}) > 1 for part in ("probe", "engine")]
 
-    def name(run: Run) -> str:
-        shown = (run.probe if several[0] else "", run.path.value, run.engine if several[1] else "")
+    def name(sort: Sort) -> str:
+        shown = (sort.probe if several[0] else "", sort.path.value, sort.engine if several[1] else "")
         return " ".join(filter(None, shown))
 
     return name
 
 
-def groups(runs: Iterable[Run], name_of: Callable[[Run], str | None]) -> list[Group]:
+def groups(runs: Columns, name_of: Callable[[Sort], str | None]) -> list[Group]:
     """Return the groups, the one with the most results first; runs without a name are in none."""
-    found: dict[str, list[Run]] = {}
-    for run in runs:
-        if name := name_of(run):
-            found.setdefault(name, []).append(run)
-    return sorted((_group(name, each) for name, each in found.items()), key=lambda group: (-group.measured, group.name))
-
-
-def _group(name: str, runs: Sequence[Run]) -> Group:
-    good = [run for run in runs if trusted(run)]
-    return Group(
-        name=name,
-        runs=tuple(runs),
-        measured=len(good),
-        failed=sum(run.status in BROKEN for run in runs),
-        doubtful=sum(map(is_doubtful, runs)),
-        values={metric: sorted(v for run in good if (v := getattr(run, metric)) is not None) for metric in SPEED},
-    )
+    names = [name_of(sort) for sort in runs.sorts]
+    occur = {name_of(sort) for sort, _ in runs.counts()}
+    found = [
+        Group(name, runs.only(np.flatnonzero(runs.told([each == name for each in names], bool))))
+        for name in occur
+        if name
+    ]
+    return sorted(found, key=lambda group: (-group.measured, group.name))

@@ -12,10 +12,10 @@ from monitor.graph.sheet import Pen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.graph.data import Track
     from monitor.graph.panel import Panel
     from monitor.graph.sheet import Sheet
     from monitor.graph.stats import Tally
+    from monitor.graph.track import Track
 
 TITLE = Pen(style.TITLE_SIZE, style.INK, bold=True)
 LINE = Pen(style.TEXT_SIZE, style.QUIET)
@@ -51,7 +51,7 @@ def draw_tiles(sheet: Sheet, panels: Sequence[Panel], tracks: Sequence[Track], t
         if len(tracks) > 1:
             _compare(tile, panel, tracks)
         else:
-            _metric(tile, panel, stats.values(tracks, panel.metric))
+            _metric(tile, panel, tracks)
     _tests(tests, tally)
 
 
@@ -106,18 +106,18 @@ class Tile:
         self.sheet.text((self.left + indent, self.top + offset), text, pen, self.room - indent)
 
 
-def _metric(tile: Tile, panel: Panel, ordered: Sequence[float]) -> None:
+def _metric(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
     color = style.METRICS[panel.metric]
     tile.caption(f"{words.NAMES[panel.metric]}, median", color)
-    spread = stats.spread_of(ordered)
+    spread = stats.spread_of(stats.values(tracks, panel.metric))
     if spread is None:
         tile.line(BIG, "no result", NOTHING)
         return
     tile.big(words.number(spread.median / panel.axis.divisor), panel.axis.unit, color)
     tile.line(FIRST_LINE, words.spread_words(spread, panel.axis))
-    tile.line(SECOND_LINE, words.plan_words(spread.median, panel.sold, panel.metric, panel.axis))
-    if panel.sold:
-        tile.line(THIRD_LINE, words.met_words(stats.share_met(ordered, panel.metric, panel.sold)))
+    if found := stats.standing(tracks, panel.metric):
+        tile.line(SECOND_LINE, words.plan_words(found, panel.promises, panel.metric, panel.axis))
+        tile.line(THIRD_LINE, words.met_words(found.met))
 
 
 def _compare(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
@@ -132,7 +132,7 @@ def _compare(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
 
 
 def _in_brackets(track: Track, panel: Panel) -> str:
-    spread = stats.spread(track, panel.metric)
+    spread = stats.spread_of(stats.values([track], panel.metric))
     if spread is None:
         return "no result"
     median, low, high = (words.number(value / panel.axis.divisor) for value in (spread.median, spread.p5, spread.p95))

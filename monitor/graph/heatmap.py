@@ -9,23 +9,23 @@ from matplotlib.colors import to_hex
 
 from monitor.graph import style, words
 from monitor.graph.box import Box
-from monitor.graph.data import Metric, tracks
+from monitor.graph.data import Metric
 from monitor.graph.header import draw_title
-from monitor.graph.hours import HOURS, WEEKDAYS, cells
-from monitor.graph.scale import rate_unit
+from monitor.graph.hours import HOURS, WEEKDAYS, hours
 from monitor.graph.sheet import Pen
 from monitor.graph.stats import tally
 from monitor.graph.timeline import draw_footer
+from monitor.graph.units import rate_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from monitor.graph.data import Window
-    from monitor.graph.hours import Cell
+    from monitor.graph.hours import Hours
     from monitor.graph.sheet import Sheet
     from monitor.graph.terms import Terms
     from monitor.graph.theme import Theme
-    from monitor.model import Run
+    from monitor.graph.track import Track
 
 HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
 UNIT = Pen(style.TEXT_SIZE, style.QUIET)
@@ -42,10 +42,9 @@ BRIGHT = 0.5
 ON_BRIGHT, ON_DARK = "#000000", "#ffffff"
 
 
-def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
+def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw download and upload, one below the other."""
-    found = tracks(runs, window)
-    counted, inside = tally(found), [run for track in found for run in track.runs]
+    counted = tally(found)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
     top = draw_title(sheet, f"{terms.title}: by hour and weekday", facts) + style.LINE
     foot = draw_footer(
@@ -55,15 +54,14 @@ def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -
     height = (foot - top - 8) / 2
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
         box = Box(style.LEFT / 2, top + index * height, sheet.width - style.LEFT / 2 - style.EDGE, height)
-        draw_hours(sheet, box, metric, cells(inside, terms.zone, metric), terms.sold[metric])
+        draw_hours(sheet, box, metric, hours(found, window, terms.zone, metric))
 
 
-def draw_hours(
-    sheet: Sheet, box: Box, metric: Metric, found: Mapping[tuple[int, int], Cell], sold: float | None
-) -> None:
+def draw_hours(sheet: Sheet, box: Box, metric: Metric, seen: Hours) -> None:
     """Draw one metric into a box that includes heading, key, weekdays and hours."""
-    full = sold or max((cell.median for cell in found.values()), default=1.0)
-    divisor, unit = (sold / 100, "% of the plan") if sold else rate_unit(full)
+    found = seen.cells
+    full = 1.0 if seen.of_plan else max((cell.median for cell in found.values()), default=1.0)
+    divisor, unit = (0.01, "% of the plan") if seen.of_plan else rate_unit(full)
     _heading(sheet, box, metric, f"{unit}, median", words.round_number(round(full / divisor, 1)))
     grid = Box(box.left + 40, box.top + HEADING_HEIGHT, box.width - 40, box.height - HEADING_HEIGHT - HOURS_HEIGHT)
     area = sheet.area(grid, (0, len(HOURS)), (len(WEEKDAYS), 0))

@@ -1,22 +1,30 @@
-"""Values by weekday and hour of the local day. Pure; a value is in the unit of its metric."""
+"""Results by weekday and hour of the local day. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
-from monitor.graph.data import trusted
+import numpy as np
+
+from monitor.graph.promise import sold
+from monitor.graph.ticks import offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from monitor.graph.data import Metric
-    from monitor.model import Run
+    from numpy.typing import NDArray
+
+    from monitor.columns import Columns
+    from monitor.graph.data import Metric, Window
+    from monitor.graph.track import Track
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HOURS = range(24)
+HOUR, DAY = 3600, 86_400
+# 1 January 1970 was a Thursday.
+EPOCH_WEEKDAY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +35,57 @@ class Cell:
     median: float
 
 
-def cells(runs: Iterable[Run], zone: ZoneInfo, metric: Metric) -> dict[tuple[int, int], Cell]:
-    """Return a cell for each (weekday from Monday = 0, hour) in which something was measured.
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A cell for each (weekday from Monday = 0, hour) in which something was measured.
+
+    Medians are shares of the plan in force where anything was promised (`of_plan`), else in the unit of the metric.
+    """
+
+    cells: dict[tuple[int, int], Cell]
+    of_plan: bool
+
+
+def hours(found: Sequence[Track], window: Window, zone: ZoneInfo, metric: Metric) -> Hours:
+    """Return the cells of all tracks together.
 
     An hour that a change of the clocks repeats belongs to the one of its name, one that is skipped has no runs.
     """
-    found: dict[tuple[int, int], list[float]] = {}
-    for run in runs:
-        value = getattr(run, metric)
-        if value is not None and trusted(run):
-            local = run.started_at.astimezone(zone)
-            found.setdefault((local.weekday(), local.hour), []).append(value)
-    return {place: Cell(len(values), median(values)) for place, values in found.items()}
+    of_plan = any(metric.sold(sort.plan) for track in found for sort in track.runs.sorts)
+    parts = [_placed(track.runs, window, zone, metric, of_plan=of_plan) for track in found]
+    places = np.concatenate([np.array([], np.uint8), *(place for place, _ in parts)])
+    values = np.concatenate([np.array([]), *(value for _, value in parts)])
+    return Hours(dict(_cells(places, values)), of_plan)
+
+
+def _placed(
+    runs: Columns, window: Window, zone: ZoneInfo, metric: Metric, *, of_plan: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return the hour of the week of each trusted result, and its value."""
+    good = np.flatnonzero(runs.where(lambda sort: sort.trusted) & (runs.numbers[metric] != 0))
+    values = runs.measured(metric)
+    if of_plan:
+        values = values / sold(runs, metric)[good]
+        good, values = good[~np.isnan(values)], values[~np.isnan(values)]
+    return hour_of_week(runs.started[good], window, zone), values
+
+
+def hour_of_week(times: NDArray[np.int64], window: Window, zone: ZoneInfo) -> NDArray[np.uint8]:
+    """Return the local hour of the week of moments within a window, from Monday 00:00 = 0."""
+    changes = offsets(window, zone)
+    since = np.array([moment.timestamp() for moment, _ in changes[1:]])
+    seconds = np.array([int(offset.total_seconds()) for _, offset in changes])
+    local = times + seconds[np.searchsorted(since, times, side="right")]
+    weekday = (local // DAY + EPOCH_WEEKDAY) % len(WEEKDAYS)
+    place: NDArray[np.uint8] = (weekday * len(HOURS) + local % DAY // HOUR).astype(np.uint8)
+    return place
+
+
+def _cells(places: NDArray[np.uint8], values: NDArray[np.float64]) -> list[tuple[tuple[int, int], Cell]]:
+    order = np.argsort(places, kind="stable")
+    found, starts = np.unique(places[order], return_index=True)
+    each = np.split(values[order], starts[1:]) if len(found) else []
+    return [
+        (divmod(int(place), len(HOURS)), Cell(len(part), float(np.median(part))))
+        for place, part in zip(found, each, strict=True)
+    ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from monitor.graph import bloat, stats, style, words
-from monitor.graph.data import Metric, tracks
+from monitor.graph.data import LOADED, Metric
 from monitor.graph.header import Tile, draw_title
 from monitor.graph.panel import Panel
 from monitor.graph.picture import reading
+from monitor.graph.promise import highest, promises
 from monitor.graph.rows import CHANGE, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
 from monitor.graph.scale import scale
 from monitor.graph.sheet import Pen
@@ -17,14 +20,13 @@ from monitor.graph.timeline import draw_footer, draw_time_axis, frame_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.graph.data import Track, Window
+    from monitor.graph.data import Window
     from monitor.graph.panel import Frame
     from monitor.graph.sheet import Sheet
     from monitor.graph.terms import Terms
-    from monitor.model import Run
+    from monitor.graph.track import Track
 
-METRICS = (Metric.LATENCY, Metric.DOWNLOAD_LATENCY, Metric.UPLOAD_LATENCY)
-LOADED = METRICS[1:]
+METRICS = (Metric.LATENCY, *LOADED)
 SHARES = dict(zip(METRICS, (0.8, 1.1, 1.1), strict=True))
 LIMIT = Pen(style.SMALL_SIZE - 1, style.QUIET)
 # Limits closer than this to each other would be written over each other.
@@ -34,21 +36,20 @@ TILES = 72
 SOURCE = "Grade: median rise, mean of download and upload: A+ < 5 ms, A < 30, B < 60, C < 200, D < 400 (DSLReports)."
 
 
-def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
+def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw three panels over one time axis; those under load share their scale."""
-    found = tracks(runs, window, METRICS)
     frame, labelled = frame_of(sheet, found, window, terms.zone)
     counted = stats.tally(found)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found), (words.server_words(counted),))
     tiles_top = draw_title(sheet, f"{terms.title}: latency, idle and under load", facts) + style.LINE
     idle = stats.spread_of(stats.values(found, Metric.LATENCY))
     _draw_tiles(sheet, found, tiles_top)
-    changes = labelled_changes(found, terms.changes)
+    changes = labelled_changes(found)
     labels, _ = place_labels(changes, frame, lambda text: sheet.width_of(text, CHANGE))
     labels_top = tiles_top + TILES + style.ROW
     rows, rows_top = mark_rows(found), labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
-    foot = draw_footer(sheet, (*reading(frame, found), words.doubt_words(counted), SOURCE))
-    panels = _panels(found, terms, rows_top + style.ROWS_TITLE + style.ROW * len(rows), foot - style.LABELS)
+    foot = draw_footer(sheet, (*reading(frame, found, rows), words.doubt_words(counted), SOURCE))
+    panels = _panels(found, window, terms, rows_top + style.ROWS_TITLE + style.ROW * len(rows), foot - style.LABELS)
     bottom = panels[-1].top + panels[-1].height
     draw_changes(sheet, frame, changes, labels, (labels_top, bottom))
     draw_rows(sheet, frame, rows, rows_top)
@@ -59,16 +60,16 @@ def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -
     draw_time_axis(sheet, frame, labelled, bottom)
 
 
-def _panels(found: Sequence[Track], terms: Terms, top: float, bottom: float) -> tuple[Panel, ...]:
-    loaded = sorted(value for metric in LOADED for value in stats.values(found, metric))
-    idle, busy = stats.values(found, Metric.LATENCY), scale(Metric.LATENCY, loaded, None)
+def _panels(found: Sequence[Track], window: Window, terms: Terms, top: float, bottom: float) -> tuple[Panel, ...]:
+    busy = scale(Metric.LATENCY, np.concatenate([stats.values(found, metric) for metric in LOADED]), None)
+    sold = promises(found, Metric.LATENCY, terms.plan, window.span[0])
+    idle = scale(Metric.LATENCY, stats.values(found, Metric.LATENCY), highest(sold))
     room = bottom - top - style.PANEL_TITLE * len(METRICS)
     panels = []
     for metric, share in SHARES.items():
         top += style.PANEL_TITLE
         height = room * share / sum(SHARES.values())
-        axis = busy if metric in LOADED else scale(metric, idle, terms.sold[metric])
-        panels.append(Panel(metric, axis, top, height, terms.sold.get(metric)))
+        panels.append(Panel(metric, busy, top, height) if metric in LOADED else Panel(metric, idle, top, height, sold))
         top += height
     return tuple(panels)
 
@@ -95,13 +96,10 @@ def _draw_tiles(sheet: Sheet, found: Sequence[Track], top: float) -> None:
             tile.lines((f"5th percentile {words.number(spread.p5)}, 95th {words.number(spread.p95)}",))
     tile = Tile(sheet, style.EDGE + 3 * room, top, room)
     tile.caption("Bufferbloat, grade", style.INK)
-    rise = bloat.median_rise(run for track in found for run in track.runs)
-    if rise is None:
+    rises = np.concatenate([np.array([]), *(bloat.rises(track.runs) for track in found)])
+    if not len(rises):
         tile.figure(None, "", style.INK, "not measured")
     else:
+        rise = float(np.median(rises))
         tile.figure(bloat.grade(rise), f"+{words.number(rise)} ms under load", style.INK)
-        tile.lines((f"{_graded(found):,} tests tell it",))
-
-
-def _graded(found: Sequence[Track]) -> int:
-    return sum(bloat.rise(run) is not None for track in found for run in track.runs)
+        tile.lines((f"{len(rises):,} tests tell it",))

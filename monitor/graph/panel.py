@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from monitor.graph import stats, style
+from monitor.graph import promise, style
 from monitor.graph.envelope import envelope
-from monitor.graph.scale import Scale, scale
 from monitor.graph.sheet import Pen
 from monitor.graph.words import NAMES, number, round_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.graph.data import Metric, Segment, Track
+    from numpy.typing import NDArray
+
+    from monitor.graph.data import Metric
     from monitor.graph.envelope import Envelope
+    from monitor.graph.line import Line
+    from monitor.graph.promise import Promise
+    from monitor.graph.scale import Scale
     from monitor.graph.sheet import Area, Dash, Sheet
+    from monitor.graph.track import Track
 
 LABEL = Pen(style.SMALL_SIZE, style.QUIET, align="right")
 HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
@@ -25,6 +30,7 @@ MIDDLE = Pen(style.TEXT_SIZE, style.QUIET, align="center")
 PLAN = Pen(style.SMALL_SIZE, style.PLAN)
 DOT_FROM_PIXELS = 7
 LONE_PIXELS = 2
+BANDS_PER_PIXEL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,11 @@ class Frame:
         """How long a pixel lasts."""
         return (self.end - self.start) / self.width
 
+    def least_band(self, tracks: Sequence[Track]) -> float:
+        """Return how long failures in a row must last to be shaded: where they are crowded, as long as a pixel."""
+        crowded = sum(len(track.bands.starts) for track in tracks) > self.width * BANDS_PER_PIXEL
+        return self.seconds_per_pixel if crowded else 0
+
     def area(self, sheet: Sheet, top: float, height: float, up: tuple[float, float]) -> Area:
         """Return an area that spans the window."""
         return sheet.area((self.left, top, self.width, height), (self.start, self.end), up)
@@ -58,11 +69,6 @@ def colors(metric: Metric, count: int) -> tuple[str, ...]:
     return tuple((style.METRICS[metric], *style.OTHER_TRACKS)[index % 4] for index in range(count))
 
 
-def axis_of(metric: Metric, tracks: Sequence[Track], sold: float | None) -> Scale:
-    """Return the y axis that suits all tracks and the plan."""
-    return scale(metric, stats.values(tracks, metric), sold)
-
-
 @dataclass(frozen=True, slots=True)
 class Panel:
     """A metric with its y axis and its place on the sheet."""
@@ -71,21 +77,32 @@ class Panel:
     axis: Scale
     top: float
     height: float
-    sold: float | None
+    promises: tuple[Promise, ...] = ()
 
     def draw(self, sheet: Sheet, frame: Frame, tracks: Sequence[Track]) -> Area:
         """Draw the panel and return its area, in the unit of the metric."""
         area = frame.area(sheet, self.top, self.height, (0, self.axis.top))
         draw_bands(area, frame, tracks, self.axis.top)
         self._grid(area, frame)
-        for index, (track, color) in enumerate(zip(tracks, colors(self.metric, len(tracks)), strict=True)):
-            draw_line(area, frame, track.segments[self.metric], color, style.DASHES[index % len(style.DASHES)])
-            doubtful = [(at, min(value, self.axis.top)) for at, value in track.doubtful[self.metric]]
-            area.marks(doubtful, "D", style.QUIET, 4, hollow=True)
-        self._label(sheet, frame, measured=any(track.segments[self.metric] for track in tracks))
-        self._plan(sheet, frame)
-        self._off_scale(sheet, area, frame, tracks)
+        beyond = [
+            self._track(area, frame, track, color, style.DASHES[index % len(style.DASHES)])
+            for index, (track, color) in enumerate(zip(tracks, colors(self.metric, len(tracks)), strict=True))
+        ]
+        self._label(sheet, frame, measured=any(measured for measured, _ in beyond))
+        self._plan(sheet, area, frame)
+        self._off_scale(sheet, area, frame, [point for _, points in beyond for point in points])
         return area
+
+    def _track(
+        self, area: Area, frame: Frame, track: Track, color: str, dash: Dash
+    ) -> tuple[int, list[tuple[float, float]]]:
+        """Draw the line of a track; return how many results it has, and those that are above the scale."""
+        line = track.line(self.metric)
+        draw_line(area, frame, line, color, dash)
+        doubtful = [(at, min(value, self.axis.top)) for at, value in track.doubtful(self.metric)]
+        area.marks(doubtful, "D", style.QUIET, 4, hollow=True)
+        beyond = line.values > self.axis.top
+        return len(line), list(zip(line.times[beyond].tolist(), line.values[beyond].tolist(), strict=True))
 
     def _y(self, value: float) -> float:
         return self.top + self.height * (1 - value / self.axis.top)
@@ -104,23 +121,20 @@ class Panel:
         sheet.text((frame.left, y), name, HEADING)
         if not measured:
             sheet.text((frame.left + frame.width / 2, self.top + self.height / 2), "no result", MIDDLE)
-        if measured or self.sold:
+        if measured or promise.highest(self.promises):
             after = frame.left + sheet.width_of(name, HEADING) + 6
             sheet.text((after, y), self.axis.unit, Pen(style.TEXT_SIZE, style.QUIET))
             for tick in self.axis.ticks:
                 sheet.text((frame.left - 8, self._y(tick) + 4), round_number(tick / self.axis.divisor), LABEL)
 
-    def _plan(self, sheet: Sheet, frame: Frame) -> None:
-        if self.sold is None:
-            return
-        y = self._y(self.sold)
-        right = frame.left + frame.width
-        sheet.rules([((frame.left, y), (right, y))], style.PLAN, "--")
-        sheet.text((right + 6, y + 4), f"plan {round_number(self.sold / self.axis.divisor)}", PLAN)
+    def _plan(self, sheet: Sheet, area: Area, frame: Frame) -> None:
+        area.lines([line for each in self.promises for line in each.line(frame.end)], style.PLAN, 1, 5, "--")
+        sold = promise.newest(self.promises)
+        if sold is not None:
+            at = (frame.left + frame.width + 6, self._y(sold) + 4)
+            sheet.text(at, f"plan {round_number(sold / self.axis.divisor)}", PLAN)
 
-    def _off_scale(self, sheet: Sheet, area: Area, frame: Frame, tracks: Sequence[Track]) -> None:
-        points = [point for track in tracks for point in _points(track.segments[self.metric])]
-        beyond = [point for point in points if point[1] > self.axis.top]
+    def _off_scale(self, sheet: Sheet, area: Area, frame: Frame, beyond: Sequence[tuple[float, float]]) -> None:
         if not beyond:
             return
         area.marks([(at, self.axis.top) for at, _ in beyond], "^", style.METRICS[self.metric], 7)
@@ -130,34 +144,36 @@ class Panel:
 
 
 def draw_bands(area: Area, frame: Frame, tracks: Sequence[Track], top: float) -> None:
-    """Shade the failures of all tracks over the whole height, each at least a pixel wide."""
-    spans = [(band.start, min(band.end, frame.end)) for track in tracks for band in track.bands]
+    """Shade the failures of all tracks over the whole height, each at least a pixel wide where they are not crowded."""
+    least = frame.least_band(tracks)
+    spans = [(start, min(end, frame.end)) for track in tracks for start, end in track.bands.lasting(least)]
     boxes = [[(start, 0), (start, top), (end, top), (end, 0)] for start, end in spans]
     area.shapes(boxes, style.BAND, edge=1, alpha=1, zorder=0.5)
 
 
-def draw_line(area: Area, frame: Frame, segments: Sequence[Segment], color: str, dash: Dash = "-") -> None:
-    """Draw each segment as a line of its own; crowded ones as median and envelope."""
+def draw_line(area: Area, frame: Frame, line: Line, color: str, dash: Dash = "-") -> None:
+    """Draw each stretch as a line of its own; crowded ones as median and envelope."""
     if frame.bucket is None:
-        joined = [list(zip(part.times, part.values, strict=True)) for part in segments]
+        joined = [_points(part.times, part.values) for part in line.segments()]
     else:
-        thinned = [envelope(part, frame.bucket) for part in segments]
+        # A break shorter than a pixel would only blacken the picture: the rows of marks tell it.
+        thinned = [envelope(part, frame.bucket) for part in line.segments(frame.seconds_per_pixel)]
         area.shapes(list(map(_outline, thinned)), color, edge=0.5, alpha=style.ENVELOPE_ALPHA, zorder=2)
-        joined = [list(zip(part.times, part.middle, strict=True)) for part in thinned]
+        joined = [_points(part.times, part.middle) for part in thinned]
     area.lines(joined, color, 1.5, zorder=3, dash=dash)
     dots = [point for points in joined if _needs_dots(points, frame) for point in points]
     area.marks(dots, "o", color, 5 if frame.bucket is None else 2.5)
 
 
+def _points(times: NDArray[Any], values: NDArray[Any]) -> list[tuple[float, float]]:
+    return list(zip(times.tolist(), values.tolist(), strict=True))
+
+
 def _outline(part: Envelope) -> list[tuple[float, float]]:
-    return [*zip(part.times, part.low, strict=True), *zip(part.times[::-1], part.high[::-1], strict=True)]
+    return [*_points(part.times, part.low), *_points(part.times[::-1], part.high[::-1])]
 
 
 def _needs_dots(points: Sequence[tuple[float, float]], frame: Frame) -> bool:
     pixels = (points[-1][0] - points[0][0]) / frame.seconds_per_pixel
     roomy = frame.bucket is None and pixels >= DOT_FROM_PIXELS * (len(points) - 1)
     return roomy or pixels < LONE_PIXELS
-
-
-def _points(segments: Sequence[Segment]) -> list[tuple[float, float]]:
-    return [point for part in segments for point in zip(part.times, part.values, strict=True)]

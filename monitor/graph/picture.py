@@ -6,33 +6,39 @@ many pictures in one process call `gc.collect()` after each: a figure is a cycle
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from monitor.graph import style
-from monitor.graph.data import Window, tracks
+from monitor.graph import promise, stats, style
+from monitor.graph.data import Metric, Window
 from monitor.graph.header import draw_tiles, draw_title, tiles_height
 from monitor.graph.paint import Look, paint
-from monitor.graph.panel import Panel, axis_of
-from monitor.graph.rows import CHANGE, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
+from monitor.graph.panel import Panel
+from monitor.graph.rows import CHANGE, crowded, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
+from monitor.graph.scale import scale as scale_of
 from monitor.graph.stats import tally
 from monitor.graph.terms import Terms
 from monitor.graph.timeline import draw_footer, draw_time_axis, frame_of
-from monitor.graph.words import bucket_words, doubt_words, server_words, source_words, window_words
+from monitor.graph.track import tracks
+from monitor.graph.words import bucket_words, doubt_words, duration, server_words, source_words, window_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from monitor.graph.data import Metric, Track
+    from monitor.columns import Columns
     from monitor.graph.panel import Frame
+    from monitor.graph.promise import Promise
+    from monitor.graph.rows import Row
     from monitor.graph.sheet import Sheet
+    from monitor.graph.track import Track
     from monitor.model import Plan, Run
 
-__all__ = ["Terms", "Window", "draw", "draw_kind", "render"]
+__all__ = ["Terms", "Window", "draw_kind", "render"]
 
 
 def render(  # noqa: PLR0913  all but the first four have defaults, and the web page and the demo set them by name
-    runs: Iterable[Run],
+    runs: Columns | Iterable[Run],
     window: Window,
     *,
     zone: ZoneInfo,
@@ -47,18 +53,14 @@ def render(  # noqa: PLR0913  all but the first four have defaults, and the web 
         ValueError: the size is smaller than `style.SMALLEST`.
     """
     terms = Terms(zone, plan, title)
-    return paint(lambda sheet: draw(sheet, tracks(runs, window), window, terms), Look(size, scale), title)
+    found = tracks(runs, window, plan)
+    return paint(lambda sheet: draw_kind(sheet, found, window, terms), Look(size, scale), title)
 
 
-def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
-    """Draw the runs as `monitor.graph.kinds` asks for it."""
-    draw(sheet, tracks(runs, window), window, terms)
-
-
-def draw(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw everything: header, rows of marks, panels, time axis, footer."""
     frame, labelled = frame_of(sheet, found, window, terms.zone)
-    changes = labelled_changes(found, terms.changes)
+    changes = labelled_changes(found)
     labels, unlabelled = place_labels(changes, frame, lambda words: sheet.width_of(words, CHANGE))
     rows = mark_rows(found)
     counted = tally(found)
@@ -66,8 +68,9 @@ def draw(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> 
     tiles_top = draw_title(sheet, terms.title, facts) + style.LINE
     labels_top = tiles_top + tiles_height(sheet) + style.ROW
     rows_top = labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
-    foot = draw_footer(sheet, (*reading(frame, found), doubt_words(counted), _left_out(unlabelled), _judged(terms)))
-    panels = panels_of(found, terms.sold, rows_top + style.ROWS_TITLE + style.ROW * len(rows), foot - style.LABELS)
+    foot = draw_footer(sheet, (*reading(frame, found, rows), doubt_words(counted), _left_out(unlabelled)))
+    panels_top = rows_top + style.ROWS_TITLE + style.ROW * len(rows)
+    panels = panels_of(found, promises_of(found, window, terms), panels_top, foot - style.LABELS)
     bottom = panels[-1].top + panels[-1].height
     draw_tiles(sheet, panels, found, counted, tiles_top)
     draw_changes(sheet, frame, changes, labels, (labels_top, bottom))
@@ -77,8 +80,13 @@ def draw(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> 
     draw_time_axis(sheet, frame, labelled, bottom)
 
 
+def promises_of(found: Sequence[Track], window: Window, terms: Terms) -> dict[Metric, tuple[Promise, ...]]:
+    """Return what was promised of each metric of speed."""
+    return {metric: promise.promises(found, metric, terms.plan, window.span[0]) for metric in style.PANEL_SHARES}
+
+
 def panels_of(
-    found: Sequence[Track], sold: Mapping[Metric, float | None], top: float, bottom: float
+    found: Sequence[Track], promises: Mapping[Metric, tuple[Promise, ...]], top: float, bottom: float
 ) -> tuple[Panel, ...]:
     """Return a panel for each metric of speed, one below the other."""
     room = bottom - top - style.PANEL_TITLE * len(style.PANEL_SHARES)
@@ -86,24 +94,27 @@ def panels_of(
     for metric, share in style.PANEL_SHARES.items():
         top += style.PANEL_TITLE
         height = room * share / sum(style.PANEL_SHARES.values())
-        panels.append(Panel(metric, axis_of(metric, found, sold[metric]), top, height, sold[metric]))
+        axis = scale_of(metric, stats.values(found, metric), promise.highest(promises[metric]))
+        panels.append(Panel(metric, axis, top, height, promises[metric]))
         top += height
     return tuple(panels)
 
 
-def reading(frame: Frame, found: Sequence[Track]) -> tuple[str, ...]:
+def reading(frame: Frame, found: Sequence[Track], rows: Sequence[Row] = ()) -> tuple[str, ...]:
     """Return how lines, shades and marks over time are to be read."""
-    doubtful = any(points for track in found for points in track.doubtful.values())
+    least = frame.least_band(found)
+    doubtful = any(sort.doubtful for track in found for sort, _ in track.runs.counts())
     return (
         bucket_words(frame.bucket),
-        "Shaded: from a failed test to the next success.",
+        "Shaded: from a failed test to the next success" + (f", {_long(least)} and more." if least else "."),
+        "Marks: the higher, the more tests at that time." if crowded(frame, rows) else "",
         "Blank: no test ran.",
         "◇ a doubtful result." if doubtful else "",
     )
 
 
-def _judged(terms: Terms) -> str:
-    return "The plan changed: every run is held against the newest." if terms.changes else ""
+def _long(seconds: float) -> str:
+    return duration(timedelta(seconds=round(seconds)))
 
 
 def _left_out(unlabelled: int) -> str:

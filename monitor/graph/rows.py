@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from monitor.graph import style
 from monitor.graph.data import Event
@@ -14,9 +16,12 @@ from monitor.model import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from monitor.graph.data import Change, Mark, Track
+    from numpy.typing import NDArray
+
+    from monitor.graph.data import Change
     from monitor.graph.panel import Frame
     from monitor.graph.sheet import Sheet
+    from monitor.graph.track import Track
 
 # A server that changes more often than this is no news; each change is then a mark in a row.
 LABELLED_AT_MOST = 6
@@ -28,15 +33,18 @@ HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
 AFTER_TITLE = Pen(style.TEXT_SIZE, style.QUIET)
 TITLE = "Failed tests"
 NAME_PIXELS = 230
+# Marks that would stand closer than this share a stroke.
+STROKE_PIXELS = 3
+STROKE_HEIGHT, LEAST_HEIGHT = 0.7, 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Row:
     """Marks of one kind, under a name at the left and with their number at the right."""
 
     name: str
     color: str
-    times: tuple[float, ...]
+    times: NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +63,41 @@ def mark_rows(tracks: Sequence[Track]) -> tuple[Row, ...]:
     Several tracks have rows of their own as long as there are not more of them than scopes.
     """
     suffixes = [f" {track_name(track, tracks)}" if len(tracks) > 1 else "" for track in tracks]
-    rows = [row for track, end in zip(tracks, suffixes, strict=True) for row in _failure_rows(track.marks, end)]
+    rows = [row for track, end in zip(tracks, suffixes, strict=True) for row in _failure_rows([track], end)]
     if len(rows) > len(Scope):
-        rows = _failure_rows([mark for track in tracks for mark in track.marks], "")
+        rows = _failure_rows(tracks, "")
     crowded = [
-        Row(f"{event} changed", style.QUIET, tuple(change.at for change in _changes(tracks, event)))
+        Row(f"{event} changed", style.QUIET, np.array([change.at for change in found]))
         for event in Event
-        if len(_changes(tracks, event)) > LABELLED_AT_MOST
+        if len(found := _changes(tracks, event)) > LABELLED_AT_MOST
     ]
-    skipped = tuple(at for track in tracks for at in track.skipped)
+    skipped = _together([track.skipped for track in tracks])
     return (
-        *(rows or (Row("none" if tracks else "", style.QUIET, ()),)),
-        *((Row("skipped", style.QUIET, skipped),) if skipped else ()),
+        *(rows or (Row("none" if tracks else "", style.QUIET, _together([])),)),
+        *((Row("skipped", style.QUIET, skipped),) if len(skipped) else ()),
         *crowded,
     )
 
 
-def _failure_rows(marks: Sequence[Mark], suffix: str) -> list[Row]:
-    times = {scope: tuple(mark.at for mark in marks if mark.scope is scope) for scope in Scope}
-    return [Row(scope + suffix, style.SCOPES[scope], at) for scope, at in times.items() if at]
+def _failure_rows(tracks: Sequence[Track], suffix: str) -> list[Row]:
+    found = {scope: _together([track.marks[scope] for track in tracks if scope in track.marks]) for scope in Scope}
+    return [Row(scope + suffix, style.SCOPES[scope], times) for scope, times in found.items() if len(times)]
 
 
-def labelled_changes(tracks: Sequence[Track], others: Sequence[Change] = ()) -> tuple[Change, ...]:
-    """Return the changes that are few enough for a line and a label each, with others, oldest first."""
+def _together(times: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([np.array([]), *times])
+
+
+def labelled_changes(tracks: Sequence[Track]) -> tuple[Change, ...]:
+    """Return the changes that are few enough for a line and a label each, oldest first."""
     few = [found for event in Event if len(found := _changes(tracks, event)) <= LABELLED_AT_MOST]
-    return tuple(sorted((*others, *(change for found in few for change in found)), key=lambda change: change.at))
+    return tuple(sorted((change for found in few for change in found), key=lambda change: change.at))
 
 
 def _changes(tracks: Sequence[Track], event: Event) -> list[Change]:
-    return [change for track in tracks for change in track.changes if change.event is event]
+    # Both paths of a probe have the same plan; several probes have one each, which their lines tell.
+    sources = tracks[: len({track.probe for track in tracks}) == 1] if event is Event.PLAN else tracks
+    return [change for track in sources for change in track.changes if change.event is event]
 
 
 def place_labels(
@@ -96,7 +110,7 @@ def place_labels(
     right_edges = [frame.left] * LABEL_ROWS
     placed = []
     for change in changes:
-        words = f"{change.event} now {change.after}"
+        words = change.words
         width = min(width_of(words), NAME_PIXELS)
         line = frame.x(change.at)
         x = (
@@ -132,9 +146,24 @@ def draw_rows(sheet: Sheet, frame: Frame, rows: Sequence[Row], top: float) -> No
     area = frame.area(sheet, top, style.ROW * len(rows), (len(rows), 0))
     area.lines([[(frame.start, at + 0.5), (frame.end, at + 0.5)] for at in range(len(rows))], style.GRID, 1, zorder=1)
     for index, row in enumerate(rows):
-        strokes = [[(at, index + 0.15), (at, index + 0.85)] for at in row.times]
-        area.lines(strokes, row.color, 2, zorder=2)
+        area.lines(_strokes(frame, row.times, index + 0.85), row.color, 2, zorder=2)
         base = top + style.ROW * (index + 0.5) + 4
         sheet.text((frame.left - 8, base), row.name, NAME, room=frame.left - 12)
-        if row.times:
+        if len(row.times):
             sheet.text((frame.left + frame.width + 6, base), f"{len(row.times):,}", COUNT)
+
+
+def crowded(frame: Frame, rows: Sequence[Row]) -> bool:
+    """Return whether a row has marks that share a place."""
+    return any(len(row.times) > frame.width / STROKE_PIXELS for row in rows)
+
+
+def _strokes(frame: Frame, times: NDArray[Any], base: float) -> list[list[tuple[float, float]]]:
+    """Return a stroke for each moment; of crowded ones, one for all at a place, the higher the more they are."""
+    if len(times) <= frame.width / STROKE_PIXELS:
+        return [[(at, base), (at, base - STROKE_HEIGHT)] for at in times.tolist()]
+    counts, edges = np.histogram(times, int(frame.width / STROKE_PIXELS), (frame.start, frame.end))
+    heights = LEAST_HEIGHT + (STROKE_HEIGHT - LEAST_HEIGHT) * counts / counts.max()
+    middles = (edges[:-1] + edges[1:]) / 2
+    filled = np.flatnonzero(counts)
+    return [[(middles[at], base), (middles[at], base - heights[at])] for at in filled]

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.columns import joined
 from monitor.graph import bars, style, words
 from monitor.graph.box import Box
-from monitor.graph.data import Metric, tracks
+from monitor.graph.data import SPEED, Metric
 from monitor.graph.distribution import draw_shares
 from monitor.graph.groups import by_server, groups
 from monitor.graph.header import draw_title
 from monitor.graph.key import MOST_LINES, draw_key
+from monitor.graph.promise import newest, promises
 from monitor.graph.sheet import Pen
 from monitor.graph.stats import tally
 from monitor.graph.timeline import draw_footer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from monitor.graph.data import Window
     from monitor.graph.groups import Group
     from monitor.graph.sheet import Sheet
     from monitor.graph.terms import Terms
-    from monitor.model import Run
+    from monitor.graph.track import Track
 
 NOTHING = Pen(style.TEXT_SIZE + 4, style.QUIET, align="center")
 SHARE_OF_BARS = 0.6
 READING = "Curves: how many of a hundred tests were no faster."
 
 
-def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -> None:
+def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw a row for each server and ISP, the most used first, and the distributions of the first four."""
-    found = tracks(runs, window)
-    inside = [run for track in found for run in track.runs]
+    inside = joined([track.runs for track in found], SPEED)
     each, counted = groups(inside, by_server), tally(found)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
     top = draw_title(sheet, f"{terms.title}: by server and ISP", facts) + style.LINE
@@ -43,15 +44,16 @@ def draw_kind(sheet: Sheet, runs: Sequence[Run], window: Window, terms: Terms) -
         sheet.text((sheet.width / 2, (top + foot) / 2), "no result", NOTHING)
         return
     box = Box(style.EDGE, top, sheet.width - 2 * style.EDGE, (foot - top) * SHARE_OF_BARS)
-    end = bars.draw(sheet, box, each, terms.sold) + 24
-    _draw_curves(sheet, box._replace(top=end, height=foot - end), each[:MOST_LINES], terms)
+    sold = {metric: newest(promises(found, metric, terms.plan, window.span[0])) for metric in SPEED}
+    end = bars.draw(sheet, box, each, sold) + 24
+    _draw_curves(sheet, box._replace(top=end, height=foot - end), each[:MOST_LINES], sold)
 
 
-def _draw_curves(sheet: Sheet, box: Box, each: Sequence[Group], terms: Terms) -> None:
+def _draw_curves(sheet: Sheet, box: Box, each: Sequence[Group], sold: Mapping[Metric, float | None]) -> None:
     width = box.width / 2
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
         place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12)
-        draw_shares(sheet, place, metric, [group.values[metric] for group in each], terms.sold[metric])
+        draw_shares(sheet, place, metric, [group.values(metric) for group in each], sold[metric])
         draw_key(sheet, (place.left + 14, place.top + 48), metric, [group.name for group in each], rows=True)
 
 

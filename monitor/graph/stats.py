@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from dataclasses import dataclass
-from math import floor
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from monitor.graph.data import BROKEN, is_doubtful, scope_of, server_name, trusted
-from monitor.model import HARMLESS, Status
+import numpy as np
+
+from monitor.graph.data import Metric, server_name
+from monitor.graph.promise import sold
+from monitor.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.graph.data import Metric, Track
+    from numpy.typing import NDArray
+
+    from monitor.columns import Sort
+    from monitor.graph.track import Track
     from monitor.model import Scope
 
 
@@ -28,17 +32,24 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How results stand to the plan in force: the median share of it, and how many met it, both of a hundred."""
+
+    median: float
+    met: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """Runs by status, failed and interrupted ones by scope, doubtful ones by remark, and what the trusted ones met."""
 
-    statuses: Counter[Status]
-    scopes: Counter[Scope]
-    isps: Counter[str]
-    servers: Counter[str]
-    families: Counter[int]
-    engines: Counter[str]
-    doubts: Counter[str]
-    doubtful: int
+    statuses: Counter[Status] = field(default_factory=Counter)
+    scopes: Counter[Scope] = field(default_factory=Counter)
+    isps: Counter[str] = field(default_factory=Counter)
+    servers: Counter[str] = field(default_factory=Counter)
+    families: Counter[int] = field(default_factory=Counter)
+    engines: Counter[str] = field(default_factory=Counter)
+    doubts: Counter[str] = field(default_factory=Counter)
 
     @property
     def runs(self) -> int:
@@ -46,61 +57,83 @@ class Tally:
         return self.statuses.total()
 
     @property
+    def doubtful(self) -> int:
+        """Results that do not speak for the line."""
+        return self.statuses[Status.OK] - self.engines.total()
+
+    @property
     def success_pct(self) -> float | None:
         """Successful runs per hundred that were started (skipped ones were not); None when none was started."""
         started = self.statuses.total() - self.statuses[Status.SKIPPED]
         return 100 * self.statuses[Status.OK] / started if started else None
 
+    def add(self, sort: Sort, count: int) -> None:
+        """Count so many runs of a sort."""
+        self.statuses[sort.status] += count
+        if sort.broken:
+            self.scopes[sort.blamed] += count
+        if sort.doubtful:
+            self.doubts.update(dict.fromkeys(sort.doubts, count))
+        if sort.trusted:
+            for counter, name in self._met(sort):
+                counter[name] += count
 
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Return a percentile of ascending values by linear interpolation between the nearest two.
+    def _met(self, sort: Sort) -> list[tuple[Counter[Any], Any]]:
+        found = (
+            (self.isps, sort.isp),
+            (self.servers, server_name(sort.server)),
+            (self.families, sort.ip_family),
+            (self.engines, sort.engine),
+        )
+        return [(counter, name) for counter, name in found if name]
 
-    Definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996):
-    position (n - 1) p, counted from 0. The default of R, NumPy and Excel's PERCENTILE.INC.
+
+def values(tracks: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
+    """Return all measured values of a metric, in no order."""
+    parts = [track.runs.measured(metric) for track in tracks]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.array([]), *parts])
+
+
+def spread_of(measured: NDArray[np.float64]) -> Spread | None:
+    """Return the percentiles of values; None without any.
+
+    By linear interpolation between the nearest two: definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical
+    Packages", The American Statistician 50 (1996), the default of NumPy, R and Excel's PERCENTILE.INC.
     """
-    position = (len(ordered) - 1) * percent / 100
-    below = floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
-
-
-def values(tracks: Sequence[Track], metric: Metric) -> list[float]:
-    """Return all measured values of a metric, ascending."""
-    return sorted(value for track in tracks for segment in track.segments[metric] for value in segment.values)
-
-
-def share_met(ordered: Sequence[float], metric: Metric, sold: float) -> float | None:
-    """Return how many of a hundred ascending values are as good as sold; None without values."""
-    if not ordered:
+    if not len(measured):
         return None
-    met = len(ordered) - bisect_left(ordered, sold) if metric.is_rate else bisect_right(ordered, sold)
-    return 100 * met / len(ordered)
+    p5, median, p95 = np.percentile(measured, (5, 50, 95)).tolist()
+    return Spread(median=median, p5=p5, p95=p95)
 
 
-def spread(track: Track, metric: Metric) -> Spread | None:
-    """Return the percentiles of a metric; None when it was never measured."""
-    return spread_of(values([track], metric))
-
-
-def spread_of(ordered: Sequence[float]) -> Spread | None:
-    """Return the percentiles of ascending values; None without any."""
-    if not ordered:
+def standing(tracks: Sequence[Track], metric: Metric) -> Standing | None:
+    """Return how the results stand to the plans in force; None where there is no result that was promised anything."""
+    shares = plan_shares(tracks, metric)
+    if not len(shares):
         return None
-    return Spread(median=percentile(ordered, 50), p5=percentile(ordered, 5), p95=percentile(ordered, 95))
+    met = shares >= 1 if metric.is_rate else shares <= 1
+    return Standing(100 * float(np.median(shares)), 100 * float(np.mean(met)))
+
+
+def plan_shares(tracks: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
+    """Return what share of the plan in force each result that was promised anything is, in no order."""
+    parts = [_shares(track, metric) for track in tracks]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.array([]), *parts])
+
+
+def _shares(track: Track, metric: Metric) -> NDArray[np.float64]:
+    first, *others = {metric.sold(sort.plan) for sort in track.runs.sorts if sort.trusted} or {None}
+    if not others:
+        return track.runs.measured(metric) / first if first else np.array([])
+    good = track.runs.where(lambda sort: sort.trusted) & (track.runs.numbers[metric] != 0)
+    shares: NDArray[np.float64] = track.runs.measured(metric) / sold(track.runs, metric)[good]
+    return shares[~np.isnan(shares)]
 
 
 def tally(tracks: Sequence[Track]) -> Tally:
     """Count the runs of all tracks."""
-    runs = [run for track in tracks for run in track.runs]
-    measured = [run for run in runs if trusted(run)]
-    doubtful = [run for run in runs if is_doubtful(run)]
-    return Tally(
-        statuses=Counter(run.status for run in runs),
-        scopes=Counter(scope_of(run) for run in runs if run.status in BROKEN),
-        isps=Counter(run.isp for run in measured if run.isp),
-        servers=Counter(name for run in measured if (name := server_name(run.server))),
-        families=Counter(run.ip_family for run in measured if run.ip_family),
-        engines=Counter(run.engine for run in measured),
-        doubts=Counter(remark.kind for run in doubtful for remark in run.remarks if remark.kind not in HARMLESS),
-        doubtful=len(doubtful),
-    )
+    counted = Tally()
+    for track in tracks:
+        for sort, count in track.runs.counts():
+            counted.add(sort, count)
+    return counted

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from monitor.graph.data import Track, Window
+    from monitor.graph.data import Window
     from monitor.graph.sheet import Sheet
     from monitor.graph.ticks import Tick
+    from monitor.graph.track import Track
 
 TICK = Pen(style.SMALL_SIZE, style.INK, align="center")
 CONTEXT = Pen(style.SMALL_SIZE, style.QUIET, align="center")

@@ -11,6 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
+import numpy as np
 
 from monitor.graph import style
 from monitor.graph.data import Metric
@@ -78,7 +79,7 @@ def _facts(run: Run) -> str:
 
 
 def _draw(sheet: Sheet, strip: Strip, step_s: float, top: float, height: float) -> None:
-    axis = scale(strip.metric, sorted(strip.uplink), strip.reported)
+    axis = scale(strip.metric, np.array(strip.uplink, np.float64), strip.reported)
     seconds = len(strip.test) * step_s
     area = sheet.area((style.LEFT, top, sheet.width - style.LEFT - style.RIGHT, height), (0, seconds), (0, axis.top))
     area.lines([[(0, level), (seconds, level)] for level in axis.ticks], style.GRID, 1, zorder=1)

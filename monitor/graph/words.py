@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from monitor.graph.data import Track, Window
+    from monitor.graph.data import Window
+    from monitor.graph.promise import Promise
     from monitor.graph.scale import Scale
-    from monitor.graph.stats import Spread, Tally
+    from monitor.graph.stats import Spread, Standing, Tally
+    from monitor.graph.track import Track
 
 NAMES = {Metric.DOWNLOAD: "Download", Metric.UPLOAD: "Upload", Metric.LATENCY: "Latency"}
 NAMES |= {Metric.DOWNLOAD_LATENCY: "Latency under download", Metric.UPLOAD_LATENCY: "Latency under upload"}
@@ -98,18 +100,19 @@ def spread_words(spread: Spread, axis: Scale) -> str:
     return f"5th percentile {low}, 95th {high}"
 
 
-def plan_words(median: float, sold: float | None, metric: Metric, axis: Scale) -> str:
-    """Return how the median stands to the plan; empty without one."""
-    if not sold:
-        return ""
+def plan_words(standing: Standing, promises: Sequence[Promise], metric: Metric, axis: Scale) -> str:
+    """Return how the median stands to the plan; of several plans, to the one in force each time."""
+    sold = {value for promise in promises for _, value in promise.steps if value == value}  # noqa: PLR0124  not NaN
+    if len(sold) > 1:
+        return f"{round(standing.median)} % of the plan then in force"
     if not metric.is_rate:
-        return f"plan: {round_number(sold)} ms"
-    return f"{round(100 * median / sold)} % of the plan ({round_number(sold / axis.divisor)} {axis.unit})"
+        return f"plan: {round_number(sold.pop())} ms"
+    return f"{round(standing.median)} % of the plan ({round_number(sold.pop() / axis.divisor)} {axis.unit})"
 
 
-def met_words(share: float | None) -> str:
-    """Return how many tests were as good as the plan; empty where that cannot be said."""
-    return "" if share is None else f"plan met in {percent(share)} % of the tests"
+def met_words(share: float) -> str:
+    """Return how many tests were as good as the plan."""
+    return f"plan met in {percent(share)} % of the tests"
 
 
 def percent(share: float) -> str:

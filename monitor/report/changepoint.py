@@ -75,10 +75,10 @@ def changes(daily: Daily) -> tuple[Change, ...] | Drift:
         UsageError: ruptures is not installed.
     """
     ruptures, stats = libraries()
-    if len(daily.medians) < 2 * LEAST_DAYS:
+    if len(daily.medians) < 2 * LEAST_DAYS or not daily.medians.any():
         return ()
     level = _without_weekdays(daily)
-    noise = max(_noise(level), _LEAST_NOISE * abs(float(np.median(level))))
+    noise = max(_noise(level), _LEAST_NOISE * float(np.max(np.abs(level))))
     signal = _without_outliers(level, noise) / noise
     found = _kept(daily, level, _divided(ruptures, signal), stats)
     return _drift(daily, signal, found, stats) or tuple(_change(daily, level, part, stats) for part in _parts(found))

@@ -83,7 +83,7 @@ def _blocks(evidence: Evidence, pictures: Mapping[str, bytes], runs: Iterable[Ru
         outages.failures(evidence),
         method.blocks(evidence),
         method.data(data.name, data.sha256, data.rows),
-        table.blocks(evidence, runs, data.name),
+        table.blocks(evidence, runs, data.name, data.rows),
     )
 
 

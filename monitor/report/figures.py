@@ -48,13 +48,13 @@ def figures(columns: Columns, window: Window, incidents: Iterable[Incident], pro
     """Return what is counted of the runs of a window; only trusted ones speak for the line."""
     trusted = columns.only(columns.where(lambda sort: sort.trusted))
     spreads = {name: spread(trusted.measured(name)) for name in UNITS if name in columns.numbers}
-    short = {name: shares.below(trusted.values(name), promised.sold(trusted.started, name)) for name in RATES}
+    short = {name: shares.below(trusted.values(name), promised.sold(trusted, name)) for name in RATES}
     watched = watch(columns)
     return Figures(
         tally=tally(columns),
         spreads={name: found for name, found in spreads.items() if found},
         short={name: found for name, found in short.items() if found},
-        late=shares.above(trusted.values("latency_ms"), promised.sold(trusted.started, "latency_ms")),
+        late=shares.above(trusted.values("latency_ms"), promised.sold(trusted, "latency_ms")),
         watched=watched,
         downtime=downtime(incidents, watched, window),
     )

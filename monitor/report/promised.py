@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from bisect import bisect_right
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from monitor.columns import Columns
+
 NOTHING = Plan()
-SOLD = frozenset(field.name for field in fields(Plan))
-"""The numbers that a plan can promise; the names are those of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,20 @@ class Promised:
         """Whether runs without a plan of their own are judged by the one that was written down later."""
         return self.otherwise != NOTHING and any(plan == NOTHING for _, plan in self.spells)
 
-    def sold(self, started: NDArray[np.int64], name: str) -> NDArray[np.float64]:
-        """Return what was promised of a number to runs that started then (epoch seconds), NaN for nothing."""
-        values = [getattr(plan, name) for plan in self._plans()]
-        known = np.array([np.nan if value is None else value for value in values], np.float64)
+    def sold(self, columns: Columns, name: str) -> NDArray[np.float64]:
+        """Return what was promised of a number to each run, NaN for nothing: by its own plan, else by the spells."""
         begins = np.array([moment.timestamp() for moment, _ in self.spells[1:]], np.float64)
-        found: NDArray[np.float64] = known[np.searchsorted(begins, started, side="right")]
-        return found
+        known = np.array([_number(plan, name) for plan in self._plans()], np.float64)
+        by_time = known[np.searchsorted(begins, columns.started, side="right")]
+        own = columns.told([_number(sort.plan, name) for sort in columns.sorts], np.float64)
+        return np.where(columns.where(lambda sort: sort.plan != NOTHING), own, by_time)
 
     def at(self, moment: datetime) -> Plan:
         """Return the plan in force at a moment."""
-        begun = sum(since <= moment for since, _ in self.spells[1:])
-        return self._plans()[begun]
+        if not self.spells:
+            return self.otherwise
+        _, plan = self.spells[bisect_right(self.spells, moment, lo=1, key=itemgetter(0)) - 1]
+        return plan if plan != NOTHING else self.otherwise
 
     def during(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, Plan]]:
         """Yield the plans in force in [since, until), each with the moment from which it was, oldest first."""
@@ -57,6 +60,11 @@ class Promised:
     def _plans(self) -> list[Plan]:
         named = [plan if plan != NOTHING else self.otherwise for _, plan in self.spells]
         return named or [self.otherwise]
+
+
+def _number(plan: Plan, name: str) -> float:
+    value = getattr(plan, name)
+    return np.nan if value is None else float(value)
 
 
 def _changes(spells: Iterable[tuple[datetime, Plan]]) -> Iterator[tuple[datetime, Plan]]:

@@ -51,7 +51,7 @@ def by_weekday(columns: Columns, promised: Promised, zone: ZoneInfo) -> tuple[Sl
 def _slots(columns: Columns, promised: Promised, place: NDArray[np.int64], count: int) -> tuple[Slot, ...]:
     trusted, broken = columns.where(lambda sort: sort.trusted), columns.where(lambda sort: sort.broken)
     values = {name: np.where(trusted, columns.values(name), np.nan) for name in SHOWN}
-    sold = {name: promised.sold(columns.started, name) for name in RATES}
+    sold = {name: promised.sold(columns, name) for name in RATES}
     return tuple(
         Slot(
             tests=int(np.count_nonzero(inside & trusted)),

@@ -91,7 +91,7 @@ def _outcome(  # noqa: PLR0913, PLR0917  the runs, as arrays
 ) -> Outcome:
     values = columns.values(condition.field)
     measured = trusted & ~np.isnan(values)
-    wanted = _wanted(condition.level, promised.sold(columns.started, condition.field))
+    wanted = _wanted(condition.level, promised.sold(columns, condition.field))
     known = measured & ~np.isnan(wanted)
     spaced = known.copy()
     spaced[known] = _apart(columns.started[known], sample.spacing_min * MINUTE)

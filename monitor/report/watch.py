@@ -8,14 +8,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from monitor.graph.data import CADENCE_NEIGHBOURS, GAP_FACTOR
+from monitor.graph.pauses import after_pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from monitor.columns import Columns
 
@@ -44,25 +41,12 @@ def watch(columns: Columns) -> Watch:
     started = columns.started
     if not len(started):
         return Watch((), (), None)
-    spacing = np.diff(started)
-    pauses = np.flatnonzero(spacing > GAP_FACTOR * _cadence(spacing))
-    edges = np.concatenate([[0], pauses + 1, [len(started)]])
-    finished = columns.finished
+    places = after_pauses(started)
+    edges = np.concatenate([[0], places, [len(started)]])
+    finished, spacing = columns.finished, np.diff(started)
     spans = tuple((float(started[a]), float(finished[b - 1])) for a, b in pairwise(edges))
-    between = tuple((float(finished[at]), float(started[at + 1])) for at in pauses)
-    return Watch(spans, between, float(np.median(spacing)) if len(spacing) else None)
-
-
-def _cadence(spacing: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the lower median of each spacing and of the five before and after it."""
-    near = CADENCE_NEIGHBOURS
-    if not len(spacing):
-        return spacing.astype(np.float64)
-    padded = np.pad(spacing.astype(np.float64), near, constant_values=np.nan)
-    around = np.sort(sliding_window_view(padded, 2 * near + 1), axis=1)
-    known = np.count_nonzero(~np.isnan(around), axis=1)
-    found: NDArray[np.float64] = around[np.arange(len(around)), (known - 1) // 2]
-    return found
+    pauses = tuple((float(finished[at - 1]), float(started[at])) for at in places)
+    return Watch(spans, pauses, float(np.median(spacing)) if len(spacing) else None)
 
 
 def merged(spans: Iterable[Span]) -> Iterator[Span]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from monitor import preflight
 from monitor.errors import StoreError
-from monitor.store import read, rollups, sqlite
+from monitor.store import days, read, rollups, sqlite
 from monitor.store.open import engine_of, explained, open_writer, version_of
 from monitor.store.tables import SCHEMA_VERSION
 
@@ -25,6 +25,7 @@ class Health:
     runs: int | None
     problems: tuple[str, ...]
     wrong_rollups: int = 0
+    wrong_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +62,18 @@ def check(url: str) -> Health:
         problems = tuple(_problems(connection))
         if version != SCHEMA_VERSION or problems:
             return Health(version, None, problems)
-        return Health(version, read.count(connection), (), rollups.wrong(connection))
+        return Health(version, read.count(connection), (), rollups.wrong(connection), days.wrong(connection))
 
 
 def mend(url: str) -> None:
-    """Make the roll-ups anew from the runs; a damaged file cannot be mended.
+    """Make the roll-ups and the packed days anew from the runs; a damaged file cannot be mended.
 
     Raises:
         StoreError: the database cannot be written.
     """
     with open_writer(url) as connection:
         rollups.rebuild(connection)
+        days.rebuild(connection)
 
 
 def _problems(connection: Connection) -> list[str]:

@@ -1,6 +1,7 @@
 """Retention: what is older than the settings keep it, and its removal in small steps, so that nobody waits long.
 
-Runs go by whole days in UTC, so that no roll-up loses a part of them; their roll-ups stay, frozen, until their own age.
+Runs go by whole days in UTC, so that no roll-up loses a part of them; their roll-ups and packed days stay, frozen,
+until their own age.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, or_, select, tuple_, update
 
+from monitor.store import days
 from monitor.store.open import open_reader, open_writer
-from monitor.store.tables import findings, raw_output, rollups, runs, traces
+from monitor.store.tables import findings, packed_days, raw_output, rollups, runs, traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,9 +80,10 @@ def _old(kind: str, cuts: dict[str, int]) -> Iterator[tuple[Table, Select[Any]]]
     if kind == "runs":
         yield runs, select(runs.c.pk).where(runs.c.started_at < cut)
     elif kind == "roll-ups":
-        # Those whose runs stay would only be made anew.
-        without_runs = or_(rollups.c.frozen, rollups.c.start < cuts["runs"])
-        yield rollups, select(*rollups.primary_key).where(rollups.c.start < cut, without_runs)
+        for table, begin in ((rollups, rollups.c.start), (packed_days, packed_days.c.day)):
+            # Those whose runs stay would only be made anew.
+            without_runs = or_(table.c.frozen, begin < cuts["runs"])
+            yield table, select(*table.primary_key).where(begin < cut, without_runs)
     else:
         for table in (raw_output,) if kind == "raw output" else (traces, findings):
             yield table, select(table.c.run_pk).join(runs).where(runs.c.started_at < cut)
@@ -104,6 +107,7 @@ def _remove_some(url: str, table: Table, old: Select[Any]) -> int:
 
 
 def _freeze(url: str, cut: int) -> None:
-    """Mark the roll-ups of runs that are about to go: they cannot be recomputed any more."""
+    """Mark the roll-ups and packed days of runs that are about to go: they cannot be made anew any more."""
     with open_writer(url) as connection:
+        days.freeze(connection, cut)
         connection.execute(update(rollups).where(rollups.c.start < cut, ~rollups.c.frozen).values(frozen=True))

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-__all__ = ["Bucket", "Summary", "buckets", "count", "last", "latest", "one", "runs", "window"]
+    from monitor.columns import Columns
+
+__all__ = ["Bucket", "Summary", "buckets", "columns", "count", "last", "latest", "one", "runs", "window"]
 
 # Rows that the driver holds at a time while a window is streamed.
 _BATCH = 1000
@@ -54,6 +56,28 @@ def runs(  # noqa: PLR0913  what a reader can choose
         query = query.where(table.c.probe_pk.in_(probes))
     with connection.execute(query, execution_options={"yield_per": _BATCH}) as found:
         yield from map(_run, found)
+
+
+def columns(  # noqa: PLR0913  what a reader can choose
+    connection: Connection,
+    *,
+    since: datetime,
+    until: datetime,
+    names: Collection[str],
+    path: Path | None = None,
+    probes: Collection[int] = (),
+) -> Columns:
+    """Return the runs that started in [since, until) as columns with the numbers of these names, oldest first.
+
+    They are read from packed days, those of pruned runs too: a million takes a fifth of a second, and 20 bytes each.
+
+    Raises:
+        StoreError: a packed day is broken.
+    """
+    from monitor.store import packed  # noqa: PLC0415  numpy, which `collect` must not import
+
+    pairs = [(pk, way) for pk in probes or _every_probe(connection) for way in ([path] if path else Path)]
+    return packed.columns(connection, _epoch(since), _epoch(until), names, pairs)
 
 
 def latest(
@@ -112,6 +136,10 @@ def _select() -> Select[tuple[Any, ...]]:
     return select(*plain, table.c.remarks, *_SERVER, *_FAILURE).select_from(named)
 
 
+def _every_probe(connection: Connection) -> Sequence[int]:
+    return connection.scalars(select(probe_table.c.pk)).all()
+
+
 def _epoch(moment: datetime) -> int:
     """Return the first whole second that is not before a moment."""
     return math.ceil(moment.timestamp())
@@ -140,10 +168,10 @@ def _failure(values: Sequence[Any]) -> Failure | None:
     kind, scope, stage, message, exit_code, signal = values
     if kind is None:
         return None
-    return Failure(_kind(kind), _scope(scope), stage, message or "", exit_code, signal)
+    return Failure(to_kind(kind), to_scope(scope), stage, message or "", exit_code, signal)
 
 
-def _kind(value: str) -> Kind:
+def to_kind(value: str) -> Kind:
     """Return the kind; one that a newer program added is unknown to this one."""
     try:
         return Kind(value)
@@ -151,7 +179,8 @@ def _kind(value: str) -> Kind:
         return Kind.UNKNOWN
 
 
-def _scope(value: str | None) -> Scope:
+def to_scope(value: str | None) -> Scope:
+    """Return the scope, likewise."""
     try:
         return Scope(value or "")
     except ValueError:

@@ -21,7 +21,9 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0004"
+from monitor.numbers import UNITS
+
+SCHEMA_VERSION = "0005"
 """The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text."""
 
 metadata = MetaData(
@@ -239,6 +241,20 @@ rollups = Table(
     # Runs of it were pruned: it can no longer be recomputed and stays as it is.
     Column("frozen", Boolean, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# The runs of a day in UTC as columns, exactly, for who reads years of them; see `monitor.store.packing`.
+packed_days = Table(
+    "packed_days",
+    metadata,
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("probe_pk", _RowNumber, ForeignKey(probes.c.pk), primary_key=True, autoincrement=False),
+    Column("path", String(16), primary_key=True),
+    Column("runs", Integer, nullable=False),
+    # Runs of it were pruned: it can no longer be made anew and stays as it is.
+    Column("frozen", Boolean, nullable=False),
+    Column("sorts", Text, nullable=False),
+    *(Column(name, LargeBinary, nullable=False) for name in ("started", "lasted", "sort", *UNITS)),
 )
 
 # One row, which the migration makes: tells this store from any other.

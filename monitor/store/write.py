@@ -11,7 +11,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from monitor.errors import StoreRejectedError
 from monitor.model import Failure, Plan, RawOutput, Run
-from monitor.store import blobs, changes, postgres, rollups
+from monitor.store import blobs, changes, days, postgres, rollups
 from monitor.store.names import Names
 from monitor.store.tables import SPANS, findings, raw_output, runs, traces
 from netns.findings import encode
@@ -49,7 +49,7 @@ def add(connection: Connection, attempt: Attempt) -> None:
 def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, int]:
     """Store attempts, read as they are needed; return how many were stored, and how many were there already.
 
-    One that is there already stays as it is. Roll-ups and events are brought up to date once, at the end.
+    One that is there already stays as it is. Roll-ups, packed days and events are brought up to date once, at the end.
 
     Raises:
         StoreRejectedError: a value that the schema refuses; the message names the run.
@@ -65,6 +65,7 @@ def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, 
         stored, given = stored + len(new), given + len(batch)
     for probe_pk, path, since, until in touched.stretches():
         rollups.recompute(connection, probe_pk, path, since, until)
+        days.repack(connection, probe_pk, path, since, until)
         changes.note(connection, probe_pk, path, since, until)
     return stored, given - stored
 

@@ -51,16 +51,22 @@ class _Choice:
     words: str
 
 
-def blocks(evidence: Evidence, runs: Iterable[Run], csv: str) -> Iterator[Block]:
-    """Yield the table; `csv` is the name of the file that has all tests, `runs` are read while it is written."""
+def blocks(evidence: Evidence, runs: Iterable[Run], csv: str, stored: int) -> Iterator[Block]:
+    """Yield the table; `csv` is the file that has the `stored` tests, `runs` are read while the table is written."""
     yield Heading("The tests")
-    if not evidence.figures.tally.attempts:
+    if not len(evidence.subject.columns):
         yield Text("No test was made in this window.", "note")
         return
-    chosen = _choice(evidence)
-    if chosen.count < evidence.figures.tally.attempts:
+    if stored < len(evidence.subject.columns):
         yield Text(
-            f"Of {evidence.figures.tally.attempts:,} tests the table lists {chosen.words}. {csv} holds all of them.",
+            f"Of {len(evidence.subject.columns):,} tests the details of {stored:,} are still stored. The others "
+            "count in all numbers, but are neither in the table nor in the file.",
+            "note",
+        )
+    chosen = _choice(evidence)
+    if chosen.count < len(evidence.subject.columns):
+        yield Text(
+            f"Of {len(evidence.subject.columns):,} tests the table lists {chosen.words}. {csv} holds all of them.",
             "note",
         )
     rows = (row(run, evidence.promised.at(run.started_at), evidence.subject.zone) for run in runs if chosen.picks(run))
@@ -86,7 +92,7 @@ def _choice(evidence: Evidence) -> _Choice:
 def _notable(columns: Columns, promised: Promised) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = columns.where(lambda sort: sort.broken or sort.healthy is False)
     for name in RATES:
-        found |= 100 * columns.values(name) < LIMITS[-1] * promised.sold(columns.started, name)
+        found |= 100 * columns.values(name) < LIMITS[-1] * promised.sold(columns, name)
     return found
 
 

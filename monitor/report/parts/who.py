@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from monitor.report.blocks import Block
     from monitor.report.evidence import Evidence
 
+MOST_PLANS = 20
+"""With more changes than these, several lines are mixed, and each plan is told once."""
 _SOLD = ("download_bps", "upload_bps", "latency_ms")
 
 
@@ -73,6 +75,10 @@ def _plan(evidence: Evidence) -> Iterator[Block]:
     spells = list(evidence.promised.during(window.since, window.until))
     if all(words.plan(plan) == "nothing" for _, plan in spells):
         yield Text("No plan was given to the program, so nothing below is compared with one.", "note")
+        return
+    if len(spells) > MOST_PLANS:
+        named = dict.fromkeys(words.plan(plan) for _, plan in spells)
+        yield Text(f"Each test is judged by the plan that it was stored with, one of: {'; '.join(named)}.")
         return
     columns = (Column("From"), *(Column(words.NAMES[name], "right") for name in _SOLD))
     rows = [

@@ -1,0 +1,77 @@
+"""What plans promised of a metric, and how results stand to the plan that was in force when they were made. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from monitor.columns import Columns
+    from monitor.graph.data import Metric
+    from monitor.graph.track import Track
+    from monitor.model import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Since when (epoch seconds) how much was sold, in the unit of the metric, oldest first; NaN for nothing."""
+
+    steps: tuple[tuple[float, float], ...]
+
+    @property
+    def newest(self) -> float | None:
+        """What is promised at the end; None for nothing."""
+        value = self.steps[-1][1]
+        return None if np.isnan(value) else value
+
+    def line(self, end: float) -> list[list[tuple[float, float]]]:
+        """Return the polylines of the promise up to a moment."""
+        lines: list[list[tuple[float, float]]] = []
+        ends = [*(at for at, _ in self.steps[1:]), end]
+        for (start, value), until in zip(self.steps, ends, strict=True):
+            if np.isnan(value):
+                continue
+            if lines and lines[-1][-1][0] == start:
+                lines[-1] += [(start, value), (until, value)]
+            else:
+                lines.append([(start, value), (until, value)])
+        return lines
+
+
+def sold(runs: Columns, metric: Metric) -> NDArray[np.float64]:
+    """Return for each run what the plan that judged it promises, NaN for nothing."""
+    return runs.told([metric.sold(sort.plan) or np.nan for sort in runs.sorts], np.float64)
+
+
+def promises(found: Sequence[Track], metric: Metric, plan: Plan, start: float) -> tuple[Promise, ...]:
+    """Return the promises that the tracks were held against, each once; without a track what `plan` says."""
+    each = [_promise(track.runs, metric, start) for track in found] or [_of(metric.sold(plan), start)]
+    return tuple(dict.fromkeys(each))
+
+
+def highest(found: Sequence[Promise]) -> float | None:
+    """Return the most that was ever promised; None where nothing was."""
+    values = [value for promise in found for _, value in promise.steps if not np.isnan(value)]
+    return max(values, default=None)
+
+
+def newest(found: Sequence[Promise]) -> float | None:
+    """Return what is promised at the end to the first that is promised anything."""
+    return next((value for promise in found if (value := promise.newest)), None)
+
+
+def _of(value: float | None, start: float) -> Promise:
+    return Promise(((start, np.nan if value is None else float(value)),))
+
+
+def _promise(runs: Columns, metric: Metric, start: float) -> Promise:
+    values = np.nan_to_num(sold(runs, metric))
+    places = np.flatnonzero(np.diff(values, prepend=-1))
+    times = [start, *runs.started[places[1:]].tolist()]
+    return Promise(tuple((at, value or np.nan) for at, value in zip(times, values[places].tolist(), strict=True)))

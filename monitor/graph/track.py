@@ -1,0 +1,102 @@
+"""What a graph shows of the runs of one probe over one path: lines, failures and bands, changes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.columns import NO_PLAN, Columns
+from monitor.graph.bands import bands_of
+from monitor.graph.line import line_of
+from monitor.graph.pauses import after_pauses
+from monitor.graph.turns import turns
+from monitor.model import Path, Scope, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from monitor.graph.bands import Bands
+    from monitor.graph.data import Change, Metric, Window
+    from monitor.graph.line import Line
+    from monitor.model import Plan, Run
+
+
+@dataclass(frozen=True)
+class Track:
+    """All runs of one probe over one path, oldest first; what is drawn of them is found when it is asked for."""
+
+    probe: str
+    path: Path
+    runs: Columns
+
+    @cached_property
+    def _pauses(self) -> NDArray[np.intp]:
+        return after_pauses(self.runs.started)
+
+    @cached_property
+    def bands(self) -> Bands:
+        """The failures in a row."""
+        return bands_of(self.runs, self._pauses)
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """Where another ISP, server or plan came."""
+        return tuple(turns(self.runs))
+
+    @cached_property
+    def marks(self) -> dict[Scope, NDArray[np.int64]]:
+        """When runs failed or were interrupted, by whose fault; only scopes that occur."""
+        found = {scope: self._when(scope) for scope in Scope}
+        return {scope: times for scope, times in found.items() if len(times)}
+
+    def _when(self, scope: Scope) -> NDArray[np.int64]:
+        return self.runs.started[self.runs.where(lambda sort: sort.broken and sort.blamed is scope)]
+
+    @cached_property
+    def skipped(self) -> NDArray[np.int64]:
+        """When runs were skipped."""
+        return self.runs.started[self.runs.where(lambda sort: sort.status is Status.SKIPPED)]
+
+    def line(self, metric: Metric) -> Line:
+        """Return the line of a metric, made anew each time: of a million runs it is large."""
+        return line_of(self.runs, self._pauses, metric)
+
+    def doubtful(self, metric: Metric) -> list[tuple[float, float]]:
+        """Return moments and values of doubtful results."""
+        chosen = np.flatnonzero(self.runs.where(lambda sort: sort.doubtful) & (self.runs.numbers[metric] != 0))
+        only = self.runs.only(chosen)
+        return list(zip(only.started.tolist(), only.values(metric).tolist(), strict=True))
+
+
+def tracks(runs: Columns | Iterable[Run], window: Window, plan: Plan = NO_PLAN) -> tuple[Track, ...]:
+    """Return one track for each probe and path that has runs in the window, by name, the namespace's path first.
+
+    Runs that were stored without a plan are judged by `plan`.
+    """
+    columns = _judged(inside(runs, window), plan)
+    sources = {(sort.probe, sort.path) for sort, _ in columns.counts()}
+    order = sorted(sources, key=lambda source: (source[0], source[1] is not Path.IP4ONLY))
+    if len(order) == 1:
+        return (Track(*order[0], columns),)
+    return tuple(Track(*source, _of(columns, source)) for source in order)
+
+
+def _of(columns: Columns, source: tuple[str, Path]) -> Columns:
+    return columns.only(columns.where(lambda sort: (sort.probe, sort.path) == source))
+
+
+def _judged(columns: Columns, plan: Plan) -> Columns:
+    sorts = (replace(sort, plan=plan) if sort.plan == NO_PLAN else sort for sort in columns.sorts)
+    return replace(columns, sorts=tuple(sorts))
+
+
+def inside(runs: Columns | Iterable[Run], window: Window) -> Columns:
+    """Return the runs that began in a window, as columns."""
+    columns = runs if isinstance(runs, Columns) else Columns.of(runs)
+    begin, end = np.searchsorted(columns.started, np.ceil(window.span))
+    return columns if end - begin == len(columns) else columns.only(slice(begin, end))

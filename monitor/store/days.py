@@ -1,0 +1,142 @@
+"""Packed days: each UTC day that has runs of a probe and path, but for the newest of these, is there packed as well.
+
+A day is packed anew from its rows whenever a run of it is stored, never added to, and the newest one when a newer has
+come. One whose runs were pruned is frozen. What needs no rows of them is in `monitor.store.packed`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, delete, func, or_, select, update
+
+from monitor.store.names import insert_new
+from monitor.store.packing import DAY_S, ROW, pack
+from monitor.store.tables import packed_days, rollups, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import ColumnElement, Connection, Select
+
+    from monitor.model import Path
+
+_BATCH = 1000
+_SAME_DAY = and_(
+    packed_days.c.day == rollups.c.start,
+    packed_days.c.probe_pk == rollups.c.probe_pk,
+    packed_days.c.path == rollups.c.path,
+)
+
+
+def repack(connection: Connection, probe_pk: int, path: Path, since: int, until: int) -> None:
+    """Bring the days up to date that hold a run which started in [since, until] (epoch seconds); after the roll-ups."""
+    first, last = since - since % DAY_S, until - until % DAY_S
+    mine = (packed_days.c.probe_pk == probe_pk, packed_days.c.path == path)
+    connection.execute(delete(packed_days).where(packed_days.c.day.between(first, last), *mine, ~packed_days.c.frozen))
+    of_days = (rollups.c.probe_pk == probe_pk, rollups.c.path == path, rollups.c.span == DAY_S)
+    newest_two = select(rollups.c.start).where(*of_days).order_by(rollups.c.start.desc()).limit(2)
+    newest, *before = connection.scalars(newest_two).all()
+    touched = or_(rollups.c.start.between(first, last), rollups.c.start.in_(before))
+    _pack_all(connection, unpacked(connection, *of_days, touched, rollups.c.start < newest))
+
+
+def unpacked(connection: Connection, *where: ColumnElement[bool]) -> dict[tuple[int, Path], list[int]]:
+    """Return the days of some roll-ups that are not packed, by probe and path."""
+    found = (
+        select(rollups.c.probe_pk, rollups.c.path, rollups.c.start)
+        .outerjoin(packed_days, _SAME_DAY)
+        .where(rollups.c.span == DAY_S, packed_days.c.day.is_(None), *where)
+    )
+    days: dict[tuple[int, Path], list[int]] = {}
+    for probe_pk, path, day in connection.execute(found):
+        days.setdefault((probe_pk, path), []).append(day)
+    return days
+
+
+def packs(connection: Connection, probe_pk: int, path: Path, days: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of some days, packed, oldest first; nothing for those that have no runs."""
+    for since, until in _stretches(days):
+        query = _rows(probe_pk, path).where(runs.c.started_at >= since, runs.c.started_at < until)
+        yield from _packed(connection, probe_pk, path, query)
+
+
+def freeze(connection: Connection, cut: int) -> None:
+    """Pack what is not yet and began before a moment, for its runs are about to go, and keep all of that time."""
+    _pack_all(connection, unpacked(connection, rollups.c.start < cut))
+    connection.execute(update(packed_days).where(packed_days.c.day < cut, ~packed_days.c.frozen).values(frozen=True))
+
+
+def rebuild(connection: Connection) -> None:
+    """Pack all days anew, but for those whose runs were pruned."""
+    connection.execute(delete(packed_days).where(~packed_days.c.frozen))
+    for (probe_pk, path), newest in _newest(connection).items():
+        older = _rows(probe_pk, path).where(runs.c.started_at < newest)
+        _put(connection, _packed(connection, probe_pk, path, older))
+
+
+def wrong(connection: Connection) -> int:
+    """Return how many packed days are missing, of no run, or not what the rows say."""
+    newest = _newest(connection)
+    there = select(packed_days.c.probe_pk, packed_days.c.path).distinct()
+    pairs = {*newest, *(tuple(row) for row in connection.execute(there))}
+    return sum(_wrong_of(connection, *pair, newest=newest.get(pair)) for pair in pairs)
+
+
+def _wrong_of(connection: Connection, probe_pk: int, path: Path, *, newest: int | None) -> int:
+    mine = (packed_days.c.probe_pk == probe_pk, packed_days.c.path == path)
+    query = select(packed_days).where(*mine).order_by(packed_days.c.day)
+    kept = (dict(row) for row in connection.execute(query, execution_options={"yield_per": _BATCH}).mappings())
+    made = _packed(connection, probe_pk, path, _rows(probe_pk, path))
+    both = groupby(heapq.merge(kept, made, key=_day), key=_day)
+    return sum(not _agree(list(rows), is_newest=day == newest) for day, rows in both)
+
+
+def _agree(rows: list[dict[str, Any]], *, is_newest: bool) -> bool:
+    """Tell whether a day is packed as its rows say; the newest need not be."""
+    frozen = [row.pop("frozen") for row in rows if "frozen" in row]
+    if any(frozen):
+        return True
+    return rows[0] == rows[-1] if len(rows) > 1 else is_newest and not frozen
+
+
+def _day(row: dict[str, Any]) -> int:
+    day: int = row["day"]
+    return day
+
+
+def _newest(connection: Connection) -> dict[tuple[int, Path], int]:
+    """Return the newest day of each probe and path that has runs."""
+    latest = select(runs.c.probe_pk, runs.c.path, func.max(runs.c.started_at)).group_by(runs.c.probe_pk, runs.c.path)
+    return {(probe_pk, path): at - at % DAY_S for probe_pk, path, at in connection.execute(latest)}
+
+
+def _pack_all(connection: Connection, days: dict[tuple[int, Path], list[int]]) -> None:
+    for pair, mine in days.items():
+        _put(connection, packs(connection, *pair, mine))
+
+
+def _put(connection: Connection, rows: Iterator[dict[str, Any]]) -> None:
+    for row in rows:
+        connection.execute(insert_new(connection, packed_days), row | {"frozen": False})
+
+
+def _stretches(days: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first second and the end of days that follow each other."""
+    for _, group in groupby(enumerate(sorted(days)), key=lambda numbered: numbered[1] - DAY_S * numbered[0]):
+        together = [day for _, day in group]
+        yield together[0], together[-1] + DAY_S
+
+
+def _rows(probe_pk: int, path: Path) -> Select[Any]:
+    columns = (runs.c[name] for name in ROW)
+    mine = select(*columns).where(runs.c.probe_pk == probe_pk, runs.c.path == path)
+    return mine.order_by(runs.c.started_at, runs.c.pk)
+
+
+def _packed(connection: Connection, probe_pk: int, path: Path, query: Select[Any]) -> Iterator[dict[str, Any]]:
+    rows = connection.execute(query, execution_options={"yield_per": _BATCH})
+    for _day, of_day in groupby(rows, key=lambda row: row[0] // DAY_S):
+        yield {"probe_pk": probe_pk, "path": path, **pack(list(of_day))}

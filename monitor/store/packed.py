@@ -1,0 +1,182 @@
+"""Windows of any length as columns, from packed days and, where a day is not packed, from its rows.
+
+These are packed as they are read, so that there is one way to unpack. Each column is filled once, in its place: beyond
+the columns themselves hardly any memory is taken.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import fields
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from sqlalchemy import ColumnElement, and_, func, select
+
+from monitor.columns import Columns, Sort, smallest
+from monitor.errors import StoreError
+from monitor.model import HARMLESS, Path, Plan, Server, Status
+from monitor.store.days import packs, unpacked
+from monitor.store.packing import DAY_S
+from monitor.store.read import to_kind, to_scope
+from monitor.store.tables import isps, packed_days, probes, rollups, servers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection
+
+_BATCH = 100
+_ALWAYS = ("started", "lasted", "sort")
+_SERVER = [servers.c[field.name] for field in fields(Server)]
+_entries = msgspec.json.Decoder(list[tuple[Any, ...]])
+
+
+def columns(
+    connection: Connection, since: int, until: int, names: Collection[str], pairs: Collection[tuple[int, Path]]
+) -> Columns:
+    """Return the runs of some probes and paths that started in [since, until), epoch seconds; see `read.columns`.
+
+    Raises:
+        StoreError: a packed day is broken.
+    """
+    probe_pks, paths = {pk for pk, _ in pairs}, {path for _, path in pairs}
+
+    def mine(table: Any, day: ColumnElement[int]) -> ColumnElement[bool]:
+        inside = and_(day > since - DAY_S, day < until)
+        return and_(inside, table.c.probe_pk.in_(probe_pks), table.c.path.in_(paths))
+
+    others = _unpacked(connection, mine(rollups, rollups.c.start))
+    inside = mine(packed_days, packed_days.c.day)
+    most = connection.scalar(select(func.sum(packed_days.c.runs)).where(inside)) or 0
+    found = _Filled(_Sorts(connection), names, most + sum(row["runs"] for row in others))
+    both = heapq.merge(_kept(connection, names, inside), others, key=itemgetter("day"))
+    for day, rows in groupby(both, key=itemgetter("day")):
+        found.add(day, rows, since, until)
+    return found.columns()
+
+
+def _unpacked(connection: Connection, where: ColumnElement[bool]) -> list[dict[str, Any]]:
+    each = (packs(connection, *pair, days) for pair, days in unpacked(connection, where).items())
+    return sorted(chain.from_iterable(each), key=itemgetter("day"))
+
+
+def _kept(connection: Connection, names: Collection[str], where: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
+    wanted = ("day", "probe_pk", "path", "runs", "sorts", *_ALWAYS, *names)
+    query = select(*(packed_days.c[name] for name in wanted)).where(where).order_by(packed_days.c.day)
+    for row in connection.execute(query, execution_options={"yield_per": _BATCH}):
+        yield dict(zip(wanted, row, strict=True))
+
+
+class _Filled:
+    """Columns that are filled day by day."""
+
+    def __init__(self, sorts: _Sorts, names: Collection[str], most: int) -> None:
+        self._sorts, self._names, self._end = sorts, names, 0
+        # A column grows to a wider type when the first number comes that needs it.
+        self._arrays: dict[str, NDArray[Any]] = {name: np.zeros(most, np.uint8) for name in (*_ALWAYS, *names)}
+        self._arrays["started"] = np.zeros(most, np.int64)
+
+    def add(self, day: int, rows: Iterable[dict[str, Any]], since: int, until: int) -> None:
+        """Add the packed rows of a day, as far as they lie in [since, until)."""
+        begin, count = self._end, 0
+        for count, row in enumerate(rows, start=1):  # noqa: B007  it is asked for below
+            started = _unpack(row, "started")
+            chosen = (
+                slice(*np.searchsorted(started, (since - day, until - day)))
+                if day < since or until < day + DAY_S
+                else slice(None)
+            )
+            self._add(row, started, chosen)
+        if count > 1:
+            self._put_in_order(slice(begin, self._end))
+
+    def columns(self) -> Columns:
+        """Return what there is."""
+        whole = {name: array[: self._end] for name, array in self._arrays.items()}
+        started, lasted, sort = (whole.pop(name) for name in _ALWAYS)
+        return Columns(self._sorts.all(), started, lasted, sort, whole)
+
+    def _add(self, row: Mapping[str, Any], started: NDArray[Any], chosen: slice) -> None:
+        places = self._sorts.places(row["probe_pk"], row["path"], row["sorts"])
+        self._put("started", started[chosen] + np.int64(row["day"]))
+        self._put("lasted", _unpack(row, "lasted")[chosen])
+        self._put("sort", places[_unpack(row, "sort")[chosen]])
+        for name in self._names:
+            self._put(name, _unpack(row, name)[chosen])
+        self._end += len(started[chosen])
+
+    def _put(self, name: str, values: NDArray[Any]) -> None:
+        array = self._arrays[name]
+        if values.dtype.itemsize > array.dtype.itemsize:
+            array = self._arrays[name] = array.astype(values.dtype)
+        array[self._end : self._end + len(values)] = values
+
+    def _put_in_order(self, span: slice) -> None:
+        order = np.argsort(self._arrays["started"][span], kind="stable")
+        for array in self._arrays.values():
+            array[span] = array[span][order]
+
+
+def _unpack(row: Mapping[str, Any], name: str) -> NDArray[Any]:
+    """Return a column of a packed day.
+
+    Raises:
+        StoreError: it has not a number for each run.
+    """
+    runs, packed = row["runs"], row[name]
+    if not packed:
+        return np.zeros(runs, np.uint8)
+    size = len(packed) // runs
+    if size not in {1, 2, 4, 8} or len(packed) != size * runs:
+        raise StoreError(f"the packed day {row['day']} is broken in {name}: run `speedmon db check --mend`")
+    return np.frombuffer(packed, f"<u{size}")
+
+
+class _Sorts:
+    """The sorts of all days together, and what the rows that they name are called."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._probes = _by_pk(connection, probes.c.name)
+        self._isps = _by_pk(connection, isps.c.name)
+        found = connection.execute(select(servers.c.pk, *_SERVER))
+        self._servers = {pk: Server(*values) for pk, *values in found}
+        self._places: dict[Sort, int] = {}
+        self._known: dict[tuple[int, str, str], NDArray[Any]] = {}
+
+    def all(self) -> tuple[Sort, ...]:
+        """Return the sorts."""
+        return tuple(self._places)
+
+    def places(self, probe_pk: int, path: str, written: str) -> NDArray[Any]:
+        """Return where the entries of a day's `sorts` are among all sorts."""
+        key = (probe_pk, path, written)
+        if key not in self._known:
+            sorts = (self._sort(probe_pk, path, entry) for entry in _entries.decode(written))
+            self._known[key] = smallest([self._places.setdefault(sort, len(self._places)) for sort in sorts])
+        return self._known[key]
+
+    def _sort(self, probe_pk: int, path: str, entry: tuple[Any, ...]) -> Sort:
+        status, engine, healthy, kind, scope, ip_family, isp_pk, server_pk, *plan, remarks = entry
+        return Sort(
+            probe=self._probes[probe_pk],
+            path=Path(path),
+            status=Status(status),
+            engine=engine,
+            healthy=healthy,
+            kind=None if kind is None else to_kind(kind),
+            scope=None if kind is None else to_scope(scope),
+            ip_family=ip_family,
+            isp=self._isps.get(isp_pk),
+            server=self._servers.get(server_pk),
+            doubts=tuple(remark for remark in remarks if remark not in HARMLESS),
+            plan=Plan(*plan),
+        )
+
+
+def _by_pk(connection: Connection, name: Any) -> dict[int, str]:
+    return dict(connection.execute(select(name.table.c.pk, name)).tuples().all())

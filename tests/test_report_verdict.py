@@ -1,0 +1,176 @@
+"""Tests held against rules: each condition met, not met or open, and the figures that led to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reports import failed, run, subject
+
+from monitor.model import Plan, Remark
+from monitor.report.evidence import gather
+from monitor.report.profile import DaysWithMiss, DaysWithout, Level, Profile, Sample, TooFewTests, load
+from monitor.report.verdict import Answer, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.model import Run
+    from monitor.report.profile import Rule
+
+DAY, EVERY = 1440, 60
+PLAN = Plan(download_bps=100_000_000)
+NINETY = Level(percent_of_plan=90)
+DOWN: dict[str, Any] = {"name": "Down", "metric": "download", "level": NINETY}
+WITHOUT = DaysWithout(**DOWN, days=2, of_days=3)
+MISS = DaysWithMiss(**DOWN, days=2, of_days=3)
+FEW = TooFewTests(**DOWN, percent=90)
+
+
+def _verdict(runs: Sequence[Run], *rules: Rule, sample: Sample | None = None, plan: Plan = PLAN) -> Verdict:
+    profile = Profile(name="Ours", notice="", sample=sample or Sample(), conditions=rules)
+    found = gather(subject(runs, days=30, rules=profile, plan=plan)).verdict
+    assert found
+    return found
+
+
+def _outcome(runs: Sequence[Run], rule: Rule, **more: Any) -> Outcome:
+    return _verdict(runs, rule, **more).outcomes[0]
+
+
+def _days(*rates: Sequence[float], **changes: Any) -> list[Run]:
+    """Return a test each hour from 02:00 local time on, a day a list of rates in Mbit/s."""
+    return [
+        run(DAY * day + EVERY * hour, download_bps=round(rate * 1e6), **changes)
+        for day, listed in enumerate(rates)
+        for hour, rate in enumerate(listed)
+    ]
+
+
+GOOD, BAD, MIXED = [95.0] * 4, [80.0] * 4, [80.0, 95.0, 80.0, 80.0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "days", "answer", "bad_days", "needed"),
+    [
+        (WITHOUT, [GOOD, BAD, BAD], Answer.MET, 2, 2),
+        (WITHOUT, [GOOD, BAD, MIXED], Answer.NOT_MET, 1, 2),
+        (WITHOUT, [BAD, BAD, BAD, GOOD, GOOD], Answer.NOT_MET, 3, 4),
+        (WITHOUT, [BAD, BAD, BAD, BAD, GOOD], Answer.MET, 4, 4),
+        (MISS, [GOOD, MIXED, BAD], Answer.MET, 2, 2),
+        (MISS, [GOOD, GOOD, MIXED], Answer.NOT_MET, 1, 2),
+        (DaysWithMiss(**DOWN, days=2), [GOOD] * 8 + [MIXED] * 2, Answer.MET, 2, 2),
+    ],
+)
+def test_days_count_as_so_many_of_so_many(
+    rule: Rule, days: list[list[float]], answer: Answer, bad_days: int, needed: int
+):
+    """Two of three are four of five: a share is never rounded down. Without of_days it is a plain number."""
+    found = _outcome(_days(*days), rule)
+    assert (found.answer, found.bad_days, found.needed) == (answer, bad_days, needed)
+    assert (found.tests, found.days) == (4 * len(days), len(days))
+
+
+@pytest.mark.parametrize(("bad", "answer"), [(2, Answer.NOT_MET), (3, Answer.MET)])
+def test_too_few_tests_are_fewer_than_the_share(bad: int, answer: Answer):
+    """Exactly 90 % of the tests, each at exactly 90 % of the plan, are enough."""
+    found = _outcome(_days([90.0] * (20 - bad), [89.999999] * bad), FEW)
+    assert (found.answer, found.reached, found.needed) == (answer, 20 - bad, 18)
+
+
+def test_a_failed_or_doubtful_test_has_no_say():
+    """No number stands for it."""
+    runs = _days([95.0] * 10)
+    more = [failed(1000), failed(1010), run(1020, download_bps=1, healthy=False, remarks=(Remark("proxy", ""),))]
+    assert _outcome(runs + more, FEW) == _outcome(runs, FEW)
+
+
+def test_tests_too_close_and_days_too_thin_are_left_out():
+    """Tests each two minutes, of which five minutes leave every third, on one day; a single test on another."""
+    runs = [run(2 * number, download_bps=95_000_000) for number in range(30)] + [run(DAY, download_bps=1)]
+    found = _outcome(runs, FEW, sample=Sample(tests=5, tests_per_day=2, spacing_min=5))
+    assert (found.tests, found.days, found.too_close, found.thin_days) == (10, 1, 20, 1)
+    assert found.answer is Answer.NOT_MET
+
+
+@pytest.mark.parametrize(
+    ("sample", "lacking"),
+    [
+        (Sample(tests=13), "12 of at least 13 tests that count"),
+        (Sample(days=4), "3 of at least 4 days with enough tests"),
+        (Sample(tests_per_day=5), "0 of at least 1 tests that count"),
+    ],
+)
+def test_a_sample_that_is_too_small_leaves_the_answer_open(sample: Sample, lacking: str):
+    """However bad the tests are."""
+    found = _outcome(_days(BAD, BAD, BAD), WITHOUT, sample=sample)
+    assert (found.answer, found.lacking) == (Answer.OPEN, lacking)
+
+
+def test_without_a_plan_only_a_level_of_its_own_can_be_judged():
+    """One in Mbit/s needs none."""
+    runs = _days(BAD)
+    found = _outcome(runs, FEW, plan=Plan())
+    assert (found.answer, found.unsold, found.lacking) == (Answer.OPEN, 4, "the plan names no such speed")
+    fixed = TooFewTests(name="Down", metric="download", level=Level(mbit_s=81), percent=90)
+    assert _outcome(runs, fixed, plan=Plan()).answer is Answer.MET
+
+
+def test_a_latency_reaches_a_level_by_staying_at_or_below_it():
+    """In ms, or as a share of the plan's."""
+    runs = [run(60 * at, latency_ms=ms) for at, ms in enumerate([20.0, 30.0, 30.001])]
+    by_ms = TooFewTests(name="Ping", metric="latency", level=Level(ms=30), percent=100)
+    by_plan = TooFewTests(name="Ping", metric="latency", level=Level(percent_of_plan=150), percent=100)
+    assert _outcome(runs, by_ms).reached == 2
+    assert _outcome(runs, by_plan, plan=Plan(latency_ms=20.0)).reached == 2
+
+
+def test_each_test_is_held_against_its_own_plan():
+    """The same rate is enough for the smaller plan and not for the larger one."""
+    runs = _days([50.0], [50.0])
+    spells = ((runs[0].started_at, PLAN), (runs[1].started_at, Plan(download_bps=50_000_000)))
+    profile = Profile(name="", notice="", conditions=(FEW,))
+    found = gather(subject(runs, spells=spells, rules=profile)).verdict
+    assert found
+    assert found.outcomes[0].reached == 1
+
+
+def test_one_condition_that_is_met_suffices_and_an_open_one_keeps_the_rest_open():
+    """Met goes before open, open before not met."""
+    ping = TooFewTests(name="Ping", metric="latency", level=Level(percent_of_plan=100), percent=90)
+    assert _verdict(_days(BAD), FEW, ping).answer is Answer.MET
+    assert _verdict(_days(GOOD), FEW, ping).answer is Answer.OPEN
+    assert _verdict(_days(GOOD), FEW).answer is Answer.NOT_MET
+    assert _verdict([], FEW, ping).answer is Answer.OPEN
+
+
+def test_the_example_finds_a_line_that_never_reaches_its_plan_and_acquits_a_good_one():
+    """Ten tests a day on three days, as the regulator asks."""
+    plan = Plan(download_bps=100_000_000, upload_bps=20_000_000)
+    bad, good = _days(*[[70.0] * 10] * 3, upload_bps=19_000_000), _days(*[[95.0] * 10] * 3, upload_bps=19_000_000)
+    answers = [
+        each.answer for each in _verdict(bad, *load(None).conditions, sample=load(None).sample, plan=plan).outcomes
+    ]
+    assert answers == [Answer.MET, Answer.MET, *[Answer.NOT_MET] * 4]
+    assert _verdict(good, *load(None).conditions, sample=load(None).sample, plan=plan).answer is Answer.NOT_MET
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 20_000), st.integers(50, 130)), max_size=60), st.integers(1, 4))
+def test_days_are_counted_as_a_plain_loop_counts_them(results: list[tuple[int, int]], least: int):
+    """Local days of Berlin, over the end of summer time."""
+    runs = [run(minute, download_bps=rate * 10**6) for minute, rate in results]
+    days: dict[Any, list[bool]] = {}
+    for each in runs:
+        local = each.started_at.astimezone(subject([]).zone).date()
+        days.setdefault(local, []).append((each.download_bps or 0) >= 90_000_000)
+    full = [reached for reached in days.values() if len(reached) >= least]
+    sample = Sample(tests_per_day=least)
+    found = _verdict(runs, DaysWithout(**DOWN, days=1), DaysWithMiss(**DOWN, days=1), sample=sample).outcomes
+    assert [each.bad_days for each in found] == [
+        sum(not any(reached) for reached in full),
+        sum(not all(reached) for reached in full),
+    ]
+    assert found[0].tests == sum(map(len, full))

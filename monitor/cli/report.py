@@ -138,6 +138,6 @@ def _write(  # noqa: PLR0913, PLR0917  what was asked for
         chosen = reading.Chosen(connection, window, only, tuple(named(connection, order.probes)))
         found = reading.subject(chosen, zone=here, made_at=now, plan=settings.plan.as_plan())
         about = replace(reading.compared(found, chosen) if order.compare else found, rules=rules)
-        probes = sorted({sort.probe for sort in about.columns.sorts}) or [settings.probe.name]
+        probes = sorted({sort.probe for sort, _ in about.columns.counts()}) or [settings.probe.name]
         write.write(gather(about), chosen, f"Internet speed at {', '.join(probes)}", table, documents)
         return len(about.columns)

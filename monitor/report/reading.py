@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monitor import __version__
-from monitor.columns import Columns
+from monitor.columns import UNITS
 from monitor.graph.data import Window
 from monitor.incidents import incidents
 from monitor.report.evidence import Subject
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from monitor.columns import Columns
     from monitor.incidents import Incident
     from monitor.model import Path, Plan, Run
 
@@ -40,7 +41,8 @@ class Chosen:
 
     def columns(self) -> Columns:
         """Return the runs with all their numbers."""
-        return Columns.of(self.runs())
+        since, until = self.window.since, self.window.until
+        return read.columns(self.connection, since=since, until=until, names=UNITS, path=self.path, probes=self.probes)
 
     def incidents(self) -> tuple[Incident, ...]:
         """Return the outages, oldest first."""

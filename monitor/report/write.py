@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from monitor import output
 from monitor.graph import kinds
-from monitor.graph.data import plan_changes
 from monitor.graph.terms import Terms
 from monitor.report import data, html, pdf
 from monitor.report.document import KINDS, document
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from monitor.report.blocks import Document
-    from monitor.report.evidence import Evidence
+    from monitor.report.evidence import Evidence, Subject
     from monitor.report.reading import Chosen
 
 FORMS = ("html", "pdf")
@@ -31,7 +30,7 @@ def write(evidence: Evidence, chosen: Chosen, title: str, table: Path, documents
     Raises:
         OutputError: a file cannot be written; then none is.
     """
-    pictures = _pictures(evidence, chosen, title)
+    pictures = _pictures(evidence.subject, title)
     with output.whole_files([table, *documents.values()]) as (opened, *targets):
         with output.blamed(table, opened):
             beside = data.write(chosen.runs(), table.name, opened)
@@ -47,11 +46,8 @@ def _document(form: str, told: Document, evidence: Evidence, target: BinaryIO) -
         pdf.write(told, evidence.subject.made_at, target)
 
 
-def _pictures(evidence: Evidence, chosen: Chosen, title: str) -> dict[str, bytes]:
+def _pictures(about: Subject, title: str) -> dict[str, bytes]:
     """Return the graphs of a report by kind; none without runs."""
-    about = evidence.subject
-    # Several probes have a plan each, which is no change.
-    changes = () if len({sort.probe for sort in about.columns.sorts}) > 1 else tuple(plan_changes(about.spells))
-    terms = Terms(about.zone, about.plan, title, changes)
-    runs = list(chosen.runs())
-    return {kind: kinds.render(kind, runs, about.window, terms, scale=2) for kind in KINDS} if runs else {}
+    terms = Terms(about.zone, about.plan, title)
+    wanted = KINDS if len(about.columns) else ()
+    return {kind: kinds.render(kind, about.columns, about.window, terms, scale=2) for kind in wanted}

@@ -179,4 +179,4 @@ class _Sorts:
 
 
 def _by_pk(connection: Connection, name: Any) -> dict[int, str]:
-    return dict(connection.execute(select(name.table.c.pk, name)).tuples().all())
+    return {pk: told for pk, told in connection.execute(select(name.table.c.pk, name))}  # noqa: C416  a row is no pair to mypy

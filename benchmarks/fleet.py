@@ -23,6 +23,7 @@ from cluster import Cluster
 
 from monitor.model import Attempt, Plan, RawOutput, Run, Server, Status, Trace, Trigger
 from monitor.model import Path as Way
+from monitor.store import days as packed_days
 from monitor.store import probes, read, rollups
 from monitor.store.open import open_reader, open_writer
 from monitor.store.write import add_many
@@ -58,6 +59,7 @@ def fill(url: str, count: int, days: int, step_s: int) -> None:
             connection.exec_driver_sql(f"SELECT make_runs_partition({start})")
             connection.exec_driver_sql(MADE.format(step=step_s, since=start, until=start + 86_400, probes=count))
         rollups.rebuild(connection)
+        packed_days.rebuild(connection)
 
 
 def bytes_of(url: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The store at size: reads of four windows, storing with durability, bytes a run, memory and an upgrade.
+"""The store at size: reads as buckets and as columns, storing with durability, bytes a run, memory and an upgrade.
 
 Builds databases of 10,000, 100,000 and 1,051,200 runs (ten years, one in five minutes) in a temporary folder, which
 takes a minute and 1.5 GB there. Times are of the wall clock; each read is made in a process of its own, whose memory at
@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 from made_up import month
 
 from monitor.model import Attempt, RawOutput
+from monitor.store import days as packed_days
 from monitor.store import read, rollups, upgrade
 from monitor.store.open import engine_of, open_reader, open_writer
 from monitor.store.write import add, add_many
@@ -38,6 +39,7 @@ STEP_S = 300
 SIZES = (10_000, 100_000, 1_051_200)
 WINDOWS = (1, 30, 365, 3650)
 RESULT = Path(__file__).parents[1] / "tests/data/ookla/v1.2_result_2022-08-17_airtel_bufferbloat.json"
+NAMES = ("download_bps", "upload_bps", "latency_ms")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata")
 # One run in fifty failed; rates wander by the hour and by the run.
 NUMBERS = """
@@ -76,6 +78,7 @@ def build(url: str, runs: int) -> None:
             f" SELECT {VALUES}, 1, iif(good, 1, NULL), iif(good, 1, NULL) FROM made"
         )
         rollups.rebuild(connection)
+        packed_days.rebuild(connection)
 
 
 def build_earlier(url: str, runs: int) -> None:
@@ -110,6 +113,34 @@ def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None
     look()
     times = [take(look) for _ in range(int(rounds))]
     print(json.dumps([times, len(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+
+
+def columns_once(url: str, length: int, rounds: int) -> None:
+    """Print, as JSON, what reading a window as columns took, the first time in this process first, runs and memory."""
+    import monitor.store.packed  # noqa: F401, PLC0415  numpy, which no other read needs
+
+    before, found = _memory_mib(), []
+
+    def look() -> None:
+        found.clear()
+        with open_reader(url) as connection:
+            found.append(read.columns(connection, since=END - timedelta(days=length), until=END, names=NAMES))
+
+    first, most = take(look), _memory_mib()
+    print(json.dumps([[first] + [take(look) for _ in range(rounds)], len(found[0]), most, most - before]))
+
+
+def _memory_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def column_reads(url: str, rounds: int) -> None:
+    """Print what reading each window as columns costs."""
+    for length in WINDOWS:
+        command = [sys.executable, __file__, "columns", url, str(length), str(rounds)]
+        (first, *times), runs, mib, more = json.loads(subprocess.check_output(command))
+        spread = f"{statistics.median(times):.1f} ({min(times):.1f} to {max(times):.1f}), the first {first:.1f}"
+        print(f"{length:>4} days as columns: {runs:>9,} runs, ms: {spread}; {mib:.0f} MiB, {more:.0f} of it for them")
 
 
 def reads(url: str, size: int, rounds: int) -> None:
@@ -160,6 +191,7 @@ def measure(folder: Path, size: int, rounds: int) -> None:
     seconds = take(lambda: build(url, size)) / 1000
     print(f"{size:>9,} runs: built in {seconds:.1f} s; {file.stat().st_size / size:.0f} bytes a run")
     reads(url, size, rounds)
+    column_reads(url, rounds)
     stores(url, rounds)
 
 
@@ -178,5 +210,7 @@ def main(rounds: int) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["read"]:
         read_once(sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
+    elif sys.argv[1:2] == ["columns"]:
+        columns_once(sys.argv[2], *map(int, sys.argv[3:]))
     else:
         main(int(sys.argv[1]) if sys.argv[1:] else 9)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["UNITS", "Columns", "Sort", "joined", "smallest", "whole"]
 
 NO_PLAN = Plan()
+# As many at a time are counted: numpy makes wide numbers of them on the way.
+_BLOCK = 65_536
+_FEW = 12
 _SMALL = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 
@@ -89,12 +92,13 @@ class Sort:
 class Columns:
     """Runs, oldest first: arrays of one length.
 
-    `started` and `lasted` are epoch seconds and seconds; `sort` is the place in `sorts`; `numbers` are by the names of
-    `UNITS`, 1 more than what is kept there and 0 for nothing. A name is missing where nobody asked for it.
+    `seconds` is when they started, in epoch seconds, and `lasted` how long they took; `sort` is the place in `sorts`;
+    `numbers` are by the names of `UNITS`, 1 more than what is kept there and 0 for nothing. A name is missing where
+    nobody asked for it. Arrays of unsigned numbers must not be subtracted from each other: take `started`.
     """
 
     sorts: tuple[Sort, ...]
-    started: NDArray[np.int64]
+    seconds: NDArray[np.uint32]
     lasted: NDArray[Any]
     sort: NDArray[Any]
     numbers: dict[str, NDArray[Any]]
@@ -105,13 +109,18 @@ class Columns:
         listed = sorted(runs, key=lambda run: run.started_at)
         places: dict[Sort, int] = {}
         sort = [places.setdefault(Sort.of(run), len(places)) for run in listed]
-        started = np.array([run.started_at.timestamp() for run in listed], np.int64)
+        seconds = np.array([run.started_at.timestamp() for run in listed], np.uint32)
         lasted = [max(int((run.finished_at - run.started_at).total_seconds()), 0) for run in listed]
         numbers = {name: smallest([whole(getattr(run, name), unit) for run in listed]) for name, unit in UNITS.items()}
-        return cls(tuple(places), started, smallest(lasted), smallest(sort), numbers)
+        return cls(tuple(places), seconds, smallest(lasted), smallest(sort), numbers)
 
     def __len__(self) -> int:
-        return len(self.started)
+        return len(self.seconds)
+
+    @property
+    def started(self) -> NDArray[np.int64]:
+        """When each run started, epoch seconds; made anew each time."""
+        return self.seconds.astype(np.int64)
 
     @property
     def finished(self) -> NDArray[np.int64]:
@@ -120,11 +129,23 @@ class Columns:
 
     def where(self, test: Callable[[Sort], bool]) -> NDArray[np.bool_]:
         """Return for each run whether its sort passes a test."""
-        return self.told(map(test, self.sorts), bool)
+        answers = list(map(test, self.sorts))
+        rarer = answers.count(True) * 2 > len(answers)
+        few = [place for place, answer in enumerate(answers) if answer is not rarer]
+        if len(few) > _FEW:
+            return self.told(answers, bool)
+        # Comparing whole columns with a few numbers is many times faster than looking each up.
+        found = np.zeros(len(self), bool)
+        for place in few:
+            found |= self.sort == place
+        return ~found if rarer else found
 
-    def told(self, answers: Iterable[Any], dtype: Any) -> NDArray[Any]:
+    def told(self, answers: Sequence[Any], dtype: Any) -> NDArray[Any]:
         """Return for each run what was answered for its sort, given in the order of `sorts`."""
-        return np.array(list(answers), dtype)[self.sort] if self.sorts else np.array([], dtype)
+        told, found = np.array(answers, dtype), np.empty(len(self), dtype)
+        for begin in range(0, len(self), _BLOCK):
+            np.take(told, self.sort[begin : begin + _BLOCK], out=found[begin : begin + _BLOCK])
+        return found
 
     def values(self, name: str) -> NDArray[np.float64]:
         """Return a number of each run in the unit of its name, NaN where it was not measured."""
@@ -133,20 +154,32 @@ class Columns:
         found[kept == 0] = np.nan
         return found
 
-    def measured(self, name: str) -> NDArray[np.float64]:
-        """Return a number of the trusted runs that have it, in its unit, in order of time."""
-        kept = self.numbers[name]
-        found: NDArray[np.float64] = (kept[self.where(lambda sort: sort.trusted) & (kept != 0)] - 1.0) / UNITS[name]
+    def good(self, name: str) -> NDArray[np.bool_]:
+        """Return for each run whether it can be trusted and has a number."""
+        found: NDArray[np.bool_] = self.where(lambda sort: sort.trusted) & (self.numbers[name] != 0)
         return found
+
+    def measured(self, name: str) -> NDArray[Any]:
+        """Return a number of the good runs, in its unit, in order of time: unsigned where that is exact."""
+        kept = self.whole(name)
+        return kept if UNITS[name] == 1 else kept / UNITS[name]
+
+    def whole(self, name: str) -> NDArray[Any]:
+        """Return a number of the good runs as it is kept: `UNITS` of them make one."""
+        kept = self.numbers[name][self.good(name)]
+        kept -= kept.dtype.type(1)
+        return kept
 
     def only(self, chosen: NDArray[Any] | slice) -> Columns:
         """Return some of the runs: those of a mask, of ascending places or of a slice."""
         numbers = {name: kept[chosen] for name, kept in self.numbers.items()}
-        return Columns(self.sorts, self.started[chosen], self.lasted[chosen], self.sort[chosen], numbers)
+        return Columns(self.sorts, self.seconds[chosen], self.lasted[chosen], self.sort[chosen], numbers)
 
     def counts(self) -> Iterator[tuple[Sort, int]]:
         """Yield the sorts that occur, each with how many runs are of it."""
-        found = np.bincount(self.sort.astype(np.intp), minlength=len(self.sorts))
+        found = np.zeros(len(self.sorts), np.int64)
+        for begin in range(0, len(self), _BLOCK):
+            found += np.bincount(self.sort[begin : begin + _BLOCK], minlength=len(self.sorts))
         return ((sort, int(count)) for sort, count in zip(self.sorts, found, strict=True) if count)
 
 
@@ -154,16 +187,16 @@ def joined(parts: Sequence[Columns], names: Collection[str]) -> Columns:
     """Return the runs of several columns as one, oldest first, with the numbers of these names."""
     places: dict[Sort, int] = {}
     sort = [part.told([places.setdefault(each, len(places)) for each in part.sorts], np.uint32) for part in parts]
-    started = _end_to_end([part.started for part in parts], np.int64)
+    seconds = _end_to_end([part.seconds for part in parts], np.uint32)
     together = Columns(
         tuple(places),
-        started,
+        seconds,
         _end_to_end([part.lasted for part in parts], np.uint8),
         smallest(_end_to_end(sort, np.uint8)),
         {name: _end_to_end([part.numbers[name] for part in parts], np.uint8) for name in names},
     )
-    in_order = bool(np.all(started[:-1] <= started[1:]))
-    return together if in_order else together.only(np.argsort(started, kind="stable"))
+    in_order = bool(np.all(seconds[:-1] <= seconds[1:]))
+    return together if in_order else together.only(np.argsort(seconds, kind="stable"))
 
 
 def smallest(values: Sequence[int] | NDArray[Any]) -> NDArray[Any]:

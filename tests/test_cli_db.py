@@ -121,6 +121,17 @@ def test_check_finds_sums_that_are_wrong_and_mends_them(file: Path):
     assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 1\n")
 
 
+def test_check_finds_packed_days_that_are_wrong_and_mends_them(file: Path):
+    """A day that is not packed as its runs say is told with the mend, and packed anew on demand."""
+    fill(file, 0, 1, 2)
+    change(file, "UPDATE packed_days SET download_bps = x''", "UPDATE rollups SET runs = 7 WHERE span = 86400")
+    wrong = "3 sums of hours and days and 2 packed days"
+    mend = "are not what the runs say: `speedmon db check --mend` makes them anew"
+    assert db(file, "check") == (2, f"speedmon: URL: {wrong} {mend}\n")
+    assert db(file, "check", "--mend") == (0, f"URL: made {wrong} anew\nURL: sound, schema 0005, runs: 3\n")
+    assert db(file, "check")[0] == 0
+
+
 def test_a_backup_is_a_sound_copy_of_one_moment(file: Path, tmp_path: Path):
     """A copy that is made while somebody writes is one plain file, and holds what was committed."""
     fill(file, 0, 1)

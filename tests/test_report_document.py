@@ -86,8 +86,9 @@ def test_the_summary_tells_the_figures_with_their_units():
     """240 attempts: 234 that count, four broken, one doubtful, one skipped."""
     told = _text(_month())
     assert (
-        "In 10 days, 240 tests fell due. 234 gave a result that speaks for the line; 4 tests failed, of which 3" in told
+        "In 10 days, 240 tests were to be made: 234 gave a result that speaks for the line, 4 gave none (3 of" in told
     )
+    assert "1 gave one that is doubtful and not counted, and 1 did not start" in told
     assert "half of 234 results were below 95.0 Mbit/s (median)" in told
     assert "none stayed below 90 % of it" in told
     assert "Of 234 results that can be held against the plan, 100 % stayed below 90 % of it, none below 80 %" in told

@@ -32,22 +32,21 @@ def bands_of(columns: Columns, pauses: NDArray[np.intp]) -> Bands:
     A pause ends a band with the last failure before it: nobody looked, so nothing is claimed.
     """
     good, broken = columns.where(lambda sort: sort.status is Status.OK), columns.where(lambda sort: sort.broken)
-    paused = np.zeros(len(columns), np.int32)
-    paused[pauses] = 1
-    spells = np.cumsum(paused, dtype=np.int32)
     places = np.flatnonzero(broken)
-    row = np.cumsum(good, dtype=np.int32)[places] + spells[places]
+    row = np.cumsum(good, dtype=np.int32)[places] + np.searchsorted(pauses, places, side="right")
     first = places[np.flatnonzero(np.diff(row, prepend=-1))]
     last = places[np.flatnonzero(np.diff(row, append=-1))]
-    return Bands(columns.started[first], _ends(columns, last, np.flatnonzero(good), spells))
+    return Bands(columns.seconds[first].astype(np.int64), _ends(columns, last, np.flatnonzero(good), pauses))
 
 
 def _ends(
-    columns: Columns, last: NDArray[np.intp], good: NDArray[np.intp], spells: NDArray[np.int32]
+    columns: Columns, last: NDArray[np.intp], good: NDArray[np.intp], pauses: NDArray[np.intp]
 ) -> NDArray[np.int64]:
     """Return when the next success began, or where a pause or nothing came before it, when the last failure ended."""
-    found = np.append(good, len(columns))[np.searchsorted(good, last)]
-    beyond = found == len(columns)
-    at = np.where(beyond, last, found)
-    recovered = ~beyond & (spells[at] == spells[last])
-    return np.where(recovered, columns.started[at], columns.finished[last])
+    following = np.searchsorted(good, last)
+    beyond = following == len(good)
+    at = last.copy()
+    at[~beyond] = good[following[~beyond]]
+    undisturbed = np.searchsorted(pauses, at, side="right") == np.searchsorted(pauses, last, side="right")
+    recovered, failed = columns.only(at), columns.only(last)
+    return np.where(~beyond & undisturbed, recovered.started, failed.finished)

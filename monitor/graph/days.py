@@ -93,7 +93,7 @@ def days(found: Sequence[Track], out: Iterable[Outage], window: Window, zone: Zo
 
 def day_of(runs: Columns, starts: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the place of each run's day among days that start then."""
-    return np.searchsorted(starts, runs.started, side="right") - 1
+    return np.searchsorted(starts, runs.seconds, side="right") - 1
 
 
 def _count(seen: Sequence[Day], places: NDArray[np.intp], runs: Columns) -> None:

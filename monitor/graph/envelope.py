@@ -5,7 +5,7 @@ Nothing is lost to the eye: the envelope reaches every value, and it begins and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -39,22 +39,24 @@ def bucket_width(tests: int, seconds: float, pixels: float) -> int | None:
 
 def envelope(segment: Segment, width: int) -> Envelope:
     """Return a segment in buckets of `width` seconds, aligned to the epoch."""
-    times, values = segment.times, segment.values
-    starts = np.flatnonzero(np.diff(times // width, prepend=-1))
+    times, values = segment.times, segment.whole
+    bucket = times // width
+    starts = np.append(0, np.flatnonzero(bucket[1:] != bucket[:-1]) + 1)
     last = np.append(starts[1:], len(times)) - 1
     middle = np.array([_median(part) for part in np.split(values, starts[1:])])
     low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    between = (times[starts] + times[last]) / 2
+    between = (times[starts].astype(float) + times[last]) / 2
     return Envelope(
-        _to_ends(between, times[0], times[-1]), *(_to_ends(each, each[0], each[-1]) for each in (low, middle, high))
+        _to_ends(between, times[0], times[-1]),
+        *(_to_ends(each, each[0], each[-1]) / segment.unit for each in (low, middle, high)),
     )
 
 
-def _to_ends(inner: NDArray[np.float64], first: float, last: float) -> NDArray[np.float64]:
+def _to_ends(inner: NDArray[Any], first: float, last: float) -> NDArray[np.float64]:
     return np.concatenate([[first], inner, [last]])
 
 
-def _median(values: NDArray[np.float64]) -> float:
+def _median(values: NDArray[Any]) -> float:
     """Return the median; numpy's own takes ten times as long for the few values of a bucket."""
     ordered = np.sort(values)
-    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    return (float(ordered[(len(ordered) - 1) // 2]) + float(ordered[len(ordered) // 2])) / 2

@@ -115,7 +115,7 @@ def _metric(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
         return
     tile.big(words.number(spread.median / panel.axis.divisor), panel.axis.unit, color)
     tile.line(FIRST_LINE, words.spread_words(spread, panel.axis))
-    if found := stats.standing(tracks, panel.metric):
+    if found := stats.standing(tracks, panel.metric, spread.median):
         tile.line(SECOND_LINE, words.plan_words(found, panel.promises, panel.metric, panel.axis))
         tile.line(THIRD_LINE, words.met_words(found.met))
 

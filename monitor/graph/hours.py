@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,15 +62,14 @@ def _placed(
     runs: Columns, window: Window, zone: ZoneInfo, metric: Metric, *, of_plan: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Return the hour of the week of each trusted result, and its value."""
-    good = np.flatnonzero(runs.where(lambda sort: sort.trusted) & (runs.numbers[metric] != 0))
-    values = runs.measured(metric)
+    good, values = np.flatnonzero(runs.good(metric)), runs.measured(metric)
     if of_plan:
         values = values / sold(runs, metric)[good]
         good, values = good[~np.isnan(values)], values[~np.isnan(values)]
-    return hour_of_week(runs.started[good], window, zone), values
+    return hour_of_week(runs.seconds[good], window, zone), values
 
 
-def hour_of_week(times: NDArray[np.int64], window: Window, zone: ZoneInfo) -> NDArray[np.uint8]:
+def hour_of_week(times: NDArray[Any], window: Window, zone: ZoneInfo) -> NDArray[np.uint8]:
     """Return the local hour of the week of moments within a window, from Monday 00:00 = 0."""
     changes = offsets(window, zone)
     since = np.array([moment.timestamp() for moment, _ in changes[1:]])

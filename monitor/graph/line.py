@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from monitor.model import Status
+from monitor.numbers import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,22 +26,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What one unbroken line joins: moments in epoch seconds and values in the unit of the metric, of one length."""
+    """What one unbroken line joins: moments in epoch seconds and values, of which `unit` make one of the metric."""
 
-    times: NDArray[np.int64]
-    values: NDArray[np.float64]
+    times: NDArray[Any]
+    whole: NDArray[Any]
+    unit: int = 1
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The values in the unit of the metric."""
+        return self.whole / self.unit
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The results of a metric, oldest first; `starts` are the places where a stretch begins, the first among them."""
+    """The results of a metric, oldest first; `starts` are the places where a stretch begins, the first among them.
 
-    times: NDArray[np.int64]
-    values: NDArray[np.float64]
+    Values are whole numbers, of which `unit` make one of the metric: of a million floats three times the memory.
+    """
+
+    times: NDArray[Any]
+    whole: NDArray[Any]
     starts: NDArray[np.intp]
+    unit: int
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def above(self, top: float) -> list[tuple[float, float]]:
+        """Return moments and values of the results that are higher."""
+        beyond = self.whole > top * self.unit
+        return list(zip(self.times[beyond].tolist(), (self.whole[beyond] / self.unit).tolist(), strict=True))
 
     def segments(self, least_break: float = 0) -> Iterator[Segment]:
         """Yield the stretches; breaks shorter than so many seconds do not part them."""
@@ -50,17 +66,19 @@ class Line:
         parted = inner[self.times[inner] - self.times[inner - 1] >= least_break]
         edges = [0, *parted, len(self)]
         for begin, end in pairwise(edges):
-            yield Segment(self.times[begin:end], self.values[begin:end])
+            yield Segment(self.times[begin:end], self.whole[begin:end], self.unit)
 
 
 def line_of(columns: Columns, pauses: NDArray[np.intp], metric: Metric) -> Line:
     """Return the line of a metric; `pauses` are the places of the runs that come after one."""
-    known = columns.numbers[metric] != 0
-    good = columns.where(lambda sort: sort.trusted) & known
+    good = columns.good(metric)
+    starts = _starts(columns, pauses, good)
+    return Line(columns.seconds[good], columns.whole(metric), starts, UNITS[metric])
+
+
+def _starts(columns: Columns, pauses: NDArray[np.intp], good: NDArray[np.bool_]) -> NDArray[np.intp]:
     passed_by = columns.where(lambda sort: sort.status is Status.SKIPPED or sort.doubtful)
     breaks = ~good & ~passed_by
     breaks[pauses] = True
-    places = np.flatnonzero(good)
-    stretch = np.cumsum(breaks, dtype=np.int32)[places]
-    starts = np.flatnonzero(np.diff(stretch, prepend=-1))
-    return Line(columns.started[places], columns.measured(metric), starts)
+    stretch = np.cumsum(breaks, dtype=np.int32)[good]
+    return np.append(0, np.flatnonzero(stretch[1:] != stretch[:-1]) + 1)

@@ -101,8 +101,7 @@ class Panel:
         draw_line(area, frame, line, color, dash)
         doubtful = [(at, min(value, self.axis.top)) for at, value in track.doubtful(self.metric)]
         area.marks(doubtful, "D", style.QUIET, 4, hollow=True)
-        beyond = line.values > self.axis.top
-        return len(line), list(zip(line.times[beyond].tolist(), line.values[beyond].tolist(), strict=True))
+        return len(line), line.above(self.axis.top)
 
     def _y(self, value: float) -> float:
         return self.top + self.height * (1 - value / self.axis.top)

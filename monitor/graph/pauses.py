@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,22 +11,35 @@ if TYPE_CHECKING:
 
 GAP_FACTOR = 2.5
 NEIGHBOURS = 5
+BLOCK = 65_536
 
 
-def after_pauses(times: NDArray[np.int64]) -> NDArray[np.intp]:
+def after_pauses(times: NDArray[Any]) -> NDArray[np.intp]:
     """Return the places of the moments, ascending, that come much later than the spacings around promise.
 
     The cadence is the lower median of the ten spacings around: one long pause cannot hide itself, and a schedule that
     changed from minutes to hours within the window is no pause.
     """
     spacings = np.diff(times)
-    # A pause is longer than the least spacing around it too, and few spacings are: only they are looked at closely.
-    suspects = np.flatnonzero(spacings > GAP_FACTOR * _least_around(spacings))
-    pauses = [at for at in suspects if spacings[at] > GAP_FACTOR * _cadence(spacings, at)]
+    pauses = [at for at in _suspects(spacings).tolist() if spacings[at] > GAP_FACTOR * _cadence(spacings, at)]
     return np.array(pauses, np.intp) + 1
 
 
-def _least_around(spacings: NDArray[np.int64]) -> NDArray[np.int64]:
+def _suspects(spacings: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the places of spacings that are so much longer than the least one around, as every pause is and few are.
+
+    It goes through them by blocks, for of a million the sums on the way would take more memory than they.
+    """
+    each = []
+    for begin in range(0, len(spacings), BLOCK):
+        first = max(0, begin - NEIGHBOURS)
+        block = spacings[first : begin + BLOCK + NEIGHBOURS]
+        found = np.flatnonzero(block > GAP_FACTOR * _least_around(block)) + first
+        each.append(found[(found >= begin) & (found < begin + BLOCK)])
+    return np.concatenate([np.array([], np.intp), *each])
+
+
+def _least_around(spacings: NDArray[Any]) -> NDArray[Any]:
     least = spacings.copy()
     for away in range(1, min(NEIGHBOURS, len(spacings) - 1) + 1):
         np.minimum(least[away:], spacings[:-away], out=least[away:])
@@ -34,6 +47,6 @@ def _least_around(spacings: NDArray[np.int64]) -> NDArray[np.int64]:
     return least
 
 
-def _cadence(spacings: NDArray[np.int64], at: np.intp) -> float:
+def _cadence(spacings: NDArray[Any], at: int) -> float:
     around = np.sort(spacings[max(0, at - NEIGHBOURS) : at + NEIGHBOURS + 1])
     return float(around[(len(around) - 1) // 2])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import floor, log10
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from monitor.graph.units import rate_unit
 
@@ -33,8 +31,8 @@ class Scale:
     unit: str
 
 
-def scale(metric: Metric, values: NDArray[np.float64], sold: float | None) -> Scale:
-    """Return the axis for values and what the plan promises, which is always in view."""
+def scale(metric: Metric, values: NDArray[Any], sold: float | None) -> Scale:
+    """Return the axis for values, whose order is lost, and what the plan promises, which is always in view."""
     least, usual = (1e3, 100e6) if metric.is_rate else (0.1, 10.0)
     highest = max(_highest_to_show(values) if len(values) else 0.0, sold or 0.0)
     wanted = max(highest or usual, least) * HEADROOM
@@ -43,12 +41,13 @@ def scale(metric: Metric, values: NDArray[np.float64], sold: float | None) -> Sc
     return Scale(wanted, tuple(index * step for index in range(floor(wanted / step) + 1)), divisor, unit)
 
 
-def _highest_to_show(values: NDArray[np.float64]) -> float:
+def _highest_to_show(values: NDArray[Any]) -> float:
     highest = float(values.max())
     if len(values) < FEWEST_VALUES_TO_CUT:
         return highest
     place = len(values) - 1 - max(1, len(values) // OUTLIERS_PER_VALUES)
-    usual = float(np.partition(values, place)[place])
+    values.partition(place)
+    usual = float(values[place])
     return highest if highest <= OUTLIER_FACTOR * usual or not usual else usual * 1.2
 
 

@@ -94,25 +94,30 @@ def values(tracks: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
     return parts[0] if len(parts) == 1 else np.concatenate([np.array([]), *parts])
 
 
-def spread_of(measured: NDArray[np.float64]) -> Spread | None:
-    """Return the percentiles of values; None without any.
+def spread_of(measured: NDArray[Any]) -> Spread | None:
+    """Return the percentiles of values, whose order is lost; None without any.
 
     By linear interpolation between the nearest two: definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical
     Packages", The American Statistician 50 (1996), the default of NumPy, R and Excel's PERCENTILE.INC.
     """
     if not len(measured):
         return None
-    p5, median, p95 = np.percentile(measured, (5, 50, 95)).tolist()
+    p5, median, p95 = np.percentile(measured, (5, 50, 95), overwrite_input=True).tolist()
     return Spread(median=median, p5=p5, p95=p95)
 
 
-def standing(tracks: Sequence[Track], metric: Metric) -> Standing | None:
-    """Return how the results stand to the plans in force; None where there is no result that was promised anything."""
+def standing(tracks: Sequence[Track], metric: Metric, median: float) -> Standing | None:
+    """Return how the results, of which this is the median, stand to the plans in force; None without a promise."""
+    promised = {metric.sold(sort.plan) for track in tracks for sort in track.runs.sorts if sort.trusted}
+    if len(promised) == 1:
+        whole = promised.pop()
+        return Standing(100 * median / whole, _met(values(tracks, metric), metric, whole)) if whole else None
     shares = plan_shares(tracks, metric)
-    if not len(shares):
-        return None
-    met = shares >= 1 if metric.is_rate else shares <= 1
-    return Standing(100 * float(np.median(shares)), 100 * float(np.mean(met)))
+    return Standing(100 * float(np.median(shares)), _met(shares, metric, 1)) if len(shares) else None
+
+
+def _met(measured: NDArray[Any], metric: Metric, sold: float) -> float:
+    return 100 * float(np.mean(measured >= sold if metric.is_rate else measured <= sold))
 
 
 def plan_shares(tracks: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
@@ -125,8 +130,8 @@ def _shares(track: Track, metric: Metric) -> NDArray[np.float64]:
     first, *others = {metric.sold(sort.plan) for sort in track.runs.sorts if sort.trusted} or {None}
     if not others:
         return track.runs.measured(metric) / first if first else np.array([])
-    good = track.runs.where(lambda sort: sort.trusted) & (track.runs.numbers[metric] != 0)
-    shares: NDArray[np.float64] = track.runs.measured(metric) / sold(track.runs, metric)[good]
+    promised = sold(track.runs, metric)[track.runs.good(metric)]
+    shares: NDArray[np.float64] = track.runs.measured(metric) / promised
     return shares[~np.isnan(shares)]
 
 

@@ -36,7 +36,7 @@ class Track:
 
     @cached_property
     def _pauses(self) -> NDArray[np.intp]:
-        return after_pauses(self.runs.started)
+        return after_pauses(self.runs.seconds)
 
     @cached_property
     def bands(self) -> Bands:
@@ -55,12 +55,15 @@ class Track:
         return {scope: times for scope, times in found.items() if len(times)}
 
     def _when(self, scope: Scope) -> NDArray[np.int64]:
-        return self.runs.started[self.runs.where(lambda sort: sort.broken and sort.blamed is scope)]
+        return self._at(self.runs.where(lambda sort: sort.broken and sort.blamed is scope))
 
     @cached_property
     def skipped(self) -> NDArray[np.int64]:
         """When runs were skipped."""
-        return self.runs.started[self.runs.where(lambda sort: sort.status is Status.SKIPPED)]
+        return self._at(self.runs.where(lambda sort: sort.status is Status.SKIPPED))
+
+    def _at(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return self.runs.seconds[chosen].astype(np.int64)
 
     def line(self, metric: Metric) -> Line:
         """Return the line of a metric, made anew each time: of a million runs it is large."""
@@ -98,5 +101,6 @@ def _judged(columns: Columns, plan: Plan) -> Columns:
 def inside(runs: Columns | Iterable[Run], window: Window) -> Columns:
     """Return the runs that began in a window, as columns."""
     columns = runs if isinstance(runs, Columns) else Columns.of(runs)
-    begin, end = np.searchsorted(columns.started, np.ceil(window.span))
+    edges = np.clip(np.ceil(window.span), 0, np.iinfo(np.uint32).max).astype(np.uint32)
+    begin, end = np.searchsorted(columns.seconds, edges)
     return columns if end - begin == len(columns) else columns.only(slice(begin, end))

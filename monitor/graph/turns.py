@@ -6,11 +6,11 @@ the `LATELY` results before used it, and those of the first results that come ba
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitor.columns import NO_PLAN
+from monitor.columns import NO_PLAN, smallest
 from monitor.graph.data import Change, Event, plan_name, server_name
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LATELY = 50
 # More changes than this of one kind are told no names.
 MOST = 1000
+# The empty name and another.
+ONE = 2
 
 
 def turns(columns: Columns) -> Iterator[Change]:
@@ -46,17 +48,19 @@ def _plan(sort: Sort) -> str:
 class _Names:
     """The names that results tell, oldest first, as numbers."""
 
-    def __init__(self, columns: Columns, chosen: NDArray[np.bool_], name_of: Callable[[Sort], str | None]) -> None:
+    def __init__(self, columns: Columns, chosen: NDArray[Any], name_of: Callable[[Sort], str | None]) -> None:
         told = [name_of(sort) for sort in columns.sorts]
-        self._names = list(dict.fromkeys(name for name in told if name))
+        self._names = ["", *dict.fromkeys(name for name in told if name)]
         numbers = {name: number for number, name in enumerate(self._names)}
-        number = columns.told([numbers[name] if name else -1 for name in told], np.int32)
-        places = np.flatnonzero(chosen & (number >= 0))
-        self._times, self._numbers = columns.started[places], number[places]
+        if len(self._names) <= ONE:
+            # One name never changes, and that is so with most.
+            chosen = np.array([], np.intp)
+        number = columns.told([numbers[name or ""] for name in told], smallest([len(numbers)]).dtype)[chosen]
+        self._times, self._numbers = columns.seconds[chosen][number != 0], number[number != 0]
 
     def others_than_before(self) -> NDArray[np.intp]:
         """Return the places of results that tell another name than the one before."""
-        return np.flatnonzero(np.diff(self._numbers)) + 1
+        return np.flatnonzero(self._numbers[1:] != self._numbers[:-1]) + 1
 
     def new(self) -> NDArray[np.intp]:
         """Return the places of results whose name none of the `LATELY` results before tells."""

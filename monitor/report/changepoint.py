@@ -3,8 +3,8 @@
 `pip install 'speedmon[report]'` brings them. ruptures divides the daily medians where that explains them best (least
 squares with a penalty: Killick, Fearnhead and Eckley, "Optimal Detection of Changepoints With a Linear Computational
 Cost", JASA 107, 2012). Each division has to stand the test of Mann and Whitney, days before against days after, whose
-p value is multiplied by the number of days that could have been chosen (Bonferroni), and to matter. Days are taken as
-independent of each other.
+p value is made less sure where days resemble the days before them, then multiplied by the number of days that could
+have been chosen (Bonferroni); and it has to matter.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ _LEAST_NOISE = 0.005
 _MAD = 0.6745
 # From so many standard deviations on, a day is an exception and no part of the level.
 _OUTLIER = 3.0
+# Days resemble the days before them at most so much, as a correlation: what is more cannot be told from a drift.
+_MOST_ALIKE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,12 @@ def changes(daily: Daily) -> tuple[Change, ...] | Drift:
     level = _without_weekdays(daily)
     noise = max(_noise(level), _LEAST_NOISE * float(np.max(np.abs(level))))
     signal = _without_outliers(level, noise) / noise
-    found = _kept(daily, level, _divided(ruptures, signal), stats)
-    return _drift(daily, signal, found, stats) or tuple(_change(daily, level, part, stats) for part in _parts(found))
+    places = _divided(ruptures, signal)
+    inertia = _inertia(signal, places)
+    found = _kept(daily, level, [*places], stats, inertia)
+    return _drift(daily, signal, places, stats) or tuple(
+        _change(daily, level, part, stats, inertia) for part in _parts(found)
+    )
 
 
 def libraries() -> tuple[Any, Any]:
@@ -128,16 +134,34 @@ def _without_outliers(level: NDArray[np.float64], noise: float) -> NDArray[np.fl
     return clipped
 
 
+def _inertia(signal: NDArray[np.float64], places: list[int]) -> float:
+    """Return how much wider than those of independent days the means of days that resemble the day before spread.
+
+    It is the root of (1 + r) / (1 - r), r being the correlation of a day with the next, both less the mean of their
+    level: with what is lost by taking the means from the same days added (Marriott and Pope, Biometrika 41, 1954).
+    """
+    left = signal - _levels(signal, places)
+    lost = (len(places) - 1) / len(signal)
+    found = float(np.sum(left[1:] * left[:-1]) / np.sum(left**2)) if left.any() else 0.0
+    r = min(max((found + lost) / (1 - 3 * lost), 0.0), _MOST_ALIKE)
+    return math.sqrt((1 + r) / (1 - r))
+
+
+def _levels(signal: NDArray[np.float64], places: list[int]) -> NDArray[np.float64]:
+    """Return for each day the mean of its level."""
+    return np.concatenate([np.full(b - a, signal[a:b].mean()) for a, b in pairwise(places)])
+
+
 def _divided(ruptures: Any, signal: NDArray[np.float64]) -> list[int]:
     """Return the places where levels begin and end, from 0 to the number of days."""
     search = ruptures.KernelCPD(kernel="linear", min_size=LEAST_DAYS).fit(signal.reshape(-1, 1))
     return [0, *map(int, search.predict(pen=_PENALTY * math.log(len(signal))))]
 
 
-def _kept(daily: Daily, level: NDArray[np.float64], places: list[int], stats: Any) -> list[int]:
+def _kept(daily: Daily, level: NDArray[np.float64], places: list[int], stats: Any, inertia: float) -> list[int]:
     """Return the places without those that chance explains or that do not matter, the weakest taken out first."""
     while len(places) > 2:  # noqa: PLR2004  both ends
-        judged = [_change(daily, level, part, stats) for part in _parts(places)]
+        judged = [_change(daily, level, part, stats, inertia) for part in _parts(places)]
         weak = [(each.p, at) for at, each in enumerate(judged, 1) if each.p >= SURE or not _matters(each)]
         if not weak:
             break
@@ -149,10 +173,11 @@ def _parts(places: list[int]) -> list[tuple[int, int, int]]:
     return list(zip(places, places[1:], places[2:], strict=False))
 
 
-def _change(daily: Daily, level: NDArray[np.float64], part: tuple[int, int, int], stats: Any) -> Change:
+def _change(daily: Daily, level: NDArray[np.float64], part: tuple[int, int, int], stats: Any, inertia: float) -> Change:
     start, at, end = part
     possible = max(len(level) - 2 * LEAST_DAYS + 1, 1)
-    p = float(stats.mannwhitneyu(level[start:at], level[at:end]).pvalue)
+    alone = float(stats.mannwhitneyu(level[start:at], level[at:end]).pvalue)
+    p = 2 * float(stats.norm.sf(stats.norm.isf(alone / 2) / inertia))
     medians = (float(np.median(daily.medians[start:at])), float(np.median(daily.medians[at:end])))
     return Change(int(daily.days[at - 1]), int(daily.days[at]), *medians, at - start, end - at, min(1.0, p * possible))
 
@@ -163,7 +188,6 @@ def _matters(change: Change | Drift) -> bool:
 
 def _drift(daily: Daily, signal: NDArray[np.float64], places: list[int], stats: Any) -> Drift | None:
     """Return the drift where a straight line tells the days better than the levels between places, by Schwarz."""
-    levels = np.concatenate([np.full(b - a, signal[a:b].mean()) for a, b in pairwise(places)])
     line = np.polyval(np.polyfit(daily.days - daily.days[0], signal, 1), daily.days - daily.days[0])
     found = Drift(
         float(np.median(daily.medians[:WEEK])),
@@ -171,7 +195,7 @@ def _drift(daily: Daily, signal: NDArray[np.float64], places: list[int], stats: 
         min(WEEK, len(signal)),
         float(stats.kendalltau(daily.days, signal).pvalue),
     )
-    better = _schwarz(signal, line, 2) < _schwarz(signal, levels, 2 * len(places) - 3)
+    better = _schwarz(signal, line, 2) < _schwarz(signal, _levels(signal, places), 2 * len(places) - 3)
     return found if better and found.p < SURE and _matters(found) else None
 
 

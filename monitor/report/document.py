@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from monitor.report import words
-from monitor.report.blocks import Document, Heading, Picture
+from monitor.report.blocks import Document, Picture
 from monitor.report.parts import change, method, outages, rules, speeds, summary, table, who
 
 if TYPE_CHECKING:
@@ -73,9 +73,7 @@ def _blocks(evidence: Evidence, pictures: Mapping[str, bytes], runs: Iterable[Ru
         who.blocks(evidence),
         speeds.blocks(evidence),
         _only(shown, "distribution", "latency"),
-        (Heading("When the line is slow"),),
-        _only(shown, "heatmap"),
-        speeds.times(evidence),
+        speeds.times(evidence, _only(shown, "heatmap")),
         rules.blocks(evidence),
         change.blocks(evidence),
         outages.blocks(evidence),

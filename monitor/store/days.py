@@ -10,7 +10,7 @@ import heapq
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, select, update
 
 from monitor.store.names import insert_new
 from monitor.store.packing import DAY_S, ROW, pack
@@ -34,13 +34,21 @@ _SAME_DAY = and_(
 def repack(connection: Connection, probe_pk: int, path: Path, since: int, until: int) -> None:
     """Bring the days up to date that hold a run which started in [since, until] (epoch seconds); after the roll-ups."""
     first, last = since - since % DAY_S, until - until % DAY_S
+    mine = (rollups.c.probe_pk == probe_pk, rollups.c.path == path, rollups.c.span == DAY_S)
+    newest_two = select(rollups.c.start, packed_days.c.day).outerjoin(packed_days, _SAME_DAY).where(*mine)
+    (newest, packed), *before = connection.execute(newest_two.order_by(rollups.c.start.desc()).limit(2)).all()
+    if first == newest and packed is None and all(packed is not None for _, packed in before):
+        return  # the usual: one more run of the newest day
+    _forget(connection, probe_pk, path, first, last)
+    earlier = connection.scalar(select(func.max(rollups.c.start)).where(*mine, rollups.c.start < first))
+    touched = rollups.c.start.between(first if earlier is None else earlier, last)
+    _pack_all(connection, unpacked(connection, *mine, touched, rollups.c.start < newest))
+
+
+def _forget(connection: Connection, probe_pk: int, path: Path, first: int, last: int) -> None:
+    days = packed_days.c.day.between(first, last)
     mine = (packed_days.c.probe_pk == probe_pk, packed_days.c.path == path)
-    connection.execute(delete(packed_days).where(packed_days.c.day.between(first, last), *mine, ~packed_days.c.frozen))
-    of_days = (rollups.c.probe_pk == probe_pk, rollups.c.path == path, rollups.c.span == DAY_S)
-    newest_two = select(rollups.c.start).where(*of_days).order_by(rollups.c.start.desc()).limit(2)
-    newest, *before = connection.scalars(newest_two).all()
-    touched = or_(rollups.c.start.between(first, last), rollups.c.start.in_(before))
-    _pack_all(connection, unpacked(connection, *of_days, touched, rollups.c.start < newest))
+    connection.execute(delete(packed_days).where(days, *mine, ~packed_days.c.frozen))
 
 
 def unpacked(connection: Connection, *where: ColumnElement[bool]) -> dict[tuple[int, Path], list[int]]:

@@ -7,6 +7,7 @@ the columns themselves hardly any memory is taken.
 from __future__ import annotations
 
 import heapq
+from contextlib import closing
 from dataclasses import fields
 from itertools import chain, groupby
 from operator import itemgetter
@@ -25,7 +26,7 @@ from monitor.store.read import to_kind, to_scope
 from monitor.store.tables import isps, packed_days, probes, rollups, servers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Generator, Iterable, Mapping
 
     from numpy.typing import NDArray
     from sqlalchemy import Connection
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _BATCH = 100
 _ALWAYS = ("started", "lasted", "sort")
 _SERVER = [servers.c[field.name] for field in fields(Server)]
+_DAY = itemgetter("day")
 _entries = msgspec.json.Decoder(list[tuple[Any, ...]])
 
 
@@ -54,22 +56,22 @@ def columns(
     inside = mine(packed_days, packed_days.c.day)
     most = connection.scalar(select(func.sum(packed_days.c.runs)).where(inside)) or 0
     found = _Filled(_Sorts(connection), names, most + sum(row["runs"] for row in others))
-    both = heapq.merge(_kept(connection, names, inside), others, key=itemgetter("day"))
-    for day, rows in groupby(both, key=itemgetter("day")):
-        found.add(day, rows, since, until)
+    with closing(_kept(connection, names, inside)) as kept:
+        for day, rows in groupby(heapq.merge(kept, others, key=_DAY), key=_DAY):
+            found.add(day, rows, since, until)
     return found.columns()
 
 
 def _unpacked(connection: Connection, where: ColumnElement[bool]) -> list[dict[str, Any]]:
     each = (packs(connection, *pair, days) for pair, days in unpacked(connection, where).items())
-    return sorted(chain.from_iterable(each), key=itemgetter("day"))
+    return sorted(chain.from_iterable(each), key=_DAY)
 
 
-def _kept(connection: Connection, names: Collection[str], where: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
+def _kept(connection: Connection, names: Collection[str], where: ColumnElement[bool]) -> Generator[dict[str, Any]]:
     wanted = ("day", "probe_pk", "path", "runs", "sorts", *_ALWAYS, *names)
     query = select(*(packed_days.c[name] for name in wanted)).where(where).order_by(packed_days.c.day)
-    for row in connection.execute(query, execution_options={"yield_per": _BATCH}):
-        yield dict(zip(wanted, row, strict=True))
+    with connection.execute(query, execution_options={"yield_per": _BATCH}) as rows:
+        yield from (dict(zip(wanted, row, strict=True)) for row in rows)
 
 
 class _Filled:
@@ -79,7 +81,7 @@ class _Filled:
         self._sorts, self._names, self._end = sorts, names, 0
         # A column grows to a wider type when the first number comes that needs it.
         self._arrays: dict[str, NDArray[Any]] = {name: np.zeros(most, np.uint8) for name in (*_ALWAYS, *names)}
-        self._arrays["started"] = np.zeros(most, np.int64)
+        self._arrays["started"] = np.zeros(most, np.uint32)
 
     def add(self, day: int, rows: Iterable[dict[str, Any]], since: int, until: int) -> None:
         """Add the packed rows of a day, as far as they lie in [since, until)."""
@@ -103,7 +105,7 @@ class _Filled:
 
     def _add(self, row: Mapping[str, Any], started: NDArray[Any], chosen: slice) -> None:
         places = self._sorts.places(row["probe_pk"], row["path"], row["sorts"])
-        self._put("started", started[chosen] + np.int64(row["day"]))
+        self._put("started", started[chosen] + np.uint32(row["day"]))
         self._put("lasted", _unpack(row, "lasted")[chosen])
         self._put("sort", places[_unpack(row, "sort")[chosen]])
         for name in self._names:
@@ -179,4 +181,4 @@ class _Sorts:
 
 
 def _by_pk(connection: Connection, name: Any) -> dict[int, str]:
-    return {pk: told for pk, told in connection.execute(select(name.table.c.pk, name))}  # noqa: C416  a row is no pair to mypy
+    return dict(connection.execute(select(name.table.c.pk, name)).all())

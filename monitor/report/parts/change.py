@@ -25,6 +25,12 @@ _COLUMNS = (
     Column("This window", "right"),
     Column("Change", "right"),
 )
+_METHOD = """\
+The median of each local day of both windows was searched for days from which on the level was another one, for five
+days with tests at least and by 5 % at least; what a weekday is usually like was taken out before. A change is named
+only if the test of Mann and Whitney, days before against days after, finds it with p below 0.01 after correction for
+the choice of the day and for days that resemble the days before them. It is not said why a line changed.
+"""
 _NO_CHANGE = "no day could be found on which its level changed for good"
 
 
@@ -50,14 +56,7 @@ def blocks(evidence: Evidence) -> Iterator[Block]:
         for name in SHOWN
         if name in before.changes and not before.changes[name]
     )
-    yield Text(
-        "The median of each local day of both windows was searched for days from which on the level was another one, "
-        "for five days with tests at least and by 5 % at least; what a weekday is usually like was taken out before. A "
-        "change is named only if the test of Mann and Whitney, days before against days after, finds it with p below "
-        "0.01 after correction for the choice of the day. Days are taken as independent: a line that is by itself slow "
-        "for several days in a row may seem to change when it does not. It is not said why a line changed.",
-        "note",
-    )
+    yield from (Text(text, "note") for text in words.paragraphs(_METHOD))
 
 
 def sentences(evidence: Evidence) -> Iterator[str]:

@@ -12,7 +12,7 @@ from monitor.report.slots import RATES, SHOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from monitor.report.blocks import Block
+    from monitor.report.blocks import Block, Picture
     from monitor.report.evidence import Evidence
     from monitor.report.shares import Share
     from monitor.report.slots import Slot
@@ -73,10 +73,12 @@ def _share(found: Share) -> Cell:
     return Cell(f"{found.count:,} ({words.percent(found.percent)})", shade=found.count / found.tests)
 
 
-def times(evidence: Evidence) -> Iterator[Block]:
-    """Yield the numbers by hour of the local day and by weekday."""
-    if not evidence.figures.tally.attempts:
+def times(evidence: Evidence, pictures: Iterable[Picture]) -> Iterator[Block]:
+    """Yield the numbers by hour of the local day and by weekday, below what pictures there are; nothing of nothing."""
+    if not evidence.figures.spreads:
         return
+    yield Heading("When the line is slow")
+    yield from pictures
     hours = [f"{hour:02}:00 to {hour:02}:59" for hour in range(24)]
     yield _table("By hour of the local day", "Hour", hours, evidence.hours, evidence)
     yield _table("By weekday", "Weekday", words.WEEKDAYS, evidence.weekdays, evidence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.model import Scope
+from monitor.model import Scope, Status
 from monitor.report import words
 from monitor.report.blocks import Heading, Text
 from monitor.report.figures import RATES
@@ -38,10 +38,11 @@ def _attempts(evidence: Evidence) -> str:
     span = words.length((window.until - window.since).total_seconds())
     if not found.attempts:
         return f"In this window of {span} no test was made, so nothing can be said about the line."
-    bad = words.count(found.broken, "test")
+    line, skipped = found.of_scope(Scope.LINE), found.statuses[Status.SKIPPED]
     return (
-        f"In {span}, {words.count(found.attempts, 'test')} fell due. {found.trusted:,} gave a result that speaks for "
-        f"the line; {bad} failed, of which {found.of_scope(Scope.LINE):,} because of the line or the ISP."
+        f"In {span}, {words.count(found.attempts, 'test')} were to be made: {found.trusted:,} gave a result that speaks "
+        f"for the line, {found.broken:,} gave none ({line:,} of them because of the line or the ISP), "
+        f"{found.doubtful:,} gave one that is doubtful and not counted, and {skipped:,} did not start."
     )
 
 

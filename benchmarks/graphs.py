@@ -1,7 +1,8 @@
-"""What a graph of 30 days costs, beside `rrdtool graph` on the same data in the same run, and what the time goes to.
+"""What graphs of 30 days and of ten years cost, beside `rrdtool graph` on the same data, and what the time goes to.
 
 A whole process each time, in turn. rrdtool draws one panel of averages that it consolidated while they came in;
-speedmon reads every run and draws three panels with failures, statistics and changes.
+speedmon reads every run and draws three panels with failures, medians, percentiles, the plan and changes. The budget:
+30 days 1.0 s; ten years, 1.05 M runs, 1.3 times that and 130 MiB. Filling both databases takes a few minutes.
 
     apt-get install rrdtool
     python benchmarks/graphs.py [ROUNDS]
@@ -11,24 +12,29 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
+from datetime import datetime, timedelta
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import store
 from commands import SPEEDMON, median
 from made_up import DAYS, END, STEP, month
 
 from monitor.graph.kinds import KINDS
-from monitor.model import Attempt, Status
+from monitor.model import Attempt
 from monitor.store import write
 from monitor.store.open import open_writer
 
 if TYPE_CHECKING:
-    from monitor.model import Run
+    from collections.abc import Iterable
 
-WINDOW = ["--since", str(END - DAYS), "--until", str(END), "--path", "ip4only", "-q"]
+KINDS_DRAWN = list(KINDS)
 RRDTOOL = shutil.which("rrdtool") or "rrdtool"
 SERIES = {"down": "download_bps", "up": "upload_bps", "latency": "latency_ms"}
 COLOURS = {"down": "0072b2", "up": "009e73", "latency": "8e4b8e"}
@@ -39,28 +45,29 @@ marks = [("", time.perf_counter())]
 note = lambda name: marks.append((name, time.perf_counter()))
 from datetime import datetime
 from zoneinfo import ZoneInfo
+from monitor.graph import kinds
 from monitor.store import read
 from monitor.store.open import open_reader
 note("import the store (SQLAlchemy)")
+import monitor.columns
+note("import numpy")
 since, until = map(datetime.fromisoformat, sys.argv[2:4])
 with open_reader(sys.argv[1]) as connection:
-    runs = list(read.runs(connection, since=since, until=until))
-note(f"read {len(runs)} runs")
+    runs = read.columns(connection, since=since, until=until, names=kinds.numbers([kinds.DEFAULT]))
+note(f"read {len(runs):,} runs")
 from monitor.graph import setup
 setup.prepare(os.environ, os.geteuid())
 from monitor.graph import picture
-from monitor.graph.data import Window, tracks
-from monitor.graph.paint import Look, paint
+from monitor.graph.data import Window
 from monitor.graph.sheet import Sheet
 from monitor.graph.terms import Terms
+from monitor.graph.track import tracks
 from monitor.model import Plan
 note("import matplotlib and what draws")
-window = Window(since, until)
-found = tracks(runs, window)
-note("segments, marks, bands")
+window, plan = Window(since, until), Plan(100_000_000, 20_000_000)
 sheet = Sheet(1200, 860, 1.0)
-picture.draw(sheet, found, window, Terms(ZoneInfo("Europe/Berlin"), Plan(100_000_000, 20_000_000), "Title"))
-note("lay out, count, percentiles")
+picture.draw_kind(sheet, tracks(runs, window, plan), window, Terms(ZoneInfo("Europe/Berlin"), plan, "Title"))
+note("find stretches, bands and changes, count, lay out")
 sheet.file("Title")
 note("rasterise and compress")
 for (_, before), (name, after) in zip(marks, marks[1:]):
@@ -89,44 +96,73 @@ class Cost(NamedTuple):
     mib: float
 
 
-def stored(folder: Path, runs: list[Run]) -> str:
-    """Store the runs and return the URL of the database."""
-    url = f"sqlite:///{folder}/month.db"
+class Case(NamedTuple):
+    """A window that is drawn from both databases, and where these are."""
+
+    name: str
+    since: datetime
+    until: datetime
+    url: str
+    file: Path
+
+    def ours(self, kind: str, environ: dict[str, str]) -> Cost:
+        """Draw it with speedmon."""
+        window = ["--since", str(self.since), "--until", str(self.until), "--path", "ip4only", "-q"]
+        target = ["--kind", kind, "--output", str(self.file.with_suffix(".png"))]
+        return whole([SPEEDMON, "graph", *window, *target], environ | {"SPEEDMON_DATABASE_URL": self.url})
+
+    def rrdtool(self, environ: dict[str, str]) -> Cost:
+        """Draw it with rrdtool, in the same size."""
+        span = ["-s", _seconds(self.since), "-e", _seconds(self.until), "-w", "1000", "-h", "600"]
+        data = [f"DEF:{name}={self.file}:{name}:AVERAGE" for name in SERIES]
+        lines = [f"LINE1:{name}#{COLOURS[name]}:{name}" for name in SERIES]
+        return whole([RRDTOOL, "graph", f"{self.file}.png", *span, *data, *lines], environ)
+
+    def phases(self, environ: dict[str, str]) -> None:
+        """Print what the time goes to."""
+        print(f"{self.name}: what the time goes to, one process")
+        sys.stdout.flush()
+        command = [sys.executable, "-c", PHASES, self.url, str(self.since), str(self.until)]
+        subprocess.run(command, check=True, env=environ)
+
+
+def month_case(folder: Path) -> Case:
+    """Store 30 days, one run in a quarter of an hour."""
+    runs, url = list(month()), f"sqlite:///{folder}/month.db"
     with open_writer(url) as connection:
-        for run in runs:
-            write.add(connection, Attempt(run))
-    return url
+        write.add_many(connection, map(Attempt, runs))
+    rows = [(int(run.started_at.timestamp()), *(getattr(run, field) for field in SERIES.values())) for run in runs]
+    file = round_robin(folder / "month.rrd", rows, int(STEP.total_seconds()))
+    return Case("30 days", END - DAYS, END, url, file)
 
 
-def round_robin(folder: Path, runs: list[Run]) -> Path:
-    """Write the same runs into a round-robin database of one row a run."""
-    file, step = folder / "month.rrd", int(STEP.total_seconds())
-    begin = int((END - DAYS).timestamp()) - step
+def decade_case(folder: Path) -> Case:
+    """Store ten years, one run in five minutes."""
+    url = f"sqlite:///{folder}/decade.db"
+    store.build(url, store.SIZES[-1])
+    query = f"SELECT started_at, {', '.join(SERIES.values())} FROM runs ORDER BY started_at"  # noqa: S608  our own words
+    with sqlite3.connect(folder / "decade.db") as connection:
+        file = round_robin(folder / "decade.rrd", connection.execute(query), store.STEP_S)
+    return Case("10 years", store.END - timedelta(days=3650), store.END, url, file)
+
+
+def round_robin(file: Path, rows: Iterable[tuple[Any, ...]], step: int) -> Path:
+    """Write rows of a moment and numbers into a round-robin database that keeps ten years, finer the newer."""
+    remaining = iter(rows)
+    first = next(remaining)
     sources = [f"DS:{name}:GAUGE:{2 * step}:0:U" for name in SERIES]
-    archives = ["RRA:AVERAGE:0.5:1:3000", "RRA:MIN:0.5:8:400", "RRA:MAX:0.5:8:400"]
-    subprocess.run([RRDTOOL, "create", file, "-b", str(begin), "-s", str(step), *sources, *archives], check=True)
-    lines = [":".join([str(int(run.started_at.timestamp())), *_values(run)]) for run in runs]
-    subprocess.run([RRDTOOL, "update", file, *lines], check=True)
+    archives = [f"RRA:{kind}:0.5:{steps}:4000" for kind in ("AVERAGE", "MIN", "MAX") for steps in (1, 12, 72, 288)]
+    subprocess.run(
+        [RRDTOOL, "create", file, "-b", str(first[0] - step), "-s", str(step), *sources, *archives], check=True
+    )
+    texts = (":".join("U" if value is None else str(value) for value in row) for row in chain([first], remaining))
+    while batch := list(islice(texts, 3000)):
+        subprocess.run([RRDTOOL, "update", file, *batch], check=True)
     return file
 
 
-def _values(run: Run) -> list[str]:
-    if run.status is not Status.OK:
-        return ["U"] * len(SERIES)
-    return [str(getattr(run, field)) for field in SERIES.values()]
-
-
-def rrdtool(folder: Path, file: Path, environ: dict[str, str]) -> Cost:
-    """Draw the month with rrdtool."""
-    span = ["-s", str(int((END - DAYS).timestamp())), "-e", str(int(END.timestamp())), "-w", "1000", "-h", "600"]
-    data = [f"DEF:{name}={file}:{name}:AVERAGE" for name in SERIES]
-    lines = [f"LINE1:{name}#{COLOURS[name]}:{name}" for name in SERIES]
-    return whole([RRDTOOL, "graph", str(folder / "rrd.png"), *span, *data, *lines], environ)
-
-
-def ours(kind: str, folder: Path, environ: dict[str, str]) -> Cost:
-    """Draw the month with speedmon."""
-    return whole([SPEEDMON, "graph", *WINDOW, "--kind", kind, "--output", str(folder / f"{kind}.png")], environ)
+def _seconds(moment: datetime) -> str:
+    return str(int(moment.timestamp()))
 
 
 def whole(command: list[str], environ: dict[str, str]) -> Cost:
@@ -143,25 +179,28 @@ def table(name: str, costs: list[Cost]) -> None:
     print(f"{name:34} {ms:>22} {cpu:>22} {mib:>18}")
 
 
+def compare(case: Case, rounds: int, environ: dict[str, str]) -> float:
+    """Print what drawing a window costs with both; return the median ms of speedmon."""
+    taken = [(case.ours(KINDS_DRAWN[0], environ), case.rrdtool(environ)) for _ in range(rounds + 1)]
+    pairs = taken[1:]  # the first one warms the caches
+    table(f"speedmon graph, {case.name}", [first for first, _ in pairs])
+    table(f"rrdtool graph, {case.name}", [second for _, second in pairs])
+    for kind in KINDS_DRAWN[1:]:
+        table(f"speedmon graph --kind {kind}", [case.ours(kind, environ) for _ in range(max(3, rounds // 3))])
+    return statistics.median(first.ms for first, _ in pairs)
+
+
 def main(rounds: int) -> None:
     """Print the figures."""
-    runs = list(month())
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        url, file = stored(folder, runs), round_robin(folder, runs)
-        environ = {"PATH": os.environ["PATH"], "HOME": name, "SPEEDMON_DATABASE_URL": url}
-        taken = [(ours("throughput", folder, environ), rrdtool(folder, file, environ)) for _ in range(rounds + 1)]
-        pairs = taken[1:]  # the first one warms the caches
-        print(f"{len(runs):,} runs in 30 days, median (range) of {rounds} processes each, in turn")
+        environ = {"PATH": os.environ["PATH"], "HOME": name}
+        cases = [month_case(Path(name)), decade_case(Path(name))]
+        print(f"median (range) of {rounds} processes each, in turn; other kinds: of {max(3, rounds // 3)}")
         print(f"{'':34} {'ms':>22} {'ms of processor':>22} {'MiB':>18}")
-        table("speedmon graph", [first for first, _ in pairs])
-        table("rrdtool graph", [second for _, second in pairs])
-        for kind in list(KINDS)[1:]:
-            table(f"speedmon graph --kind {kind}", [ours(kind, folder, environ) for _ in range(max(3, rounds // 3))])
-        print("What the time goes to, one process:")
-        sys.stdout.flush()
-        command = [sys.executable, "-c", PHASES, url, str(END - DAYS), str(END)]
-        subprocess.run(command, check=True, env=environ)
+        month_ms, decade_ms = (compare(case, rounds, environ) for case in cases)
+        print(f"ten years took {decade_ms / month_ms:.2f} times as long as 30 days")
+        for case in cases:
+            case.phases(environ)
 
 
 if __name__ == "__main__":

@@ -61,11 +61,11 @@ def _outages(runs: Columns, last: float, until: float) -> Iterator[Outage]:
     good = np.flatnonzero(runs.where(lambda sort: sort.status is Status.OK))
     failed = np.flatnonzero(runs.where(lambda sort: sort.status is Status.FAILED and sort.scope is Scope.LINE))
     following = np.searchsorted(good, failed)
-    ends = runs.started[good].tolist()
-    for first in np.flatnonzero(np.diff(following, prepend=-1)):
-        start, ending = float(runs.started[failed[first]]), following[first]
+    first = np.flatnonzero(np.diff(following, prepend=-1))
+    starts, recoveries = runs.seconds[failed[first]].tolist(), runs.seconds[good].tolist()
+    for start, ending in zip(starts, following[first].tolist(), strict=True):
         lasts = ending == len(good)
-        yield Outage(start, min(last if lasts else ends[ending], until), bool(lasts))
+        yield Outage(start, min(last if lasts else recoveries[ending], until), lasts)
 
 
 def _merged(found: Sequence[Outage]) -> list[Outage]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from monitor import output
 from monitor.graph import kinds
 from monitor.graph.terms import Terms
-from monitor.report import data, html, pdf
+from monitor.report import data
 from monitor.report.document import KINDS, document
 
 if TYPE_CHECKING:
@@ -41,8 +41,12 @@ def write(evidence: Evidence, chosen: Chosen, title: str, table: Path, documents
 
 def _document(form: str, told: Document, evidence: Evidence, target: BinaryIO) -> None:
     if form == "html":
+        from monitor.report import html  # noqa: PLC0415  each loads a library of its own
+
         html.write(told, target)
     else:
+        from monitor.report import pdf  # noqa: PLC0415  the same
+
         pdf.write(told, evidence.subject.made_at, target)
 
 

@@ -89,11 +89,11 @@ class Picture(NamedTuple):
         return _small(render(self.kind, runs, WINDOW, TERMS, theme=self.theme))
 
 
-def _small(png: bytes) -> bytes:
+def _small(png: bytes, colours: int = COLOURS) -> bytes:
     """Return a picture with few colours."""
     small = BytesIO()
     drawn = Image.open(BytesIO(png)).convert("RGB")
-    drawn.quantize(COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    drawn.quantize(colours, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
     assert len(small.getvalue()) < MOST_BYTES
     return small.getvalue()
 
@@ -127,7 +127,7 @@ def main(docs: File) -> None:
     (docs / "gallery").mkdir(exist_ok=True)
     for picture in (*map(Picture, KINDS), *THEMED):
         (docs / "gallery" / picture.file).write_bytes(picture.made(both if picture.kind == "compare" else runs))
-    (docs / "gallery" / "report.png").write_bytes(_small(report_page(runs, WINDOW, TERMS)))
+    (docs / "gallery" / "report.png").write_bytes(_small(report_page(runs, WINDOW, TERMS), 2 * COLOURS))
     (docs / "gallery.md").write_text("".join(page(runs)))
 
 

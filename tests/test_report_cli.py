@@ -192,6 +192,15 @@ def test_a_mistake_in_the_rules_is_named_by_its_key(speedmon: Callable[..., Resu
     assert names(tmp_path) == ["rules.toml"]
 
 
+def test_the_example_of_rules_is_a_beginning(speedmon: Callable[..., Result], tmp_path: Path):
+    """What is printed is a rule file that is taken."""
+    shown = speedmon("--show-rules")
+    assert (shown.code, shown.err) == (0, "")
+    (tmp_path / "rules.toml").write_text(shown.out.replace('name = "Example', 'name = "My own example', 1))
+    assert speedmon("--rules", "rules.toml", "--output", "a.html", *NOBODY_MEASURED).code == 0
+    assert "My own example" in (tmp_path / "a.html").read_text()
+
+
 def test_a_disk_that_is_full_leaves_the_old_files(environ: dict[str, str], tmp_path: Path):
     """Where there is no room for a document the error names it, and what was there stays, the data as well."""
     for name in ("a.csv", "a.html"):

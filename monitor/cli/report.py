@@ -50,6 +50,15 @@ class Order:
         return Path(base + DATA), {form: Path(f"{base}.{form}") for form in self.forms}
 
 
+def _show_rules(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    """Print the example of a rule file, to begin one's own with."""
+    if value:
+        from monitor.report.profile import EXAMPLE  # noqa: PLC0415  --help stays light
+
+        click.echo(EXAMPLE.read_text(encoding="utf-8"), nl=False)
+        ctx.exit()
+
+
 @click.command("report")
 @window_options
 @click.option("--path", type=click.Choice(PATHS), help="Runs over this path; that of the configuration if not given.")
@@ -57,7 +66,15 @@ class Order:
 @click.option("--format", "form", type=click.Choice([*FORMS, BOTH]), help="If not given: as FILE ends, or both.")
 @click.option("--output", "file", metavar="FILE", help="FILE.html or FILE.pdf; the data goes beside it, as FILE.csv.")
 @click.option("--output-dir", "folder", metavar="DIR", help="Write latest-30d-report.html and so on: names that stay.")
-@click.option("--rules", metavar="FILE", help="Hold the line against these rules (TOML), not those of the example.")
+@click.option("--rules", metavar="FILE", help="Hold the line against these rules, not the example's.")
+@click.option(
+    "--show-rules",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_rules,
+    help="Print the example's rules, to begin your own with.",
+)
 @click.option("--compare-previous", "compare", is_flag=True, help="Say what changed since as long a time before.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not print where the files went.")
 @pass_source

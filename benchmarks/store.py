@@ -10,7 +10,6 @@ the highest is told too.
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -112,7 +111,7 @@ def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None
 
     look()
     times = [take(look) for _ in range(int(rounds))]
-    print(json.dumps([times, len(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+    print(json.dumps([times, len(found), _memory_mib()]))
 
 
 def columns_once(url: str, length: int, rounds: int) -> None:
@@ -131,7 +130,9 @@ def columns_once(url: str, length: int, rounds: int) -> None:
 
 
 def _memory_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the most memory this process held; the kernel's `ru_maxrss` would begin with that of the parent."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 def column_reads(url: str, rounds: int) -> None:
@@ -203,8 +204,7 @@ def main(rounds: int) -> None:
         earlier = f"sqlite:///{folder}/earlier.db"
         build_earlier(earlier, SIZES[-1])
         print(f"upgrade of {SIZES[-1]:,} runs from schema 0002: {take(lambda: upgrade.upgrade(earlier)) / 1000:.1f} s")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"memory of this process at the highest: {peak:.0f} MiB")
+        print(f"memory of this process at the highest: {_memory_mib():.0f} MiB")
 
 
 if __name__ == "__main__":

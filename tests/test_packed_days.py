@@ -15,9 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, insert, select, update
 
-from monitor.columns import NO_PLAN, Columns
+from monitor.columns import Columns, joined
 from monitor.errors import StoreError
-from monitor.model import Doubt, Path, Remark
+from monitor.model import Doubt, Path, Plan, Remark
 from monitor.numbers import UNITS, whole
 from monitor.settings import Retention
 from monitor.store import days, prune, read, tables
@@ -61,17 +61,20 @@ def fill(url: str, *batches: Iterable[Attempt]) -> None:
 def told(columns: Columns) -> list[tuple[Any, ...]]:
     """Return what columns say of each run, whatever the order of those that started at the same second."""
     numbers = [columns.numbers[name].tolist() for name in sorted(columns.numbers)]
-    # A run does not tell what judged it, so that is compared elsewhere.
-    sorts = [dataclasses.replace(columns.sorts[place], plan=NO_PLAN) for place in columns.sort.tolist()]
+    sorts = [columns.sorts[place] for place in columns.sort.tolist()]
     runs = zip(columns.started.tolist(), columns.lasted.tolist(), sorts, *numbers, strict=True)
     return sorted(runs, key=repr)
 
 
 def read_both(connection: Connection, **window: Any) -> tuple[Columns, Columns]:
-    """Return the columns of a window, and what the runs of it come to one by one."""
+    """Return the columns of a window, and what the runs of it and their plans come to one by one."""
     found = read.columns(connection, **window)
     del window["names"]
-    return found, Columns.of(read.runs(connection, **window))
+    query = select(tables.runs.c.id, *(tables.runs.c[name] for name in tables.PLANNED))
+    plans = {name: Plan(*plan) for name, *plan in connection.execute(query)}
+    each = [(Columns.of([run]), plans[run.id]) for run in read.runs(connection, **window)]
+    parts = [dataclasses.replace(one, sorts=(dataclasses.replace(one.sorts[0], plan=plan),)) for one, plan in each]
+    return found, joined(parts, UNITS)
 
 
 def days_packed(url: str) -> list[tuple[int, bool]]:

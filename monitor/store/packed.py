@@ -26,7 +26,7 @@ from monitor.store.read import to_kind, to_scope
 from monitor.store.tables import isps, packed_days, probes, rollups, servers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Mapping
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from sqlalchemy import Connection
@@ -35,7 +35,7 @@ _BATCH = 100
 _ALWAYS = ("started", "lasted", "sort")
 _SERVER = [servers.c[field.name] for field in fields(Server)]
 _DAY = itemgetter("day")
-_entries = msgspec.json.Decoder(list[tuple[Any, ...]])
+_ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def columns(
@@ -148,7 +148,8 @@ class _Sorts:
         found = connection.execute(select(servers.c.pk, *_SERVER))
         self._servers = {pk: Server(*values) for pk, *values in found}
         self._places: dict[Sort, int] = {}
-        self._known: dict[tuple[int, str, str], NDArray[Any]] = {}
+        self._known: dict[tuple[int, str, bytes], int] = {}
+        self._latest: dict[tuple[int, str], tuple[str, NDArray[Any]]] = {}
 
     def all(self) -> tuple[Sort, ...]:
         """Return the sorts."""
@@ -156,13 +157,20 @@ class _Sorts:
 
     def places(self, probe_pk: int, path: str, written: str) -> NDArray[Any]:
         """Return where the entries of a day's `sorts` are among all sorts."""
-        key = (probe_pk, path, written)
+        latest = self._latest.get((probe_pk, path))
+        if latest is None or latest[0] != written:
+            places = smallest([self._place(probe_pk, path, bytes(entry)) for entry in _ENTRIES.decode(written)])
+            latest = self._latest[probe_pk, path] = (written, places)
+        return latest[1]
+
+    def _place(self, probe_pk: int, path: str, entry: bytes) -> int:
+        key = (probe_pk, path, entry)
         if key not in self._known:
-            sorts = (self._sort(probe_pk, path, entry) for entry in _entries.decode(written))
-            self._known[key] = smallest([self._places.setdefault(sort, len(self._places)) for sort in sorts])
+            sort = self._sort(probe_pk, path, msgspec.json.decode(entry))
+            self._known[key] = self._places.setdefault(sort, len(self._places))
         return self._known[key]
 
-    def _sort(self, probe_pk: int, path: str, entry: tuple[Any, ...]) -> Sort:
+    def _sort(self, probe_pk: int, path: str, entry: Sequence[Any]) -> Sort:
         status, engine, healthy, kind, scope, ip_family, isp_pk, server_pk, *plan, remarks = entry
         return Sort(
             probe=self._probes[probe_pk],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -145,3 +146,10 @@ def test_without_the_library_a_user_is_told_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "ruptures", None)
     with pytest.raises(UsageError, match=r"pip install 'speedmon\[report\]'"):
         _changes([1.0] * 20)
+
+
+def test_nothing_of_the_library_is_loaded_until_windows_are_compared():
+    """It takes the most of a second."""
+    code = "import sys, monitor.report.evidence, monitor.report.document; print({'ruptures', 'scipy'} & {*sys.modules})"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "set()\n"

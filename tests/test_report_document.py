@@ -249,8 +249,19 @@ def test_every_test_is_in_the_table_with_its_result_link():
     assert [row[-1].link for row in rows] == ["https://x.example/1", None, None]
     assert rows[0][0] == Cell("2026-10-20 02:00 +02:00")
     assert rows[0][5].text == "96 % / 87 %"
-    assert rows[2][1] == Cell("failed: names could not be resolved (DNS) (the line or the ISP)", shade=1.0)
+    assert rows[2][1] == Cell("failed", shade=1.0)
+    assert rows[2][6].text == "names could not be resolved (DNS); fault of: the line or the ISP"
     assert {cell.text for cell in rows[2][2:6]} == {"\N{EN DASH}"}
+
+
+def test_a_row_says_why_a_test_does_not_count_and_is_shaded_only_for_the_line():
+    """A failure of others, a doubtful result and a skipped test say nothing of the line."""
+    other, skipped = failed(0, Scope.PROVIDER), run(60, status=Status.SKIPPED, latency_ms=None, server=None)
+    runs = [other, skipped, run(120, **BUSY), run(180, download_bps=40_000_000)]
+    rows = list(_table(runs, subject(runs)).rows)
+    assert [row[1].text for row in rows] == ["failed", "skipped", "doubtful", "measured"]
+    assert [row[1].shade for row in rows] == [0.2, 0.0, 0.0, pytest.approx(0.6)]
+    assert rows[2][6].text == "not counted: the line was busy with other traffic"
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
 from monitor.errors import ConfigError
 from monitor.report.profile import EXAMPLE, DaysWithMiss, DaysWithout, Level, TooFewTests, load
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+DOCUMENT = Path(__file__).parents[1] / "docs" / "report.md"
 HEAD = 'name = "Ours"\nnotice = "An example."\n'
 CONDITION = '[[conditions]]\nname = "Down"\nmetric = "download"\n'
 FEW = f'{HEAD}{CONDITION}test = "too_few_tests"\npercent = 90\n'
@@ -47,6 +46,17 @@ def test_a_file_of_ones_own_replaces_it(tmp_path: Path):
     file.write_text(f"{FEW}level = {{ mbit_s = 83.8 }}\n", encoding="utf-8")
     profile = load(file)
     assert (profile.name, profile.sample.tests, profile.conditions[0].level.mbit_s) == ("Ours", 1, 83.8)
+
+
+def test_the_rules_in_the_documentation_can_be_used(tmp_path: Path):
+    """As they are printed there."""
+    (shown,) = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    file = tmp_path / "rules.toml"
+    file.write_text(shown, encoding="utf-8")
+    assert [each.name for each in load(file).conditions] == [
+        "Normally available download speed",
+        "Maximum download speed",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,12 @@ def test_each_number_has_its_unit(name: str, found: float, wanted: str):
     assert words.value(name, found) == wanted
 
 
+@pytest.mark.parametrize(("change", "wanted"), [(-0.04, "0.0"), (0.04, "0.0"), (-13.04, "-13.0"), (1234.5, "+1,234.5")])
+def test_a_difference_that_rounds_to_nothing_has_no_sign(change: float, wanted: str):
+    """Nobody got slower by -0.0 %."""
+    assert words.difference(change) == wanted
+
+
 def test_a_moment_names_its_offset_so_that_a_repeated_hour_is_two():
     """02:30 on the day on which summer time ends."""
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)

@@ -106,6 +106,12 @@ def percent(share: float) -> str:
     return f"{min(max(share, 0.1), 99.9):.1f} %" if fine else f"{share:.0f} %"
 
 
+def difference(change: float) -> str:
+    """Return a difference with its sign and one decimal; one that rounds to nothing has none."""
+    rounded = round(change, 1)
+    return f"{rounded:+,.1f}" if rounded else "0.0"
+
+
 def count(how_many: int, one: str, several: str | None = None) -> str:
     """Return a number of things: 1 test, 2,880 tests."""
     return f"{how_many:,} {one if how_many == 1 else several or one + 's'}"

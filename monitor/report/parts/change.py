@@ -124,12 +124,16 @@ def _row(name: str, pair: Sequence[float | None], *, percent: bool = False) -> t
     ]
     if before is None or after is None:
         return tuple(map(Cell, (name, *shown, words.NONE)))
-    difference = f"{after - before:+,.1f} points" if percent else f"{after - before:+,}"
+    difference = (
+        f"{words.difference(after - before)} points"
+        if percent
+        else (f"{after - before:+,}" if after != before else "0")
+    )
     return tuple(map(Cell, (name, *shown, difference)))
 
 
 def _relative(before: float, after: float) -> str:
-    return f"{100 * (after - before) / before:+.1f} %" if before else words.NONE
+    return f"{words.difference(100 * (after - before) / before)} %" if before else words.NONE
 
 
 def _longer(seconds: float) -> str:

@@ -40,8 +40,8 @@ def _attempts(evidence: Evidence) -> str:
         return f"In this window of {span} no test was made, so nothing can be said about the line."
     line, skipped = found.of_scope(Scope.LINE), found.statuses[Status.SKIPPED]
     return (
-        f"In {span}, {words.count(found.attempts, 'test')} were to be made: {found.trusted:,} gave a result that speaks "
-        f"for the line, {found.broken:,} gave none ({line:,} of them because of the line or the ISP), "
+        f"In {span}, {words.count(found.attempts, 'test')} were to be made: {found.trusted:,} gave a result that "
+        f"speaks for the line, {found.broken:,} gave none ({line:,} of them because of the line or the ISP), "
         f"{found.doubtful:,} gave one that is doubtful and not counted, and {skipped:,} did not start."
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.model import HARMLESS, Run, Status
+from monitor.model import HARMLESS, Run, Scope, Status
 from monitor.report import words
 from monitor.report.blocks import Cell, Column, Heading, Table, Text
 from monitor.report.shares import LIMITS
@@ -16,7 +16,7 @@ from monitor.report.slots import RATES
 from monitor.report.source import called
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from numpy.typing import NDArray
@@ -36,10 +36,9 @@ COLUMNS = (
     Column("Upload (Mbit/s)", "right"),
     Column("Latency (ms)", "right"),
     Column("Of the plan, down / up", "right"),
-    Column("Server"),
+    Column("Server, or why no result counts"),
     Column("Result"),
 )
-_STATUSES = {Status.OK: "measured", Status.SKIPPED: "skipped"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +107,26 @@ def _is_short(run: Run, plan: Plan) -> bool:
 def row(run: Run, plan: Plan, zone: ZoneInfo) -> tuple[Cell, ...]:
     """Return the line of one test; one that did not end well has no numbers unless it measured some."""
     shares = [100 * got / sold if got is not None and sold else None for got, sold in _pairs(run, plan)]
-    known = [share for share in shares if share is not None]
-    shade = 1.0 if _broken(run) else max(0.0, 1 - min(known, default=100.0) / 100)
+    shown = " / ".join(words.NONE if share is None else f"{share:.0f} %" for share in shares)
     return (
         Cell(words.short_moment(run.started_at, zone)),
-        Cell(_outcome(run), shade=shade),
+        Cell(_outcome(run), shade=_shade(run, shares)),
         Cell(words.amount("download_bps", run.download_bps)),
         Cell(words.amount("upload_bps", run.upload_bps)),
         Cell(words.amount("latency_ms", run.latency_ms)),
-        Cell(
-            " / ".join(words.NONE if share is None else f"{share:.0f} %" for share in shares) if known else words.NONE
-        ),
-        Cell(called(run.server) if run.server else words.NONE),
+        Cell(words.NONE if shares == [None, None] else shown),
+        Cell(_why(run) or (called(run.server) if run.server else words.NONE)),
         _link(run.result_url),
     )
+
+
+def _shade(run: Run, shares: Sequence[float | None]) -> float:
+    """Return how bad a test is for the line: a failure of others and a doubtful result say nothing of it."""
+    if run.healthy is False or not (_broken(run) or run.status is Status.OK):
+        return 0.0
+    if _broken(run):
+        return 1.0 if run.failure and run.failure.scope is Scope.LINE else 0.2
+    return max(0.0, 1 - min((share for share in shares if share is not None), default=100.0) / 100)
 
 
 def _pairs(run: Run, plan: Plan) -> list[tuple[int | None, int | None]]:
@@ -129,13 +134,19 @@ def _pairs(run: Run, plan: Plan) -> list[tuple[int | None, int | None]]:
 
 
 def _outcome(run: Run) -> str:
+    if run.status is Status.OK:
+        return "doubtful" if run.healthy is False else "measured"
+    return run.status.value
+
+
+def _why(run: Run) -> str:
+    """Return why a test has no result that counts, empty where it has one."""
     if run.failure and _broken(run):
-        return f"{run.status}: {words.KINDS[run.failure.kind]} ({words.SCOPES[run.failure.scope]})"
+        return f"{words.KINDS[run.failure.kind]}; fault of: {words.SCOPES[run.failure.scope]}"
     if run.healthy is False:
         kinds = [remark.kind for remark in run.remarks if remark.kind not in HARMLESS]
-        return f"doubtful, not counted: {', '.join(words.DOUBTS.get(kind, kind.replace('_', ' ')) for kind in kinds)}"
-    why = f": {run.failure.message}" if run.failure and run.failure.message else ""
-    return _STATUSES.get(run.status, run.status.value) + why
+        return f"not counted: {', '.join(words.DOUBTS.get(kind, kind.replace('_', ' ')) for kind in kinds)}"
+    return run.failure.message if run.failure else ""
 
 
 def _link(url: str | None) -> Cell:

@@ -78,13 +78,14 @@ def _contents(headed: Sequence[Section], paper: Paper) -> list[_Entry]:
 
 
 def _entry(section: Section, heading: Heading, paper: Paper) -> _Entry:
-    paper.need(PLAIN.line)
     x = LEFT + (heading.level - 1) * 8
-    paper.put(section.number, x, paper.y, FAINT)
-    paper.put(paper.wrap(heading.text, RIGHT - x - 25, LINKED)[0], x + 8 * heading.level, paper.y, LINKED)
+    indent = x + 8 + (heading.level - 1) * 2
+    lines = paper.wrap(heading.text, RIGHT - indent - 12, LINKED)
+    paper.need(len(lines) * LINKED.line)
     entry = _Entry(paper.page, paper.y, paper.target())
-    paper.link(LEFT, paper.y, WIDTH, PLAIN.line, entry.target)
-    paper.y += PLAIN.line
+    paper.put(section.number, x, paper.y, FAINT)
+    paper.link(LEFT, paper.y, WIDTH, len(lines) * LINKED.line, entry.target)
+    paper.column(heading.text, LINKED, indent, RIGHT - indent - 12)
     return entry
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from monitor.report.evidence import Evidence, Subject
     from monitor.report.reading import Chosen
 
-FORMS = ("html", "pdf")
-
 
 def write(evidence: Evidence, chosen: Chosen, title: str, table: Path, documents: Mapping[str, Path]) -> None:
     """Write the data to `table` and the documents by their form; the data takes its place first.

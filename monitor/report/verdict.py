@@ -108,7 +108,7 @@ def _wanted(level: Level, sold: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a hundred times what each test has to reach, in the unit of its number; NaN where nothing was sold."""
     if level.percent_of_plan is not None:
         return level.percent_of_plan * sold
-    fixed = level.mbit_s * 1e6 if level.mbit_s is not None else level.ms or 0.0
+    fixed = round(level.mbit_s * 1e6) if level.mbit_s is not None else level.ms or 0.0
     return np.full(len(sold), 100 * fixed)
 
 

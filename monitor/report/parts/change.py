@@ -118,18 +118,16 @@ def _medians(name: str, spreads: Sequence[Spread | None]) -> tuple[Cell, ...]:
 
 
 def _row(name: str, pair: Sequence[float | None], *, percent: bool = False) -> tuple[Cell, ...]:
-    before, after = pair
-    shown = [
-        words.NONE if each is None else words.percent(each) if percent else f"{each:,}" for each in (before, after)
-    ]
+    shown = [words.NONE if each is None else words.percent(each) if percent else f"{each:,}" for each in pair]
+    return tuple(map(Cell, (name, *shown, _difference(*pair, percent=percent))))
+
+
+def _difference(before: float | None, after: float | None, *, percent: bool) -> str:
     if before is None or after is None:
-        return tuple(map(Cell, (name, *shown, words.NONE)))
-    difference = (
-        f"{words.difference(after - before)} points"
-        if percent
-        else (f"{after - before:+,}" if after != before else "0")
-    )
-    return tuple(map(Cell, (name, *shown, difference)))
+        return words.NONE
+    if percent:
+        return f"{words.difference(after - before)} points"
+    return f"{after - before:+,}" if after != before else "0"
 
 
 def _relative(before: float, after: float) -> str:

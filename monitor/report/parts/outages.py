@@ -25,7 +25,6 @@ _COLUMNS = (
     Column("Failed tests", "right"),
     Column("What the first failed test reported"),
 )
-_BEGAN_BEFORE = "An outage that was under way when the window began is counted from the window's beginning."
 
 
 def blocks(evidence: Evidence) -> Iterator[Block]:
@@ -100,9 +99,9 @@ def failures(evidence: Evidence) -> Iterator[Block]:
     ]
     yield Table("Tests that were started and gave no result", columns, rows)
     yield Text(
-        "Where a test fails, the program asks at once who still answers: the router, name servers, two addresses of "
-        "others on the internet and the test's own service. That tells the line from the operator of the test and from "
-        "this machine. What could not be told is counted as not known, not against the line.",
+        "Where a test fails, the program usually asks at once who still answers: the router, name servers, two hosts "
+        "of others on the internet and the test's own service. That tells the line from the operator of the test and "
+        "from this machine. What could not be told is counted as not known, not against the line.",
         "note",
     )
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from monitor.report.verdict import Outcome
 
 _SHADES = {Answer.MET: 1.0, Answer.NOT_MET: 0.0, Answer.OPEN: 0.3}
-_OFFICIAL = (
-    "This test was not made by any authority's own means and is no official finding; it holds the stored tests against "
-    "the conditions below, no more. “Met” means that a condition for a deviation is fulfilled; one suffices."
-)
+_OFFICIAL = """\
+This test was not made by any authority's own means and is no official finding; it holds the stored tests against the
+conditions below, no more. “Met” means that a condition for a deviation is fulfilled; one suffices. Where a condition
+counts days of so many, the same share is asked for over more days: two of three are twenty of thirty.
+"""
 
 
 def blocks(evidence: Evidence) -> Iterator[Block]:
@@ -31,7 +32,7 @@ def blocks(evidence: Evidence) -> Iterator[Block]:
     profile = evidence.verdict.profile
     yield Heading(f"Test by rules: {profile.name}")
     yield Text(profile.notice, "bad")
-    yield Text(_OFFICIAL, "note")
+    yield from (Text(text, "note") for text in words.paragraphs(_OFFICIAL))
     if profile.source:
         yield Text(f"Source of the rules: {profile.source}.", "note")
     yield Text(_sample(profile.sample))

@@ -64,7 +64,7 @@ class Child:
         with tempfile.TemporaryFile() as stderr:
             process = self._start(stderr)
             if process is not None:
-                self._judge(self._wait(process), _last_line(stderr))
+                self._judge(self._wait(process), last_line(stderr))
 
     def stop(self) -> None:
         """Ask a running child to end, and start no further one; does not wait."""
@@ -81,7 +81,7 @@ class Child:
         """End a running child and its process group at once."""
         with self._lock:
             if self._process is not None:
-                _kill_group(self._process)
+                kill_group(self._process)
 
     def _start(self, stderr: IO[bytes]) -> subprocess.Popen[bytes] | None:
         with self._lock:
@@ -105,7 +105,7 @@ class Child:
         try:
             return process.wait(self._deadline_s)
         except subprocess.TimeoutExpired as error:
-            _kill_group(process)
+            kill_group(process)
             process.wait()
             raise SpeedmonError(f"the test was stuck and was killed after {self._deadline_s:.0f} s") from error
         finally:
@@ -117,20 +117,23 @@ class Child:
         if code == MEASURED or self._stopping:
             return
         if code not in RECORDED:
-            raise SpeedmonError(f"the test {_ending(code)} without a result: {words or 'it said nothing'}")
+            raise SpeedmonError(f"the test {ending(code)} without a result: {words or 'it said nothing'}")
         log.warning("scheduled test: %s", words or f"exit {code}")
 
 
-def _ending(code: int) -> str:
+def ending(code: int) -> str:
+    """Return how a child ended, by the code that `subprocess` gives."""
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit {code}"
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a child that leads a process group, and all in the group, at once."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _last_line(file: IO[bytes]) -> str:
+def last_line(file: IO[bytes]) -> str:
+    """Return the last line of what a child wrote, without our name in front."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - TAIL))
     lines = file.read().decode(errors="replace").strip().splitlines()

@@ -94,7 +94,8 @@ def _read(file: Path) -> Values:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+        mend = "name another, or write one with `speedmon config init`"
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}: {mend}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: is not TOML: {error}") from error
     return values
@@ -153,7 +154,8 @@ def _section(name: str, kind: type, found: Any, source: str, mistakes: list[str]
         try:
             accepted[key] = _convert(value, known[key])
         except msgspec.ValidationError as error:
-            mistakes.append(f"{where}: {error}")
+            what = described(known[key]).partition(";")[0]
+            mistakes.append(f"{where}: {error} ({what})")
     return kind(**accepted)
 
 
@@ -161,7 +163,7 @@ def _convert(value: Any, kind: Any) -> Any:
     if not isinstance(value, _Text):
         return msgspec.convert(value, kind)
     if get_origin(getattr(kind, "__origin__", kind)) is list:
-        return msgspec.convert([part.strip() for part in value.text.split(",") if part.strip()], kind)
+        return msgspec.convert([part.strip() for part in value.text.split(",") if part.strip()], kind, strict=False)
     return msgspec.convert(value.text, kind, strict=False)
 
 

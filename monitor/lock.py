@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import UsageError
@@ -18,6 +19,7 @@ from monitor.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+HOLDERS = "/proc/locks"
 SHARED_FILES = ("/run/lock/speedmon.lock", "/tmp/speedmon.lock")  # noqa: S108  opened without following links
 # A FIFO in our place must not make us wait, a link must not lead us elsewhere, a child must not inherit the lock.
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -41,6 +43,22 @@ def alone(configured: str, shared: Sequence[str] = SHARED_FILES) -> Iterator[boo
             reasons = "; ".join(str(reason) for reason in descriptors)
             raise UsageError(f"no lock file can be opened ({reasons}): set collect.lock_file to a file you can write")
         yield all(_take(descriptor) for descriptor in usable)
+
+
+def is_held(configured: str, shared: Sequence[str] = SHARED_FILES, holders: str = HOLDERS) -> bool:
+    """Tell whether a test holds the lock. It is not tried: that would turn a test away that starts just then.
+
+    Raises:
+        UsageError: the kernel's list of locks cannot be read.
+    """
+    files = [Path(file) for file in ([configured] if configured else shared)]
+    inodes = {str(file.stat().st_ino) for file in files if file.exists()}
+    try:
+        locks = [line.split() for line in Path(holders).read_text(encoding="ascii").splitlines()]
+    except OSError as error:
+        raise UsageError(f"{holders}: cannot be read, so nobody knows whether a test runs: {error.strerror}") from error
+    # 1: FLOCK ADVISORY WRITE 1234 fe:00:2149121 0 EOF; by the inode alone, for btrfs shows another device here.
+    return any(lock[1] == "FLOCK" and lock[5].rpartition(":")[2] in inodes for lock in locks)
 
 
 def _open(file: str, opened: contextlib.ExitStack) -> int | str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor import ownership
 from monitor.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
     from typing import BinaryIO
+
+# What is not whole yet is called .NAME.PID.part.
+PART = ".part"
 
 
 def write_file(file: Path, content: bytes) -> None:
@@ -63,6 +67,18 @@ def blamed(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
         raise OutputError(f"{file}: cannot be written: {_reason(error)}; --output names another place") from error
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote into a folder have left there; others' files stay.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    for part in folder.glob(f".*{PART}"):
+        pid = part.name.removesuffix(PART).rpartition(".")[2]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            part.unlink(missing_ok=True)
+
+
 def write_stream(stream: BinaryIO, content: bytes) -> None:
     """Write `content` to an open stream such as standard output.
 
@@ -84,9 +100,10 @@ def _as_it_is(target: Path) -> BinaryIO:
 
 @contextmanager
 def _replaced(target: Path) -> Iterator[BinaryIO]:
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside = target.with_name(f".{target.name}.{os.getpid()}{PART}")
     try:
         with beside.open("wb") as opened:
+            ownership.hand_over(opened.fileno(), beside)
             yield opened
         beside.replace(target)
     except BaseException:

@@ -19,7 +19,8 @@ EXAMPLE_URL = "sqlite:////var/lib/speedmon/speedmon.db"
 # https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls
 _URL = re.compile(r"(?P<backend>\w+)(\+\w+)?://(?P<rest>.*)", re.DOTALL)
 _SQLITE = re.compile(r"/(?P<path>[^?]*)(\?.*)?", re.DOTALL)
-_PASSWORD = re.compile(r":[^:@/]*@")
+# A password may hold any of these marks, unescaped too: SQLAlchemy takes all but an @.
+_PASSWORD = re.compile(r"((?:^|//)[^:@/]*):(?!//).*@|([?&]password=)[^&]*", re.DOTALL)
 
 
 def writable(url: str) -> None:
@@ -39,16 +40,21 @@ def writable(url: str) -> None:
 
 
 def file_of(url: str) -> Path | None:
-    """Return the file of a SQLite URL, None for another kind of database.
+    """Return the file of a SQLite URL, None for PostgreSQL.
 
     Raises:
-        StoreError: the text is no URL, or names no plain file: a database in memory would keep nothing.
+        StoreError: the text is no URL of either, or names no plain file: a database in memory would keep nothing.
     """
     match = _URL.fullmatch(url)
     if match is None:
         raise StoreError(f"{masked(url)!r} is no database URL: write one such as {EXAMPLE_URL}")
-    if match["backend"] != "sqlite":
+    if match["backend"] == "postgresql":
         return None
+    if match["backend"] != "sqlite":
+        raise StoreError(
+            f"{masked(url)!r}: runs are kept in SQLite or PostgreSQL: write a URL that begins with sqlite:/// or"
+            " postgresql://"
+        )
     path = _SQLITE.fullmatch(match["rest"])
     name = unquote(path["path"]) if path else ""
     if not name or name.startswith((":", "file:")):
@@ -58,7 +64,7 @@ def file_of(url: str) -> Path | None:
 
 def masked(url: str) -> str:
     """Return a URL without its password."""
-    return _PASSWORD.sub(":***@", url)
+    return _PASSWORD.sub(lambda found: f"{found[1]}:***@" if found[2] is None else f"{found[2]}***", url)
 
 
 def make_directory(file: Path) -> None:

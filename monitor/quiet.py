@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import time
 from typing import TYPE_CHECKING
 
@@ -32,8 +31,7 @@ def wait(
     if not settings.wait_s or links.uplink is None:
         return 0.0
     before = read(links, begun)
-    while interrupts.signal is None:
-        _pause(interrupts, look_s)
+    while interrupts.wait(look_s):
         now = read(links, time.monotonic())
         if busiest_bps(before, now) < settings.quiet_mbps * 1e6 or now.at_s - begun >= settings.wait_s:
             break
@@ -47,9 +45,3 @@ def busiest_bps(before: Reading, after: Reading) -> float:
         return 0.0
     grown = (after.uplink.received - before.uplink.received, after.uplink.sent - before.uplink.sent)
     return max(0, *grown) * BITS_EACH / (after.at_s - before.at_s)
-
-
-def _pause(interrupts: Interrupts, seconds: float) -> None:
-    """Sleep a moment; a signal ends it at once."""
-    waker = interrupts.fileno()
-    select.select([] if waker is None else [waker], [], [], seconds)

@@ -247,6 +247,30 @@ class Web(Struct, frozen=True):
     ] = field(default_factory=list)
 
 
+class Publish(Struct, frozen=True):
+    """Pictures that `speedmon serve` keeps up to date in a folder, for a web server or whatever shows them."""
+
+    directory: Annotated[
+        str, Meta(pattern=r"^(|/.*)$", description="absolute path of a folder that is there; empty: none")
+    ] = ""
+    every_minutes: Annotated[
+        int, Meta(ge=0, le=1440, description="minutes between; 0: within a minute after each test, whoever ran it")
+    ] = 60
+    days: Annotated[
+        list[Annotated[int, Meta(ge=1, le=36_500)]], Meta(description="lengths of the windows in days, up to now")
+    ] = field(default_factory=lambda: [1, 30])
+    kinds: Annotated[
+        list[str], Meta(description="kinds of graph, as those of `speedmon graph --kind`; all: every one of them")
+    ] = field(default_factory=lambda: ["throughput"])
+    theme: Annotated[Literal["light", "dark", "print"], Meta(description="light, dark, or print, black and grey")] = (
+        "light"
+    )
+    size: Annotated[
+        str, Meta(pattern=r"^(|[1-9]\d{2,3}x[1-9]\d{2,3})$", description="pixels such as 1200x860; empty: as usual")
+    ] = ""
+    report: Annotated[bool, Meta(description="the report of the last 30 days as well")] = False
+
+
 class Database(Struct, frozen=True):
     """The store."""
 
@@ -262,7 +286,7 @@ class Retention(Struct, frozen=True):
     raw_days: Annotated[Days, Meta(description="days to keep what the engine printed; 0: for ever")] = 90
     details_days: Annotated[Days, Meta(description="days to keep traces, and what a probe found; 0: for ever")] = 400
     runs_days: Annotated[Days, Meta(description="days to keep runs and the events they show; 0: for ever")] = 0
-    rollups_days: Annotated[Days, Meta(description="days to keep sums of hours and days; 0: for ever")] = 0
+    rollups_days: Annotated[Days, Meta(description="days to keep sums of time and packed days; 0: for ever")] = 0
 
 
 class Fleet(Struct, frozen=True):
@@ -297,6 +321,7 @@ class Settings(Struct, frozen=True):
     display: Display = field(default_factory=Display)
     schedule: Schedule = field(default_factory=Schedule)
     web: Web = field(default_factory=Web)
+    publish: Publish = field(default_factory=Publish)
     database: Database = field(default_factory=Database)
     retention: Retention = field(default_factory=Retention)
     fleet: Fleet = field(default_factory=Fleet)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from netns import openings, steps
+from netns import file_steps, launcher_steps, openings, steps
 from netns.model import Journal
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def of_the_launcher(journal: Journal) -> Journal:
 def during(ordered: tuple[Step, ...], seen: Observed, journal: Journal) -> Journal:
     """Return the journal to keep before the steps are done: it is right when none, some or all of them are."""
     changed = {step.key: step.previous for step in ordered if isinstance(step, steps.SetSysctl) and step.previous}
-    joined = {step.user for step in ordered if isinstance(step, steps.AddMember)}
-    made = {step.path for step in ordered if isinstance(step, steps.MakeDirectory)}
+    joined = {step.user for step in ordered if isinstance(step, launcher_steps.AddMember)}
+    made = {step.path for step in ordered if isinstance(step, file_steps.MakeDirectory)}
     # /run/netns is made along with the first namespace.
     made |= {"/run/netns"} - seen.directories
     return Journal(
@@ -39,7 +39,7 @@ def during(ordered: tuple[Step, ...], seen: Observed, journal: Journal) -> Journ
         sysctls={**changed, **journal.sysctls},
         table=journal.table,
         program=seen.backend.program,
-        made_group=journal.made_group or any(isinstance(step, steps.CreateGroup) for step in ordered),
+        made_group=journal.made_group or any(isinstance(step, launcher_steps.CreateGroup) for step in ordered),
         members=tuple(sorted({*journal.members, *joined})),
         made_directories=tuple(sorted({*journal.made_directories, *made})),
         mounted_handles=journal.mounted_handles or not seen.handles_mounted,

@@ -31,6 +31,18 @@ def ensure_group(group: str) -> bool:
     return True
 
 
+def need_user(user: str, group: str) -> None:
+    """Make sure that there is a user to put into a group.
+
+    Raises:
+        SpecError: there is none.
+    """
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        raise SpecError(f"there is no user {user!r} to put into group {group}") from None
+
+
 def add_member(user: str, group: str) -> bool:
     """Put a user into the group; return whether it was not in it yet. It counts from the next login on.
 
@@ -38,10 +50,7 @@ def add_member(user: str, group: str) -> bool:
         SpecError: there is no such user.
         MissingToolError, StepError: as for `ensure_group`.
     """
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        raise SpecError(f"there is no user {user!r} to put into group {group}") from None
+    need_user(user, group)
     entry = _find(group)
     if entry is not None and user in entry.gr_mem:
         return False

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netns.iptables_ruleset import Table
+    from netns.model import NamespaceSpec
 
 RULE = re.compile(r"(?:\[(?P<packets>\d+):\d+\] )?-A (?P<rule>(?P<chain>\S+).*)")
 OUR_TAGS = "speedmon:"
+POLICY = re.compile(r":(?P<chain>\S+) (?P<target>\S+) \[(?P<packets>\d+):\d+\]")
+DROPPING_TARGETS = frozenset({"DROP", "REJECT"})
 # Targets after which a packet goes on to the next rule; a rule may have none.
 PASSING_TARGETS = frozenset({"", "LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TRACE"})
 
@@ -30,6 +33,27 @@ class Rule(Struct, frozen=True):
     packets: int
     comment: str
     target: str
+
+    @property
+    def drops(self) -> bool:
+        """Whether a packet that fits ends here."""
+        return self.target in DROPPING_TARGETS
+
+
+class Drop(Struct, frozen=True):
+    """A rule or the policy of a chain that drops packets, `what` in iptables' words, with its program and table."""
+
+    program: str
+    table: str
+    chain: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"`{self.program} -t {self.table} {self.what}`"
+
+    def mend(self, spec: NamespaceSpec) -> str:
+        """Return the command that lets what comes from the namespace pass ahead of it."""
+        return f"{self.program} -t {self.table} -I {self.chain} -s {spec.subnet} -j ACCEPT"
 
 
 class Saved(Struct, frozen=True):
@@ -87,6 +111,18 @@ def read(tag: str, text: str) -> Saved:
 def rules(text: str) -> tuple[Rule, ...]:
     """Return every rule of a text, in order."""
     return tuple(_rule(found) for line in text.splitlines() if (found := RULE.match(line)))
+
+
+def drops(program: str, table: str, text: str) -> dict[Drop, int]:
+    """Return the policies and rules of a text that drop packets, and how many each has dropped."""
+    policies = [found for line in text.splitlines() if (found := POLICY.match(line))]
+    counted = {
+        Drop(program, table, found["chain"], f"-P {found['chain']} {found['target']}"): int(found["packets"])
+        for found in policies
+        if found["target"] in DROPPING_TARGETS
+    }
+    dropping = [rule for rule in rules(text) if rule.drops]
+    return counted | {Drop(program, table, rule.chain, f"-A {rule.words}"): rule.packets for rule in dropping}
 
 
 def _rule(found: re.Match[str]) -> Rule:

@@ -17,8 +17,8 @@ from msgspec import Struct
 from netns import marker
 from netns.compiler import build, find_compiler, source_digest
 from netns.errors import ForeignStateError, NotPermittedError, StepError
+from netns.file_steps import beside
 from netns.group import add_member, ensure_group, remove_group, remove_member
-from netns.steps import beside
 
 __all__ = [
     "LauncherState",

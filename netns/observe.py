@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netns import firewall, firewalld, foreign, iptables, launcher, loaded, network, resolver, tuning
+from netns.file_steps import beside
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
 from netns.model import GROUP, LAST_GROUP, Handle, Launcher, Observed
 from netns.network import Network
-from netns.plan import ALL_FORWARDING, IPV6_SWITCH, PING
+from netns.pair import IPV6_SWITCH
+from netns.plan import ALL_FORWARDING, PING
 from netns.routing import EVERYWHERE, PROTOCOL, Route, Routing
-from netns.steps import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

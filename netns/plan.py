@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from netns import account, claims, openings, own_rules, ownership, pinning, resolver, ruleset, steps
+from netns import (
+    account,
+    claims,
+    file_steps,
+    launcher_steps,
+    openings,
+    own_rules,
+    ownership,
+    pair,
+    pinning,
+    resolver,
+    ruleset,
+    steps,
+)
 from netns.model import GROUP, Handle, Journal
 
 if TYPE_CHECKING:
@@ -19,7 +32,6 @@ if TYPE_CHECKING:
     from netns.steps import Step
 
 ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
-IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 # Any group may open an ICMP socket, so that ping works without a capability; a new namespace allows none.
 PING = "net/ipv4/ping_group_range"
 
@@ -58,7 +70,7 @@ def setup(spec: NamespaceSpec, seen: Observed, journal: Journal, others: tuple[J
     table = pinning.table(spec, uplink, seen.routing, journal, [other.route_table for other in others])
     ordered = (
         *_namespace(spec, seen),
-        *_links(spec, seen, uplink),
+        *pair.setup(spec, seen, uplink),
         *([] if _is_loaded(seen, journal, digest) else [load]),
         *own_rules.strays(spec, seen.backend, seen.firewalls),
         *pinning.setup(spec, uplink, seen.routing, journal, table),
@@ -108,10 +120,10 @@ def teardown(
         *([steps.DeleteLink(spec.host_link)] if ownership.is_ours(spec, seen, own) else []),
         *([steps.DeleteNamespace(spec.name)] if seen.handle is not Handle.MISSING else []),
         *pinning.teardown(spec, seen.routing, journal),
-        *(steps.RemoveFile(path) for path, text in seen.files.items() if _is_our_file(spec, path, text)),
+        *(file_steps.RemoveFile(path) for path, text in seen.files.items() if _is_our_file(spec, path, text)),
         *([] if keep_launcher else _remove_launcher(spec, seen, journal)),
-        *([steps.UnmountHandles()] if journal.mounted_handles and seen.handles_mounted else []),
-        *(steps.RemoveDirectory(path) for path in reversed(spec.directories) if _removable(path, seen, journal)),
+        *([file_steps.UnmountHandles()] if journal.mounted_handles and seen.handles_mounted else []),
+        *(file_steps.RemoveDirectory(path) for path in reversed(spec.directories) if _removable(path, seen, journal)),
     )
     return Plan(ordered, own, account.of_the_launcher(own) if keep_launcher else Journal())
 
@@ -140,7 +152,7 @@ def _namespace(spec: NamespaceSpec, seen: Observed) -> list[Step]:
         ordered.append(steps.DeleteNamespace(spec.name))
     if seen.handle is not Handle.LIVE:
         ordered.append(steps.CreateNamespace(spec.name))
-    wanted = [(IPV6_SWITCH.format(link), "1") for link in ("all", "default", "lo") if _has_ipv6(seen)]
+    wanted = [(pair.IPV6_SWITCH.format(link), "1") for link in ("all", "default", "lo") if pair.has_ipv6(seen)]
     ordered += [
         steps.SetSysctl(key, value, spec.name)
         for key, value in [*wanted, (PING, f"0\t{seen.last_group}")]
@@ -151,89 +163,13 @@ def _namespace(spec: NamespaceSpec, seen: Observed) -> list[Step]:
     return ordered
 
 
-def _has_ipv6(seen: Observed) -> bool:
-    return (None, IPV6_SWITCH.format("all")) in seen.sysctls
-
-
-def _links(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
-    if not _is_pair(spec, seen):
-        return [*_remove_halves(spec, seen), *_new_pair(spec, seen, uplink)]
-    host, inner = seen.host_link, seen.inner_link
-    if host is None or inner is None:
-        return []
-    return [
-        *([steps.SetMtu(spec.host_link, uplink.mtu)] if host.mtu != uplink.mtu else []),
-        *([steps.SetMtu(spec.inner_link, uplink.mtu, spec.name)] if inner.mtu != uplink.mtu else []),
-        *_no_ipv6_on_links(spec, seen),
-        *([steps.AddAddress(spec.host_link, spec.gateway)] if spec.gateway not in host.addresses else []),
-        *([steps.SetLinkUp(spec.host_link)] if not host.up else []),
-        *([steps.SetLinkUp("lo", spec.name)] if not seen.loopback_up else []),
-        *([steps.AddAddress(spec.inner_link, spec.address, spec.name)] if spec.address not in inner.addresses else []),
-        *([steps.SetLinkUp(spec.inner_link, spec.name)] if not inner.up else []),
-        *([_default_route(spec)] if not seen.default_routes or not inner.up else []),
-    ]
-
-
-def _is_pair(spec: NamespaceSpec, seen: Observed) -> bool:
-    """Tell whether the two ends are one pair with nothing on it but what belongs there."""
-    host, inner = seen.host_link, seen.inner_link
-    if host is None or inner is None or not ownership.are_joined(host, inner) or host.alias != spec.alias:
-        return False
-    route = (str(spec.subnet[1]), inner.index)
-    return (
-        host.addresses <= {spec.gateway} and inner.addresses <= {spec.address} and seen.default_routes in {(), (route,)}
-    )
-
-
-def _remove_halves(spec: NamespaceSpec, seen: Observed) -> list[Step]:
-    host, inner = seen.host_link, seen.inner_link
-    goes_along = host is not None and inner is not None and ownership.are_joined(host, inner)
-    return [
-        *([steps.DeleteLink(spec.host_link)] if host else []),
-        *([steps.DeleteLink(spec.inner_link, spec.name)] if inner and not goes_along else []),
-    ]
-
-
-def _new_pair(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
-    unswitched = replace(
-        seen, sysctls={place: value for place, value in seen.sysctls.items() if not _is_of_pair(spec, place[1])}
-    )
-    return [
-        steps.CreateVeth(spec.host_link, spec.inner_link, spec.name, uplink.mtu, alias=spec.alias),
-        *_no_ipv6_on_links(spec, unswitched),
-        steps.AddAddress(spec.host_link, spec.gateway),
-        steps.SetLinkUp(spec.host_link),
-        steps.SetLinkUp("lo", spec.name),
-        steps.AddAddress(spec.inner_link, spec.address, spec.name),
-        steps.SetLinkUp(spec.inner_link, spec.name),
-        _default_route(spec),
-    ]
-
-
-def _is_of_pair(spec: NamespaceSpec, key: str) -> bool:
-    return f"/{spec.host_link}/" in key or f"/{spec.inner_link}/" in key
-
-
-def _no_ipv6_on_links(spec: NamespaceSpec, seen: Observed) -> list[Step]:
-    ends = ((None, spec.host_link), (spec.name, spec.inner_link))
-    return [
-        steps.SetSysctl(IPV6_SWITCH.format(link), "1", netns)
-        for netns, link in ends
-        if _has_ipv6(seen) and seen.sysctls.get((netns, IPV6_SWITCH.format(link))) != "1"
-    ]
-
-
-def _default_route(spec: NamespaceSpec) -> Step:
-    return steps.AddRoute("default", str(spec.subnet[1]), spec.inner_link, spec.name)
-
-
 def _is_loaded(seen: Observed, journal: Journal, digest: str) -> bool:
     return journal.ruleset == digest and seen.table is not None and journal.table == seen.table
 
 
 def _forwarding(spec: NamespaceSpec, seen: Observed, journal: Journal, uplink: Uplink) -> list[Step]:
     """The incoming interface decides whether a packet is forwarded: ours for what leaves, the uplink for replies."""
-    fresh_pair = not _is_pair(spec, seen)
+    fresh_pair = not pair.is_whole(spec, seen)
     veth, out = _forward(spec.host_link), _forward(uplink.link)
     ordered: list[Step] = _restore(seen, journal, keep=out)
     if fresh_pair or seen.sysctls.get((None, veth)) != "1":
@@ -267,12 +203,12 @@ def _files(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
     if (host := seen.files.get(resolver.NSSWITCH)) is not None:
         wanted[f"{spec.etc}/nsswitch.conf"] = resolver.nsswitch_conf(host, spec.name)
     writes: list[Step] = [
-        steps.WriteFile(path, text, previous=seen.files.get(path))
+        file_steps.WriteFile(path, text, previous=seen.files.get(path))
         for path, text in wanted.items()
         if seen.files.get(path) != text and _replaceable(seen.files.get(path))
     ]
     folders = [path for path in spec.directories if path.startswith("/etc") and path not in seen.directories]
-    return [*(steps.MakeDirectory(path) for path in folders), *writes]
+    return [*(file_steps.MakeDirectory(path) for path in folders), *writes]
 
 
 def _replaceable(found: str | None) -> bool:
@@ -282,23 +218,26 @@ def _replaceable(found: str | None) -> bool:
 def _launcher(spec: NamespaceSpec, seen: Observed) -> list[Step]:
     if not spec.launcher:
         return []
-    ordered: list[Step] = [] if seen.launcher.group_exists else [steps.CreateGroup(GROUP)]
-    ordered += [steps.AddMember(user, GROUP) for user in spec.members if user not in seen.launcher.members]
+    ordered: list[Step] = [] if seen.launcher.group_exists else [launcher_steps.CreateGroup(GROUP)]
+    ordered += [launcher_steps.AddMember(user, GROUP) for user in spec.members if user not in seen.launcher.members]
     if not seen.launcher.sound and seen.launcher.compiler:
-        ordered.append(steps.PlaceLauncher(spec.name, spec.launcher_path, GROUP))
+        ordered.append(launcher_steps.PlaceLauncher(spec.name, spec.launcher_path, GROUP))
     return ordered
 
 
 def _remove_launcher(spec: NamespaceSpec, seen: Observed, journal: Journal) -> list[Step]:
     there = seen.launcher.ours or seen.launcher.half
-    ordered: list[Step] = [steps.RemoveLauncher(spec.launcher_path)] if there else []
+    ordered: list[Step] = [launcher_steps.RemoveLauncher(spec.launcher_path)] if there else []
     if journal.made_group and seen.launcher.group_exists:
-        return [*ordered, steps.DeleteGroup(GROUP)]
-    return [*ordered, *(steps.RemoveMember(user, GROUP) for user in journal.members if user in seen.launcher.members)]
+        return [*ordered, launcher_steps.DeleteGroup(GROUP)]
+    return [
+        *ordered,
+        *(launcher_steps.RemoveMember(user, GROUP) for user in journal.members if user in seen.launcher.members),
+    ]
 
 
 def _is_our_file(spec: NamespaceSpec, path: str, text: str | None) -> bool:
-    if path in map(steps.beside, spec.etc_files):
+    if path in map(file_steps.beside, spec.etc_files):
         return text is not None
     return path in spec.etc_files and text is not None and resolver.is_ours(text)
 
@@ -308,7 +247,7 @@ def _removable(path: str, seen: Observed, journal: Journal) -> bool:
 
 
 def _notes(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> tuple[str, ...]:
-    notes = own_rules.notes(spec, seen.backend) if _has_ipv6(seen) else []
+    notes = own_rules.notes(spec, seen.backend) if pair.has_ipv6(seen) else []
     notes += [
         f"{path} is somebody else's and was kept" for path in spec.etc_files if not _replaceable(seen.files.get(path))
     ]

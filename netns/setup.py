@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from netns import blocked, journal, plan, steps, way
+from netns import blocked, group, journal, plan, steps, way
 from netns.errors import BlockedError, NetnsError, NotPermittedError, StepError
-from netns.model import Journal
+from netns.model import GROUP, Journal
 from netns.observe import observe
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ def setup(spec: NamespaceSpec, *, dry_run: bool = False, on_step: Callable[[Step
     """Make what is missing of `spec` and verify it; return the plan that was carried out (or, dry, would be).
 
     Raises:
+        SpecError: a user who may enter is none of this machine.
         NetnsError: as `netns.plan.setup` and `netns.apply.run` say; after a failed step all is as before the call.
         BlockedError: another firewall or policy rule of this host keeps all from the uplink; a new namespace is taken
             back, an old one stays.
     """
     _need_root("setup-netns")
+    for user in spec.members:
+        group.need_user(user, GROUP)
     with journal.locked():
         before = journal.load(spec.name)
         planned = _plan(spec, before)

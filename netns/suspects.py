@@ -5,44 +5,26 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from netns import iptables_saved
 from netns.egress import Fate
+from netns.iptables_saved import Drop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netns.model import NamespaceSpec
 
-DROPS = frozenset({"DROP", "REJECT"})
 # `filter` is not among the tables, because our own rules come first there.
 TABLES = ("raw", "mangle")
 # The chains that a forwarded packet passes ahead of our own rules and behind them.
 CHAINS = {Fate.LOST_BEFORE: ("PREROUTING", "FORWARD"), Fate.LOST_BEHIND: ("POSTROUTING",)}
 
 
-class Suspect(Struct, frozen=True):
-    """A rule that drops packets, with its program, table and chain."""
-
-    program: str
-    table: str
-    chain: str
-    rule: str
-
-    def __str__(self) -> str:
-        return f"`{self.program} -t {self.table} -A {self.rule}`"
-
-    def mend(self, spec: NamespaceSpec) -> str:
-        """Return the command that lets what comes from the namespace pass ahead of the rule."""
-        return f"{self.program} -t {self.table} -I {self.chain} -s {spec.subnet} -j ACCEPT"
-
-
-def of_table(spec: NamespaceSpec, fate: Fate, program: str, table: str, saved: str) -> Iterable[Suspect]:
+def of_table(spec: NamespaceSpec, fate: Fate, program: str, table: str, saved: str) -> Iterable[Drop]:
     """Return the rules that may drop a probe in what `iptables-save` printed of one table."""
     for rule in iptables_saved.rules(saved):
-        if rule.target in DROPS and rule.chain in CHAINS[fate] and _may_match(spec, rule.words.split()):
-            yield Suspect(program, table, rule.chain, rule.words)
+        if rule.drops and rule.chain in CHAINS[fate] and _may_match(spec, rule.words.split()):
+            yield Drop(program, table, rule.chain, f"-A {rule.words}")
 
 
 def _may_match(spec: NamespaceSpec, words: list[str]) -> bool:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cluster import Cluster
+    from street import Street
+
+    from monitor.settings import Settings
 
 _left_out = pytest.StashKey[int]()
 
@@ -41,6 +44,15 @@ def outer() -> Iterator[Outer]:
     """Yield a private machine (see `outer.Outer`) that ends with the test."""
     with Outer() as world:
         yield world
+
+
+@pytest.fixture
+def street() -> Iterator[Street]:
+    """Yield a home host with an ISP and a neighbour, without a namespace."""
+    from street import Street  # noqa: PLC0415  most tests need no network
+
+    with Street() as host:
+        yield host
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +68,14 @@ def cluster() -> Iterator[Cluster]:
 
     with Cluster() as server:
         yield server
+
+
+@pytest.fixture
+def probe(tmp_path: Path, cluster: Cluster) -> Settings:
+    """Return the settings of a probe with a database of its own, and a fleet that has nothing yet."""
+    from forwarding import settings_of  # noqa: PLC0415  the store, which most tests do not need
+
+    return settings_of(tmp_path / "home.db", cluster.store())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -96,5 +116,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
     """Say how many tests were left out for want of root."""
-    count = config.stash[_left_out]
+    count = config.stash.get(_left_out, 0)
     return f"{count} tests that need root were left out" if count else ""

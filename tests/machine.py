@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from netns import foreign_steps, routing_steps, ruleset, steps
+from netns import file_steps, foreign_steps, launcher_steps, routing_steps, ruleset, steps
 from netns.foreign import Rule
 from netns.model import Handle, Link, Observed
 from netns.opening import is_tagged
-from netns.plan import IPV6_SWITCH
+from netns.pair import IPV6_SWITCH
 
 if TYPE_CHECKING:
     from netns.steps import Step
@@ -191,55 +191,55 @@ def _(step: routing_steps.DeleteRule, seen: Observed) -> Observed:
 
 
 @_do.register
-def _(step: steps.MakeDirectory, seen: Observed) -> Observed:
+def _(step: file_steps.MakeDirectory, seen: Observed) -> Observed:
     return replace(seen, directories=seen.directories | {step.path})
 
 
 @_do.register
-def _(step: steps.RemoveDirectory, seen: Observed) -> Observed:
+def _(step: file_steps.RemoveDirectory, seen: Observed) -> Observed:
     return replace(seen, directories=seen.directories - {step.path})
 
 
 @_do.register
-def _(step: steps.UnmountHandles, seen: Observed) -> Observed:
+def _(step: file_steps.UnmountHandles, seen: Observed) -> Observed:
     return replace(seen, handles_mounted=False)
 
 
 @_do.register
-def _(step: steps.WriteFile, seen: Observed) -> Observed:
+def _(step: file_steps.WriteFile, seen: Observed) -> Observed:
     return replace(seen, files={**seen.files, step.path: step.content})
 
 
 @_do.register
-def _(step: steps.RemoveFile, seen: Observed) -> Observed:
+def _(step: file_steps.RemoveFile, seen: Observed) -> Observed:
     return replace(seen, files={**seen.files, step.path: None})
 
 
 @_do.register
-def _(step: steps.CreateGroup, seen: Observed) -> Observed:
+def _(step: launcher_steps.CreateGroup, seen: Observed) -> Observed:
     return replace(seen, launcher=replace(seen.launcher, group_exists=True))
 
 
 @_do.register
-def _(step: steps.DeleteGroup, seen: Observed) -> Observed:
+def _(step: launcher_steps.DeleteGroup, seen: Observed) -> Observed:
     return replace(seen, launcher=replace(seen.launcher, group_exists=False))
 
 
 @_do.register
-def _(step: steps.AddMember, seen: Observed) -> Observed:
+def _(step: launcher_steps.AddMember, seen: Observed) -> Observed:
     return replace(seen, launcher=replace(seen.launcher, members=seen.launcher.members | {step.user}))
 
 
 @_do.register
-def _(step: steps.RemoveMember, seen: Observed) -> Observed:
+def _(step: launcher_steps.RemoveMember, seen: Observed) -> Observed:
     return replace(seen, launcher=replace(seen.launcher, members=seen.launcher.members - {step.user}))
 
 
 @_do.register
-def _(step: steps.PlaceLauncher, seen: Observed) -> Observed:
+def _(step: launcher_steps.PlaceLauncher, seen: Observed) -> Observed:
     return replace(seen, launcher=replace(seen.launcher, present=True, ours=True, sound=True))
 
 
 @_do.register
-def _(step: steps.RemoveLauncher, seen: Observed) -> Observed:
+def _(step: launcher_steps.RemoveLauncher, seen: Observed) -> Observed:
     return replace(seen, launcher=replace(seen.launcher, present=False, ours=False, sound=False))

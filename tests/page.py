@@ -56,6 +56,7 @@ class Place:
     web: Web = field(default_factory=Web)
     next_slot: Callable[[], datetime | None] = lambda: None
     running: Callable[[], Moment | None] = lambda: None
+    probes: tuple[str, ...] = ()
 
     def fill(self, *attempts: Attempt) -> Place:
         """Store attempts."""
@@ -69,7 +70,7 @@ class Place:
         settings = Settings(
             probe=Probe("home"), plan=Sold(download_mbps=100), web=self.web, database=Database(self.url)
         )
-        site = Site(settings, ZoneInfo("Europe/Berlin"), lambda: NOW, self.next_slot, self.running)
+        site = Site(settings, ZoneInfo("Europe/Berlin"), lambda: NOW, self.next_slot, self.running, self.probes)
         return Client(make_app(site))
 
 

@@ -7,17 +7,15 @@ An answer is "yes", or what was found instead. To add one: a function here, a ro
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
+from advertisement import ADVERTISE, RECEIVED, SPEAK_IPV6
 from baseline import STRANGER, USER
-from test_check_inside import ADVERTISE, RECEIVED, SPEAK_IPV6
+from waiting import until
 
 from netns.tuning import KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from baseline import Home
 
 YES = "yes"
@@ -233,10 +231,3 @@ def refuses_a_wrong_file(at: Home) -> str:
     """Leave a plain file where the namespace's handle was."""
     at.street.shell("umount /run/netns/ip4only")
     return "the command runs outside" if at.inside("echo", "ran").stdout else YES
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what must come."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline

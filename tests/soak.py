@@ -1,8 +1,9 @@
 """Many collects with random faults, killed at random moments: what the store holds of them afterwards.
 
-    python tests/soak.py [COLLECTS] [SEED]
+    python tests/soak.py [ENGINES] [SEED]
 
-Each collect has a probe's name of its own, so that its row is known, and its engine prints numbers of its own.
+It goes on until so many engines were started: a collect that is killed before it starts its engine was no test. Each
+collect has a probe's name of its own, so that its row is known, and its engine prints numbers of its own.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ FAULTS = {
     "zero": """echo '{{"type": "result", "download": {{"bandwidth": 0}}, "upload": {{"bandwidth": -1}}}}'""",
 }
 GOOD = {"good", "noisy"}
+MOST_COLLECTS = 4
+"""For each engine that is to start, before something must be wrong with the installation."""
 ENGINE = """#!/bin/sh
 case "$*" in *--version*) echo "Speedtest by Ookla 1.2.0.84 (stand-in)"; exit;; esac
 echo {number} >> {folder}/started
@@ -78,15 +81,22 @@ class Soak:
             "SPEEDMON_OOKLA__ACCEPT_LICENSE": "true",
         }
 
-    def run(self, collects: int, longest_s: float = 0.7) -> None:
-        """Make so many collects, a third of them killed within `longest_s`, and a last good one that finds the rest."""
-        for number in range(collects):
-            fault = self.chance.choice([*FAULTS])
-            kill_after = self.chance.uniform(0, longest_s) if self.chance.random() < 1 / 3 else None
-            self._collect(number, fault, kill_after)
-        self._collect(collects, "good", None)
+    def run(self, engines: int, longest_s: float = 0.7) -> None:
+        """Collect until so many engines were started, and a last good time that finds what the others left.
 
-    def _collect(self, number: int, fault: str, kill_after: float | None) -> None:
+        A third of the collects is killed within `longest_s`.
+        """
+        while len(self.started()) < engines:
+            if len(self.tries) > MOST_COLLECTS * engines:
+                raise RuntimeError(
+                    f"{len(self.tries)} collects started {len(self.started())} engines: not worth going on"
+                )
+            fault = self.chance.choice([*FAULTS])
+            self._collect(fault, self.chance.uniform(0, longest_s) if self.chance.random() < 1 / 3 else None)
+        self._collect("good", None)
+
+    def _collect(self, fault: str, kill_after: float | None) -> None:
+        number = len(self.tries)
         made = Try(number, fault, killed=False)
         self._write_engine(made)
         argv = [SPEEDMON, "collect", "-q", "--no-retry", "--anyway"]
@@ -119,7 +129,8 @@ class Soak:
 
     def started(self) -> set[int]:
         """Return the collects whose engine was started."""
-        return {int(line) for line in (self.folder / "started").read_text().split()}
+        noted = self.folder / "started"
+        return {int(line) for line in noted.read_text().split()} if noted.exists() else set()
 
     def faults(self) -> list[str]:
         """Return what is wrong with the store, a line each: a row lost, double or with numbers nobody measured."""
@@ -142,11 +153,11 @@ def _invented(run: Run, made: Try) -> list[str]:
     return wrong + ([] if made.killed or not told else [f"{run.probe}: {made.fault} became {run.status}"])
 
 
-def main(collects: int, seed: int) -> None:
-    """Print what came of so many collects."""
+def main(engines: int, seed: int) -> None:
+    """Print what came of so many engines."""
     with tempfile.TemporaryDirectory() as folder:
         soak = Soak(Path(folder), seed)
-        soak.run(collects)
+        soak.run(engines)
         rows, faults = soak.rows(), soak.faults()
         killed = sum(made.killed for made in soak.tries)
         counts = ", ".join(f"{status} {count}" for status, count in Counter(run.status for run in rows).items())

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import hosts
 import pytest
-from street import Street
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from _pytest.mark import ParameterSet
+    from street import Street
 
 SETUP = ("setup-netns", "--no-launcher")
 READY, SAME = "is ready", "nothing changed"
@@ -36,13 +34,6 @@ def beside(name: str, *values: str) -> ParameterSet:
     """Return the parameters of a test beside this firewall, which may need root; its script, where none are given."""
     marks = [pytest.mark.root] if name in ROOT_ONLY else []
     return pytest.param(*(values or ((FIREWALLS | POLICIES)[name],)), id=name, marks=marks)
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """Yield a home host with an ISP and a neighbour, without a namespace."""
-    with Street() as host:
-        yield host
 
 
 @pytest.mark.parametrize("firewall", [beside(name) for name in FIREWALLS])
@@ -145,11 +136,11 @@ BLOCKED = {
     ),
     LATE_LEGACY: (
         "iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP",
-        "iptables-legacy -t mangle drops what comes from ip4only (-A POSTROUTING -s 192.168.200.0/24 -j DROP); run:",
+        "`iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP` drops what comes from ip4only; run:",
     ),
     EARLY_LEGACY: (
         "alias raw='iptables-legacy -t raw'\nraw -N odd; raw -A odd -p udp -j DROP; raw -A PREROUTING ! -i eth0 -j odd",
-        "-t raw drops what comes from ip4only (-A odd -p udp -j DROP); run: iptables-legacy -t raw -I odd 1",
+        "-t raw -A odd -p udp -j DROP` drops what comes from ip4only; run: iptables-legacy -t raw -I odd -s",
     ),
 }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 import pytest
+from advertisement import ADVERTISE, RECEIVED, SPEAK_IPV6
+from faults import FAULTS
 from served_street import HOST, NAME_SERVER, ServedStreet
 from street import SPEEDMON
-from test_setup import FAULTS
+from waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,20 +18,6 @@ if TYPE_CHECKING:
     from monitor.check.line import Line
 
 MEND = "run: sudo speedmon setup-netns"
-# One router advertisement (RFC 4861, section 4.2) out of a link, with a lifetime and a prefix to make addresses of.
-ADVERTISE = """
-import socket, struct, sys
-link = socket.if_nametoindex(sys.argv[1])
-sender = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, link)
-header = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
-network = socket.inet_pton(socket.AF_INET6, "2001:db8:bad::")
-prefix = struct.pack("!BBBBIII16s", 3, 4, 64, 0xC0, 86400, 14400, 0, network)
-sender.sendto(header + prefix, ("ff02::1", 0, 0, link))
-"""
-SPEAK_IPV6 = "sysctl -qw net.ipv6.conf.{0}.disable_ipv6=0; ip address add fe80::1/64 dev {0} nodad"
-RECEIVED = "ip netns exec ip4only cat /proc/net/dev | awk '/ip4only-ns/ {print $3}'"
 
 
 @pytest.fixture
@@ -48,13 +35,6 @@ def failing(lines: dict[str, Line]) -> set[str]:
 def uncounted(snapshot: list[str]) -> list[str]:
     """Return a snapshot without what the counters of the rules have counted."""
     return [re.sub(r"packets \d+ bytes \d+|\[\d+:\d+\]", "", line) for line in snapshot]
-
-
-def until(condition: object, street: ServedStreet) -> None:
-    """Wait until a shell command succeeds, for ten seconds at most."""
-    deadline = time.monotonic() + 10
-    while street.shell(str(condition), check=False).returncode != 0:
-        assert time.monotonic() < deadline, condition
 
 
 def test_all_is_well(street: ServedStreet):
@@ -123,7 +103,7 @@ def test_router_advertisement_changes_nothing_inside(street: ServedStreet):
     for link in ("ip4only-root", "eth1"):
         street.shell(SPEAK_IPV6.format(link))
         street.python(ADVERTISE, link)
-    until("ip -n lan -6 route show default | grep -q 'proto ra'", street)
+    until(lambda: "proto ra" in street.shell("ip -n lan -6 route show default").stdout)
     assert int(street.shell(RECEIVED).stdout) > before
     street.shell("sysctl -qw net.ipv6.conf.ip4only-root.disable_ipv6=1")
     code, lines = street.lines()

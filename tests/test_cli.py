@@ -82,21 +82,44 @@ def test_readme_mentions_the_command(name: str):
 @pytest.mark.parametrize(
     ("arguments", "environ", "words"),
     [
-        (["colect"], {}, "No such command 'colect'"),
-        (["history", "--dayz", "3"], {}, "--dayz"),
+        (["colect"], {}, "No such command 'colect'. Did you mean 'collect'? (see `speedmon --help`)"),
+        (
+            ["history", "--dayz", "3"],
+            {},
+            "No such option '--dayz'. Did you mean '--days'? (see `speedmon history --help`)",
+        ),
+        (["db", "chekc"], {}, "No such command 'chekc'."),
         (["history"], {"SPEEDMON_CONFIG": "/nonexistent/config.toml"}, "/nonexistent/config.toml"),
         (["--config", "/nonexistent.toml", "history"], {}, "/nonexistent.toml"),
         (["history"], {"SPEEDMON_COLLECT__TIMEOUTS": "3"}, "did you mean 'timeout_s'"),
         (["history"], {"SPEEDMON_DISPLAY__TIMEZONE": "Mars/Base"}, "Mars/Base"),
-        (["exec"], {}, "Missing argument"),
+        (
+            ["history"],
+            {"SPEEDMON_FLEET__DATABASE_URL": "sqlite:///x"},
+            "URL of a PostgreSQL that every run is forwarded",
+        ),
+        (
+            ["history"],
+            {"SPEEDMON_DATABASE_URL": "mysql://joe:secret@db/x"},
+            "'mysql://joe:***@db/x': runs are kept in SQ",
+        ),
+        (["exec"], {}, "Missing argument '-- COMMAND [ARG]...' (see `speedmon exec --help`)"),
     ],
 )
 def test_mistake_is_named_with_exit_code_2(arguments: list[str], environ: dict[str, str], words: str, tmp_path: Path):
-    """What is wrong with a call or the configuration is said in words, without a traceback."""
+    """What is wrong with a call or the configuration is said in one line, without a traceback."""
     failed = speedmon(*arguments, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **environ})
     assert (failed.returncode, failed.stdout) == (2, "")
+    assert failed.stderr.startswith("speedmon: ")
+    assert failed.stderr.count("\n") == 1
     assert words in failed.stderr
-    assert "Traceback" not in failed.stderr
+
+
+def test_group_without_a_command_shows_its_help():
+    """What `speedmon db` alone could have meant is listed, and the exit code says that nothing was done."""
+    failed = speedmon("db")
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert "backup" in failed.stderr
 
 
 def test_reader_that_leaves_early_is_no_error(tmp_path: Path):

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from installation import DNS, HEAVY, STREAM, Site, failure_of, install, refuse
 from msgspec.structs import replace
-from recording import read
 
 from monitor import model, outcome
 from monitor.advice import ADVICE
@@ -27,138 +22,16 @@ from monitor.engines import ookla
 from monitor.errors import StoreError, UsageError
 from monitor.lock import alone
 from monitor.measure import World, into_namespace
-from monitor.model import Failure, Kind, Plan, Run, Scope, Status, Trigger
+from monitor.model import Failure, Kind, Plan, Scope, Status, Trigger
 from monitor.process import Ended
 from monitor.proof import Promise
-from monitor.settings import Collect, Database, Ookla, Probe, Retry, Settings, Sold
-from monitor.store.open import open_reader
-from monitor.store.read import latest
 from netns.errors import NamespaceMissingError, NetnsError, NotPermittedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-STAND_IN = Path(__file__).parent / "ookla_stand_in.py"
-STREAM = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
-DNS = read("ookla/fail_dns_exit2_2020-03-22.txt").decode().partition("stderr:\n")[2]
-HEAVY = {"sqlalchemy", "alembic", "matplotlib", "numpy", "pyroute2", "fastapi", "starlette", "apscheduler", "pydantic"}
-
-LISTS_ITS_IMPORTS = """
-import json, os, sys
-import monitor.cli.collect
-from monitor import collect, config, measure
-from monitor.model import Trigger
-
-def wrap(name, argv, *, environ):
-    print(json.dumps(sorted({module.partition(".")[0] for module in sys.modules})), flush=True)
-    return argv
-
-settings = config.load(None, os.environ, os.geteuid())
-order = collect.make_order(settings, None, "ip4only", None, Trigger.CLI)
-collect.collect(settings, order, measure.World(os.environ, os.geteuid(), wrap))
-"""
-
-
-@dataclass(frozen=True)
-class Site:
-    """An installation of its own below one folder: stand-in, database, state, lock."""
-
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        """The database."""
-        return f"sqlite:///{self.folder}/speedmon.db"
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """The environment that configures the command line for this site."""
-        return {
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(self.folder),
-            "STATE_DIRECTORY": str(self.folder / "state"),
-            "SPEEDMON_CONFIG": str(self.folder / "config.toml"),
-            "SPEEDMON_DATABASE_URL": self.url,
-        }
-
-    def settings(self, **changes: Any) -> Settings:
-        """Return settings for this site: Ookla's stand-in, licence accepted, on the host."""
-        asked = Collect(
-            engine="ookla",
-            path="host",
-            timeout_s=60,
-            lock_file=str(self.folder / "lock"),
-            probe_failures=False,  # it would ask the network of this machine
-        )
-        return Settings(
-            probe=Probe("home"),
-            collect=replace(asked, **changes),
-            ookla=Ookla(binary=str(self.folder / "speedtest"), accept_license=True),
-            plan=Sold(download_mbps=100),
-            retry=Retry(attempts=1),
-            database=Database(self.url),
-        )
-
-    def script(self, **script: object) -> None:
-        """Tell the stand-in what to do."""
-        (self.folder / "script.json").write_text(json.dumps(script))
-
-    def starts(self) -> list[dict[str, Any]]:
-        """Return how the stand-in was started, once a test."""
-        file = self.folder / "starts.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    def rows(self) -> list[Run]:
-        """Return the stored runs, newest first."""
-        with open_reader(self.url) as connection:
-            return latest(connection, limit=10)
-
-    def run(self, settings: Settings | None = None, wrap: Callable[..., list[str]] | None = None) -> tuple[Run, int]:
-        """Collect once, in this process."""
-        settings = settings or self.settings()
-        order = make_order(settings, None, None, None, Trigger.CLI)
-        return collect(settings, order, World(self.environ, os.geteuid(), wrap or refuse(AssertionError)))
-
-    def command(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Start `speedmon collect` as a user would."""
-        command = [sys.executable, "-m", "monitor", "collect", *arguments]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=self.environ, stdout=pipe, stderr=pipe, text=True, **options)
-
-    def finish(self, *arguments: str) -> tuple[int, str, str]:
-        """Run `speedmon collect` to its end; return its exit code and what it printed."""
-        with self.command(*arguments) as process:
-            out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
-
-
-def refuse(error: type[Exception]) -> Callable[..., list[str]]:
-    """Return a way into the namespace that is none."""
-
-    def wrap(name: str, _argv: list[str], *, environ: object) -> list[str]:
-        raise error(f"namespace {name} is out of reach; run: mend")
-
-    return wrap
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     """Return a site with a stand-in that replays a good test."""
-    shutil.copy(STAND_IN, tmp_path / "speedtest")
-    found = Site(tmp_path)
-    (tmp_path / "config.toml").write_text(
-        f'[probe]\nname = "home"\n[collect]\nengine = "ookla"\npath = "host"\nlock_file = "{tmp_path}/lock"\n'
-        "probe_failures = false\n[retry]\nattempts = 1\n"
-        f'[ookla]\nbinary = "{tmp_path}/speedtest"\naccept_license = true\n'
-    )
-    found.script(stdout=STREAM)
-    return found
-
-
-def failure_of(run: Run) -> tuple[Kind, Scope]:
-    """Return kind and scope of a run that failed."""
-    assert run.failure is not None
-    return run.failure.kind, run.failure.scope
+    return install(tmp_path)
 
 
 def test_good_test_is_stored(site: Site) -> None:
@@ -322,10 +195,7 @@ def test_server_id_must_be_a_number(site: Site, server: str) -> None:
 
 def test_nothing_heavy_before_the_engine(site: Site) -> None:
     """Until the engine starts no heavy library is imported."""
-    done = subprocess.run(
-        [sys.executable, "-c", LISTS_ITS_IMPORTS], env=site.environ, capture_output=True, text=True, check=True
-    )
-    modules = set(json.loads(done.stdout))
+    modules = site.imports()
     assert "msgspec" in modules
     assert not modules & HEAVY
 
@@ -374,57 +244,6 @@ def test_usage_errors(site: Site, arguments: list[str], words: str) -> None:
     assert words in err
     assert "Traceback" not in err
     assert not (site.folder / "speedmon.db").exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_the_test_and_is_recorded(site: Site, number: signal.Signals) -> None:
-    """SIGTERM or Ctrl-C ends the engine's whole group, stores the run as interrupted and exits with 128 + signal."""
-    site.script(hang=600, ignore_term=True, grandchild=600)
-    with site.command(start_new_session=True) as process:
-        engine = until(site.starts)[0]["pid"]
-        process.send_signal(number)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert err == f"speedmon: test interrupted: interrupted (local): ended by {number.name}\n"
-    assert (site.rows()[0].status, failure_of(site.rows()[0])) == (Status.INTERRUPTED, (Kind.INTERRUPTED, Scope.LOCAL))
-    until(lambda: not group_members(engine))
-
-
-def test_a_test_that_was_killed_is_recorded_by_the_next(site: Site) -> None:
-    """After kill -9, or a power cut, the next call leaves a row for the test that never ended, once."""
-    site.script(hang=600)
-    with site.command(start_new_session=True) as process:
-        engine = until(site.starts)[0]["pid"]
-        process.kill()
-    os.kill(engine, signal.SIGKILL)
-    site.script(stdout=STREAM)
-    for _ in range(2):
-        assert site.run()[1] == 0
-    lost, *good = sorted(site.rows(), key=lambda run: run.status)
-    assert [run.status for run in good] == [Status.OK, Status.OK]
-    assert (lost.status, failure_of(lost)) == (Status.INTERRUPTED, (Kind.INTERRUPTED, Scope.LOCAL))
-    assert "cut off" in lost.failure.message
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait for a condition, and return what it gives."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.01)
-    return pytest.fail("it never came true")
-
-
-def group_members(group: int) -> list[str]:
-    """Return the live processes of a process group."""
-    fields = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields.append(file.read_text().rpartition(")")[2].split())
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return [each[0] for each in fields if int(each[2]) == group and each[0] != "Z"]
 
 
 def test_real_speedtest_cli_without_a_network(site: Site) -> None:

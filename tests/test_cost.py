@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-import pytest
 from street import SPEEDMON, Street
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Runs the program as it is, and tells as JSON what it imported and started, by the interpreter's own audit events.
 WATCHED = """
@@ -22,13 +17,6 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 """
 # Each takes longer to import than a set-up takes to carry out all of its steps.
 SLOW = {"asyncio", "ssl", "pyroute2", "pyroute2.iproute", "pyroute2.netlink.nlsocket", "sqlalchemy", "dns", "pydantic"}
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """Yield a home host."""
-    with Street() as host:
-        yield host
 
 
 def watched(street: Street) -> tuple[list[str], set[str]]:

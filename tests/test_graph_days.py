@@ -64,7 +64,7 @@ def test_a_week_of_the_calendar_begins_on_monday(day: date):
 @pytest.mark.parametrize(("failures", "wanted"), [(0, 0.0), (1, 0.3), (10, 0.55), (25, 0.8), (50, 1.0), (100, 1.0)])
 def test_the_more_failed_the_stronger_the_colour(failures: int, wanted: float):
     """One failure in a hundred is in view already."""
-    assert strength(Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=failures)) == wanted
+    assert strength([Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=failures)]) == wanted
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import UsageError
-from monitor.lock import alone
+from monitor.lock import alone, is_held
 
 HOLDER = """
 import sys
@@ -118,3 +118,26 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(UsageError, match=r"no lock file can be opened .*collect\.lock_file"), alone(str(place)):
         pass
     assert not (tmp_path / "victim").exists()
+
+
+def test_whether_it_is_held_can_be_seen_without_taking_it(file: str) -> None:
+    """Another process's lock is seen while it lasts; a file that nobody holds, or that is not there, is free."""
+    assert not is_held(file)
+    with holder(file) as other:
+        assert is_held(file)
+        other.kill()
+        other.wait()
+        assert not is_held(file)
+
+
+def test_looking_turns_nobody_away(file: str) -> None:
+    """Who looks holds nothing, so a test that starts meanwhile gets the lock; who has it is seen in any shared file."""
+    with alone(file) as held:
+        assert held
+        assert is_held("", ("/nowhere/else", file))
+
+
+def test_a_kernel_that_does_not_tell_is_an_error(tmp_path: Path, file: str) -> None:
+    """Where the list of locks cannot be read, nobody knows, and that is said."""
+    with pytest.raises(UsageError, match="locks: cannot be read, so nobody knows whether a test runs: No such file"):
+        is_held(file, holders=str(tmp_path / "locks"))

@@ -6,12 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from street import Street
 
 from netns import netlink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from street import Street
 
 READ = "import msgspec, sys; from netns import network; name = sys.argv[1] if sys.argv[1:] else None;"
 READ += "print(msgspec.json.encode(network.read(name)).decode())"
@@ -20,13 +19,6 @@ PINNED = "from netns import network; print(network.pinned(network.read(None), 'e
 TWO_METRICS = "ip route delete default; ip route add default via 203.0.113.1 metric 20;"
 TWO_METRICS += "ip route add default via 10.50.0.2 metric 9"
 BESIDE = "ip route replace default via 10.50.0.2 dev eth1 table 77"
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """Yield a home host with an ISP and a neighbour, without a namespace."""
-    with Street() as host:
-        yield host
 
 
 def ip(street: Street, *words: str) -> list[dict[str, Any]]:

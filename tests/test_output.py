@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.errors import OutputError
-from monitor.output import blamed, whole_files, write_file, write_stream
+from monitor.output import blamed, remove_unfinished, whole_files, write_file, write_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,3 +129,16 @@ def test_one_that_fails_takes_the_others_along(tmp_path: Path):
         write_both(first, full)
     assert first.read_bytes() == b"old"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "full"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path):
+    """Only unfinished files of processes that are gone: those of one that writes and anybody else's stay."""
+    for name in (".a.png.4999999.part", f".a.png.{os.getpid()}.part", ".mine.part", "a.png.4999999.part", "a.png"):
+        (tmp_path / name).touch()
+    remove_unfinished(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {
+        f".a.png.{os.getpid()}.part",
+        ".mine.part",
+        "a.png.4999999.part",
+        "a.png",
+    }

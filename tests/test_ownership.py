@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attempts import attempt
 
-from monitor import ownership, preflight, spool, started
+from monitor import output, ownership, preflight, spool, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +66,9 @@ def test_a_spooled_run_can_be_stored_by_the_owner(folder: Path):
     """The file and its folder, so that a later plain run reads it and takes it away."""
     file = spool.save(folder / "spool", attempt())
     assert owners(file, file.parent) == owners(folder)
+
+
+def test_a_picture_belongs_to_the_owner(folder: Path):
+    """What root draws into somebody's folder is that somebody's, who can then draw it anew."""
+    output.write_file(folder / "latest-30d.png", b"new")
+    assert owners(folder / "latest-30d.png") == owners(folder)

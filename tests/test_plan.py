@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from machine import carry_out
 from msgspec.structs import replace
 
-from netns import plan, steps
+from netns import file_steps, launcher_steps, pair, plan, steps
 from netns.errors import ForeignStateError, NoUplinkError, SpecError
 from netns.model import Handle, Journal, Launcher, Link, NamespaceSpec, Observed, Uplink
 
@@ -23,7 +23,7 @@ BARE = Observed(
     sysctls={
         (None, plan.ALL_FORWARDING): "0",
         (None, UPLINK_FORWARDING): "0",
-        (None, plan.IPV6_SWITCH.format("all")): "0",
+        (None, pair.IPV6_SWITCH.format("all")): "0",
     },
     untuned=("net/ipv4/tcp_mtu_probing",),
     files={
@@ -55,7 +55,7 @@ def test_ipv6_is_off_before_any_link_exists():
     ordered = plan.setup(SPEC, BARE, Journal()).steps
     veth = next(i for i, step in enumerate(ordered) if isinstance(step, steps.CreateVeth))
     switched = {step.key for step in ordered[:veth] if isinstance(step, steps.SetSysctl) and step.netns}
-    assert switched >= {plan.IPV6_SWITCH.format(link) for link in ("all", "default", "lo")}
+    assert switched >= {pair.IPV6_SWITCH.format(link) for link in ("all", "default", "lo")}
 
 
 def test_firewall_is_loaded_before_anything_forwards():
@@ -192,14 +192,14 @@ def test_foreign_resolver_file_is_kept():
     """A resolv.conf that somebody else put into /etc/netns stays, and the user is told."""
     path = "/etc/netns/ip4only/resolv.conf"
     planned = plan.setup(SPEC, replace(BARE, files={**BARE.files, path: "nameserver 9.9.9.9\n"}), Journal())
-    assert path not in {step.path for step in planned.steps if isinstance(step, steps.WriteFile)}
+    assert path not in {step.path for step in planned.steps if isinstance(step, file_steps.WriteFile)}
     assert any(path in note for note in planned.notes)
 
 
 def test_no_compiler_means_no_launcher_and_a_note():
     """Without a C compiler set-up goes on, and says what is missing."""
     planned = plan.setup(SPEC, replace(BARE, launcher=Launcher(compiler=False)), Journal())
-    assert not [s for s in planned.steps if isinstance(s, steps.PlaceLauncher)]
+    assert not [s for s in planned.steps if isinstance(s, launcher_steps.PlaceLauncher)]
     assert "musl-tools" in planned.notes[0]
 
 

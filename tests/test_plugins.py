@@ -18,14 +18,10 @@ def broken(*_arguments): raise ValueError("of the\\npackage")
 def engine(name="tin-can", **changes):
     return Engine(**(dict(
         name=name,
-        barred=lambda settings: None,
         locate=lambda settings, environ, ask: Located(("/bin/echo",), "7"),
         command=lambda located, settings, server_id: [*located.command, "42", server_id],
         parse=lambda stdout, stderr: Parsed(Measurement(download_bps=int(stdout.split()[0]), upload_bps=1)),
-        progress=lambda line: None,
-        version=lambda located: located.version,
         signs=(),
-        exit_signs={},
     ) | changes))
 """
 

@@ -108,7 +108,13 @@ def test_the_file_is_the_one_that_sqlalchemy_opens(url: str):
     ("url", "shown"),
     [
         ("postgresql://joe:secret@host/db", "postgresql://joe:***@host/db"),
+        ("postgresql://joe:se/c:r?et@host/db", "postgresql://joe:***@host/db"),
+        ("postgresql://joe:se@cret@host/db", "postgresql://joe:***@host/db"),
+        ("postgresql://host/db?user=joe&password=secret&x=1", "postgresql://host/db?user=joe&password=***&x=1"),
+        ("joe:secret@host", "joe:***@host"),
         ("postgresql://joe@host:5432/db", "postgresql://joe@host:5432/db"),
+        ("postgresql://host:5432/db", "postgresql://host:5432/db"),
+        ("sqlite:////a@b/c.db", "sqlite:////a@b/c.db"),
         ("sqlite:////a/b.db", "sqlite:////a/b.db"),
     ],
 )

@@ -135,13 +135,20 @@ def test_a_plan_that_the_store_tells_of_a_run_goes_before_all():
     assert np.isnan(Promised(((DAY0, A),)).sold(stored, "upload_bps")).all()
 
 
-def test_runs_without_a_plan_are_judged_by_the_one_that_is_given_now_and_that_is_said():
+def test_where_no_run_has_a_plan_the_one_that_is_given_now_judges_and_that_is_said():
     """They were stored before somebody wrote the plan down."""
-    found = Promised(((DAY0, NONE), (DAY0 + timedelta(days=2), B)), A)
-    assert found.at(DAY0) == A
-    assert found.retold
+    found = Promised(((DAY0, NONE),), A)
+    assert (found.at(DAY0), found.retold, found.unjudged) == (A, True, False)
     assert not Promised(((DAY0, B),), A).retold
     assert Promised((), A).at(DAY0) == A
+
+
+def test_runs_without_a_plan_among_others_are_held_against_nothing():
+    """Nobody knows what was sold when they ran; the graphs do the same."""
+    found = Promised(((DAY0, NONE), (DAY0 + timedelta(days=2), B)), A)
+    assert (found.at(DAY0), found.retold, found.unjudged) == (NONE, False, True)
+    columns = Columns.of([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (0, 3)])
+    assert np.isnan(found.sold(columns, "download_bps")).tolist() == [True, False]
 
 
 def test_a_plan_that_goes_on_is_told_once():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from installation import DNS, HEAVY, STREAM, Site, install
 from msgspec.structs import replace
-from test_collect import DNS, HEAVY, LISTS_ITS_IMPORTS, STAND_IN, STREAM, Site
 
 from monitor import memory
 from monitor.collect import collect, make_order
@@ -37,13 +35,7 @@ LIST = '{"type":"serverList","servers":[{"id":1234,"name":"A"},{"id":7,"name":"B
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     """Return a site that confirms failures at once."""
-    shutil.copy(STAND_IN, tmp_path / "speedtest")
-    (tmp_path / "config.toml").write_text(
-        f'[collect]\nengine = "ookla"\npath = "host"\nlock_file = "{tmp_path}/lock"\n'
-        "probe_failures = false\n[retry]\nconfirm_s = 0\n"
-        f'[ookla]\nbinary = "{tmp_path}/speedtest"\naccept_license = true\n'
-    )
-    return Site(tmp_path)
+    return install(tmp_path, "confirm_s = 0")
 
 
 def run(site: Site, order: dict[str, Any] | None = None, now: datetime = NOW, **sections: Any) -> tuple[Run, int]:
@@ -273,8 +265,5 @@ def test_quiet_hours_are_the_schedules(site: Site):
 
 def test_policies_import_nothing_heavy_before_the_engine(site: Site):
     """Budget, quiet hours and rests cost no library before the engine starts."""
-    environ = site.environ | {"SPEEDMON_BUDGET__MONTH_GB": "5", "SPEEDMON_SCHEDULE__QUIET": "01:00-01:01"}
-    done = subprocess.run(
-        [sys.executable, "-c", LISTS_ITS_IMPORTS], env=environ, capture_output=True, text=True, check=True
-    )
-    assert not HEAVY & set(json.loads(done.stdout.splitlines()[0]))
+    imported = site.imports(SPEEDMON_BUDGET__MONTH_GB="5", SPEEDMON_SCHEDULE__QUIET="01:00-01:01")
+    assert not HEAVY & imported

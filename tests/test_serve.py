@@ -7,24 +7,16 @@ import re
 import signal
 import socket
 import subprocess
-import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from served import DEADLINE_S, SPEEDMON, ended, serving, wait_for
 
 from monitor.model import Kind, Run, Status, Trigger
 from monitor.store.open import open_reader
 from monitor.store.read import latest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-DEADLINE_S = 60
-SPEEDMON = Path(sys.executable).parent / "speedmon"
 # Answers --version as the real one does, and hangs when it is to measure.
 HANGS = """#!/bin/sh
 case "$*" in
@@ -55,39 +47,6 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "SPEEDMON_SCHEDULE__JITTER_S": "0",
         "SPEEDMON_WEB__PORT": "0",
     }
-
-
-@contextmanager
-def serving(environ: dict[str, str], *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the daemon; yield it with the address that it printed; killed if a test leaves it behind."""
-    process = subprocess.Popen(
-        [SPEEDMON, "serve", *options], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout
-        line = process.stdout.readline()
-        found = re.fullmatch(r"speedmon: serving (http://127\.0\.0\.1:\d+/)\n", line)
-        assert found, process.communicate()
-        yield process, found[1]
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, float, str]:
-    """Send a signal; return the exit code, the seconds it took and what the daemon said."""
-    began = time.monotonic()
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=DEADLINE_S)
-    return process.returncode, time.monotonic() - began, stderr
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds, for a while at most."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def rows(environ: dict[str, str]) -> list[Run]:

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from street import Street
+from faults import FAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from street import Street
 
 # Answers one connection with the address that it came from.
 ECHO = (
@@ -19,13 +19,6 @@ ECHO = (
 CALL = "import socket, sys; print(socket.create_connection((sys.argv[1], 8080), 5).recv(99).decode())"
 READY = "namespace ip4only is ready"
 SAME = "nothing changed"
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """Yield a home host with an ISP and a neighbour, without a namespace."""
-    with Street() as host:
-        yield host
 
 
 def setup(street: Street, *arguments: str) -> str:
@@ -79,28 +72,14 @@ def test_services_of_the_host_are_out_of_reach_inside(street: Street):
         server.kill()
 
 
-FAULTS = {
-    "namespace deleted": "ip netns delete ip4only",
-    "handle is a plain file": "umount /run/netns/ip4only",
-    "host end deleted": "ip link delete ip4only-root",
-    "host end has lost its mark": "ip link set ip4only-root alias ''",
-    "host end down": "ip link set ip4only-root down",
-    "inner end down": "ip -n ip4only link set ip4only-ns down",
-    "loopback down": "ip -n ip4only link set lo down",
-    "no default route": "ip -n ip4only route delete default",
-    "second default route": "ip -n ip4only route add default via 192.168.200.1 dev ip4only-ns metric 50",
-    "wrong address": "ip -n ip4only address flush dev ip4only-ns; ip -n ip4only address add 10.9.9.9/8 dev ip4only-ns",
-    "no address on the host": "ip address flush dev ip4only-root",
-    "wrong MTU": "ip link set ip4only-root mtu 1400",
-    "IPv6 on inside": "ip netns exec ip4only sysctl -qw net.ipv6.conf.all.disable_ipv6=0",
-    "IPv6 on at the host end": "sysctl -qw net.ipv6.conf.ip4only-root.disable_ipv6=0",
-    "uplink forwards no more": "echo 0 > /proc/sys/net/ipv4/conf/eth0/forwarding",
-    "host switched to routing and back": "sysctl -qw net.ipv4.ip_forward=1; sysctl -qw net.ipv4.ip_forward=0",
-    "rules flushed": "nft flush ruleset",
-    "rule added": "nft insert rule inet speedmon forward accept",
-    "resolver file deleted": "rm /etc/netns/ip4only/resolv.conf",
-    "resolver file edited": "echo 'nameserver 9.9.9.9' >> /etc/netns/ip4only/resolv.conf",
-}
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["set-up", "dry run"])
+def test_user_who_does_not_exist_is_told_first(street: Street, arguments: list[str]):
+    """A mistyped name is one line and exit code 2, before a step is shown or done."""
+    before = street.snapshot()
+    failed = street.speedmon("setup-netns", "--user", "nobdy", *arguments, check=False)
+    words = "speedmon: there is no user 'nobdy' to put into group speedmon\n"
+    assert (failed.returncode, failed.stdout, failed.stderr) == (2, "", words)
+    assert street.snapshot() == before
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -139,7 +118,7 @@ SPOILT_WAY_BACK = """
 import os, subprocess
 from netns import setup
 from netns.model import NamespaceSpec
-from netns.steps import MakeDirectory
+from netns.file_steps import MakeDirectory
 def spoil(step):
     if isinstance(step, MakeDirectory):
         subprocess.run(["ip", "link", "delete", "ip4only-root"])

@@ -5,18 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from street import Street
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """Yield a home host with an ISP and a neighbour, without a namespace."""
-    with Street() as host:
-        yield host
+    from street import Street
 
 
 def ask(street: Street, *arguments: str) -> dict[str, Any]:

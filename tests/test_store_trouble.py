@@ -108,7 +108,7 @@ def test_a_parent_that_is_a_file(tmp_path: Path):
         ("speedmon.db", "is no database URL"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
-        ("nosuchdb://host/name", "the driver for this database is missing"),
+        ("nosuchdb://host/name", "runs are kept in SQLite or PostgreSQL"),
         ("postgresql+nosuchdriver://joe:secret@host/name", "driver for this database is missing"),
         ("postgresql://joe:secret@host:port/name", "write a URL such as"),
     ],

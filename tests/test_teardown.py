@@ -5,21 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from street import Street
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from street import Street
 
 FORWARDING = "/proc/sys/net/ipv4/conf/eth0/forwarding"
 ETC = "/etc/netns/ip4only"
 OTHER = ("--name", "wan2", "--subnet", "192.168.201.0/24")
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """Yield a home host with an ISP and a neighbour, without a namespace."""
-    with Street() as host:
-        yield host
 
 
 def setup(street: Street, *arguments: str) -> str:

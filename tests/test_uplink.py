@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from street import Street
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from street import Street
 
 SET_UP = ("setup-netns", "--no-launcher")
 BACK = """
@@ -16,13 +15,6 @@ ip link add eth0 type veth peer name far netns isp; ip link set eth0 addrgenmode
 ip -n isp address add 203.0.113.1/24 dev far; ip -n isp link set far up
 ip address add 203.0.113.10/24 dev eth0; ip link set eth0 up; ip route add default via 203.0.113.1
 """
-
-
-@pytest.fixture
-def street() -> Iterator[Street]:
-    """Yield a home host with an ISP and a neighbour, without a namespace."""
-    with Street() as host:
-        yield host
 
 
 def reaches(street: Street, address: str = "203.0.113.1") -> bool:

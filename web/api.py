@@ -12,11 +12,12 @@ from starlette.responses import Response
 from monitor.export import json_array
 from monitor.live import Moment  # noqa: TC001  FastAPI reads the annotation
 from monitor.model import Path, Run, Status
+from monitor.publish import Published  # noqa: TC001  the same
 from monitor.store import read
 from monitor.store.buckets import MOST as MOST_BUCKETS
 from monitor.store.buckets import USUAL
 from monitor.store.open import open_reader
-from monitor.store.probes import named
+from web.choice import Asked, choose
 from web.problems import documented
 
 if TYPE_CHECKING:
@@ -26,10 +27,8 @@ MOST = 100_000
 
 Days = Annotated[int, Query(ge=1, le=3660, description="how many days to look back")]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="at most so many runs, the newest")]
-Probes = Annotated[list[str] | None, Query(description="only runs of this probe; can be given again")]
 Most = Annotated[int, Query(ge=1, le=MOST_BUCKETS, description="at most so many buckets")]
 Over = Annotated[Path | None, Query(description="only runs over this path")]
-OneProbe = Annotated[str | None, Query(description="only runs of this probe")]
 Only = Annotated[Status | None, Query(description="only runs of this status")]
 
 
@@ -38,21 +37,21 @@ def router(site: Site) -> APIRouter:
     routes = APIRouter()
 
     # Runs are encoded as `history --json` encodes them; the model is there for /openapi.json.
-    @routes.get("/api/v1/runs", response_model=list[Run], responses=documented(421, 422, 503))
-    def runs(days: Days = 30, limit: Limit = 10_000, status: Only = None, probe: Probes = None) -> Response:
+    @routes.get("/api/v1/runs", response_model=list[Run], responses=documented(404, 421, 422, 503))
+    def runs(days: Days = 30, limit: Limit = 10_000, status: Only = None, probe: Asked = None) -> Response:
         """Return the stored runs, newest first."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            chosen = named(connection, probe or site.probes)
+            chosen = choose(connection, site, probe).rows
             found = read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)
             wanted = (run for run in found if status in (None, run.status))
             text = "".join(json_array(islice(wanted, limit)))
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     # Encoded by msgspec, several times as quick as FastAPI for so many small objects.
-    @routes.get("/api/v1/buckets", response_model=list[read.Bucket], responses=documented(421, 422, 503))
+    @routes.get("/api/v1/buckets", response_model=list[read.Bucket], responses=documented(404, 421, 422, 503))
     def buckets(
-        days: Days = 30, most: Most = USUAL, path: Over = None, probe: OneProbe = None, medians: bool = False
+        days: Days = 30, most: Most = USUAL, path: Over = None, probe: Asked = None, medians: bool = False
     ) -> Response:
         """Return the window as at most so many buckets, oldest first; those without a run are left out."""
         since, until = site.window(days)
@@ -63,7 +62,7 @@ def router(site: Site) -> APIRouter:
                 until=until,
                 zone=site.zone,
                 most=most,
-                probe=probe,
+                probe=choose(connection, site, probe).shown,
                 path=path,
                 medians=medians,
             )
@@ -73,6 +72,11 @@ def router(site: Site) -> APIRouter:
     def progress() -> Moment | None:
         """Return the test that runs at this moment, null when none does."""
         return site.running()
+
+    @routes.get("/api/v1/published", responses=documented(421))
+    def published() -> list[Published]:
+        """Return what came of each file that is kept in the folder of [publish]; none without one."""
+        return list(site.published())
 
     @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz")

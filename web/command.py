@@ -28,25 +28,27 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     no_schedule: bool,
     probes: tuple[str, ...],
 ) -> None:
-    """Run tests on a schedule and serve the web page.
+    """Run tests on a schedule, serve the web page and keep the pictures of [publish] up to date.
 
-    With --database-url it runs no tests. Ends within three seconds of SIGTERM or Ctrl-C; a test that runs is recorded
-    as interrupted.
+    With --database-url it serves the page only. Ends within three seconds of SIGTERM or Ctrl-C; a test that runs is
+    recorded as interrupted.
     """
     from monitor import live, paths, zone  # noqa: PLC0415  --help stays light
     from monitor.daemon import Daemon, make_store  # noqa: PLC0415  the same
+    from monitor.publisher import Publisher  # noqa: PLC0415  the same
     from web import log, serve  # noqa: PLC0415  the same
     from web.app import make_app  # noqa: PLC0415  the same
-    from web.site import Site, no_slot  # noqa: PLC0415  the same
+    from web.site import Site, no_slot, nothing_published  # noqa: PLC0415  the same
 
     log.set_up()
     settings = _with_address(settings, host, port)
     shown_in = zone.resolve(settings.display.timezone)
     config = ctx.find_root().obj
     make_store(settings.database.url, config)
-    # Whoever looks into another database, such as a fleet's, tests nothing for it.
+    # Whoever looks into another database, such as a fleet's, tests nothing for it, and publishes nothing of it.
     elsewhere = ctx.params.get("database_url") is not None
     daemon = None if no_schedule or elsewhere else Daemon(settings, config)
+    publisher = Publisher(settings, config, probes) if settings.publish.directory and not elsewhere else None
     progress = paths.state_dir(os.environ, os.geteuid()) / live.FILE
     site = Site(
         settings,
@@ -54,9 +56,11 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
         next_slot=daemon.next_slot if daemon else no_slot,
         running=lambda: live.current(progress, time.time()),
         probes=probes,
+        published=publisher.state if publisher else nothing_published,
     )
+    services = [service for service in (daemon, publisher) if service]
     with serve.listen(settings.web.host, settings.web.port) as listener:
-        serve.run(make_app(site), listener, daemon, lambda url: click.echo(f"speedmon: serving {url}"))
+        serve.run(make_app(site), listener, services, lambda url: click.echo(f"speedmon: serving {url}"))
 
 
 def _with_address(settings: Settings, host: str | None, port: int | None) -> Settings:

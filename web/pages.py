@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse
@@ -12,6 +12,8 @@ from monitor.store import read
 from monitor.store.open import open_reader
 from monitor.store.probes import named
 from web import view
+from web.choice import Asked, Choice, choose
+from web.links import Links
 from web.pictures import MOST_DAYS, SIZES
 from web.render import render
 
@@ -26,6 +28,9 @@ ROWS = 30
 HORIZON = 300
 RANGES = {1: "24 hours", 7: "7 days", 30: "30 days", 365: "1 year"}
 TROUBLE = (Status.FAILED, Status.INTERRUPTED, Status.SKIPPED)
+# So many probes are links side by side; more are a field to write into, which proposes the most that a page can carry.
+FEW_PROBES = 12
+MOST_PROBES = 500
 
 Days = Annotated[int, Query(ge=1, le=MOST_DAYS)]
 Only = Annotated[Literal["all", "trouble"], Query()]
@@ -36,52 +41,65 @@ def router(site: Site) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.api_route("/", methods=["GET", "HEAD"])
-    def page(days: Days = 30, only: Only = "all") -> HTMLResponse:
+    def page(days: Days = 30, only: Only = "all", probe: Asked = None) -> HTMLResponse:
         with open_reader(site.database) as connection:
-            chosen = named(connection, site.probes)
-            newest_first = read.latest(connection, limit=HORIZON, probes=chosen)
-            rows = newest_first[:ROWS] if only == "all" else _trouble(connection, site, days, chosen)
-        return HTMLResponse(_filled(site, newest_first, rows, days, only) if newest_first else _empty(site))
+            choice = choose(connection, site, probe)
+            newest_first = _of_the_newest(connection, choice)
+            rows = _rows(connection, site, choice, days, only)
+        shared = _shared(site, choice, Links(days, only, choice.asked))
+        return HTMLResponse(
+            _filled(site, choice, newest_first, rows, shared) if newest_first else render("empty.html", **shared)
+        )
 
     return routes
 
 
-def _trouble(connection: Connection, site: Site, days: int, probes: list[int]) -> list[Run]:
+def _of_the_newest(connection: Connection, choice: Choice) -> list[Run]:
+    """Return the newest runs of the probe that has the newest: another's success ends no row of failures."""
+    found = read.latest(connection, limit=1 if choice.several else HORIZON, probes=choice.rows)
+    if not found or not choice.several:
+        return found
+    return read.latest(connection, limit=HORIZON, probes=named(connection, [found[0].probe]))
+
+
+def _rows(connection: Connection, site: Site, choice: Choice, days: int, only: str) -> list[Run]:
+    if only == "all":
+        return read.latest(connection, limit=ROWS, probes=choice.rows)
     since, _ = site.window(days)
-    return read.latest(connection, limit=ROWS, since=since, statuses=TROUBLE, probes=probes)
+    return read.latest(connection, limit=ROWS, since=since, statuses=TROUBLE, probes=choice.rows)
 
 
-def _empty(site: Site) -> str:
-    return render("empty.html", probe=site.title, next_slot=site.next_slot(), now=_now(site), eye=_eye(site))
+def _shared(site: Site, choice: Choice, links: Links) -> dict[str, Any]:
+    """Return what the page shows whether there are runs or none."""
+    moment = site.running()
+    return {
+        "probe": choice.title(site),
+        "eye": view.Eye(site.clock(), site.zone),
+        "next_slot": site.next_slot(),
+        "now": view.running(moment) if moment else "",
+        "choice": choice,
+        "links": links,
+        "few": FEW_PROBES,
+        "most": MOST_PROBES,
+    }
 
 
-def _filled(site: Site, newest_first: list[Run], rows: list[Run], days: int, only: str) -> str:
-    eye = _eye(site)
+def _filled(site: Site, choice: Choice, newest_first: list[Run], rows: list[Run], shared: dict[str, Any]) -> str:
+    links = shared["links"]
     measured = next((run for run in newest_first if run.status is Status.OK), None)
     return render(
         "index.html",
-        probe=site.title,
-        eye=eye,
-        next_slot=site.next_slot(),
-        now=_now(site),
-        verdict=view.verdict(newest_first, eye),
+        **shared,
+        verdict=view.verdict(newest_first, shared["eye"]),
         last=newest_first[0],
         measured=measured,
-        tiles=view.tiles(measured, site.settings.plan.as_plan()) if measured else (),
+        tiles=view.tiles(measured, choice.plan(site, [measured.probe])) if measured else (),
         facts=view.facts(measured) if measured else (),
         link=view.link(measured) if measured else None,
         rows=[view.row(run) for run in rows],
-        days=days,
-        only=only,
+        days=links.days,
+        only=links.only,
         ranges=RANGES,
         sizes=SIZES,
+        late=view.late(site.published()),
     )
-
-
-def _now(site: Site) -> str:
-    moment = site.running()
-    return view.running(moment) if moment else ""
-
-
-def _eye(site: Site) -> view.Eye:
-    return view.Eye(site.clock(), site.zone)

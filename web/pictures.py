@@ -18,15 +18,18 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from monitor import __version__
+from monitor.graph import kinds
 from monitor.graph import setup as graph_setup
 from monitor.graph.data import Window
 from monitor.store import read
 from monitor.store.open import open_reader
-from monitor.store.probes import named
+from web.choice import Asked, choose
 from web.problems import documented
 from web.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from monitor.model import Plan
     from web.site import Site
 
@@ -54,6 +57,8 @@ class Key:
     until: datetime
     last_id: str | None
     plan: Plan
+    title: str
+    rows: tuple[int, ...]
     version: str = __version__
 
     @property
@@ -81,12 +86,15 @@ class Pictures:
         self._worker = Worker("pictures")
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
 
-    def key(self, days: int, size: str) -> Key:
+    def key(self, days: int, size: str, probes: Sequence[str] | None) -> Key:
         """Return what the picture of this moment depends on."""
-        with open_reader(self._site.database) as connection:
-            last = read.last(connection, named(connection, self._site.probes))
-        until = end_of_window(self._site.clock(), days)
-        return Key(days, size, until, last.id if last else None, self._site.settings.plan.as_plan())
+        site = self._site
+        with open_reader(site.database) as connection:
+            choice = choose(connection, site, probes)
+            last = read.last(connection, choice.rows)
+        until = end_of_window(site.clock(), days)
+        title = f"Internet speed at {choice.title(site)}"
+        return Key(days, size, until, last.id if last else None, choice.plan(site, choice.shown), title, choice.rows)
 
     def png(self, key: Key) -> bytes:
         """Return the picture; drawn when it is not kept."""
@@ -105,13 +113,12 @@ class Pictures:
 
         window = key.window
         with open_reader(self._site.database) as connection:
-            chosen = named(connection, self._site.probes)
-            runs = list(read.runs(connection, since=window.since, until=window.until, probes=chosen))
-        title = f"Internet speed at {self._site.title}"
+            names = kinds.numbers([kinds.DEFAULT])
+            runs = read.columns(connection, since=window.since, until=window.until, names=names, probes=key.rows)
         size, scale = SIZES[key.size], SCALES[key.size]
         try:
             return picture.render(
-                runs, window, zone=self._site.zone, plan=key.plan, size=size, scale=scale, title=title
+                runs, window, zone=self._site.zone, plan=key.plan, size=size, scale=scale, title=key.title
             )
         finally:
             # A figure is a cycle of about 5 MB that would wait for the collector.
@@ -127,10 +134,10 @@ def router(site: Site) -> APIRouter:
         304: {"description": "as it was"},
     }
 
-    @routes.get("/graph.png", response_class=Response, responses=png | documented(421, 422, 503))
-    def picture(days: Days = 30, size: Size = "wide", known: Known = "") -> Response:
+    @routes.get("/graph.png", response_class=Response, responses=png | documented(404, 421, 422, 503))
+    def picture(days: Days = 30, size: Size = "wide", probe: Asked = None, known: Known = "") -> Response:
         """Draw the stored runs of the last days."""
-        key = pictures.key(days, size)
+        key = pictures.key(days, size, probe)
         headers = {"ETag": key.etag, "Cache-Control": "private, no-cache"}
         if key.etag in known:
             return Response(status_code=NOT_MODIFIED, headers=headers)

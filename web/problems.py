@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from monitor.errors import SpeedmonError, StoreError, UsageError
+from web.choice import UnknownProbeError
 from web.render import render
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StoreError, _no_store)
+    app.add_exception_handler(UnknownProbeError, _unknown_probe)
     app.add_exception_handler(UsageError, _refused)
     app.add_exception_handler(SpeedmonError, _told)
     app.add_exception_handler(Exception, _unexpected)
@@ -81,6 +83,10 @@ def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
     mistakes = (f"{mistake['loc'][-1]}: {mistake['msg']}" for mistake in error.errors())
     return answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(mistakes))
+
+
+def _unknown_probe(request: Request, error: Exception) -> Response:
+    return answer(request, HTTPStatus.NOT_FOUND, str(error))
 
 
 def _refused(request: Request, error: Exception) -> Response:

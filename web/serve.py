@@ -10,7 +10,7 @@ import os
 import select
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import uvicorn
 
@@ -18,9 +18,8 @@ from monitor.errors import ServeError
 from monitor.interrupts import Interrupts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from monitor.daemon import Daemon
     from web.guard import Guard
 
 # A test gets this long to record itself as interrupted, open requests this long to be answered, all together the last.
@@ -31,6 +30,22 @@ GRACE_S = 2.8
 TICK_S = 0.5
 # A machine that slept notices so soon after that a slot has passed.
 WAKE_S = 30
+
+
+class Service(Protocol):
+    """What runs beside the web server: the tests, the pictures in a folder."""
+
+    def start(self) -> None:
+        """Begin; what there is to do is done in threads of its own."""
+
+    def wake(self) -> None:
+        """Look at the clock: the machine may have been asleep."""
+
+    def stop(self) -> None:
+        """Begin nothing new and ask what runs to end; does not wait."""
+
+    def finish(self, seconds: float) -> None:
+        """Wait so many seconds for what runs, then end it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -53,8 +68,8 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def run(app: Guard, listener: socket.socket, daemon: Daemon | None, tell: Callable[[str], None]) -> None:
-    """Serve and test until SIGTERM, SIGINT or SIGHUP; `tell` hears the address once it is answered.
+def run(app: Guard, listener: socket.socket, services: Sequence[Service], tell: Callable[[str], None]) -> None:
+    """Serve, with the services beside, until SIGTERM, SIGINT or SIGHUP; `tell` hears the address once it is answered.
 
     Raises:
         ServeError: the web server ended by itself.
@@ -62,34 +77,35 @@ def run(app: Guard, listener: socket.socket, daemon: Daemon | None, tell: Callab
     with Interrupts() as interrupts:
         server = _WebServer(app, listener)
         server.start()
-        if daemon is not None:
-            daemon.start()
+        for service in services:
+            service.start()
         tell(url_of(listener))
         try:
-            _until_signal(interrupts, server, daemon)
+            _until_signal(interrupts, server, services)
         finally:
-            _end(server, daemon)
+            _end(server, services)
 
 
-def _until_signal(interrupts: Interrupts, server: _WebServer, daemon: Daemon | None) -> None:
+def _until_signal(interrupts: Interrupts, server: _WebServer, services: Sequence[Service]) -> None:
     signals = interrupts.fileno()
     while interrupts.signal is None:
         select.select([] if signals is None else [signals], [], [], WAKE_S)
         if not server.is_alive():
             raise ServeError("the web server ended by itself; its log lines say why")
-        if daemon is not None:
-            daemon.wake()
+        for service in services:
+            service.wake()
 
 
-def _end(server: _WebServer, daemon: Daemon | None) -> None:
-    """End the web server and a running test side by side; after `GRACE_S` the process ends with what is left."""
+def _end(server: _WebServer, services: Sequence[Service]) -> None:
+    """End the web server and what runs beside it, all at once; after `GRACE_S` the process ends with what is left."""
     last_resort = threading.Timer(GRACE_S, os._exit, (ServeError.exit_code,))
     last_resort.daemon = True
     last_resort.start()
     server.stop()
-    if daemon is not None:
-        daemon.stop()
-        daemon.finish(CHILD_S)
+    for service in services:
+        service.stop()
+    for service in services:
+        service.finish(CHILD_S)
     server.join()
 
 

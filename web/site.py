@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from monitor.live import Moment
+    from monitor.publish import Published
     from monitor.settings import Settings
 
 
@@ -29,12 +30,17 @@ def no_test() -> Moment | None:
     return None
 
 
+def nothing_published() -> tuple[Published, ...]:
+    """Stand for a daemon that keeps no folder up to date."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """The surroundings of the pages.
 
     `next_slot` returns when the next test is due, `running` the test that runs at this moment; None when there is none.
-    `probes` are the names of those that are shown, none for all.
+    `probes` are the names of those that are shown, none for all; `published` tells of the files in a folder.
     """
 
     settings: Settings
@@ -43,6 +49,7 @@ class Site:
     next_slot: Callable[[], datetime | None] = no_slot
     running: Callable[[], Moment | None] = no_test
     probes: tuple[str, ...] = ()
+    published: Callable[[], tuple[Published, ...]] = nothing_published
 
     @property
     def database(self) -> str:

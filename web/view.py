@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from monitor.live import Moment
     from monitor.model import Failure, Plan, Run
+    from monitor.publish import Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,12 @@ def row(run: Run) -> Row:
         what=words.KINDS[failure.kind].capitalize() if failure and known else "",
         whose=words.SCOPES[failure.scope] if failure and failure.scope is not Scope.UNKNOWN else "",
     )
+
+
+def late(files: Sequence[Published]) -> str:
+    """Return how many of the files in the folder of [publish] could not be made: 1 of 4; empty when all could."""
+    failed = sum(file.error is not None for file in files)
+    return f"{failed} of {len(files)}" if failed else ""
 
 
 def link(run: Run) -> str | None:

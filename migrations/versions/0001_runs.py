@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -45,6 +47,19 @@ def upgrade() -> None:
 def _make_runs() -> None:
     op.create_table(
         "runs",
+        *_columns_of_runs(),
+        sa.PrimaryKeyConstraint("pk", name="pk_runs"),
+        sa.UniqueConstraint("id", name="uq_runs_id"),
+        sa.CheckConstraint("status IN ('ok', 'failed', 'skipped', 'interrupted')", name=op.f("ck_runs_status")),
+        sa.CheckConstraint("trigger IN ('cli', 'schedule', 'web', 'retry', 'import')", name=op.f("ck_runs_trigger")),
+        sa.CheckConstraint("path IN ('ip4only', 'host')", name=op.f("ck_runs_path")),
+        sa.CheckConstraint("ip_family IN (4, 6)", name=op.f("ck_runs_ip_family")),
+        *(sa.CheckConstraint(f"{column} >= 0", name=op.f(f"ck_runs_{column}")) for column in NEVER_NEGATIVE),
+    )
+
+
+def _columns_of_runs() -> tuple[sa.Column[Any], ...]:
+    return (
         sa.Column("pk", ROW_NUMBER, nullable=False),
         sa.Column("id", sa.String(64), nullable=False),
         sa.Column("probe", sa.Text(), nullable=False),
@@ -88,11 +103,4 @@ def _make_runs() -> None:
         sa.Column("plan_download_bps", sa.BigInteger()),
         sa.Column("plan_upload_bps", sa.BigInteger()),
         sa.Column("plan_latency_ms", sa.Double()),
-        sa.PrimaryKeyConstraint("pk", name="pk_runs"),
-        sa.UniqueConstraint("id", name="uq_runs_id"),
-        sa.CheckConstraint("status IN ('ok', 'failed', 'skipped', 'interrupted')", name=op.f("ck_runs_status")),
-        sa.CheckConstraint("trigger IN ('cli', 'schedule', 'web', 'retry', 'import')", name=op.f("ck_runs_trigger")),
-        sa.CheckConstraint("path IN ('ip4only', 'host')", name=op.f("ck_runs_path")),
-        sa.CheckConstraint("ip_family IN (4, 6)", name=op.f("ck_runs_ip_family")),
-        *(sa.CheckConstraint(f"{column} >= 0", name=op.f(f"ck_runs_{column}")) for column in NEVER_NEGATIVE),
     )

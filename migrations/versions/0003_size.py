@@ -120,6 +120,23 @@ def _make_names() -> None:
 def _make_runs() -> None:
     op.create_table(
         "runs",
+        *_columns_of_runs(),
+        sa.PrimaryKeyConstraint("pk", name="pk_runs"),
+        sa.UniqueConstraint("id", name="uq_runs_id"),
+        *(
+            sa.ForeignKeyConstraint([f"{name}_pk"], [f"{name}s.pk"], name=f"fk_runs_{name}_pk")
+            for name in ("probe", "isp", "server")
+        ),
+        *(sa.CheckConstraint(rule, name=op.f(f"ck_runs_{name}")) for name, rule in RULES.items()),
+    )
+    op.create_index("ix_runs_started_at", "runs", ["started_at"])
+    op.create_index("ix_runs_probe_pk_path_started_at", "runs", ["probe_pk", "path", "started_at"])
+    where = sa.text("retry_of IS NOT NULL")
+    op.create_index("ix_runs_retry_of", "runs", ["retry_of"], sqlite_where=where)
+
+
+def _columns_of_runs() -> tuple[sa.Column[Any], ...]:
+    return (
         sa.Column("pk", ROW_NUMBER, nullable=False),
         sa.Column("id", sa.String(64), nullable=False),
         sa.Column("probe_pk", ROW_NUMBER, nullable=False),
@@ -161,18 +178,7 @@ def _make_runs() -> None:
         sa.Column("attempt", sa.Integer(), nullable=False, server_default="1"),
         sa.Column("retry_of", sa.String(64)),
         sa.Column("remarks", sa.Text()),
-        sa.PrimaryKeyConstraint("pk", name="pk_runs"),
-        sa.UniqueConstraint("id", name="uq_runs_id"),
-        *(
-            sa.ForeignKeyConstraint([f"{name}_pk"], [f"{name}s.pk"], name=f"fk_runs_{name}_pk")
-            for name in ("probe", "isp", "server")
-        ),
-        *(sa.CheckConstraint(rule, name=op.f(f"ck_runs_{name}")) for name, rule in RULES.items()),
     )
-    op.create_index("ix_runs_started_at", "runs", ["started_at"])
-    op.create_index("ix_runs_probe_pk_path_started_at", "runs", ["probe_pk", "path", "started_at"])
-    where = sa.text("retry_of IS NOT NULL")
-    op.create_index("ix_runs_retry_of", "runs", ["retry_of"], sqlite_where=where)
 
 
 def _make_beside() -> None:

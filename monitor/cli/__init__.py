@@ -76,7 +76,7 @@ def _report(error: Exception) -> int:
         click.echo("speedmon: interrupted", err=True)
         return 130
     if isinstance(error, click.ClickException):
-        error.show()
+        _tell_usage(error)
         return 2
     if isinstance(error, SpeedmonError | NetnsError):
         click.echo(f"speedmon: {error}", err=True)
@@ -87,3 +87,13 @@ def _report(error: Exception) -> int:
         return 1
     click.echo(f"speedmon: unexpected {type(error).__name__}: {error} (SPEEDMON_DEBUG=1 shows where)", err=True)
     return 1
+
+
+def _tell_usage(error: click.ClickException) -> None:
+    """Say in one line what is wrong with a call; a group that was called without a command shows its help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    words = " ".join(error.format_message().split()).removesuffix(".")
+    context = getattr(error, "ctx", None)
+    click.echo(f"speedmon: {words} (see `{context.command_path if context else 'speedmon'} --help`)", err=True)

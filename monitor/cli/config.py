@@ -41,7 +41,10 @@ def init(ctx: click.Context, output: Path | None, force: bool) -> None:
 @config_option
 @click.pass_context
 def show(ctx: click.Context, as_json: bool) -> None:
-    """Print the settings in force: the file, the environment on top, defaults for the rest."""
+    """Print the settings in force.
+
+    Those of the file, the environment on top, defaults for the rest; passwords in URLs are left out.
+    """
     settings = settings_of(ctx)
     file = config.file_in_use(ctx.find_root().obj, os.environ)
     if as_json:
@@ -66,4 +69,4 @@ def _write(file: Path, text: str, *, force: bool) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
+        raise OutputError(f"{file}: cannot be written: {error.strerror}; --output names another place") from error

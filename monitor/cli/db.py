@@ -26,7 +26,10 @@ def group() -> None:
 @group.command()
 @pass_settings
 def upgrade(settings: Settings) -> None:
-    """Make the database, or bring its schema to this release; other commands do so only where it is quick."""
+    """Make the database, or bring its schema to this release.
+
+    Other commands do so only where it is quick.
+    """
     from monitor.store import upgrade as store  # noqa: PLC0415  --help stays light
     from monitor.store.tables import SCHEMA_VERSION  # noqa: PLC0415  the same
 
@@ -38,7 +41,10 @@ def upgrade(settings: Settings) -> None:
 @click.option("--mend", is_flag=True, help="Make sums and packed days anew where they are not what the runs say.")
 @pass_settings
 def check(settings: Settings, *, mend: bool) -> None:
-    """Read the whole database and say whether it is sound. Exit code 2 when it is not."""
+    """Read the whole database and say whether it is sound.
+
+    Exit code 2 when it is not.
+    """
     from monitor.store import check as store  # noqa: PLC0415  --help stays light
 
     health, name = store.check(settings.database.url), masked(settings.database.url)
@@ -70,7 +76,10 @@ def _must_be_sound(name: str, health: Health) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @pass_settings
 def backup(settings: Settings, file: Path) -> None:
-    """Copy the database into FILE while others use it, and check the copy."""
+    """Copy the database into FILE, and check the copy.
+
+    Others may use the database meanwhile.
+    """
     from monitor.store import care  # noqa: PLC0415  --help stays light
 
     copy = care.backup(settings.database.url, file)
@@ -79,10 +88,13 @@ def backup(settings: Settings, file: Path) -> None:
 
 
 @group.command()
-@click.option("--yes", is_flag=True, help="Remove it; without this it is only counted.")
+@click.option("--yes", is_flag=True, help="Remove it; else it is only counted.")
 @pass_settings
 def prune(settings: Settings, *, yes: bool) -> None:
-    """Remove what is older than the settings under [retention] keep it; says first what that would be."""
+    """Remove what is older than the settings below [retention] keep it.
+
+    Without --yes it only says what that would be.
+    """
     from monitor.store import prune as store  # noqa: PLC0415  --help stays light
 
     ask = store.prune if yes else store.due
@@ -102,7 +114,10 @@ def _age_words(due: Due, what: str) -> str:
 @group.command()
 @pass_settings
 def vacuum(settings: Settings) -> None:
-    """Give back the room that removed rows left; takes as much room again while it works."""
+    """Give back the room that removed rows left.
+
+    It takes as much room again while it works.
+    """
     from monitor.store import care  # noqa: PLC0415  --help stays light
 
     before, after = care.vacuum(settings.database.url)

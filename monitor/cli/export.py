@@ -11,7 +11,7 @@ import click
 
 from monitor import output, zone
 from monitor.cli.moments import moment
-from monitor.cli.options import pass_source
+from monitor.cli.options import MOST_DAYS, pass_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 @click.command("export")
 @click.option(
-    "--days", type=click.IntRange(1, 36_500), metavar="N", help="The last N days; all runs if nothing is said."
+    "--days", type=click.IntRange(1, MOST_DAYS), metavar="N", help="The last N days; all runs if nothing is said."
 )
 @click.option("--since", metavar="TIME", help="Begin at this date or time (ISO 8601), instead of --days.")
 @click.option("--until", metavar="TIME", help="End at this date or time (ISO 8601); now if nothing is said.")

@@ -27,7 +27,10 @@ def group() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all was forwarded.")
 @pass_settings
 def push(settings: Settings, quiet: bool) -> None:
-    """Forward now all that waits, however often it failed before."""
+    """Forward now all that waits.
+
+    However often that failed before, and from before there was a fleet too.
+    """
     from monitor.fleet.push import push as forward  # noqa: PLC0415  --help stays light
 
     done = forward(settings, _now, _show_progress if not quiet else _go_on)
@@ -40,7 +43,10 @@ def push(settings: Settings, quiet: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_settings
 def status(settings: Settings, as_json: bool) -> None:
-    """Say what waits, since when, and what kept it; asks the own database only."""
+    """Say what waits, since when, and what kept it.
+
+    It asks this installation's own database only.
+    """
     import json  # noqa: PLC0415  --help stays light
 
     if not settings.fleet.database_url:
@@ -56,7 +62,10 @@ def status(settings: Settings, as_json: bool) -> None:
 @group.command()
 @pass_settings
 def adopt(settings: Settings) -> None:
-    """Take over the probe's name in the fleet, for an installation that replaces another one."""
+    """Take over the probe's name in the fleet.
+
+    For an installation that replaces the one that had it.
+    """
     from monitor.fleet.push import adopt as take_over  # noqa: PLC0415  --help stays light
 
     take_over(settings)

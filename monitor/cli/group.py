@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +20,7 @@ SHORT_HELP = {
     "usage": "Show the data that the tests used, month by month.",
     "incidents": "List the outages of the line.",
     "events": "List when the ISP or the external address changed.",
-    "graph": "Draw the stored runs as a PNG.",
+    "graph": "Draw the stored runs as a PNG, SVG or PDF.",
     "report": "Write the evidence for the ISP as HTML and PDF, with its data as CSV.",
     "export": "Write the stored runs as CSV, JSON lines or Parquet.",
     "import": "Take over runs from other programs' files, or from an export.",
@@ -54,6 +55,16 @@ class LazyGroup(click.Group):
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was called; a name that is none is told with the nearest that is one."""
+        name = args[0]
+        if name in self.commands_by_name or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        near = difflib.get_close_matches(name, self.commands_by_name, n=1)
+        raise click.UsageError(f"No such command {name!r}." + "".join(f" Did you mean {each!r}?" for each in near), ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a broken pipe is kept from click, which would call it a failure."""

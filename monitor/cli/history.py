@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import pass_source
+from monitor.cli.options import days_option, pass_source
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="history")
-@click.option("--days", type=click.IntRange(1, 36_500), default=30, show_default=True, help="How far to look back.")
+@days_option("How many days to look back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180), rates in bit/s.")
 @click.option("--sparkline", is_flag=True, help="Draw download, upload and latency above the table, a line each.")

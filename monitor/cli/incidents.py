@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import pass_source
+from monitor.cli.options import days_option, pass_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="incidents")
-@click.option("--days", type=click.IntRange(1, 36_500), default=30, show_default=True, help="How far to look back.")
+@days_option("How many days to look back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array; length_s is null while it lasts.")
 @pass_source
 def command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ def _dry(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _name(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--name", help="Name of the namespace.  [default: ip4only]")(function)
+    return click.option("--name", metavar="NAME", help="Name of the namespace.  [default: ip4only]")(function)
 
 
 def _json(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,11 +34,19 @@ def _json(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_name
-@click.option("--subnet", help="IPv4 network between host and namespace.  [default: 192.168.200.0/24]")
-@click.option("--uplink", help="Interface to the internet; auto follows the host's way out.")
-@click.option("--router", help="Router on the uplink that was named; needed where no route of the host tells it.")
-@click.option("--dns", multiple=True, help="IPv4 name server for the namespace; may be given several times.")
-@click.option("--user", "members", multiple=True, help="Let this user enter the namespace (group speedmon).")
+@click.option(
+    "--subnet", metavar="NETWORK", help="IPv4 network between host and namespace.  [default: 192.168.200.0/24]"
+)
+@click.option("--uplink", metavar="IFACE", help="Interface to the internet; auto follows the host's way out.")
+@click.option(
+    "--router",
+    metavar="ADDRESS",
+    help="Router on the uplink that was named; needed where no route of the host tells it.",
+)
+@click.option("--dns", multiple=True, metavar="ADDRESS", help="IPv4 name server for the namespace; can be given again.")
+@click.option(
+    "--user", "members", multiple=True, metavar="USER", help="Let this user enter (group speedmon); can be given again."
+)
 @click.option("--launcher/--no-launcher", default=True, help="Install the program ip4only for users other than root.")
 @_dry
 @_json

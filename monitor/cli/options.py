@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from monitor import config
 
 ALL = "all"
+MOST_DAYS = 36_500
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,12 @@ config_option = click.option(
     is_eager=True,
     help="Configuration file (TOML).",
 )
+
+
+def days_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option that says how many days a list goes back."""
+    kind = click.IntRange(1, MOST_DAYS)
+    return click.option("--days", type=kind, metavar="N", default=30, show_default=True, help=words)
 
 
 def settings_of(ctx: click.Context) -> Settings:

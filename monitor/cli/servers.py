@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import pass_settings
+from monitor.cli.options import days_option, pass_settings
 from monitor.errors import EngineError
 from monitor.model import Path
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--engine", metavar="NAME", help="Engine whose servers are listed; default: collect.engine.")
 @click.option("--path", type=click.Choice([path.value for path in Path]), help="Path to ask over: ip4only or host.")
 @click.option("--stats", "stats", is_flag=True, help="Show how each server has done, from the stored runs.")
-@click.option("--days", type=click.IntRange(1, 36_500), default=30, show_default=True, help="How far --stats looks.")
+@days_option("How many days --stats looks back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @pass_settings
 def command(  # noqa: PLR0913, PLR0917  one parameter an option

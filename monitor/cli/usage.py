@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 @click.command(name="usage")
-@click.option("--months", type=click.IntRange(1, 120), default=12, show_default=True, help="How far to look back.")
+@click.option(
+    "--months", type=click.IntRange(1, 120), metavar="N", default=12, show_default=True, help="How many to show."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array, sizes in bytes.")
 @pass_settings
 def command(settings: Settings, months: int, as_json: bool) -> None:

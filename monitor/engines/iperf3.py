@@ -21,7 +21,7 @@ from monitor.model import Failure, Kind, Measurement, Scope, Server
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from monitor.engines.model import Ask, Progress
+    from monitor.engines.model import Ask
     from monitor.settings import Settings
 
 NAME = "iperf3"
@@ -31,10 +31,6 @@ CONNECT_MS = 10_000
 MAX_RTT_US = readings.MAX_LATENCY_MS * 1000
 # The command is all of the script's arguments; the second test waits until the server has put the first away.
 BOTH_WAYS = '"$@" --reverse && sleep 1 && exec "$@"'
-
-
-def _barred(_settings: Settings) -> Failure | None:
-    return None
 
 
 def _locate(settings: Settings, environ: Mapping[str, str], ask: Ask) -> Located:
@@ -49,10 +45,6 @@ def _command(located: Located, settings: Settings, _server_id: str) -> list[str]
     # Without reports of every second, which many streams make longer than what is kept of any output.
     test = ["--parallel", str(wanted.streams), "--time", str(wanted.seconds), "--interval", "0", "--json"]
     return ["/bin/sh", "-c", BOTH_WAYS, NAME, *located.command, *server, *test]
-
-
-def _version(located: Located) -> str | None:
-    return located.version
 
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
@@ -83,14 +75,13 @@ def _way(test: dict[str, object]) -> str:
 
 def _measurement(download: dict[str, object], upload: dict[str, object]) -> tuple[Measurement | None, list[str]]:
     arrived, sent = _received(download), _received(upload)
-    rates = [arrived.get("bits_per_second"), sent.get("bits_per_second")]
-    down, up = (readings.rate_bps(rate) for rate in rates)
-    if down is None or up is None:
-        return None, readings.flaw("download", rates[0], down) + readings.flaw("upload", rates[1], up)
+    rates, flaws = readings.rates(arrived.get("bits_per_second"), sent.get("bits_per_second"))
+    if rates is None:
+        return None, flaws
     server = _server(upload)
     measurement = Measurement(
-        download_bps=down,
-        upload_bps=up,
+        download_bps=rates[0],
+        upload_bps=rates[1],
         download_bytes=readings.count(arrived.get("bytes")),
         upload_bytes=readings.count(sent.get("bytes")),
         download_ms=_milliseconds(arrived),
@@ -134,10 +125,6 @@ def _wanted(start: dict[str, object]) -> Server | None:
     return Server(name=host, host=f"{host}:{port}" if port else host) if host else None
 
 
-def _progress(_line: str) -> Progress | None:
-    return None
-
-
 SIGNS = (
     Sign(r"unrecognized option|invalid option|parameter error", Kind.WRONG_BINARY, Scope.CONFIG, "start"),
     # Its server takes one test at a time.
@@ -160,12 +147,8 @@ SIGNS = (
 
 ENGINE = Engine(
     name=NAME,
-    barred=_barred,
     locate=_locate,
     command=_command,
     parse=parse,
-    progress=_progress,
-    version=_version,
     signs=SIGNS,
-    exit_signs={},
 )

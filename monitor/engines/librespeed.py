@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from monitor.engines.documents import Item
-    from monitor.engines.model import Ask, Progress
-    from monitor.model import Failure
+    from monitor.engines.model import Ask
     from monitor.settings import Settings
 
 NAME = "librespeed"
@@ -31,10 +30,6 @@ PROGRAM = Program(
 MBIT = 1_000_000
 NOBODY = "no server answered"
 _LISTED = re.compile(r"(?P<id>\d{1,18}): (?P<name>.*) \((?P<url>[^\s()]+)\)\s*(\[Sponsor: .*\])?\s*$")
-
-
-def _barred(_settings: Settings) -> Failure | None:
-    return None
 
 
 def _locate(settings: Settings, environ: Mapping[str, str], ask: Ask) -> Located:
@@ -73,10 +68,6 @@ def parse_servers(stdout: bytes, stderr: bytes) -> tuple[Server, ...]:
     )
 
 
-def _version(located: Located) -> str | None:
-    return located.version
-
-
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
     """Return what it said: the last whole report on stdout, every line of stderr, and that no server answered."""
     measurement, noise = None, None
@@ -104,15 +95,14 @@ def _reports(item: Item) -> list[object] | None:
 
 def measured(report: dict[str, object]) -> tuple[Measurement | None, list[str]]:
     """Return the numbers of a report, or None and what is wrong with it."""
-    down, up = readings.rate_bps(report.get("download"), MBIT), readings.rate_bps(report.get("upload"), MBIT)
-    if down is None or up is None:
-        flaws = readings.flaw("download", report.get("download"), down)
-        return None, flaws + readings.flaw("upload", report.get("upload"), up)
+    rates, flaws = readings.rates(report.get("download"), report.get("upload"), MBIT)
+    if rates is None:
+        return None, flaws
     client = readings.fields(report.get("client"))
     external_ip, family = readings.address(client.get("ip"))
     measurement = Measurement(
-        download_bps=down,
-        upload_bps=up,
+        download_bps=rates[0],
+        upload_bps=rates[1],
         latency_ms=readings.latency_ms(report.get("ping")),
         jitter_ms=readings.jitter_ms(report.get("jitter")),
         download_bytes=readings.count(report.get("bytes_received")),
@@ -136,10 +126,6 @@ def _host(url: str) -> str | None:
         return readings.text(urlsplit(url if "//" in url else f"//{url}").netloc)
     except ValueError:
         return None
-
-
-def _progress(_line: str) -> Progress | None:
-    return None
 
 
 SIGNS = (
@@ -169,14 +155,10 @@ SIGNS = (
 
 ENGINE = Engine(
     name=NAME,
-    barred=_barred,
     locate=_locate,
     command=_command,
     parse=parse,
-    progress=_progress,
-    version=_version,
     signs=SIGNS,
-    exit_signs={},
     home="librespeed.org:443",
     servers_command=_servers_command,
     parse_servers=parse_servers,

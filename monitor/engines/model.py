@@ -6,7 +6,7 @@ The types only. To add an engine, write one module with an `ENGINE` of this type
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from monitor.process import Ended
@@ -75,20 +75,32 @@ class Sign:
     stage: str | None = None
 
 
+def _always_allowed(_settings: Settings) -> Failure | None:
+    return None
+
+
+def _silent(_line: str) -> Progress | None:
+    return None
+
+
+def _as_located(located: Located) -> str | None:
+    return located.version
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """A program that measures.
 
     Attributes:
         name: what the table and the rows call it.
-        barred: pure; the failure when the settings do not allow it to be started, else None.
         locate: edge; (settings, environment, ask) to where it is.
         command: pure; (located, settings, server id or "") to the argument list of a test.
         parse: pure; (stdout, stderr) to what it said; never raises.
-        progress: pure; a line of stdout to a moment of the test, None for any other line.
-        version: edge; called after the test, so that it may cost something.
         signs: tried in this order on every complaint; the first that fits names the failure.
         exit_signs: what single exit codes mean.
+        barred: pure; the failure when the settings do not allow it to be started, else None, as for most.
+        progress: pure; a line of stdout to a moment of the test, None for any other line; most tell none.
+        version: edge; called after the test, so that it may cost something; most are told where they are located.
         servers_command: pure; (located, settings) to the argument list that lists servers; None: it lists none.
         parse_servers: pure; (stdout, stderr) of that command to the servers, in its order; never raises.
         exclude: pure; server ids to the arguments that keep a test away from them; None: it cannot.
@@ -96,14 +108,14 @@ class Engine:
     """
 
     name: str
-    barred: Callable[[Settings], Failure | None]
     locate: Callable[[Settings, Mapping[str, str], Ask], Located]
     command: Callable[[Located, Settings, str], list[str]]
     parse: Callable[[bytes, bytes], Parsed]
-    progress: Callable[[str], Progress | None]
-    version: Callable[[Located], str | None]
     signs: tuple[Sign, ...]
-    exit_signs: Mapping[int, tuple[Kind, Scope]]
+    exit_signs: Mapping[int, tuple[Kind, Scope]] = field(default_factory=dict)
+    barred: Callable[[Settings], Failure | None] = _always_allowed
+    progress: Callable[[str], Progress | None] = _silent
+    version: Callable[[Located], str | None] = _as_located
     servers_command: Callable[[Located, Settings], list[str]] | None = None
     parse_servers: Callable[[bytes, bytes], tuple[Server, ...]] | None = None
     exclude: Callable[[Sequence[str]], list[str]] | None = None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from monitor.settings import Settings
 
 PROGRAM = Program("speedtest", "ookla.binary", "Ookla's Speedtest CLI", re.compile(r"Speedtest by Ookla\s+(\d[\w.]*)?"))
+BYTE = 8
 PHASES = {"ping": "latency", "download": "download", "upload": "upload"}
 LICENCE = (
     "Ookla's licence is not accepted: read https://www.speedtest.net/about/eula and /about/privacy,"
@@ -71,10 +72,6 @@ def parse_servers(stdout: bytes, _stderr: bytes) -> tuple[Server, ...]:
     entries = [entry for found in lists if isinstance(found, list) for entry in found]
     servers = (server_of(readings.fields(entry)) for entry in entries)
     return tuple(server for server in servers if server and server.id)
-
-
-def _version(located: Located) -> str | None:
-    return located.version
 
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
@@ -131,15 +128,14 @@ def _line_complaint(line: str) -> Iterator[str]:
 def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
     """Return the numbers of a `result` event, or None and what is wrong with it."""
     download, upload = readings.fields(result.get("download")), readings.fields(result.get("upload"))
-    down, up = (readings.rate_bps(phase.get("bandwidth"), 8) for phase in (download, upload))
-    if down is None or up is None:
-        flaws = readings.flaw("download", download.get("bandwidth"), down)
-        return None, flaws + readings.flaw("upload", upload.get("bandwidth"), up)
+    rates, flaws = readings.rates(download.get("bandwidth"), upload.get("bandwidth"), BYTE)
+    if rates is None:
+        return None, flaws
     ping = readings.fields(result.get("ping"))
     external_ip, family = readings.address(readings.fields(result.get("interface")).get("externalIp"))
     measurement = Measurement(
-        download_bps=down,
-        upload_bps=up,
+        download_bps=rates[0],
+        upload_bps=rates[1],
         latency_ms=readings.latency_ms(ping.get("latency")),
         jitter_ms=readings.jitter_ms(ping.get("jitter")),
         packet_loss_pct=readings.percent(result.get("packetLoss")),
@@ -183,7 +179,7 @@ def _progress(line: str) -> Progress | None:
         return None
     moment = readings.fields(event.get(kind))
     share = readings.number(moment.get("progress"), 0, 1)
-    return Progress(PHASES[kind], share, readings.rate_bps(moment.get("bandwidth"), 8))
+    return Progress(PHASES[kind], share, readings.rate_bps(moment.get("bandwidth"), BYTE))
 
 
 SIGNS = (
@@ -246,7 +242,6 @@ ENGINE = Engine(
     command=_command,
     parse=parse,
     progress=_progress,
-    version=_version,
     signs=SIGNS,
     exit_signs={173: (Kind.RATE_LIMITED, Scope.PROVIDER)},
     servers_command=_servers_command,

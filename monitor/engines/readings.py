@@ -35,6 +35,14 @@ def rate_bps(value: object, bits_each: int = 1) -> int | None:
     return rate if 0 < rate < MAX_BPS else None
 
 
+def rates(download: object, upload: object, bits_each: int = 1) -> tuple[tuple[int, int] | None, list[str]]:
+    """Return both rates in bit/s, as `rate_bps` does; else None and a complaint about each that cannot be used."""
+    down, up = rate_bps(download, bits_each), rate_bps(upload, bits_each)
+    if down is None or up is None:
+        return None, flaw("download", download, down) + flaw("upload", upload, up)
+    return (down, up), []
+
+
 def flaw(phase: str, value: object, rate: int | None) -> list[str]:
     """Return a complaint about a rate that could not be used; `monitor.classify` knows these two."""
     if rate is not None:

@@ -19,17 +19,13 @@ from monitor.model import Failure, Kind, Measurement, Scope, Server
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from monitor.engines.model import Ask, Progress
+    from monitor.engines.model import Ask
     from monitor.settings import Settings
 
 PACKAGE = "speedtest-cli"
 MODULE = "speedtest"
 _LISTED = re.compile(r"\s*(?P<id>\d{1,18})\) (?P<name>.+) \((?P<place>.*), (?P<land>[^,]*)\) \[[\d.]+ km\]\s*$")
 ABSENT = f"the Python package {PACKAGE} is not installed beside speedmon: pip install {PACKAGE}"
-
-
-def _barred(_settings: Settings) -> Failure | None:
-    return None
 
 
 def _locate(_settings: Settings, _environ: Mapping[str, str], _ask: Ask) -> Located:
@@ -95,15 +91,14 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
 
 def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
     """Return the numbers of a result, or None and what is wrong with it."""
-    down, up = readings.rate_bps(result.get("download")), readings.rate_bps(result.get("upload"))
-    if down is None or up is None:
-        flaws = readings.flaw("download", result.get("download"), down)
-        return None, flaws + readings.flaw("upload", result.get("upload"), up)
+    rates, flaws = readings.rates(result.get("download"), result.get("upload"))
+    if rates is None:
+        return None, flaws
     client = readings.fields(result.get("client"))
     external_ip, family = readings.address(client.get("ip"))
     measurement = Measurement(
-        download_bps=down,
-        upload_bps=up,
+        download_bps=rates[0],
+        upload_bps=rates[1],
         latency_ms=readings.latency_ms(result.get("ping")),
         download_bytes=readings.count(result.get("bytes_received")),
         upload_bytes=readings.count(result.get("bytes_sent")),
@@ -126,10 +121,6 @@ def server_of(server: dict[str, object]) -> Server | None:
         host=readings.text(server.get("host")),
     )
     return None if found == Server() else found
-
-
-def _progress(_line: str) -> Progress | None:
-    return None
 
 
 SIGNS = (
@@ -178,14 +169,11 @@ SIGNS = (
 
 ENGINE = Engine(
     name=PACKAGE,
-    barred=_barred,
     locate=_locate,
     command=_command,
     parse=parse,
-    progress=_progress,
     version=_version,
     signs=SIGNS,
-    exit_signs={},
     servers_command=_servers_command,
     parse_servers=parse_servers,
     exclude=_exclude,

@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     from monitor.graph.sheet import Sheet
     from monitor.graph.theme import Theme
 
-READING = ("A cell a day, Monday at the top.", "The stronger, the more of its tests failed.", "Blank: no test ran.")
+READING = (
+    "A cell a day, Monday at the top, or where that is too low a week.",
+    "The stronger, the more of its tests failed.",
+    "Blank: no test ran.",
+)
 YEAR = Pen(style.TEXT_SIZE, style.INK, bold=True, align="right")
 SMALL = Pen(style.SMALL_SIZE - 1, style.QUIET)
 KEY = Pen(style.SMALL_SIZE, style.INK)
 WEEKS, MONTHS_HEIGHT, YEAR_WIDTH, KEY_HEIGHT, GAP = 54, 16, 56, 26, 0.08
 BETWEEN = 8
 MOST_CELL = 20.0
+# Where a day would be lower than so many pixels, its week is one cell.
+LEAST_CELL = 3.0
 # Least share of failed tests for each step, and its strength between the paper's grey and the colour of a failure.
 STEPS = ((0.0, 0.0), (1e-9, 0.3), (0.05, 0.55), (0.2, 0.8), (0.5, 1.0))
 NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
@@ -47,9 +53,9 @@ def draw(sheet: Sheet, box: Box, seen: Sequence[Day]) -> None:
         _draw_year(sheet, grid, group)
 
 
-def strength(day: Day) -> float:
-    """Return how strong the colour of a day with tests is: 0 where none failed, 1 from half of them on."""
-    share = day.broken / day.started
+def strength(days: Sequence[Day]) -> float:
+    """Return how strong the colour of days with tests is: 0 where none failed, 1 from half of them on."""
+    share = sum(day.broken for day in days) / sum(day.started for day in days)
     return max(step for least, step in STEPS if share >= least)
 
 
@@ -61,14 +67,18 @@ def column(day: date) -> int:
 def _draw_year(sheet: Sheet, grid: Box, seen: Sequence[Day]) -> None:
     area = sheet.area(grid, (0, WEEKS), (len(WEEKDAYS), 0))
     tested = [day for day in seen if day.started]
-    outlines = [_cell(column(day.day), day.day.weekday()) for day in tested]
-    area.tiles(outlines, [_ink(sheet.theme, strength(day)) for day in tested])
+    if grid.height / len(WEEKDAYS) >= LEAST_CELL:
+        cells = [(_cell(column(day.day), day.day.weekday(), 1), [day]) for day in tested]
+    else:
+        weeks = [(week, list(days)) for week, days in groupby(tested, key=lambda day: column(day.day))]
+        cells = [(_cell(week, 0, len(WEEKDAYS)), days) for week, days in weeks]
+    area.tiles([outline for outline, _ in cells], [_ink(sheet.theme, strength(days)) for _, days in cells])
     for first in (day.day for day in seen if day.day.day == 1):
         sheet.text((grid.left + grid.width * column(first) / WEEKS, grid.top - 4), f"{first:%b}", SMALL)
 
 
-def _cell(week: int, weekday: int) -> list[tuple[float, float]]:
-    left, right, top, bottom = week + GAP, week + 1 - GAP, weekday + GAP, weekday + 1 - GAP
+def _cell(week: int, weekday: int, days: int) -> list[tuple[float, float]]:
+    left, right, top, bottom = week + GAP, week + 1 - GAP, weekday + GAP, weekday + days - GAP
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 

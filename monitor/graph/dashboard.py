@@ -15,7 +15,7 @@ from monitor.graph.header import draw_tiles, draw_title, tiles_height
 from monitor.graph.heatmap import draw_hours
 from monitor.graph.hours import hours
 from monitor.graph.picture import panels_of, promises_of, reading
-from monitor.graph.promise import newest
+from monitor.graph.promise import levels
 from monitor.graph.rows import CHANGE, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
 from monitor.graph.timeline import draw_footer, draw_time_axis, frame_of
 
@@ -63,7 +63,7 @@ def _draw_middle(sheet: Sheet, middle: Box, found: Sequence[Track], window: Wind
     draw_hours(sheet, middle._replace(width=half), Metric.DOWNLOAD, seen)
     right = middle._replace(left=middle.left + half + 70, width=half - 50)
     curves = [stats.values([track], Metric.DOWNLOAD) for track in found]
-    draw_shares(sheet, right, Metric.DOWNLOAD, curves, newest(promises_of(found, window, terms)[Metric.DOWNLOAD]))
+    draw_shares(sheet, right, Metric.DOWNLOAD, curves, levels(promises_of(found, window, terms)[Metric.DOWNLOAD]))
 
 
 def _draw_lines(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms, span: tuple[float, float]) -> float:

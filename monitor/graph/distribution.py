@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,11 +51,11 @@ def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms
     for index, metric in enumerate(SPEED):
         box = Box(70, top + index * height, sheet.width - 70 - NOTES_WIDTH - style.EDGE, height)
         sold = promise.promises(found, metric, terms.plan, window.span[0])
-        draw_shares(sheet, box, metric, [stats.values([track], metric) for track in found], promise.newest(sold))
+        draw_shares(sheet, box, metric, [stats.values([track], metric) for track in found], promise.levels(sold))
         _notes(sheet, (box.right + 24, box.top + TITLE_HEIGHT + 8), metric, found)
 
 
-def steps(values: NDArray[np.float64], right: float) -> list[tuple[float, float]]:
+def steps(values: NDArray[Any], right: float) -> list[tuple[float, float]]:
     """Return the empirical distribution function of values as a line to `right`, in percent.
 
     More than `MOST_STEPS` of them are joined at that many ranks, which no eye can tell from all.
@@ -68,11 +68,12 @@ def steps(values: NDArray[np.float64], right: float) -> list[tuple[float, float]
     return [(0.0, 0.0), *map(tuple, line.tolist()), (right, 100.0)]
 
 
-def draw_shares(
-    sheet: Sheet, box: Box, metric: Metric, curves: Sequence[NDArray[np.float64]], sold: float | None
-) -> Area:
-    """Draw one metric's values, a curve each, into a box that includes heading and numbers of both axes."""
-    axis = scale(metric, np.concatenate([np.array([]), *curves]), sold)
+def draw_shares(sheet: Sheet, box: Box, metric: Metric, curves: Sequence[NDArray[Any]], sold: Sequence[float]) -> Area:
+    """Draw one metric's values, a curve each, into a box that includes heading and numbers of both axes.
+
+    Of several plans each has a line, and the last one a name.
+    """
+    axis = scale(metric, np.concatenate([np.array([]), *curves]), max(sold, default=None))
     name = words.NAMES[metric]
     sheet.text((box.left, box.top + TITLE_HEIGHT - 9), name, HEADING)
     after = box.left + sheet.width_of(name, HEADING) + 6
@@ -88,10 +89,10 @@ def draw_shares(
             area.lines([steps(values, axis.top)], color, 2, 3, style.DASHES[index % len(style.DASHES)])
     if not any(map(len, curves)):
         sheet.text((plot.left + plot.width / 2, plot.top + plot.height / 2), "no result", MIDDLE)
-    if sold:
-        x = plot.left + plot.width * sold / axis.top
-        sheet.rules([((x, plot.top), (x, plot.bottom))], style.PLAN, "--")
-        label = f"plan {words.round_number(sold / axis.divisor)}"
+    xs = [plot.left + plot.width * level / axis.top for level in sold]
+    sheet.rules([((x, plot.top), (x, plot.bottom)) for x in xs], style.PLAN, "--")
+    for x, level in zip(xs[-1:], sold[-1:], strict=True):
+        label = f"plan {words.round_number(level / axis.divisor)}"
         # Left of its line, but never over the heading.
         free = after + sheet.width_of(axis.unit, UNIT) + 12
         sheet.text((max(x - sheet.width_of(label, PLAN), free), plot.top - 5), label, PLAN)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.columns import NO_PLAN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Since when (epoch seconds) how much was sold, in the unit of the metric, oldest first; NaN for nothing."""
+    """Since when (epoch seconds) how much was sold, in the unit of the metric, oldest first; NaN for nothing.
+
+    Runs that were stored without a plan tell nothing of it, and are held against nothing.
+    """
 
     steps: tuple[tuple[float, float], ...]
 
@@ -57,8 +62,13 @@ def promises(found: Sequence[Track], metric: Metric, plan: Plan, start: float) -
 
 def highest(found: Sequence[Promise]) -> float | None:
     """Return the most that was ever promised; None where nothing was."""
-    values = [value for promise in found for _, value in promise.steps if not np.isnan(value)]
-    return max(values, default=None)
+    return max(levels(found), default=None)
+
+
+def levels(found: Sequence[Promise]) -> list[float]:
+    """Return all that was ever promised, each once, the newest of the first last."""
+    values = [value for promise in reversed(found) for _, value in promise.steps if not np.isnan(value)]
+    return list(reversed(dict.fromkeys(reversed(values))))
 
 
 def newest(found: Sequence[Promise]) -> float | None:
@@ -71,9 +81,14 @@ def _of(value: float | None, start: float) -> Promise:
 
 
 def _promise(runs: Columns, metric: Metric, start: float) -> Promise:
-    if len(known := {metric.sold(sort.plan) for sort in runs.sorts}) == 1:
-        return _of(known.pop(), start)
-    values = np.nan_to_num(sold(runs, metric))
-    places = np.flatnonzero(np.diff(values, prepend=-1))
-    times = [start, *runs.seconds[places[1:]].tolist()]
-    return Promise(tuple((at, value or np.nan) for at, value in zip(times, values[places].tolist(), strict=True)))
+    known = {metric.sold(sort.plan) for sort, _ in runs.counts() if sort.plan != NO_PLAN}
+    unjudged = any(sort.trusted and sort.plan == NO_PLAN for sort, _ in runs.counts())
+    if not known or (len(known) == 1 and not unjudged):
+        return _of(next(iter(known), None), start)
+    places = np.flatnonzero(runs.where(lambda sort: sort.plan != NO_PLAN))
+    values = np.nan_to_num(sold(runs, metric)[places])
+    steps = np.flatnonzero(np.diff(values, prepend=-1))
+    times = runs.seconds[places[steps]].tolist()
+    if not runs.where(lambda sort: sort.trusted)[: next(iter(places), 0)].any():
+        times[:1] = [start]
+    return Promise(tuple((at, value or np.nan) for at, value in zip(times, values[steps].tolist(), strict=True)))

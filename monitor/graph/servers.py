@@ -12,7 +12,7 @@ from monitor.graph.distribution import draw_shares
 from monitor.graph.groups import by_server, groups
 from monitor.graph.header import draw_title
 from monitor.graph.key import MOST_LINES, draw_key
-from monitor.graph.promise import newest, promises
+from monitor.graph.promise import levels, newest, promises
 from monitor.graph.sheet import Pen
 from monitor.graph.stats import tally
 from monitor.graph.timeline import draw_footer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from monitor.graph.data import Window
     from monitor.graph.groups import Group
+    from monitor.graph.promise import Promise
     from monitor.graph.sheet import Sheet
     from monitor.graph.terms import Terms
     from monitor.graph.track import Track
@@ -44,16 +45,16 @@ def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms
         sheet.text((sheet.width / 2, (top + foot) / 2), "no result", NOTHING)
         return
     box = Box(style.EDGE, top, sheet.width - 2 * style.EDGE, (foot - top) * SHARE_OF_BARS)
-    sold = {metric: newest(promises(found, metric, terms.plan, window.span[0])) for metric in SPEED}
-    end = bars.draw(sheet, box, each, sold) + 24
+    sold = {metric: promises(found, metric, terms.plan, window.span[0]) for metric in SPEED}
+    end = bars.draw(sheet, box, each, {metric: newest(promised) for metric, promised in sold.items()}) + 24
     _draw_curves(sheet, box._replace(top=end, height=foot - end), each[:MOST_LINES], sold)
 
 
-def _draw_curves(sheet: Sheet, box: Box, each: Sequence[Group], sold: Mapping[Metric, float | None]) -> None:
+def _draw_curves(sheet: Sheet, box: Box, each: Sequence[Group], sold: Mapping[Metric, Sequence[Promise]]) -> None:
     width = box.width / 2
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
         place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12)
-        draw_shares(sheet, place, metric, [group.values(metric) for group in each], sold[metric])
+        draw_shares(sheet, place, metric, [group.values(metric) for group in each], levels(sold[metric]))
         draw_key(sheet, (place.left + 14, place.top + 48), metric, [group.name for group in each], rows=True)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The zone of all times, the title, and the plan that judges runs which were stored without one."""
+    """The zone of all times, the title, and the plan that judges runs where none was stored with one."""
 
     zone: ZoneInfo
     plan: Plan

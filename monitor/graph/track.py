@@ -79,7 +79,7 @@ class Track:
 def tracks(runs: Columns | Iterable[Run], window: Window, plan: Plan = NO_PLAN) -> tuple[Track, ...]:
     """Return one track for each probe and path that has runs in the window, by name, the namespace's path first.
 
-    Runs that were stored without a plan are judged by `plan`.
+    Where no run was stored with a plan, `plan` judges them all.
     """
     columns = _judged(inside(runs, window), plan)
     sources = {(sort.probe, sort.path) for sort, _ in columns.counts()}
@@ -94,6 +94,8 @@ def _of(columns: Columns, source: tuple[str, Path]) -> Columns:
 
 
 def _judged(columns: Columns, plan: Plan) -> Columns:
+    if any(sort.plan != NO_PLAN for sort, _ in columns.counts()):
+        return columns
     sorts = (replace(sort, plan=plan) if sort.plan == NO_PLAN else sort for sort in columns.sorts)
     return replace(columns, sorts=tuple(sorts))
 

@@ -25,15 +25,28 @@ NOTHING = Plan()
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """The plans by when they began; before the first one that one holds, and `otherwise` where nothing was noted."""
+    """The plans by when they began; before the first one that one holds, and `otherwise` where none was ever noted.
+
+    As in the graphs, runs that were stored without a plan among others that have one are held against nothing.
+    """
 
     spells: tuple[tuple[datetime, Plan], ...]
     otherwise: Plan = NOTHING
 
     @property
+    def noted(self) -> bool:
+        """Whether any run was stored with a plan."""
+        return any(plan != NOTHING for _, plan in self.spells)
+
+    @property
     def retold(self) -> bool:
-        """Whether runs without a plan of their own are judged by the one that was written down later."""
-        return self.otherwise != NOTHING and any(plan == NOTHING for _, plan in self.spells)
+        """Whether runs are judged by a plan that was written down later."""
+        return bool(self.spells) and not self.noted and self.otherwise != NOTHING
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether some runs were stored without a plan, and others with one."""
+        return self.noted and any(plan == NOTHING for _, plan in self.spells)
 
     def sold(self, columns: Columns, name: str) -> NDArray[np.float64]:
         """Return what was promised of a number to each run, NaN for nothing: by its own plan, else by the spells."""
@@ -47,8 +60,7 @@ class Promised:
         """Return the plan in force at a moment."""
         if not self.spells:
             return self.otherwise
-        _, plan = self.spells[bisect_right(self.spells, moment, lo=1, key=itemgetter(0)) - 1]
-        return plan if plan != NOTHING else self.otherwise
+        return self._plans()[bisect_right(self.spells, moment, lo=1, key=itemgetter(0)) - 1]
 
     def during(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, Plan]]:
         """Yield the plans in force in [since, until), each with the moment from which it was, oldest first."""
@@ -58,8 +70,7 @@ class Promised:
         return [(moment, self.at(moment)) for moment, _ in self.spells[1:] if since < moment < until]
 
     def _plans(self) -> list[Plan]:
-        named = [plan if plan != NOTHING else self.otherwise for _, plan in self.spells]
-        return named or [self.otherwise]
+        return [plan for _, plan in self.spells] if self.noted else [self.otherwise] * max(1, len(self.spells))
 
 
 def _number(plan: Plan, name: str) -> float:

@@ -22,7 +22,7 @@ from monitor.store.rollups import TRUSTED, of_finer, of_runs
 from monitor.store.tables import RATED, SPANS, probes, rollups, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime, tzinfo
 
     from sqlalchemy import CTE, ColumnElement, Connection, Select, Table
@@ -71,7 +71,7 @@ def buckets(  # noqa: PLR0913  what a chart can choose
     until: datetime,
     zone: tzinfo,
     most: int = USUAL,
-    probe: str | None = None,
+    probe: str | Collection[str] | None = None,
     path: Path | None = None,
     medians: bool = False,
 ) -> list[Bucket]:
@@ -89,12 +89,13 @@ def buckets(  # noqa: PLR0913  what a chart can choose
 
 
 class _Series:
-    """The runs of one probe or of all, over one path or both."""
+    """The runs of one probe, of some or of all, over one path or both."""
 
-    def __init__(self, connection: Connection, probe: str | None, path: Path | None) -> None:
+    def __init__(self, connection: Connection, probe: str | Collection[str] | None, path: Path | None) -> None:
         self._connection = connection
-        named = select(probes.c.pk) if probe is None else select(probes.c.pk).where(probes.c.name == probe)
-        self._probes = connection.scalars(named).all()
+        names = [probe] if isinstance(probe, str) else probe
+        found = select(probes.c.pk) if names is None else select(probes.c.pk).where(probes.c.name.in_(names))
+        self._probes = connection.scalars(found).all()
         self._paths = list(Path) if path is None else [path]
 
     def sums(self, windows: Sequence[_Window]) -> dict[int, Sequence[Any]]:

@@ -91,6 +91,8 @@ def _plan(evidence: Evidence) -> Iterator[Block]:
     yield Table("The plan by which each test is judged: the one that was in force when it ran", columns, rows)
     if evidence.promised.retold:
         yield Text(
-            "Some tests ran before the plan was given to the program. They are judged by the plan that is given now.",
+            "The tests ran before the plan was given to the program. They are judged by the plan that is given now.",
             "note",
         )
+    if evidence.promised.unjudged:
+        yield Text("Tests that were stored without a plan, such as imported ones, are compared with none.", "note")

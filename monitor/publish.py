@@ -1,0 +1,94 @@
+"""What `speedmon serve` keeps in a folder for whatever shows it: which files, and the commands that make them. Pure.
+
+A further sort of file is a further `Item`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003  FastAPI reads the annotation
+from typing import TYPE_CHECKING
+
+from monitor.errors import ConfigError
+from monitor.graph.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from monitor.settings import Publish
+
+EVERY = "all"
+REPORT_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is to be made, in words, and the arguments of `speedmon` that make it."""
+
+    what: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What came of a file: when it was last tried and last made, and why the last try failed, if it did."""
+
+    what: str
+    tried_at: datetime | None = None
+    updated_at: datetime | None = None
+    error: str | None = None
+
+
+def items(settings: Publish, probes: Sequence[str] = ()) -> tuple[Item, ...]:
+    """Return what is to be kept up to date, in the order in which it is made.
+
+    Args:
+        settings: the section, whose directory is set.
+        probes: the names of those whose runs are shown, none for all.
+
+    Raises:
+        ConfigError: a kind that nobody knows, a size that a kind does not fit into, or nothing to make.
+    """
+    kinds = list(KINDS) if EVERY in settings.kinds else list(dict.fromkeys(settings.kinds))
+    if mistakes := [*_unknown(kinds), *_too_small(kinds, settings.size)]:
+        raise ConfigError("; ".join(mistakes))
+    whose = [part for probe in probes for part in ("--probe", probe)]
+    found = [*_pictures(settings, kinds), *_reports(settings)]
+    if not found:
+        raise ConfigError(
+            "publish.directory is set, but nothing is to go there: name publish.kinds and publish.days, or set"
+            " publish.report"
+        )
+    return tuple(
+        Item(what, (*arguments, *whose, "--output-dir", settings.directory, "-q")) for what, arguments in found
+    )
+
+
+def _unknown(kinds: Sequence[str]) -> Iterator[str]:
+    for kind in kinds:
+        if kind not in KINDS:
+            yield f"publish.kinds: there is no graph {kind!r}: it is one of {', '.join(KINDS)}, or {EVERY}"
+
+
+def _too_small(kinds: Sequence[str], size: str) -> Iterator[str]:
+    width, height = map(int, size.split("x")) if size else (0, 0)
+    for kind in kinds:
+        if size and kind in KINDS and (width < KINDS[kind].smallest[0] or height < KINDS[kind].smallest[1]):
+            least = "x".join(map(str, KINDS[kind].smallest))
+            yield f"publish.size: {size} is too small for {kind}, which needs at least {least}"
+
+
+def _pictures(settings: Publish, kinds: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    look = ("--theme", settings.theme, *(("--size", settings.size) if settings.size else ()))
+    for days in dict.fromkeys(settings.days):
+        for kind in kinds:
+            yield f"{kind}, {_span(days)}", ("graph", "--kind", kind, "--days", str(days), *look)
+
+
+def _reports(settings: Publish) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if settings.report:
+        yield f"report, {_span(REPORT_DAYS)}", ("report", "--days", str(REPORT_DAYS))
+
+
+def _span(days: int) -> str:
+    return "1 day" if days == 1 else f"{days} days"

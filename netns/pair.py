@@ -1,0 +1,93 @@
+"""Pure: the pair of links between host and namespace, as far as it is there, -> the steps that make it whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from netns import ownership, steps
+
+if TYPE_CHECKING:
+    from netns.model import NamespaceSpec, Observed, Uplink
+    from netns.steps import Step
+
+IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
+
+
+def setup(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
+    """Plan what is missing of the pair; one that is not what it should be is removed and made anew."""
+    if not is_whole(spec, seen):
+        return [*_remove_halves(spec, seen), *_new(spec, seen, uplink)]
+    host, inner = seen.host_link, seen.inner_link
+    if host is None or inner is None:
+        return []
+    return [
+        *([steps.SetMtu(spec.host_link, uplink.mtu)] if host.mtu != uplink.mtu else []),
+        *([steps.SetMtu(spec.inner_link, uplink.mtu, spec.name)] if inner.mtu != uplink.mtu else []),
+        *_no_ipv6_on_links(spec, seen),
+        *([steps.AddAddress(spec.host_link, spec.gateway)] if spec.gateway not in host.addresses else []),
+        *([steps.SetLinkUp(spec.host_link)] if not host.up else []),
+        *([steps.SetLinkUp("lo", spec.name)] if not seen.loopback_up else []),
+        *([steps.AddAddress(spec.inner_link, spec.address, spec.name)] if spec.address not in inner.addresses else []),
+        *([steps.SetLinkUp(spec.inner_link, spec.name)] if not inner.up else []),
+        *([_default_route(spec)] if not seen.default_routes or not inner.up else []),
+    ]
+
+
+def is_whole(spec: NamespaceSpec, seen: Observed) -> bool:
+    """Tell whether the two ends are one pair with nothing on it but what belongs there."""
+    host, inner = seen.host_link, seen.inner_link
+    if host is None or inner is None or not ownership.are_joined(host, inner) or host.alias != spec.alias:
+        return False
+    route = (str(spec.subnet[1]), inner.index)
+    return (
+        host.addresses <= {spec.gateway} and inner.addresses <= {spec.address} and seen.default_routes in {(), (route,)}
+    )
+
+
+def _remove_halves(spec: NamespaceSpec, seen: Observed) -> list[Step]:
+    host, inner = seen.host_link, seen.inner_link
+    goes_along = host is not None and inner is not None and ownership.are_joined(host, inner)
+    return [
+        *([steps.DeleteLink(spec.host_link)] if host else []),
+        *([steps.DeleteLink(spec.inner_link, spec.name)] if inner and not goes_along else []),
+    ]
+
+
+def _new(spec: NamespaceSpec, seen: Observed, uplink: Uplink) -> list[Step]:
+    unswitched = replace(
+        seen, sysctls={place: value for place, value in seen.sysctls.items() if not _is_of_it(spec, place[1])}
+    )
+    return [
+        steps.CreateVeth(spec.host_link, spec.inner_link, spec.name, uplink.mtu, alias=spec.alias),
+        *_no_ipv6_on_links(spec, unswitched),
+        steps.AddAddress(spec.host_link, spec.gateway),
+        steps.SetLinkUp(spec.host_link),
+        steps.SetLinkUp("lo", spec.name),
+        steps.AddAddress(spec.inner_link, spec.address, spec.name),
+        steps.SetLinkUp(spec.inner_link, spec.name),
+        _default_route(spec),
+    ]
+
+
+def _is_of_it(spec: NamespaceSpec, key: str) -> bool:
+    return f"/{spec.host_link}/" in key or f"/{spec.inner_link}/" in key
+
+
+def _no_ipv6_on_links(spec: NamespaceSpec, seen: Observed) -> list[Step]:
+    ends = ((None, spec.host_link), (spec.name, spec.inner_link))
+    return [
+        steps.SetSysctl(IPV6_SWITCH.format(link), "1", netns)
+        for netns, link in ends
+        if has_ipv6(seen) and seen.sysctls.get((netns, IPV6_SWITCH.format(link))) != "1"
+    ]
+
+
+def _default_route(spec: NamespaceSpec) -> Step:
+    return steps.AddRoute("default", str(spec.subnet[1]), spec.inner_link, spec.name)
+
+
+def has_ipv6(seen: Observed) -> bool:
+    """Tell whether this kernel has IPv6 at all, so that there is a switch to turn it off."""
+    return (None, IPV6_SWITCH.format("all")) in seen.sysctls

@@ -1,0 +1,163 @@
+"""An installation for tests: Ookla's stand-in, database, state and lock below one folder, and collects made there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+from recording import read
+
+from monitor.collect import collect, make_order
+from monitor.measure import World
+from monitor.model import Kind, Run, Scope, Trigger
+from monitor.settings import Collect, Database, Ookla, Probe, Retry, Settings, Sold
+from monitor.store.open import open_reader
+from monitor.store.read import latest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STAND_IN = Path(__file__).parent / "ookla_stand_in.py"
+STREAM = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
+DNS = read("ookla/fail_dns_exit2_2020-03-22.txt").decode().partition("stderr:\n")[2]
+# What takes longer to import than a test may take to begin.
+HEAVY = {"sqlalchemy", "alembic", "matplotlib", "numpy", "pyroute2", "fastapi", "starlette", "apscheduler", "pydantic"}
+# A collect that tells, where the engine would be started, what is imported by then.
+LISTS_ITS_IMPORTS = """
+import json, os, sys
+import monitor.cli.collect
+from monitor import collect, config, measure
+from monitor.model import Trigger
+
+def wrap(name, argv, *, environ):
+    print(json.dumps(sorted({module.partition(".")[0] for module in sys.modules})), flush=True)
+    return argv
+
+settings = config.load(None, os.environ, os.geteuid())
+order = collect.make_order(settings, None, "ip4only", None, Trigger.CLI)
+collect.collect(settings, order, measure.World(os.environ, os.geteuid(), wrap))
+"""
+CONFIG = """\
+[probe]
+name = "home"
+[collect]
+engine = "ookla"
+path = "host"
+lock_file = "{folder}/lock"
+probe_failures = false
+[retry]
+{retry}
+[ookla]
+binary = "{folder}/speedtest"
+accept_license = true
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """An installation of its own below one folder: stand-in, database, state, lock."""
+
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """The database."""
+        return f"sqlite:///{self.folder}/speedmon.db"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment that configures the command line for this site."""
+        return {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "STATE_DIRECTORY": str(self.folder / "state"),
+            "SPEEDMON_CONFIG": str(self.folder / "config.toml"),
+            "SPEEDMON_DATABASE_URL": self.url,
+        }
+
+    def settings(self, **changes: Any) -> Settings:
+        """Return settings for this site: Ookla's stand-in, licence accepted, on the host."""
+        asked = Collect(
+            engine="ookla",
+            path="host",
+            timeout_s=60,
+            lock_file=str(self.folder / "lock"),
+            probe_failures=False,  # it would ask the network of this machine
+        )
+        return Settings(
+            probe=Probe("home"),
+            collect=replace(asked, **changes),
+            ookla=Ookla(binary=str(self.folder / "speedtest"), accept_license=True),
+            plan=Sold(download_mbps=100),
+            retry=Retry(attempts=1),
+            database=Database(self.url),
+        )
+
+    def script(self, **script: object) -> None:
+        """Tell the stand-in what to do."""
+        (self.folder / "script.json").write_text(json.dumps(script))
+
+    def starts(self) -> list[dict[str, Any]]:
+        """Return how the stand-in was started, once a test."""
+        file = self.folder / "starts.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def rows(self) -> list[Run]:
+        """Return the stored runs, newest first."""
+        with open_reader(self.url) as connection:
+            return latest(connection, limit=10)
+
+    def imports(self, **environ: str) -> set[str]:
+        """Return the packages that are imported when the first engine starts."""
+        code = [sys.executable, "-c", LISTS_ITS_IMPORTS]
+        done = subprocess.run(code, env=self.environ | environ, capture_output=True, text=True, check=True)
+        return set(json.loads(done.stdout.splitlines()[0]))
+
+    def run(self, settings: Settings | None = None, wrap: Callable[..., list[str]] | None = None) -> tuple[Run, int]:
+        """Collect once, in this process."""
+        settings = settings or self.settings()
+        order = make_order(settings, None, None, None, Trigger.CLI)
+        return collect(settings, order, World(self.environ, os.geteuid(), wrap or refuse(AssertionError)))
+
+    def command(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start `speedmon collect` as a user would."""
+        command = [sys.executable, "-m", "monitor", "collect", *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=self.environ, stdout=pipe, stderr=pipe, text=True, **options)
+
+    def finish(self, *arguments: str) -> tuple[int, str, str]:
+        """Run `speedmon collect` to its end; return its exit code and what it printed."""
+        with self.command(*arguments) as process:
+            out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+
+def install(folder: Path, retry: str = "attempts = 1") -> Site:
+    """Return a site whose stand-in replays a good test, with such a line of configuration on second attempts."""
+    shutil.copy(STAND_IN, folder / "speedtest")
+    (folder / "config.toml").write_text(CONFIG.format(folder=folder, retry=retry))
+    site = Site(folder)
+    site.script(stdout=STREAM)
+    return site
+
+
+def refuse(error: type[Exception]) -> Callable[..., list[str]]:
+    """Return a way into the namespace that is none."""
+
+    def wrap(name: str, _argv: list[str], *, environ: object) -> list[str]:
+        raise error(f"namespace {name} is out of reach; run: mend")
+
+    return wrap
+
+
+def failure_of(run: Run) -> tuple[Kind, Scope]:
+    """Return kind and scope of a run that failed."""
+    assert run.failure is not None
+    return run.failure.kind, run.failure.scope

@@ -1,0 +1,80 @@
+"""`speedmon collect` of a probe in a fleet, as a whole process: its run is kept here first, then in PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from forwarding import all_of
+from installation import Site, install
+from sqlalchemy import update
+from waiting import until
+
+from monitor.fleet import backoff
+from monitor.model import Status
+from monitor.store import outbox
+from monitor.store.open import open_reader, open_writer
+from monitor.store.tables import forwarding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cluster import Cluster
+
+
+@pytest.fixture
+def fleet(cluster: Cluster) -> str:
+    """Return the URL of a fleet that has nothing yet, its tables least of all."""
+    return cluster.database()
+
+
+@pytest.fixture
+def site(tmp_path: Path, fleet: str) -> Site:
+    """Return a site that forwards to the fleet."""
+    made = install(tmp_path)
+    with (tmp_path / "config.toml").open("a") as config:
+        config.write(f'[fleet]\ndatabase_url = "{fleet}"\n')
+    return made
+
+
+def waits(site: Site) -> bool:
+    """Collect, without a word and with exit code 0; tell whether a run waits, as on a slow machine one may at first."""
+    assert site.finish("-q") == (0, "", "")
+    with open_reader(site.url) as connection:
+        return outbox.waiting(connection).runs > 0
+
+
+def error(site: Site) -> str | None:
+    """Return what kept runs from being forwarded."""
+    with open_reader(site.url) as connection:
+        return outbox.progress(connection).error
+
+
+def let_a_minute_pass(site: Site) -> None:
+    """Put the last failure back by the minute for which no collect tries again."""
+    with open_writer(site.url) as connection:
+        minute = int(backoff.FIRST.total_seconds())
+        connection.execute(update(forwarding).values(failed_at=forwarding.c.failed_at - minute))
+
+
+def test_a_run_is_stored_here_and_there(site: Site, fleet: str):
+    """The first collect of a probe makes the fleet's tables, and both databases tell the same of the run."""
+    until(lambda: not waits(site))
+    assert site.rows()[0].status is Status.OK
+    assert all_of(fleet) == all_of(site.url)
+
+
+def test_while_postgresql_is_down_runs_are_kept_and_wait(site: Site, fleet: str, cluster: Cluster):
+    """A test costs nothing but its forwarding: exit code 0, its row here; a later collect forwards it as well."""
+    cluster.stop()
+    try:
+        until(lambda: waits(site) and error(site))
+    finally:
+        cluster.start()
+    assert "does not answer" in str(error(site))
+    kept = site.rows()
+    assert {run.status for run in kept} == {Status.OK}
+    let_a_minute_pass(site)
+    until(lambda: not waits(site))
+    assert site.rows()[-len(kept) :] == kept
+    assert all_of(fleet) == all_of(site.url)

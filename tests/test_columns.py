@@ -1,0 +1,77 @@
+"""Runs as columns: nothing is lost, and what is asked by name is what each run says."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import numpy as np
+import pytest
+from attempts import any_run, attempt, failed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.columns import UNITS, Columns, Sort, joined
+from monitor.model import Run, Status
+
+RUNS = [attempt(0).run, failed(1).run, attempt(2, healthy=False, latency_ms=None).run, attempt(3, latency_ms=7.5).run]
+
+
+@given(st.lists(any_run, max_size=12))
+def test_columns_say_of_each_run_what_it_says(runs: list[Run]):
+    """Oldest first: when, of which sort, and each number to a thousandth."""
+    found, ordered = Columns.of(runs), sorted(runs, key=lambda run: run.started_at)
+    assert found.started.tolist() == [run.started_at.timestamp() for run in ordered]
+    assert [found.sorts[place] for place in found.sort.tolist()] == [Sort.of(run) for run in ordered]
+    for name, unit in UNITS.items():
+        wanted = [getattr(run, name) for run in ordered]
+        known = [
+            (kept, value) for kept, value in zip(found.values(name).tolist(), wanted, strict=True) if value is not None
+        ]
+        assert np.isnan(found.values(name)).tolist() == [value is None for value in wanted]
+        assert all(kept == pytest.approx(value, rel=1e-9, abs=0.6 / unit) for kept, value in known if value < 1e15)
+
+
+@given(st.lists(any_run, max_size=12))
+def test_a_question_to_sorts_is_answered_for_runs(runs: list[Run]):
+    """Whether few or many sorts pass, and whether few or many are there."""
+    found, ordered = Columns.of(runs), sorted(runs, key=lambda run: run.started_at)
+    for status in Status:
+        assert found.where(lambda sort, status=status: sort.status is status).tolist() == [
+            run.status is status for run in ordered
+        ]
+        assert found.where(lambda sort, status=status: sort.status is not status).tolist() == [
+            run.status is not status for run in ordered
+        ]
+
+
+def test_of_many_sorts_each_is_looked_up():
+    """A hundred servers are no reason for a wrong answer."""
+    found = Columns.of(attempt(at, isp=f"ISP {at % 100}").run for at in range(1000))
+    assert found.where(lambda sort: sort.isp.endswith("7")).tolist() == [at % 10 == 7 for at in range(1000)]
+    assert sum(count for _, count in found.counts()) == 1000
+
+
+def test_only_trusted_numbers_are_measured():
+    """Failures and doubtful results are in no statistic."""
+    found = Columns.of(RUNS)
+    assert found.measured("latency_ms").tolist() == [4.2, 7.5]
+    assert float(np.median(found.measured("download_bps"))) == median([RUNS[0].download_bps, RUNS[3].download_bps])
+    assert found.good("latency_ms").tolist() == [True, False, False, True]
+
+
+def test_some_of_the_runs_keep_all_that_is_told_of_them():
+    """A mask, places and a slice choose the same."""
+    found = Columns.of(RUNS)
+    for chosen in (np.array([False, True, True, False]), np.array([1, 2]), slice(1, 3)):
+        assert found.only(chosen).started.tolist() == found.started.tolist()[1:3]
+        assert [sort.status for sort, _ in found.only(chosen).counts()] == [Status.FAILED, Status.OK]
+
+
+def test_columns_are_joined_in_order():
+    """Parts that overlap in time become one, oldest first; sorts they share are one."""
+    parts = [Columns.of(RUNS[1::2]), Columns.of(RUNS[::2])]
+    whole = joined(parts, UNITS)
+    assert whole.started.tolist() == Columns.of(RUNS).started.tolist()
+    assert whole.values("latency_ms").tolist() == pytest.approx([4.2, np.nan, np.nan, 7.5], nan_ok=True)
+    assert len(joined([], UNITS)) == 0
+    assert len(set(whole.sorts)) == len(whole.sorts) == 3

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import long_ago
 from made_up import DAYS, END, PLAN, month, two_paths
 from PIL import Image
+from report_page import page as report_page
 
 from monitor.graph import braille, setup, sparkline
 from monitor.graph.data import Window
@@ -55,6 +56,18 @@ picture grades the median of its runs. The dotted lines are these limits above t
 }
 
 
+REPORT = """## The report
+
+    speedmon report --days 30
+
+The first page as a browser shows it; the plan, tables, outages, the rules and all tests follow. The PDF is the same,
+on A4.
+
+![the first page of a report](gallery/report.png)
+
+"""
+
+
 class Picture(NamedTuple):
     """A picture of the page: its kind and theme, and the command that draws the like."""
 
@@ -76,11 +89,16 @@ class Picture(NamedTuple):
 
     def made(self, runs: list[Run] | Columns, window: Window) -> bytes:
         """Return the file, with few colours."""
-        drawn = Image.open(BytesIO(render(self.kind, runs, window, TERMS, theme=self.theme))).convert("RGB")
-        small = BytesIO()
-        drawn.quantize(COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-        assert len(small.getvalue()) < MOST_BYTES, self.file
-        return small.getvalue()
+        return _small(render(self.kind, runs, window, TERMS, theme=self.theme))
+
+
+def _small(png: bytes, colours: int = COLOURS) -> bytes:
+    """Return a picture with few colours."""
+    small = BytesIO()
+    drawn = Image.open(BytesIO(png)).convert("RGB")
+    drawn.quantize(colours, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    assert len(small.getvalue()) < MOST_BYTES
+    return small.getvalue()
 
 
 THEMED = (Picture("throughput", "dark"), Picture("availability", "print"))
@@ -102,6 +120,7 @@ def page(runs: list[Run]) -> Iterator[str]:
         yield f"## {kind}: {KINDS[kind].shows}\n\n{MORE[kind]}\n\n{_shown(picture)}"
     yield "## Themes\n\n" + "\n".join(_shown(picture) for picture in THEMED)
     yield LONG_TEXT + "\n".join(_shown(picture) for picture in LONG)
+    yield REPORT
     yield "## In a terminal\n\n    speedmon graph --days 7 --terminal\n\n```\n"
     week = replace(WINDOW, since=END - DAYS * 7 / 30)
     yield "\n".join(braille.plots([run for run in runs if run.started_at >= week.since], week, TERMS, 100))
@@ -124,6 +143,7 @@ def main(docs: File) -> None:
     years = long_ago.decade()
     for picture in LONG:
         (docs / "gallery" / picture.file).write_bytes(picture.made(years, long_ago.WINDOW))
+    (docs / "gallery" / "report.png").write_bytes(_small(report_page(runs, WINDOW, TERMS), 2 * COLOURS))
     (docs / "gallery.md").write_text("".join(page(runs)))
 
 

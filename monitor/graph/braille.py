@@ -16,6 +16,7 @@ from monitor.graph.envelope import bucket_width, envelope
 from monitor.graph.scale import scale
 from monitor.graph.ticks import ticks
 from monitor.graph.track import tracks
+from monitor.spread import spread_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from monitor.columns import Columns
     from monitor.graph.data import Window
     from monitor.graph.scale import Scale
-    from monitor.graph.stats import Spread
     from monitor.graph.terms import Terms
     from monitor.graph.track import Track
     from monitor.model import Plan, Run
+    from monitor.spread import Spread
 
     Curve = tuple[list[float], list[float]]
 
@@ -61,7 +62,7 @@ def _plot(found: Sequence[Track], metric: Metric, window: Window, plan: Plan, wi
     values = stats.values(found, metric)
     promises = promise.promises(found, metric, plan, start)
     axis, sold = scale(metric, values, promise.highest(promises)), promise.newest(promises)
-    yield _heading(metric, stats.spread_of(values), sold, axis)
+    yield _heading(metric, spread_of(values), sold, axis)
     if not len(values):
         yield "  no result"
         return

@@ -190,9 +190,9 @@ def _render(kind: str, runs: Columns, window: Window, terms: Terms, order: Order
 
 
 def _show(runs: Columns, window: Window, terms: Terms) -> None:
-    from monitor import terminal  # noqa: PLC0415  the plot library, only when it is asked for
+    from monitor.graph import braille  # noqa: PLC0415  the plot library, only when it is asked for
 
-    for line in terminal.plots(runs, window, terms, shutil.get_terminal_size((100, 24)).columns):
+    for line in braille.plots(runs, window, terms, shutil.get_terminal_size((100, 24)).columns):
         click.echo(line)
 
 

@@ -1,6 +1,7 @@
 """A report as a PDF on A4: fonts embedded, contents, bookmarks, links, and a number on each page.
 
-`paper` is the sheets and the only importer of fpdf; `layout` puts blocks on them, `grid` tables, `wrap` breaks lines.
+`paper` is the sheets and the only importer of fpdf, `look` its measures; `layout` puts blocks on them, `grid` tables,
+`contents` the contents; `wrap` breaks lines.
 """
 
 from __future__ import annotations

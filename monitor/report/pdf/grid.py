@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from monitor.report.pdf.paper import INK, LEFT, LINK, WIDTH, Type
+from monitor.report.pdf.look import INK, LEFT, LINK, WIDTH, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from monitor.report.blocks import Cell, Column, Table
-    from monitor.report.pdf.paper import Colour, Paper
+    from monitor.report.pdf.look import Colour
+    from monitor.report.pdf.paper import Paper
 
 CAPTION, HEAD, BODY, LINKED = Type(9, bold=True), Type(7, bold=True), Type(7), Type(7, colour=LINK)
 PAD_X, PAD_Y = 1.3, 0.4

@@ -1,25 +1,25 @@
-"""What each block of a report becomes on paper, one function a kind, and the contents before them."""
+"""What each block of a report becomes on paper, one function a kind."""
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from monitor.report.blocks import Facts, Picture, Table, Text
 from monitor.report.outline import sections
+from monitor.report.pdf.contents import Contents
 from monitor.report.pdf.grid import grid
-from monitor.report.pdf.paper import BOTTOM, INK, LEFT, LINK, QUIET, RIGHT, TOP, WIDTH, Type
+from monitor.report.pdf.look import BOTTOM, FAINT, INK, LEFT, PLAIN, QUIET, TOP, WIDTH, Type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.report.blocks import Block, Document, Heading
-    from monitor.report.outline import Section
-    from monitor.report.pdf.paper import Colour, Paper
+    from monitor.report.pdf.look import Colour
+    from monitor.report.pdf.paper import Paper
 
 TITLE, SUBTITLE = Type(20, bold=True), Type(10.5, colour=QUIET)
 HEADINGS = {1: Type(14, bold=True), 2: Type(11, bold=True)}
-PLAIN, BOLD, FAINT, LINKED = Type(9.5), Type(9.5, bold=True), Type(9.5, colour=QUIET), Type(9.5, colour=LINK)
 TONES = {"plain": PLAIN, "lead": Type(12), "good": PLAIN, "bad": PLAIN, "note": Type(8.5, colour=QUIET)}
 # The bar at the left and the paper of what is set apart.
 BOXES: dict[str, tuple[Colour, Colour]] = {
@@ -32,31 +32,19 @@ NAMES = 40.0
 COMPANY = 25.0
 
 
-class _Entry(NamedTuple):
-    """A line of the contents: the sheet and place it stands on, and what it leads to."""
-
-    page: int
-    y: float
-    target: int
-
-
 def lay_out(document: Document, paper: Paper) -> None:
     """Put a report on paper."""
     told = list(sections(document.blocks))
     _head(document, paper)
-    headed = [section for section in told if section.heading]
-    entries = _contents(headed, paper)
-    pages: list[int] = []
+    contents = Contents(told, paper)
+    paper.y += GAP
     for section in told:
         if section.heading:
             paper.need(HEADINGS[section.heading.level].line + GAP * 4 + _company(section.blocks))
-            _heading(section.heading, section.number, entries[len(pages)].target, paper)
-            pages.append(paper.page)
+            _heading(section.heading, section.number, contents, paper)
         for block in section.blocks:
             _block(block, paper)
-    for entry, page in zip(entries, pages, strict=True):
-        with paper.back_on(entry.page):
-            paper.put(str(page), RIGHT, entry.y, FAINT, "right")
+    contents.finish()
 
 
 def _head(document: Document, paper: Paper) -> None:
@@ -67,33 +55,11 @@ def _head(document: Document, paper: Paper) -> None:
     paper.y += GAP * 2
 
 
-def _contents(headed: Sequence[Section], paper: Paper) -> list[_Entry]:
-    """Put the contents, whose page numbers nobody knows yet."""
-    if headed:
-        paper.column("Contents", BOLD)
-        paper.y += 1
-    entries = [_entry(section, section.heading, paper) for section in headed if section.heading]
-    paper.y += GAP
-    return entries
-
-
-def _entry(section: Section, heading: Heading, paper: Paper) -> _Entry:
-    x = LEFT + (heading.level - 1) * 8
-    indent = x + 8 + (heading.level - 1) * 2
-    lines = paper.wrap(heading.text, RIGHT - indent - 12, LINKED)
-    paper.need(len(lines) * LINKED.line)
-    entry = _Entry(paper.page, paper.y, paper.target())
-    paper.put(section.number, x, paper.y, FAINT)
-    paper.link(LEFT, paper.y, WIDTH, len(lines) * LINKED.line, entry.target)
-    paper.column(heading.text, LINKED, indent, RIGHT - indent - 12)
-    return entry
-
-
-def _heading(heading: Heading, number: str, target: int, paper: Paper) -> None:
+def _heading(heading: Heading, number: str, contents: Contents, paper: Paper) -> None:
     kind = HEADINGS[heading.level]
     if paper.y > TOP:
         paper.y += GAP * (3.3 - heading.level)
-    paper.aim(target)
+    contents.reached(number)
     paper.mark(f"{number} {heading.text}", heading.level - 1)
     paper.put(number, LEFT, paper.y, Type(kind.size, colour=QUIET))
     indent = paper.width_of(number, kind) + 4

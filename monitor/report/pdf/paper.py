@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -18,40 +17,17 @@ from fpdf import FPDF
 from PIL import Image
 
 from monitor.graph.font import printable
+from monitor.report.pdf.look import BOTTOM, HAIR, LEFT, POINT, RIGHT, SMALL, TOP, WIDTH
 from monitor.report.pdf.wrap import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-Colour = tuple[int, int, int]
-INK: Colour = (22, 25, 29)
-QUIET: Colour = (85, 93, 102)
-HAIR: Colour = (205, 210, 215)
-LINK: Colour = (0, 95, 151)
+    from monitor.report.pdf.look import Colour, Type
 
-LEFT, RIGHT, TOP, BOTTOM = 16.0, 194.0, 20.0, 276.0
-WIDTH = RIGHT - LEFT
-POINT = 25.4 / 72
 _FONT = "dejavu"
 _HEADER, _FOOTER = 12.0, 287.0
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """How text looks: its size in points, weight, colour, and the height of a line in mm."""
-
-    size: float
-    bold: bool = False
-    colour: Colour = INK
-
-    @property
-    def line(self) -> float:
-        """The height of a line."""
-        return self.size * POINT * 1.42
-
-
-SMALL = Type(7.5, colour=QUIET)
 
 
 class Paper:

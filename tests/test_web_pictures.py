@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -71,12 +69,3 @@ def test_a_window_includes_this_moment_and_moves_in_steps(days: int):
 def test_a_window_starts_anywhere_in_time():
     """The grid of the steps is that of the epoch, so that a restart draws the same picture."""
     assert end_of_window(datetime(1970, 1, 1, tzinfo=UTC), 1).timestamp() == 86
-
-
-def test_matplotlib_waits_for_the_first_picture():
-    """Neither the application nor the daemon imports matplotlib, numpy or alembic before they need it."""
-    code = (
-        "import sys, web.app, web.serve, monitor.daemon;"
-        "print(sorted({'matplotlib', 'numpy', 'alembic', 'pyroute2', 'sqlalchemy.orm'} & set(sys.modules)))"
-    )
-    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

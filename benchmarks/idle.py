@@ -56,8 +56,10 @@ def measure(pid: int, url: str, seconds: float) -> None:
     time.sleep(seconds)
     spent = on_a_processor_s(pid) - before
     print(f"idle for {seconds:.0f} s: {spent * 1000:.0f} ms on a processor, {spent / seconds:.3%} of a core")
+    begin = time.perf_counter()
     ask(url, PICTURES)
-    print(f"pictures were drawn, MiB: {memory(pid)}")
+    each = (time.perf_counter() - begin) * 1000 / len(PICTURES)
+    print(f"pictures were drawn, {each:.0f} ms each, MiB: {memory(pid)}")
 
 
 def main(seconds: float) -> None:

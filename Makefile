@@ -11,7 +11,7 @@ DIST := /usr/lib/python3/dist-packages
 # firewalld itself is only unpacked, by its test: installed, it would start and close this machine.
 PG := /usr/lib/postgresql/15/bin
 TEST_NEEDS := $(DEMO_NEEDS) iperf3:iperf3 musl-gcc:musl-tools cc:gcc git:git iptables:iptables setcap:libcap2-bin ufw:ufw \
-	dbus-daemon:dbus-daemon sudo:sudo pasta:passt pgrep:procps $(PG)/postgres:postgresql-15 /lib/systemd/systemd:systemd \
+	chromium:chromium dbus-daemon:dbus-daemon sudo:sudo pasta:passt pgrep:procps $(PG)/postgres:postgresql-15 /lib/systemd/systemd:systemd \
 	$(DIST)/firewall/__init__.py:python3-firewall $(DIST)/nftables/__init__.py:python3-nftables
 
 demo: $(VENV)/ready

@@ -13,11 +13,12 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+import long_ago
 from made_up import DAYS, END, PLAN, month, two_paths
 from PIL import Image
+from report_page import page as report_page
 
-from monitor import terminal
-from monitor.graph import setup
+from monitor.graph import braille, setup, sparkline
 from monitor.graph.data import Window
 from monitor.graph.kinds import KINDS, render
 from monitor.graph.terms import Terms
@@ -25,6 +26,7 @@ from monitor.graph.terms import Terms
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from monitor.columns import Columns
     from monitor.model import Run
 
 WINDOW = Window(END - DAYS, END)
@@ -54,33 +56,60 @@ picture grades the median of its runs. The dotted lines are these limits above t
 }
 
 
+REPORT = """## The report
+
+    speedmon report --days 30
+
+The first page as a browser shows it; the plan, tables, outages, the rules and all tests follow. The PDF is the same,
+on A4.
+
+![the first page of a report](gallery/report.png)
+
+"""
+
+
 class Picture(NamedTuple):
     """A picture of the page: its kind and theme, and the command that draws the like."""
 
     kind: str
     theme: str = "light"
+    days: int = 30
 
     @property
     def file(self) -> str:
         """Its name in the folder."""
-        return f"{self.kind}{'' if self.theme == 'light' else f'-{self.theme}'}.png"
+        span = "" if self.days == DAYS.days else f"-{self.days}d"
+        return f"{self.kind}{'' if self.theme == 'light' else f'-{self.theme}'}{span}.png"
 
     @property
     def command(self) -> str:
         """What a user types."""
         theme = "" if self.theme == "light" else f" --theme {self.theme}"
-        return f"speedmon graph --days 30 --kind {self.kind}{theme}"
+        return f"speedmon graph --days {self.days} --kind {self.kind}{theme}"
 
-    def made(self, runs: list[Run]) -> bytes:
+    def made(self, runs: list[Run] | Columns, window: Window) -> bytes:
         """Return the file, with few colours."""
-        drawn = Image.open(BytesIO(render(self.kind, runs, WINDOW, TERMS, theme=self.theme))).convert("RGB")
-        small = BytesIO()
-        drawn.quantize(COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-        assert len(small.getvalue()) < MOST_BYTES, self.file
-        return small.getvalue()
+        return _small(render(self.kind, runs, window, TERMS, theme=self.theme))
+
+
+def _small(png: bytes, colours: int = COLOURS) -> bytes:
+    """Return a picture with few colours."""
+    small = BytesIO()
+    drawn = Image.open(BytesIO(png)).convert("RGB")
+    drawn.quantize(colours, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    assert len(small.getvalue()) < MOST_BYTES
+    return small.getvalue()
 
 
 THEMED = (Picture("throughput", "dark"), Picture("availability", "print"))
+LONG = (Picture("throughput", days=3650), Picture("availability", days=3650))
+LONG_TEXT = """## Ten years
+
+Here one run in five minutes, a million of them. A line is the exact median of each bucket; the plan steps where another
+came into force, and each run is held against the one that judged it. Where marks would share a place they grow with
+their number, and only failures that last as long as a pixel are shaded: the caption says how long that is.
+
+"""
 
 
 def page(runs: list[Run]) -> Iterator[str]:
@@ -90,11 +119,13 @@ def page(runs: list[Run]) -> Iterator[str]:
         picture = Picture(kind)
         yield f"## {kind}: {KINDS[kind].shows}\n\n{MORE[kind]}\n\n{_shown(picture)}"
     yield "## Themes\n\n" + "\n".join(_shown(picture) for picture in THEMED)
+    yield LONG_TEXT + "\n".join(_shown(picture) for picture in LONG)
+    yield REPORT
     yield "## In a terminal\n\n    speedmon graph --days 7 --terminal\n\n```\n"
     week = replace(WINDOW, since=END - DAYS * 7 / 30)
-    yield "\n".join(terminal.plots([run for run in runs if run.started_at >= week.since], week, TERMS, 100))
+    yield "\n".join(braille.plots([run for run in runs if run.started_at >= week.since], week, TERMS, 100))
     yield "\n```\n\n    speedmon history --sparkline\n\n```\n"
-    yield "\n".join(terminal.sparklines(runs, WINDOW, 80)) + "\n```\n"
+    yield "\n".join(sparkline.sparklines(runs, WINDOW, 80)) + "\n```\n"
 
 
 def _shown(picture: Picture) -> str:
@@ -107,7 +138,12 @@ def main(docs: File) -> None:
     runs, both = list(month()), list(two_paths())
     (docs / "gallery").mkdir(exist_ok=True)
     for picture in (*map(Picture, KINDS), *THEMED):
-        (docs / "gallery" / picture.file).write_bytes(picture.made(both if picture.kind == "compare" else runs))
+        made = picture.made(both if picture.kind == "compare" else runs, WINDOW)
+        (docs / "gallery" / picture.file).write_bytes(made)
+    years = long_ago.decade()
+    for picture in LONG:
+        (docs / "gallery" / picture.file).write_bytes(picture.made(years, long_ago.WINDOW))
+    (docs / "gallery" / "report.png").write_bytes(_small(report_page(runs, WINDOW, TERMS), 2 * COLOURS))
     (docs / "gallery.md").write_text("".join(page(runs)))
 
 

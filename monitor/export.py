@@ -15,9 +15,17 @@ import msgspec
 from monitor.model import Failure, Run, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from monitor.model import Remark
 
 _PARTS: dict[str, type[Server | Failure]] = {"server": Server, "failure": Failure}
+_WHOLE = ("",)
+# The fields of a run, each with the fields within it.
+_COLUMNS = [
+    (field.name, tuple(part.name for part in fields(_PARTS[field.name])) if field.name in _PARTS else _WHOLE)
+    for field in fields(Run)
+]
 
 
 def json_array(runs: Iterable[Run]) -> Iterator[str]:
@@ -45,34 +53,33 @@ def csv_lines(runs: Iterable[Run]) -> Iterator[str]:
 
 def header() -> list[str]:
     """Return the names of the CSV columns, in the order of the JSON keys: `server.id` is `server_id`."""
-    return [name for field in fields(Run) for name in _names(field.name)]
-
-
-def _names(name: str) -> list[str]:
-    part = _PARTS.get(name)
-    return [f"{name}_{field.name}" for field in fields(part)] if part else [name]
+    return [f"{name}_{field}" if field else name for name, within in _COLUMNS for field in within]
 
 
 def values(run: Run) -> list[Any]:
     """Return the values of the CSV columns as they are in the run."""
-    return [value for field in fields(run) for value in _values(field.name, getattr(run, field.name))]
+    found: list[Any] = []
+    for name, within in _COLUMNS:
+        value = getattr(run, name)
+        if within == _WHOLE:
+            found.append(value)
+        else:
+            found.extend([getattr(value, field, None) for field in within])
+    return found
 
 
-def _values(name: str, value: Any) -> list[Any]:
-    part = _PARTS.get(name)
-    return [getattr(value, field.name, None) for field in fields(part)] if part else [value]
+def _text(value: Any) -> Any:
+    """Return what the csv module is given: it writes nothing for None, and numbers and names as they are."""
+    told = _TEXTS.get(type(value))
+    return told(value) if told else value
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-    if isinstance(value, tuple):
-        return "; ".join(f"{_escaped(remark.kind, ':;')}: {_escaped(remark.message, ';')}" for remark in value)
-    return str(value)
+def _moment(value: datetime) -> str:
+    return f"{value.isoformat(timespec='seconds')[:19]}Z"
+
+
+def _remarks(value: Iterable[Remark]) -> str:
+    return "; ".join(f"{_escaped(remark.kind, ':;')}: {_escaped(remark.message, ';')}" for remark in value)
 
 
 def _escaped(text: str, separators: str) -> str:
@@ -80,6 +87,13 @@ def _escaped(text: str, separators: str) -> str:
     for letter in "\\" + separators:
         text = text.replace(letter, "\\" + letter)
     return text
+
+
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    bool: lambda value: "true" if value else "false",
+    datetime: _moment,
+    tuple: _remarks,
+}
 
 
 class _Echo:

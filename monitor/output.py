@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from monitor import ownership
 from monitor.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
 # What is not whole yet is called .NAME.PID.part.
@@ -35,11 +35,34 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputError: as `write_file`.
     """
-    try:
+    with blamed(file):
         target = file.resolve()
         # A rename would replace /dev/null itself.
         with _as_it_is(target) if target.exists() and not target.is_file() else _replaced(target) as opened:
             yield opened
+
+
+@contextmanager
+def whole_files(files: Sequence[Path]) -> Iterator[list[BinaryIO]]:
+    """Yield files that belong together: none takes its place before all are written, then they do in this order.
+
+    Whoever writes to one of them does so within `blamed`, so that an error names the right one, and comes in time.
+
+    Raises:
+        OutputError: as `write_file`.
+    """
+    with ExitStack() as stack:
+        # The last to be entered is the first to be left.
+        yield [stack.enter_context(whole_file(file)) for file in reversed(files)][::-1]
+
+
+@contextmanager
+def blamed(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
+    """Turn errors of the system into one that names the file; what is `opened` is written out, not kept in memory."""
+    try:
+        yield
+        if opened:
+            opened.flush()
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
         raise OutputError(f"{file}: cannot be written: {_reason(error)}; --output names another place") from error
 

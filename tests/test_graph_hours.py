@@ -26,7 +26,7 @@ RESULTS = st.lists(st.tuples(st.integers(0, 8 * 1440), st.integers(0, 10**10), s
 def cells(runs: list[Run]) -> dict[tuple[int, int], Cell]:
     """Return the cells of the download in Berlin, over a year that has both changes of the clocks."""
     year = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
-    return hours(tracks(runs, year), year, BERLIN, Metric.DOWNLOAD).cells
+    return hours(tracks(runs, year), BERLIN, Metric.DOWNLOAD).cells
 
 
 @settings(max_examples=50, deadline=None)

@@ -170,6 +170,15 @@ def two_plans() -> Columns:
     return dataclasses.replace(columns, sorts=sorts, sort=columns.sort + later * len(columns.sorts))
 
 
+def test_what_both_paths_show_is_one_label_and_of_several_probes_each_is_named():
+    """A label that stands twice takes the room of another."""
+    moved = [attempt(15 * at, isp="AB"[at > 20]).run for at in range(40)]
+    both = [*moved, *(dataclasses.replace(run, path=Path.HOST) for run in moved)]
+    assert texts(drawn(picture, both)).count("ISP now B") == 1
+    others = [*moved, *(dataclasses.replace(run, probe="cabin") for run in moved)]
+    assert {"ISP now B at home", "ISP now B at cabin"} <= set(texts(drawn(picture, others)))
+
+
 def test_the_share_that_met_the_plan_is_told():
     """One of four reached it, exactly as much counts, and latency is met from below."""
     rates = (100_000_000, 99_999_999, 50_000_000, 60_000_000)

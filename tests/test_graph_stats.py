@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.graph.data import Metric, Window
-from monitor.graph.stats import spread_of, tally, values
+from monitor.graph.stats import tally, values
 from monitor.graph.track import tracks
 from monitor.model import Failure, Kind, Scope, Server, Status
+from monitor.spread import spread_of
 
 DAY = Window(START, START + timedelta(days=1))
 MIXED = [

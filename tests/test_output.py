@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.errors import OutputError
-from monitor.output import remove_unfinished, write_file, write_stream
+from monitor.output import blamed, remove_unfinished, whole_files, write_file, write_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +99,36 @@ def test_a_stream_gets_all_bytes():
     stream = io.BytesIO()
     write_stream(stream, b"new")
     assert stream.getvalue() == b"new"
+
+
+def test_files_that_belong_together_are_there_together(tmp_path: Path):
+    """None takes its place before all are written; the first is there first."""
+    first, second = tmp_path / "a", tmp_path / "b"
+    with whole_files([first, second]) as opened:
+        for each in opened:
+            each.write(b"new")
+        assert not first.exists()
+    assert (first.read_bytes(), second.read_bytes()) == (b"new", b"new")
+    assert first.stat().st_ctime_ns <= second.stat().st_ctime_ns
+
+
+def write_both(first: Path, second: Path) -> None:
+    """Write to both, the second in vain."""
+    with whole_files([first, second]) as opened:
+        opened[0].write(b"new")
+        with blamed(second, opened[1]):
+            opened[1].write(b"new")
+
+
+def test_one_that_fails_takes_the_others_along(tmp_path: Path):
+    """The error names the one that had no room, the other keeps what it was, and nothing is left beside them."""
+    first, full = tmp_path / "a", tmp_path / "full"
+    first.write_bytes(b"old")
+    full.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="full: cannot be written: No space"):
+        write_both(first, full)
+    assert first.read_bytes() == b"old"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "full"]
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path):

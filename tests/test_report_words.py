@@ -13,9 +13,10 @@ from attempts import attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor import clock
 from monitor.columns import Columns
 from monitor.model import Kind, Path, Plan, Scope
-from monitor.report import clock, words
+from monitor.report import words
 from monitor.report.promised import Promised
 
 BERLIN = ZoneInfo("Europe/Berlin")

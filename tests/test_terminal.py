@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from attempts import START, attempt, failed
 
+from monitor.graph.braille import plots
 from monitor.graph.data import Window
+from monitor.graph.sparkline import sparklines
 from monitor.graph.terms import Terms
 from monitor.model import Plan
-from monitor.terminal import plots, sparklines
 
 DAY = Window(START, START + timedelta(hours=20))
 TERMS = Terms(ZoneInfo("Europe/Berlin"), Plan(100_000_000), "Title")
@@ -69,9 +68,3 @@ def test_a_doubtful_result_has_no_block():
     """As in every number."""
     download, *_ = sparklines([attempt(0, healthy=False).run], DAY, 4)
     assert download == "Download        no result"
-
-
-def test_the_plot_library_is_loaded_only_for_a_plot():
-    """Sparklines and the import of the module need none of it."""
-    code = "import sys, monitor.terminal; print({'uniplot', 'numpy', 'matplotlib'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"

@@ -27,6 +27,7 @@ COMMANDS = {
     "incidents": "monitor.cli.incidents:command",
     "events": "monitor.cli.events:command",
     "graph": "monitor.cli.graph:command",
+    "report": "monitor.cli.report:command",
     "export": "monitor.cli.export:command",
     "import": "monitor.cli.importing:command",
     "serve": "web.command:command",

@@ -149,8 +149,7 @@ def _target(order: Order, kind: str, window: Window, terms: Terms) -> str:
     """Return where a picture goes: the file that was named, a lasting name in a folder, or one for the window."""
     if order.file:
         return order.file
-    since, until = (moment.astimezone(terms.zone) for moment in (window.since, window.until))
-    span = f"{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}" if order.asked.named else order.asked.short
+    span = order.asked.span(window, terms.zone)
     suffix = "" if kind == kinds.DEFAULT else f"-{kind}"
     if order.folder:
         return str(Path(order.folder) / f"latest-{span}{suffix}.{order.form}")
@@ -191,9 +190,9 @@ def _render(kind: str, runs: Columns, window: Window, terms: Terms, order: Order
 
 
 def _show(runs: Columns, window: Window, terms: Terms) -> None:
-    from monitor import terminal  # noqa: PLC0415  the plot library, only when it is asked for
+    from monitor.graph import braille  # noqa: PLC0415  the plot library, only when it is asked for
 
-    for line in terminal.plots(runs, window, terms, shutil.get_terminal_size((100, 24)).columns):
+    for line in braille.plots(runs, window, terms, shutil.get_terminal_size((100, 24)).columns):
         click.echo(line)
 
 

@@ -20,6 +20,7 @@ SHORT_HELP = {
     "incidents": "List the outages of the line.",
     "events": "List when the ISP or the external address changed.",
     "graph": "Draw the stored runs as a PNG, SVG or PDF.",
+    "report": "Write the evidence for the ISP as HTML and PDF, with its data as CSV.",
     "export": "Write the stored runs as CSV, JSON lines or Parquet.",
     "import": "Take over runs from other programs' files, or from an export.",
     "serve": "Run tests on a schedule and serve the web page.",

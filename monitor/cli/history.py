@@ -11,12 +11,14 @@ import click
 
 from monitor.cli.options import days_option, pass_source
 from monitor.errors import UsageError
+from monitor.graph.data import SPEED, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection
 
+    from monitor.columns import Columns
     from monitor.model import Run
     from monitor.settings import Settings
 
@@ -52,7 +54,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
         chosen = named(connection, probes)
         since = until - timedelta(days=days)
         if sparkline:
-            _sparklines(list(read.runs(connection, since=since, until=until, probes=chosen)), until, days)
+            seen = read.columns(connection, since=since, until=until, names=SPEED, probes=chosen)
+            _sparklines(seen, Window(since, until))
         runs = read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)
         if as_json or as_csv:
             texts = _for_programs(runs, as_json=as_json)
@@ -63,12 +66,11 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
             click.echo(text, nl=False)
 
 
-def _sparklines(runs: list[Run], until: datetime, days: int) -> None:
-    from monitor import terminal  # noqa: PLC0415  only when it is called
-    from monitor.graph.data import Window  # noqa: PLC0415  the same
+def _sparklines(runs: Columns, window: Window) -> None:
+    from monitor.graph import sparkline  # noqa: PLC0415  only when it is called
 
     columns = min(90, max(20, shutil.get_terminal_size((120, 24)).columns - 32))
-    for line in terminal.sparklines(runs, Window(until - timedelta(days=days), until), columns):
+    for line in sparkline.sparklines(runs, window, columns):
         click.echo(line)
 
 

@@ -60,6 +60,11 @@ class Asked:
                 return f"{minutes // size}{unit}"
         return f"{minutes}m"
 
+    def span(self, window: Window, zone: ZoneInfo) -> str:
+        """Return the window as a part of a file's name: how long it is or, where it stands alone, its local ends."""
+        since, until = (moment.astimezone(zone) for moment in (window.since, window.until))
+        return f"{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}" if self.named else self.short
+
     def window(self, zone: ZoneInfo, now: datetime) -> Window:
         """Return the window. A time without an offset from UTC is local.
 

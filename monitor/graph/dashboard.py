@@ -59,7 +59,7 @@ def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms
 def _draw_middle(sheet: Sheet, middle: Box, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw the hours at the left and the distribution at the right."""
     half = middle.width / 2 - 16
-    seen = hours(found, window, terms.zone, Metric.DOWNLOAD)
+    seen = hours(found, terms.zone, Metric.DOWNLOAD)
     draw_hours(sheet, middle._replace(width=half), Metric.DOWNLOAD, seen)
     right = middle._replace(left=middle.left + half + 70, width=half - 50)
     curves = [stats.values([track], Metric.DOWNLOAD) for track in found]

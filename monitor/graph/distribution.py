@@ -119,7 +119,9 @@ def _notes(sheet: Sheet, at: tuple[float, float], metric: Metric, found: Sequenc
         name = f"{words.track_name(track, found)}: " if len(found) > 1 else ""
         if not results:
             continue
-        sheet.text((x, y), f"{name}{results:,} results", Pen(style.SMALL_SIZE, color, bold=True))
+        sheet.text(
+            (x, y), f"{name}{results:,} result{'' if results == 1 else 's'}", Pen(style.SMALL_SIZE, color, bold=True)
+        )
         y += 18
         for line in _shares(track, metric)[: 1 if len(found) > 1 else len(OF_PLAN)]:
             sheet.text((x, y), line, NOTE, room=NOTES_WIDTH - 24)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.graph.data import SPEED, server_name
-from monitor.graph.stats import spread_of
+from monitor.spread import spread_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from monitor.columns import Columns, Sort
     from monitor.graph.data import Metric
-    from monitor.graph.stats import Spread
+    from monitor.spread import Spread
 
 
 @dataclass(frozen=True)

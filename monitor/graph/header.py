@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from monitor.graph import stats, style, words
 from monitor.graph.panel import colors
 from monitor.graph.sheet import Pen
+from monitor.spread import spread_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,7 @@ class Tile:
 def _metric(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
     color = style.METRICS[panel.metric]
     tile.caption(f"{words.NAMES[panel.metric]}, median", color)
-    spread = stats.spread_of(stats.values(tracks, panel.metric))
+    spread = spread_of(stats.values(tracks, panel.metric))
     if spread is None:
         tile.line(BIG, "no result", NOTHING)
         return
@@ -132,7 +133,7 @@ def _compare(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
 
 
 def _in_brackets(track: Track, panel: Panel) -> str:
-    spread = stats.spread_of(stats.values([track], panel.metric))
+    spread = spread_of(stats.values([track], panel.metric))
     if spread is None:
         return "no result"
     median, low, high = (words.number(value / panel.axis.divisor) for value in (spread.median, spread.p5, spread.p95))

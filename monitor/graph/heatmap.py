@@ -54,7 +54,7 @@ def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms
     height = (foot - top - 8) / 2
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
         box = Box(style.LEFT / 2, top + index * height, sheet.width - style.LEFT / 2 - style.EDGE, height)
-        draw_hours(sheet, box, metric, hours(found, window, terms.zone, metric))
+        draw_hours(sheet, box, metric, hours(found, terms.zone, metric))
 
 
 def draw_hours(sheet: Sheet, box: Box, metric: Metric, seen: Hours) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from monitor import clock
 from monitor.graph.promise import sold
-from monitor.graph.ticks import offsets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,14 +17,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.columns import Columns
-    from monitor.graph.data import Metric, Window
+    from monitor.graph.data import Metric
     from monitor.graph.track import Track
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HOURS = range(24)
-HOUR, DAY = 3600, 86_400
-# 1 January 1970 was a Thursday.
-EPOCH_WEEKDAY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +43,33 @@ class Hours:
     of_plan: bool
 
 
-def hours(found: Sequence[Track], window: Window, zone: ZoneInfo, metric: Metric) -> Hours:
+def hours(found: Sequence[Track], zone: ZoneInfo, metric: Metric) -> Hours:
     """Return the cells of all tracks together.
 
     An hour that a change of the clocks repeats belongs to the one of its name, one that is skipped has no runs.
     """
     of_plan = any(metric.sold(sort.plan) for track in found for sort in track.runs.sorts)
-    parts = [_placed(track.runs, window, zone, metric, of_plan=of_plan) for track in found]
+    parts = [_placed(track.runs, zone, metric, of_plan=of_plan) for track in found]
     places = np.concatenate([np.array([], np.uint8), *(place for place, _ in parts)])
     values = np.concatenate([np.array([]), *(value for _, value in parts)])
     return Hours(dict(_cells(places, values)), of_plan)
 
 
 def _placed(
-    runs: Columns, window: Window, zone: ZoneInfo, metric: Metric, *, of_plan: bool
+    runs: Columns, zone: ZoneInfo, metric: Metric, *, of_plan: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Return the hour of the week of each trusted result, and its value."""
     good, values = np.flatnonzero(runs.good(metric)), runs.measured(metric)
     if of_plan:
         values = values / sold(runs, metric)[good]
         good, values = good[~np.isnan(values)], values[~np.isnan(values)]
-    return hour_of_week(runs.seconds[good], window, zone), values
+    return hour_of_week(runs.seconds[good], zone), values
 
 
-def hour_of_week(times: NDArray[Any], window: Window, zone: ZoneInfo) -> NDArray[np.uint8]:
-    """Return the local hour of the week of moments within a window, from Monday 00:00 = 0."""
-    changes = offsets(window, zone)
-    since = np.array([moment.timestamp() for moment, _ in changes[1:]])
-    seconds = np.array([int(offset.total_seconds()) for _, offset in changes])
-    local = times + seconds[np.searchsorted(since, times, side="right")]
-    weekday = (local // DAY + EPOCH_WEEKDAY) % len(WEEKDAYS)
-    place: NDArray[np.uint8] = (weekday * len(HOURS) + local % DAY // HOUR).astype(np.uint8)
+def hour_of_week(times: NDArray[Any], zone: ZoneInfo) -> NDArray[np.uint8]:
+    """Return the local hour of the week of ascending moments, from Monday 00:00 = 0."""
+    local = clock.wall(times.astype(np.int64), zone)
+    place: NDArray[np.uint8] = (clock.weekdays(local) * len(HOURS) + clock.hours(local)).astype(np.uint8)
     return place
 
 

@@ -16,6 +16,7 @@ from monitor.graph.rows import CHANGE, draw_changes, draw_rows, labelled_changes
 from monitor.graph.scale import scale
 from monitor.graph.sheet import Pen
 from monitor.graph.timeline import draw_footer, draw_time_axis, frame_of
+from monitor.spread import spread_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms
     counted = stats.tally(found)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found), (words.server_words(counted),))
     tiles_top = draw_title(sheet, f"{terms.title}: latency, idle and under load", facts) + style.LINE
-    idle = stats.spread_of(stats.values(found, Metric.LATENCY))
+    idle = spread_of(stats.values(found, Metric.LATENCY))
     _draw_tiles(sheet, found, tiles_top)
     changes = labelled_changes(found)
     labels, _ = place_labels(changes, frame, lambda text: sheet.width_of(text, CHANGE))
@@ -90,7 +91,7 @@ def _draw_tiles(sheet: Sheet, found: Sequence[Track], top: float) -> None:
     for index, metric in enumerate(METRICS):
         tile = Tile(sheet, style.EDGE + index * room, top, room - 16)
         tile.caption(f"{words.NAMES[metric]}, median", style.METRICS[metric])
-        spread = stats.spread_of(stats.values(found, metric))
+        spread = spread_of(stats.values(found, metric))
         tile.figure(words.number(spread.median) if spread else None, "ms", style.METRICS[metric], "not measured")
         if spread:
             tile.lines((f"5th percentile {words.number(spread.p5)}, 95th {words.number(spread.p95)}",))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,9 +96,20 @@ def labelled_changes(tracks: Sequence[Track]) -> tuple[Change, ...]:
 
 
 def _changes(tracks: Sequence[Track], event: Event) -> list[Change]:
-    # Both paths of a probe have the same plan; several probes have one each, which their lines tell.
-    sources = tracks[: len({track.probe for track in tracks}) == 1] if event is Event.PLAN else tracks
-    return [change for track in sources for change in track.changes if change.event is event]
+    if len({track.probe for track in tracks}) > 1:
+        # Each probe has a plan of its own, which its line tells.
+        return [] if event is Event.PLAN else [_named(change, track) for track, change in _of(tracks, event)]
+    # What both paths of a probe show is one change.
+    seen = sorted((change for _, change in _of(tracks, event)), key=lambda change: change.at)
+    return [next(same) for _, same in groupby(seen, key=lambda change: change.after)] if len(tracks) > 1 else seen
+
+
+def _of(tracks: Sequence[Track], event: Event) -> list[tuple[Track, Change]]:
+    return [(track, change) for track in tracks for change in track.changes if change.event is event]
+
+
+def _named(change: Change, track: Track) -> Change:
+    return replace(change, after=f"{change.after} at {track.probe}")
 
 
 def place_labels(

@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """Median and the middle nine tenths of one metric, in its own unit."""
-
-    median: float
-    p5: float
-    p95: float
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """How results stand to the plan in force: the median share of it, and how many met it, both of a hundred."""
 
@@ -92,18 +83,6 @@ def values(tracks: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
     """Return all measured values of a metric, in no order."""
     parts = [track.runs.measured(metric) for track in tracks]
     return parts[0] if len(parts) == 1 else np.concatenate([np.array([]), *parts])
-
-
-def spread_of(measured: NDArray[Any]) -> Spread | None:
-    """Return the percentiles of values, whose order is lost; None without any.
-
-    By linear interpolation between the nearest two: definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical
-    Packages", The American Statistician 50 (1996), the default of NumPy, R and Excel's PERCENTILE.INC.
-    """
-    if not len(measured):
-        return None
-    p5, median, p95 = np.percentile(measured, (5, 50, 95), overwrite_input=True).tolist()
-    return Spread(median=median, p5=p5, p95=p95)
 
 
 def standing(tracks: Sequence[Track], metric: Metric, median: float) -> Standing | None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from monitor.graph.data import Window
     from monitor.graph.promise import Promise
     from monitor.graph.scale import Scale
-    from monitor.graph.stats import Spread, Standing, Tally
+    from monitor.graph.stats import Standing, Tally
     from monitor.graph.track import Track
+    from monitor.spread import Spread
 
 NAMES = {Metric.DOWNLOAD: "Download", Metric.UPLOAD: "Upload", Metric.LATENCY: "Latency"}
 NAMES |= {Metric.DOWNLOAD_LATENCY: "Latency under download", Metric.UPLOAD_LATENCY: "Latency under upload"}

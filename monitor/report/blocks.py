@@ -43,6 +43,11 @@ class Cell:
     link: str | None = None
     shade: float = 0.0
 
+    @property
+    def href(self) -> str | None:
+        """The link if it leads to the web: links come from the network, and no other kind is to be followed."""
+        return self.link if self.link and self.link.startswith(("https://", "http://")) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.report import clock
+from monitor import clock
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -9,8 +9,8 @@ from monitor.columns import UNITS
 from monitor.report import shares
 from monitor.report.downtime import downtime
 from monitor.report.faults import tally
-from monitor.report.spread import spread
 from monitor.report.watch import watch
+from monitor.spread import spread_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from monitor.report.faults import Tally
     from monitor.report.promised import Promised
     from monitor.report.shares import Share
-    from monitor.report.spread import Spread
     from monitor.report.watch import Watch
+    from monitor.spread import Spread
 
 RATES = ("download_bps", "upload_bps")
 
@@ -47,7 +47,7 @@ class Figures:
 def figures(columns: Columns, window: Window, incidents: Iterable[Incident], promised: Promised) -> Figures:
     """Return what is counted of the runs of a window; only trusted ones speak for the line."""
     trusted = columns.only(columns.where(lambda sort: sort.trusted))
-    spreads = {name: spread(trusted.measured(name)) for name in UNITS if name in columns.numbers}
+    spreads = {name: spread_of(trusted.measured(name)) for name in UNITS if name in columns.numbers}
     short = {name: shares.below(trusted.values(name), promised.sold(trusted, name)) for name in RATES}
     watched = watch(columns)
     return Figures(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.report import clock
+from monitor import clock
 from monitor.report.shares import below
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.report import clock
+from monitor import clock
 from monitor.report.profile import DaysWithMiss, DaysWithout, TooFewTests
 
 if TYPE_CHECKING:

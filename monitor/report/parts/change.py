@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from monitor.report.changepoint import Change
     from monitor.report.evidence import Evidence
     from monitor.report.figures import Figures
-    from monitor.report.spread import Spread
+    from monitor.spread import Spread
 
 _COLUMNS = (
     Column("Number"),

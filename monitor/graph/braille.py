@@ -1,20 +1,22 @@
-"""Draw runs as text: braille plots for `graph --terminal`, a line of blocks for `history --sparkline`.
+"""Draw runs as braille plots for `graph --terminal`. The only importer of uniplot, which draws the curves.
 
-The only importer of uniplot, which draws the curves. Pure: runs, window and width in, lines of text out.
+Pure: runs, window and width in, lines of text out.
 """
 
 from __future__ import annotations
 
 import math
-from itertools import chain
-from statistics import median
 from typing import TYPE_CHECKING
 
-from monitor.graph import words
+from uniplot import plot_to_string
+
+from monitor.graph import promise, stats, words
 from monitor.graph.data import SPEED, Metric
+from monitor.graph.envelope import bucket_width, envelope
+from monitor.graph.scale import scale
 from monitor.graph.ticks import ticks
-from monitor.graph.units import rate_unit
-from monitor.model import Status
+from monitor.graph.track import tracks
+from monitor.spread import spread_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
     from monitor.columns import Columns
     from monitor.graph.data import Window
     from monitor.graph.scale import Scale
-    from monitor.graph.stats import Spread
     from monitor.graph.terms import Terms
     from monitor.graph.track import Track
     from monitor.model import Plan, Run
+    from monitor.spread import Spread
 
-BLOCKS = "▁▂▃▄▅▆▇█"
+    Curve = tuple[list[float], list[float]]
+
 FAILED, NOTHING = "x", " "
 HEIGHT = 7
 LEAST_WIDTH = 40
@@ -41,9 +44,6 @@ NOT_A_NUMBER = math.nan
 
 def plots(runs: Columns | Iterable[Run], window: Window, terms: Terms, columns: int = 80) -> Iterator[str]:
     """Yield download, upload and latency over time, `columns` wide: dashes at the plan, x where a test failed."""
-    from monitor.graph import stats  # noqa: PLC0415  it brings numpy, only when somebody wants a plot
-    from monitor.graph.track import tracks  # noqa: PLC0415  the same
-
     found = tracks(runs, window, terms.plan)
     width = max(columns, LEAST_WIDTH) - LEFT - 1 - RIGHT
     yield f"{terms.title}: {words.BETWEEN.join(words.window_words(window, terms.zone))}"
@@ -58,27 +58,24 @@ def plots(runs: Columns | Iterable[Run], window: Window, terms: Terms, columns: 
 
 
 def _plot(found: Sequence[Track], metric: Metric, window: Window, plan: Plan, width: int) -> Iterator[str]:
-    from uniplot import plot_to_string  # noqa: PLC0415  it brings numpy, only when somebody wants a plot
-
-    from monitor.graph import promise, stats  # noqa: PLC0415  the same
-    from monitor.graph.envelope import bucket_width  # noqa: PLC0415  the same
-    from monitor.graph.scale import scale  # noqa: PLC0415  the same
-
     start, end = window.span
     values = stats.values(found, metric)
     promises = promise.promises(found, metric, plan, start)
     axis, sold = scale(metric, values, promise.highest(promises)), promise.newest(promises)
-    yield _heading(metric, stats.spread_of(values), sold, axis)
+    yield _heading(metric, spread_of(values), sold, axis)
     if not len(values):
         yield "  no result"
         return
     bucket = bucket_width(len(values), end - start, BUCKETS * width)
-    curves = [_curve(track, metric, axis.divisor, bucket) for track in found]
+    yield from _draw([_curve(track, metric, axis.divisor, bucket) for track in found], window, axis, sold, width)
+
+
+def _draw(curves: Sequence[Curve], window: Window, axis: Scale, sold: float | None, width: int) -> Iterator[str]:
     text = plot_to_string(
         xs=[times for times, _ in curves],
         ys=[values for _, values in curves],
-        x_min=start,
-        x_max=end,
+        x_min=window.span[0],
+        x_max=window.span[1],
         y_min=0,
         y_max=axis.top / axis.divisor,
         y_gridlines=[sold / axis.divisor] if sold else [],
@@ -99,13 +96,11 @@ def _heading(metric: Metric, spread: Spread | None, sold: float | None, axis: Sc
     return f"{words.NAMES[metric]}, {axis.unit}{middle}{promised}"
 
 
-def _curve(track: Track, metric: Metric, divisor: float, bucket: int | None) -> tuple[list[float], list[float]]:
+def _curve(track: Track, metric: Metric, divisor: float, bucket: int | None) -> Curve:
     """Return a curve that is not a number between its segments, so that gaps stay gaps.
 
     Crowded runs become medians of buckets.
     """
-    from monitor.graph.envelope import envelope  # noqa: PLC0415  numpy
-
     times: list[float] = []
     values: list[float] = []
     for segment in track.line(metric).segments(bucket or 0):
@@ -137,31 +132,3 @@ def _axis(window: Window, terms: Terms, width: int) -> Iterator[str]:
             free = at + len(tick.label) + 1
     yield " " * LEFT + "".join(strokes).rstrip()
     yield " " * LEFT + "".join(names).rstrip()
-
-
-def sparklines(runs: Sequence[Run], window: Window, columns: int = 60) -> Iterator[str]:
-    """Yield a line each for download, upload and latency: a block for the median of a slot, x where all failed."""
-    for metric in SPEED:
-        slots: list[list[float | None]] = [[] for _ in range(columns)]
-        for run in runs:
-            trusted = run.status is Status.OK and run.healthy is not False
-            if trusted or run.status in {Status.FAILED, Status.INTERRUPTED}:
-                value = getattr(run, metric) if trusted else None
-                slots[_column(run.started_at.timestamp(), window, columns)].append(value)
-        yield _sparkline(metric, slots)
-
-
-def _sparkline(metric: Metric, slots: Sequence[Sequence[float | None]]) -> str:
-    known = [[value for value in slot if value is not None] for slot in slots]
-    highest = max(chain.from_iterable(known), default=0.0)
-    divisor, unit = rate_unit(highest) if metric.is_rate else (1.0, "ms")
-    blocks = (
-        _block(median(good), highest) if good else FAILED if slot else NOTHING
-        for slot, good in zip(slots, known, strict=True)
-    )
-    scaled = f"0 to {words.number(highest / divisor)} {unit}" if highest else "no result"
-    return f"{words.NAMES[metric]:8}  {''.join(blocks)}  {scaled}"
-
-
-def _block(value: float, highest: float) -> str:
-    return BLOCKS[min(int(value / highest * len(BLOCKS)), len(BLOCKS) - 1)] if highest else BLOCKS[0]

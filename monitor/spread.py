@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,13 +29,13 @@ class Spread:
         return self.tests < FEW
 
 
-def spread(values: NDArray[np.float64]) -> Spread | None:
-    """Return the spread of values; None without any.
+def spread_of(values: NDArray[Any]) -> Spread | None:
+    """Return the spread of values, whose order is lost; None without any.
 
     Percentiles are those of definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American
-    Statistician 50 (1996), the default of numpy, R and spreadsheets, and what the graphs show.
+    Statistician 50 (1996), the default of NumPy, R and Excel's PERCENTILE.INC.
     """
     if not len(values):
         return None
-    p5, median, p95 = np.percentile(values, [5, 50, 95])
-    return Spread(len(values), float(median), float(p5), float(p95))
+    p5, median, p95 = np.percentile(values, [5, 50, 95], overwrite_input=True).tolist()
+    return Spread(len(values), median, p5, p95)

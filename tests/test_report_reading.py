@@ -1,0 +1,96 @@
+"""What a report is told of the store: all of one moment, of the path and the probes that were chosen."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from attempts import START, attempt, failed
+
+from monitor import export
+from monitor.graph.data import Window
+from monitor.model import Path, Plan
+from monitor.report import data
+from monitor.report.reading import Chosen, compared, subject
+from monitor.store.open import open_reader, open_writer
+from monitor.store.probes import named
+from monitor.store.write import add, add_many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitor.report.evidence import Subject
+
+DAY = Window(datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 24, tzinfo=UTC))
+LATER = Window(DAY.until, DAY.until + timedelta(days=1))
+
+
+@pytest.fixture(name="url")
+def _url(either_url: str) -> str:
+    with open_writer(either_url) as connection:
+        runs = [
+            attempt(engine_version="1.2"),
+            failed(15),
+            attempt(30, external_ip="198.51.100.8"),
+            attempt(45, path=Path.HOST, engine="iperf3", engine_version=None, external_ip="192.0.2.1"),
+            attempt(50, probe="cabin", external_ip="192.0.2.2"),
+        ]
+        add_many(connection, runs)
+    return either_url
+
+
+@pytest.fixture(name="chosen")
+def _chosen(url: str) -> Iterator[Chosen]:
+    with open_reader(url) as connection:
+        yield Chosen(connection, DAY, Path.IP4ONLY, tuple(named(connection, ["home"])))
+
+
+def told(chosen: Chosen) -> Subject:
+    """Return the subject."""
+    return subject(chosen, zone=ZoneInfo("UTC"), made_at=START, plan=Plan())
+
+
+def test_only_what_was_chosen(chosen: Chosen):
+    """Neither another path, nor another probe, nor another day."""
+    found = told(chosen)
+    assert len(found.columns) == len(list(chosen.runs())) == 3
+    assert {sort.path for sort, _ in found.columns.counts()} == {Path.IP4ONLY}
+    assert found.engines == ("ookla 1.2", "ookla 1.2.0.84")
+    assert found.addresses == ("198.51.100.7", "198.51.100.8")
+    assert [incident.failures for incident in found.incidents] == [1]
+
+
+def test_everything_when_nothing_is_chosen(chosen: Chosen):
+    """All paths and probes; an engine that tells no version is a name."""
+    found = told(Chosen(chosen.connection, DAY))
+    assert len(found.columns) == 5
+    assert found.engines == ("iperf3", "ookla 1.2", "ookla 1.2.0.84")
+
+
+def test_the_window_before_is_of_equal_length(chosen: Chosen):
+    """What is compared is read in the same way."""
+    later = Chosen(chosen.connection, LATER, Path.IP4ONLY, chosen.probes)
+    found = compared(told(later), later)
+    assert found.previous_window == DAY
+    assert found.previous is not None
+    assert (len(found.columns), len(found.previous), len(found.previous_incidents)) == (0, 3, 1)
+
+
+def test_a_run_that_comes_meanwhile_is_in_no_part(chosen: Chosen, url: str):
+    """The numbers and the table are of one moment, whatever is stored between."""
+    counted = len(told(chosen).columns)
+    with open_writer(url) as connection:
+        add(connection, attempt(20))
+    assert len(list(chosen.runs())) == counted == 3
+
+
+def test_the_hash_is_that_of_the_bytes(chosen: Chosen):
+    """Those of an export of the same runs, with as many rows as runs."""
+    file = BytesIO()
+    made = data.write(chosen.runs(), "a.csv", file)
+    assert file.getvalue().decode() == "".join(export.csv_lines(chosen.runs()))
+    assert (made.name, made.sha256, made.rows) == ("a.csv", hashlib.sha256(file.getvalue()).hexdigest(), 3)

@@ -19,13 +19,11 @@ from monitor.errors import ConfigError, SpeedmonError
 from monitor.gap import as_run
 from monitor.model import Attempt
 from monitor.paths import state_dir
-from monitor.preflight import file_of
 from monitor.retry import longest_s
 from monitor.schedule import Schedule, timetable
 from monitor.store.keep import keep
-from monitor.store.open import open_reader
+from monitor.store.open import is_current, open_reader
 from monitor.store.read import last
-from monitor.store.sqlite import is_new
 from monitor.zone import resolve
 
 if TYPE_CHECKING:
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLLECT = ("collect", "-q", "--trigger", "schedule")
+# Whatever reads the store makes it, or upgrades it where that is quick; `db upgrade` might take minutes.
+READ = ("history", "--days", "1")
 UPGRADE_DEADLINE_S = 60
 
 
@@ -112,21 +112,22 @@ class Daemon:
 
 
 def make_store(url: str, config: Path | None) -> None:
-    """Make a SQLite database that is not there yet in a child: alembic would stay in our memory for good.
+    """Make the database, or bring it up to date, in a child: alembic would stay in our memory for good.
 
     What goes wrong is told by the first to open the store.
     """
-    file = file_of(url)
-    if file and is_new(file):
-        with suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                speedmon(config, "db", "upgrade"),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=UPGRADE_DEADLINE_S,
-                check=False,
-            )
+    if is_current(url):
+        return
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            speedmon(config, *READ),
+            env={**os.environ, "SPEEDMON_DATABASE_URL": url},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=UPGRADE_DEADLINE_S,
+            check=False,
+        )
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 DEADLINE_S = 60
 SPEEDMON = Path(sys.executable).parent / "speedmon"
 
 
 @contextmanager
-def serving(environ: dict[str, str], *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(
+    environ: dict[str, str], *options: str, program: Sequence[str | Path] = (SPEEDMON,)
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the daemon; yield it with the address that it printed; killed if a test leaves it behind."""
     process = subprocess.Popen(
-        [SPEEDMON, "serve", *options], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*program, "serve", *options], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout

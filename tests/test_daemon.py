@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from attempts import MEASURED, attempt
 
 from monitor.daemon import Daemon, make_store
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, StoreError
 from monitor.model import Kind, Run, Scope, Status, Trigger
 from monitor.settings import Collect, Database, Probe, Schedule, Settings
 from monitor.store import read
-from monitor.store.open import open_reader, open_writer
+from monitor.store.open import is_current, open_reader, open_writer
 from monitor.store.write import add
 
 if TYPE_CHECKING:
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 20
 EVERY_SECOND = Schedule(every_s=1, jitter_s=0)
+# As much of them as is looked at before anything is upgraded.
+MANY_RUNS_OF_0004 = """
+CREATE TABLE alembic_version (version_num TEXT);
+INSERT INTO alembic_version VALUES ('0004');
+CREATE TABLE runs (pk INTEGER);
+INSERT INTO runs WITH RECURSIVE n (pk) AS (SELECT 1 UNION ALL SELECT pk + 1 FROM n LIMIT 10001) SELECT pk FROM n;
+"""
 
 
 @pytest.fixture
@@ -124,9 +133,27 @@ def test_a_bad_schedule_is_a_mistake_in_the_configuration(url: str, schedule: Sc
     assert says in str(caught.value)
 
 
-def test_a_new_database_is_made_by_a_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_new_database_is_made_by_a_child(tmp_path: Path):
     """The file is there, with the schema, before this process opened it."""
     file = tmp_path / "deep" / "speedmon.db"
-    monkeypatch.setenv("SPEEDMON_DATABASE_URL", f"sqlite:///{file}")
     make_store(f"sqlite:///{file}", None)
     assert file.stat().st_size > 0
+    assert is_current(f"sqlite:///{file}")
+
+
+def test_the_database_that_is_made_is_the_one_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`serve --database-url` makes its own, not the one of the configuration."""
+    monkeypatch.setenv("SPEEDMON_DATABASE_URL", f"sqlite:///{tmp_path}/configured.db")
+    make_store(f"sqlite:///{tmp_path}/asked.db", None)
+    assert [file.name for file in tmp_path.iterdir()] == ["asked.db"]
+
+
+def test_a_database_that_takes_long_to_upgrade_is_left_as_it_is(tmp_path: Path):
+    """One with more runs than are upgraded by the way: whoever opens it first says what to do."""
+    url = f"sqlite:///{tmp_path}/speedmon.db"
+    with closing(sqlite3.connect(tmp_path / "speedmon.db")) as big:
+        big.executescript(MANY_RUNS_OF_0004)
+    make_store(url, None)
+    assert not is_current(url)
+    with pytest.raises(StoreError, match="10,000 runs in an older schema: run `speedmon db upgrade`"), open_reader(url):
+        pass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,9 @@ import pytest
 from attempts import attempt
 from page import NOW, TABLE, Place
 
+from monitor.errors import SpeedmonError
+from monitor.model import Plan
+from web.drawing import Order, draw
 from web.pictures import MOST_DAYS, end_of_window
 
 if TYPE_CHECKING:
@@ -73,10 +74,9 @@ def test_a_window_starts_anywhere_in_time():
     assert end_of_window(datetime(1970, 1, 1, tzinfo=UTC), 1).timestamp() == 86
 
 
-def test_matplotlib_waits_for_the_first_picture():
-    """Neither the application nor the daemon imports matplotlib, numpy or alembic before they need it."""
-    code = (
-        "import sys, web.app, web.serve, monitor.daemon;"
-        "print(sorted({'matplotlib', 'numpy', 'alembic', 'pyroute2', 'sqlalchemy.orm'} & set(sys.modules)))"
-    )
-    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+def test_a_picture_that_cannot_be_drawn_is_told_in_one_line(tmp_path: Path):
+    """What the process that draws has to say reaches the one who asked."""
+    since = NOW - timedelta(days=1)
+    order = Order(f"sqlite:///{tmp_path}", since, NOW, (), "UTC", Plan(), "nothing", (600, 600), 1.0)
+    with pytest.raises(SpeedmonError, match=rf"^the process that draws ended with exit 1: {tmp_path}: "):
+        draw(order)

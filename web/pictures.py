@@ -1,14 +1,12 @@
 """`/graph.png`: the picture of the last days, drawn once for each new run and kept.
 
-matplotlib is imported with the first picture, never before: it doubles the memory of the daemon.
+Nothing is drawn in this process: see `web.drawing`.
 """
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import math
-import os
 from collections import OrderedDict
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,12 +16,11 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from monitor import __version__
-from monitor.graph import kinds
-from monitor.graph import setup as graph_setup
 from monitor.graph.data import Window
 from monitor.store import read
 from monitor.store.open import open_reader
 from web.choice import Asked, choose
+from web.drawing import Order, draw
 from web.problems import documented
 from web.worker import Worker
 
@@ -108,21 +105,20 @@ class Pictures:
         return picture
 
     def _draw(self, key: Key) -> bytes:
-        graph_setup.prepare(os.environ, os.geteuid())
-        from monitor.graph import picture  # noqa: PLC0415  matplotlib: not before somebody looks at a picture
-
-        window = key.window
-        with open_reader(self._site.database) as connection:
-            names = kinds.numbers([kinds.DEFAULT])
-            runs = read.columns(connection, since=window.since, until=window.until, names=names, probes=key.rows)
-        size, scale = SIZES[key.size], SCALES[key.size]
-        try:
-            return picture.render(
-                runs, window, zone=self._site.zone, plan=key.plan, size=size, scale=scale, title=key.title
+        site, window = self._site, key.window
+        return draw(
+            Order(
+                site.database,
+                window.since,
+                window.until,
+                key.rows,
+                site.zone.key,
+                key.plan,
+                key.title,
+                SIZES[key.size],
+                SCALES[key.size],
             )
-        finally:
-            # A figure is a cycle of about 5 MB that would wait for the collector.
-            gc.collect()
+        )
 
 
 def router(site: Site) -> APIRouter:

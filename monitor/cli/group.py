@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import import_module
 from typing import Any
 
@@ -63,7 +62,9 @@ class LazyGroup(click.Group):
         name = args[0]
         if name in self.commands_by_name or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        near = difflib.get_close_matches(name, self.commands_by_name, n=1)
+        from difflib import get_close_matches  # noqa: PLC0415  only for what was mistyped
+
+        near = get_close_matches(name, self.commands_by_name, n=1)
         raise click.UsageError(f"No such command {name!r}." + "".join(f" Did you mean {each!r}?" for each in near), ctx)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -127,8 +127,18 @@ def version_of(connection: Connection) -> str | None:
     return None
 
 
+def is_current(url: str) -> bool:
+    """Tell whether the store is there and has the schema of this program; changes nothing.
+
+    Raises:
+        StoreError: the store cannot be opened or read.
+    """
+    with explained(url):
+        return _version(url) == SCHEMA_VERSION
+
+
 def _bring_up_to_date(url: str) -> None:
-    if _version(url) != SCHEMA_VERSION:
+    if not is_current(url):
         from monitor.store import upgrade  # noqa: PLC0415  alembic takes time that a current store need not pay
 
         upgrade.upgrade(url, most=upgrade.MOST_BY_ITSELF)

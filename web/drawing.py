@@ -1,0 +1,97 @@
+"""One picture, drawn by a process of its own: matplotlib would double the memory of the daemon for good.
+
+`draw` is for the daemon. Run as a program, this module reads an order from standard input and writes the PNG to
+standard output.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003  msgspec reads the annotations at run time
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from monitor.child import ending, last_line
+from monitor.errors import SpeedmonError
+from monitor.graph import kinds, setup
+from monitor.graph.data import Window
+from monitor.model import Plan  # noqa: TC001  the same
+
+# A year of runs on a small board.
+DEADLINE_S = 120
+# A test that runs meanwhile goes before.
+LOWER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to draw: the runs in the store of these rows of probes, none for all; `zone` is a name, `size` in pixels."""
+
+    database: str
+    since: datetime
+    until: datetime
+    rows: tuple[int, ...]
+    zone: str
+    plan: Plan
+    title: str
+    size: tuple[int, int]
+    scale: float
+
+
+def draw(order: Order) -> bytes:
+    """Return the picture as PNG.
+
+    Raises:
+        SpeedmonError: the process failed or was stuck.
+    """
+    # Here, so that a folder for fonts that lasts no longer than its process lasts as long as the daemon.
+    setup.prepare(os.environ, os.geteuid())
+    command = [sys.executable, "-P", "-m", "web.drawing"]
+    try:
+        done = subprocess.run(
+            command, input=msgspec.json.encode(order), capture_output=True, timeout=DEADLINE_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SpeedmonError(f"the picture was not drawn within {DEADLINE_S} s") from error
+    except OSError as error:
+        raise SpeedmonError(f"no picture can be drawn: {error.strerror}: {command[0]}") from error
+    if done.returncode:
+        words = last_line(io.BytesIO(done.stderr)) or "it said nothing"
+        raise SpeedmonError(f"the process that draws {ending(done.returncode)}: {words}")
+    return done.stdout
+
+
+def _png(order: Order) -> bytes:
+    from monitor.graph import picture  # noqa: PLC0415  matplotlib: not in the daemon
+    from monitor.store import read  # noqa: PLC0415  only where it is drawn
+    from monitor.store.open import open_reader  # noqa: PLC0415  the same
+
+    window = Window(order.since, order.until)
+    with open_reader(order.database) as connection:
+        names = kinds.numbers([kinds.DEFAULT])
+        runs = read.columns(connection, since=window.since, until=window.until, names=names, probes=order.rows)
+    zone = ZoneInfo(order.zone)
+    return picture.render(
+        runs, window, zone=zone, plan=order.plan, size=order.size, scale=order.scale, title=order.title
+    )
+
+
+def _main() -> None:
+    os.nice(LOWER)
+    gc.disable()  # it would cost a tenth of a second of imports, and the process ends soon
+    setup.prepare(os.environ, os.geteuid())
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    try:
+        sys.stdout.buffer.write(_png(order))
+    except SpeedmonError as error:
+        sys.exit(f"speedmon: {error}")
+
+
+if __name__ == "__main__":
+    _main()

@@ -101,6 +101,12 @@ def test_the_more_failed_the_stronger_the_colour(failures: int, wanted: float):
     assert strength([Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=failures)]) == wanted
 
 
+def test_days_together_are_as_strong_as_their_tests():
+    """A tenth of all failed, though a fifth did on one day."""
+    whole = [Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=failures) for failures in (0, 20)]
+    assert strength(whole) == strength([Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=10)]) == 0.55
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(45, "45 s"), (59 * 60, "59 min"), (3600, "1 h 00"), (86_400, "24 h 00"), (190_800, "2 d 5 h")],

@@ -160,6 +160,14 @@ def test_the_distribution(file: pathlib.Path):
             assert f"{percent(100 * np.mean(shares >= level))} % reached {name}" in texts
 
 
+def test_latency_reached_the_plan_by_staying_below(file: pathlib.Path):
+    """Of the results whose plan promises one."""
+    met = column(file, "latency_ms <= plan_latency_ms", f"{HOME} AND plan_latency_ms NOT NULL").mean()
+    assert 0.3 < met < 0.9
+    assert met != 0.5
+    assert f"{percent(100 * met)} % reached the plan" in written(distribution, file, "home")
+
+
 class _Tables(HTMLParser):
     """The cells of the rows of all tables of a page."""
 

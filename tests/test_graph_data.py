@@ -183,6 +183,13 @@ def test_runs_outside_of_the_window_are_left_out():
     assert [at for each in tracks(edge, DAY) for at in each.runs.started.tolist()] == [ZERO, ZERO + 1439 * 60]
 
 
+def test_a_window_within_seconds_has_the_runs_that_began_in_it():
+    """One that began half a second before it is out, one that began half a second before its end is in."""
+    half = timedelta(seconds=0.5)
+    (found,) = tracks(runs("ooo"), Window(START + half, START + timedelta(minutes=30) + half))
+    assert slots(found.runs.started.tolist()) == [1, 2]
+
+
 def test_changes_of_isp_and_server_are_found():
     """A change is told once, also across failures; a run that does not name its ISP changes nothing."""
     names = ["A", None, "A", "B", "B"]

@@ -132,6 +132,13 @@ def test_where_no_run_knows_a_plan_the_given_one_judges_all():
     assert promises(found, Metric.DOWNLOAD, FAST, 0)[0].steps == ((0, 100e6),)
 
 
+def test_a_plan_of_other_times_judges_nothing_here():
+    """Only runs of the window tell whether one is known."""
+    later = Window(START + timedelta(seconds=30), DAY.until)
+    found = tracks(planned([SLOW, NO_PLAN], download_bps=60_000_000), later, FAST)
+    assert list(plan_shares(found, Metric.DOWNLOAD)) == pytest.approx([0.6])
+
+
 def test_without_a_run_the_given_plan_is_shown():
     """An empty picture still says what was sold; nothing where nothing was."""
     assert promises([], Metric.DOWNLOAD, FAST, 0)[0].newest == 100e6

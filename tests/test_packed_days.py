@@ -187,6 +187,16 @@ def test_what_makes_numbers_doubtful_is_kept(url: str):
     assert first.doubts == ("cross_traffic",)
 
 
+def test_probes_and_paths_that_see_the_same_are_told_apart(url: str):
+    """Where nothing but these differs, each run is still of its own, packed or not."""
+    places = [{"probe": probe, "path": path} for probe in ("home", "cabin") for path in Path]
+    fill(url, [attempt(minutes, **place) for minutes in (0, 1440) for place in places])
+    with open_reader(url) as connection:
+        found, expected = read_both(connection, **ALL)
+    assert told(found) == told(expected)
+    assert len(found.sorts) == 4
+
+
 def test_a_window_of_nothing(url: str):
     """Where there is no run, or no probe yet, columns are there and empty."""
     fill(url)

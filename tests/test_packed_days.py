@@ -167,6 +167,14 @@ def test_a_day_is_packed_when_newer_ones_come_at_once(url: str):
     assert days_packed(url) == [(0, False), (3, False), (4, False)]
 
 
+def test_late_runs_of_several_days_are_packed_with_them(url: str):
+    """An import that fills up days which were packed before packs each of them anew."""
+    fill(url, [attempt(1440 * day) for day in range(5)], [attempt(1440 * day + 1) for day in range(4)])
+    with open_reader(url) as connection:
+        assert days.wrong(connection) == 0
+        assert len(read.columns(connection, **ALL)) == 9
+
+
 def test_only_what_is_asked_for_is_read(url: str):
     """Columns have the numbers of these names, and a number that no run has is nothing for each."""
     fill(url, [attempt(0), attempt(1440)])

@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import START, failed, run, subject
 
+from monitor.columns import Columns
 from monitor.graph.data import Window
+from monitor.incidents import incidents
 from monitor.model import Path, Scope
+from monitor.report.downtime import span
 from monitor.report.evidence import gather
-from monitor.report.watch import common, merged
+from monitor.report.watch import common, merged, watch
 
 if TYPE_CHECKING:
     from monitor.report.downtime import Downtime
@@ -61,6 +64,25 @@ def test_an_outage_counts_within_the_window_only():
     found = gather(subject(inside, window=window, incidents=all_of_them.incidents)).figures
     assert found.downtime.outages == 2
     assert found.downtime.out_s == 21  # nobody watched from the window's beginning to the first test in it
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "wanted"),
+    [
+        (-20, 0, None),
+        (-20, 10, (0, 10)),
+        (10, 20, (10, 20)),
+        (300, 320, (300, 310)),
+        (310, 320, None),
+        (300, None, (300, 310)),
+    ],
+)
+def test_of_an_outage_the_part_within_the_window_counts(began: int, ended: int | None, wanted: tuple[int, int] | None):
+    """Half open as the window is; one that lasts goes on to the end of the last test, which may be after it."""
+    (outage,) = incidents([failed(began), *([] if ended is None else [run(ended)])])
+    watched = watch(Columns.of([run(0), failed(309.9)]))
+    found = span(outage, watched, Window(START, START + timedelta(minutes=310)))
+    assert (found and tuple((at - START.timestamp()) / 60 for at in found)) == wanted
 
 
 def test_what_two_paths_see_at_once_is_out_once():

@@ -256,12 +256,19 @@ def test_a_run_that_comes_back_is_not_drawn_twice(url: str):
     """An import of what was pruned leaves the packed days of that time as they were; so does pruning it again."""
     old = [attempt(-60_000), attempt(-59_999), attempt(-50_000)]
     fill(url, [*old, attempt(0)])
-    for _ in range(2):
+    for back in (old[:1], old, old[1:]):
         prune.prune(url, Retention(runs_days=10), START)
         with open_writer(url) as connection:
-            add_many(connection, old)
+            add_many(connection, back)
             assert len(read.columns(connection, **ALL)) == 4
             assert days.wrong(connection) == 0
+
+
+def test_the_day_from_which_runs_are_kept_stays_open(url: str):
+    """Late runs of it are packed with it; the day before is frozen."""
+    fill(url, [attempt(-11 * 1440), attempt(-10 * 1440), attempt(0)])
+    prune.prune(url, Retention(runs_days=10), START)
+    assert days_packed(url) == [(-11, True), (-10, False)]
 
 
 def test_packed_days_go_at_the_age_of_roll_ups(url: str):

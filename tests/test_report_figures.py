@@ -170,6 +170,23 @@ def _run(minute: int, rate: int, what: str) -> Run:
     return failed(minute) if what == "failed" else run(minute, download_bps=rate, **(BUSY if what == "busy" else {}))
 
 
+def test_tests_of_one_second_are_each_judged_by_their_own_plan():
+    """Two probes with plans of their own may begin at once."""
+    columns = Columns.of([run(0, probe="cabin", download_bps=10_000_000), run(0, download_bps=10_000_000)])
+    plans = {"cabin": Plan(10_000_000), "home": Plan(100_000_000)}
+    sorts = tuple(dataclasses.replace(sort, plan=plans[sort.probe]) for sort in columns.sorts)
+    noted = tuple((START, plan) for plan in plans.values())
+    figures = gather(subject([], columns=dataclasses.replace(columns, sorts=sorts), spells=noted)).figures
+    assert [share.count for share in figures.short["download_bps"]] == [1, 1, 1]
+
+
+def test_a_latency_as_sold_is_not_late():
+    """Only what is above it is."""
+    late = gather(subject([run(0, latency_ms=30.0), run(15, latency_ms=30.001)], plan=SOLD)).figures.late
+    assert late
+    assert (late.count, late.tests) == (1, 2)
+
+
 def test_a_plan_of_nothing_promises_nothing():
     """As in the graphs, 0 bit/s is no promise that every test would keep."""
     figures = gather(subject([run(0)], plan=Plan(0, 0, 0.0))).figures

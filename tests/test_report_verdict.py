@@ -109,6 +109,12 @@ def test_a_sample_that_is_too_small_leaves_the_answer_open(sample: Sample, lacki
     assert (found.answer, found.lacking) == (Answer.OPEN, lacking)
 
 
+def test_a_test_counts_as_soon_as_the_spacing_is_over():
+    """The one in between is left out, and what comes after it is measured from the last that counts."""
+    found = _outcome([run(minutes) for minutes in (0, 30, 60, 119, 120)], FEW, sample=Sample(spacing_min=60))
+    assert (found.tests, found.too_close) == (3, 2)
+
+
 def test_without_a_plan_only_a_level_of_its_own_can_be_judged():
     """One in Mbit/s needs none."""
     runs = _days(BAD)

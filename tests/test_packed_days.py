@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 import uuid
@@ -147,6 +148,15 @@ def test_packed_days_do_not_depend_on_the_order(url: str, order: list[Attempt]):
     fill(url, sorted(order, key=lambda one: one.run.started_at))
     with open_reader(url) as connection:
         assert sorted(map(tuple, connection.execute(select(PACKED)))) == one_by_one
+
+
+def test_sorts_stand_in_an_order_of_their_own(url: str):
+    """Not in that of a set, which another process has otherwise, and which a check would then find wrong."""
+    engines = [f"engine-{at * 7 % 20:02}" for at in range(20)]
+    fill(url, [*(attempt(at, engine=engine) for at, engine in enumerate(engines)), attempt(1440)])
+    with open_reader(url) as connection:
+        (sorts,) = connection.scalars(select(PACKED.c.sorts))
+    assert [entry[1] for entry in json.loads(sorts)] == sorted(engines)
 
 
 def test_a_day_is_packed_when_a_newer_one_begins(url: str):

@@ -16,7 +16,7 @@ from reports import SOLD, START, failed, run, subject
 
 from monitor.columns import Columns
 from monitor.incidents import incidents
-from monitor.model import Plan, Remark, Scope, Status
+from monitor.model import Kind, Plan, Remark, Scope, Status
 from monitor.report.evidence import Evidence, gather
 from monitor.store.open import open_reader, open_writer
 from monitor.store.plans import spells
@@ -185,6 +185,19 @@ def test_a_latency_as_sold_is_not_late():
     late = gather(subject([run(0, latency_ms=30.0), run(15, latency_ms=30.001)], plan=SOLD)).figures.late
     assert late
     assert (late.count, late.tests) == (1, 2)
+
+
+def test_what_a_failed_test_does_not_tell_is_not_guessed():
+    """One that was interrupted says so by its status; whose fault it was is not known."""
+    silent = [run(at, status=status) for at, status in enumerate((Status.FAILED, Status.INTERRUPTED))]
+    found = gather(subject(silent)).figures.tally.faults
+    assert found == {(Scope.UNKNOWN, Kind.UNKNOWN): 1, (Scope.UNKNOWN, Kind.INTERRUPTED): 1}
+
+
+def test_only_results_that_count_name_the_line():
+    """The ISP of a doubtful result is another line's; its engine and path were used all the same."""
+    source = gather(subject([run(0), run(15, isp="Neighbour", engine="iperf3", **BUSY)])).source
+    assert (source.isps, source.engines) == ({"Verizon Fios": 1}, {"ookla": 1, "iperf3": 1})
 
 
 def test_a_plan_of_nothing_promises_nothing():

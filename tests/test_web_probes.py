@@ -166,6 +166,11 @@ def test_a_site_for_some_probes_counts_no_others(fleet: Place):
     assert sum(bucket["runs"] for bucket in client.get("/api/v1/buckets").json()) == 2
 
 
+def test_the_only_probe_is_measured_by_the_plan_whatever_it_was_called(place: Place):
+    """One that was given another name since is the same line."""
+    assert "96 % of the plan" in page(place.fill(attempt(20, probe="before")))
+
+
 def test_only_this_probe_is_measured_by_the_plan_of_the_settings(fleet: Place):
     """Another probe has another line: its numbers are no share of what was sold here."""
     fleet.fill(attempt(30, probe="cabin"))

@@ -129,6 +129,13 @@ def test_zero_minutes_means_a_new_run(start: Callable[..., Publisher], tmp_path:
     assert (tmp_path / "www" / "passes").read_text() == "made\nmade\n"
 
 
+def test_where_nothing_was_measured_the_first_look_makes_the_files(start: Callable[..., Publisher], tmp_path: Path):
+    """Whoever shows the folder finds pictures that say so, not an empty place."""
+    with open_writer(f"sqlite:///{tmp_path}/speedmon.db"):
+        pass
+    assert errors(start("true", every_minutes=0, days=[1])) == [None]
+
+
 def test_what_a_killed_child_left_is_gone_after_the_next_pass(start: Callable[..., Publisher], tmp_path: Path):
     """Half a file that a power cut or a kill left under its hidden name does not stay in the folder for good."""
     (tmp_path / "www" / ".latest-1d.png.4999999.part").touch()

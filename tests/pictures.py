@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from attempts import attempt, failed
+from decade import DECADE, decade
 from PIL import Image
 
 from monitor.graph.data import Window
@@ -39,24 +40,27 @@ def _run(number: int) -> Run:
 RUNS = [_run(number) for number in range(146) if number not in PAUSE]
 BOTH = [run for each in RUNS for run in (each, dataclasses.replace(each, path=Path.HOST, download_bps=50_000_000))]
 REFERENCES = {
-    "throughput": (RUNS, "light"),
-    "latency": (RUNS, "dark"),
-    "heatmap": (RUNS, "print"),
-    "availability": (RUNS, "light"),
-    "compare": (BOTH, "light"),
+    "throughput": ("throughput", RUNS, WINDOW, "light"),
+    "latency": ("latency", RUNS, WINDOW, "dark"),
+    "heatmap": ("heatmap", RUNS, WINDOW, "print"),
+    "availability": ("availability", RUNS, WINDOW, "light"),
+    "compare": ("compare", BOTH, WINDOW, "light"),
+    "throughput-decade": ("throughput", decade(), DECADE, "light"),
+    "availability-decade": ("availability", decade(), DECADE, "print"),
 }
+"""By name of the file: the kind, its runs, their window and the theme."""
 
 
-def small(kind: str) -> np.ndarray:
+def small(name: str) -> np.ndarray:
     """Return a picture at a quarter of its size, in grey: a hinted glyph more or less is hardly seen in it."""
-    runs, theme = REFERENCES[kind]
-    made = Image.open(BytesIO(render(kind, runs, WINDOW, TERMS, theme=theme))).convert("L")
+    kind, runs, window, theme = REFERENCES[name]
+    made = Image.open(BytesIO(render(kind, runs, window, TERMS, theme=theme))).convert("L")
     return np.asarray(made.resize((made.width // 4, made.height // 4), Image.Resampling.BOX), dtype=float)
 
 
-def stored(kind: str) -> np.ndarray:
-    """Return the reference of a kind."""
-    return np.asarray(Image.open(FOLDER / f"{kind}.png"), dtype=float)
+def stored(name: str) -> np.ndarray:
+    """Return the reference of a name."""
+    return np.asarray(Image.open(FOLDER / f"{name}.png"), dtype=float)
 
 
 def worst_block(one: np.ndarray, other: np.ndarray, side: int = 15) -> float:

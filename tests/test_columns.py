@@ -10,8 +10,8 @@ from attempts import any_run, attempt, failed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.columns import UNITS, Columns, Sort, joined
-from monitor.model import Run, Status
+from monitor.columns import UNITS, Columns, Sort, joined, smallest
+from monitor.model import Doubt, Remark, Run, Status
 
 RUNS = [attempt(0).run, failed(1).run, attempt(2, healthy=False, latency_ms=None).run, attempt(3, latency_ms=7.5).run]
 
@@ -51,12 +51,35 @@ def test_of_many_sorts_each_is_looked_up():
     assert sum(count for _, count in found.counts()) == 1000
 
 
+def test_more_runs_than_are_counted_at_a_time():
+    """Each is counted and answered for, in the blocks beyond the first too."""
+    sorts, number = (Sort.of(RUNS[0]), Sort.of(RUNS[1])), 150_000
+    kind = np.arange(number) % 3 % 2
+    found = Columns(sorts, np.arange(number, dtype=np.uint32), np.zeros(number, np.uint8), kind.astype(np.uint8), {})
+    assert list(found.counts()) == [(sorts[0], 100_000), (sorts[1], 50_000)]
+    assert np.array_equal(found.told([7, 9], int), 7 + 2 * kind)
+
+
+@pytest.mark.parametrize(("highest", "width"), [(0, 1), (255, 1), (256, 2), (2**16 - 1, 2), (2**16, 4), (2**32, 8)])
+def test_the_smallest_type_that_takes_a_number(highest: int, width: int):
+    """None is too small, of a list and of an array."""
+    for values in ([0, highest], np.array([0, highest])):
+        found = smallest(values)
+        assert (found.tolist(), found.dtype.itemsize) == ([0, highest], width)
+
+
 def test_only_trusted_numbers_are_measured():
     """Failures and doubtful results are in no statistic."""
     found = Columns.of(RUNS)
     assert found.measured("latency_ms").tolist() == [4.2, 7.5]
     assert float(np.median(found.measured("download_bps"))) == median([RUNS[0].download_bps, RUNS[3].download_bps])
     assert found.good("latency_ms").tolist() == [True, False, False, True]
+
+
+def test_a_sort_names_what_spoils_a_result():
+    """And leaves out the remarks that do not."""
+    remarks = (Remark(Doubt.SECOND_TEST, "m"), Remark("cross_traffic", "m"))
+    assert Sort.of(attempt(remarks=remarks).run).doubts == ("cross_traffic",)
 
 
 def test_some_of_the_runs_keep_all_that_is_told_of_them():

@@ -101,6 +101,14 @@ def test_a_band_spans_failures_up_to_the_next_success(letters: str, bands: list[
     assert found == pytest.approx([edge for band in bands for edge in band])
 
 
+@pytest.mark.parametrize(
+    ("letters", "least", "joined"), [("oofoo", 1800, 2), ("oofoo", 1801, 1), ("o....oofoo", 1801, 2)]
+)
+def test_a_break_too_short_to_be_seen_parts_nothing(letters: str, least: int, joined: int):
+    """One that lasts as long as a pixel does; failures are then told by their marks."""
+    assert len(list(track(letters).line(Metric.DOWNLOAD).segments(least))) == joined
+
+
 def test_every_failure_is_a_mark_with_its_scope():
     """Failed and interrupted runs are marks; one without a cause is of unknown scope."""
     bare = attempt(60, status=Status.FAILED).run

@@ -16,7 +16,7 @@ from monitor.graph.calendar import column, strength
 from monitor.graph.data import Window
 from monitor.graph.days import Day, Outage, days, outages
 from monitor.graph.track import tracks
-from monitor.model import Path
+from monitor.model import Failure, Kind, Path, Scope, Status
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SATURDAY = datetime(2026, 10, 23, 22, tzinfo=UTC)
@@ -43,6 +43,40 @@ def test_outages_of_two_paths_at_once_are_one():
     runs.append(attempt(20, path=Path.HOST).run)
     (found,) = outages(tracks(runs, DAY), DAY)
     assert (found.start, found.end, found.lasts) == (ZERO, ZERO + 1200, False)
+
+
+def test_an_outage_within_another_makes_it_no_shorter():
+    """What one path saw for longer lasts as long as that; so it does when it has not ended."""
+    host = [dataclasses.replace(each, path=Path.HOST) for each in (failed(5).run, attempt(10).run)]
+    (found,) = outages(tracks([failed(0).run, attempt(20).run, *host], DAY), DAY)
+    assert (found.start, found.end, found.lasts) == (ZERO, ZERO + 1200, False)
+    (found,) = outages(tracks([failed(0).run, failed(20).run, *host], DAY), DAY)
+    assert (found.end, found.lasts) == (ZERO + 1200 + 21, True)
+
+
+def test_an_outage_ends_with_the_window():
+    """A test that began in it and ended after it shows nothing beyond."""
+    (found,) = outages(tracks([failed(24 * 60 - 0.1).run], DAY), DAY)
+    assert found.end == DAY.span[1]
+
+
+def test_failures_of_others_are_no_outage():
+    """Neither those of somebody else nor an interrupted test of the line's scope."""
+    causes = [Failure(Kind.UNKNOWN, scope, None, "") for scope in Scope if scope is not Scope.LINE]
+    stopped = dataclasses.replace(failed(50).run, status=Status.INTERRUPTED)
+    runs = [*(failed(at, cause).run for at, cause in enumerate(causes)), stopped]
+    assert outages(tracks(runs, DAY), DAY) == []
+
+
+def test_a_day_counts_what_was_started_on_it():
+    """From its first second to its last; a skipped test was not started, an interrupted one broke."""
+    midnight = SATURDAY + timedelta(hours=24)
+    moments = [midnight + timedelta(seconds=at) for at in (-1, 0, 25 * 3600 - 1, 25 * 3600)]
+    runs = [attempt(started_at=at).run for at in moments]
+    runs.append(attempt(started_at=moments[1], status=Status.SKIPPED, latency_ms=None).run)
+    runs.append(attempt(started_at=moments[1], status=Status.INTERRUPTED, latency_ms=None).run)
+    found = days(tracks(runs, WINDOW), [], WINDOW, BERLIN)
+    assert [(day.started, day.broken) for day in found] == [(1, 0), (3, 1), (1, 0)]
 
 
 def test_an_outage_that_lasts_ends_with_the_last_test():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from attempts import attempt
+from attempts import START, attempt, failed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.columns import NO_PLAN, Columns
 from monitor.graph.data import Metric, Window
 from monitor.graph.hours import Cell, hours
 from monitor.graph.track import tracks
+from monitor.model import Plan
 
 if TYPE_CHECKING:
     from monitor.model import Run
@@ -48,6 +51,15 @@ def test_each_cell_is_the_median_that_numpy_finds(results: list[tuple[int, int, 
     for place in places:
         inside = rates[(weekday == place[0]) & (hour == place[1])]
         assert (found[place].count, found[place].median) == (len(inside), np.median(inside))
+
+
+def test_a_plan_that_only_failures_know_hides_no_result():
+    """Results that nothing was promised of keep their own unit, whatever plan a failed test was stored with."""
+    runs = Columns.of([attempt(0).run, failed(1).run])
+    planned = tuple(replace(sort, plan=Plan(100_000_000) if sort.broken else NO_PLAN) for sort in runs.sorts)
+    day = Window(START, START + timedelta(days=1))
+    found = hours(tracks(replace(runs, sorts=planned), day), BERLIN, Metric.DOWNLOAD)
+    assert (found.of_plan, [cell.median for cell in found.cells.values()]) == (False, [95_656_417])
 
 
 def test_the_hour_that_happens_twice_is_one_cell():

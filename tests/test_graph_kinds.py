@@ -91,6 +91,16 @@ def test_every_kind_draws_whatever_there_is(kind: str, runs: list[Run]):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_line_that_carried_nothing_is_drawn(kind: str):
+    """0 bit/s is a result, without a plan as with one."""
+    nothing = dict.fromkeys(("download_bps", "upload_bps", "latency_ms", "download_latency_ms"), 0)
+    runs = [attempt(15 * at, **nothing).run for at in range(3)]
+    sheet, terms = Sheet(*KINDS[kind].size, 1.0), dataclasses.replace(TERMS, plan=Plan())
+    import_module(f"monitor.graph.{KINDS[kind].module}").draw_kind(sheet, tracks(runs, DAY), DAY, terms)
+    assert not {"nan", "inf"} & {word for text in texts(sheet) for word in text.lower().split()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_has_the_size_of_its_kind(kind: str):
     """The size is in the file; a smaller one than the kind can fill is refused."""
     made = render(kind, SETS["one"], DAY, TERMS)

@@ -10,10 +10,10 @@ from pictures import REFERENCES, small, stored, worst_block
 MEAN, BLOCK = 1.0, 12.0
 
 
-@pytest.mark.parametrize("kind", REFERENCES)
-def test_the_picture_is_the_one_that_was_looked_at(kind: str):
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_picture_is_the_one_that_was_looked_at(name: str):
     """Neither as a whole nor anywhere is it another."""
-    made, wanted = small(kind), stored(kind)
+    made, wanted = small(name), stored(name)
     assert made.shape == wanted.shape
     assert np.abs(made - wanted).mean() < MEAN
     assert worst_block(made, wanted) < BLOCK

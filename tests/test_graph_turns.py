@@ -70,11 +70,21 @@ def test_a_server_that_was_just_used_is_never_news(servers: str):
         assert servers[at] not in servers[max(0, at - LATELY) : at]
 
 
-def test_many_changes_have_no_names():
-    """Nobody could read a thousand; they are still all there."""
-    runs = Columns.of(attempt(at, isp="AB"[at % 2]).run for at in range(1003))
+@pytest.mark.parametrize(("count", "names"), [(1000, {"A", "B"}), (1001, {""})])
+def test_many_changes_have_no_names(count: int, names: set[str]):
+    """Nobody could read more than a thousand; they are still all there."""
+    runs = Columns.of(attempt(at, isp="AB"[at % 2]).run for at in range(count + 1))
     found = [change for change in turns(runs) if change.event is Event.ISP]
-    assert (len(found), {change.after for change in found}) == (1002, {""})
+    assert (len(found), {change.after for change in found}) == (count, names)
+
+
+def test_a_failed_test_tells_of_a_plan_too():
+    """It was stored with the one in force, and the change stands where it was first noted."""
+    columns = Columns.of([attempt(0).run, failed(1).run, attempt(2).run])
+    places = zip(columns.sort.tolist(), [SLOW, FAST, FAST], strict=True)
+    sorts = tuple(dataclasses.replace(columns.sorts[place], plan=plan) for place, plan in places)
+    (found,) = turns(dataclasses.replace(columns, sorts=sorts, sort=np.arange(3, dtype=np.uint8)))
+    assert (found.at, found.words) == (ZERO + 60, "plan now 100 / 20")
 
 
 def test_the_plan_steps_where_another_judged():
@@ -93,6 +103,18 @@ def test_each_run_is_held_against_its_own_plan():
     assert sorted(plan_shares(found, Metric.DOWNLOAD)) == pytest.approx([0.6, 1.2, 1.2])
     told = standing(found, Metric.DOWNLOAD, 60e6)
     assert (told.median, told.met) == pytest.approx((120, 200 / 3))
+
+
+def test_latency_meets_a_plan_by_staying_below_it():
+    """Two of three did, one of them exactly; whichever way it is counted."""
+    runs = [attempt(at, latency_ms=ms).run for at, ms in enumerate((5.0, 10.0, 30.0))]
+    found = tracks(runs, DAY, FAST)
+    assert standing(found, Metric.LATENCY, 10.0).met == pytest.approx(200 / 3)
+    both = [
+        *found,
+        *tracks([dataclasses.replace(runs[2], probe="cabin")], DAY, dataclasses.replace(FAST, latency_ms=30)),
+    ]
+    assert standing(both, Metric.LATENCY, 20.0).met == pytest.approx(75)
 
 
 def test_runs_without_a_plan_among_others_are_held_against_none():

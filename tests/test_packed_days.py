@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from datetime import timedelta
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -192,6 +193,18 @@ def test_a_window_of_nothing(url: str):
     with open_reader(url) as connection:
         found = read.columns(connection, **ALL)
     assert (len(found), found.sorts, set(found.numbers)) == (0, (), set(UNITS))
+
+
+def test_a_window_cuts_days_where_it_begins_and_ends(url: str):
+    """To the second, whether the day is packed or the newest."""
+    seconds = [0, 5, DAY_S - 1, DAY_S, DAY_S + 7, 2 * DAY_S, 2 * DAY_S + 9]
+    fill(url, [placed(attempt(), second, "home") for second in seconds])
+    edges = sorted({second + more for second in seconds for more in (0, 1)})
+    with open_reader(url) as connection:
+        for begin, end in combinations(edges, 2):
+            window = {"since": MIDNIGHT + timedelta(seconds=begin), "until": MIDNIGHT + timedelta(seconds=end)}
+            found = read.columns(connection, **window, names=()).started - int(MIDNIGHT.timestamp())
+            assert found.tolist() == [second for second in seconds if begin <= second < end]
 
 
 def test_days_that_are_not_packed_are_read_from_their_rows(url: str):

@@ -153,6 +153,15 @@ def test_outages_are_told_with_times_and_causes():
     assert "2026-10-30 00:00 +01:00 | not before the last test | at least 21 s |" in told
 
 
+def test_an_outage_is_as_long_as_it_was_watched():
+    """Over a pause of the tests its length is that of both sides, in the table as in the sum and the longest."""
+    runs = [failed(60 * at) if at in {18, 19} else run(60 * at) for at in (*range(20), *range(70, 90))]
+    told = _text(runs)
+    assert "2026-10-20 20:00 +02:00 | 2026-10-23 00:00 +02:00 | 1 h |" in told
+    assert "Time out, in all: 1 h\n" in told
+    assert "Longest outage: 1 h\n" in told
+
+
 def test_failures_are_told_by_whose_fault_they_are():
     """Those of others are not counted against the line."""
     told = _text(_month())

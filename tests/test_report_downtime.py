@@ -74,6 +74,27 @@ def test_what_two_paths_see_at_once_is_out_once():
     assert (found.outages, found.out_s) == (2, 5 * EVERY * 60)
 
 
+@pytest.mark.parametrize("between", [0, 0.5, 7])
+def test_two_that_measure_in_turn_watch_as_one_does(between: float):
+    """The test over the other path comes at once after the first, or at the same second: that is no pause."""
+    one = [run(EVERY * number) for number in range(20)]
+    other = [run(EVERY * number + between, path=Path.HOST) for number in range(20)]
+    watched = gather(subject([*one, *other])).figures.watched
+    assert watched.spans == ((START.timestamp(), START.timestamp() + (19 * EVERY + between) * 60 + 21),)
+    assert (watched.pauses, watched.every_s) == ((), EVERY * 60)
+
+
+def test_who_looks_while_another_pauses_watches():
+    """A probe that fell silent leaves no pause where the other went on; nor does a test that lasted so long."""
+    one = [run(EVERY * number) for number in range(40)]
+    other = [run(EVERY * number, probe="cabin") for number in (*range(10), *range(30, 50))]
+    watched = gather(subject([*one, *other])).figures.watched
+    assert len(watched.spans) == 1
+    late = dataclasses.replace(one[9], finished_at=one[30].started_at + timedelta(seconds=5))
+    watched = gather(subject([*one[:9], late, *one[30:]])).figures.watched
+    assert (len(watched.spans), watched.length_s) == (1, 39 * EVERY * 60 + 21)
+
+
 def test_failures_of_others_are_no_downtime():
     """The test's operator, this machine, nobody known."""
     runs = [failed(15 * at, scope) if scope else run(15 * at) for at, scope in enumerate([None, *Scope, None])]

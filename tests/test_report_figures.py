@@ -170,6 +170,12 @@ def _run(minute: int, rate: int, what: str) -> Run:
     return failed(minute) if what == "failed" else run(minute, download_bps=rate, **(BUSY if what == "busy" else {}))
 
 
+def test_a_plan_of_nothing_promises_nothing():
+    """As in the graphs, 0 bit/s is no promise that every test would keep."""
+    figures = gather(subject([run(0)], plan=Plan(0, 0, 0.0))).figures
+    assert (figures.short, figures.late) == ({}, None)
+
+
 @pytest.mark.parametrize(
     "runs", [[], [run(5)], [failed(5)], [failed(5), failed(20), failed(35)], [run(0), failed(15), run(30)]]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 from attempts import START, attempt, failed
 
 from monitor import export
+from monitor.errors import UsageError
 from monitor.graph.data import Window
 from monitor.model import Path, Plan
 from monitor.report import data
@@ -78,6 +80,34 @@ def test_the_window_before_is_of_equal_length(chosen: Chosen):
     assert found.previous_window == DAY
     assert found.previous is not None
     assert (len(found.columns), len(found.previous), len(found.previous_incidents)) == (0, 3, 1)
+
+
+def test_plans_are_those_of_the_runs_that_were_chosen(url: str, chosen: Chosen):
+    """What another probe was sold, in this window or before it, is nobody else's promise."""
+    with open_writer(url) as connection:
+        for minutes in (-1440, 20):
+            add(connection, replace(attempt(minutes, probe="cabin"), plan=Plan(1_000_000)))
+    with open_reader(url) as connection:
+        fresh = replace(chosen, connection=connection)
+        found = compared(told(fresh), fresh)
+        everybody = told(Chosen(connection, DAY))
+    assert [plan.download_bps for _, plan in found.spells] == [100_000_000]
+    assert [plan.download_bps for _, plan in everybody.spells] == [100_000_000, 1_000_000, 100_000_000]
+
+
+def test_a_window_that_ends_within_a_second_has_the_run_of_that_second(chosen: Chosen):
+    """Names, plans and numbers are of the same runs."""
+    at = START + timedelta(seconds=0.5)
+    first, rest = (replace(chosen, window=Window(*ends)) for ends in ((DAY.since, at), (at, DAY.until)))
+    assert [len(told(each).columns) for each in (first, rest)] == [1, 2]
+    assert [told(each).engines for each in (first, rest)] == [("ookla 1.2",), ("ookla 1.2.0.84",)]
+    assert told(first).spells[0][0] == START
+
+
+def test_a_time_that_never_was_cannot_be_compared_with(chosen: Chosen):
+    """A window of two thousand years has none of equal length before it."""
+    with pytest.raises(UsageError, match="begin later"):
+        replace(chosen, window=Window(datetime(2, 1, 1, tzinfo=UTC), DAY.until)).before()
 
 
 def test_a_run_that_comes_meanwhile_is_in_no_part(chosen: Chosen, url: str):

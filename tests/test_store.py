@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -292,6 +292,18 @@ def test_a_reader_sees_one_moment(url: str):
         before = read.count(connection)
         store(url, attempt(1))
         assert before == read.count(connection) == 1
+
+
+@pytest.mark.parametrize("year", [1969, 2107])
+def test_a_time_that_columns_cannot_tell_is_refused(url: str, year: int):
+    """A clock that is so wrong is named with its run; the first and the last second that fit are stored and read."""
+    with pytest.raises(StoreRejectedError, match=f"it began in the year {year}"):
+        store(url, attempt(started_at=START.replace(year=year)))
+    ends = [datetime.fromtimestamp(at, UTC) for at in (0, 2**32 - 1)]
+    store(url, *(attempt(started_at=at) for at in ends))
+    with open_reader(url) as connection:
+        found = read.columns(connection, since=ends[0], until=ends[1] + timedelta(seconds=1), names=())
+    assert found.started.tolist() == [0, 2**32 - 1]
 
 
 def test_a_failed_transaction_leaves_nothing(url: str):

@@ -6,6 +6,7 @@ time, each in the least of 1, 2, 4 or 8 bytes that takes all of the day, little 
 
 from __future__ import annotations
 
+import math
 import sys
 from array import array
 from itertools import groupby
@@ -121,7 +122,7 @@ def _written(said: tuple[Any, ...]) -> str:
 
 
 def _whole(value: float | None, unit: int) -> int:
-    return 0 if value is None or value == float("inf") else min(round(value * unit) + 1, MOST)
+    return 0 if value is None or not math.isfinite(value) else min(round(value * unit) + 1, MOST)
 
 
 def _narrow(values: list[int]) -> bytes:

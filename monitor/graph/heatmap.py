@@ -60,7 +60,8 @@ def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms
 def draw_hours(sheet: Sheet, box: Box, metric: Metric, seen: Hours) -> None:
     """Draw one metric into a box that includes heading, key, weekdays and hours."""
     found = seen.cells
-    full = 1.0 if seen.of_plan else max((cell.median for cell in found.values()), default=1.0)
+    # Nothing but 0 bit/s is the dark end of any scale.
+    full = 1.0 if seen.of_plan else max((cell.median for cell in found.values()), default=1.0) or 1.0
     divisor, unit = (0.01, "% of the plan") if seen.of_plan else rate_unit(full)
     _heading(sheet, box, metric, f"{unit}, median", words.round_number(round(full / divisor, 1)))
     grid = Box(box.left + 40, box.top + HEADING_HEIGHT, box.width - 40, box.height - HEADING_HEIGHT - HOURS_HEIGHT)

@@ -48,7 +48,7 @@ def hours(found: Sequence[Track], zone: ZoneInfo, metric: Metric) -> Hours:
 
     An hour that a change of the clocks repeats belongs to the one of its name, one that is skipped has no runs.
     """
-    of_plan = any(metric.sold(sort.plan) for track in found for sort in track.runs.sorts)
+    of_plan = any(sort.trusted and metric.sold(sort.plan) for track in found for sort, _ in track.runs.counts())
     parts = [_placed(track.runs, zone, metric, of_plan=of_plan) for track in found]
     places = np.concatenate([np.array([], np.uint8), *(place for place, _ in parts)])
     values = np.concatenate([np.array([]), *(value for _, value in parts)])

@@ -30,6 +30,8 @@ def daily(columns: Columns, name: str, zone: ZoneInfo) -> Daily:
     values = columns.values(name)
     used = columns.where(lambda sort: sort.trusted) & ~np.isnan(values)
     days = clock.days(clock.wall(columns.started[used], zone))
-    names, begins = np.unique(days, return_index=True)
-    parts = np.split(values[used], begins[1:]) if len(names) else []
+    # A clock that goes back over midnight shows the day before again.
+    order = np.argsort(days, kind="stable")
+    names, begins = np.unique(days[order], return_index=True)
+    parts = np.split(values[used][order], begins[1:]) if len(names) else []
     return Daily(names, np.array([np.median(part) for part in parts], np.float64))

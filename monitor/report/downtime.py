@@ -37,16 +37,20 @@ class Downtime:
 
 def downtime(incidents: Iterable[Incident], watched: Watch, window: Window) -> Downtime:
     """Return the sum of incidents that fall into a window."""
-    inside = [each for each in incidents if span(each, watched, window)]
-    spans = [found for each in inside if (found := span(each, watched, window))]
-    lengths = [length(common([each], watched.spans)) for each in spans]
+    inside = [(each, found) for each in incidents if (found := span(each, watched, window))]
+    spans = [found for _, found in inside]
     return Downtime(
         outages=len(inside),
-        lasting=sum(each.ended is None for each in inside),
+        lasting=sum(each.ended is None for each, _ in inside),
         out_s=length(common(merged(spans), watched.spans)),
         watched_s=watched.length_s,
-        longest_s=max(lengths, default=0.0),
+        longest_s=max((out(each, watched) for each in spans), default=0.0),
     )
+
+
+def out(found: Span, watched: Watch) -> float:
+    """Return the seconds of a span that were watched."""
+    return length(common([found], watched.spans))
 
 
 def span(incident: Incident, watched: Watch, window: Window) -> Span | None:

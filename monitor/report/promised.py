@@ -74,8 +74,7 @@ class Promised:
 
 
 def _number(plan: Plan, name: str) -> float:
-    value = getattr(plan, name)
-    return np.nan if value is None else float(value)
+    return float(getattr(plan, name) or np.nan)
 
 
 def _changes(spells: Iterable[tuple[datetime, Plan]]) -> Iterator[tuple[datetime, Plan]]:

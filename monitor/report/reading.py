@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from monitor import __version__
 from monitor.columns import UNITS
+from monitor.errors import UsageError
 from monitor.graph.data import Window
 from monitor.incidents import incidents
 from monitor.report.evidence import Subject
@@ -48,10 +49,22 @@ class Chosen:
         """Return the outages, oldest first."""
         return tuple(sorted(incidents(self.runs()), key=lambda incident: incident.began))
 
+    def spells(self, since: datetime) -> tuple[tuple[datetime, Plan], ...]:
+        """Return which plan judged the runs from when, from a moment to the end of the window."""
+        found = plans.spells(self.connection, since=since, until=self.window.until, path=self.path, probes=self.probes)
+        return tuple(found)
+
     def before(self) -> Chosen:
-        """Return the same for the window of equal length before."""
+        """Return the same for the window of equal length before.
+
+        Raises:
+            UsageError: there is no such time.
+        """
         since, until = self.window.since, self.window.until
-        return replace(self, window=Window(since - (until - since), since))
+        try:
+            return replace(self, window=Window(since - (until - since), since))
+        except OverflowError as error:
+            raise UsageError("there is no time of equal length before the window: begin later") from error
 
 
 def subject(chosen: Chosen, *, zone: ZoneInfo, made_at: datetime, plan: Plan) -> Subject:
@@ -65,7 +78,7 @@ def subject(chosen: Chosen, *, zone: ZoneInfo, made_at: datetime, plan: Plan) ->
         made_at=made_at,
         version=__version__,
         plan=plan,
-        spells=tuple(plans.spells(chosen.connection, since=since, until=until)),
+        spells=chosen.spells(since),
         incidents=chosen.incidents(),
         engines=names.engines,
         addresses=names.addresses,
@@ -76,13 +89,12 @@ def compared(found: Subject, chosen: Chosen) -> Subject:
     """Return a subject with the window of equal length before.
 
     Raises:
-        ValueError: there is no such time.
+        UsageError: there is no such time.
     """
     before = chosen.before()
-    spells = plans.spells(chosen.connection, since=before.window.since, until=chosen.window.until)
     return replace(
         found,
-        spells=tuple(spells),
+        spells=chosen.spells(before.window.since),
         previous=before.columns(),
         previous_window=before.window,
         previous_incidents=before.incidents(),

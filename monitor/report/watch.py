@@ -1,9 +1,13 @@
-"""When the line was watched: from test to test, but not over pauses in which nobody looked. Pure."""
+"""When the line was watched: from test to test, but not over pauses in which nobody looked. Pure.
+
+Each probe and path has a pace of its own, so each is looked at alone; what any of them watched was watched.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,7 +18,8 @@ from monitor.graph.pauses import after_pauses
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from monitor.columns import Columns
+    from monitor.columns import Columns, Sort
+    from monitor.model import Path
 
 Span = tuple[float, float]
 
@@ -23,7 +28,8 @@ Span = tuple[float, float]
 class Watch:
     """The spans, in epoch seconds and ascending, in which tests followed each other at their usual pace.
 
-    `every_s` is the median of seconds from a start to the next, None with fewer than two; `pauses` the spans between.
+    `every_s` is the median of seconds from a start to the next of the same probe and path, None without any; `pauses`
+    are the spans between.
     """
 
     spans: tuple[Span, ...]
@@ -38,15 +44,23 @@ class Watch:
 
 def watch(columns: Columns) -> Watch:
     """Return when the line was watched: a pause is much longer than the ten spacings around it, as on the graphs."""
-    started = columns.started
-    if not len(started):
-        return Watch((), (), None)
-    places = after_pauses(started)
-    edges = np.concatenate([[0], places, [len(started)]])
-    finished, spacing = columns.finished, np.diff(started)
-    spans = tuple((float(started[a]), float(finished[b - 1])) for a, b in pairwise(edges))
-    pauses = tuple((float(finished[at - 1]), float(started[at])) for at in places)
+    sources = {(sort.probe, sort.path) for sort, _ in columns.counts()}
+    tracks = [columns.only(columns.where(partial(_is_of, source))) for source in sources]
+    spans = tuple(merged(span for track in tracks for span in _spans(track)))
+    pauses = tuple((end, start) for (_, end), (start, _) in pairwise(spans))
+    spacing = np.concatenate([np.array([]), *(np.diff(track.started) for track in tracks)])
     return Watch(spans, pauses, float(np.median(spacing)) if len(spacing) else None)
+
+
+def _is_of(source: tuple[str, Path], sort: Sort) -> bool:
+    return (sort.probe, sort.path) == source
+
+
+def _spans(track: Columns) -> Iterator[Span]:
+    """Yield the spans from pause to pause of runs, some, each to the end of its last."""
+    started, finished = track.started, track.finished
+    edges = np.concatenate([[0], after_pauses(started), [len(started)]])
+    yield from ((float(started[a]), float(finished[a:b].max())) for a, b in pairwise(edges))
 
 
 def merged(spans: Iterable[Span]) -> Iterator[Span]:

@@ -8,19 +8,32 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select
 
 from monitor.model import Plan
+from monitor.store.chosen import chosen
 from monitor.store.tables import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Select
+
+    from monitor.model import Path
 
 _COLUMNS = tuple(runs.c[f"plan_{name}"] for name in Plan.__slots__)
 
 
-def spells(connection: Connection, *, since: datetime, until: datetime) -> Iterator[tuple[datetime, Plan]]:
-    """Yield the plan of the first run in [since, until), and each that differs from the one before, oldest first."""
-    inside = (runs.c.started_at >= int(since.timestamp()), runs.c.started_at < int(until.timestamp()))
+def spells(
+    connection: Connection,
+    *,
+    since: datetime,
+    until: datetime,
+    path: Path | None = None,
+    probes: Collection[int] = (),
+) -> Iterator[tuple[datetime, Plan]]:
+    """Yield the plan of the first run in [since, until), and each that differs from the one before, oldest first.
+
+    Of which runs is as in `monitor.store.chosen`.
+    """
+    inside = chosen(since, until, path, probes)
     each = select(func.min(runs.c.started_at), *_COLUMNS).where(*inside).group_by(*_COLUMNS)
     rows = connection.execute(each).all()
     # Most windows have one plan, which a plain count finds in a fraction of the time.
@@ -29,7 +42,7 @@ def spells(connection: Connection, *, since: datetime, until: datetime) -> Itera
         yield datetime.fromtimestamp(at, UTC), Plan(*plan)
 
 
-def _changes(inside: tuple[ColumnElement[bool], ...]) -> Select[tuple[Any, ...]]:
+def _changes(inside: Sequence[ColumnElement[bool]]) -> Select[tuple[Any, ...]]:
     """Return the statement for the runs whose plan is another than that of the run before."""
     order = (runs.c.started_at, runs.c.pk)
     before = [func.lag(column).over(order_by=order).label(f"before_{column.name}") for column in _COLUMNS]

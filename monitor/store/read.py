@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from sqlalchemy import func, select
 from monitor.model import Failure, Kind, Path, Run, Scope, Server, Status, Trigger
 from monitor.store.blobs import to_remarks
 from monitor.store.buckets import Bucket, Summary, buckets
+from monitor.store.chosen import chosen, epoch
 from monitor.store.tables import isps, servers
 from monitor.store.tables import probes as probe_table
 from monitor.store.tables import runs as table
@@ -77,7 +77,7 @@ def columns(  # noqa: PLR0913  what a reader can choose
     from monitor.store import packed  # noqa: PLC0415  numpy, which `collect` must not import
 
     pairs = [(pk, way) for pk in probes or _every_probe(connection) for way in ([path] if path else Path)]
-    return packed.columns(connection, _epoch(since), _epoch(until), names, pairs)
+    return packed.columns(connection, epoch(since), epoch(until), names, pairs)
 
 
 def latest(
@@ -93,7 +93,7 @@ def latest(
     if probes:
         query = query.where(table.c.probe_pk.in_(probes))
     if since is not None:
-        query = query.where(table.c.started_at >= _epoch(since))
+        query = query.where(table.c.started_at >= epoch(since))
     if statuses:
         query = query.where(table.c.status.in_(statuses))
     return [_run(row) for row in connection.execute(query)]
@@ -123,9 +123,7 @@ def window(
     since: datetime, until: datetime, path: Path | None = None, *, newest_first: bool = False
 ) -> Select[tuple[Any, ...]]:
     """Return the statement that reads a window."""
-    query = _select().where(table.c.started_at >= _epoch(since), table.c.started_at < _epoch(until))
-    if path is not None:
-        query = query.where(table.c.path == path)
+    query = _select().where(*chosen(since, until, path))
     return query.order_by(*(_NEWEST_FIRST if newest_first else _OLDEST_FIRST))
 
 
@@ -138,11 +136,6 @@ def _select() -> Select[tuple[Any, ...]]:
 
 def _every_probe(connection: Connection) -> Sequence[int]:
     return connection.scalars(select(probe_table.c.pk)).all()
-
-
-def _epoch(moment: datetime) -> int:
-    """Return the first whole second that is not before a moment."""
-    return math.ceil(moment.timestamp())
 
 
 def _run(row: Sequence[Any]) -> Run:

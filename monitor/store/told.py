@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from monitor.store.chosen import chosen
 from monitor.store.tables import runs
 
 if TYPE_CHECKING:
@@ -29,13 +30,8 @@ class Told:
 def told(
     connection: Connection, *, since: datetime, until: datetime, path: Path | None, probes: Collection[int]
 ) -> Told:
-    """Return what the runs name that started in [since, until); all but `connection` is as in `read.runs`."""
+    """Return what the runs name that started in [since, until); see `chosen`."""
     query = select(runs.c.engine, runs.c.engine_version, runs.c.external_ip).distinct()
-    query = query.where(runs.c.started_at >= int(since.timestamp()), runs.c.started_at < int(until.timestamp()))
-    if path is not None:
-        query = query.where(runs.c.path == path)
-    if probes:
-        query = query.where(runs.c.probe_pk.in_(probes))
-    found = connection.execute(query).all()
+    found = connection.execute(query.where(*chosen(since, until, path, probes))).all()
     engines = {f"{engine} {version}" if version else engine for engine, version, _ in found}
     return Told(tuple(sorted(engines)), tuple(sorted({address for *_, address in found if address})))

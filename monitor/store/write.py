@@ -35,6 +35,8 @@ _SILENCE = RawOutput()
 _BATCH = 500
 # Runs further apart than this do not make one stretch whose roll-ups are recomputed together.
 _APART_S = 86_400
+# Columns keep when runs began in 32 bits: to 2106.
+_END = 2**32
 
 
 def add(connection: Connection, attempt: Attempt) -> None:
@@ -58,6 +60,7 @@ def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, 
     stored = given = 0
     remaining = iter(attempts)
     while batch := list(islice(remaining, _BATCH)):
+        _refuse_other_times(batch)
         if connection.dialect.name == "postgresql":
             _prepare(connection, batch, names)
         new = _unknown(connection, batch)
@@ -68,6 +71,12 @@ def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, 
         days.repack(connection, probe_pk, path, since, until)
         changes.note(connection, probe_pk, path, since, until)
     return stored, given - stored
+
+
+def _refuse_other_times(batch: list[Attempt]) -> None:
+    for run in (attempt.run for attempt in batch):
+        if not 0 <= _epoch(run.started_at) < _END:
+            raise StoreRejectedError(f"run {run.id} does not fit the store: it began in the year {run.started_at:%Y}")
 
 
 def _prepare(connection: Connection, batch: list[Attempt], names: Names) -> None:

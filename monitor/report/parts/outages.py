@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from monitor.model import Scope
 from monitor.report import words
 from monitor.report.blocks import Cell, Column, Facts, Heading, Table, Text
-from monitor.report.downtime import span
+from monitor.report.downtime import out, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,8 @@ def blocks(evidence: Evidence) -> Iterator[Block]:
     yield Table("Outages, from the first test that failed to the next that succeeded", _COLUMNS, rows)
     yield Text(
         "The tests see an outage only when one of them falls into it: each may have begun up to one interval earlier "
-        "and ended up to one interval earlier, and shorter ones between two tests are not seen.",
+        "and ended up to one interval earlier, and shorter ones between two tests are not seen. Of one that a pause of "
+        "the tests interrupts, only the time that was watched counts.",
         "note",
     )
 
@@ -62,7 +63,7 @@ def _sums(evidence: Evidence) -> Iterator[tuple[str, str]]:
 def _row(incident: Incident, evidence: Evidence) -> tuple[Cell, ...]:
     zone, watched = evidence.subject.zone, evidence.figures.watched
     inside = span(incident, watched, evidence.subject.window) or (0.0, 0.0)
-    lasted = words.length(inside[1] - inside[0])
+    lasted = words.length(out(inside, watched))
     return (
         Cell(words.short_moment(incident.began, zone)),
         Cell(words.short_moment(incident.ended, zone) if incident.ended else "not before the last test"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from monitor.graph.pauses import after_pauses
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from monitor.columns import Columns
+    from monitor.columns import Columns, Sort
+    from monitor.model import Path
 
 Span = tuple[float, float]
 
@@ -24,6 +26,7 @@ class Watch:
     """The spans, in epoch seconds and ascending, in which tests followed each other at their usual pace.
 
     `every_s` is the median of seconds from a start to the next, None with fewer than two; `pauses` the spans between.
+    Several probes or paths each have a pace of their own, and somebody looked while one of them did.
     """
 
     spans: tuple[Span, ...]
@@ -38,15 +41,32 @@ class Watch:
 
 def watch(columns: Columns) -> Watch:
     """Return when the line was watched: a pause is much longer than the ten spacings around it, as on the graphs."""
-    started = columns.started
-    if not len(started):
-        return Watch((), (), None)
-    places = after_pauses(started)
-    edges = np.concatenate([[0], places, [len(started)]])
-    finished, spacing = columns.finished, np.diff(started)
-    spans = tuple((float(started[a]), float(finished[b - 1])) for a, b in pairwise(edges))
-    pauses = tuple((float(finished[at - 1]), float(started[at])) for at in places)
+    each = list(_sources(columns))
+    spans = tuple(merged(span for runs in each for span in _spans(runs)))
+    pauses = tuple((before[1], after[0]) for before, after in pairwise(spans))
+    spacing = np.concatenate([np.array([]), *(np.diff(runs.started) for runs in each)])
     return Watch(spans, pauses, float(np.median(spacing)) if len(spacing) else None)
+
+
+def _sources(columns: Columns) -> Iterator[Columns]:
+    """Yield the runs of each probe over each path."""
+    sources = {(sort.probe, sort.path) for sort, _ in columns.counts()}
+    if len(sources) == 1:
+        yield columns
+        return
+    for source in sorted(sources):
+        yield columns.only(columns.where(partial(_is_of, source)))
+
+
+def _is_of(source: tuple[str, Path], sort: Sort) -> bool:
+    return (sort.probe, sort.path) == source
+
+
+def _spans(columns: Columns) -> Iterator[Span]:
+    started, finished = columns.started, columns.finished
+    edges = np.concatenate([[0], after_pauses(started), [len(started)]])
+    for first, beyond in pairwise(edges):
+        yield float(started[first]), float(finished[beyond - 1])
 
 
 def merged(spans: Iterable[Span]) -> Iterator[Span]:

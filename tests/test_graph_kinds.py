@@ -91,6 +91,16 @@ def test_every_kind_draws_whatever_there_is(kind: str, runs: list[Run]):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_smallest_sheet_can_be_read(kind: str):
+    """Nothing that is written lies over anything else, the numbers of the low panels included."""
+    sheet = Sheet(*KINDS[kind].smallest, 1.0)
+    runs = SETS["mixed"]
+    import_module(f"monitor.graph.{KINDS[kind].module}").draw_kind(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
+    boxes = [text.get_window_extent() for text in sheet.figure.texts]
+    assert not [(one, other) for at, one in enumerate(boxes) for other in boxes[:at] if one.overlaps(other)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_has_the_size_of_its_kind(kind: str):
     """The size is in the file; a smaller one than the kind can fill is refused."""
     made = render(kind, SETS["one"], DAY, TERMS)

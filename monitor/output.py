@@ -64,7 +64,9 @@ def blamed(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
         if opened:
             opened.flush()
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
-        raise OutputError(f"{file}: cannot be written: {_reason(error)}; --output names another place") from error
+        if not file.parent.exists():
+            raise OutputError(f"{file}: cannot be written: there is no folder {file.parent}; make it first") from error
+        raise OutputError(f"{file}: cannot be written: {_reason(error)}; name another place") from error
 
 
 def remove_unfinished(folder: Path) -> None:

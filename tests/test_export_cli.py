@@ -76,6 +76,16 @@ def test_windows(environ: dict[str, str], window: list[str], count: int):
     assert len(done.stdout.splitlines()) == count
 
 
+def test_a_reader_that_leaves_early_hears_no_complaint(environ: dict[str, str]):
+    """`export | head` ends the query before it closes the database."""
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    called = [*COMMAND, "export", "--format", "jsonl"]
+    ended = subprocess.run(called, env=environ, stdout=ours, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(ours)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_the_name_of_the_file_says_the_format(environ: dict[str, str], tmp_path: Path):
     """Unless --format does."""
     for name in ("a.parquet", "a.jsonl", "a.csv"):
@@ -120,7 +130,10 @@ def test_without_pyarrow(environ: dict[str, str], tmp_path: Path):
         (["--days", "1", "--since", "2026-01-01"], b"--days and --since exclude each other"),
         (["--since", "2026-02-01", "--until", "2026-01-01"], b"the window is empty"),
         (["--since", "yesterday"], b"'yesterday' is no date or time"),
-        (["--output", "/nonexistent/a.csv"], b"/nonexistent/a.csv: cannot be written: No such file or directory"),
+        (
+            ["--output", "/nonexistent/a.csv"],
+            b"cannot be written: there is no folder /nonexistent; make it first",
+        ),
     ],
 )
 def test_mistakes(environ: dict[str, str], argv: list[str], words: bytes):

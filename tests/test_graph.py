@@ -161,9 +161,18 @@ def test_both_paths_are_drawn_and_named():
     both = [attempt(15 * at, path=Path.HOST if at % 2 else Path.IP4ONLY).run for at in range(8)]
     bad = dataclasses.replace(failed(200).run, path=Path.HOST)
     written = texts(drawn([*both, bad]))
-    assert "ip4only 95.7 (95.7 to 95.7) Mbit/s" in written
-    assert "host 95.7 (95.7 to 95.7) Mbit/s" in written
-    assert "line host" in written
+    assert "Download, Mbit/s: median (5 to 95 %)" in written
+    assert written.count("95.7 (95.7 to 95.7)") == len(list(Path))
+    assert {"ip4only", "host", "line host"} <= set(written)
+
+
+def test_a_long_name_is_cut_before_its_figures():
+    """Of many probes the first three have their figures, whole, and the others are counted."""
+    runs = [dataclasses.replace(attempt(at).run, probe=f"probe-{at}-of-the-house-by-the-lake") for at in range(6)]
+    written = texts(drawn(runs, size=style.SMALLEST))
+    assert written.count("95.7 (95.7 to 95.7)") == 3
+    assert written.count("and 3 more") == len(NAMES_OF_PANELS)
+    assert [words for words in written if words.startswith("probe-0") and words.endswith("…")]
 
 
 def test_many_kinds_of_failure_leave_room_for_the_panels():

@@ -203,7 +203,7 @@ def test_every_kind_can_be_written_at_once(speedmon: Callable[..., Result], tmp_
 def test_the_name_of_the_file_tells_its_format(
     speedmon: Callable[..., Result], tmp_path: Path, name: str, begin: bytes
 ):
-    """Without a known ending it is a PNG."""
+    """Without an ending it is a PNG."""
     speedmon("graph", "--kind", "servers", "--output", name)
     assert (tmp_path / name).read_bytes().startswith(begin)
 
@@ -253,6 +253,7 @@ def test_a_change_of_plan_reaches_the_picture(speedmon: Callable[..., Result], t
         (("--zone", "Europe/Berlim"), "--zone"),
         (("--theme", "pink"), "--theme"),
         (("--format", "gif"), "--format"),
+        (("--output", "x.gif"), "FILE.png, FILE.svg or FILE.pdf"),
         (("--kind", "all"), "--output-dir"),
         (("--kind", "heatmap", "--terminal"), "--terminal"),
         (("--kind", "line", "--terminal", "--output", "a.png"), "--terminal"),
@@ -265,4 +266,4 @@ def test_a_look_that_cannot_be_had_is_named(
     """A mistake ends with 2, names the option or its mend, and writes nothing."""
     ended = speedmon("graph", *(("--kind", "heatmap") if "--kind" not in arguments else ()), *arguments)
     assert (ended.code, named in ended.err) == (2, True)
-    assert not list(tmp_path.glob("*.png"))
+    assert not [*tmp_path.glob("*.png"), *tmp_path.glob("*.gif")]

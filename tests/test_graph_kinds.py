@@ -101,6 +101,16 @@ def test_a_line_that_carried_nothing_is_drawn(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_smallest_sheet_can_be_read(kind: str):
+    """Nothing that is written lies over anything else, the numbers of the low panels included."""
+    sheet = Sheet(*KINDS[kind].smallest, 1.0)
+    runs = SETS["mixed"]
+    import_module(f"monitor.graph.{KINDS[kind].module}").draw_kind(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
+    boxes = [text.get_window_extent() for text in sheet.figure.texts]
+    assert not [(one, other) for at, one in enumerate(boxes) for other in boxes[:at] if one.overlaps(other)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_has_the_size_of_its_kind(kind: str):
     """The size is in the file; a smaller one than the kind can fill is refused."""
     made = render(kind, SETS["one"], DAY, TERMS)
@@ -274,11 +284,29 @@ def test_ways_are_held_against_the_namespace():
     assert dashes == {True, False}
 
 
+@pytest.mark.parametrize("module", [picture, latency, distribution, compare])
+def test_every_line_of_several_is_told_by_its_dash(module: ModuleType):
+    """Beside each name stands a piece of its line: colours alone say nothing in print."""
+    found = (line for line in drawn(module, SETS["two paths"]).figure.findobj(LineCollection))
+    strokes = [line for line in found if np.array_equal(line.get_segments(), [[(0, 0.5), (1, 0.5)]])]
+    assert {line.get_linestyle()[0][1] is None for line in strokes} == {True, False}
+
+
 def test_probes_and_engines_are_named_where_they_differ():
-    """What is the same everywhere is not said."""
+    """What is the same everywhere is not said; where nothing differs the path is."""
     other = [dataclasses.replace(run, engine="iperf3") for run in MANY]
-    written = texts(drawn(compare, [*MANY, *other]))
-    assert {"ip4only ookla", "ip4only iperf3"} <= set(written)
+    assert {"ookla", "iperf3"} <= set(texts(drawn(compare, [*MANY, *other])))
+    assert "ip4only" in texts(drawn(compare, MANY))
+
+
+def test_nothing_crosses_the_key_of_the_servers():
+    """It stands below the numbers of the axis, each name no wider than the panel."""
+    sheet = drawn(servers, [dataclasses.replace(run, isp="An ISP with a name " + 9 * "that goes on") for run in MANY])
+    names = [text for text in sheet.figure.texts if text.get_text().startswith("S0, ") or "S0 over" in text.get_text()]
+    numbers = [text for text in sheet.figure.texts if text.get_text() == "0 %"]
+    assert names[1:]
+    assert all(name.get_position()[1] < number.get_position()[1] for name in names[1:] for number in numbers)
+    assert names[1].get_window_extent().x1 < names[2].get_window_extent().x0
 
 
 def test_the_old_name_of_the_first_kind_still_works():

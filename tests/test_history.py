@@ -123,6 +123,18 @@ def test_sparklines_stand_above_the_table(environ: dict[str, str]):
     assert "█" in lines[0]
 
 
+@pytest.mark.parametrize("form", [(), ("--csv",), ("--json",), ("--verbose",)])
+@pytest.mark.usefixtures("two_runs")
+def test_a_reader_that_leaves_early_hears_no_complaint(environ: dict[str, str], form: tuple[str, ...]):
+    """`history | head` ends the query before it closes the database."""
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    called = [*COMMAND, "history", "--days", "41", *form]
+    ended = subprocess.run(called, env=environ, stdout=ours, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(ours)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_sparklines_are_not_for_programs(environ: dict[str, str]):
     """JSON with a line of blocks above it would be no JSON."""
     ended = history(environ, "--sparkline", "--json")

@@ -53,21 +53,20 @@ def test_a_device_is_written_to_not_replaced(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("missing/a.png", "No such file"),
-        ("file/a.png", "Not a directory"),
-        (".", "Is a directory"),
-        ("loop", "oop|levels"),
+        ("missing/a.png", "there is no folder .*missing; make it first"),
+        ("file/a.png", "Not a directory; name another place"),
+        (".", "Is a directory; name another place"),
+        ("loop", "(oop|levels).*; name another place"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str, reason: str):
-    """One line names the file, the reason and the option; nothing is left behind."""
+    """One line names the file, the reason and the mend; nothing is left behind."""
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "loop").symlink_to("loop")
     before = sorted(tmp_path.iterdir())
     with pytest.raises(OutputError, match=reason) as caught:
         write_file(tmp_path / name, b"new")
     assert str(tmp_path / name) in str(caught.value)
-    assert "--output" in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -86,14 +86,27 @@ def test_of_an_outage_the_part_within_the_window_counts(began: int, ended: int |
 
 
 def test_what_two_paths_see_at_once_is_out_once():
-    """A test over each path in turn."""
+    """A test over each path in turn: one outage."""
     times = [(number, Path.IP4ONLY if number % 2 else Path.HOST) for number in range(40)]
     runs = [
         dataclasses.replace(failed(15 * number) if 10 <= number < 14 else run(15 * number), path=path)
         for number, path in times
     ]
     found = gather(subject(runs)).figures.downtime
-    assert (found.outages, found.out_s) == (2, 5 * EVERY * 60)
+    assert (found.outages, found.out_s) == (1, 5 * EVERY * 60)
+
+
+def test_two_paths_soon_after_each_other_each_have_their_pace():
+    """As cron does it: the host's test begins a minute after the namespace's, and there is no pause between."""
+    runs = [
+        dataclasses.replace(failed(at) if number in {10, 11} else run(at), path=path)
+        for number in range(40)
+        for at, path in ((EVERY * number, Path.IP4ONLY), (EVERY * number + 1, Path.HOST))
+    ]
+    found = gather(subject(runs)).figures
+    assert (found.watched.every_s, found.watched.pauses) == (EVERY * 60, ())
+    assert (found.downtime.outages, found.downtime.out_s) == (1, (2 * EVERY + 1) * 60)
+    assert found.downtime.watched_s == (39 * EVERY + 1) * 60 + 21
 
 
 @pytest.mark.parametrize("between", [0, 0.5, 7])

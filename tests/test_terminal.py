@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -44,10 +45,15 @@ def test_a_gap_stays_a_gap():
 
 def test_failures_are_crosses_below_their_moment():
     """The first column for the first moment, the last for the end."""
-    marks = next(
-        line for line in plots([failed(0).run, failed(1199).run], DAY, TERMS, 80) if "x" in line and "T" not in line
-    )
-    assert marks == " x" + " " * 66 + "x"
+    lines = list(plots([failed(0).run, failed(1199).run], DAY, TERMS, 80))
+    assert next(line for line in lines if "x" in line and "T" not in line) == " x" + " " * 66 + "x"
+    assert "x: a test failed" in lines
+
+
+def test_lines_of_several_probes_are_named():
+    """Nothing tells them apart in the terminal, so it says what would."""
+    both = [*RUNS, *(dataclasses.replace(run, probe="cabin") for run in RUNS)]
+    assert list(plots(both, DAY, TERMS, 80))[-1].endswith("here: cabin, home; --probe and --path choose one")
 
 
 def test_nothing_at_all_says_so():

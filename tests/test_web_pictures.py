@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 from attempts import attempt
 from page import NOW, TABLE, Place
 
-from monitor.errors import SpeedmonError
+from monitor.errors import SpeedmonError, StoreError
 from monitor.model import Plan
 from web.drawing import Order, draw
 from web.pictures import MOST_DAYS, end_of_window
@@ -74,9 +75,15 @@ def test_a_window_starts_anywhere_in_time():
     assert end_of_window(datetime(1970, 1, 1, tzinfo=UTC), 1).timestamp() == 86
 
 
-def test_a_picture_that_cannot_be_drawn_is_told_in_one_line(tmp_path: Path):
-    """What the process that draws has to say reaches the one who asked."""
+@pytest.mark.parametrize(
+    ("zone", "error", "words"),
+    [("UTC", StoreError, "^{folder}: "), ("No/Where", SpeedmonError, "^the process that draws ended with exit 1: ")],
+)
+def test_a_picture_that_cannot_be_drawn_is_told_in_one_line(
+    tmp_path: Path, zone: str, error: type[SpeedmonError], words: str
+):
+    """What the process that draws has to say reaches the one who asked; trouble of the store stays what it is."""
     since = NOW - timedelta(days=1)
-    order = Order(f"sqlite:///{tmp_path}", since, NOW, (), "UTC", Plan(), "nothing", (600, 600), 1.0)
-    with pytest.raises(SpeedmonError, match=rf"^the process that draws ended with exit 1: {tmp_path}: "):
-        draw(order)
+    order = Order(f"sqlite:///{tmp_path}", since, NOW, (), zone, Plan(), "nothing", (600, 600), 1.0)
+    with pytest.raises(error, match=words.format(folder=tmp_path)):
+        draw(order if error is StoreError else replace(order, database=f"sqlite:///{tmp_path}/new.db"))

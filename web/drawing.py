@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from monitor.child import ending, last_line
-from monitor.errors import SpeedmonError
+from monitor.errors import SpeedmonError, StoreError
 from monitor.graph import kinds, setup
 from monitor.graph.data import Window
 from monitor.model import Plan  # noqa: TC001  the same
@@ -27,6 +27,8 @@ from monitor.model import Plan  # noqa: TC001  the same
 DEADLINE_S = 120
 # A test that runs meanwhile goes before.
 LOWER = 10
+# EX_TEMPFAIL of sysexits.h: the exit code of the process where the store cannot be read.
+NO_STORE = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def draw(order: Order) -> bytes:
     """Return the picture as PNG.
 
     Raises:
+        StoreError: the store cannot be read.
         SpeedmonError: the process failed or was stuck.
     """
     # Here, so that a folder for fonts that lasts no longer than its process lasts as long as the daemon.
@@ -63,6 +66,8 @@ def draw(order: Order) -> bytes:
         raise SpeedmonError(f"no picture can be drawn: {error.strerror}: {command[0]}") from error
     if done.returncode:
         words = last_line(io.BytesIO(done.stderr)) or "it said nothing"
+        if done.returncode == NO_STORE:
+            raise StoreError(words)
         raise SpeedmonError(f"the process that draws {ending(done.returncode)}: {words}")
     return done.stdout
 
@@ -89,6 +94,9 @@ def _main() -> None:
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     try:
         sys.stdout.buffer.write(_png(order))
+    except StoreError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(NO_STORE)
     except SpeedmonError as error:
         sys.exit(f"speedmon: {error}")
 

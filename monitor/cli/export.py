@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -83,13 +84,15 @@ def _write(  # noqa: PLR0913, PLR0917  what was asked for
     from monitor.store.probes import named  # noqa: PLC0415  the same
 
     with store.open_reader(settings.database.url) as connection:
-        runs = read.runs(connection, since=begin, until=end, probes=named(connection, probes))
-        if kind == "parquet":
-            from monitor import parquet  # noqa: PLC0415  only when it is asked for
+        chosen = named(connection, probes)
+        # Whoever reads may leave early: the query ends before its connection.
+        with closing(read.runs(connection, since=begin, until=end, probes=chosen)) as runs:
+            if kind == "parquet":
+                from monitor import parquet  # noqa: PLC0415  only when it is asked for
 
-            parquet.write(runs, file)
-            return
-        file.writelines(text.encode() for text in _texts(runs, kind))
+                parquet.write(runs, file)
+                return
+            file.writelines(text.encode() for text in _texts(runs, kind))
     file.flush()
 
 

@@ -80,7 +80,7 @@ class Order:
 @click.option("--size", callback=_size, metavar="WxH", help="Pixels at 100 dpi, such as 1200x860.")
 @click.option("--dpi", type=click.IntRange(50, 600), default=DPI, help="Dots per inch: 200 doubles width and height.")
 @click.option("--theme", type=click.Choice(THEMES), default="light", help="print is black and grey on white.")
-@click.option("--format", "form", type=click.Choice(FORMS), help="If not given, the name of the file decides, or PNG.")
+@click.option("--format", "form", type=click.Choice(FORMS), help="If not given: as FILE ends; PNG without an end.")
 @click.option("--output", "file", metavar="FILE", help="Where the picture goes; - is standard output.")
 @click.option("--output-dir", "folder", metavar="DIR", help="Write latest-30d.png or the like, a name that stays.")
 @click.option("--terminal", is_flag=True, help="Draw into the terminal; write no file.")
@@ -133,6 +133,8 @@ def _order(  # noqa: PLR0913  the options of the command, by name
     if size and (size[0] < least[0] or size[1] < least[1]):
         raise click.BadParameter(f"too small to be read: at least {least[0]}x{least[1]}", param_hint="--size")
     as_form = form or form_of(file or "")
+    if as_form is None:
+        raise click.UsageError(f"--output {file}: name it FILE.png, FILE.svg or FILE.pdf, or give --format")
     # Side by side means all that there is.
     over = path or (EVERY if chosen == ["compare"] else None)
     return Order(chosen, Asked(**window), probes, over, in_zone, size, dpi, theme, as_form, file, folder, quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -56,14 +57,15 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
         if sparkline:
             seen = read.columns(connection, since=since, until=until, names=SPEED, probes=chosen)
             _sparklines(seen, Window(since, until))
-        runs = read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)
-        if as_json or as_csv:
-            texts = _for_programs(runs, as_json=as_json)
-        else:
-            several = len(chosen or known(connection)) > 1
-            texts = _table(runs, settings, days, connection if verbose else None, with_probe=several)
-        for text in texts:
-            click.echo(text, nl=False)
+        # Whoever reads may leave early: the query ends before its connection.
+        with closing(read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)) as runs:
+            if as_json or as_csv:
+                texts = _for_programs(runs, as_json=as_json)
+            else:
+                several = len(chosen or known(connection)) > 1
+                texts = _table(runs, settings, days, connection if verbose else None, with_probe=several)
+            for text in texts:
+                click.echo(text, nl=False)
 
 
 def _sparklines(runs: Columns, window: Window) -> None:

@@ -53,6 +53,11 @@ def plots(runs: Columns | Iterable[Run], window: Window, terms: Terms, columns: 
         yield from _plot(found, metric, window, terms.plan, width)
     yield _failures(found, window, width)
     yield from _axis(window, terms, width)
+    if any(track.marks for track in found):
+        yield f"{FAILED}: a test failed"
+    if len(found) > 1:
+        names = ", ".join(words.track_name(track, found) for track in found)
+        yield f"A line each, which nothing tells apart here: {names}; --probe and --path choose one"
     if doubt := words.doubt_words(counted):
         yield doubt
 

@@ -10,6 +10,7 @@ from monitor.graph import promise, stats, style, words
 from monitor.graph.box import Box
 from monitor.graph.data import SPEED, Metric
 from monitor.graph.header import draw_title
+from monitor.graph.key import INDENT, draw_stroke
 from monitor.graph.panel import colors
 from monitor.graph.scale import scale
 from monitor.graph.sheet import Pen
@@ -116,12 +117,14 @@ def _notes(sheet: Sheet, at: tuple[float, float], metric: Metric, found: Sequenc
     x, y = at
     for index, (track, color) in enumerate(_colored(found, metric)):
         results = len(stats.values([track], metric))
-        name = f"{words.track_name(track, found)}: " if len(found) > 1 else ""
         if not results:
             continue
-        sheet.text(
-            (x, y), f"{name}{results:,} result{'' if results == 1 else 's'}", Pen(style.SMALL_SIZE, color, bold=True)
-        )
+        name, indent = "", 0
+        if len(found) > 1:
+            name, indent = f"{words.track_name(track, found)}: ", INDENT
+            draw_stroke(sheet, (x, y), index, color)
+        text = f"{name}{results:,} result{'' if results == 1 else 's'}"
+        sheet.text((x + indent, y), text, Pen(style.SMALL_SIZE, color, bold=True), room=NOTES_WIDTH - 24 - indent)
         y += 18
         for line in _shares(track, metric)[: 1 if len(found) > 1 else len(OF_PLAN)]:
             sheet.text((x, y), line, NOTE, room=NOTES_WIDTH - 24)

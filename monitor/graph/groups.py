@@ -68,11 +68,12 @@ def by_server(sort: Sort) -> str | None:
 
 
 def ways(sorts: Sequence[Sort]) -> Callable[[Sort], str]:
-    """Return how to name the way a run was measured: by path, and by probe and engine where there are several."""
-    several = [len({getattr(sort, part) for sort in sorts}) > 1 for part in ("probe", "engine")]
+    """Return how to name the way a run was measured: by what there are several of, else by its path."""
+    several = [len({getattr(sort, part) for sort in sorts}) > 1 for part in ("probe", "path", "engine")]
+    probe, path, engine = several if any(several) else (False, True, False)
 
     def name(sort: Sort) -> str:
-        shown = (sort.probe if several[0] else "", sort.path.value, sort.engine if several[1] else "")
+        shown = (sort.probe if probe else "", sort.path.value if path else "", sort.engine if engine else "")
         return " ".join(filter(None, shown))
 
     return name

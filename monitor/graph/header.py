@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.graph import stats, style, words
+from monitor.graph.key import INDENT, MOST_LINES, draw_stroke
 from monitor.graph.panel import colors
 from monitor.graph.sheet import Pen
 from monitor.spread import spread_of
@@ -26,7 +27,7 @@ TILE_GAP = 16
 # The last tile, which has the longest lines, against the others when all stand side by side.
 TESTS_SHARE = 1.5
 CAPTION, BIG, FIRST_LINE, SECOND_LINE, THIRD_LINE = 17, 46, 64, 80, 96
-TRACK_LINE = 19
+TRACK_LINE, NAME_GAP = 19, 5
 
 
 def draw_title(sheet: Sheet, title: str, groups: Sequence[Sequence[str]]) -> float:
@@ -122,14 +123,27 @@ def _metric(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
 
 
 def _compare(tile: Tile, panel: Panel, tracks: Sequence[Track]) -> None:
-    """Write one line a track instead of one big number."""
-    tile.caption(f"{words.NAMES[panel.metric]}, median (5th to 95th %)", style.METRICS[panel.metric])
-    for index, (track, color) in enumerate(zip(tracks, colors(panel.metric, len(tracks)), strict=True)):
-        offset = 40 + TRACK_LINE * index
-        y = tile.top + offset - 4
-        tile.sheet.rules([((tile.left, y), (tile.left + 16, y))], color)
-        text = f"{words.track_name(track, tracks)} {_in_brackets(track, panel)}"
-        tile.line(offset, text, Pen(style.TEXT_SIZE, color), indent=22)
+    """Write one line a track instead of one big number, with a piece of its line; of many, the first few."""
+    tile.caption(
+        f"{words.NAMES[panel.metric]}, {panel.axis.unit}: median (5 to 95 %)",
+        style.METRICS[panel.metric],
+    )
+    shown = tracks if len(tracks) <= MOST_LINES else tracks[: MOST_LINES - 1]
+    offset = 40.0
+    for index, (track, color) in enumerate(zip(shown, colors(panel.metric, len(shown)), strict=True)):
+        draw_stroke(tile.sheet, (tile.left, tile.top + offset), index, color)
+        _name_and_figures(tile, offset, words.track_name(track, tracks), _in_brackets(track, panel), color)
+        offset += TRACK_LINE
+    if rest := len(tracks) - len(shown):
+        tile.line(offset, f"and {rest} more", indent=INDENT)
+
+
+def _name_and_figures(tile: Tile, offset: float, name: str, figures: str, color: str) -> None:
+    """Write a name, cut where it is long, and figures, which never are."""
+    pen = Pen(style.TEXT_SIZE, color)
+    room = tile.room - INDENT - NAME_GAP - tile.sheet.width_of(figures, pen)
+    written = tile.sheet.text((tile.left + INDENT, tile.top + offset), name, pen, room)
+    tile.line(offset, figures, pen, INDENT + tile.sheet.width_of(written, pen) + NAME_GAP)
 
 
 def _in_brackets(track: Track, panel: Panel) -> str:
@@ -137,7 +151,7 @@ def _in_brackets(track: Track, panel: Panel) -> str:
     if spread is None:
         return "no result"
     median, low, high = (words.number(value / panel.axis.divisor) for value in (spread.median, spread.p5, spread.p95))
-    return f"{median} ({low} to {high}) {panel.axis.unit}"
+    return f"{median} ({low} to {high})"
 
 
 def _tests(tile: Tile, tally: Tally) -> None:

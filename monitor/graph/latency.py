@@ -9,6 +9,7 @@ import numpy as np
 from monitor.graph import bloat, stats, style, words
 from monitor.graph.data import LOADED, Metric
 from monitor.graph.header import Tile, draw_title
+from monitor.graph.key import MOST_LINES, draw_key
 from monitor.graph.panel import Panel
 from monitor.graph.picture import reading
 from monitor.graph.promise import highest, promises
@@ -58,6 +59,9 @@ def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms
         panel.draw(sheet, frame, found)
         if panel.metric in LOADED and idle and found:
             _limits(sheet, frame, panel, idle.median)
+    if len(found) > 1:
+        names = [words.track_name(track, found) for track in found[:MOST_LINES]]
+        draw_key(sheet, (frame.left + 170, panels[0].top - 9), Metric.LATENCY, names)
     draw_time_axis(sheet, frame, labelled, bottom)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ MIDDLE = Pen(style.TEXT_SIZE, style.QUIET, align="center")
 PLAN = Pen(style.SMALL_SIZE, style.PLAN)
 DOT_FROM_PIXELS = 7
 LONE_PIXELS = 2
+NUMBER_HEIGHT = 15
 BANDS_PER_PIXEL = 0.2
 
 
@@ -103,13 +105,19 @@ class Panel:
         area.marks(doubtful, "D", style.QUIET, 4, hollow=True)
         return len(line), line.above(self.axis.top)
 
+    @property
+    def _ticks(self) -> Sequence[float]:
+        """The ticks of the axis or, in a low panel, every second or third, so that their numbers stay apart."""
+        rows = self.height / self.axis.top * self.axis.ticks[-1] / NUMBER_HEIGHT
+        return self.axis.ticks[:: max(1, math.ceil((len(self.axis.ticks) - 1) / max(rows, 1)))]
+
     def _y(self, value: float) -> float:
         return self.top + self.height * (1 - value / self.axis.top)
 
     def _grid(self, area: Area, frame: Frame) -> None:
         top = self.axis.top
         verticals = [[(at, 0), (at, top)] for at in frame.large]
-        levels = [[(frame.start, level), (frame.end, level)] for level in self.axis.ticks[1:]]
+        levels = [[(frame.start, level), (frame.end, level)] for level in self._ticks[1:]]
         area.lines(verticals + levels, style.GRID, 1, zorder=1)
         # Two pixels of which the border cuts off the lower.
         area.lines([[(frame.start, 0), (frame.end, 0)]], style.AXIS, 2, zorder=4)
@@ -123,7 +131,7 @@ class Panel:
         if measured or promise.highest(self.promises):
             after = frame.left + sheet.width_of(name, HEADING) + 6
             sheet.text((after, y), self.axis.unit, Pen(style.TEXT_SIZE, style.QUIET))
-            for tick in self.axis.ticks:
+            for tick in self._ticks:
                 sheet.text((frame.left - 8, self._y(tick) + 4), round_number(tick / self.axis.divisor), LABEL)
 
     def _plan(self, sheet: Sheet, area: Area, frame: Frame) -> None:

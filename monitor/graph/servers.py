@@ -11,7 +11,7 @@ from monitor.graph.data import SPEED, Metric
 from monitor.graph.distribution import draw_shares
 from monitor.graph.groups import by_server, groups
 from monitor.graph.header import draw_title
-from monitor.graph.key import MOST_LINES, draw_key
+from monitor.graph.key import MOST_LINES, ROW, draw_key
 from monitor.graph.promise import levels, newest, promises
 from monitor.graph.sheet import Pen
 from monitor.graph.stats import tally
@@ -53,9 +53,12 @@ def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms
 def _draw_curves(sheet: Sheet, box: Box, each: Sequence[Group], sold: Mapping[Metric, Sequence[Promise]]) -> None:
     width = box.width / 2
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
-        place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12)
+        # Nothing crosses the key below the numbers of the axis, however many plans have a line.
+        key = 8 + ROW * len(each)
+        place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12 - key)
         draw_shares(sheet, place, metric, [group.values(metric) for group in each], levels(sold[metric]))
-        draw_key(sheet, (place.left + 14, place.top + 48), metric, [group.name for group in each], rows=True)
+        at, names = (place.left, place.bottom + ROW), [group.name for group in each]
+        draw_key(sheet, at, metric, names, rows=True, room=place.width)
 
 
 def _not_shown(count: int) -> str:

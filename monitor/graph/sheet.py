@@ -72,14 +72,15 @@ class Sheet:
         renderer: Any = RendererAgg  # matplotlib gives it no types
         self._renderer = renderer(width, height, DOTS_PER_INCH)
 
-    def text(self, at: Point, words: str, pen: Pen, room: float | None = None) -> None:
-        """Write one line on the base line at (x, y); it is cut with an ellipsis where `room` ends."""
+    def text(self, at: Point, words: str, pen: Pen, room: float | None = None) -> str:
+        """Write one line on the base line at (x, y), cut with an ellipsis where `room` ends; return what is written."""
         words = self._cut(printable(words), pen, room)
         if not words:
-            return
+            return words
         x, y = at[0] / self.width, 1 - at[1] / self.height
         font = _font(pen.size, pen.bold)
         self.figure.text(x, y, words, fontproperties=font, color=self.theme.ink(pen.color), ha=pen.align, va="baseline")
+        return words
 
     def wrap(self, parts: Sequence[str], between: str, pen: Pen, room: float) -> list[str]:
         """Return lines of as many parts as fit into `room` each."""

@@ -169,8 +169,10 @@ def bucket_words(width: int | None) -> str:
 
 
 def track_name(track: Track, tracks: Sequence[Track]) -> str:
-    """Return what tells a track from the others."""
-    return track.path if len({each.probe for each in tracks}) == 1 else f"{track.probe} {track.path}"
+    """Return what tells a track from the others: its path, its probe, or both."""
+    if len({each.probe for each in tracks}) == 1:
+        return track.path
+    return track.probe if len({each.path for each in tracks}) == 1 else f"{track.probe} {track.path}"
 
 
 def _named(one: str, several: str, counts: Counter[str]) -> str:

@@ -1,7 +1,7 @@
 """For how long the line was out, as the tests saw it. Pure; seconds and epoch seconds.
 
 An outage counts within the window, and only while somebody looked: a pause of the tests is neither up nor down. One
-that lasts is counted to the end of the last test. What two paths or probes saw at once is out once.
+that lasts is counted to the end of the last test. What two paths or probes saw at once is one outage.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ class Downtime:
 
 def downtime(incidents: Iterable[Incident], watched: Watch, window: Window) -> Downtime:
     """Return the sum of incidents that fall into a window."""
-    inside = [(each, found) for each in incidents if (found := span(each, watched, window))]
-    spans = [found for _, found in inside]
+    inside = [each for each in incidents if span(each, watched, window)]
+    spans = list(merged(found for each in inside if (found := span(each, watched, window))))
+    lengths = [length(common([each], watched.spans)) for each in spans]
     return Downtime(
-        outages=len(inside),
-        lasting=sum(each.ended is None for each, _ in inside),
-        out_s=length(common(merged(spans), watched.spans)),
+        outages=len(spans),
+        # Those that last all end with the last test: they are one.
+        lasting=int(any(each.ended is None for each in inside)),
+        out_s=sum(lengths),
         watched_s=watched.length_s,
         longest_s=max((out(each, watched) for each in spans), default=0.0),
     )

@@ -29,7 +29,8 @@ class Watch:
     """The spans, in epoch seconds and ascending, in which tests followed each other at their usual pace.
 
     `every_s` is the median of seconds from a start to the next of the same probe and path, None without any; `pauses`
-    are the spans between.
+    are the spans between. Several probes or paths each have a pace of their own, and somebody looked while one of them
+    did.
     """
 
     spans: tuple[Span, ...]
@@ -44,12 +45,21 @@ class Watch:
 
 def watch(columns: Columns) -> Watch:
     """Return when the line was watched: a pause is much longer than the ten spacings around it, as on the graphs."""
-    sources = {(sort.probe, sort.path) for sort, _ in columns.counts()}
-    tracks = [columns.only(columns.where(partial(_is_of, source))) for source in sources]
-    spans = tuple(merged(span for track in tracks for span in _spans(track)))
-    pauses = tuple((end, start) for (_, end), (start, _) in pairwise(spans))
-    spacing = np.concatenate([np.array([]), *(np.diff(track.started) for track in tracks)])
+    each = list(_sources(columns))
+    spans = tuple(merged(span for runs in each for span in _spans(runs)))
+    pauses = tuple((before[1], after[0]) for before, after in pairwise(spans))
+    spacing = np.concatenate([np.array([]), *(np.diff(runs.started) for runs in each)])
     return Watch(spans, pauses, float(np.median(spacing)) if len(spacing) else None)
+
+
+def _sources(columns: Columns) -> Iterator[Columns]:
+    """Yield the runs of each probe over each path."""
+    sources = {(sort.probe, sort.path) for sort, _ in columns.counts()}
+    if len(sources) == 1:
+        yield columns
+        return
+    for source in sorted(sources):
+        yield columns.only(columns.where(partial(_is_of, source)))
 
 
 def _is_of(source: tuple[str, Path], sort: Sort) -> bool:

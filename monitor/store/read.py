@@ -17,7 +17,7 @@ from monitor.store.tables import probes as probe_table
 from monitor.store.tables import runs as table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
 
     from sqlalchemy import Connection, Select
 
@@ -46,10 +46,11 @@ def runs(  # noqa: PLR0913  what a reader can choose
     path: Path | None = None,
     probes: Collection[int] = (),
     newest_first: bool = False,
-) -> Iterator[Run]:
+) -> Generator[Run]:
     """Yield the runs that started in [since, until), streamed, oldest first unless told otherwise.
 
     `probes` are rows of probes, as `monitor.store.probes.named` finds them; none: all.
+    Whoever may leave before the end closes the generator before the connection.
     """
     query = window(since, until, path, newest_first=newest_first)
     if probes:

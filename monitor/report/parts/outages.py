@@ -10,7 +10,7 @@ from monitor.report.blocks import Cell, Column, Facts, Heading, Table, Text
 from monitor.report.downtime import out, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from monitor.incidents import Incident
     from monitor.report.blocks import Block
@@ -25,6 +25,7 @@ _COLUMNS = (
     Column("Failed tests", "right"),
     Column("What the first failed test reported"),
 )
+_SEEN_BY = Column("Seen by")
 
 
 def blocks(evidence: Evidence) -> Iterator[Block]:
@@ -39,14 +40,23 @@ def blocks(evidence: Evidence) -> Iterator[Block]:
     if not inside:
         yield Text("The tests saw no outage of the line.")
         return
-    rows = [_row(each, evidence) for each in sorted(inside, key=lambda each: each.began)]
-    yield Table("Outages, from the first test that failed to the next that succeeded", _COLUMNS, rows)
+    rows = [_row(each, evidence) for each in _by_begin(inside)]
+    columns: tuple[Column, ...] = _COLUMNS
+    if len({(each.probe, each.path) for each in inside}) > 1:
+        yield Text("What several probes or paths saw at once is one outage above; the table has it for each.", "note")
+        columns = (_SEEN_BY, *_COLUMNS)
+        rows = [(Cell(f"{each.probe}, {each.path}"), *row) for each, row in zip(_by_begin(inside), rows, strict=True)]
+    yield Table("Outages, from the first test that failed to the next that succeeded", columns, rows)
     yield Text(
         "The tests see an outage only when one of them falls into it: each may have begun up to one interval earlier "
         "and ended up to one interval earlier, and shorter ones between two tests are not seen. Of one that a pause of "
         "the tests interrupts, only the time that was watched counts.",
         "note",
     )
+
+
+def _by_begin(incidents: Sequence[Incident]) -> list[Incident]:
+    return sorted(incidents, key=lambda each: (each.began, each.probe, each.path))
 
 
 def _sums(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -79,7 +89,8 @@ def failures(evidence: Evidence) -> Iterator[Block]:
     yield Heading("Failed tests: what is the line's fault and what is not")
     found = evidence.figures.tally
     if not found.broken:
-        yield Text(f"None of {words.count(found.started, 'test')} that were started failed.")
+        were = "was" if found.started == 1 else "were"
+        yield Text(f"None of {words.count(found.started, 'test')} that {were} started failed.")
         return
     yield Text(_whose(found))
     columns = (

@@ -39,8 +39,9 @@ def _attempts(evidence: Evidence) -> str:
     if not found.attempts:
         return f"In this window of {span} no test was made, so nothing can be said about the line."
     line, skipped = found.of_scope(Scope.LINE), found.statuses[Status.SKIPPED]
+    were = "was" if found.attempts == 1 else "were"
     return (
-        f"In {span}, {words.count(found.attempts, 'test')} were to be made: {found.trusted:,} gave a result that "
+        f"In {span}, {words.count(found.attempts, 'test')} {were} to be made: {found.trusted:,} gave a result that "
         f"speaks for the line, {found.broken:,} gave none ({line:,} of them because of the line or the ISP), "
         f"{found.doubtful:,} gave one that is doubtful and not counted, and {skipped:,} did not start."
     )
@@ -48,8 +49,10 @@ def _attempts(evidence: Evidence) -> str:
 
 def _speed(evidence: Evidence, name: str) -> str:
     spread, shares = evidence.figures.spreads[name], evidence.figures.short.get(name)
-    text = f"{words.NAMES[name]}: half of {words.count(spread.tests, 'result')} were below "
+    text = f"{words.NAMES[name]}: half of {spread.tests:,} results were below "
     text += f"{words.value(name, spread.median)} (median), one in twenty below {words.value(name, spread.p5)}."
+    if spread.tests == 1:
+        text = f"{words.NAMES[name]}: the only result was {words.value(name, spread.median)}."
     if not shares:
         return text
     half, most, nearly = (words.percent(share.percent) if share.count else "none" for share in shares)

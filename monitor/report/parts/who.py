@@ -23,14 +23,14 @@ def blocks(evidence: Evidence) -> Iterator[Block]:
     """Yield who measured what."""
     yield Heading("Who measured what, how and when")
     yield Facts(tuple(_rows(evidence)))
-    if len(evidence.source.probes) > 1 or len(evidence.source.paths) > 1:
+    if _several(evidence):
         yield Text("The tests of several probes or paths are counted together in all numbers below.", "bad")
     yield Heading("What was sold")
     yield from _plan(evidence)
 
 
 def _rows(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    subject, found, watched = evidence.subject, evidence.source, evidence.figures.watched
+    subject, found = evidence.subject, evidence.source
     zone = subject.zone
     yield "Window", f"{words.moment(subject.window.since, zone)} to {words.moment(subject.window.until, zone)}"
     yield "Times", f"local time of {zone.key}, each with its offset from UTC"
@@ -42,10 +42,21 @@ def _rows(evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "Measuring program", ", ".join(subject.engines) or words.listed(found.engines)
     yield "Run and recorded by", f"speedmon {subject.version}"
     yield "Test servers", words.listed(found.servers)
-    yield "How often", f"usually every {words.length(watched.every_s)}" if watched.every_s else words.NONE
+    yield "How often", _pace(evidence)
     yield "First and last test", _ends(evidence)
     yield "Pauses without tests", _pauses(evidence)
     yield "Report made", words.moment(subject.made_at, zone)
+
+
+def _several(evidence: Evidence) -> bool:
+    return len(evidence.source.probes) > 1 or len(evidence.source.paths) > 1
+
+
+def _pace(evidence: Evidence) -> str:
+    every = evidence.figures.watched.every_s
+    if not every:
+        return words.NONE
+    return f"usually every {words.length(every)}" + (", for each probe and path" if _several(evidence) else "")
 
 
 def _address(evidence: Evidence) -> str:

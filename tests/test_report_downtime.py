@@ -125,8 +125,8 @@ def test_who_looks_while_another_pauses_watches():
     other = [run(EVERY * number, probe="cabin") for number in (*range(10), *range(30, 50))]
     watched = gather(subject([*one, *other])).figures.watched
     assert len(watched.spans) == 1
-    late = dataclasses.replace(one[9], finished_at=one[30].started_at + timedelta(seconds=5))
-    watched = gather(subject([*one[:9], late, *one[30:]])).figures.watched
+    late = dataclasses.replace(one[8], finished_at=one[30].started_at + timedelta(seconds=5))
+    watched = gather(subject([*one[:8], late, one[9], *one[30:]])).figures.watched
     assert (len(watched.spans), watched.length_s) == (1, 39 * EVERY * 60 + 21)
 
 

@@ -16,7 +16,7 @@ from monitor.model import Path, Plan, Remark, Scope, Status
 from monitor.report.blocks import Cell, Heading, Picture, Table, Text
 from monitor.report.document import KINDS, document
 from monitor.report.evidence import gather
-from monitor.report.parts import table
+from monitor.report.parts import outages, table
 from monitor.report.profile import load
 
 if TYPE_CHECKING:
@@ -151,6 +151,15 @@ def test_outages_are_told_with_times_and_causes():
     cause = "names could not be resolved (DNS) | 2 | Could not resolve host"
     assert f"2026-10-22 04:00 +02:00 | 2026-10-22 06:00 +02:00 | 2 h | {cause}" in told
     assert "2026-10-30 00:00 +01:00 | not before the last test | at least 21 s |" in told
+
+
+def test_of_too_many_outages_the_longest_are_listed_and_that_is_said(monkeypatch: pytest.MonkeyPatch):
+    """One that lasts is among them, and nobody is led to think that these are all."""
+    monkeypatch.setattr(outages, "MOST", 1)
+    told = _text(_month())
+    assert "Of 2 outages the table has the 1 longest; the data beside this report tells of all." in told
+    assert "not before the last test" in told
+    assert "2026-10-22 06:00 +02:00 | 2 h" not in told
 
 
 def test_an_outage_is_as_long_as_it_was_watched():

@@ -32,8 +32,9 @@ succeeded. The line is watched from test to test, except where a pause is more t
 it.
 """
 LIMITS = """\
-The tests were made from one machine behind one router. They show what reached that machine: cable, router and machine
-are part of it, and whether a fault is in the home or beyond can be told by tests at the ISP's end of the line.
+At each place named above the tests were made from one machine behind one router. They show what reached that machine:
+cable, router and machine are part of it, and whether a fault is in the home or beyond can be told by tests at the ISP's
+end of the line.
 
 A speed test measures the way to one server at one time. A slow server, or a slow network between the ISP and the
 server, looks like a slow line; that is why the servers are named above.

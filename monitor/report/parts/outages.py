@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from monitor.model import Scope
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from monitor.report.evidence import Evidence
     from monitor.report.faults import Tally
 
-_COLUMNS = (
+_COLUMNS: tuple[Column, ...] = (
     Column("Began"),
     Column("Ended"),
     Column("Length", "right"),
@@ -26,6 +27,8 @@ _COLUMNS = (
     Column("What the first failed test reported"),
 )
 _SEEN_BY = Column("Seen by")
+MOST = 1000
+"""More outages than a reader goes through: of more the longest are listed."""
 
 
 def blocks(evidence: Evidence) -> Iterator[Block]:
@@ -40,12 +43,17 @@ def blocks(evidence: Evidence) -> Iterator[Block]:
     if not inside:
         yield Text("The tests saw no outage of the line.")
         return
-    rows = [_row(each, evidence) for each in _by_begin(inside)]
-    columns: tuple[Column, ...] = _COLUMNS
+    shown, columns = _listed(inside), _COLUMNS
+    rows = [_row(each, evidence) for each in shown]
     if len({(each.probe, each.path) for each in inside}) > 1:
         yield Text("What several probes or paths saw at once is one outage above; the table has it for each.", "note")
         columns = (_SEEN_BY, *_COLUMNS)
-        rows = [(Cell(f"{each.probe}, {each.path}"), *row) for each, row in zip(_by_begin(inside), rows, strict=True)]
+        rows = [(Cell(f"{each.probe}, {each.path}"), *row) for each, row in zip(shown, rows, strict=True)]
+    if len(shown) < len(inside):
+        text = (
+            f"Of {len(inside):,} outages the table has the {MOST:,} longest; the data beside this report tells of all."
+        )
+        yield Text(text, "note")
     yield Table("Outages, from the first test that failed to the next that succeeded", columns, rows)
     yield Text(
         "The tests see an outage only when one of them falls into it: each may have begun up to one interval earlier "
@@ -55,8 +63,10 @@ def blocks(evidence: Evidence) -> Iterator[Block]:
     )
 
 
-def _by_begin(incidents: Sequence[Incident]) -> list[Incident]:
-    return sorted(incidents, key=lambda each: (each.began, each.probe, each.path))
+def _listed(incidents: Sequence[Incident]) -> list[Incident]:
+    """Return those that the table has, by their beginning; one that lasts is among the longest."""
+    longest = sorted(incidents, key=lambda each: math.inf if each.length_s is None else each.length_s, reverse=True)
+    return sorted(longest[:MOST], key=lambda each: (each.began, each.probe, each.path))
 
 
 def _sums(evidence: Evidence) -> Iterator[tuple[str, str]]:

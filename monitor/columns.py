@@ -177,10 +177,16 @@ class Columns:
 
     def counts(self) -> Iterator[tuple[Sort, int]]:
         """Yield the sorts that occur, each with how many runs are of it."""
+        return ((sort, int(count)) for sort, count in zip(self.sorts, self._count(), strict=True) if count)
+
+    def _count(self) -> NDArray[np.int64] | list[int]:
+        """Return how many runs are of each sort."""
+        if len(self.sorts) <= _FEW:
+            return [int(np.count_nonzero(self.sort == place)) for place in range(len(self.sorts))]
         found = np.zeros(len(self.sorts), np.int64)
         for begin in range(0, len(self), _BLOCK):
             found += np.bincount(self.sort[begin : begin + _BLOCK], minlength=len(self.sorts))
-        return ((sort, int(count)) for sort, count in zip(self.sorts, found, strict=True) if count)
+        return found
 
 
 def joined(parts: Sequence[Columns], names: Collection[str]) -> Columns:

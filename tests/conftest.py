@@ -21,6 +21,9 @@ os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
 # Root is the caller here, also where the suite is run by sudo.
 for _variable in ("SUDO_UID", "SUDO_GID"):
     os.environ.pop(_variable, None)
+# Nor do the settings of whoever runs the tests.
+for _variable in [name for name in os.environ if name.startswith("SPEEDMON_")]:
+    del os.environ[_variable]
 
 # A shell starts background jobs with Ctrl-C ignored, and programs that the tests interrupt would inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP):

@@ -171,6 +171,20 @@ def test_an_outage_is_as_long_as_it_was_watched():
     assert "Longest outage: 1 h\n" in told
 
 
+def test_an_outage_that_two_paths_saw_is_listed_for_each():
+    """It counts once, and each row says who saw it."""
+    runs = [
+        dataclasses.replace(failed(at) if 600 <= at < 720 else run(at), path=path)
+        for number in range(24)
+        for at, path in ((60 * number, Path.IP4ONLY), (60 * number + 1, Path.HOST))
+    ]
+    told = _text(runs)
+    assert "1 outage of the line" in told
+    assert "How often: usually every 1 h, for each probe and path" in told
+    assert "What several probes or paths saw at once is one outage above; the table has it for each." in told
+    assert all(f"home, {path} | " in told for path in Path)
+
+
 def test_failures_are_told_by_whose_fault_they_are():
     """Those of others are not counted against the line."""
     told = _text(_month())

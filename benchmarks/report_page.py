@@ -49,7 +49,7 @@ def _report(runs: list[Run], window: Window, terms: Terms) -> Document:
         made_at=window.until,
         version="0.1.0",
         plan=terms.plan,
-        spells=((window.since, terms.plan),),
+        plan_periods=((window.since, terms.plan),),
         incidents=tuple(incidents(runs)),
         rules=load(None),
         engines=("ookla 1.2.0.84",),

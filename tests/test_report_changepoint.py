@@ -42,10 +42,10 @@ def test_a_clear_step_is_found_within_a_day(at: int, weekly: bool):
     near = [each[0] for each in found if isinstance(each, tuple) and len(each) == 1]
     assert len(near) >= 38
     for each in near:
-        assert abs(each.day - FIRST - at) <= 1
-        assert each.eve == each.day - 1
+        assert abs(each.first_day - FIRST - at) <= 1
+        assert each.last_day_before == each.first_day - 1
         assert each.after < each.before
-        assert each.p < SURE
+        assert each.p_value < SURE
 
 
 def test_a_line_that_got_faster_is_found_as_well():
@@ -63,7 +63,7 @@ def test_a_bad_fortnight_has_two_changes():
     values[20:35] -= 20
     found = _changes(values)
     assert isinstance(found, tuple)
-    assert [each.day - FIRST for each in found] == [20, 35]
+    assert [each.first_day - FIRST for each in found] == [20, 35]
     assert found[0].after < found[0].before < found[1].after + 5
 
 
@@ -105,7 +105,7 @@ def test_a_change_in_days_without_tests_is_told_with_both_ends_of_them():
     values[30:] -= 20
     days = FIRST + np.arange(60) + 10 * (np.arange(60) >= 30)
     found = _one(_changes(values, days))
-    assert (found.eve - FIRST, found.day - FIRST) == (29, 40)
+    assert (found.last_day_before - FIRST, found.first_day - FIRST) == (29, 40)
 
 
 def test_days_that_are_missing_here_and_there_hide_no_change():
@@ -114,7 +114,7 @@ def test_days_that_are_missing_here_and_there_hide_no_change():
     values = _noise(4, days=90)
     values[50:] -= 15
     found = _one(_changes(values[kept], FIRST + np.arange(90)[kept]))
-    assert abs(found.day - FIRST - 50) <= 1
+    assert abs(found.first_day - FIRST - 50) <= 1
 
 
 def test_one_terrible_day_is_no_change_of_the_level():
@@ -133,7 +133,7 @@ def test_too_few_days_show_nothing(count: int):
 def test_a_line_that_never_varies_has_changed_only_where_it_has():
     """Without any noise at all, and at 0."""
     assert _changes([100.0] * 60) == _changes([0.0] * 60) == ()
-    assert _one(_changes([100.0] * 30 + [80.0] * 30)).day == FIRST + 30
+    assert _one(_changes([100.0] * 30 + [80.0] * 30)).first_day == FIRST + 30
 
 
 def test_a_change_that_does_not_matter_is_not_told():

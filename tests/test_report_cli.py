@@ -154,7 +154,7 @@ def test_a_window_without_runs_is_a_report_that_says_so(speedmon: Callable[..., 
     """No error, one line on stderr, and data that is a header."""
     ended = speedmon(*NOBODY_MEASURED, "--output", "a.html")
     assert ended == (0, "a.html\na.csv\n", "speedmon: no runs in this window; the report says so\n")
-    assert "no test was made" in (tmp_path / "a.html").read_text()
+    assert "No test was made" in (tmp_path / "a.html").read_text()
     assert (tmp_path / "a.csv").read_bytes().count(b"\n") == 1
 
 

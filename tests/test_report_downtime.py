@@ -36,22 +36,22 @@ def _downtime(bad: set[int], count: int = 40, paused: range = range(0)) -> Downt
 def test_the_time_out_runs_from_the_first_failure_to_the_next_success():
     """Two outages, of three tests and of one."""
     found = _downtime({10, 11, 12, 20})
-    assert (found.outages, found.lasting) == (2, 0)
-    assert (found.out_s, found.longest_s) == (4 * EVERY * 60, 3 * EVERY * 60)
-    assert found.available_pct == pytest.approx(100 * (1 - found.out_s / found.watched_s))
+    assert (found.outages, found.ongoing) == (2, 0)
+    assert (found.down_s, found.longest_s) == (4 * EVERY * 60, 3 * EVERY * 60)
+    assert found.available_pct == pytest.approx(100 * (1 - found.down_s / found.watched_s))
 
 
 def test_an_outage_that_lasts_is_counted_to_the_end_of_the_last_test():
     """The last test began 15 minutes after the first that failed, and took 21 s."""
     found = _downtime({38, 39})
-    assert (found.lasting, found.out_s) == (1, EVERY * 60 + 21)
+    assert (found.ongoing, found.down_s) == (1, EVERY * 60 + 21)
 
 
 def test_a_pause_of_the_tests_is_neither_up_nor_down():
     """The outage began before a pause and ended after it: only what was watched counts."""
     found = _downtime({14, 15, 26}, paused=range(16, 26))
     assert found.outages == 1
-    assert found.out_s == EVERY * 60 + 21 + EVERY * 60
+    assert found.down_s == EVERY * 60 + 21 + EVERY * 60
     assert found.watched_s == 15 * EVERY * 60 + 21 + 13 * EVERY * 60 + 21
 
 
@@ -63,7 +63,7 @@ def test_an_outage_counts_within_the_window_only():
     inside = [each for each in runs if window.since <= each.started_at < window.until]
     found = gather(subject(inside, window=window, incidents=all_of_them.incidents)).figures
     assert found.downtime.outages == 2
-    assert found.downtime.out_s == 21  # nobody watched from the window's beginning to the first test in it
+    assert found.downtime.down_s == 21  # nobody watched from the window's beginning to the first test in it
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_two_paths_see_at_once_is_out_once():
         for number, path in times
     ]
     found = gather(subject(runs)).figures.downtime
-    assert (found.outages, found.out_s) == (1, 5 * EVERY * 60)
+    assert (found.outages, found.down_s) == (1, 5 * EVERY * 60)
 
 
 def test_two_paths_soon_after_each_other_each_have_their_pace():
@@ -104,8 +104,8 @@ def test_two_paths_soon_after_each_other_each_have_their_pace():
         for at, path in ((EVERY * number, Path.IP4ONLY), (EVERY * number + 1, Path.HOST))
     ]
     found = gather(subject(runs)).figures
-    assert (found.watched.every_s, found.watched.pauses) == (EVERY * 60, ())
-    assert (found.downtime.outages, found.downtime.out_s) == (1, (2 * EVERY + 1) * 60)
+    assert (found.watched.interval_s, found.watched.pauses) == (EVERY * 60, ())
+    assert (found.downtime.outages, found.downtime.down_s) == (1, (2 * EVERY + 1) * 60)
     assert found.downtime.watched_s == (39 * EVERY + 1) * 60 + 21
 
 
@@ -116,7 +116,7 @@ def test_two_that_measure_in_turn_watch_as_one_does(between: float):
     other = [run(EVERY * number + between, path=Path.HOST) for number in range(20)]
     watched = gather(subject([*one, *other])).figures.watched
     assert watched.spans == ((START.timestamp(), START.timestamp() + (19 * EVERY + between) * 60 + 21),)
-    assert (watched.pauses, watched.every_s) == ((), EVERY * 60)
+    assert (watched.pauses, watched.interval_s) == ((), EVERY * 60)
 
 
 def test_who_looks_while_another_pauses_watches():
@@ -127,7 +127,7 @@ def test_who_looks_while_another_pauses_watches():
     assert len(watched.spans) == 1
     late = dataclasses.replace(one[8], finished_at=one[30].started_at + timedelta(seconds=5))
     watched = gather(subject([*one[:8], late, one[9], *one[30:]])).figures.watched
-    assert (len(watched.spans), watched.length_s) == (1, 39 * EVERY * 60 + 21)
+    assert (len(watched.spans), watched.total_s) == (1, 39 * EVERY * 60 + 21)
 
 
 def test_failures_of_others_are_no_downtime():

@@ -75,7 +75,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evidence, sqlite3.Co
     with open_reader(url) as connection:
         runs = list(stored(connection, since=START, until=until))
         changed = tuple(spells(connection, since=START, until=until))
-    made = gather(subject(runs, spells=changed))
+    made = gather(subject(runs, plan_periods=changed))
     return made, sqlite3.connect(file)
 
 
@@ -98,7 +98,7 @@ def test_medians_and_percentiles_are_those_of_plain_sql_and_numpy(both: tuple[Ev
 def test_each_run_is_judged_by_the_plan_it_was_stored_with(both: tuple[Evidence, sqlite3.Connection], name: str):
     """SQL compares each run with the plan in its own row; exactly 90 % is not below 90 %."""
     evidence, connection = both
-    for share in evidence.figures.short[name]:
+    for share in evidence.figures.below_plan[name]:
         short = f"sum(100 * {name} < {share.limit} * plan_{name})"
         (wanted,) = _rows(connection, f"{short}, count({name})", f"{TRUSTED} AND plan_{name} NOT NULL")
         assert (share.count, share.tests) == wanted
@@ -109,8 +109,8 @@ def test_latency_above_that_of_the_plan_is_counted_while_a_plan_names_one(both: 
     evidence, connection = both
     where = f"{TRUSTED} AND plan_latency_ms NOT NULL AND latency_ms NOT NULL"
     (wanted,) = _rows(connection, "sum(latency_ms > plan_latency_ms), count(*)", where)
-    assert evidence.figures.late
-    assert (evidence.figures.late.count, evidence.figures.late.tests) == wanted
+    assert evidence.figures.above_plan
+    assert (evidence.figures.above_plan.count, evidence.figures.above_plan.tests) == wanted
 
 
 @pytest.mark.parametrize(("place", "part", "count"), [(HOUR, "hours", 24), (WEEKDAY, "weekdays", 7)])
@@ -129,13 +129,13 @@ def test_hours_and_weekdays_are_those_of_local_clocks(
     for at, (tests, broken, share, rates) in found.items():
         median = np.median([int(rate) for rate in str(rates).split(",")])
         assert (slots[at].tests, slots[at].failed, slots[at].medians["download_bps"]) == (tests, broken, median)
-        assert slots[at].short["download_bps"] == pytest.approx(share)
+        assert slots[at].below_plan["download_bps"] == pytest.approx(share)
 
 
 def test_what_came_of_the_attempts_is_what_sql_counts(both: tuple[Evidence, sqlite3.Connection]):
     """Statuses, doubtful ones, and failures by whose fault and what."""
     evidence, connection = both
-    tally = evidence.figures.tally
+    tally = evidence.figures.counts
     assert tally.statuses == dict(_rows(connection, "status, count(*)", by="1"))
     counted = f"sum({TRUSTED}), sum(status = 'ok' AND healthy = 0)"
     assert [(tally.trusted, tally.doubtful)] == _rows(connection, counted)
@@ -159,11 +159,11 @@ def test_whatever_the_runs_are_the_numbers_are_those_of_a_plain_loop(
     rates = sorted(rate for _, rate, what in results if what == "ok")
     found = evidence.figures.spreads.get("download_bps")
     assert (found and found.median) == (float(np.median(rates)) if rates else None)
-    shares = evidence.figures.short.get("download_bps", ())
+    shares = evidence.figures.below_plan.get("download_bps", ())
     wanted = [sum(rate * 100 < sold * limit for rate in rates) for limit in (50, 80, 90)] if rates and sold else []
     assert [share.count for share in shares] == wanted
     assert sum(slot.tests for slot in evidence.hours) == sum(slot.tests for slot in evidence.weekdays) == len(rates)
-    assert evidence.figures.tally.broken == sum(what == "failed" for *_, what in results)
+    assert evidence.figures.counts.broken == sum(what == "failed" for *_, what in results)
 
 
 def _run(minute: int, rate: int, what: str) -> Run:
@@ -176,13 +176,13 @@ def test_tests_of_one_second_are_each_judged_by_their_own_plan():
     plans = {"cabin": Plan(10_000_000), "home": Plan(100_000_000)}
     sorts = tuple(dataclasses.replace(sort, plan=plans[sort.probe]) for sort in columns.sorts)
     noted = tuple((START, plan) for plan in plans.values())
-    figures = gather(subject([], columns=dataclasses.replace(columns, sorts=sorts), spells=noted)).figures
-    assert [share.count for share in figures.short["download_bps"]] == [1, 1, 1]
+    figures = gather(subject([], columns=dataclasses.replace(columns, sorts=sorts), plan_periods=noted)).figures
+    assert [share.count for share in figures.below_plan["download_bps"]] == [1, 1, 1]
 
 
 def test_a_latency_as_sold_is_not_late():
     """Only what is above it is."""
-    late = gather(subject([run(0, latency_ms=30.0), run(15, latency_ms=30.001)], plan=SOLD)).figures.late
+    late = gather(subject([run(0, latency_ms=30.0), run(15, latency_ms=30.001)], plan=SOLD)).figures.above_plan
     assert late
     assert (late.count, late.tests) == (1, 2)
 
@@ -190,7 +190,7 @@ def test_a_latency_as_sold_is_not_late():
 def test_what_a_failed_test_does_not_tell_is_not_guessed():
     """One that was interrupted says so by its status; whose fault it was is not known."""
     silent = [run(at, status=status) for at, status in enumerate((Status.FAILED, Status.INTERRUPTED))]
-    found = gather(subject(silent)).figures.tally.faults
+    found = gather(subject(silent)).figures.counts.faults
     assert found == {(Scope.UNKNOWN, Kind.UNKNOWN): 1, (Scope.UNKNOWN, Kind.INTERRUPTED): 1}
 
 
@@ -203,7 +203,7 @@ def test_only_results_that_count_name_the_line():
 def test_a_plan_of_nothing_promises_nothing():
     """As in the graphs, 0 bit/s is no promise that every test would keep."""
     figures = gather(subject([run(0)], plan=Plan(0, 0, 0.0))).figures
-    assert (figures.short, figures.late) == ({}, None)
+    assert (figures.below_plan, figures.above_plan) == ({}, None)
 
 
 @pytest.mark.parametrize(

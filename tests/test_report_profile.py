@@ -34,8 +34,8 @@ def test_the_example_has_the_figures_of_the_regulator():
 def test_the_example_says_that_it_is_one():
     """To whoever reads the report, and in the file where each figure comes from."""
     profile = load(None)
-    assert "no legal advice" in profile.notice
-    assert "not the official procedure" in profile.notice
+    assert "neither legal advice" in profile.notice
+    assert "nor the official procedure" in profile.notice
     assert "Vfg. 99/2021" in profile.source
     assert EXAMPLE.read_text(encoding="utf-8").count("# Vfg. 99/2021") >= 3
 

@@ -91,8 +91,8 @@ def test_plans_are_those_of_the_runs_that_were_chosen(url: str, chosen: Chosen):
         fresh = replace(chosen, connection=connection)
         found = compared(told(fresh), fresh)
         everybody = told(Chosen(connection, DAY))
-    assert [plan.download_bps for _, plan in found.spells] == [100_000_000]
-    assert [plan.download_bps for _, plan in everybody.spells] == [100_000_000, 1_000_000, 100_000_000]
+    assert [plan.download_bps for _, plan in found.plan_periods] == [100_000_000]
+    assert [plan.download_bps for _, plan in everybody.plan_periods] == [100_000_000, 1_000_000, 100_000_000]
 
 
 def test_a_window_that_ends_within_a_second_has_the_run_of_that_second(chosen: Chosen):
@@ -101,13 +101,13 @@ def test_a_window_that_ends_within_a_second_has_the_run_of_that_second(chosen: C
     first, rest = (replace(chosen, window=Window(*ends)) for ends in ((DAY.since, at), (at, DAY.until)))
     assert [len(told(each).columns) for each in (first, rest)] == [1, 2]
     assert [told(each).engines for each in (first, rest)] == [("ookla 1.2",), ("ookla 1.2.0.84",)]
-    assert told(first).spells[0][0] == START
+    assert told(first).plan_periods[0][0] == START
 
 
 def test_a_time_that_never_was_cannot_be_compared_with(chosen: Chosen):
     """A window of two thousand years has none of equal length before it."""
-    with pytest.raises(UsageError, match="begin later"):
-        replace(chosen, window=Window(datetime(2, 1, 1, tzinfo=UTC), DAY.until)).before()
+    with pytest.raises(UsageError, match="choose a later start"):
+        replace(chosen, window=Window(datetime(2, 1, 1, tzinfo=UTC), DAY.until)).previous()
 
 
 def test_a_run_that_comes_meanwhile_is_in_no_part(chosen: Chosen, url: str):

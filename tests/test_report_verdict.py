@@ -31,13 +31,13 @@ FEW = TooFewTests(**DOWN, percent=90)
 
 def _verdict(runs: Sequence[Run], *rules: Rule, sample: Sample | None = None, plan: Plan = PLAN) -> Verdict:
     profile = Profile(name="Ours", notice="", sample=sample or Sample(), conditions=rules)
-    found = gather(subject(runs, days=30, rules=profile, plan=plan)).verdict
+    found = gather(subject(runs, days=30, rules=profile, plan=plan)).compliance
     assert found
     return found
 
 
 def _outcome(runs: Sequence[Run], rule: Rule, **more: Any) -> Outcome:
-    return _verdict(runs, rule, **more).outcomes[0]
+    return _verdict(runs, rule, **more).results[0]
 
 
 def _days(*rates: Sequence[float], **changes: Any) -> list[Run]:
@@ -91,7 +91,7 @@ def test_tests_too_close_and_days_too_thin_are_left_out():
     """Tests each two minutes, of which five minutes leave every third, on one day; a single test on another."""
     runs = [run(2 * number, download_bps=95_000_000) for number in range(30)] + [run(DAY, download_bps=1)]
     found = _outcome(runs, FEW, sample=Sample(tests=5, tests_per_day=2, spacing_min=5))
-    assert (found.tests, found.days, found.too_close, found.thin_days) == (10, 1, 20, 1)
+    assert (found.tests, found.days, found.too_close, found.on_thin_days) == (10, 1, 20, 1)
     assert found.answer is Answer.NOT_MET
 
 
@@ -106,7 +106,7 @@ def test_tests_too_close_and_days_too_thin_are_left_out():
 def test_a_sample_that_is_too_small_leaves_the_answer_open(sample: Sample, lacking: str):
     """However bad the tests are."""
     found = _outcome(_days(BAD, BAD, BAD), WITHOUT, sample=sample)
-    assert (found.answer, found.lacking) == (Answer.OPEN, lacking)
+    assert (found.answer, found.shortage) == (Answer.OPEN, lacking)
 
 
 def test_a_test_counts_as_soon_as_the_spacing_is_over():
@@ -119,7 +119,7 @@ def test_without_a_plan_only_a_level_of_its_own_can_be_judged():
     """One in Mbit/s needs none."""
     runs = _days(BAD)
     found = _outcome(runs, FEW, plan=Plan())
-    assert (found.answer, found.unsold, found.lacking) == (Answer.OPEN, 4, "the plan names no such speed")
+    assert (found.answer, found.without_plan, found.shortage) == (Answer.OPEN, 4, "the plan names no such speed")
     fixed = TooFewTests(name="Down", metric="download", level=Level(mbit_s=81), percent=90)
     assert _outcome(runs, fixed, plan=Plan()).answer is Answer.MET
 
@@ -138,9 +138,9 @@ def test_each_test_is_held_against_its_own_plan():
     runs = _days([50.0], [50.0])
     spells = ((runs[0].started_at, PLAN), (runs[1].started_at, Plan(download_bps=50_000_000)))
     profile = Profile(name="", notice="", conditions=(FEW,))
-    found = gather(subject(runs, spells=spells, rules=profile)).verdict
+    found = gather(subject(runs, plan_periods=spells, rules=profile)).compliance
     assert found
-    assert found.outcomes[0].reached == 1
+    assert found.results[0].reached == 1
 
 
 def test_one_condition_that_is_met_suffices_and_an_open_one_keeps_the_rest_open():
@@ -157,7 +157,7 @@ def test_the_example_finds_a_line_that_never_reaches_its_plan_and_acquits_a_good
     plan = Plan(download_bps=100_000_000, upload_bps=20_000_000)
     bad, good = _days(*[[70.0] * 10] * 3, upload_bps=19_000_000), _days(*[[95.0] * 10] * 3, upload_bps=19_000_000)
     answers = [
-        each.answer for each in _verdict(bad, *load(None).conditions, sample=load(None).sample, plan=plan).outcomes
+        each.answer for each in _verdict(bad, *load(None).conditions, sample=load(None).sample, plan=plan).results
     ]
     assert answers == [Answer.MET, Answer.MET, *[Answer.NOT_MET] * 4]
     assert _verdict(good, *load(None).conditions, sample=load(None).sample, plan=plan).answer is Answer.NOT_MET
@@ -174,7 +174,7 @@ def test_days_are_counted_as_a_plain_loop_counts_them(results: list[tuple[int, i
         days.setdefault(local, []).append((each.download_bps or 0) >= 90_000_000)
     full = [reached for reached in days.values() if len(reached) >= least]
     sample = Sample(tests_per_day=least)
-    found = _verdict(runs, DaysWithout(**DOWN, days=1), DaysWithMiss(**DOWN, days=1), sample=sample).outcomes
+    found = _verdict(runs, DaysWithout(**DOWN, days=1), DaysWithMiss(**DOWN, days=1), sample=sample).results
     assert [each.bad_days for each in found] == [
         sum(not any(reached) for reached in full),
         sum(not all(reached) for reached in full),

@@ -94,7 +94,10 @@ def test_every_kind_scope_and_path_has_words():
     assert (set(words.KINDS), set(words.SCOPES), set(words.PATHS)) == (set(Kind), set(Scope), set(Path))
 
 
-@pytest.mark.parametrize(("p", "wanted"), [(0.2, "not sure (p = 0.2"), (0.004, "sure (p = 0.004"), (1e-9, "very sure")])
+@pytest.mark.parametrize(
+    ("p", "wanted"),
+    [(0.2, "not significant (p = 0.2"), (0.004, "significant (p = 0.004"), (1e-9, "highly significant")],
+)
 def test_a_p_value_is_told_in_words_and_as_a_number(p: float, wanted: str):
     """And what the number means."""
     assert words.chance(p).startswith(wanted)
@@ -122,38 +125,38 @@ def test_a_run_is_judged_by_the_plan_in_force_when_it_started():
     spells = ((DAY0, A), (DAY0 + timedelta(days=2), B))
     days = Columns.of([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (-1, 1, 2, 3)])
     found = Promised(spells)
-    assert found.sold(days, "download_bps").tolist() == [1e8, 1e8, 5e7, 5e7]
-    assert found.sold(days, "latency_ms")[:2].tolist() == [20.0, 20.0]
-    assert np.isnan(found.sold(days, "latency_ms")[2:]).all()
-    assert [found.at(DAY0 + timedelta(days=at)) for at in (-1, 1, 2, 3)] == [A, A, B, B]
+    assert found.promised(days, "download_bps").tolist() == [1e8, 1e8, 5e7, 5e7]
+    assert found.promised(days, "latency_ms")[:2].tolist() == [20.0, 20.0]
+    assert np.isnan(found.promised(days, "latency_ms")[2:]).all()
+    assert [found.plan_at(DAY0 + timedelta(days=at)) for at in (-1, 1, 2, 3)] == [A, A, B, B]
 
 
 def test_a_plan_that_the_store_tells_of_a_run_goes_before_all():
     """Several probes have several plans at a time."""
     columns = Columns.of([attempt().run])
     stored = dataclasses.replace(columns, sorts=(dataclasses.replace(columns.sorts[0], plan=B),))
-    assert Promised(((DAY0, A),)).sold(stored, "download_bps").tolist() == [5e7]
-    assert np.isnan(Promised(((DAY0, A),)).sold(stored, "upload_bps")).all()
+    assert Promised(((DAY0, A),)).promised(stored, "download_bps").tolist() == [5e7]
+    assert np.isnan(Promised(((DAY0, A),)).promised(stored, "upload_bps")).all()
 
 
 def test_where_no_run_has_a_plan_the_one_that_is_given_now_judges_and_that_is_said():
     """They were stored before somebody wrote the plan down."""
     found = Promised(((DAY0, NONE),), A)
-    assert (found.at(DAY0), found.retold, found.unjudged) == (A, True, False)
-    assert not Promised(((DAY0, B),), A).retold
-    assert Promised((), A).at(DAY0) == A
+    assert (found.plan_at(DAY0), found.is_retroactive, found.has_runs_without_plan) == (A, True, False)
+    assert not Promised(((DAY0, B),), A).is_retroactive
+    assert Promised((), A).plan_at(DAY0) == A
 
 
 def test_runs_without_a_plan_among_others_are_held_against_nothing():
     """Nobody knows what was sold when they ran; the graphs do the same."""
     found = Promised(((DAY0, NONE), (DAY0 + timedelta(days=2), B)), A)
-    assert (found.at(DAY0), found.retold, found.unjudged) == (NONE, False, True)
+    assert (found.plan_at(DAY0), found.is_retroactive, found.has_runs_without_plan) == (NONE, False, True)
     columns = Columns.of([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (0, 3)])
-    assert np.isnan(found.sold(columns, "download_bps")).tolist() == [True, False]
+    assert np.isnan(found.promised(columns, "download_bps")).tolist() == [True, False]
 
 
 def test_a_plan_that_goes_on_is_told_once():
     """From the beginning of a window, whatever ran before it."""
     spells = ((DAY0, A), (DAY0 + timedelta(days=2), B), (DAY0 + timedelta(days=3), B), (DAY0 + timedelta(days=9), A))
     since, until = DAY0 + timedelta(days=1), DAY0 + timedelta(days=5)
-    assert list(Promised(spells).during(since, until)) == [(since, A), (DAY0 + timedelta(days=2), B)]
+    assert list(Promised(spells).plans_between(since, until)) == [(since, A), (DAY0 + timedelta(days=2), B)]

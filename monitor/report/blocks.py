@@ -1,6 +1,6 @@
-"""What a report is made of, whatever it is written as: headings, text, facts, tables, pictures. Pure data.
+"""The blocks that a report is made of: headings, text, facts, tables, pictures. Pure data.
 
-Whoever words the report makes blocks; `html` and `pdf` write each kind. A new kind needs both.
+The sections make blocks; HTML and PDF each write every kind of block. A new kind needs code in both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The title of a section; level 1 opens one, 2 a part of it."""
+    """The title of a section (level 1) or of a subsection (level 2)."""
 
     text: str
     level: Literal[1, 2] = 1
@@ -22,7 +22,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph; `tone` sets apart what must not be missed, or what is only a note."""
+    """A paragraph; `tone` makes it stand out or, for a note, step back."""
 
     text: str
     tone: Literal["plain", "lead", "good", "bad", "note"] = "plain"
@@ -30,14 +30,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names with what is so, each a line: who measured, what, how and when."""
+    """Names and their values, a line each."""
 
     rows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table: its text, a link, and how bad it is (0 none to 1 worst), which shades it."""
+    """A cell of a table: its text, a link, and how bad its value is, from 0 to 1, which is shown as shading."""
 
     text: str
     link: str | None = None
@@ -45,13 +45,13 @@ class Cell:
 
     @property
     def href(self) -> str | None:
-        """The link if it leads to the web: links come from the network, and no other kind is to be followed."""
+        """The link if it is http or https. Links come from outside; others, such as `javascript:`, are not shown."""
         return self.link if self.link and self.link.startswith(("https://", "http://")) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The head of a column; numbers stand at the right, so that they can be compared."""
+    """The head of a column; columns of numbers are aligned right."""
 
     name: str
     align: Literal["left", "right"] = "left"
@@ -59,7 +59,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns, below a caption; rows may be made as they are written, for there can be many."""
+    """A caption, columns and rows. There can be many rows, so they may be an iterator, to be read once."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -68,7 +68,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A graph as a PNG with what it shows in words, and the width that it fills of the page, from 0 to 1."""
+    """A graph as a PNG, its text alternative, and its width as a fraction of the page's."""
 
     png: bytes
     alt: str

@@ -1,4 +1,4 @@
-"""The median of each local day, for the days that have one. Pure."""
+"""The median of each local day that has trusted results. Pure."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """Days that have trusted results, as days since 1970 and ascending, each with the median of a number."""
+    """Days with trusted results, ascending, as days since 1970-01-01, and the median of a metric on each."""
 
     days: NDArray[np.int64]
     medians: NDArray[np.float64]
 
 
 def daily(columns: Columns, name: str, zone: ZoneInfo) -> Daily:
-    """Return the daily medians of a number."""
+    """Return the daily medians of a metric (the name of a field of `Run`), in its unit."""
     values = columns.values(name)
     used = columns.where(lambda sort: sort.trusted) & ~np.isnan(values)
     days = clock.days(clock.wall(columns.started[used], zone))
-    # A clock that goes back over midnight shows the day before again.
+    # Days need not ascend: clocks that are set back over midnight show the previous day again.
     order = np.argsort(days, kind="stable")
-    names, begins = np.unique(days[order], return_index=True)
-    parts = np.split(values[used][order], begins[1:]) if len(names) else []
-    return Daily(names, np.array([np.median(part) for part in parts], np.float64))
+    unique_days, starts = np.unique(days[order], return_index=True)
+    groups = np.split(values[used][order], starts[1:]) if len(unique_days) else []
+    return Daily(unique_days, np.array([np.median(group) for group in groups], np.float64))

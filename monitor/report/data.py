@@ -1,4 +1,4 @@
-"""The data of a report as CSV, in the columns of `speedmon export`, and its hash, made while it is written."""
+"""The data of a report as CSV, in the columns of `speedmon export`, hashed while it is written."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def write(runs: Iterable[Run], name: str, file: BinaryIO) -> Data:
-    """Write the runs to an open file; return what a report tells of it, under the name that it will have.
+    """Write runs to an open file; return the name that it will have, its hash and its number of runs.
 
     Raises:
         OSError: the file cannot be written.
     """
     digest, lines = hashlib.sha256(), 0
     for line in export.csv_lines(runs):
-        told = line.encode()
-        digest.update(told)
-        file.write(told)
+        content = line.encode()
+        digest.update(content)
+        file.write(content)
         lines += 1
     return Data(name, digest.hexdigest(), lines - 1)

@@ -1,7 +1,4 @@
-"""The report in words: what was counted becomes headings, text, facts, tables and pictures. Pure.
-
-The order of the sections is here; what each says is in `parts`.
-"""
+"""Assembles a report from its sections: their order is here, their text in the modules beside. Pure."""
 
 from __future__ import annotations
 
@@ -23,17 +20,17 @@ if TYPE_CHECKING:
 SHOWS = {
     "throughput": "Download, upload and latency of each test over time, with failed tests and outages marked",
     "heatmap": "Median speed by hour of the day and weekday",
-    "distribution": "How many of the tests reached which speed, beside the plan",
-    "latency": "Latency of each test over time, idle and while the line was busy with the test",
+    "distribution": "The share of the tests at or below each speed, with the plan for comparison",
+    "latency": "Latency of each test over time, idle and under load",
     "availability": "A calendar of the days with failed tests and outages",
 }
 KINDS = tuple(SHOWS)
-"""The kinds of graph that a report shows, where it is given them."""
+"""The kinds of graph that a report can show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The CSV beside the report: its name without folders, the SHA-256 of its bytes in hex, and its number of runs."""
+    """The CSV file beside the report: its name without folders, its SHA-256 in hex, and its number of runs."""
 
     name: str
     sha256: str
@@ -41,19 +38,19 @@ class Data:
 
 
 def document(evidence: Evidence, pictures: Mapping[str, bytes], runs: Iterable[Run], data: Data) -> Document:
-    """Return the report; its blocks are made as they are read, once.
+    """Return the report. Its blocks are made while they are read, which can be done once.
 
     Args:
-        evidence: the numbers.
-        pictures: PNGs by kind of graph, see `KINDS`; one that is missing is left out.
+        evidence: all numbers.
+        pictures: PNGs by kind of graph, see `KINDS`; a kind that is missing is left out.
         runs: all runs of the window, oldest first; read once, while the last table is written.
-        data: the CSV that holds the same runs.
+        data: the CSV file with the same runs.
     """
     return Document(title(evidence), _subtitle(evidence), _blocks(evidence, pictures, runs, data))
 
 
 def title(evidence: Evidence) -> str:
-    """Return what the report is called."""
+    """Return the title, with the names of the probes."""
     probes = ", ".join(sorted(evidence.source.probes))
     return f"Evidence report: internet line of {probes}" if probes else "Evidence report: internet line"
 
@@ -66,18 +63,18 @@ def _subtitle(evidence: Evidence) -> str:
 
 
 def _blocks(evidence: Evidence, pictures: Mapping[str, bytes], runs: Iterable[Run], data: Data) -> Iterator[Block]:
-    shown = {kind: Picture(png, SHOWS[kind]) for kind, png in pictures.items() if kind in SHOWS}
+    graphs = {kind: Picture(png, SHOWS[kind]) for kind, png in pictures.items() if kind in SHOWS}
     return chain(
         summary.blocks(evidence),
-        _only(shown, "throughput"),
+        _only(graphs, "throughput"),
         who.blocks(evidence),
         speeds.blocks(evidence),
-        _only(shown, "distribution", "latency"),
-        speeds.times(evidence, _only(shown, "heatmap")),
+        _only(graphs, "distribution", "latency"),
+        speeds.times(evidence, _only(graphs, "heatmap")),
         rules.blocks(evidence),
         change.blocks(evidence),
         outages.blocks(evidence),
-        _only(shown, "availability"),
+        _only(graphs, "availability"),
         outages.failures(evidence),
         method.blocks(evidence),
         method.data(data.name, data.sha256, data.rows),
@@ -85,5 +82,5 @@ def _blocks(evidence: Evidence, pictures: Mapping[str, bytes], runs: Iterable[Ru
     )
 
 
-def _only(shown: Mapping[str, Picture], *kinds: str) -> Iterator[Picture]:
-    return (shown[kind] for kind in kinds if kind in shown)
+def _only(graphs: Mapping[str, Picture], *kinds: str) -> Iterator[Picture]:
+    return (graphs[kind] for kind in kinds if kind in graphs)

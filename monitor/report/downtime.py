@@ -1,7 +1,7 @@
-"""For how long the line was out, as the tests saw it. Pure; seconds and epoch seconds.
+"""How long the line was down, as far as the tests saw it. Pure; times are epoch seconds, lengths seconds.
 
-An outage counts within the window, and only while somebody looked: a pause of the tests is neither up nor down. One
-that lasts is counted to the end of the last test. What two paths or probes saw at once is one outage.
+An outage counts within the window, and only while the line was watched: a pause of the tests is neither up nor down.
+An outage that has not ended counts to the end of the last test. Overlapping outages of several paths or probes are one.
 """
 
 from __future__ import annotations
@@ -21,42 +21,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Downtime:
-    """How many outages there were, for how long the line was out of the time that was watched, and the longest."""
+    """The number of outages (`ongoing` of them have not ended), the time down of the time watched, and the longest."""
 
     outages: int
-    lasting: int
-    out_s: float
+    ongoing: int
+    down_s: float
     watched_s: float
     longest_s: float
 
     @property
     def available_pct(self) -> float | None:
-        """Of a hundred watched seconds, those that were not out; None when nothing was watched."""
-        return 100 * (1 - self.out_s / self.watched_s) if self.watched_s else None
+        """The share of the time watched in which the line was up; None when nothing was watched."""
+        return 100 * (1 - self.down_s / self.watched_s) if self.watched_s else None
 
 
 def downtime(incidents: Iterable[Incident], watched: Watch, window: Window) -> Downtime:
-    """Return the sum of incidents that fall into a window."""
-    inside = [each for each in incidents if span(each, watched, window)]
-    spans = list(merged(found for each in inside if (found := span(each, watched, window))))
-    lengths = [length(common([each], watched.spans)) for each in spans]
+    """Add up the incidents that overlap a window."""
+    spans_by_incident = [(incident, span(incident, watched, window)) for incident in incidents]
+    inside = [(incident, found) for incident, found in spans_by_incident if found]
+    spans = list(merged(found for _, found in inside))
+    lengths = [out(found, watched) for found in spans]
     return Downtime(
         outages=len(spans),
-        # Those that last all end with the last test: they are one.
-        lasting=int(any(each.ended is None for each in inside)),
-        out_s=sum(lengths),
-        watched_s=watched.length_s,
-        longest_s=max((out(each, watched) for each in spans), default=0.0),
+        # All that have not ended end with the last test, so that they are merged into one.
+        ongoing=int(any(incident.ended is None for incident, _ in inside)),
+        down_s=sum(lengths),
+        watched_s=watched.total_s,
+        longest_s=max(lengths, default=0.0),
     )
 
 
-def out(found: Span, watched: Watch) -> float:
-    """Return the seconds of a span that were watched."""
-    return length(common([found], watched.spans))
+def out(outage: Span, watched: Watch) -> float:
+    """Return how many seconds of an outage were watched."""
+    return length(common([outage], watched.spans))
 
 
 def span(incident: Incident, watched: Watch, window: Window) -> Span | None:
-    """Return the part of an incident that is within the window, None if there is none; to the last test if it lasts."""
+    """Return the part of an incident within the window, up to the last test if it has not ended; None if outside."""
     start, end = window.span
     last = watched.spans[-1][1] if watched.spans else start
     began, ended = incident.began.timestamp(), incident.ended.timestamp() if incident.ended else last

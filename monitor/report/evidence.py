@@ -1,15 +1,15 @@
-"""All numbers of a report, from the runs of a window. Pure: no clock, no file; `document` puts them into words."""
+"""All numbers of a report, computed from the runs of a window. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.columns import joined
+from monitor.columns import NO_PLAN, joined
 from monitor.report.changepoint import changes
 from monitor.report.daily import daily
 from monitor.report.figures import figures
-from monitor.report.promised import NOTHING, Promised
+from monitor.report.promised import Promised
 from monitor.report.slots import SHOWN, by_hour, by_weekday
 from monitor.report.source import source
 from monitor.report.verdict import verdict
@@ -32,19 +32,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a report is about, as the caller read it from the store and the configuration.
+    """What a report is about, as read from the store and the configuration.
 
     Attributes:
-        columns: the runs of `window`, with all the numbers of `monitor.columns.UNITS`; best of one probe and one path.
-        plan: what the configuration says now; it judges runs that were stored without a plan.
-        spells: which plan judged the runs and from when, oldest first, over the window before as well if compared.
-        incidents: those of the window's runs, as `monitor.incidents.incidents` gives them.
+        columns: the runs of `window`, with all metrics of `monitor.columns.UNITS`; preferably of one probe and path.
+        plan: the plan in the configuration, for runs of which none was stored with a plan.
+        plan_periods: the plans by the time from which runs were stored with them, oldest first; they include the
+            window before if that is compared.
+        incidents: the outages of the window's runs.
         made_at: when the report is made; `version`: of this program.
         previous, previous_window, previous_incidents: the window of equal length before; None: nothing is compared.
-        rules: what the runs are tested against; None: no such test.
-        engines: each as `ookla 1.2.0.84`, where its versions are known; else the names in the runs are given.
-        addresses: external addresses that the tests went out from, which an ISP knows a line by.
-        facts: more lines for "who measured what", each a name and what is so, such as the machine.
+        rules: the profile that the runs are tested against; None: no such test.
+        engines: names with versions, such as `ookla 1.2.0.84`; if empty, the names in the runs are shown.
+        addresses: external addresses of the tests, by which an ISP can identify the line.
+        facts: more lines for "who measured what": names and values.
     """
 
     columns: Columns
@@ -52,8 +53,8 @@ class Subject:
     zone: ZoneInfo
     made_at: datetime
     version: str
-    plan: Plan = NOTHING
-    spells: tuple[tuple[datetime, Plan], ...] = ()
+    plan: Plan = NO_PLAN
+    plan_periods: tuple[tuple[datetime, Plan], ...] = ()
     incidents: tuple[Incident, ...] = ()
     previous: Columns | None = None
     previous_window: Window | None = None
@@ -66,7 +67,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The window before: what is counted of it, and what changed over both, by the name of the number."""
+    """The window before: its statistics, and the changes of level over both windows, by metric."""
 
     window: Window
     figures: Figures
@@ -75,44 +76,44 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was counted; see each part. `verdict` and `before` are None where they were not asked for."""
+    """All numbers of a report. `compliance` and `previous` are None if nothing is tested or compared."""
 
     subject: Subject
     source: Source
-    promised: Promised
+    plans: Promised
     figures: Figures
     hours: tuple[Slot, ...]
     weekdays: tuple[Slot, ...]
-    verdict: Verdict | None
-    before: Before | None
+    compliance: Verdict | None
+    previous: Before | None
 
 
 def gather(subject: Subject) -> Evidence:
-    """Return all numbers of a report.
+    """Compute all numbers of a report.
 
     Raises:
         UsageError: windows are compared, and the library that finds the day of a change is not installed.
     """
     columns, zone = subject.columns, subject.zone
-    promised = Promised(subject.spells, subject.plan)
+    plans = Promised(subject.plan_periods, subject.plan)
     return Evidence(
         subject=subject,
         source=source(columns),
-        promised=promised,
-        figures=figures(columns, subject.window, subject.incidents, promised),
-        hours=by_hour(columns, promised, zone),
-        weekdays=by_weekday(columns, promised, zone),
-        verdict=verdict(columns, promised, zone, subject.rules) if subject.rules else None,
-        before=_before(subject, promised),
+        plans=plans,
+        figures=figures(columns, subject.window, subject.incidents, plans),
+        hours=by_hour(columns, plans, zone),
+        weekdays=by_weekday(columns, plans, zone),
+        compliance=verdict(columns, plans, zone, subject.rules) if subject.rules else None,
+        previous=_before(subject, plans),
     )
 
 
-def _before(subject: Subject, promised: Promised) -> Before | None:
+def _before(subject: Subject, plans: Promised) -> Before | None:
     if subject.previous is None or subject.previous_window is None:
         return None
-    together = joined((subject.previous, subject.columns), SHOWN)
+    both = joined((subject.previous, subject.columns), SHOWN)
     return Before(
         window=subject.previous_window,
-        figures=figures(subject.previous, subject.previous_window, subject.previous_incidents, promised),
-        changes={name: changes(daily(together, name, subject.zone)) for name in SHOWN},
+        figures=figures(subject.previous, subject.previous_window, subject.previous_incidents, plans),
+        changes={name: changes(daily(both, name, subject.zone)) for name in SHOWN},
     )

@@ -1,9 +1,9 @@
-"""What came of the attempts: how many were measured, skipped, broken or are doubtful, and why. Pure."""
+"""Attempts counted by outcome: trusted, doubtful, failed, skipped, and the reasons. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from monitor.model import Kind, Scope, Status
@@ -12,53 +12,53 @@ if TYPE_CHECKING:
     from monitor.columns import Columns
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tally:
-    """Attempts by status; broken ones (failed, interrupted) by whose fault and what; doubtful ones by reason.
+    """Attempts by status; failed and interrupted ones by scope and kind; doubtful ones by reason.
 
-    A doubtful result with two reasons counts in both, so `doubts` may add up to more than `doubtful`.
+    A doubtful result may have several reasons, so `doubts` may add up to more than `doubtful`.
     """
 
-    statuses: Counter[Status]
-    trusted: int
-    doubtful: int
-    faults: Counter[tuple[Scope, Kind]]
-    doubts: Counter[str]
+    statuses: Counter[Status] = field(default_factory=Counter)
+    trusted: int = 0
+    doubtful: int = 0
+    faults: Counter[tuple[Scope, Kind]] = field(default_factory=Counter)
+    doubts: Counter[str] = field(default_factory=Counter)
 
     @property
     def attempts(self) -> int:
-        """All of them."""
+        """All attempts, skipped ones included."""
         return self.statuses.total()
 
     @property
     def started(self) -> int:
-        """Those that were not skipped."""
+        """Attempts that were not skipped."""
         return self.attempts - self.statuses[Status.SKIPPED]
 
     @property
     def broken(self) -> int:
-        """Those that were started and came to nothing."""
+        """Attempts that failed or were interrupted."""
         return self.statuses[Status.FAILED] + self.statuses[Status.INTERRUPTED]
 
-    def of_scope(self, scope: Scope) -> int:
-        """Return how many were broken by somebody's fault."""
-        return sum(count for (whose, _), count in self.faults.items() if whose is scope)
+    def count_scope(self, scope: Scope) -> int:
+        """Return how many failed or interrupted attempts have this scope."""
+        return sum(count for (fault_scope, _), count in self.faults.items() if fault_scope is scope)
 
 
 def tally(columns: Columns) -> Tally:
-    """Return what came of runs."""
-    found = Tally(Counter(), 0, 0, Counter(), Counter())
-    trusted = doubtful = 0
+    """Count runs by outcome."""
+    counts = Tally()
     for sort, count in columns.counts():
-        found.statuses[sort.status] += count
-        trusted += count * sort.trusted
-        doubtful += count * sort.doubtful
+        counts.statuses[sort.status] += count
+        counts.trusted += count * sort.trusted
+        counts.doubtful += count * sort.doubtful
         if sort.broken:
-            found.faults[sort.blamed, sort.kind or _nameless(sort.status)] += count
+            counts.faults[sort.blamed, sort.kind or _nameless(sort.status)] += count
         if sort.doubtful:
-            found.doubts.update(dict.fromkeys(sort.doubts, count))
-    return Tally(found.statuses, trusted, doubtful, found.faults, found.doubts)
+            counts.doubts.update(dict.fromkeys(sort.doubts, count))
+    return counts
 
 
 def _nameless(status: Status) -> Kind:
+    """Return the kind of a failure that is stored without one."""
     return Kind.INTERRUPTED if status is Status.INTERRUPTED else Kind.UNKNOWN

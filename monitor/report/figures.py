@@ -1,4 +1,4 @@
-"""What is counted of one window: the same for the window of the report and for the one before it. Pure."""
+"""The statistics of one window: of the report's own, and of the one before it if both are compared. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from monitor.columns import UNITS
 from monitor.report import shares
 from monitor.report.downtime import downtime
 from monitor.report.faults import tally
+from monitor.report.slots import RATES
 from monitor.report.watch import watch
 from monitor.spread import spread_of
 
@@ -25,36 +26,39 @@ if TYPE_CHECKING:
     from monitor.report.watch import Watch
     from monitor.spread import Spread
 
-RATES = ("download_bps", "upload_bps")
-
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What came of the attempts, how the numbers spread (by name, those that were measured) and stand to the plan.
+    """The statistics of a window.
 
-    `short` holds for each rate that was sold the shares of tests below 50, 80 and 90 % of it, `late` the share above
-    the latency that was sold.
+    Attributes:
+        counts: the attempts by outcome.
+        spreads: median and percentiles by metric; a metric without trusted results is missing.
+        below_plan: for each rate that the plan names, the tests below 50, 80 and 90 % of it.
+        above_plan: the tests whose latency is above that of the plan; None without such a plan.
+        watched: when the line was watched.
+        downtime: how long it was down of that time.
     """
 
-    tally: Tally
+    counts: Tally
     spreads: dict[str, Spread]
-    short: dict[str, tuple[Share, ...]]
-    late: Share | None
+    below_plan: dict[str, tuple[Share, ...]]
+    above_plan: Share | None
     watched: Watch
     downtime: Downtime
 
 
-def figures(columns: Columns, window: Window, incidents: Iterable[Incident], promised: Promised) -> Figures:
-    """Return what is counted of the runs of a window; only trusted ones speak for the line."""
+def figures(columns: Columns, window: Window, incidents: Iterable[Incident], plans: Promised) -> Figures:
+    """Return the statistics of the runs of a window; metrics are those of trusted runs only."""
     trusted = columns.only(columns.where(lambda sort: sort.trusted))
     spreads = {name: spread_of(trusted.measured(name)) for name in UNITS if name in columns.numbers}
-    short = {name: shares.below(trusted.values(name), promised.sold(trusted, name)) for name in RATES}
+    below = {name: shares.below(trusted.values(name), plans.promised(trusted, name)) for name in RATES}
     watched = watch(columns)
     return Figures(
-        tally=tally(columns),
-        spreads={name: found for name, found in spreads.items() if found},
-        short={name: found for name, found in short.items() if found},
-        late=shares.above(trusted.values("latency_ms"), promised.sold(trusted, "latency_ms")),
+        counts=tally(columns),
+        spreads={name: spread for name, spread in spreads.items() if spread},
+        below_plan={name: misses for name, misses in below.items() if misses},
+        above_plan=shares.above(trusted.values("latency_ms"), plans.promised(trusted, "latency_ms")),
         watched=watched,
         downtime=downtime(incidents, watched, window),
     )

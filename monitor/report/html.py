@@ -1,7 +1,7 @@
-"""A report as one HTML file that needs nothing else: style and pictures are in it, and there is no script.
+"""Writes a report as one self-contained HTML file: styles and pictures are embedded, and there is no script.
 
-Its look is `templates/report.css`; what each block becomes is in `templates/report.html`. The only importer of jinja2
-below `web`.
+The style sheet is `templates/report.css`; the mark-up of each block is in `templates/report.html`. The only module of
+`monitor` that imports jinja2.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ if TYPE_CHECKING:
 
     from monitor.report.blocks import Block, Document
 
-# Pieces that are gathered before they are written: one is as short as a cell.
+# So many pieces of output, which are as short as a cell, are written at once.
 _PIECES = 2000
 
 
 def write(document: Document, file: BinaryIO) -> None:
-    """Write the report to an open file; the rows of its tables are written as they come.
+    """Write a report to an open file; rows of tables are written as they are made.
 
     Raises:
         OSError: the file cannot be written.
     """
-    told = list(sections(document.blocks))
+    numbered = list(sections(document.blocks))
+    contents = [section for section in numbered if section.heading]
     template = _environment().get_template("report.html")
-    stream = template.stream(document=document, sections=told, contents=[each for each in told if each.heading])
+    stream = template.stream(document=document, sections=numbered, contents=contents)
     stream.enable_buffering(_PIECES)
     stream.dump(file, encoding="utf-8")
 

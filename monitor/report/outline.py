@@ -1,4 +1,4 @@
-"""The sections of a report, numbered as one quotes them, whatever it is written as. Pure."""
+"""Numbers the sections of a report, for HTML and PDF alike. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with its number (`2`, or `2.1` for a part), and what stands below it, up to the next heading.
+    """A heading, its number (`2`, or `2.1` for a subsection) and the blocks up to the next heading.
 
-    What comes before the first heading stands in a section without one.
+    Blocks before the first heading form a section without one.
     """
 
     number: str = ""
@@ -26,12 +26,12 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """What a link within the document names it by."""
+        """The target of links to this section."""
         return f"section-{self.number.replace('.', '-')}"
 
 
 def sections(blocks: Iterable[Block]) -> Iterator[Section]:
-    """Yield the sections and their parts, in order."""
+    """Yield the sections and their subsections, in order."""
     counts = [0, 0]
     section = Section()
     for block in blocks:

@@ -1,6 +1,7 @@
-"""A rule profile: when a line is said not to keep what was sold, read from a TOML file. See `rules/germany-fixed.toml`.
+"""Rule profiles: TOML files that say when a line deviates from its plan. See `rules/germany-fixed.toml`.
 
-A profile has a sample, which says how many tests it needs and when, and conditions; one that is fulfilled suffices.
+A profile has rules for the sample (how many tests it needs, and which count) and conditions, of which one that is met
+suffices.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ Positive = Annotated[float, Meta(gt=0)]
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file; a key that nobody knows is a mistake."""
+    """A table of the file. An unknown key is an error."""
 
 
 class Sample(Strict, frozen=True, kw_only=True):
-    """Which tests count, and how many there must be.
+    """How many tests there must be, and which of them count.
 
-    `tests`, `days` and `tests_per_day` are the least; a day with fewer tests is left out with them. A test less than
-    `spacing_min` minutes after the last one that counts is left out.
+    `tests`, `days` and `tests_per_day` are minimums; a day with fewer tests than `tests_per_day` does not count, nor do
+    its tests. A test less than `spacing_min` minutes after the last one that counts does not count either.
     """
 
     tests: Count = 1
@@ -40,7 +41,7 @@ class Sample(Strict, frozen=True, kw_only=True):
 
 
 class Level(Strict, frozen=True, kw_only=True):
-    """What a test has to reach: for rates at least, for latency at most. One of the three is given."""
+    """What a test must reach: a rate at least, a latency at most. Exactly one of the three is given."""
 
     percent_of_plan: Positive | None = None
     mbit_s: Positive | None = None
@@ -52,9 +53,9 @@ class Level(Strict, frozen=True, kw_only=True):
 
 
 class Condition(Strict, frozen=True, kw_only=True, tag_field="test"):
-    """What each condition has: a name, the number that it is about, the level, and a note to the reader.
+    """What all conditions have: a name, a metric, the level to reach, and a note to the reader.
 
-    `assumed` says that the level is nobody's promise, which the report then says wherever it gives the answer.
+    `assumed` means that no contract states the level; the report then says so beside every answer.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Condition(Strict, frozen=True, kw_only=True, tag_field="test"):
 
     @property
     def field(self) -> str:
-        """The name of the number in a run."""
+        """The field of a run that holds the metric."""
         return METRICS[self.metric]
 
 
@@ -88,15 +89,15 @@ class OfDays(Condition, frozen=True, kw_only=True):
 
 
 class DaysWithout(OfDays, frozen=True, kw_only=True, tag="days_without"):
-    """On at least `days` days, of each `of_days` if that is given, no test reached the level."""
+    """Met if no test reached the level on at least `days` days, or on `days` of every `of_days` days."""
 
 
 class DaysWithMiss(OfDays, frozen=True, kw_only=True, tag="days_with_miss"):
-    """On at least `days` days, of each `of_days` if that is given, a test did not reach the level."""
+    """Met if a test missed the level on at least `days` days, or on `days` of every `of_days` days."""
 
 
 class TooFewTests(Condition, frozen=True, kw_only=True, tag="too_few_tests"):
-    """Fewer than `percent` % of the tests reached the level."""
+    """Met if fewer than `percent` % of the tests reached the level."""
 
     percent: Percent
 
@@ -105,7 +106,7 @@ Rule = DaysWithout | DaysWithMiss | TooFewTests
 
 
 class Profile(Strict, frozen=True, kw_only=True):
-    """What the tests are held against; `notice` and `source` are shown to whoever reads the report."""
+    """The rules that tests are compared with; `notice` and `source` are shown in the report."""
 
     name: str
     notice: str
@@ -115,23 +116,23 @@ class Profile(Strict, frozen=True, kw_only=True):
 
 
 def load(file: Path | None) -> Profile:
-    """Return the profile of a file; None: the example that is shipped.
+    """Read the profile of a file; None: the example that is included.
 
     Raises:
-        ConfigError: the file cannot be read, is no TOML, or has a wrong key or value.
+        ConfigError: the file cannot be read, is not TOML, or has an unknown key or an invalid value.
     """
-    found = file or EXAMPLE
+    path = file or EXAMPLE
     try:
-        return msgspec.convert(tomllib.loads(found.read_text(encoding="utf-8")), Profile)
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Profile)
     except OSError as error:
-        raise ConfigError(f"{found}: cannot be read: {error.strerror}: name a file of rules that exists") from error
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; give an existing file of rules") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{found}: is not TOML: {error}; compare it with {EXAMPLE}") from error
+        raise ConfigError(f"{path}: is not TOML: {error}; compare it with {EXAMPLE}") from error
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{found}: {_placed(str(error))}; compare it with {EXAMPLE}") from error
+        raise ConfigError(f"{path}: {_placed(str(error))}; compare it with {EXAMPLE}") from error
 
 
 def _placed(message: str) -> str:
-    """Return what msgspec says with the key first: conditions[0].metric: what is wrong."""
-    what, _, place = message.partition(" - at `$.")
-    return f"{place.rstrip('`')}: {what}" if place else what
+    """Return msgspec's message with the key first: "conditions[0].metric: Invalid enum value"."""
+    reason, _, key = message.partition(" - at `$.")
+    return f"{key.rstrip('`')}: {reason}" if key else reason

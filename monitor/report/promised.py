@@ -1,4 +1,4 @@
-"""What was sold when each run was made: a run is judged by the plan that was in force when it started. Pure."""
+"""The plan that was in force when each run started, which is the one that the run is compared with. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.model import Plan
+from monitor.columns import NO_PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,63 +19,67 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.columns import Columns
-
-NOTHING = Plan()
+    from monitor.model import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """The plans by when they began; before the first one that one holds, and `otherwise` where none was ever noted.
+    """Plans by the time from which runs were stored with them, oldest first; the first also holds before that time.
 
-    As in the graphs, runs that were stored without a plan among others that have one are held against nothing.
+    `default` is the plan of all runs if none was stored with one. If only some were stored with a plan, the others are
+    not compared with any, as in graphs.
     """
 
-    spells: tuple[tuple[datetime, Plan], ...]
-    otherwise: Plan = NOTHING
+    periods: tuple[tuple[datetime, Plan], ...]
+    default: Plan = NO_PLAN
 
     @property
-    def noted(self) -> bool:
+    def has_plans(self) -> bool:
         """Whether any run was stored with a plan."""
-        return any(plan != NOTHING for _, plan in self.spells)
+        return any(plan != NO_PLAN for _, plan in self.periods)
 
     @property
-    def retold(self) -> bool:
-        """Whether runs are judged by a plan that was written down later."""
-        return bool(self.spells) and not self.noted and self.otherwise != NOTHING
+    def is_retroactive(self) -> bool:
+        """Whether runs are compared with a plan that was configured after they ran."""
+        return bool(self.periods) and not self.has_plans and self.default != NO_PLAN
 
     @property
-    def unjudged(self) -> bool:
-        """Whether some runs were stored without a plan, and others with one."""
-        return self.noted and any(plan == NOTHING for _, plan in self.spells)
+    def has_runs_without_plan(self) -> bool:
+        """Whether some runs were stored with a plan and others without."""
+        return self.has_plans and any(plan == NO_PLAN for _, plan in self.periods)
 
-    def sold(self, columns: Columns, name: str) -> NDArray[np.float64]:
-        """Return what was promised of a number to each run, NaN for nothing: by its own plan, else by the spells."""
-        begins = np.array([moment.timestamp() for moment, _ in self.spells[1:]], np.float64)
-        known = np.array([_number(plan, name) for plan in self._plans()], np.float64)
-        by_time = known[np.searchsorted(begins, columns.started, side="right")]
+    def promised(self, columns: Columns, name: str) -> NDArray[np.float64]:
+        """Return what each run's plan promises of a metric, NaN for nothing.
+
+        A run that was stored with a plan is compared with that; any other with the one in force when it started.
+        """
+        starts = np.array([moment.timestamp() for moment, _ in self.periods[1:]], np.float64)
+        by_period = np.array([_number(plan, name) for plan in self._plans()], np.float64)
+        by_time = by_period[np.searchsorted(starts, columns.started, side="right")]
         own = columns.told([_number(sort.plan, name) for sort in columns.sorts], np.float64)
-        return np.where(columns.where(lambda sort: sort.plan != NOTHING), own, by_time)
+        return np.where(columns.where(lambda sort: sort.plan != NO_PLAN), own, by_time)
 
-    def at(self, moment: datetime) -> Plan:
+    def plan_at(self, moment: datetime) -> Plan:
         """Return the plan in force at a moment."""
-        if not self.spells:
-            return self.otherwise
-        return self._plans()[bisect_right(self.spells, moment, lo=1, key=itemgetter(0)) - 1]
+        if not self.periods:
+            return self.default
+        return self._plans()[bisect_right(self.periods, moment, lo=1, key=itemgetter(0)) - 1]
 
-    def during(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, Plan]]:
+    def plans_between(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, Plan]]:
         """Yield the plans in force in [since, until), each with the moment from which it was, oldest first."""
-        yield from _changes([(since, self.at(since)), *self._within(since, until)])
-
-    def _within(self, since: datetime, until: datetime) -> Iterable[tuple[datetime, Plan]]:
-        return [(moment, self.at(moment)) for moment, _ in self.spells[1:] if since < moment < until]
+        changes = [moment for moment, _ in self.periods[1:] if since < moment < until]
+        yield from _changes((moment, self.plan_at(moment)) for moment in (since, *changes))
 
     def _plans(self) -> list[Plan]:
-        return [plan for _, plan in self.spells] if self.noted else [self.otherwise] * max(1, len(self.spells))
+        if self.has_plans:
+            return [plan for _, plan in self.periods]
+        return [self.default] * max(1, len(self.periods))
 
 
 def _number(plan: Plan, name: str) -> float:
     return float(getattr(plan, name) or np.nan)
 
 
-def _changes(spells: Iterable[tuple[datetime, Plan]]) -> Iterator[tuple[datetime, Plan]]:
-    return (next(same) for _, same in groupby(spells, key=itemgetter(1)))
+def _changes(periods: Iterable[tuple[datetime, Plan]]) -> Iterator[tuple[datetime, Plan]]:
+    """Yield the first of each row of periods with the same plan."""
+    return (next(same) for _, same in groupby(periods, key=itemgetter(1)))

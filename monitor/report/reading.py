@@ -1,4 +1,4 @@
-"""What a report is about, read from the store: all in one transaction, so that everything tells of the same runs."""
+"""Reads from the store what a report is about, in one transaction, so that all of it is about the same runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which runs: of an open connection, in a window, over a path (None: any), of rows of probes (none: all)."""
+    """Runs to read: from an open connection, in a window, over a path (None: any), of probes by key (none: all)."""
 
     connection: Connection
     window: Window
@@ -36,12 +36,12 @@ class Chosen:
     probes: tuple[int, ...] = ()
 
     def runs(self) -> Iterator[Run]:
-        """Yield the runs, oldest first; each time the same."""
+        """Yield the runs, oldest first. Every call within the transaction yields the same."""
         since, until = self.window.since, self.window.until
         return read.runs(self.connection, since=since, until=until, path=self.path, probes=self.probes)
 
     def columns(self) -> Columns:
-        """Return the runs with all their numbers."""
+        """Return the runs with all metrics."""
         since, until = self.window.since, self.window.until
         return read.columns(self.connection, since=since, until=until, names=UNITS, path=self.path, probes=self.probes)
 
@@ -49,52 +49,52 @@ class Chosen:
         """Return the outages, oldest first."""
         return tuple(sorted(incidents(self.runs()), key=lambda incident: incident.began))
 
-    def spells(self, since: datetime) -> tuple[tuple[datetime, Plan], ...]:
-        """Return which plan judged the runs from when, from a moment to the end of the window."""
-        found = plans.spells(self.connection, since=since, until=self.window.until, path=self.path, probes=self.probes)
-        return tuple(found)
+    def plan_periods(self, since: datetime) -> tuple[tuple[datetime, Plan], ...]:
+        """Return the plans that runs were stored with, each with its start, from `since` to the window's end."""
+        until = self.window.until
+        return tuple(plans.spells(self.connection, since=since, until=until, path=self.path, probes=self.probes))
 
-    def before(self) -> Chosen:
-        """Return the same for the window of equal length before.
+    def previous(self) -> Chosen:
+        """Return the same selection for the window of equal length before.
 
         Raises:
-            UsageError: there is no such time.
+            UsageError: that window would begin before year 1.
         """
         since, until = self.window.since, self.window.until
         try:
             return replace(self, window=Window(since - (until - since), since))
         except OverflowError as error:
-            raise UsageError("there is no time of equal length before the window: begin later") from error
+            raise UsageError("there is no window of equal length before this one: choose a later start") from error
 
 
-def subject(chosen: Chosen, *, zone: ZoneInfo, made_at: datetime, plan: Plan) -> Subject:
-    """Return what a report of a window needs to be told; compared with nothing, tested against no rules."""
-    since, until = chosen.window.since, chosen.window.until
-    names = told(chosen.connection, since=since, until=until, path=chosen.path, probes=chosen.probes)
+def subject(selection: Chosen, *, zone: ZoneInfo, made_at: datetime, plan: Plan) -> Subject:
+    """Read what a report of a window needs, without a comparison and without rules."""
+    since, until = selection.window.since, selection.window.until
+    names = told(selection.connection, since=since, until=until, path=selection.path, probes=selection.probes)
     return Subject(
-        columns=chosen.columns(),
-        window=chosen.window,
+        columns=selection.columns(),
+        window=selection.window,
         zone=zone,
         made_at=made_at,
         version=__version__,
         plan=plan,
-        spells=chosen.spells(since),
-        incidents=chosen.incidents(),
+        plan_periods=selection.plan_periods(since),
+        incidents=selection.incidents(),
         engines=names.engines,
         addresses=names.addresses,
     )
 
 
-def compared(found: Subject, chosen: Chosen) -> Subject:
+def compared(about: Subject, selection: Chosen) -> Subject:
     """Return a subject with the window of equal length before.
 
     Raises:
-        UsageError: there is no such time.
+        UsageError: that window would begin before year 1.
     """
-    before = chosen.before()
+    before = selection.previous()
     return replace(
-        found,
-        spells=chosen.spells(before.window.since),
+        about,
+        plan_periods=selection.plan_periods(before.window.since),
         previous=before.columns(),
         previous_window=before.window,
         previous_incidents=before.incidents(),

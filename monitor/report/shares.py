@@ -1,4 +1,4 @@
-"""How many of the tests stayed below a share of what was sold. Pure."""
+"""How many tests fell short of the plan, and by how much. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LIMITS = (50, 80, 90)
-"""The shares of the plan, in percent, that a report counts the tests below of."""
+"""The shares of the plan, in percent, for which a report counts the tests below."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`count` of `tests` tests, and the limit in percent of the plan that they are beyond."""
+    """Of `tests` tests that can be compared with a plan, `count` missed the limit, which is in percent of the plan."""
 
     limit: int
     count: int
@@ -24,21 +24,21 @@ class Share:
 
     @property
     def percent(self) -> float:
-        """How many of a hundred."""
+        """The share of the tests that missed the limit, in percent."""
         return 100 * self.count / self.tests
 
 
-def below(values: NDArray[np.float64], sold: NDArray[np.float64]) -> tuple[Share, ...]:
-    """Return for each limit how many values are below that share of what was sold; empty where nothing was."""
-    known = ~np.isnan(values) & ~np.isnan(sold)
-    of = int(np.count_nonzero(known))
-    # Times hundred, not by hundred: whole numbers stay whole, so that 90 % is not below 90 %.
-    found = [int(np.count_nonzero(100 * values[known] < limit * sold[known])) for limit in LIMITS]
-    return tuple(Share(limit, count, of) for limit, count in zip(LIMITS, found, strict=True)) if of else ()
+def below(values: NDArray[np.float64], promised: NDArray[np.float64]) -> tuple[Share, ...]:
+    """Return for each of `LIMITS` how many values are below that share of the plan; empty without a plan."""
+    comparable = ~np.isnan(values) & ~np.isnan(promised)
+    tests = int(np.count_nonzero(comparable))
+    # Multiplied by 100 instead of divided: whole numbers stay exact, so that 90 % is not below 90 %.
+    counts = [int(np.count_nonzero(100 * values[comparable] < limit * promised[comparable])) for limit in LIMITS]
+    return tuple(Share(limit, count, tests) for limit, count in zip(LIMITS, counts, strict=True)) if tests else ()
 
 
-def above(values: NDArray[np.float64], sold: NDArray[np.float64]) -> Share | None:
-    """Return how many values are above what was sold, which is what counts for latency; None where nothing was."""
-    known = ~np.isnan(values) & ~np.isnan(sold)
-    of = int(np.count_nonzero(known))
-    return Share(100, int(np.count_nonzero(values[known] > sold[known])), of) if of else None
+def above(values: NDArray[np.float64], promised: NDArray[np.float64]) -> Share | None:
+    """Return how many values (latencies) are above the plan; None without a plan."""
+    comparable = ~np.isnan(values) & ~np.isnan(promised)
+    tests = int(np.count_nonzero(comparable))
+    return Share(100, int(np.count_nonzero(values[comparable] > promised[comparable])), tests) if tests else None

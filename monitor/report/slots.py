@@ -1,6 +1,6 @@
-"""The tests by hour of the local day and by weekday: when is the line slow. Pure.
+"""Tests by hour of the local day and by weekday, to see when the line is slow. Pure.
 
-An hour that a change of the clocks repeats belongs to the one of its name; one that is skipped has no tests.
+Tests of an hour that is repeated when clocks are set back count under its name; an hour that is skipped has no tests.
 """
 
 from __future__ import annotations
@@ -27,47 +27,53 @@ RATES = ("download_bps", "upload_bps")
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """An hour or a weekday: trusted results, medians and shares of tests below 90 % of the plan by number, failures.
+    """The tests of one hour of the day, or of one weekday.
 
-    A number that nothing was measured or promised of is missing from `medians` and `short`.
+    Attributes:
+        tests: trusted results.
+        medians: by metric; one that was not measured is missing.
+        below_plan: percent of the results below 90 % of the plan, by rate; one that no plan names is missing.
+        failed: tests that failed or were interrupted.
     """
 
     tests: int
     medians: dict[str, float]
-    short: dict[str, float]
+    below_plan: dict[str, float]
     failed: int
 
 
-def by_hour(columns: Columns, promised: Promised, zone: ZoneInfo) -> tuple[Slot, ...]:
+def by_hour(columns: Columns, plans: Promised, zone: ZoneInfo) -> tuple[Slot, ...]:
     """Return the 24 hours of the local day."""
-    return _slots(columns, promised, clock.hours(clock.wall(columns.started, zone)), 24)
+    return _slots(columns, plans, clock.hours(clock.wall(columns.started, zone)), 24)
 
 
-def by_weekday(columns: Columns, promised: Promised, zone: ZoneInfo) -> tuple[Slot, ...]:
+def by_weekday(columns: Columns, plans: Promised, zone: ZoneInfo) -> tuple[Slot, ...]:
     """Return the seven weekdays, Monday first."""
-    return _slots(columns, promised, clock.weekdays(clock.wall(columns.started, zone)), 7)
+    return _slots(columns, plans, clock.weekdays(clock.wall(columns.started, zone)), 7)
 
 
-def _slots(columns: Columns, promised: Promised, place: NDArray[np.int64], count: int) -> tuple[Slot, ...]:
+def _slots(columns: Columns, plans: Promised, bins: NDArray[np.int64], count: int) -> tuple[Slot, ...]:
+    """Return the tests by bin; `bins` has the number of the bin of each run, from 0 to `count` - 1."""
     trusted, broken = columns.where(lambda sort: sort.trusted), columns.where(lambda sort: sort.broken)
     values = {name: np.where(trusted, columns.values(name), np.nan) for name in SHOWN}
-    sold = {name: promised.sold(columns, name) for name in RATES}
+    promised = {name: plans.promised(columns, name) for name in RATES}
     return tuple(
         Slot(
             tests=int(np.count_nonzero(inside & trusted)),
-            medians=_medians({name: found[inside] for name, found in values.items()}),
-            short=_short({name: (values[name][inside], sold[name][inside]) for name in RATES}),
+            medians=_medians({name: numbers[inside] for name, numbers in values.items()}),
+            below_plan=_short({name: (values[name][inside], promised[name][inside]) for name in RATES}),
             failed=int(np.count_nonzero(inside & broken)),
         )
-        for inside in (place == at for at in range(count))
+        for inside in (bins == number for number in range(count))
     )
 
 
 def _medians(values: dict[str, NDArray[np.float64]]) -> dict[str, float]:
-    known = {name: found[~np.isnan(found)] for name, found in values.items()}
-    return {name: float(np.median(found)) for name, found in known.items() if len(found)}
+    measured = {name: numbers[~np.isnan(numbers)] for name, numbers in values.items()}
+    return {name: float(np.median(numbers)) for name, numbers in measured.items() if len(numbers)}
 
 
 def _short(pairs: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> dict[str, float]:
-    found = {name: below(values, sold) for name, (values, sold) in pairs.items()}
-    return {name: shares[-1].percent for name, shares in found.items() if shares}
+    """Return the percentage of results below the highest of the limits, from pairs of values and what was promised."""
+    misses = {name: below(values, promised) for name, (values, promised) in pairs.items()}
+    return {name: by_limit[-1].percent for name, by_limit in misses.items() if by_limit}

@@ -1,4 +1,4 @@
-"""Who measured what and how, as the runs of a window tell it. Pure."""
+"""Which probes, engines, ISPs and servers the runs of a window name, and how often. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Names with how many runs bear each: all runs for probes, paths and engines, trusted ones for the others.
+    """Names and how many runs have each: of all runs for probes, paths and engines, else of trusted ones.
 
-    `first` and `last` are when the first and the last run started, UTC; None without any.
+    `first` and `last` are when the first and the last run started, UTC; None without runs.
     """
 
     probes: Counter[str]
@@ -30,7 +30,7 @@ class Source:
 
 
 def source(columns: Columns) -> Source:
-    """Return who measured what."""
+    """Count the runs by each of their names."""
     probes, paths, engines = Counter[str](), Counter["Path"](), Counter[str]()
     isps, families, servers = Counter[str](), Counter[int](), Counter[str]()
     for sort, count in columns.counts():
@@ -46,6 +46,6 @@ def source(columns: Columns) -> Source:
 
 
 def called(server: Server) -> str:
-    """Return how a server is called so that an engineer finds it: name, place, and its number."""
-    parts = ", ".join(part for part in (server.name, server.location) if part) or server.host or ""
-    return " ".join(part for part in (parts, f"(no. {server.id})" if server.id else "") if part) or "not named"
+    """Return the name, the place and the number of a server, by which an engineer can find it."""
+    name = ", ".join(part for part in (server.name, server.location) if part) or server.host or ""
+    return " ".join(part for part in (name, f"(no. {server.id})" if server.id else "") if part) or "not named"

@@ -1,6 +1,7 @@
-"""When the line was watched: from test to test, but not over pauses in which nobody looked. Pure.
+"""When the line was watched: from test to test, except for pauses in which no test ran. Pure.
 
-Each probe and path has a pace of its own, so each is looked at alone; what any of them watched was watched.
+Each probe and path has its own interval between tests, so each is looked at by itself. The line is watched while at
+least one of them watches it.
 """
 
 from __future__ import annotations
@@ -26,30 +27,32 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The spans, in epoch seconds and ascending, in which tests followed each other at their usual pace.
+    """When the line was watched, in epoch seconds.
 
-    `every_s` is the median of seconds from a start to the next of the same probe and path, None without any; `pauses`
-    are the spans between. Several probes or paths each have a pace of their own, and somebody looked while one of them
-    did.
+    Attributes:
+        spans: the time watched, ascending; none touches another.
+        pauses: the spans between.
+        interval_s: median seconds from the start of a test to that of the next of the same probe and path; None if no
+            probe and path has two tests.
     """
 
     spans: tuple[Span, ...]
     pauses: tuple[Span, ...]
-    every_s: float | None
+    interval_s: float | None
 
     @property
-    def length_s(self) -> float:
-        """For how long somebody looked."""
+    def total_s(self) -> float:
+        """The time watched, in seconds."""
         return length(self.spans)
 
 
 def watch(columns: Columns) -> Watch:
-    """Return when the line was watched: a pause is much longer than the ten spacings around it, as on the graphs."""
-    each = list(_sources(columns))
-    spans = tuple(merged(span for runs in each for span in _spans(runs)))
+    """Return when the line was watched. What a pause is, `after_pauses` decides, as for graphs."""
+    sources = list(_sources(columns))
+    spans = tuple(merged(span for runs in sources for span in _spans(runs)))
     pauses = tuple((before[1], after[0]) for before, after in pairwise(spans))
-    spacing = np.concatenate([np.array([]), *(np.diff(runs.started) for runs in each)])
-    return Watch(spans, pauses, float(np.median(spacing)) if len(spacing) else None)
+    intervals = np.concatenate([np.array([]), *(np.diff(runs.started) for runs in sources)])
+    return Watch(spans, pauses, float(np.median(intervals)) if len(intervals) else None)
 
 
 def _sources(columns: Columns) -> Iterator[Columns]:
@@ -66,15 +69,15 @@ def _is_of(source: tuple[str, Path], sort: Sort) -> bool:
     return (sort.probe, sort.path) == source
 
 
-def _spans(track: Columns) -> Iterator[Span]:
-    """Yield the spans from pause to pause of runs, some, each to the end of its last."""
-    started, finished = track.started, track.finished
+def _spans(runs: Columns) -> Iterator[Span]:
+    """Yield the spans between pauses, each up to the end of the last of its runs. Needs at least one run."""
+    started, finished = runs.started, runs.finished
     edges = np.concatenate([[0], after_pauses(started), [len(started)]])
     yield from ((float(started[a]), float(finished[a:b].max())) for a, b in pairwise(edges))
 
 
 def merged(spans: Iterable[Span]) -> Iterator[Span]:
-    """Yield spans as few that do not touch, ascending."""
+    """Yield the union of spans, ascending; none of them touches another."""
     before: Span | None = None
     for start, end in sorted(spans):
         if before and start <= before[1]:
@@ -87,13 +90,13 @@ def merged(spans: Iterable[Span]) -> Iterator[Span]:
         yield before
 
 
-def common(one: Iterable[Span], other: Sequence[Span]) -> list[Span]:
-    """Return what spans have in common with others, which ascend and do not touch each other."""
-    starts, ends = [start for start, _ in other], [end for _, end in other]
-    near = ((span, other[bisect_right(ends, span[0]) : bisect_left(starts, span[1])]) for span in one)
-    return [(max(start, a), min(end, b)) for (start, end), found in near for a, b in found]
+def common(spans: Iterable[Span], others: Sequence[Span]) -> list[Span]:
+    """Return the intersection of spans with others, which ascend and do not touch each other."""
+    starts, ends = [start for start, _ in others], [end for _, end in others]
+    overlapping = ((span, others[bisect_right(ends, span[0]) : bisect_left(starts, span[1])]) for span in spans)
+    return [(max(start, a), min(end, b)) for (start, end), overlaps in overlapping for a, b in overlaps]
 
 
 def length(spans: Iterable[Span]) -> float:
-    """Return the seconds of spans that do not overlap."""
+    """Return the total length, in seconds, of spans that do not overlap."""
     return sum(end - start for start, end in spans)

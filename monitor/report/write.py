@@ -1,4 +1,4 @@
-"""A report as files: the data, and the documents that name its hash. All of them, or none."""
+"""Writes the files of a report, all or none: the data as CSV, and the documents that state its hash."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
     from monitor.report.reading import Chosen
 
 
-def write(evidence: Evidence, chosen: Chosen, title: str, table: Path, documents: Mapping[str, Path]) -> None:
-    """Write the data to `table` and the documents by their form; the data takes its place first.
+def write(evidence: Evidence, selection: Chosen, title: str, table: Path, documents: Mapping[str, Path]) -> None:
+    """Write the data to `table` and the documents, which are given by format (html, pdf); the data first.
 
-    Call `monitor.graph.setup.prepare` before.
+    `title` is that of the graphs. Call `monitor.graph.setup.prepare` before.
 
     Raises:
-        OutputError: a file cannot be written; then none is.
+        OutputError: a file cannot be written; then none of them is.
     """
     pictures = _pictures(evidence.subject, title)
     with output.whole_files([table, *documents.values()]) as (opened, *targets):
         with output.blamed(table, opened):
-            beside = data.write(chosen.runs(), table.name, opened)
-        for (form, file), target in zip(documents.items(), targets, strict=True):
+            data_file = data.write(selection.runs(), table.name, opened)
+        for (format_name, file), target in zip(documents.items(), targets, strict=True):
             with output.blamed(file, target):
-                _document(form, document(evidence, pictures, chosen.runs(), beside), evidence, target)
+                _document(format_name, document(evidence, pictures, selection.runs(), data_file), evidence, target)
 
 
-def _document(form: str, told: Document, evidence: Evidence, target: BinaryIO) -> None:
-    if form == "html":
+def _document(format_name: str, report: Document, evidence: Evidence, target: BinaryIO) -> None:
+    if format_name == "html":
         from monitor.report import html  # noqa: PLC0415  each loads a library of its own
 
-        html.write(told, target)
+        html.write(report, target)
     else:
         from monitor.report import pdf  # noqa: PLC0415  the same
 
-        pdf.write(told, evidence.subject.made_at, target)
+        pdf.write(report, evidence.subject.made_at, target)
 
 
 def _pictures(about: Subject, title: str) -> dict[str, bytes]:
-    """Return the graphs of a report by kind; none without runs."""
+    """Draw the graphs of a report; return PNGs by kind, none without runs."""
     terms = Terms(about.zone, about.plan, title)
-    wanted = KINDS if len(about.columns) else ()
-    return {kind: kinds.render(kind, about.columns, about.window, terms, scale=2) for kind in wanted}
+    shown = KINDS if len(about.columns) else ()
+    return {kind: kinds.render(kind, about.columns, about.window, terms, scale=2) for kind in shown}

@@ -1,4 +1,4 @@
-"""Outages of the line with times and causes, and whose fault the failed tests were. Pure."""
+"""Sections: outages of the line, with times and causes; failed tests and who is at fault. Pure."""
 
 from __future__ import annotations
 
@@ -21,73 +21,74 @@ if TYPE_CHECKING:
 _COLUMNS: tuple[Column, ...] = (
     Column("Began"),
     Column("Ended"),
-    Column("Length", "right"),
+    Column("Duration", "right"),
     Column("Cause"),
     Column("Failed tests", "right"),
-    Column("What the first failed test reported"),
+    Column("Message of the first failed test"),
 )
 _SEEN_BY = Column("Seen by")
 MOST = 1000
-"""More outages than a reader goes through: of more the longest are listed."""
+"""At most so many outages are listed, the longest."""
 
 
 def blocks(evidence: Evidence) -> Iterator[Block]:
-    """Yield the outages."""
+    """Yield the section on outages."""
     yield Heading("Outages of the line")
-    found, watched = evidence.figures.downtime, evidence.figures.watched
-    if not found.watched_s:
-        yield Text("The line was not watched in this window, so nothing can be said of outages.", "note")
+    watched = evidence.figures.watched
+    if not evidence.figures.downtime.watched_s:
+        yield Text("The line was not watched in this window, so nothing can be said about outages.", "note")
         return
     yield Facts(tuple(_sums(evidence)))
-    inside = [each for each in evidence.subject.incidents if span(each, watched, evidence.subject.window)]
+    inside = [outage for outage in evidence.subject.incidents if span(outage, watched, evidence.subject.window)]
     if not inside:
         yield Text("The tests saw no outage of the line.")
         return
     shown, columns = _listed(inside), _COLUMNS
-    rows = [_row(each, evidence) for each in shown]
-    if len({(each.probe, each.path) for each in inside}) > 1:
-        yield Text("What several probes or paths saw at once is one outage above; the table has it for each.", "note")
+    rows = [_row(outage, evidence) for outage in shown]
+    if len({(outage.probe, outage.path) for outage in inside}) > 1:
+        yield Text("An outage that several probes or paths saw at once counts once, but is listed for each.", "note")
         columns = (_SEEN_BY, *_COLUMNS)
-        rows = [(Cell(f"{each.probe}, {each.path}"), *row) for each, row in zip(shown, rows, strict=True)]
+        rows = [(Cell(f"{outage.probe}, {outage.path}"), *row) for outage, row in zip(shown, rows, strict=True)]
     if len(shown) < len(inside):
-        text = (
-            f"Of {len(inside):,} outages the table has the {MOST:,} longest; the data beside this report tells of all."
+        yield Text(
+            f"Of {len(inside):,} outages, the table lists the {MOST:,} longest. The data beside this report has all.",
+            "note",
         )
-        yield Text(text, "note")
-    yield Table("Outages, from the first test that failed to the next that succeeded", columns, rows)
+    yield Table("Outages, each from the first failed test to the next that succeeded", columns, rows)
     yield Text(
-        "The tests see an outage only when one of them falls into it: each may have begun up to one interval earlier "
-        "and ended up to one interval earlier, and shorter ones between two tests are not seen. Of one that a pause of "
-        "the tests interrupts, only the time that was watched counts.",
+        "An outage is seen only if a test runs during it. Each may have begun, and may have ended, up to one interval "
+        "earlier, and shorter ones between two tests are not seen. If a pause of the tests interrupts an outage, only "
+        "the time that was watched counts.",
         "note",
     )
 
 
 def _listed(incidents: Sequence[Incident]) -> list[Incident]:
-    """Return those that the table has, by their beginning; one that lasts is among the longest."""
-    longest = sorted(incidents, key=lambda each: math.inf if each.length_s is None else each.length_s, reverse=True)
-    return sorted(longest[:MOST], key=lambda each: (each.began, each.probe, each.path))
+    """Return the longest incidents, by start; one that has not ended counts as infinitely long."""
+    longest = sorted(incidents, key=lambda one: math.inf if one.length_s is None else one.length_s, reverse=True)
+    return sorted(longest[:MOST], key=lambda one: (one.began, one.probe, one.path))
 
 
 def _sums(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    found = evidence.figures.downtime
-    yield "Outages", f"{found.outages:,}" + (f", of which {found.lasting:,} had not ended" if found.lasting else "")
-    yield "Time out, in all", words.length(found.out_s)
-    yield "Time watched", f"{words.length(found.watched_s)}, without the pauses in which no test ran"
-    if found.available_pct is not None:
-        yield "Line up", f"{words.percent(found.available_pct)} of the time watched"
-    if found.outages:
-        yield "Longest outage", words.length(found.longest_s)
+    downtime = evidence.figures.downtime
+    ongoing = f", of which {downtime.ongoing:,} had not ended" if downtime.ongoing else ""
+    yield "Outages", f"{downtime.outages:,}{ongoing}"
+    yield "Total downtime", words.length(downtime.down_s)
+    yield "Time watched", f"{words.length(downtime.watched_s)}, without the pauses in which no test ran"
+    if downtime.available_pct is not None:
+        yield "Availability", f"{words.percent(downtime.available_pct)} of the time watched"
+    if downtime.outages:
+        yield "Longest outage", words.length(downtime.longest_s)
 
 
 def _row(incident: Incident, evidence: Evidence) -> tuple[Cell, ...]:
     zone, watched = evidence.subject.zone, evidence.figures.watched
     inside = span(incident, watched, evidence.subject.window) or (0.0, 0.0)
-    lasted = words.length(out(inside, watched))
+    duration = words.length(out(inside, watched))
     return (
         Cell(words.short_moment(incident.began, zone)),
         Cell(words.short_moment(incident.ended, zone) if incident.ended else "not before the last test"),
-        Cell(lasted if incident.ended else f"at least {lasted}"),
+        Cell(duration if incident.ended else f"at least {duration}"),
         Cell(words.KINDS[incident.kind]),
         Cell(f"{incident.failures:,}"),
         Cell(incident.message),
@@ -95,43 +96,44 @@ def _row(incident: Incident, evidence: Evidence) -> tuple[Cell, ...]:
 
 
 def failures(evidence: Evidence) -> Iterator[Block]:
-    """Yield whose fault the failed tests were: what is the line's and what is not."""
+    """Yield the section on failed tests: which are the line's fault and which are not."""
     yield Heading("Failed tests: what is the line's fault and what is not")
-    found = evidence.figures.tally
-    if not found.broken:
-        were = "was" if found.started == 1 else "were"
-        yield Text(f"None of {words.count(found.started, 'test')} that {were} started failed.")
+    counts = evidence.figures.counts
+    if not counts.broken:
+        were = "was" if counts.started == 1 else "were"
+        yield Text(f"None of {words.count(counts.started, 'test')} that {were} started failed.")
         return
-    yield Text(_whose(found))
+    yield Text(_whose(counts))
     columns = (
         Column("Fault of"),
         Column("What happened"),
         Column("Tests", "right"),
         Column("Of the tests started", "right"),
     )
-    order = sorted(found.faults.items(), key=lambda item: (list(Scope).index(item[0][0]), -item[1]))
+    order = sorted(counts.faults.items(), key=lambda item: (list(Scope).index(item[0][0]), -item[1]))
     rows = [
         (
             Cell(words.SCOPES[scope], shade=1.0 if scope is Scope.LINE else 0.0),
             Cell(words.KINDS[kind]),
-            Cell(f"{many:,}"),
-            Cell(words.percent(100 * many / found.started)),
+            Cell(f"{count:,}"),
+            Cell(words.percent(100 * count / counts.started)),
         )
-        for (scope, kind), many in order
+        for (scope, kind), count in order
     ]
     yield Table("Tests that were started and gave no result", columns, rows)
     yield Text(
-        "Where a test fails, the program usually asks at once who still answers: the router, name servers, two hosts "
-        "of others on the internet and the test's own service. That tells the line from the operator of the test and "
-        "from this machine. What could not be told is counted as not known, not against the line.",
+        "When a test fails, the program usually checks at once what still answers: the router, name servers, two "
+        "independent hosts on the internet and the test's own service. This shows whether the line, the test's "
+        "operator or this machine is at fault. Where that is unclear, the cause counts as not known, not as the line.",
         "note",
     )
 
 
-def _whose(found: Tally) -> str:
-    line = found.of_scope(Scope.LINE)
+def _whose(counts: Tally) -> str:
+    line = counts.count_scope(Scope.LINE)
+    others = counts.broken - line
     return (
-        f"{found.broken:,} of {words.count(found.started, 'test')} that were started gave no result "
-        f"({words.percent(100 * found.broken / found.started)}). {line:,} of them because of the line or the ISP; the "
-        f"other {found.broken - line:,} are not counted against the line."
+        f"{counts.broken:,} of {words.count(counts.started, 'test')} that were started gave no result "
+        f"({words.percent(100 * counts.broken / counts.started)}): {line:,} because of the line or the ISP, {others:,} "
+        f"for reasons that are not counted against the line."
     )

@@ -1,4 +1,4 @@
-"""What was measured: how the numbers spread and stand to the plan, by hour and by weekday. Pure."""
+"""Sections: the speeds measured and how they compare with the plan; speeds by hour and weekday. Pure."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ MARK = " *"
 
 
 def blocks(evidence: Evidence) -> Iterator[Block]:
-    """Yield the numbers of the window."""
+    """Yield the section on what was measured."""
     yield Heading("What was measured")
     if not evidence.figures.spreads:
-        yield Text("No test gave a result that speaks for the line.", "note")
+        yield Text("No test gave a valid result.", "note")
         return
     yield _spreads(evidence)
-    if any(found.few for found in evidence.figures.spreads.values()):
+    if any(spread.few for spread in evidence.figures.spreads.values()):
         yield Text(
-            "* Fewer than 20 results: the 5th and 95th percentile are little more than the lowest and the highest.",
+            "* Fewer than 20 results: the 5th and 95th percentiles are hardly more than the lowest and highest one.",
             "note",
         )
-    if evidence.figures.short:
+    if evidence.figures.below_plan:
         yield _shares(evidence)
-    if late := evidence.figures.late:
+    if late := evidence.figures.above_plan:
         yield Text(
-            f"Latency was above that of the plan in {late.count:,} of {words.count(late.tests, 'test')} "
+            f"Latency was higher than the plan's in {late.count:,} of {words.count(late.tests, 'test')} "
             f"({words.percent(late.percent)})."
         )
 
@@ -45,36 +45,36 @@ def _spreads(evidence: Evidence) -> Table:
     columns = ("Results", "5th percentile", "Median", "95th percentile")
     rows = [
         (
-            Cell(f"{words.NAMES[name]}{MARK if found.few else ''}"),
-            Cell(f"{found.tests:,}"),
-            *(Cell(words.value(name, number)) for number in (found.p5, found.median, found.p95)),
+            Cell(f"{words.NAMES[name]}{MARK if spread.few else ''}"),
+            Cell(f"{spread.tests:,}"),
+            *(Cell(words.value(name, number)) for number in (spread.p5, spread.median, spread.p95)),
         )
-        for name, found in evidence.figures.spreads.items()
+        for name, spread in evidence.figures.spreads.items()
     ]
     return Table(
-        "Results that speak for the line. One in twenty is below the 5th percentile, half below the median, one in "
-        "twenty above the 95th percentile",
-        (Column("Number"), *(Column(name, "right") for name in columns)),
+        "Valid results. One in twenty is below the 5th percentile, half are below the median, one in twenty is above "
+        "the 95th percentile",
+        (Column("Metric"), *(Column(name, "right") for name in columns)),
         rows,
     )
 
 
 def _shares(evidence: Evidence) -> Table:
-    columns = (Column("Number"), Column("Tests", "right"))
+    columns = (Column("Metric"), Column("Tests", "right"))
     limits = tuple(Column(f"below {limit} %", "right") for limit in LIMITS)
     rows = [
-        (Cell(words.NAMES[name]), Cell(f"{found[0].tests:,}"), *map(_share, found))
-        for name, found in evidence.figures.short.items()
+        (Cell(words.NAMES[name]), Cell(f"{misses[0].tests:,}"), *map(_share, misses))
+        for name, misses in evidence.figures.below_plan.items()
     ]
-    return Table("Tests that stayed below a share of the plan", (*columns, *limits), rows)
+    return Table("Tests below a share of the plan", (*columns, *limits), rows)
 
 
-def _share(found: Share) -> Cell:
-    return Cell(f"{found.count:,} ({words.percent(found.percent)})", shade=found.count / found.tests)
+def _share(misses: Share) -> Cell:
+    return Cell(f"{misses.count:,} ({words.percent(misses.percent)})", shade=misses.count / misses.tests)
 
 
 def times(evidence: Evidence, pictures: Iterable[Picture]) -> Iterator[Block]:
-    """Yield the numbers by hour of the local day and by weekday, below what pictures there are; nothing of nothing."""
+    """Yield the section on hours and weekdays, with its pictures first; nothing without valid results."""
     if not evidence.figures.spreads:
         return
     yield Heading("When the line is slow")
@@ -86,15 +86,15 @@ def times(evidence: Evidence, pictures: Iterable[Picture]) -> Iterator[Block]:
 
 def _table(caption: str, first: str, names: Iterable[str], slots: Iterable[Slot], evidence: Evidence) -> Table:
     medians = (Column(f"{words.NAMES[name]}, median ({words.unit(name)})", "right") for name in SHOWN)
-    sold = [name for name in RATES if name in evidence.figures.short]
+    sold = [name for name in RATES if name in evidence.figures.below_plan]
     short = (Column(f"{words.NAMES[name]} below 90 % of the plan", "right") for name in sold)
     columns = (Column(first), Column("Results", "right"), *medians, *short, Column("Failed tests", "right"))
     rows = [
         (
             Cell(name),
             Cell(f"{slot.tests:,}"),
-            *(Cell(words.amount(each, slot.medians.get(each))) for each in SHOWN),
-            *(_short(slot, each) for each in sold),
+            *(Cell(words.amount(metric, slot.medians.get(metric))) for metric in SHOWN),
+            *(_short(slot, rate) for rate in sold),
             Cell(f"{slot.failed:,}"),
         )
         for name, slot in zip(names, slots, strict=True)
@@ -103,5 +103,5 @@ def _table(caption: str, first: str, names: Iterable[str], slots: Iterable[Slot]
 
 
 def _short(slot: Slot, name: str) -> Cell:
-    share = slot.short.get(name)
+    share = slot.below_plan.get(name)
     return Cell(words.NONE) if share is None else Cell(words.percent(share), shade=share / 100)

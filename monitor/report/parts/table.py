@@ -1,4 +1,4 @@
-"""The table of tests with links to their results: all of them, or those that matter where there are too many. Pure."""
+"""Section: the tests with links to their results; only the notable ones if there are too many. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from monitor.report.promised import Promised
 
 MOST = 10_000
-"""So many rows a document can hold and still be opened."""
+"""The most rows that a document can have and still be opened."""
 COLUMNS = (
     Column("Started"),
     Column("Outcome"),
@@ -36,63 +36,65 @@ COLUMNS = (
     Column("Upload (Mbit/s)", "right"),
     Column("Latency (ms)", "right"),
     Column("Of the plan, down / up", "right"),
-    Column("Server, or why no result counts"),
+    Column("Server, or why the result does not count"),
     Column("Result"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Which tests are listed, how many they are, and what they are in words."""
+    """Which tests are listed, how many there are, and a description of them."""
 
     picks: Callable[[Run], bool]
     count: int
-    words: str
+    description: str
 
 
 def blocks(evidence: Evidence, runs: Iterable[Run], csv: str, stored: int) -> Iterator[Block]:
-    """Yield the table; `csv` is the file that has the `stored` tests, `runs` are read while the table is written."""
+    """Yield the section; `csv` is the name of the file with the `stored` tests; `runs` are read while it is written."""
     yield Heading("The tests")
     if not len(evidence.subject.columns):
         yield Text("No test was made in this window.", "note")
         return
     if stored < len(evidence.subject.columns):
         yield Text(
-            f"Of {len(evidence.subject.columns):,} tests the details of {stored:,} are still stored. The others "
-            "count in all numbers, but are neither in the table nor in the file.",
+            f"The details of {stored:,} of {len(evidence.subject.columns):,} tests are still stored. The others count "
+            "in all numbers, but are in neither the table nor the file.",
             "note",
         )
     chosen = _choice(evidence)
     if chosen.count < len(evidence.subject.columns):
         yield Text(
-            f"Of {len(evidence.subject.columns):,} tests the table lists {chosen.words}. {csv} holds all of them.",
+            f"Of {len(evidence.subject.columns):,} tests, the table lists {chosen.description}. {csv} has all of them.",
             "note",
         )
-    rows = (row(run, evidence.promised.at(run.started_at), evidence.subject.zone) for run in runs if chosen.picks(run))
+    rows = (
+        row(run, evidence.plans.plan_at(run.started_at), evidence.subject.zone) for run in runs if chosen.picks(run)
+    )
     yield Table(f"Tests, oldest first ({chosen.count:,})", COLUMNS, islice(rows, MOST))
 
 
 def _choice(evidence: Evidence) -> _Choice:
-    """Return the first choice that is few enough; of the last, the oldest are listed."""
-    columns, promised = evidence.subject.columns, evidence.promised
-    listed = (
+    """Return the first choice that is small enough; else the oldest tests that failed."""
+    columns, plans = evidence.subject.columns, evidence.plans
+    choices = (
         _Choice(lambda _run: True, len(columns), ""),
         _Choice(
-            lambda run: _broken(run) or run.healthy is False or _is_short(run, promised.at(run.started_at)),
-            int(np.count_nonzero(_notable(columns, promised))),
-            f"those that failed, that are doubtful or that stayed below {LIMITS[-1]} % of the plan",
+            lambda run: _broken(run) or run.healthy is False or _is_short(run, plans.plan_at(run.started_at)),
+            int(np.count_nonzero(_notable(columns, plans))),
+            f"those that failed, that are doubtful or that were below {LIMITS[-1]} % of the plan",
         ),
-        _Choice(_broken, evidence.figures.tally.broken, "those that failed"),
+        _Choice(_broken, evidence.figures.counts.broken, "those that failed"),
     )
-    fitting = (choice for choice in listed if choice.count <= MOST)
+    fitting = (choice for choice in choices if choice.count <= MOST)
     return next(fitting, _Choice(_broken, MOST, f"the first {MOST:,} that failed"))
 
 
-def _notable(columns: Columns, promised: Promised) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = columns.where(lambda sort: sort.broken or sort.healthy is False)
+def _notable(columns: Columns, plans: Promised) -> NDArray[np.bool_]:
+    notable: NDArray[np.bool_] = columns.where(lambda sort: sort.broken or sort.healthy is False)
     for name in RATES:
-        found |= 100 * columns.values(name) < LIMITS[-1] * promised.sold(columns, name)
-    return found
+        notable |= 100 * columns.values(name) < LIMITS[-1] * plans.promised(columns, name)
+    return notable
 
 
 def _broken(run: Run) -> bool:
@@ -100,13 +102,15 @@ def _broken(run: Run) -> bool:
 
 
 def _is_short(run: Run, plan: Plan) -> bool:
-    pairs = ((getattr(run, name), getattr(plan, name)) for name in RATES)
-    return any(None not in {got, sold} and 100 * got < LIMITS[-1] * sold for got, sold in pairs)
+    return any(
+        measured is not None and sold is not None and 100 * measured < LIMITS[-1] * sold
+        for measured, sold in _pairs(run, plan)
+    )
 
 
 def row(run: Run, plan: Plan, zone: ZoneInfo) -> tuple[Cell, ...]:
-    """Return the line of one test; one that did not end well has no numbers unless it measured some."""
-    shares = [100 * got / sold if got is not None and sold else None for got, sold in _pairs(run, plan)]
+    """Return the row of a test. One that failed has the numbers that it measured, if any."""
+    shares = [100 * rate / sold if rate is not None and sold else None for rate, sold in _pairs(run, plan)]
     shown = " / ".join(words.NONE if share is None else f"{share:.0f} %" for share in shares)
     return (
         Cell(words.short_moment(run.started_at, zone)),
@@ -121,7 +125,7 @@ def row(run: Run, plan: Plan, zone: ZoneInfo) -> tuple[Cell, ...]:
 
 
 def _shade(run: Run, shares: Sequence[float | None]) -> float:
-    """Return how bad a test is for the line: a failure of others and a doubtful result say nothing of it."""
+    """Return how bad a test was, from 0 to 1; other parties' failures and doubtful results hardly count."""
     if run.healthy is False or not (_broken(run) or run.status is Status.OK):
         return 0.0
     if _broken(run):
@@ -140,7 +144,7 @@ def _outcome(run: Run) -> str:
 
 
 def _why(run: Run) -> str:
-    """Return why a test has no result that counts, empty where it has one."""
+    """Return why the result of a test does not count; empty if it does."""
     if run.failure and _broken(run):
         return f"{words.KINDS[run.failure.kind]}; fault of: {words.SCOPES[run.failure.scope]}"
     if run.healthy is False:

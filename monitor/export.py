@@ -1,6 +1,6 @@
-"""Runs as text for programs: the JSON array of `history --json`, JSON lines, and CSV with flat names. Pure, streamed.
+"""Writes runs for programs: as the JSON array of `history --json`, as JSON lines, and as flat CSV. Pure, streamed.
 
-What is written here `monitor.importing.own` reads back: a change here needs one there.
+The importer of speedmon's own exports reads these formats: change both together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PARTS: dict[str, type[Server | Failure]] = {"server": Server, "failure": Failure}
 _WHOLE = ("",)
-# The fields of a run, each with the fields within it.
+# The fields of a run, each with the names of its parts.
 _COLUMNS = [
     (field.name, tuple(part.name for part in fields(_PARTS[field.name])) if field.name in _PARTS else _WHOLE)
     for field in fields(Run)
@@ -29,7 +29,7 @@ _COLUMNS = [
 
 
 def json_array(runs: Iterable[Run]) -> Iterator[str]:
-    """Yield the text of one JSON array, an object a line; every key is always there, null where nothing is known."""
+    """Yield a JSON array with one object per line. Every object has all keys; unknown values are null."""
     before = "[\n"
     for run in runs:
         yield before + msgspec.json.encode(run).decode()
@@ -38,13 +38,13 @@ def json_array(runs: Iterable[Run]) -> Iterator[str]:
 
 
 def json_lines(runs: Iterable[Run]) -> Iterator[str]:
-    """Yield an object a line, each as in the array."""
+    """Yield one JSON object per line, each as in the array."""
     for run in runs:
         yield msgspec.json.encode(run).decode() + "\n"
 
 
 def csv_lines(runs: Iterable[Run]) -> Iterator[str]:
-    """Yield RFC 4180 CSV: a header, then a line a run; rates in bit/s, an empty field for what is not known."""
+    """Yield RFC 4180 CSV: a header, then one line per run. Rates are in bit/s; unknown values are empty."""
     writer = csv.writer(_Echo())
     yield writer.writerow(header())
     for run in runs:
@@ -52,26 +52,26 @@ def csv_lines(runs: Iterable[Run]) -> Iterator[str]:
 
 
 def header() -> list[str]:
-    """Return the names of the CSV columns, in the order of the JSON keys: `server.id` is `server_id`."""
-    return [f"{name}_{field}" if field else name for name, within in _COLUMNS for field in within]
+    """Return the names of the CSV columns, in the order of the JSON keys; `server.id` becomes `server_id`."""
+    return [f"{name}_{part}" if part else name for name, parts in _COLUMNS for part in parts]
 
 
 def values(run: Run) -> list[Any]:
-    """Return the values of the CSV columns as they are in the run."""
-    found: list[Any] = []
-    for name, within in _COLUMNS:
+    """Return the values of the CSV columns, with their types."""
+    row: list[Any] = []
+    for name, parts in _COLUMNS:
         value = getattr(run, name)
-        if within == _WHOLE:
-            found.append(value)
+        if parts == _WHOLE:
+            row.append(value)
         else:
-            found.extend([getattr(value, field, None) for field in within])
-    return found
+            row.extend([getattr(value, part, None) for part in parts])
+    return row
 
 
 def _text(value: Any) -> Any:
-    """Return what the csv module is given: it writes nothing for None, and numbers and names as they are."""
-    told = _TEXTS.get(type(value))
-    return told(value) if told else value
+    """Convert a value for the csv module, which writes None as an empty field, and numbers and texts as they are."""
+    convert = _TEXTS.get(type(value))
+    return convert(value) if convert else value
 
 
 def _moment(value: datetime) -> str:
@@ -83,9 +83,9 @@ def _remarks(value: Iterable[Remark]) -> str:
 
 
 def _escaped(text: str, separators: str) -> str:
-    """Return a part of a remark with a backslash before each separator in it, so that it can be told from the next."""
-    for letter in "\\" + separators:
-        text = text.replace(letter, "\\" + letter)
+    """Put a backslash before each separator (and backslash) in a part of a remark."""
+    for character in "\\" + separators:
+        text = text.replace(character, "\\" + character)
     return text
 
 
@@ -97,7 +97,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
 
 
 class _Echo:
-    """A file that hands back what is written to it, so that the csv module makes lines instead of a file."""
+    """A file object that returns what is written to it, so that the csv module returns lines."""
 
     def write(self, line: str) -> str:
         return line

@@ -1,6 +1,7 @@
-"""Runs as Parquet, the one home of pyarrow: the columns are those of the CSV, with types, written and read in batches.
+"""Writes and reads runs as Parquet, in batches. The only module that imports pyarrow.
 
-Moments are timestamps in UTC, remarks a list of kind and message. `pip install 'speedmon[parquet]'` brings pyarrow.
+The columns are those of the CSV, with types: times are timestamps in UTC, remarks a list of kind and message.
+`pip install 'speedmon[parquet]'` installs pyarrow.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from monitor.model import Run
 
-# Runs held in memory at a time; a row group of the file.
+# Runs in memory at a time, and in a row group of the file.
 _BATCH = 5_000
 _MOMENTS = {"started_at", "finished_at"}
 _REAL = ("latency_ms", "jitter_ms", "packet_loss_pct", "download_latency_ms", "upload_latency_ms")
@@ -47,9 +48,9 @@ def write(runs: Iterable[Run], file: BinaryIO) -> None:
     """
     pyarrow, parquet = _pyarrow()
     schema = pyarrow.schema([(name, _type(pyarrow, name)) for name in export.header()])
-    left = iter(runs)
+    remaining = iter(runs)
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        while batch := [export.values(run) for run in itertools.islice(left, _BATCH)]:
+        while batch := [export.values(run) for run in itertools.islice(remaining, _BATCH)]:
             columns = [
                 _column(name, column) for name, column in zip(schema.names, zip(*batch, strict=True), strict=True)
             ]
@@ -70,7 +71,7 @@ def rows(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def count(file: Path) -> int:
-    """Return how many rows a file has.
+    """Return the number of rows of a file.
 
     Raises:
         UsageError: as `rows`.

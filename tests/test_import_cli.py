@@ -81,7 +81,7 @@ def test_twice_in_a_row(environ: dict[str, str], log: Path):
     """What is there already is counted as that, and left alone; what gave no run is told with its line."""
     first = speedmon(environ, "import", log)
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout == (f"{log}: runs taken: 3, there already: 1, not taken: 1\n  line 1: no result: 'hello'\n")
+    assert first.stdout == (f"{log}: runs taken: 3, there already: 1, not taken: 1\n  line 1: not a result: 'hello'\n")
     before = stored(environ)
     assert [run["status"] for run in before] == ["ok", "failed", "ok"]
     assert {(run["probe"], run["trigger"], run["path"]) for run in before} == {("attic", "import", "host")}
@@ -112,7 +112,7 @@ def test_many_reasons_are_counted(environ: dict[str, str], tmp_path: Path):
     file.write_text(RESULT + "noise\n" * 30)
     lines = speedmon(environ, "import", file).stdout.splitlines()
     assert lines[0].endswith("runs taken: 1, there already: 0, not taken: 30")
-    assert (len(lines), lines[-2], lines[-1]) == (22, "  line 21: no result: 'noise'", "  and 10 more")
+    assert (len(lines), lines[-2], lines[-1]) == (22, "  line 21: not a result: 'noise'", "  and 10 more")
 
 
 def test_a_file_of_no_format_stops_no_other(environ: dict[str, str], log: Path, tmp_path: Path):
@@ -123,7 +123,7 @@ def test_a_file_of_no_format_stops_no_other(environ: dict[str, str], log: Path, 
     assert done.returncode == 2
     assert f"{log}: runs taken: 3" in done.stdout
     odd_line, missing_line = done.stderr.splitlines()
-    assert odd_line.startswith(f"speedmon: {odd}: nothing in it is of a format that can be imported (known: speedmon,")
+    assert odd_line.startswith(f"speedmon: {odd}: nothing in it has a format that can be imported (known: speedmon,")
     assert missing_line == f"speedmon: {tmp_path}/missing: cannot be read: No such file or directory"
 
 

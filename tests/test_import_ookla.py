@@ -121,7 +121,7 @@ def test_errors_before_a_result_belong_to_it():
 def test_a_failure_without_a_time_is_told_and_left_out():
     """An `error` object alone says nothing of when."""
     text = RESULT + '{"error":"Cannot open socket"}\n'
-    assert reasons(text) == [(2, "a failure with no time that can be read: 'Cannot open socket'")]
+    assert reasons(text) == [(2, "a failure with no readable time: 'Cannot open socket'")]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_date_after_each_result_is_no_failure():
 
 def test_a_row_without_a_date_is_told():
     """Numbers that nobody knows the time of are not taken."""
-    assert reasons(ROW) == [(1, "a result with no time that can be read")]
+    assert reasons(ROW) == [(1, "a result with no readable time")]
 
 
 def test_rates_of_nothing_are_a_failure():

@@ -105,7 +105,7 @@ def test_a_named_probe_goes_before_that_of_the_export():
     """--probe gives the runs to another probe; their ids stay."""
     given_run = attempt().run
     text = "".join(export.json_lines([given_run]))
-    (found,) = runs(text, dataclasses.replace(CONTEXT, probe="away", renamed=True))
+    (found,) = runs(text, dataclasses.replace(CONTEXT, probe="away", replaces_probe=True))
     assert found == dataclasses.replace(given_run, probe="away")
 
 
@@ -129,10 +129,10 @@ def test_nonsense_is_refused_by_row(changes: dict[str, object], words: str):
 
 
 def test_a_status_that_nobody_knows_is_refused():
-    """What is no run of ours says where it is not."""
+    """What is not a valid run says where it is not."""
     text = "".join(export.csv_lines([attempt().run])).replace(",ok,", ",good,")
     ((line, reason),) = reasons(text)
-    assert (line, reason) == (2, "no run of ours: Invalid enum value 'good' - at `$.status`")
+    assert (line, reason) == (2, "not a valid run: Invalid enum value 'good' - at `$.status`")
 
 
 def test_one_row_of_two_lines_is_one_run(tmp_path: Path):

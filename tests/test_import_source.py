@@ -209,7 +209,7 @@ def test_a_file_of_no_known_format(tmp_path: Path, content: bytes):
 def test_a_database_of_another_program(tmp_path: Path):
     """A database without a table that we know is named, with what is known."""
     file = database(tmp_path / "other.db", "CREATE TABLE results (id integer)", {"id": 1})
-    with pytest.raises(UsageError, match=r"other\.db: nothing in it is of a format .* speedtest-tracker, myspeed"):
+    with pytest.raises(UsageError, match=r"other\.db: nothing in it has a format .* speedtest-tracker, myspeed"):
         read(file)
 
 

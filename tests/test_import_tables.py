@@ -55,7 +55,7 @@ def test_a_header_that_is_printed_each_time_is_no_reason():
     """A script that prints it before every row makes no noise; an error in between is told."""
     text = CLI_HEADER + CLI_ROW + "ERROR: <urlopen error [Errno 111] Connection refused>\n" + CLI_HEADER + CLI_ROW
     assert len(runs(text)) == 2
-    assert reasons(text) == [(3, "no row of 10 columns: 'ERROR: <urlopen error [Errno 111] Connection refused>'")]
+    assert reasons(text) == [(3, "not a row of 10 columns: 'ERROR: <urlopen error [Errno 111] Connection refused>'")]
 
 
 @pytest.mark.parametrize("text", [CLI_ROW.replace("62739979.9", "0.0"), CLI_JSON.replace("62739979.93993792", "0.0")])
@@ -146,7 +146,7 @@ def test_what_is_no_result_in_speedtest_tracker(changes: dict[str, object], stat
 
 def test_what_speedtest_tracker_made_up():
     """Rows of its service for demonstrations are told and left out."""
-    assert reasons(json.dumps(tracker(service="faker"))) == [(1, "made up by speedtest-tracker to show itself")]
+    assert reasons(json.dumps(tracker(service="faker"))) == [(1, "demo data made up by speedtest-tracker")]
 
 
 def test_an_export_whose_first_row_was_a_failure_lacks_the_rates():
@@ -157,7 +157,7 @@ def test_an_export_whose_first_row_was_a_failure_lacks_the_rates():
     assert found.status is Status.FAILED
     ((line, reason),) = reasons(text)
     assert line == 3
-    assert "take the SQLite file instead" in reason
+    assert "import the SQLite file instead" in reason
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_minus_one_three_times_is_a_failure():
 
 def test_averages_are_no_measurements():
     """They are left out, and that is told."""
-    assert reasons(json.dumps([MY_JSON | {"type": "average"}])) == [(1, "an average of others, no measurement")]
+    assert reasons(json.dumps([MY_JSON | {"type": "average"}])) == [(1, "an average of other rows, not a measurement")]
 
 
 @pytest.mark.parametrize(
@@ -235,4 +235,4 @@ def test_averages_are_no_measurements():
 )
 def test_a_row_without_a_time_is_told(text: str):
     """It is no run, in any format."""
-    assert reasons(text) == [(text.count("\n") or 1, "no time that can be read")]
+    assert reasons(text) == [(text.count("\n") or 1, "no readable time")]

@@ -61,7 +61,7 @@ def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each opti
     from monitor.importing.model import Context  # noqa: PLC0415  --help stays light
 
     context = Context(
-        probe or settings.probe.name, NetworkPath(path), _zone(zone_name, settings), renamed=probe is not None
+        probe or settings.probe.name, NetworkPath(path), _zone(zone_name, settings), replaces_probe=probe is not None
     )
     storing = _storing(settings.database.url, dry_run=dry_run)
     failures = [failure for file in files if (failure := _import(file, wanted, context, storing, dry_run=dry_run))]
@@ -116,8 +116,8 @@ def _bar(file: Path, found: Source) -> Iterator[Callable[[int], None]]:
 
 def _told(file: Path, tally: Tally, *, dry_run: bool) -> Iterator[str]:
     taken = "would be taken" if dry_run else "taken"
-    yield f"{file}: runs {taken}: {tally.stored:,}, there already: {tally.there:,}, not taken: {tally.refused:,}"
+    yield f"{file}: runs {taken}: {tally.stored:,}, there already: {tally.existing:,}, not taken: {tally.rejected:,}"
     for refused in tally.reasons:
         yield f"  line {refused.line}: {printable(refused.reason)}"
-    if tally.refused > len(tally.reasons):
-        yield f"  and {tally.refused - len(tally.reasons):,} more"
+    if tally.rejected > len(tally.reasons):
+        yield f"  and {tally.rejected - len(tally.reasons):,} more"

@@ -1,4 +1,4 @@
-"""Values as files hold them, cleaned: a number may be a text, and missing, empty or impossible is None. Pure."""
+"""Cleans values of imported files: a number may be a text; missing, empty or impossible values become None. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BYTE = 8
 
 
 def number(value: object) -> object:
-    """Return the number that a text is; anything else as it is."""
+    """Return a text as a number, None if it is none; anything that is not a text is returned unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -27,18 +27,18 @@ def number(value: object) -> object:
 
 
 def whole(value: object) -> int | None:
-    """Return a whole number, None where there is none."""
-    found = number(value)
-    return found if isinstance(found, int) else None
+    """Return a whole number; None if the value is none."""
+    parsed = number(value)
+    return parsed if isinstance(parsed, int) else None
 
 
 def rate_bps(value: object, bits_each: int = 1) -> int | None:
-    """Return a rate in bit/s from a number of units of `bits_each` bits; 0 and less is none."""
+    """Return a rate in bit/s, given in units of `bits_each` bits per second; None if it is not above 0."""
     return readings.rate_bps(number(value), bits_each)
 
 
 def flag(value: object) -> bool | None:
-    """Return what a truth value says in any of its spellings, None for anything else."""
+    """Return a truth value from any of its spellings; None for anything else."""
     text = str(value).strip().lower()
     if text in {"1", "true", "yes"}:
         return True
@@ -46,11 +46,11 @@ def flag(value: object) -> bool | None:
 
 
 def with_plain_names(fields: Mapping[str, object]) -> Fields:
-    """Return the fields under their plain names."""
+    """Return the fields with normalized names, see `plain`."""
     return {plain(str(name)): value for name, value in fields.items()}
 
 
 @functools.lru_cache(maxsize=1024)
 def plain(name: str) -> str:
-    """Return a column's name without what spellings differ in: `Created at`, `created_at`, `createdAt` are one."""
+    """Return a column's name as lower-case letters and digits: `Created at`, `created_at`, `createdAt` are the same."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -1,6 +1,6 @@
-"""Which program wrote a text: the first object, header or row that one of the formats knows decides. Pure.
+"""Recognizes which program wrote a text: the first object, header or row of a known format decides. Pure.
 
-To add a format, name it here: objects as a program prints them in OBJECTS, rows in TABLES.
+To add a format, list it here: in OBJECTS if it matches objects as a program prints them, in TABLES if it matches rows.
 """
 
 from __future__ import annotations
@@ -33,44 +33,44 @@ if TYPE_CHECKING:
 OBJECTS = (own.OBJECTS, speedtest_cli.OBJECTS, librespeed.OBJECTS)
 TABLES = (own.ROWS, tracker.ROWS, old_tracker.ROWS, myspeed.ROWS, speedtest_cli.ROWS, librespeed.ROWS)
 AUTO = "auto"
-NAMES = tuple(dict.fromkeys([own.NAME, ookla.NAME, *(form.name for form in (*OBJECTS, *TABLES))]))
+NAMES = tuple(dict.fromkeys([own.NAME, ookla.NAME, *(known.name for known in (*OBJECTS, *TABLES))]))
 
 
 def reader(head: Sequence[str], wanted: str = AUTO) -> tuple[str, Reader] | None:
-    """Return the name of the program that wrote a text, and what reads all of it; None where nobody knows it.
+    """Return the name of the program that wrote a text, and a reader for all of it; None if no format matches.
 
     Args:
         head: the first pieces of the text.
-        wanted: the only program that may have written it, or AUTO.
+        wanted: the only program to consider, or AUTO.
     """
     for _line, item in objects.items(head):
-        found = _of_object(item, wanted) if isinstance(item, dict) else _of_line(item, wanted)
-        if found is not None:
-            return found
+        recognized = _of_object(item, wanted) if isinstance(item, dict) else _of_line(item, wanted)
+        if recognized is not None:
+            return recognized
     return None
 
 
 def of_rows(fields: Fields, wanted: str = AUTO) -> Format | None:
-    """Return the table that rows with these names are of."""
-    return next((form for form in _allowed(TABLES, wanted) if form.knows(fields)), None)
+    """Return the format of rows with these normalized names; None if there is none."""
+    return next((table for table in _allowed(TABLES, wanted) if table.matches(fields)), None)
 
 
-def _allowed(forms: tuple[Format, ...], wanted: str) -> list[Format]:
-    return [form for form in forms if wanted in {AUTO, form.name}]
+def _allowed(candidates: tuple[Format, ...], wanted: str) -> list[Format]:
+    return [candidate for candidate in candidates if wanted in {AUTO, candidate.name}]
 
 
 def _of_object(item: Item, wanted: str) -> tuple[str, Reader] | None:
     first = next(iter(objects.rows_within(item)), {}) if isinstance(item, dict) else {}
-    form = next((form for form in _allowed(OBJECTS, wanted) if form.knows(first)), None)
-    form = form or of_rows(with_plain_names(first), wanted)
-    if form is not None:
-        return form.name, partial(tables.from_objects, form)
+    matching = next((candidate for candidate in _allowed(OBJECTS, wanted) if candidate.matches(first)), None)
+    matching = matching or of_rows(with_plain_names(first), wanted)
+    if matching is not None:
+        return matching.name, partial(tables.from_objects, matching)
     return _of_log(item, wanted)
 
 
 def _of_log(item: Item, wanted: str) -> tuple[str, Reader] | None:
-    known = wanted in {AUTO, ookla.NAME} and ookla_items.knows(item)
-    return (ookla.NAME, _log) if known else None
+    is_log = wanted in {AUTO, ookla.NAME} and ookla_items.knows(item)
+    return (ookla.NAME, _log) if is_log else None
 
 
 def _log(pieces: Iterable[str], context: Context) -> Iterator[Record]:
@@ -78,7 +78,7 @@ def _log(pieces: Iterable[str], context: Context) -> Iterator[Record]:
 
 
 def _of_line(line: str, wanted: str) -> tuple[str, Reader] | None:
-    found = tables.find(line, _allowed(TABLES, wanted))
-    if found is not None:
-        return found.form.name, partial(tables.from_lines, found)
+    table = tables.find(line, _allowed(TABLES, wanted))
+    if table is not None:
+        return table.format.name, partial(tables.from_lines, table)
     return _of_log(line, wanted)

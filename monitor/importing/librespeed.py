@@ -1,4 +1,7 @@
-"""LibreSpeed's CLI, `--json` and `--csv`: Mbit/s, times with their offset. Pure; by the format of its source."""
+"""LibreSpeed's CLI, `--json` and `--csv`, as its source defines them. Pure.
+
+Rates are in Mbit/s; times have an offset.
+"""
 
 from __future__ import annotations
 
@@ -33,16 +36,16 @@ def _knows_row(fields: Fields) -> bool:
 
 
 def _from_row(fields: Fields, context: Context) -> Attempt:
-    """Return the run of a row, read as the object that says the same."""
+    """Read a row by way of the object with the same content."""
     numbers = {name: cells.number(fields.get(name)) for name in ("ping", "jitter", "download", "upload")}
     server = {"name": fields.get("servername"), "url": fields.get("address")}
-    told = {"timestamp": fields.get("timestamp"), "share": fields.get("share"), "client": {"ip": fields.get("ip")}}
-    return _from_object({**numbers, **told, "server": server}, context)
+    others = {"timestamp": fields.get("timestamp"), "share": fields.get("share"), "client": {"ip": fields.get("ip")}}
+    return _from_object({**numbers, **others, "server": server}, context)
 
 
 def _fits(row: list[str]) -> bool:
     return len(row) == len(_HEADER) and "T" in row[0] and row[2].startswith("http")
 
 
-OBJECTS = Format(NAME, _knows_object, _from_object, nested=True)
-ROWS = Format(NAME, _knows_row, _from_row, header=_HEADER, fits=_fits)
+OBJECTS = Format(NAME, _knows_object, _from_object, is_nested=True)
+ROWS = Format(NAME, _knows_row, _from_row, header=_HEADER, matches_row=_fits)

@@ -1,4 +1,4 @@
-"""What importers pass on: what was found, where in the file, and how a format is known. Types only."""
+"""Types of importers: a format, and the records that reading a file gives."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ if TYPE_CHECKING:
 
     from monitor.model import Attempt, Path
 
-# Values as the file has them: texts from CSV, anything from JSON, SQLite and Parquet.
+# Values as they are in the file: texts from CSV, anything from JSON, SQLite and Parquet.
 Fields = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a file does not say: probe, path, the zone of times without one. `renamed`: an export's probe goes."""
+    """What a file does not contain: the probe, the path and the time zone of times without one.
+
+    Exports name the probe of each run; `replaces_probe` says whether `probe` takes its place.
+    """
 
     probe: str
     path: Path
     zone: ZoneInfo
-    renamed: bool = False
+    replaces_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A run of a file, and the line (or row) that it was read from."""
+    """A run from a file, and the line (or row) that it was read from."""
 
     line: int
     attempt: Attempt
@@ -35,7 +38,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A part of a file that gives no run, and why."""
+    """A line (or row) of a file that gives no run, and the reason."""
 
     line: int
     reason: str
@@ -45,27 +48,27 @@ Record = Taken | Refused
 
 
 class UnusableError(Exception):
-    """A row that gives no run; the message says why."""
+    """A row gives no run; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of row or object that stands for a run by itself.
+    """A format in which every row or object is a run. Its functions are pure.
 
     Attributes:
-        name: what --format calls the program that it is of.
-        knows: pure; tells by its names whether a row or an object is of this format.
-        read: pure; returns the run of a row, raises UnusableError where it gives none.
-        nested: whether it is an object as the program prints it; else a row with `cells.plain` names.
-        split: pure; returns the fields of a line, for a table that is no CSV as everybody writes it.
-        header: the names of a row without a header, for a program that leaves it out.
-        fits: pure; tells whether a row without a header is of this format.
+        name: the program that writes it, as --format calls it.
+        matches: whether a row or an object with these names is of this format.
+        read: returns the run of a row or an object; raises UnusableError if it gives none.
+        is_nested: whether it is an object as the program prints it; else a row with names from `cells.plain`.
+        split_line: returns the fields of a line, for a table that is not standard CSV.
+        header: the normalized names of the columns, for a program that can leave out the header.
+        matches_row: whether a row without a header is of this format.
     """
 
     name: str
-    knows: Callable[[Fields], bool]
+    matches: Callable[[Fields], bool]
     read: Callable[[Fields, Context], Attempt]
-    nested: bool = False
-    split: Callable[[str], list[object]] | None = None
+    is_nested: bool = False
+    split_line: Callable[[str], list[object]] | None = None
     header: tuple[str, ...] = ()
-    fits: Callable[[list[str]], bool] = lambda _row: False
+    matches_row: Callable[[list[str]], bool] = lambda _row: False

@@ -1,6 +1,6 @@
 """MySpeed: rows of its JSON, its CSV and its table `speedtests`. Pure.
 
-Rates are Mbit/s rounded to a hundredth, -1 is a failure, rows of type `average` are no measurements.
+Rates are in Mbit/s with two decimals; -1 means a failure. Rows of type `average` are not measurements.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def _knows(fields: Fields) -> bool:
 
 def _read(fields: Fields, context: Context) -> Attempt:
     if fields.get("type") == "average":
-        raise UnusableError("an average of others, no measurement")
+        raise UnusableError("an average of other rows, not a measurement")
     at = when.moment(fields.get("created"), context.zone)
     down, up = (cells.rate_bps(fields.get(name), cells.MBIT) for name in ("download", "upload"))
     server = _server(fields)
     if down is None or up is None:
-        said = readings.text(fields.get("error"))
-        failure = run.why(ookla.ENGINE, [said]) if said else run.unsaid(NAME)
+        message = readings.text(fields.get("error"))
+        failure = run.why(ookla.ENGINE, [message]) if message else run.unsaid(NAME)
         return run.failed(_ENGINE, at, failure, context, server=server)
     external_ip, family = readings.address(fields.get("externalip"))
     measured = Measurement(
@@ -61,26 +61,26 @@ def _read(fields: Fields, context: Context) -> Attempt:
 
 
 def _url(result_id: object) -> str | None:
-    found = readings.identifier(result_id)
-    return _RESULT + found if found else None
+    identifier = readings.identifier(result_id)
+    return _RESULT + identifier if identifier else None
 
 
 def _server(fields: Fields) -> Server | None:
-    found = Server(
+    server = Server(
         readings.identifier(fields.get("serverid")),
         readings.text(fields.get("servername")),
         readings.text(fields.get("serverlocation")),
         host=readings.text(fields.get("serverhost")),
     )
-    return None if found == Server() else found
+    return None if server == Server() else server
 
 
 def _split(line: str) -> list[object]:
-    """Return the fields of a line of its CSV: each is JSON, texts with JSON's escapes."""
+    """Return the fields of a line of CSV, in which each field is JSON, with JSON's escapes in texts."""
     try:
         return msgspec.json.decode(f"[{line}]", type=list[object])
     except msgspec.DecodeError:
         return [*next(csv.reader([line]), [])]
 
 
-ROWS = Format(NAME, _knows, _read, split=_split)
+ROWS = Format(NAME, _knows, _read, split_line=_split)

@@ -1,6 +1,6 @@
-"""JSON objects out of a text that arrives in pieces: one a line, concatenated, spread over lines, or in an array. Pure.
+"""Splits a text into JSON objects: one per line, concatenated, spread over lines, or in an array. Pure, streamed.
 
-Memory holds one object at a time. What is no object comes out as lines of text, half an object too.
+Memory holds one object at a time. Whatever is not an object, half an object included, becomes lines of text.
 """
 
 from __future__ import annotations
@@ -16,46 +16,46 @@ if TYPE_CHECKING:
 Item = dict[str, object] | str
 Numbered = tuple[int, Item]
 
-# An object longer than this is none: something opened a brace and never closed it.
+# A longer text is not an object: a brace was opened and never closed.
 LIMIT = 4 * 1024 * 1024
-# A longer one is not tried again before it has grown by an eighth, so that the work stays proportional to its length.
+# A text longer than this is not parsed again before it has grown by an eighth, so that the work grows linearly.
 _SHORT = 64 * 1024
 _AROUND = " \t\r\n,[]\ufeff\0"
 _OUTSIDE = "\r\n\ufeff\0"
-# Only what is no line by itself comes here; msgspec cannot say where in a text an object ends.
+# Used for objects that are not one line: msgspec cannot tell where in a text an object ends.
 _FIRST = json.JSONDecoder()
 
 
 def items(pieces: Iterable[str]) -> Iterator[Numbered]:
-    """Yield each object and each other line of text with the number of the line that it begins on.
+    """Yield each object and each other line of text, with the number of the line on which it begins.
 
-    A piece is a line with its end, or a part of one that is very long.
+    A piece is a line with its end, or a part of a very long line.
     """
-    held, line, due = "", 1, 0
+    pending, line, parse_at = "", 1, 0
     for piece in pieces:
-        if not held and (found := _whole(piece)) is not None:
-            yield from [(line, found)] if found != "" else []
+        if not pending and (item := _whole(piece)) is not None:
+            yield from [(line, item)] if item != "" else []
             line += 1
             continue
-        if held.endswith("\n") and piece.startswith("{"):
+        if pending.endswith("\n") and piece.startswith("{"):
             # An object at the start of a line: the one before it was cut off.
-            yield from _all_of(held, line)
-            line, held, due = line + held.count("\n"), "", 0
-        held += piece
-        if len(held) <= LIMIT and (len(held) < due or not _may_close(piece)):
+            yield from _all_of(pending, line)
+            line, pending, parse_at = line + pending.count("\n"), "", 0
+        pending += piece
+        if len(pending) <= LIMIT and (len(pending) < parse_at or not _may_close(piece)):
             continue
-        found_items, rest = _first_of(held, line)
-        yield from found_items
-        line, held = line + held.count("\n", 0, len(held) - len(rest)), rest
-        if len(held) > LIMIT:
-            yield from _as_lines(held, line)
-            line, held = line + held.count("\n"), ""
-        due = len(held) + len(held) // 8 if len(held) > _SHORT else 0
-    yield from _all_of(held, line)
+        complete, rest = _first_of(pending, line)
+        yield from complete
+        line, pending = line + pending.count("\n", 0, len(pending) - len(rest)), rest
+        if len(pending) > LIMIT:
+            yield from _as_lines(pending, line)
+            line, pending = line + pending.count("\n"), ""
+        parse_at = len(pending) + len(pending) // 8 if len(pending) > _SHORT else 0
+    yield from _all_of(pending, line)
 
 
 def rows_within(item: dict[str, object]) -> list[dict[str, object]]:
-    """Return the objects that an answer of a web API wraps into `data`; any other object is itself."""
+    """Return the objects that a web API's answer has in `data`; of any other object, the object itself."""
     data = item.get("data")
     if isinstance(data, list):
         return [row for row in data if isinstance(row, dict)]
@@ -63,7 +63,7 @@ def rows_within(item: dict[str, object]) -> list[dict[str, object]]:
 
 
 def _whole(piece: str) -> Item | None:
-    """Return what a line is by itself, the common case; None where it may be only a part, or more than one thing."""
+    """Return the item that a line is, an empty text for no item; None if it is only a part, or several items."""
     if not piece.endswith("\n"):
         return None
     if "{" not in piece:
@@ -77,27 +77,27 @@ def _may_close(piece: str) -> bool:
 
 
 def _first_of(text: str, line: int) -> tuple[list[Numbered], str]:
-    """Return the items at the start of a text, and the rest, which begins with a brace that nothing closes yet."""
-    found: list[Numbered] = []
+    """Return the complete items of a text, and the rest, which begins with a brace that is not closed yet."""
+    complete: list[Numbered] = []
     at = 0
     while (brace := text.find("{", at)) >= 0:
-        found += _as_lines(text[at:brace], line)
+        complete += _as_lines(text[at:brace], line)
         line += text.count("\n", at, brace)
         try:
             item, end = _FIRST.raw_decode(text, brace)
         except (ValueError, RecursionError):
-            return found, text[brace:]
-        found.append((line, item))
+            return complete, text[brace:]
+        complete.append((line, item))
         line += text.count("\n", brace, end)
         at = end
     cut = text.rfind("\n", at) + 1 or at
-    return found + _as_lines(text[at:cut], line), text[cut:]
+    return complete + _as_lines(text[at:cut], line), text[cut:]
 
 
 def _all_of(text: str, line: int) -> Iterator[Numbered]:
-    """Yield what a text holds to which nothing more will come; a brace that is not closed is text."""
-    found, rest = _first_of(text, line)
-    yield from found
+    """Yield the items of a text that has ended; an object that is not closed becomes lines of text."""
+    complete, rest = _first_of(text, line)
+    yield from complete
     yield from _as_lines(rest, line + text.count("\n", 0, len(text) - len(rest)))
 
 

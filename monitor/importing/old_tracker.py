@@ -1,6 +1,6 @@
 """speedtest-tracker by henrywhitaker3: rows of its table `speedtests`, its CSV and its JSON. Pure.
 
-Rates are Mbit/s, times those of the zone that the app was set to; 0, 0, 0 is a failure.
+Rates are in Mbit/s, times in the time zone of the app; ping, download and upload of 0 mean a failure.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def _read(fields: Fields, context: Context) -> Attempt:
         readings.text(fields.get("servername")),
         host=readings.text(fields.get("serverhost")),
     )
-    known = None if server == Server() else server
+    server_or_none = None if server == Server() else server
     if cells.flag(fields.get("failed")) or down is None or up is None:
-        return run.failed(ookla_log.NAME, at, run.unsaid(tracker.NAME), context, server=known)
+        return run.failed(ookla_log.NAME, at, run.unsaid(tracker.NAME), context, server=server_or_none)
     measured = Measurement(
         download_bps=down,
         upload_bps=up,
         latency_ms=readings.latency_ms(cells.number(fields.get("ping"))),
-        server=known,
+        server=server_or_none,
         result_url=readings.url(fields.get("url")),
     )
     return run.ok(ookla_log.NAME, at, measured, context)

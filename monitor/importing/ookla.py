@@ -1,7 +1,7 @@
-"""Logs of Ookla's CLI: `-f json`, `-f jsonl`, `-f csv` and `-f tsv`, with what scripts and stderr put between. Pure.
+"""Logs of Ookla's CLI: `-f json`, `-f jsonl`, `-f csv` and `-f tsv`, mixed with output of scripts and stderr. Pure.
 
 A test is spread over lines: a date that a script printed, phases, errors with or without a time, a result. Errors
-before a result belong to it; errors that no result follows are a failed run, if any of their lines has a time.
+before a result belong to it. Errors that no result follows make a failed run, if any of their lines has a time.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from monitor.model import Attempt, Server
 
 NAME = ookla.ENGINE.name
-# The CLI gives up long before; lines further apart are of different tests.
+# The CLI gives up long before this; lines further apart are from different tests.
 _LONGEST_TEST = timedelta(minutes=3)
-# Zones differ by multiples of this, which tells the same moment in another zone from another moment.
+# Offsets from UTC are multiples of this, so that a time in another zone can be told from a different time.
 _ZONE_STEP = timedelta(minutes=15)
 _SAME = timedelta(seconds=30)
 _SHOWN = 60
@@ -36,39 +36,39 @@ _SHOWN = 60
 
 @dataclass(slots=True)
 class _Test:
-    """What the last lines said of a test that has no result yet. `sure`: its time is UTC, not of some zone."""
+    """What the last lines say about a test that has no result yet. `is_utc`: its time is in UTC, not in some zone."""
 
     line: int
     at: datetime | None = None
-    sure: bool = False
+    is_utc: bool = False
     stage: str | None = None
     server: Server | None = None
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def is_another(self, at: datetime | None) -> bool:
-        """Tell whether something said then is of a later test."""
+        """Return whether a line with this time is about another test."""
         return at is not None and self.at is not None and abs(at - self.at) > _LONGEST_TEST
 
 
 def records(items: Iterable[Numbered], context: Context) -> Iterator[Record]:
-    """Yield a record for each test that the items tell of, and one for each line that says nothing."""
+    """Yield a record for each test in the items, and one for each line that is not the CLI's."""
     log = _Log(context)
     for line, item in items:
-        found = ookla_items.said(item, context.zone)
-        if found is not None:
-            yield from log.add(line, found)
+        entry = ookla_items.said(item, context.zone)
+        if entry is not None:
+            yield from log.add(line, entry)
         elif isinstance(item, dict) and item.get("type") != "log":
-            yield Refused(line, "an object that Ookla's CLI does not print")
+            yield Refused(line, "not an object of Ookla's CLI")
         elif isinstance(item, str) and not ookla.LOG_LINE.match(item) and not ookla_csv.is_header(item):
             yield from log.noise(line, item)
     yield from log.close()
 
 
 def attempt(result: Result, context: Context, at: datetime | None = None) -> Attempt:
-    """Return the run of a result, which ended `at` where it does not say when.
+    """Return the run of a result; it ended `at` that time if the result has no time of its own.
 
     Raises:
-        UnusableError: nobody says when.
+        UnusableError: there is no time.
     """
     ended = result.at or at
     if result.measured is None:
@@ -77,82 +77,82 @@ def attempt(result: Result, context: Context, at: datetime | None = None) -> Att
 
 
 class _Log:
-    """A log while it is read: the test that the last lines were about, and when the last result was."""
+    """A log while it is read: the test that the last lines are about, and the time of the last result."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._test: _Test | None = None
         self._last: datetime | None = None
 
-    def add(self, line: int, said: Said) -> Iterator[Record]:
-        """Yield what is certain with this: the test before, or a result."""
-        if isinstance(said, Result):
-            yield from self._result(line, said)
-        elif isinstance(said, Stamp):
-            yield from self._next(line, said.at)
-        elif isinstance(said, Phase):
-            yield from self._phase(line, said)
+    def add(self, line: int, entry: Said) -> Iterator[Record]:
+        """Yield the records that this entry completes: of the test before, or of its own."""
+        if isinstance(entry, Result):
+            yield from self._result(line, entry)
+        elif isinstance(entry, Stamp):
+            yield from self._next(line, entry.at)
+        elif isinstance(entry, Phase):
+            yield from self._phase(line, entry)
         else:
-            yield from self._complaint(line, said)
+            yield from self._error(line, entry)
 
     def noise(self, line: int, text: str) -> Iterator[Record]:
-        """Yield nothing for a line between errors, which may say more of them, else that it is none of the CLI's."""
-        if self._test is not None and 0 < len(self._test.complaints) < MAX_COMPLAINTS:
-            self._test.complaints.append(text)
+        """Add a line between errors to them, for it may explain them; yield any other line as rejected."""
+        if self._test is not None and 0 < len(self._test.errors) < MAX_COMPLAINTS:
+            self._test.errors.append(text)
         else:
-            yield Refused(line, f"no result: {text[:_SHOWN]!r}")
+            yield Refused(line, f"not a result: {text[:_SHOWN]!r}")
 
     def close(self) -> Iterator[Record]:
-        """Yield the failed run that the lines so far tell of, if they do."""
+        """Yield a failed run if the last test has no result."""
         test, self._test = self._test, None
-        if test is None or self._is_an_afterthought(test):
+        if test is None or self._is_trailing_date(test):
             return
-        failure = run.why(ookla.ENGINE, test.complaints or ["ended without a result"], test.stage)
+        failure = run.why(ookla.ENGINE, test.errors or ["ended without a result"], test.stage)
         try:
             yield Taken(test.line, run.failed(NAME, test.at, failure, self._context, server=test.server))
         except UnusableError as error:
             yield Refused(test.line, f"a failure with {error}: {failure.message[:_SHOWN]!r}")
 
-    def _is_an_afterthought(self, test: _Test) -> bool:
-        """Tell whether it is but a date that a script printed after a result instead of before a test."""
-        near = self._last is not None and test.at is not None and abs(test.at - self._last) < _LONGEST_TEST
-        return near and not test.complaints and not test.stage
+    def _is_trailing_date(self, test: _Test) -> bool:
+        """Return whether it is only a date that a script printed after a result instead of before a test."""
+        is_near = self._last is not None and test.at is not None and abs(test.at - self._last) < _LONGEST_TEST
+        return is_near and not test.errors and not test.stage
 
-    def _next(self, line: int, at: datetime | None, *, sure: bool = False) -> Iterator[Record]:
+    def _next(self, line: int, at: datetime | None, *, is_utc: bool = False) -> Iterator[Record]:
         yield from self.close()
-        self._test = _Test(line, at, sure)
+        self._test = _Test(line, at, is_utc)
 
-    def _phase(self, line: int, said: Phase) -> Iterator[Record]:
+    def _phase(self, line: int, phase: Phase) -> Iterator[Record]:
         test = self._test
-        if test is None or test.is_another(said.at) or (said.begins and test.stage):
-            yield from self._next(line, said.at, sure=True)
-        assert self._test is not None  # noqa: S101  there is one since the line before
-        self._test.at = self._test.at or said.at
-        self._test.stage = said.stage
-        self._test.server = said.server or self._test.server
+        if test is None or test.is_another(phase.at) or (phase.is_start and test.stage):
+            yield from self._next(line, phase.at, is_utc=True)
+        assert self._test is not None  # noqa: S101  set by _next
+        self._test.at = self._test.at or phase.at
+        self._test.stage = phase.stage
+        self._test.server = phase.server or self._test.server
 
-    def _complaint(self, line: int, said: Complaint) -> Iterator[Record]:
+    def _error(self, line: int, error: Complaint) -> Iterator[Record]:
         test = self._test
-        if test is None or (test.is_another(said.at) and not _in_another_zone(test, said)):
-            yield from self._next(line, said.at, sure=said.sure)
-        assert self._test is not None  # noqa: S101  there is one since the line before
-        if said.at and (self._test.at is None or (said.sure and not self._test.sure)):
-            self._test.at, self._test.sure = said.at, said.sure
-        self._test.complaints.append(said.text)
+        if test is None or (test.is_another(error.at) and not _in_another_zone(test, error)):
+            yield from self._next(line, error.at, is_utc=error.is_utc)
+        assert self._test is not None  # noqa: S101  set by _next
+        if error.at and (self._test.at is None or (error.is_utc and not self._test.is_utc)):
+            self._test.at, self._test.is_utc = error.at, error.is_utc
+        self._test.errors.append(error.text)
 
-    def _result(self, line: int, said: Result) -> Iterator[Record]:
-        if self._test is not None and self._test.is_another(said.at):
+    def _result(self, line: int, result: Result) -> Iterator[Record]:
+        if self._test is not None and self._test.is_another(result.at):
             yield from self.close()
         before, self._test = self._test, None
-        self._last = said.at
+        self._last = result.at
         try:
-            yield Taken(line, attempt(said, self._context, before.at if before else None))
+            yield Taken(line, attempt(result, self._context, before.at if before else None))
         except UnusableError as error:
             yield Refused(line, f"a result with {error}")
 
 
-def _in_another_zone(test: _Test, said: Complaint) -> bool:
-    """Tell whether both are of one moment, told once in UTC and once in a zone that is not the one expected."""
-    if test.at is None or said.at is None or test.sure == said.sure:
+def _in_another_zone(test: _Test, error: Complaint) -> bool:
+    """Return whether both have the same time, once in UTC and once in a zone that is not the expected one."""
+    if test.at is None or error.at is None or test.is_utc == error.is_utc:
         return False
-    return (said.at - test.at + _SAME) % _ZONE_STEP < 2 * _SAME
+    return (error.at - test.at + _SAME) % _ZONE_STEP < 2 * _SAME

@@ -1,4 +1,4 @@
-"""What an object or a line of an Ookla log says, by itself. Pure; `monitor.importing.ookla` puts them together."""
+"""Parses single objects and lines of an Ookla log. Pure."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ _ITEM_TYPES = {_BEGINNING, *ookla.PHASES, "result", "log"}
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A moment alone, as a script prints it before a test."""
+    """A time alone, as a script prints it before a test."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A test that goes on: its stage, and the server where it is told; `begins` where the test does."""
+    """A running test: its stage, and the server if it is named; `is_start` at the beginning of a test."""
 
     at: datetime | None
     stage: str
     server: Server | None
-    begins: bool
+    is_start: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """An error in the CLI's words. Its objects tell UTC (`sure`), its lines the time of a zone that they do not name.
+    """An error message of the CLI. Objects have a time in UTC (`is_utc`), lines one in a time zone they do not name.
 
-    Without a time it is of the test that the lines around it are about.
+    A message without a time belongs to the test that the lines around it are about.
     """
 
     at: datetime | None
     text: str
-    sure: bool = False
+    is_utc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The end of a test: numbers, or what was wrong with them."""
+    """The end of a test: a measurement, or what is wrong with it."""
 
     at: datetime | None
     measured: Measurement | None
@@ -62,7 +62,7 @@ Said = Stamp | Phase | Complaint | Result
 
 
 def knows(item: Item) -> bool:
-    """Tell whether this is what the CLI prints, and nobody else."""
+    """Return whether only Ookla's CLI prints such an item."""
     if isinstance(item, str):
         log = ookla.LOG_LINE.match(item)
         return ookla_csv.measured(item) is not None or ookla_csv.is_header(item) or log is not None
@@ -70,12 +70,12 @@ def knows(item: Item) -> bool:
 
 
 def said(item: Item, zone: ZoneInfo) -> Said | None:
-    """Return what an object or line says, None where it says nothing of a test."""
+    """Parse an object or a line; return None if it says nothing about a test."""
     return _of_line(item, zone) if isinstance(item, str) else _of_object(item, zone)
 
 
 def result(item: dict[str, object], zone: ZoneInfo) -> Result:
-    """Return what an object of type `result` says."""
+    """Parse an object of type `result`."""
     measured, flaws = ookla.measured(item)
     server = measured.server if measured else ookla.server_of(readings.fields(item.get("server")))
     return Result(when.moment(item.get("timestamp"), zone), measured, tuple(flaws), server)
@@ -88,9 +88,9 @@ def _of_object(item: dict[str, object], zone: ZoneInfo) -> Said | None:
         server = ookla.server_of(readings.fields(item.get("server")))
         return Phase(at, ookla.PHASES.get(str(kind), "start"), server, kind == _BEGINNING)
     if kind == "log":
-        return None if item.get("level") == "info" else Complaint(at, str(item.get("message")), sure=True)
+        return None if item.get("level") == "info" else Complaint(at, str(item.get("message")), is_utc=True)
     if "error" in item:
-        return Complaint(at, str(item["error"]), sure=True)
+        return Complaint(at, str(item["error"]), is_utc=True)
     return result(item, zone) if knows(item) else None
 
 

@@ -1,4 +1,4 @@
-"""Our own export, as `monitor.export` and `monitor.parquet` write it: ids, probes and triggers stay. Pure."""
+"""Exports of speedmon itself, as `monitor.export` and `monitor.parquet` write them. Ids and triggers stay. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "speedmon"
 _COLUMNS = [(name, plain(name)) for name in export.header()]
 _SURE = ("id", "probe", "started_at", "status", "engine")
-# These are texts always, so that an empty one is one.
+# Always texts, so that an empty value is an empty text and not missing.
 _TEXTS = {"id", "probe", "engine"}
 _PARTS = {"server": Server, "failure": Failure}
 _NUMBERS = tuple(
@@ -43,7 +43,7 @@ def _from_object(item: Fields, context: Context) -> Attempt:
 
 
 def _from_row(fields: Fields, context: Context) -> Attempt:
-    """Return the run of a row of CSV or Parquet; in CSV empty is missing."""
+    """Read a row of CSV or Parquet; an empty field of CSV means missing."""
     missing = "" if isinstance(fields.get("startedat"), str) else None
     flat = {name: fields.get(key, missing) for name, key in _COLUMNS if name != "remarks"}
     values: dict[str, Any] = {name: value for name, value in flat.items() if name in _TEXTS or value != missing}
@@ -54,10 +54,10 @@ def _from_row(fields: Fields, context: Context) -> Attempt:
 
 
 def _part(values: dict[str, Any], part: str) -> dict[str, Any] | None:
-    """Take the columns of a part out of a row and return them as an object, None where there is none."""
+    """Remove the columns of a part from a row; return them as an object, None if there are none."""
     names = [field.name for field in dataclasses.fields(_PARTS[part])]
-    found = {name: values.pop(f"{part}_{name}") for name in names if f"{part}_{name}" in values}
-    return ({"message": "", "stage": None} if part == "failure" else {}) | found if found else None
+    fields = {name: values.pop(f"{part}_{name}") for name in names if f"{part}_{name}" in values}
+    return ({"message": "", "stage": None} if part == "failure" else {}) | fields if fields else None
 
 
 def _remarks(value: object) -> list[object]:
@@ -74,24 +74,24 @@ def _attempt(values: Any, context: Context, *, strict: bool) -> Attempt:
     try:
         run = msgspec.convert(values, Run, strict=strict)
     except msgspec.ValidationError as error:
-        raise UnusableError(f"no run of ours: {error}") from error
+        raise UnusableError(f"not a valid run: {error}") from error
     if flaw := _flaw(run):
-        raise UnusableError(f"no run of ours: {flaw}")
-    return Attempt(dataclasses.replace(run, probe=context.probe) if context.renamed else run)
+        raise UnusableError(f"not a valid run: {flaw}")
+    return Attempt(dataclasses.replace(run, probe=context.probe) if context.replaces_probe else run)
 
 
 def _flaw(run: Run) -> str | None:
-    """Return what the store would refuse."""
+    """Return why the store would reject a run; None if it would not."""
     if not 0 < len(run.id) <= _LONGEST_ID:
         return "its id is empty or too long"
     if run.started_at.tzinfo is None or run.finished_at.tzinfo is None:
         return "its time has no offset from UTC"
     numbers = ((name, getattr(run, name)) for name in _NUMBERS)
-    wrong = next((name for name, value in numbers if value is not None and not 0 <= value < _MOST), None)
-    if wrong:
-        return f"{wrong} is impossible"
+    impossible = next((name for name, value in numbers if value is not None and not 0 <= value < _MOST), None)
+    if impossible:
+        return f"{impossible} is impossible"
     return None if run.ip_family in {None, 4, 6} else "ip_family is neither 4 nor 6"
 
 
-OBJECTS = Format(NAME, _knows_object, _from_object, nested=True)
+OBJECTS = Format(NAME, _knows_object, _from_object, is_nested=True)
 ROWS = Format(NAME, _knows_row, _from_row)

@@ -1,4 +1,4 @@
-"""A row of a file as a run of ours. Pure; the id comes from what the run is, so that the same run has the same id."""
+"""Makes runs from imported rows. Pure. The id is derived from the content, so that the same row has the same id."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from monitor.engines.model import Engine
     from monitor.importing.model import Context
 
-# Chosen once; another one would store every imported run again.
+# Chosen once. A different namespace would store every run anew that has been imported before.
 _OURS = uuid.UUID("6f3f0f5e-2f0b-5b8e-9c53-0b6b1d1f7a10")
 _RESULT = re.compile(r"/result/(?:[a-z]+/)?([0-9a-fA-F-]{8,})/?$")
 _NUMBERS = tuple(field.name for field in fields(Measurement))
-NO_TIME = "no time that can be read"
+NO_TIME = "no readable time"
 
 
 def ok(
-    engine: str, ended: datetime | None, measured: Measurement, context: Context, took_s: float | None = None
+    engine: str, ended: datetime | None, measured: Measurement, context: Context, duration_s: float | None = None
 ) -> Attempt:
-    """Return a measured run; `took_s` is how long it took, where the file says it."""
+    """Return a measured run; `duration_s` is how long it took, if the file says so."""
     if ended is None:
         raise UnusableError(NO_TIME)
-    began = ended - timedelta(seconds=round(took_s or 0))
+    began = ended - timedelta(seconds=round(duration_s or 0))
     key = result_id(measured.result_url) or _content(ended, measured, context)
     numbers = {name: getattr(measured, name) for name in _NUMBERS}
-    return Attempt(_run(engine, key, began, ended, Status.OK, context, healthy=True, **numbers))
+    return Attempt(_run(engine, key, (began, ended), Status.OK, context, healthy=True, **numbers))
 
 
-def failed(  # noqa: PLR0913  the last two only where there is something to say
+def failed(  # noqa: PLR0913  six parameters
     engine: str,
     at: datetime | None,
     failure: Failure,
@@ -48,46 +48,47 @@ def failed(  # noqa: PLR0913  the last two only where there is something to say
     server: Server | None = None,
     status: Status = Status.FAILED,
 ) -> Attempt:
-    """Return a run that gave no result."""
+    """Return a run without a result."""
     if at is None:
         raise UnusableError(NO_TIME)
     key = _content(at, Measurement(server=server), context)
-    return Attempt(_run(engine, key, at, at, status, context, server=server, failure=failure))
+    return Attempt(_run(engine, key, (at, at), status, context, server=server, failure=failure))
 
 
 def why(engine: Engine, complaints: list[str], stage: str | None = None) -> Failure:
-    """Return the failure that an engine's own words tell of."""
+    """Return the failure that an engine's error messages describe."""
     return classify(engine, Ended(), Parsed(complaints=tuple(complaints), stage=stage), None, 0)
 
 
 def unsaid(program: str) -> Failure:
-    """Return the failure of a row that only says that there was one."""
+    """Return the failure of a row that has no reason for it."""
     return Failure(Kind.UNKNOWN, Scope.UNKNOWN, None, f"failed; {program} kept no reason")
 
 
 def result_id(url: str | None) -> str | None:
-    """Return the provider's id of a result, which is the last part of its address."""
-    found = _RESULT.search(url or "")
-    return found[1].lower() if found else None
+    """Return the provider's id of a result, the last part of its URL."""
+    match = _RESULT.search(url or "")
+    return match[1].lower() if match else None
 
 
 def seconds(measured: Measurement) -> float | None:
-    """Return how long download and upload took, where both are known."""
+    """Return how long download and upload took together; None unless both are known."""
     if measured.download_ms is None or measured.upload_ms is None:
         return None
     return (measured.download_ms + measured.upload_ms) / 1000
 
 
 def _content(at: datetime, measured: Measurement, context: Context) -> str:
-    """Return what tells runs without a result's id apart: probe, second, server and rates."""
+    """Return a key for runs without a result's id: probe, second, server and rates."""
     server = measured.server or Server()
     parts = (context.probe, int(at.timestamp()), server.id or server.name, measured.download_bps, measured.upload_bps)
     return "|".join("" if part is None else str(part) for part in parts)
 
 
-def _run(  # noqa: PLR0913, PLR0917  what a run cannot be without
-    engine: str, key: str, began: datetime, ended: datetime, status: Status, context: Context, **more: Any
+def _run(
+    engine: str, key: str, times: tuple[datetime, datetime], status: Status, context: Context, **values: Any
 ) -> Run:
+    began, ended = times
     return Run(
         id=str(uuid.uuid5(_OURS, f"{engine}|{key}")),
         probe=context.probe,
@@ -97,5 +98,5 @@ def _run(  # noqa: PLR0913, PLR0917  what a run cannot be without
         trigger=Trigger.IMPORT,
         path=context.path,
         engine=engine,
-        **more,
+        **values,
     )

@@ -1,4 +1,4 @@
-"""Open a file to import: text, gzipped text, a SQLite database or Parquet. The only reader of files here."""
+"""Opens files to import: text, gzipped text, SQLite and Parquet. The only importer module that reads files."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _SQLITE, _PARQUET, _GZIP = b"SQLite format 3\0", b"PAR1", b"\x1f\x8b"
 _LONGEST_MAGIC = len(_SQLITE)
-# Where the header says whether there is a write-ahead log (https://sqlite.org/fileformat.html).
+# Offset of the byte that says whether there is a write-ahead log (https://sqlite.org/fileformat.html).
 _WRITE_VERSION = 18
-# A line longer than this arrives in pieces, so that an array of years on one line needs no more memory than any other.
+# Longer lines are read in pieces, so that an array of years on one line needs no more memory than other files.
 _PIECE = 64 * 1024
-# What is looked at to tell who wrote a text.
+# How much of a text is read to recognize its format.
 _HEAD = 1024 * 1024
 _FEW, _NOTHING = 10, ("", "[]")
 _TABLES = ("results", "speedtests")
@@ -38,7 +38,7 @@ _TABLES = ("results", "speedtests")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An open file: who wrote it, its records, how long it is and how far the records have come, in the same unit."""
+    """An open file: the program that wrote it, its records, its length and the position reached, in bytes or rows."""
 
     program: str
     records: Iterator[Record]
@@ -48,10 +48,10 @@ class Source:
 
 @contextmanager
 def opened(file: Path, context: Context, wanted: str = formats.AUTO) -> Iterator[Source]:
-    """Yield a file as records, streamed.
+    """Open a file and yield its records, streamed.
 
     Raises:
-        UsageError: it cannot be read, or nobody knows its format.
+        UsageError: the file cannot be read, or its format is not known.
     """
     try:
         with file.open("rb") as raw, ExitStack() as stack:
@@ -69,9 +69,9 @@ def opened(file: Path, context: Context, wanted: str = formats.AUTO) -> Iterator
 
 
 def unknown(file: Path, wanted: str) -> UsageError:
-    """Return the error for a file of no known format."""
+    """Return the error for a file of an unknown format."""
     known = ", ".join(formats.NAMES) if wanted == formats.AUTO else wanted
-    return UsageError(f"{file}: nothing in it is of a format that can be imported (known: {known})")
+    return UsageError(f"{file}: nothing in it has a format that can be imported (known: {known})")
 
 
 def _text(raw: io.BufferedReader) -> io.TextIOWrapper:
@@ -83,16 +83,16 @@ def _text(raw: io.BufferedReader) -> io.TextIOWrapper:
 def _of_text(text: io.TextIOWrapper, raw: io.BufferedReader, file: Path, context: Context, wanted: str) -> Source:
     pieces = iter(lambda: text.readline(_PIECE), "")
     head = _head(pieces)
-    # An export of nothing is a file as well.
-    found = (own.NAME, tables.nothing) if _is_nothing(head) else formats.reader(head, wanted)
-    if found is None:
+    # An empty export is a valid file.
+    recognized = (own.NAME, tables.nothing) if _is_nothing(head) else formats.reader(head, wanted)
+    if recognized is None:
         raise unknown(file, wanted)
-    program, reader = found
+    program, reader = recognized
     return Source(program, reader(itertools.chain(head, pieces), context), file.stat().st_size, raw.tell)
 
 
 def _head(pieces: Iterator[str]) -> list[str]:
-    """Take the first pieces of a text, enough to tell whose it is."""
+    """Take the first pieces of a text, enough to recognize its format."""
     head: list[str] = []
     length = 0
     while length < _HEAD and (piece := next(pieces, "")):
@@ -106,7 +106,7 @@ def _is_nothing(head: list[str]) -> bool:
 
 
 def _encoding(start: bytes) -> str:
-    """Return UTF-8 unless the text says otherwise: PowerShell redirects to UTF-16."""
+    """Return the encoding: UTF-8, or UTF-16 with a byte order mark, which PowerShell writes when it redirects."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     return "utf-8-sig"
@@ -118,15 +118,15 @@ def _of_parquet(file: Path, context: Context) -> Source:
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    """Open a database to read it only.
+    """Open a database for reading only.
 
-    One with a write-ahead log that nobody has open is read as it lies: SQLite would leave files beside it, and files of
-    root's would keep its own program out.
+    A database with a write-ahead log that no program has open is opened as immutable: SQLite would otherwise create
+    files beside it, and such files of root's would lock out the program that owns the database.
     """
     with file.open("rb") as header:
         has_log = header.read(_WRITE_VERSION + 1)[_WRITE_VERSION:] == b"\2"
-    as_it_lies = "&immutable=1" if has_log and not file.with_name(f"{file.name}-wal").exists() else ""
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{as_it_lies}", uri=True)
+    immutable = "&immutable=1" if has_log and not file.with_name(f"{file.name}-wal").exists() else ""
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{immutable}", uri=True)
     connection.row_factory = sqlite3.Row
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     return connection
@@ -135,25 +135,25 @@ def _connect(file: Path) -> sqlite3.Connection:
 def _of_sqlite(connection: sqlite3.Connection, file: Path, context: Context, wanted: str) -> Source:
     for name in _TABLES:
         columns = [row["name"] for row in connection.execute(f"PRAGMA table_info({name})")]
-        form = formats.of_rows(with_plain_names(dict.fromkeys(columns)), wanted)
-        if form is not None:
+        row_format = formats.of_rows(with_plain_names(dict.fromkeys(columns)), wanted)
+        if row_format is not None:
             (length,) = connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608  a name of ours
             rows = _Counted(dict(row) for row in connection.execute(f"SELECT * FROM {name} ORDER BY id"))  # noqa: S608  the same
-            return Source(form.name, tables.from_rows(form, rows, context), length, rows.position)
+            return Source(row_format.name, tables.from_rows(row_format, rows, context), length, rows.position)
     raise unknown(file, wanted)
 
 
 class _Counted:
-    """Rows that know how many of them were taken."""
+    """An iterator of rows that counts how many were read."""
 
     def __init__(self, rows: Iterator[dict[str, Any]]) -> None:
         self._rows = rows
-        self._taken = 0
+        self._read = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for row in self._rows:
-            self._taken += 1
+            self._read += 1
             yield row
 
     def position(self) -> int:
-        return self._taken
+        return self._read

@@ -1,6 +1,6 @@
-"""speedtest-cli `--json` and `--csv`, with and without its header: bit/s, UTC. Pure.
+"""speedtest-cli `--json` and `--csv`, with and without a header. Pure. Examples are in tests/data/speedtest-cli.
 
-Seen in tests/data/speedtest-cli; a rate of 0 means that every transfer failed.
+Rates are in bit/s, times in UTC. A rate of 0 means that every transfer failed.
 """
 
 from __future__ import annotations
@@ -83,5 +83,5 @@ def _fits(row: list[str]) -> bool:
     return len(row) == len(_HEADER) and row[0].isdecimal() and "T" in row[_TIMESTAMP]
 
 
-OBJECTS = Format(NAME, _knows_object, _from_object, nested=True)
-ROWS = Format(NAME, _knows_row, _from_row, header=_HEADER, fits=_fits)
+OBJECTS = Format(NAME, _knows_object, _from_object, is_nested=True)
+ROWS = Format(NAME, _knows_row, _from_row, header=_HEADER, matches_row=_fits)

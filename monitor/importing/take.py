@@ -1,4 +1,4 @@
-"""Store what a file holds, some thousand runs a transaction: a test that ends meanwhile waits for no more than that."""
+"""Stores the runs of a file in batches, so that a test that ends during an import waits for one batch at most."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
     from monitor.importing.model import Record
 
 BATCH = 4000
-# Reasons that are told; more are counted.
+# So many reasons are kept; further rejected lines are only counted.
 MOST_REASONS = 20
 
 
 @dataclass(slots=True)
 class Tally:
-    """What came of a file: runs stored, runs that were there already, and parts that gave none, the first with why."""
+    """Counts for one file: runs stored, runs that the store already had, and rejected lines, the first with reasons."""
 
     stored: int = 0
-    there: int = 0
-    refused: int = 0
+    existing: int = 0
+    rejected: int = 0
     reasons: list[Refused] = field(default_factory=list)
 
-    def refuse(self, refused: Refused) -> None:
-        """Count a part that gave no run."""
-        self.refused += 1
+    def reject(self, part: Refused) -> None:
+        """Count a line that gave no run."""
+        self.rejected += 1
         if len(self.reasons) < MOST_REASONS:
-            self.reasons.append(refused)
+            self.reasons.append(part)
 
-    def add(self, stored: int, there: int) -> None:
+    def add(self, stored: int, existing: int) -> None:
         """Count runs."""
         self.stored += stored
-        self.there += there
+        self.existing += existing
 
 
-def batches(records: Iterator[Record], tally: Tally) -> Iterator[list[Taken]]:
-    """Yield the runs of a file, BATCH records at a time; the rest is counted."""
+def batches(records: Iterator[Record], counts: Tally) -> Iterator[list[Taken]]:
+    """Yield the runs of a file, BATCH records at a time; lines without a run are counted."""
     while batch := list(itertools.islice(records, BATCH)):
         for record in batch:
             if isinstance(record, Refused):
-                tally.refuse(record)
+                counts.reject(record)
         yield [record for record in batch if isinstance(record, Taken)]
 
 
-def store(url: str, batch: list[Taken], tally: Tally) -> None:
-    """Store a batch; a run that the store refuses is counted, and the others are stored all the same.
+def store(url: str, batch: list[Taken], counts: Tally) -> None:
+    """Store a batch. A run that the store rejects is counted, and the others are stored all the same.
 
     Raises:
         StoreError: the store cannot be written.
@@ -62,31 +62,32 @@ def store(url: str, batch: list[Taken], tally: Tally) -> None:
         return
     try:
         with open_writer(url) as connection:
-            stored, there = add_many(connection, (taken.attempt for taken in batch))
+            stored, existing = add_many(connection, (taken.attempt for taken in batch))
     except StoreRejectedError as error:
         if len(batch) == 1:
-            tally.refuse(Refused(batch[0].line, str(error)))
+            counts.reject(Refused(batch[0].line, str(error)))
             return
         half = len(batch) // 2
-        store(url, batch[:half], tally)
-        store(url, batch[half:], tally)
+        store(url, batch[:half], counts)
+        store(url, batch[half:], counts)
     else:
-        tally.add(stored, there)
+        counts.add(stored, existing)
 
 
 class Rehearsal:
-    """A dry run: counts what `store` would do, and writes nothing."""
+    """A dry run: counts what `store` would do, and stores nothing."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._seen: set[int] = set()
+        # Hashes of the ids in earlier batches: smaller than the ids.
+        self._earlier: set[int] = set()
 
-    def store(self, batch: list[Taken], tally: Tally) -> None:
-        """Count a batch; a run that came before in the same files is there already."""
+    def store(self, batch: list[Taken], counts: Tally) -> None:
+        """Count a batch. A run that was in an earlier batch counts as existing."""
         ids = [taken.attempt.run.id for taken in batch]
         with open_reader(self._url) as connection:
-            there = known(connection, ids)
+            existing = known(connection, ids)
         for run_id in ids:
-            is_there = run_id in there or hash(run_id) in self._seen
-            self._seen.add(hash(run_id))
-            tally.add(int(not is_there), int(is_there))
+            exists = run_id in existing or hash(run_id) in self._earlier
+            self._earlier.add(hash(run_id))
+            counts.add(int(not exists), int(exists))

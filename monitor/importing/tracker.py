@@ -1,7 +1,7 @@
 """speedtest-tracker by alexjustesen: rows of its table `results`, of its API and of its CSV export. Pure.
 
-Rates are bytes/s, times UTC. `data` holds what Ookla's CLI printed, in the CSV flattened to columns of which a file has
-those of its first row. Before 2024 there were `successful` and `server_*` instead of `status`.
+Rates are in bytes/s, times in UTC. `data` holds what Ookla's CLI printed; a CSV export flattens it into columns, of
+which it has only those of its first row. Before 2024 the table had `successful` and `server_*` instead of `status`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAME = "speedtest-tracker"
 _UTC = ZoneInfo("UTC")
 _MADE_UP = "faker"
 _STUCK = {"waiting", "started", "checking", "running", "benchmarking"}
-# Column of the flattened export to its place in `data`; names as `cells.plain` makes them.
+# Columns of a flattened export, by normalized name, and their place in `data`.
 _FLATTENED = {
     "pinglatency": ("ping", "latency"),
     "pingjitter": ("ping", "jitter"),
@@ -49,7 +49,9 @@ _FLATTENED = {
 _TOP = {"packetloss": "packetLoss", "isp": "isp", "timestamp": "timestamp", "message": "message"}
 _TEXTS = {"isp", "timestamp", "message", "externalIp", "id", "name", "location", "country", "host", "ip", "url"}
 _LATENCIES = {"downloadlatencyiqm": "download", "uploadlatencyiqm": "upload"}
-_NO_RATES = "completed, but the file has no rates: its columns are those of its first row; take the SQLite file instead"
+_NO_RATES = (
+    "completed, but the file has no rates: its columns are those of its first row; import the SQLite file instead"
+)
 
 
 def _knows(fields: Fields) -> bool:
@@ -61,20 +63,20 @@ def _read(fields: Fields, context: Context) -> Attempt:
     at = when.moment(data.get("timestamp"), _UTC) or when.moment(fields.get("createdat"), _UTC)
     engine = _engine(fields)
     if engine == _MADE_UP:
-        raise UnusableError("made up by speedtest-tracker to show itself")
+        raise UnusableError("demo data made up by speedtest-tracker")
     if status == "completed":
         return _completed(engine, fields, data, at, context)
     message = readings.text(data.get("message")) or readings.text(fields.get("comments"))
     if status in _STUCK:
         stuck = Failure(
-            Kind.INTERRUPTED, Scope.LOCAL, None, f"speedtest-tracker never ended it, its status is {status}"
+            Kind.INTERRUPTED, Scope.LOCAL, None, f"speedtest-tracker never finished it; its status is {status}"
         )
         return run.failed(engine, at, stuck, context, status=Status.INTERRUPTED)
     if status == "skipped":
         skipped = Failure(Kind.UNKNOWN, Scope.LOCAL, None, message or "skipped by speedtest-tracker")
         return run.failed(engine, at, skipped, context, status=Status.SKIPPED)
     if status != "failed":
-        raise UnusableError(f"a status that speedtest-tracker does not have: {status!r}")
+        raise UnusableError(f"not a status of speedtest-tracker: {status!r}")
     failure = run.why(ookla.ENGINE, [message]) if message else run.unsaid(NAME)
     return run.failed(engine, at, failure, context)
 
@@ -90,7 +92,7 @@ def _engine(fields: Fields) -> str:
 
 
 def _data(fields: Fields) -> dict[str, object]:
-    """Return what the CLI printed: an object, its text, or put together from the columns of the export."""
+    """Return what the CLI printed: the object, from its text if need be, or rebuilt from the columns of an export."""
     data = fields.get("data")
     if isinstance(data, str):
         return decode(data) or {}
@@ -113,18 +115,18 @@ def _cell(value: object, name: str) -> object:
 
 
 def _completed(engine: str, fields: Fields, data: dict[str, object], at: datetime | None, context: Context) -> Attempt:
-    found = ookla_items.result(data, _UTC)
-    if found.measured is None:
-        found = replace(found, measured=_of_columns(fields))
-    if found.measured is None and "download" not in fields and "downloadbandwidth" not in fields:
+    result = ookla_items.result(data, _UTC)
+    if result.measured is None:
+        result = replace(result, measured=_of_columns(fields))
+    if result.measured is None and "download" not in fields and "downloadbandwidth" not in fields:
         raise UnusableError(_NO_RATES)
-    if found.measured is None:
-        return run.failed(engine, at, run.why(ookla.ENGINE, [*found.flaws]), context, server=found.server)
-    return run.ok(engine, at, found.measured, context, run.seconds(found.measured))
+    if result.measured is None:
+        return run.failed(engine, at, run.why(ookla.ENGINE, [*result.flaws]), context, server=result.server)
+    return run.ok(engine, at, result.measured, context, run.seconds(result.measured))
 
 
 def _of_columns(fields: Fields) -> Measurement | None:
-    """Return the numbers of the columns alone, where `data` was not kept."""
+    """Return a measurement from the columns alone, for rows without `data`; None without rates."""
     down, up = (cells.rate_bps(fields.get(name), cells.BYTE) for name in ("download", "upload"))
     if down is None or up is None:
         return None

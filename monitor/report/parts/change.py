@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from monitor.report import words
 from monitor.report.blocks import Cell, Column, Heading, Table, Text
 from monitor.report.changepoint import Drift
-from monitor.report.figures import RATES
-from monitor.report.slots import SHOWN
+from monitor.report.slots import RATES, SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from monitor.model import Scope, Status
 from monitor.report import words
 from monitor.report.blocks import Heading, Text
-from monitor.report.figures import RATES
 from monitor.report.parts import change, rules
+from monitor.report.slots import RATES
 from monitor.report.verdict import Answer
 
 if TYPE_CHECKING:

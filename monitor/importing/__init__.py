@@ -1,4 +1,4 @@
-"""What other programs measured, read from their files: one module a format, all pure but `source` and `take`.
+"""Reads the files of other programs: one module per format. All are pure except `source` and `take`.
 
-To add a format, write a module with a `Format` (`monitor.importing.model`) and name it in `monitor.importing.formats`.
+To add a format, write a module with a `Format` (`monitor.importing.model`) and list it in `monitor.importing.formats`.
 """

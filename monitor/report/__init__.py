@@ -1,4 +1,4 @@
-"""The evidence report: one HTML file or PDF to hand to an ISP, and the data it was made from as CSV beside it.
+"""The evidence report for an ISP, as HTML and PDF, with the data that it was made from as CSV.
 
-`blocks` is what a document is made of, between who computes and words it and who writes it as HTML or PDF.
+The sections turn evidence into the blocks of a document; HTML and PDF write those blocks.
 """

@@ -38,9 +38,9 @@ class Downtime:
 def downtime(incidents: Iterable[Incident], watched: Watch, window: Window) -> Downtime:
     """Add up the incidents that overlap a window."""
     spans_by_incident = [(incident, span(incident, watched, window)) for incident in incidents]
-    inside = [(incident, found) for incident, found in spans_by_incident if found]
-    spans = list(merged(found for _, found in inside))
-    lengths = [out(found, watched) for found in spans]
+    inside = [(incident, part) for incident, part in spans_by_incident if part]
+    spans = list(merged(part for _, part in inside))
+    lengths = [out(outage, watched) for outage in spans]
     return Downtime(
         outages=len(spans),
         # All that have not ended end with the last test, so that they are merged into one.

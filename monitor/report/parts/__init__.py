@@ -1,1 +1,1 @@
-"""The sections of a report, one a module: each takes the evidence and yields blocks. Change the wording here."""
+"""The text of each section of a report: takes the evidence, yields blocks. Change the wording here."""

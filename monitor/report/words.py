@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from monitor.model import Kind, Path, Scope
 
 if TYPE_CHECKING:
     from collections import Counter
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from monitor.model import Plan
@@ -139,11 +140,6 @@ def day(days: int) -> str:
     """Return a day, given as days since 1970-01-01: Monday, 9 Nov 2026."""
     local = date(1970, 1, 1) + timedelta(days=days)
     return f"{WEEKDAYS[local.weekday()]}, {local.day} {MONTHS[local.month - 1]} {local.year}"
-
-
-def epoch(seconds: float) -> datetime:
-    """Return an epoch second as a time in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def length(seconds: float) -> str:

@@ -21,6 +21,8 @@ from monitor.child import ending, last_line
 from monitor.errors import SpeedmonError, StoreError
 from monitor.graph import kinds, setup
 from monitor.graph.data import Window
+from monitor.graph.terms import Terms
+from monitor.graph.theme import RenderOptions
 from monitor.model import Plan  # noqa: TC001  the same
 
 # A year of runs on a small board.
@@ -73,7 +75,6 @@ def draw(order: Order) -> bytes:
 
 
 def _png(order: Order) -> bytes:
-    from monitor.graph import picture  # noqa: PLC0415  matplotlib: not in the daemon
     from monitor.store import read  # noqa: PLC0415  only where it is drawn
     from monitor.store.open import open_reader  # noqa: PLC0415  the same
 
@@ -81,10 +82,8 @@ def _png(order: Order) -> bytes:
     with open_reader(order.database) as connection:
         names = kinds.numbers([kinds.DEFAULT])
         runs = read.columns(connection, since=window.since, until=window.until, names=names, probes=order.rows)
-    zone = ZoneInfo(order.zone)
-    return picture.render(
-        runs, window, zone=zone, plan=order.plan, size=order.size, scale=order.scale, title=order.title
-    )
+    context = Terms(ZoneInfo(order.zone), order.plan, order.title)
+    return kinds.render(kinds.DEFAULT, runs, window, context, RenderOptions(order.size, order.scale))
 
 
 def _main() -> None:

@@ -39,7 +39,7 @@ NAME_WIDTH, SHARE_WIDTH, HOURS_HEIGHT, KEY_HEIGHT = 92, 132, 24, 26
 LEAST_FOR_NAMES = 13
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_availability(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw every track's runs together; each mark tells the scope of its failure."""
     counted, out = tally(found), outages(found, window)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found))

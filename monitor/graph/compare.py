@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SHARE_OF_BARS = 0.42
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_compare(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw a row of bars for each way, and below them download and upload of the first four over time."""
     together, counted = joined([track.runs for track in found], SPEED), tally(found)
     found_ways = groups(together, ways([sort for sort, _ in together.counts()]))

@@ -36,7 +36,7 @@ READING = (
 )
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_dashboard(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw everything from the top to the bottom."""
     counted = stats.tally(found)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found), (words.server_words(counted),))

@@ -40,7 +40,7 @@ TITLE_HEIGHT, AXIS_HEIGHT, NOTES_WIDTH = 30, 26, 250
 MOST_STEPS = 2000
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_distribution(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw download, upload and latency, one below the other, with the shares to quote beside."""
     counted = stats.tally(found)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found))

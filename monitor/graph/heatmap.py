@@ -42,7 +42,7 @@ BRIGHT = 0.5
 ON_BRIGHT, ON_DARK = "#000000", "#ffffff"
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_heatmap(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw download and upload, one below the other."""
     counted = tally(found)
     facts = (words.window_words(window, terms.zone), words.source_words(counted, found))

@@ -38,7 +38,7 @@ TILES = 72
 SOURCE = "Grade: median rise, mean of download and upload: A+ < 5 ms, A < 30, B < 60, C < 200, D < 400 (DSLReports)."
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_latency(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw three panels over one time axis; those under load share their scale."""
     frame, labelled = frame_of(sheet, found, window, terms.zone)
     counted = stats.tally(found)

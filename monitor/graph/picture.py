@@ -1,8 +1,4 @@
-"""Draw stored runs over time: download, upload and latency over a true time axis, every failure in view.
-
-`render` is pure apart from the fonts it reads: the same runs, window and zone give the same bytes. Callers that draw
-many pictures in one process call `gc.collect()` after each: a figure is a cycle and about 5 MB.
-"""
+"""The throughput graph: download, upload and latency over time, with every failure in view."""
 
 from __future__ import annotations
 
@@ -10,54 +6,27 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitor.graph import promise, stats, style
-from monitor.graph.data import Metric, Window
 from monitor.graph.header import draw_tiles, draw_title, tiles_height
-from monitor.graph.paint import Look, paint
 from monitor.graph.panel import Panel
 from monitor.graph.rows import CHANGE, crowded, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
 from monitor.graph.scale import scale as scale_of
 from monitor.graph.stats import tally
-from monitor.graph.terms import Terms
 from monitor.graph.timeline import draw_footer, draw_time_axis, frame_of
-from monitor.graph.track import tracks
 from monitor.graph.words import bucket_words, doubt_words, duration, server_words, source_words, window_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from zoneinfo import ZoneInfo
+    from collections.abc import Mapping, Sequence
 
-    from monitor.columns import Columns
+    from monitor.graph.data import Metric, Window
     from monitor.graph.panel import Frame
     from monitor.graph.promise import Promise
     from monitor.graph.rows import Row
     from monitor.graph.sheet import Sheet
+    from monitor.graph.terms import Terms
     from monitor.graph.track import Track
-    from monitor.model import Plan, Run
-
-__all__ = ["Terms", "Window", "draw_kind", "render"]
 
 
-def render(  # noqa: PLR0913  all but the first four have defaults, and the web page and the demo set them by name
-    runs: Columns | Iterable[Run],
-    window: Window,
-    *,
-    zone: ZoneInfo,
-    plan: Plan,
-    size: tuple[int, int] = style.SIZE,
-    scale: float = 1.0,
-    title: str = "Internet speed",
-) -> bytes:
-    """Return a PNG of `size` pixels, or of so many times `scale` for print, where text and lines grow along.
-
-    Raises:
-        ValueError: the size is smaller than `style.SMALLEST`.
-    """
-    terms = Terms(zone, plan, title)
-    found = tracks(runs, window, plan)
-    return paint(lambda sheet: draw_kind(sheet, found, window, terms), Look(size, scale), title)
-
-
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_throughput(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw everything: header, rows of marks, panels, time axis, footer."""
     frame, labelled = frame_of(sheet, found, window, terms.zone)
     changes = labelled_changes(found)

@@ -32,7 +32,7 @@ SHARE_OF_BARS = 0.6
 READING = "Curves: how many of a hundred tests were no faster."
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_servers(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
     """Draw a row for each server and ISP, the most used first, and the distributions of the first four."""
     inside = joined([track.runs for track in found], SPEED)
     each, counted = groups(inside, by_server), tally(found)

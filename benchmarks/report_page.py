@@ -42,7 +42,7 @@ def page(runs: list[Run], window: Window, terms: Terms) -> bytes:
 
 
 def _report(runs: list[Run], window: Window, terms: Terms) -> Document:
-    columns = Columns.of(runs)
+    columns = Columns.from_runs(runs)
     subject = Subject(
         columns=columns,
         window=window,

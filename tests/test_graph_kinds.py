@@ -182,11 +182,11 @@ def test_a_change_of_plan_is_labelled():
 
 def two_plans() -> Columns:
     """Return MANY, of which the first half was judged by half of the plan; its download of 95.7 Mbit/s met that."""
-    columns = Columns.of(MANY)
+    columns = Columns.from_runs(MANY)
     plans = [Plan(50_000_000, 10_000_000), Plan(100_000_000, 20_000_000)]
-    sorts = tuple(dataclasses.replace(sort, plan=plan) for plan in plans for sort in columns.sorts)
+    sorts = tuple(dataclasses.replace(sort, plan=plan) for plan in plans for sort in columns.attributes)
     later = np.arange(len(columns)) >= len(columns) // 2
-    return dataclasses.replace(columns, sorts=sorts, sort=columns.sort + later * len(columns.sorts))
+    return dataclasses.replace(columns, attributes=sorts, codes=columns.codes + later * len(columns.attributes))
 
 
 def test_what_both_paths_show_is_one_label_and_of_several_probes_each_is_named():

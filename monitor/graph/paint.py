@@ -42,6 +42,6 @@ def paint(
         raise ValueError(f"a graph of {(width, height)} pixels is smaller than {smallest}")
     with mpl.rc_context():
         mpl.rcParams.update({key: value for key, value in mpl.rcParamsDefault.items() if key not in KEPT} | RC)
-        sheet = Sheet(width, height, options.scale, options.theme)
-        draw(sheet)
-        return sheet.file(title, options.format)
+        canvas = Sheet(width, height, options.scale, options.theme)
+        draw(canvas)
+        return canvas.file(title, options.format)

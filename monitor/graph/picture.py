@@ -26,36 +26,36 @@ if TYPE_CHECKING:
     from monitor.graph.track import Track
 
 
-def draw_throughput(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_throughput(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw everything: header, rows of marks, panels, time axis, footer."""
-    frame, labelled = frame_of(sheet, found, window, terms.zone)
-    changes = labelled_changes(found)
-    labels, unlabelled = place_labels(changes, frame, lambda words: sheet.width_of(words, CHANGE))
-    rows = mark_rows(found)
-    counted = tally(found)
-    facts = (window_words(window, terms.zone), source_words(counted, found), (server_words(counted),))
-    tiles_top = draw_title(sheet, terms.title, facts) + style.LINE
-    labels_top = tiles_top + tiles_height(sheet) + style.ROW
+    frame, labelled = frame_of(canvas, all_series, window, context.zone)
+    changes = labelled_changes(all_series)
+    labels, unlabelled = place_labels(changes, frame, lambda words: canvas.width_of(words, CHANGE))
+    rows = mark_rows(all_series)
+    counts = tally(all_series)
+    facts = (window_words(window, context.zone), source_words(counts, all_series), (server_words(counts),))
+    tiles_top = draw_title(canvas, context.title, facts) + style.LINE
+    labels_top = tiles_top + tiles_height(canvas) + style.ROW
     rows_top = labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
-    foot = draw_footer(sheet, (*reading(frame, found, rows), doubt_words(counted), _left_out(unlabelled)))
+    foot = draw_footer(canvas, (*reading(frame, all_series, rows), doubt_words(counts), _left_out(unlabelled)))
     panels_top = rows_top + style.ROWS_TITLE + style.ROW * len(rows)
-    panels = panels_of(found, promises_of(found, window, terms), panels_top, foot - style.LABELS)
+    panels = panels_of(all_series, promises_of(all_series, window, context), panels_top, foot - style.LABELS)
     bottom = panels[-1].top + panels[-1].height
-    draw_tiles(sheet, panels, found, counted, tiles_top)
-    draw_changes(sheet, frame, changes, labels, (labels_top, bottom))
-    draw_rows(sheet, frame, rows, rows_top)
+    draw_tiles(canvas, panels, all_series, counts, tiles_top)
+    draw_changes(canvas, frame, changes, labels, (labels_top, bottom))
+    draw_rows(canvas, frame, rows, rows_top)
     for panel in panels:
-        panel.draw(sheet, frame, found)
-    draw_time_axis(sheet, frame, labelled, bottom)
+        panel.draw(canvas, frame, all_series)
+    draw_time_axis(canvas, frame, labelled, bottom)
 
 
-def promises_of(found: Sequence[Track], window: Window, terms: Terms) -> dict[Metric, tuple[Promise, ...]]:
+def promises_of(all_series: Sequence[Track], window: Window, context: Terms) -> dict[Metric, tuple[Promise, ...]]:
     """Return what was promised of each metric of speed."""
-    return {metric: promise.promises(found, metric, terms.plan, window.span[0]) for metric in style.PANEL_SHARES}
+    return {metric: promise.promises(all_series, metric, context.plan, window.span[0]) for metric in style.PANEL_SHARES}
 
 
 def panels_of(
-    found: Sequence[Track], promises: Mapping[Metric, tuple[Promise, ...]], top: float, bottom: float
+    all_series: Sequence[Track], lines_by_metric: Mapping[Metric, tuple[Promise, ...]], top: float, bottom: float
 ) -> tuple[Panel, ...]:
     """Return a panel for each metric of speed, one below the other."""
     room = bottom - top - style.PANEL_TITLE * len(style.PANEL_SHARES)
@@ -63,19 +63,19 @@ def panels_of(
     for metric, share in style.PANEL_SHARES.items():
         top += style.PANEL_TITLE
         height = room * share / sum(style.PANEL_SHARES.values())
-        axis = scale_of(metric, stats.values(found, metric), promise.highest(promises[metric]))
-        panels.append(Panel(metric, axis, top, height, promises[metric]))
+        axis = scale_of(metric, stats.values(all_series, metric), promise.highest(lines_by_metric[metric]))
+        panels.append(Panel(metric, axis, top, height, lines_by_metric[metric]))
         top += height
     return tuple(panels)
 
 
-def reading(frame: Frame, found: Sequence[Track], rows: Sequence[Row] = ()) -> tuple[str, ...]:
+def reading(frame: Frame, all_series: Sequence[Track], rows: Sequence[Row] = ()) -> tuple[str, ...]:
     """Return how lines, shades and marks over time are to be read."""
-    least = frame.least_band(found)
-    doubtful = any(sort.doubtful for track in found for sort, _ in track.runs.counts())
+    min_span = frame.least_band(all_series)
+    doubtful = any(run.doubtful for series in all_series for run, _ in series.runs.counts())
     return (
         bucket_words(frame.bucket),
-        "Shaded: from a failed test to the next success" + (f", {_long(least)} and more." if least else "."),
+        "Shaded: from a failed test to the next success" + (f", {_long(min_span)} and more." if min_span else "."),
         "Marks: the higher, the more tests at that time." if crowded(frame, rows) else "",
         "Blank: no test ran.",
         "◇ a doubtful result." if doubtful else "",

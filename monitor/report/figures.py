@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.columns import UNITS
+from monitor.numbers import UNITS
 from monitor.report import shares
 from monitor.report.downtime import downtime
 from monitor.report.faults import tally
@@ -46,7 +46,7 @@ class Figures:
 
 def figures(columns: Columns, window: Window, incidents: Iterable[Incident], promised: Promised) -> Figures:
     """Return what is counted of the runs of a window; only trusted ones speak for the line."""
-    trusted = columns.only(columns.where(lambda sort: sort.trusted))
+    trusted = columns.select(columns.where(lambda sort: sort.trusted))
     spreads = {name: spread_of(trusted.measured(name)) for name in UNITS if name in columns.numbers}
     short = {name: shares.below(trusted.values(name), promised.sold(trusted, name)) for name in RATES}
     watched = watch(columns)

@@ -53,7 +53,7 @@ class Promised:
         begins = np.array([moment.timestamp() for moment, _ in self.spells[1:]], np.float64)
         known = np.array([_number(plan, name) for plan in self._plans()], np.float64)
         by_time = known[np.searchsorted(begins, columns.started, side="right")]
-        own = columns.told([_number(sort.plan, name) for sort in columns.sorts], np.float64)
+        own = columns.per_run([_number(sort.plan, name) for sort in columns.attributes], np.float64)
         return np.where(columns.where(lambda sort: sort.plan != NOTHING), own, by_time)
 
     def at(self, moment: datetime) -> Plan:

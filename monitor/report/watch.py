@@ -59,7 +59,7 @@ def _sources(columns: Columns) -> Iterator[Columns]:
         yield columns
         return
     for source in sorted(sources):
-        yield columns.only(columns.where(partial(_is_of, source)))
+        yield columns.select(columns.where(partial(_is_of, source)))
 
 
 def _is_of(source: tuple[str, Path], sort: Sort) -> bool:

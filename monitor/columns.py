@@ -92,8 +92,8 @@ class Columns:
     """Runs, oldest first: arrays of one length.
 
     `seconds` are the start times in epoch seconds, `durations` in seconds; `codes` are indexes into `attributes`.
-    `numbers` are by the names of `UNITS`, 1 more than the stored value and 0 for a missing one; a name that nobody asked
-    for is absent. Never subtract unsigned arrays from each other: use `started`.
+    `numbers` are by the names of `UNITS`, 1 more than the stored value and 0 for a missing one; only the names that
+    were asked for are present. Never subtract unsigned arrays from each other: use `started`.
     """
 
     attributes: tuple[Sort, ...]

@@ -105,7 +105,7 @@ def _plan(plan: Plan) -> str | None:
 
 def _output(raw: RawOutput) -> Iterator[str]:
     for name, text in (("stdout", raw.stdout), ("stderr", raw.stderr)):
-        said = [printable(line) for line in text.splitlines() if line.strip()]
-        if said:
+        lines_of_text = [printable(line) for line in text.splitlines() if line.strip()]
+        if lines_of_text:
             yield f"the engine's {name}:"
-            yield from (f"  {line}" for line in said)
+            yield from (f"  {line}" for line in lines_of_text)

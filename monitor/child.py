@@ -117,7 +117,7 @@ class Child:
         if code == MEASURED or self._stopping:
             return
         if code not in RECORDED:
-            raise SpeedmonError(f"the test {ending(code)} without a result: {message or 'it said nothing'}")
+            raise SpeedmonError(f"the test {ending(code)} without a result: {message or 'no error message'}")
         log.warning("scheduled test: %s", message or f"exit {code}")
 
 

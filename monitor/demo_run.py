@@ -88,7 +88,7 @@ def _story(say: Tell) -> demo.Story:
     say("\n4. The line fails: the lab cuts it behind the ISP.")
     apply.run([topology.cut()])
     outage = _collect("ip4only", say)
-    say(f"   {demo.measured(outage)}.\n   Kept as a result, and no 0 among the rates.\n")
+    say(f"   {demo.measured(outage)}.\n   Recorded as a failed run, without zeros for the rates.\n")
     return demo.Story(host, ping, line, outage)
 
 
@@ -113,7 +113,7 @@ def _finish(story: demo.Story, differences: list[str], options: Wanted, say: Tel
     if options.keep_database is not None:
         say(f"Database: {options.keep_database}")
     for difference in differences:
-        say(f"NOT as it should be: {difference}")
+        say(f"NOT as expected: {difference}")
 
 
 def document(story: demo.Story, differences: list[str], options: Wanted) -> str:

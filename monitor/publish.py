@@ -68,7 +68,7 @@ def items(settings: Publish, probes: Sequence[str] = ()) -> tuple[Item, ...]:
 def _unknown(kinds: Sequence[str]) -> Iterator[str]:
     for kind in kinds:
         if kind not in KINDS:
-            yield f"publish.kinds: there is no graph {kind!r}: it is one of {', '.join(KINDS)}, or {EVERY}"
+            yield f"publish.kinds: there is no graph {kind!r}: choose one of {', '.join(KINDS)}, or {EVERY}"
 
 
 def _too_small(kinds: Sequence[str], size: str) -> Iterator[str]:

@@ -134,9 +134,9 @@ def obstacle(folder: Path) -> str | None:
     try:
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
     except OSError as error:
-        return f"{folder}: {error.strerror}: make a folder there, for the user of `speedmon serve` to write to"
+        return f"{folder}: {error.strerror}: create it, writable for the user of `speedmon serve`"
     if not is_folder:
-        return f"{folder}: is no folder: name one"
+        return f"{folder}: is not a folder: name one"
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         return f"{folder}: cannot be written: give it to the user of `speedmon serve`; a unit needs ReadWritePaths= too"
     return None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from monitor.settings import Schedule as ScheduleSettings
 
 ASLEEP = "the machine was asleep, very busy, or had its clock set"
-STILL_RUNNING = "the test before it was still running"
+STILL_RUNNING = "the previous test was still running"
 JOB = "collect"
 
 

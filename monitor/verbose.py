@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from monitor.model import Kind, Status
 from monitor.table import printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def lines(run: Run, findings: Findings | None, width: int, indent: str = _INDENT
 
 def _paragraphs(run: Run, findings: Findings | None) -> Iterator[str]:
     if run.failure:
-        yield _failure(run.failure)
+        yield _failure(run.failure, run.status)
     if run.retry_of:
         yield f"attempt {run.attempt}, after run {run.retry_of}"
     yield from (f"{remark.kind}: {remark.message}" for remark in run.remarks)
@@ -33,7 +34,9 @@ def _paragraphs(run: Run, findings: Findings | None) -> Iterator[str]:
         yield from _found(findings)
 
 
-def _failure(failure: Failure) -> str:
+def _failure(failure: Failure, status: Status) -> str:
+    if status is Status.SKIPPED and failure.kind is Kind.UNKNOWN:
+        return f"{failure.message}{_end(failure)}"
     stage = f", at {failure.stage}" if failure.stage else ""
     return f"{failure.kind} ({failure.scope}{stage}): {failure.message}{_end(failure)}"
 
@@ -45,7 +48,7 @@ def _end(failure: Failure) -> str:
 
 
 def _found(findings: Findings) -> Iterator[str]:
-    yield "a probe then: " + "; ".join(part for part in _parts(findings) if part)
+    yield "diagnosis: " + "; ".join(part for part in _parts(findings) if part)
 
 
 def _parts(findings: Findings) -> Iterator[str]:

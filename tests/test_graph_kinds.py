@@ -278,7 +278,7 @@ def test_ways_are_held_against_the_namespace():
     """Both paths have a row and a line, and the caption gives the ratio of their medians."""
     host = [dataclasses.replace(run, path=Path.HOST, download_bps=(run.download_bps or 0) // 2) for run in MANY]
     sheet = drawn("compare", [*MANY, *host])
-    assert any("Median download against ip4only: host 50 %." in words for words in texts(sheet))
+    assert any("Median download compared with ip4only: host 50 %." in words for words in texts(sheet))
     dashes = {line.get_linestyle()[0][1] is None for line in sheet.figure.findobj(LineCollection)}
     assert dashes == {True, False}
 

@@ -67,7 +67,7 @@ def draw(request: Order) -> bytes:
     except OSError as error:
         raise SpeedmonError(f"no picture can be drawn: {error.strerror}: {command[0]}") from error
     if result.returncode:
-        message = last_line(io.BytesIO(result.stderr)) or "it said nothing"
+        message = last_line(io.BytesIO(result.stderr)) or "no error message"
         if result.returncode == NO_STORE:
             raise StoreError(message)
         raise SpeedmonError(f"the process that draws {ending(result.returncode)}: {message}")

@@ -91,7 +91,7 @@ def _until_signal(interrupts: Interrupts, server: _WebServer, services: Sequence
     while interrupts.signal is None:
         select.select([] if signals is None else [signals], [], [], WAKE_S)
         if not server.is_alive():
-            raise ServeError("the web server ended by itself; its log lines say why")
+            raise ServeError("the web server stopped unexpectedly; see the log lines above")
         for service in services:
             service.wake()
 

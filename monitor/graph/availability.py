@@ -57,9 +57,9 @@ def draw_availability(canvas: Sheet, all_series: Sequence[Track], window: Window
 
 
 RASTER = (
-    "A row a day, by hours since its midnight: a day of 23 or 25 hours is that wide.",
+    "One row per day, by hours since midnight; days of 23 or 25 hours are drawn that wide.",
     "Shaded: an outage of the line, from its first failed test to the next good one.",
-    "Right: good tests of those started, and how long the line was out.",
+    "Right: the share of tests that succeeded, and how long the line was down.",
     "Without a stroke: no test ran.",
 )
 
@@ -190,16 +190,16 @@ def _draw_tiles(canvas: Sheet, counts: Tally, outage_list: Sequence[Outage], win
     room = (canvas.width - 2 * style.EDGE) / 3
     total = sum(outage.length for outage in outage_list)
     tests, number, time = (Tile(canvas, style.EDGE + at * room, top, room - 16) for at in range(3))
-    tests.caption("Good tests of those started", style.INK)
+    tests.caption("Tests that succeeded", style.INK)
     share = counts.success_pct
     tests.figure(None if share is None else words.percent(share), "%", style.INK, "no test was started")
     tests.lines((words.success_words(counts), words.failure_words(counts)))
     number.caption("Outages of the line", style.SCOPES[Scope.LINE])
-    lasts = "one lasts" if any(outage.lasts for outage in outage_list) else ""
+    lasts = "one ongoing" if any(outage.lasts for outage in outage_list) else ""
     number.figure(f"{len(outage_list):,}" if counts.runs else None, lasts, style.INK, "not known")
     if outage_list:
         number.lines((f"longest {length(max(outage.length for outage in outage_list))}",))
-    time.caption("Time that the line was out", style.SCOPES[Scope.LINE])
+    time.caption("Time the line was down", style.SCOPES[Scope.LINE])
     time.figure((length(total) if total else "none") if counts.runs else None, "", style.INK, "not known")
     window_length = window.until - window.since
     if counts.runs:

@@ -57,7 +57,7 @@ def plots(runs: Columns | Iterable[Run], window: Window, context: Terms, columns
         yield f"{FAILED}: a test failed"
     if len(all_series) > 1:
         names = ", ".join(words.track_name(series, all_series) for series in all_series)
-        yield f"A line each, which nothing tells apart here: {names}; --probe and --path choose one"
+        yield f"One line each, not distinguishable here: {names}; choose one with --probe or --path"
     if doubt := words.doubt_words(counts):
         yield doubt
 

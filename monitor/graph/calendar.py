@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from monitor.graph.theme import Theme
 
 READING = (
-    "A cell a day, Monday at the top, or where that is too low a week.",
-    "The stronger, the more of its tests failed.",
+    "One cell per day, Monday at the top; one per week where days would be too small.",
+    "Stronger colour: more of the tests failed.",
     "Blank: no test ran.",
 )
 YEAR = Pen(style.TEXT_SIZE, style.INK, bold=True, align="right")

@@ -68,4 +68,4 @@ def _against_first(ordered: Sequence[Group]) -> str:
         return ""
     (first, reference), *others = medians
     shares = ", ".join(f"{name} {100 * median / reference:.0f} %" for name, median in others[: MOST_LINES - 1])
-    return f"Median download against {first}: {shares}."
+    return f"Median download compared with {first}: {shares}."

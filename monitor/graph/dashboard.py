@@ -31,7 +31,7 @@ MOST_ROWS = 31
 SHARE_OF_LINES, SHARE_OF_HOURS = 0.47, 0.22
 READING = (
     "Hours: median download.",
-    "Distribution: how many of a hundred tests were no higher.",
+    "Distribution: the percentage of tests at or below each speed.",
     "Days: shaded from the first failed test of an outage to the next good one.",
 )
 

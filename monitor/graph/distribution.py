@@ -44,9 +44,9 @@ def draw_distribution(canvas: Sheet, all_series: Sequence[Track], window: Window
     """Draw download, upload and latency, one below the other, with the shares to quote beside."""
     counts = stats.tally(all_series)
     facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
-    top = draw_title(canvas, f"{context.title}: how often which speed", facts) + style.LINE / 2
+    top = draw_title(canvas, f"{context.title}: how often each speed was reached", facts) + style.LINE / 2
     foot = draw_footer(
-        canvas, ("Each curve: how many of a hundred tests were no higher than that.", words.doubt_words(counts))
+        canvas, ("Each curve: the percentage of tests at or below each value.", words.doubt_words(counts))
     )
     height = (foot - top) / len(SPEED)
     for index, metric in enumerate(SPEED):
@@ -139,7 +139,7 @@ def _notes(canvas: Sheet, at: tuple[float, float], metric: Metric, all_series: S
 def _shares(series: Track, metric: Metric) -> list[str]:
     shares = 100 * stats.plan_shares([series], metric)
     if not len(shares):
-        return ["the plan promises nothing here"]
+        return ["the plan has no figure for this"]
     if not metric.is_rate:
         return [f"{words.percent(100 * float(np.mean(shares <= OF_PLAN[0])))} % reached {_level(OF_PLAN[0])}"]
     return [f"{words.percent(100 * float(np.mean(shares >= level)))} % reached {_level(level)}" for level in OF_PLAN]

@@ -53,7 +53,7 @@ KINDS = {
         "monitor.graph.latency:draw_latency", "latency, idle and under load, with a grade", (Metric.LATENCY, *LOADED)
     ),
     "heatmap": Kind("monitor.graph.heatmap:draw_heatmap", "hour of the day by weekday", RATES),
-    "distribution": Kind("monitor.graph.distribution:draw_distribution", "how often which speed"),
+    "distribution": Kind("monitor.graph.distribution:draw_distribution", "how often each speed was reached"),
     "availability": Kind("monitor.graph.availability:draw_availability", "failures and outages by day", ()),
     "servers": Kind("monitor.graph.servers:draw_servers", "by server and ISP"),
     "compare": Kind("monitor.graph.compare:draw_compare", "paths, probes and engines side by side"),

@@ -122,4 +122,4 @@ def _draw_tiles(canvas: Sheet, all_series: Sequence[Track], top: float) -> None:
     else:
         rise = float(np.median(rises))
         tile.figure(bloat.grade(rise), f"+{words.number(rise)} ms under load", style.INK)
-        tile.lines((f"{len(rises):,} tests tell it",))
+        tile.lines((f"{len(rises):,} tests with latency under load",))

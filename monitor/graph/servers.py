@@ -1,4 +1,4 @@
-"""Draw what was measured against each server and over each ISP: its spread, and how often which speed was reached."""
+"""Draw what was measured against each server and over each ISP: its spread, and how often each speed was reached was reached."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NOTHING = Pen(style.TEXT_SIZE + 4, style.QUIET, align="center")
 SHARE_OF_BARS = 0.6
-READING = "Curves: how many of a hundred tests were no faster."
+READING = "Curves: the percentage of tests at or below each speed."
 
 
 def draw_servers(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:

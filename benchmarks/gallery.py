@@ -22,6 +22,7 @@ from monitor.graph import braille, setup, sparkline
 from monitor.graph.data import Window
 from monitor.graph.kinds import KINDS, render
 from monitor.graph.terms import Terms
+from monitor.graph.theme import THEMES, RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,7 @@ class Picture(NamedTuple):
 
     def made(self, runs: list[Run] | Columns, window: Window) -> bytes:
         """Return the file, with few colours."""
-        return _small(render(self.kind, runs, window, TERMS, theme=self.theme))
+        return _small(render(self.kind, runs, window, TERMS, RenderOptions(theme=THEMES[self.theme])))
 
 
 def _small(png: bytes, colours: int = COLOURS) -> bytes:

@@ -66,7 +66,7 @@ from monitor.model import Plan
 note("import matplotlib and what draws")
 window, plan = Window(since, until), Plan(100_000_000, 20_000_000)
 sheet = Sheet(1200, 860, 1.0)
-picture.draw_kind(sheet, tracks(runs, window, plan), window, Terms(ZoneInfo("Europe/Berlin"), plan, "Title"))
+picture.draw_throughput(sheet, tracks(runs, window, plan), window, Terms(ZoneInfo("Europe/Berlin"), plan, "Title"))
 note("find stretches, bands and changes, count, lay out")
 sheet.file("Title")
 note("rasterise and compress")

@@ -14,8 +14,9 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from monitor.graph import setup
+from monitor.graph import kinds, setup
 from monitor.graph.data import Window
+from monitor.graph.terms import Terms
 from monitor.model import Failure, Kind, Path, Plan, Remark, Run, Scope, Server, Status, Trigger
 
 if TYPE_CHECKING:
@@ -91,11 +92,10 @@ def two_paths() -> Iterator[Run]:
 def main(target: File) -> None:
     """Draw the month."""
     setup.prepare(os.environ, os.geteuid())
-    from monitor.graph.picture import render  # noqa: PLC0415  matplotlib, after its directories are set
 
     window = Window(END - DAYS, END)
     title = "Internet speed at home (generated example)"
-    target.write_bytes(render(month(), window, zone=ZoneInfo("Europe/Berlin"), plan=PLAN, title=title))
+    target.write_bytes(kinds.render(kinds.DEFAULT, month(), window, Terms(ZoneInfo("Europe/Berlin"), PLAN, title)))
 
 
 if __name__ == "__main__":

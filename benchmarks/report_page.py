@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from monitor.columns import Columns
 from monitor.graph.kinds import render
+from monitor.graph.theme import RenderOptions
 from monitor.incidents import incidents
 from monitor.report import html
 from monitor.report.document import KINDS, Data, document
@@ -41,7 +42,7 @@ def page(runs: list[Run], window: Window, terms: Terms) -> bytes:
 
 
 def _report(runs: list[Run], window: Window, terms: Terms) -> Document:
-    columns = Columns.of(runs)
+    columns = Columns.from_runs(runs)
     subject = Subject(
         columns=columns,
         window=window,
@@ -55,5 +56,5 @@ def _report(runs: list[Run], window: Window, terms: Terms) -> Document:
         engines=("ookla 1.2.0.84",),
         addresses=("203.0.113.10",),
     )
-    pictures = {kind: render(kind, columns, window, terms, scale=2) for kind in KINDS}
+    pictures = {kind: render(kind, columns, window, terms, RenderOptions(scale=2)) for kind in KINDS}
     return document(gather(subject), pictures, runs, Data("speedmon-report-30d.csv", "0" * 64, len(runs)))

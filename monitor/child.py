@@ -113,12 +113,12 @@ class Child:
                 self._process = None
                 self._idle.set()
 
-    def _judge(self, code: int, words: str) -> None:
+    def _judge(self, code: int, message: str) -> None:
         if code == MEASURED or self._stopping:
             return
         if code not in RECORDED:
-            raise SpeedmonError(f"the test {ending(code)} without a result: {words or 'it said nothing'}")
-        log.warning("scheduled test: %s", words or f"exit {code}")
+            raise SpeedmonError(f"the test {ending(code)} without a result: {message or 'no error message'}")
+        log.warning("scheduled test: %s", message or f"exit {code}")
 
 
 def ending(code: int) -> str:

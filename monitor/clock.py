@@ -25,11 +25,11 @@ def wall(started: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
     if not len(started):
         return started
     first, last = (datetime.fromtimestamp(int(at), UTC) for at in (started[0], started[-1] + 1))
-    found = offsets(Window(first, last), zone)
-    begins = np.array([moment.timestamp() for moment, _ in found[1:]], np.float64)
-    shifts = np.array([offset.total_seconds() for _, offset in found], np.int64)
-    shown: NDArray[np.int64] = started + shifts[np.searchsorted(begins, started, side="right")]
-    return shown
+    shifts_in_window = offsets(Window(first, last), zone)
+    begins = np.array([moment.timestamp() for moment, _ in shifts_in_window[1:]], np.float64)
+    shifts = np.array([offset.total_seconds() for _, offset in shifts_in_window], np.int64)
+    walls: NDArray[np.int64] = started + shifts[np.searchsorted(begins, started, side="right")]
+    return walls
 
 
 def hours(walls: NDArray[np.int64]) -> NDArray[np.int64]:

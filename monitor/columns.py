@@ -1,7 +1,7 @@
-"""Runs as columns, oldest first: what graphs and reports count with, so that a million of them is no matter. Pure.
+"""Runs as NumPy columns, oldest first, for graphs and reports over a million runs and more. Pure.
 
-Whatever a run is called (its status, engine, server and so on) is its `Sort`, of which there are few: a question by
-name is asked of each sort once and looked up for the runs. Numbers are kept whole, see `UNITS`, 0 for a missing one.
+Everything but times and numbers (status, engine, server and so on) is dictionary-encoded: few combinations occur, so a
+predicate is evaluated once for each `Sort` and looked up for the runs. Numbers are whole (see `UNITS`), 0 if missing.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["UNITS", "Columns", "Sort", "joined", "smallest", "whole"]
-
 NO_PLAN = Plan()
-# As many at a time are counted: numpy makes wide numbers of them on the way.
+# Runs are counted in blocks: NumPy widens the codes to 8 bytes each on the way.
 _BLOCK = 65_536
+# Up to this many values, comparing the whole column with each is faster than a look-up.
 _FEW = 12
 _SMALL = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """What runs have in common; `kind` and `scope` are those of a failure, `doubts` what makes numbers doubtful.
+    """What runs have in common; `kind` and `scope` are those of a failure, `doubts` the kinds of remarks that matter.
 
-    `plan` is what judged them, where that is known: a `Run` does not tell it, the store does. The fields that a `Run`
-    has too are called the same and mean the same.
+    `plan` is the plan in force, `NO_PLAN` where it is not known: it comes from the store, a `Run` does not carry it.
+    The other fields have the names and meanings of those of `Run`.
     """
 
     probe: str
@@ -51,8 +50,8 @@ class Sort:
     plan: Plan = NO_PLAN
 
     @classmethod
-    def of(cls, run: Run) -> Sort:
-        """Return the sort of a run."""
+    def from_run(cls, run: Run) -> Sort:
+        """Return the attributes of a run."""
         return cls(
             probe=run.probe,
             path=run.path,
@@ -69,17 +68,17 @@ class Sort:
 
     @property
     def trusted(self) -> bool:
-        """Whether its numbers speak for the line."""
+        """Whether its numbers count: it succeeded and nothing makes it doubtful."""
         return self.status is Status.OK and self.healthy is not False
 
     @property
     def doubtful(self) -> bool:
-        """Whether it has numbers that do not: they went the wrong way, or the uplink was busy with others."""
+        """Whether it has numbers that do not count: wrong path, or other traffic on the uplink."""
         return self.status is Status.OK and self.healthy is False
 
     @property
     def broken(self) -> bool:
-        """Whether it was started and came to nothing."""
+        """Whether it was started and failed or was interrupted."""
         return self.status in {Status.FAILED, Status.INTERRUPTED}
 
     @property
@@ -92,121 +91,125 @@ class Sort:
 class Columns:
     """Runs, oldest first: arrays of one length.
 
-    `seconds` is when they started, in epoch seconds, and `lasted` how long they took; `sort` is the place in `sorts`;
-    `numbers` are by the names of `UNITS`, 1 more than what is kept there and 0 for nothing. A name is missing where
-    nobody asked for it. Arrays of unsigned numbers must not be subtracted from each other: take `started`.
+    `seconds` are the start times in epoch seconds, `durations` in seconds; `codes` are indexes into `attributes`.
+    `numbers` are by the names of `UNITS`, 1 more than the stored value and 0 for a missing one; only the names that
+    were asked for are present. Never subtract unsigned arrays from each other: use `started`.
     """
 
-    sorts: tuple[Sort, ...]
+    attributes: tuple[Sort, ...]
     seconds: NDArray[np.uint32]
-    lasted: NDArray[Any]
-    sort: NDArray[Any]
+    durations: NDArray[Any]
+    codes: NDArray[Any]
     numbers: dict[str, NDArray[Any]]
 
     @classmethod
-    def of(cls, runs: Iterable[Run]) -> Columns:
-        """Return runs, in whatever order they come, as columns."""
-        listed = sorted(runs, key=lambda run: run.started_at)
+    def from_runs(cls, runs: Iterable[Run]) -> Columns:
+        """Return runs, given in any order, as columns."""
+        ordered = sorted(runs, key=lambda run: run.started_at)
         places: dict[Sort, int] = {}
-        sort = [places.setdefault(Sort.of(run), len(places)) for run in listed]
-        seconds = np.array([run.started_at.timestamp() for run in listed], np.uint32)
-        lasted = [max(int((run.finished_at - run.started_at).total_seconds()), 0) for run in listed]
-        numbers = {name: smallest([whole(getattr(run, name), unit) for run in listed]) for name, unit in UNITS.items()}
-        return cls(tuple(places), seconds, smallest(lasted), smallest(sort), numbers)
+        codes = [places.setdefault(Sort.from_run(run), len(places)) for run in ordered]
+        seconds = np.array([run.started_at.timestamp() for run in ordered], np.uint32)
+        durations = [max(int((run.finished_at - run.started_at).total_seconds()), 0) for run in ordered]
+        numbers = {name: smallest([whole(getattr(run, name), unit) for run in ordered]) for name, unit in UNITS.items()}
+        return cls(tuple(places), seconds, smallest(durations), smallest(codes), numbers)
 
     def __len__(self) -> int:
         return len(self.seconds)
 
     @property
     def started(self) -> NDArray[np.int64]:
-        """When each run started, epoch seconds; made anew each time."""
+        """When each run started, in epoch seconds; a new array each time."""
         return self.seconds.astype(np.int64)
 
     @property
     def finished(self) -> NDArray[np.int64]:
-        """When each run ended."""
-        return self.started + self.lasted.astype(np.int64)
+        """When each run ended, in epoch seconds."""
+        return self.started + self.durations.astype(np.int64)
 
     def where(self, test: Callable[[Sort], bool]) -> NDArray[np.bool_]:
-        """Return for each run whether its sort passes a test."""
-        answers = list(map(test, self.sorts))
+        """Return a mask of the runs whose attributes pass a test."""
+        answers = list(map(test, self.attributes))
         rarer = answers.count(True) * 2 > len(answers)
         few = [place for place, answer in enumerate(answers) if answer is not rarer]
         if len(few) > _FEW:
-            return self.told(answers, bool)
-        # Comparing whole columns with a few numbers is many times faster than looking each up.
-        found = np.zeros(len(self), bool)
+            return self.per_run(answers, bool)
+        mask = np.zeros(len(self), bool)
         for place in few:
-            found |= self.sort == place
-        return ~found if rarer else found
+            mask |= self.codes == place
+        return ~mask if rarer else mask
 
-    def told(self, answers: Sequence[Any], dtype: Any) -> NDArray[Any]:
-        """Return for each run what was answered for its sort, given in the order of `sorts`."""
-        told, found = np.array(answers, dtype), np.empty(len(self), dtype)
+    def per_run(self, answers: Sequence[Any], dtype: Any) -> NDArray[Any]:
+        """Return for each run the answer for its attributes; answers come in the order of `attributes`."""
+        table, column = np.array(answers, dtype), np.empty(len(self), dtype)
         for begin in range(0, len(self), _BLOCK):
-            np.take(told, self.sort[begin : begin + _BLOCK], out=found[begin : begin + _BLOCK])
-        return found
+            np.take(table, self.codes[begin : begin + _BLOCK], out=column[begin : begin + _BLOCK])
+        return column
 
     def values(self, name: str) -> NDArray[np.float64]:
         """Return a number of each run in the unit of its name, NaN where it was not measured."""
-        kept = self.numbers[name]
-        found: NDArray[np.float64] = (kept - 1.0) / UNITS[name]
-        found[kept == 0] = np.nan
-        return found
+        stored = self.numbers[name]
+        column: NDArray[np.float64] = (stored - 1.0) / UNITS[name]
+        column[stored == 0] = np.nan
+        return column
 
     def good(self, name: str) -> NDArray[np.bool_]:
-        """Return for each run whether it can be trusted and has a number."""
-        found: NDArray[np.bool_] = self.where(lambda sort: sort.trusted) & (self.numbers[name] != 0)
-        return found
+        """Return a mask of the runs that are trusted and have this number."""
+        mask: NDArray[np.bool_] = self.where(lambda run: run.trusted) & (self.numbers[name] != 0)
+        return mask
 
     def measured(self, name: str) -> NDArray[Any]:
-        """Return a number of the good runs, in its unit, in order of time: unsigned where that is exact."""
-        kept = self.whole(name)
-        return kept if UNITS[name] == 1 else kept / UNITS[name]
+        """Return a number of the good runs in its unit, oldest first; unsigned where that is exact."""
+        stored = self.stored(name)
+        return stored if UNITS[name] == 1 else stored / UNITS[name]
 
-    def whole(self, name: str) -> NDArray[Any]:
-        """Return a number of the good runs as it is kept: `UNITS` of them make one."""
-        kept = self.numbers[name][self.good(name)]
-        kept -= kept.dtype.type(1)
-        return kept
+    def stored(self, name: str) -> NDArray[Any]:
+        """Return a number of the good runs as stored: `UNITS[name]` of them make one of its unit."""
+        stored = self.numbers[name][self.good(name)]
+        stored -= stored.dtype.type(1)
+        return stored
 
-    def only(self, chosen: NDArray[Any] | slice) -> Columns:
-        """Return some of the runs: those of a mask, of ascending places or of a slice."""
-        numbers = {name: kept[chosen] for name, kept in self.numbers.items()}
-        return Columns(self.sorts, self.seconds[chosen], self.lasted[chosen], self.sort[chosen], numbers)
+    def select(self, chosen: NDArray[Any] | slice) -> Columns:
+        """Return the runs of a mask, of ascending indexes or of a slice."""
+        numbers = {name: stored[chosen] for name, stored in self.numbers.items()}
+        return Columns(self.attributes, self.seconds[chosen], self.durations[chosen], self.codes[chosen], numbers)
 
     def counts(self) -> Iterator[tuple[Sort, int]]:
-        """Yield the sorts that occur, each with how many runs are of it."""
-        return ((sort, int(count)) for sort, count in zip(self.sorts, self._count(), strict=True) if count)
+        """Yield the attributes that occur, each with its number of runs."""
+        return (
+            (attributes, int(count)) for attributes, count in zip(self.attributes, self._count(), strict=True) if count
+        )
 
     def _count(self) -> NDArray[np.int64] | list[int]:
-        """Return how many runs are of each sort."""
-        if len(self.sorts) <= _FEW:
-            return [int(np.count_nonzero(self.sort == place)) for place in range(len(self.sorts))]
-        found = np.zeros(len(self.sorts), np.int64)
+        """Return the number of runs for each of `attributes`."""
+        if len(self.attributes) <= _FEW:
+            return [int(np.count_nonzero(self.codes == place)) for place in range(len(self.attributes))]
+        counts = np.zeros(len(self.attributes), np.int64)
         for begin in range(0, len(self), _BLOCK):
-            found += np.bincount(self.sort[begin : begin + _BLOCK], minlength=len(self.sorts))
-        return found
+            counts += np.bincount(self.codes[begin : begin + _BLOCK], minlength=len(self.attributes))
+        return counts
 
 
 def joined(parts: Sequence[Columns], names: Collection[str]) -> Columns:
-    """Return the runs of several columns as one, oldest first, with the numbers of these names."""
+    """Merge columns into one, oldest first, with the numbers of these names."""
     places: dict[Sort, int] = {}
-    sort = [part.told([places.setdefault(each, len(places)) for each in part.sorts], np.uint32) for part in parts]
+    codes = [
+        part.per_run([places.setdefault(attributes, len(places)) for attributes in part.attributes], np.uint32)
+        for part in parts
+    ]
     seconds = _end_to_end([part.seconds for part in parts], np.uint32)
     together = Columns(
         tuple(places),
         seconds,
-        _end_to_end([part.lasted for part in parts], np.uint8),
-        smallest(_end_to_end(sort, np.uint8)),
+        _end_to_end([part.durations for part in parts], np.uint8),
+        smallest(_end_to_end(codes, np.uint8)),
         {name: _end_to_end([part.numbers[name] for part in parts], np.uint8) for name in names},
     )
     in_order = bool(np.all(seconds[:-1] <= seconds[1:]))
-    return together if in_order else together.only(np.argsort(seconds, kind="stable"))
+    return together if in_order else together.select(np.argsort(seconds, kind="stable"))
 
 
 def smallest(values: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
-    """Return whole numbers, none below 0, in the smallest type that takes them."""
+    """Return non-negative integers as an array of the smallest unsigned type that holds them."""
     highest = int(max(values)) if len(values) else 0
     return np.array(values, next(kind for kind in _SMALL if highest <= np.iinfo(kind).max))
 

@@ -49,9 +49,9 @@ def differences(story: Story) -> list[str]:
     ]
 
 
-def ping_says_none(words: str) -> bool:
+def ping_says_none(output: str) -> bool:
     """Tell whether the words of `ping -6` mean that there is no IPv6."""
-    return any(sign in words for sign in NO_IPV6)
+    return any(sign in output for sign in NO_IPV6)
 
 
 def at_line_rate(run: Run) -> bool:

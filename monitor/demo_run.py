@@ -45,7 +45,7 @@ RUNS, MOST_RUNS = 2, 4
 
 def environment(caller: Mapping[str, str], database: Path | None = None) -> dict[str, str]:
     """Return the environment of the commands in the lab: state of their own, the line of the lab as the plan."""
-    kept = {name: caller[name] for name in KEPT if name in caller}
+    inherited = {name: caller[name] for name in KEPT if name in caller}
     own = {
         "PATH": f"{caller.get('PATH', '/usr/local/bin:/usr/bin:/bin')}:{SBIN}",
         "STATE_DIRECTORY": f"{STATE}/state",
@@ -60,74 +60,74 @@ def environment(caller: Mapping[str, str], database: Path | None = None) -> dict
     }
     if database is not None:
         own["SPEEDMON_DATABASE_URL"] = f"sqlite:///{database}"
-    return kept | own
+    return inherited | own
 
 
-def act(wanted: Wanted) -> int:
+def act(options: Wanted) -> int:
     """Open the lab, act the story, draw it, and return 0 if it came true, else 1."""
-    tell: Tell = _silent if wanted.as_json else _print
+    say: Tell = _silent if options.as_json else _print
     with run.opened():
-        story = _story(tell)
-        _draw(story, wanted.output)
+        story = _story(say)
+        _draw(story, options.output)
     differences = demo.differences(story)
-    _finish(story, differences, wanted, tell)
+    _finish(story, differences, options, say)
     return 1 if differences else 0
 
 
-def _story(tell: Tell) -> demo.Story:
-    tell(demo.opening())
-    tell("1. A test as any program runs it: the host prefers IPv6.")
-    host = _collect("host", tell)
-    tell(f"   {demo.measured(host)}. That is the tunnel: {demo.share(host)}.\n")
-    tell("2. A namespace without IPv6, behind NAT.\n   $ speedmon setup-netns --no-launcher")
+def _story(say: Tell) -> demo.Story:
+    say(demo.opening())
+    say("1. A test as any program runs it: the host prefers IPv6.")
+    host = _collect("host", say)
+    say(f"   {demo.measured(host)}. That is the tunnel: {demo.share(host)}.\n")
+    say("2. A namespace without IPv6, behind NAT.\n   $ speedmon setup-netns --no-launcher")
     _speedmon("setup-netns", "--no-launcher", "--quiet")
-    ping = _ping(tell)
-    tell(f"   {ping}. {'IPv6 is unreachable inside.' if demo.ping_says_none(ping) else ''}\n")
-    tell("3. The same test inside it.")
-    line = _measure_line(tell)
-    tell("\n4. The line fails: the lab cuts it behind the ISP.")
+    ping = _ping(say)
+    say(f"   {ping}. {'IPv6 is unreachable inside.' if demo.ping_says_none(ping) else ''}\n")
+    say("3. The same test inside it.")
+    line = _measure_line(say)
+    say("\n4. The line fails: the lab cuts it behind the ISP.")
     apply.run([topology.cut()])
-    outage = _collect("ip4only", tell)
-    tell(f"   {demo.measured(outage)}.\n   Kept as a result, and no 0 among the rates.\n")
+    outage = _collect("ip4only", say)
+    say(f"   {demo.measured(outage)}.\n   Recorded as a failed run, without zeros for the rates.\n")
     return demo.Story(host, ping, line, outage)
 
 
-def _measure_line(tell: Tell) -> tuple[Run, ...]:
+def _measure_line(say: Tell) -> tuple[Run, ...]:
     """Return the runs over the line: as many as wanted, and a few more while a busy machine spoils them."""
     runs: list[Run] = []
     while len(runs) < MOST_RUNS and sum(map(demo.at_line_rate, runs)) < RUNS:
-        run = _collect("ip4only", tell)
-        told = "That is the line" if demo.at_line_rate(run) else "Less than the line; is this machine busy?"
-        tell(f"   {demo.measured(run)}. {told}: {demo.share(run)}.")
+        run = _collect("ip4only", say)
+        comment = "That is the line" if demo.at_line_rate(run) else "Less than the line; is this machine busy?"
+        say(f"   {demo.measured(run)}. {comment}: {demo.share(run)}.")
         runs.append(run)
     return tuple(runs)
 
 
-def _finish(story: demo.Story, differences: list[str], wanted: Wanted, tell: Tell) -> None:
-    if wanted.as_json:
-        _print(document(story, differences, wanted))
+def _finish(story: demo.Story, differences: list[str], options: Wanted, say: Tell) -> None:
+    if options.as_json:
+        _print(document(story, differences, options))
         return
     for row in demo.table(story):
-        tell(row)
-    tell(f"\nPicture: {wanted.output}")
-    if wanted.keep_database is not None:
-        tell(f"Database: {wanted.keep_database}")
+        say(row)
+    say(f"\nPicture: {options.output}")
+    if options.keep_database is not None:
+        say(f"Database: {options.keep_database}")
     for difference in differences:
-        tell(f"NOT as it should be: {difference}")
+        say(f"NOT as expected: {difference}")
 
 
-def document(story: demo.Story, differences: list[str], wanted: Wanted) -> str:
+def document(story: demo.Story, differences: list[str], options: Wanted) -> str:
     """Return the story as JSON."""
-    told = {
+    fields = {
         "came_true": not differences,
         "differences": differences,
         "shaped": demo.shaped(),
         "ping": story.ping,
         "runs": msgspec.to_builtins(story.runs),
-        "picture": str(wanted.output),
-        "database": str(wanted.keep_database) if wanted.keep_database else None,
+        "picture": str(options.output),
+        "database": str(options.keep_database) if options.keep_database else None,
     }
-    return json.dumps(told)
+    return json.dumps(fields)
 
 
 def _draw(story: demo.Story, output: Path) -> None:
@@ -135,8 +135,8 @@ def _draw(story: demo.Story, output: Path) -> None:
     _speedmon("graph", "--path", "all", "--since", since, "--until", until, "--quiet", "--output", str(output))
 
 
-def _collect(path: str, tell: Tell) -> Run:
-    tell(f"   $ speedmon collect --no-retry --path {path} --engine speedtest-cli")
+def _collect(path: str, say: Tell) -> Run:
+    say(f"   $ speedmon collect --no-retry --path {path} --engine speedtest-cli")
     printed = _speedmon("collect", "--no-retry", "--path", path, "--engine", "speedtest-cli", "--json", fine=ENDED)
     try:
         return msgspec.json.decode(printed, type=Run)
@@ -144,19 +144,21 @@ def _collect(path: str, tell: Tell) -> Run:
         raise SpeedmonError(f"collect --json printed no run: {error}: {printed[:200]}") from error
 
 
-def _ping(tell: Tell) -> str:
+def _ping(say: Tell) -> str:
     """Return the last line of a ping over IPv6 to the test server from inside the namespace."""
     command = ["exec", "--", "ping", "-6", "-c", "1", "-W", "2", topology.SERVER_IPV6]
-    tell(f"   $ speedmon {' '.join(command)}")
-    done = _start(command)
-    return ((done.stdout + done.stderr).strip().splitlines() or ["nothing"])[-1]
+    say(f"   $ speedmon {' '.join(command)}")
+    result = _start(command)
+    return ((result.stdout + result.stderr).strip().splitlines() or ["nothing"])[-1]
 
 
-def _speedmon(*arguments: str, fine: tuple[int, ...] = (0,)) -> str:
-    done = _start(arguments)
-    if done.returncode not in fine:
-        raise SpeedmonError(f"speedmon {arguments[0]} ended with {done.returncode} in the lab: {done.stderr.strip()}")
-    return done.stdout
+def _speedmon(*arguments: str, allowed: tuple[int, ...] = (0,)) -> str:
+    result = _start(arguments)
+    if result.returncode not in allowed:
+        raise SpeedmonError(
+            f"speedmon {arguments[0]} ended with {result.returncode} in the lab: {result.stderr.strip()}"
+        )
+    return result.stdout
 
 
 def _start(arguments: list[str] | tuple[str, ...]) -> subprocess.CompletedProcess[str]:

@@ -58,9 +58,9 @@ def incidents(runs: Iterable[Run]) -> Iterator[Incident]:
     """Yield the incidents of runs that come oldest first, each when it ends, then those that last, oldest first."""
     lasting: dict[tuple[str, Path], _Open] = {}
     for run in runs:
-        place = (run.probe, run.path)
-        if run.status is Status.OK and place in lasting:
-            yield lasting.pop(place).close(run)
+        source = (run.probe, run.path)
+        if run.status is Status.OK and source in lasting:
+            yield lasting.pop(source).close(run)
         elif run.failure and run.status is Status.FAILED and run.failure.scope is Scope.LINE:
-            lasting.setdefault(place, _Open(run)).kinds[run.failure.kind] += 1
-    yield from (left.close(None) for left in lasting.values())
+            lasting.setdefault(source, _Open(run)).kinds[run.failure.kind] += 1
+    yield from (outage.close(None) for outage in lasting.values())

@@ -63,7 +63,7 @@ class Niced:
                 return
             code = self._follow(process)
             if code and not self.stopping:
-                raise SpeedmonError(f"{last_line(stderr) or 'it said nothing'} ({ending(code)})")
+                raise SpeedmonError(f"{last_line(stderr) or 'no error message'} ({ending(code)})")
 
     def stop(self) -> None:
         """End a running command at once, and start no further one."""

@@ -52,22 +52,23 @@ def items(settings: Publish, probes: Sequence[str] = ()) -> tuple[Item, ...]:
     kinds = list(KINDS) if EVERY in settings.kinds else list(dict.fromkeys(settings.kinds))
     if mistakes := [*_unknown(kinds), *_too_small(kinds, settings.size)]:
         raise ConfigError("; ".join(mistakes))
-    whose = [part for probe in probes for part in ("--probe", probe)]
-    found = [*_pictures(settings, kinds), *_reports(settings)]
-    if not found:
+    probe_options = [part for probe in probes for part in ("--probe", probe)]
+    commands = [*_pictures(settings, kinds), *_reports(settings)]
+    if not commands:
         raise ConfigError(
             "publish.directory is set, but nothing is to go there: name publish.kinds and publish.days, or set"
             " publish.report"
         )
     return tuple(
-        Item(what, (*arguments, *whose, "--output-dir", settings.directory, "-q")) for what, arguments in found
+        Item(what, (*arguments, *probe_options, "--output-dir", settings.directory, "-q"))
+        for what, arguments in commands
     )
 
 
 def _unknown(kinds: Sequence[str]) -> Iterator[str]:
     for kind in kinds:
         if kind not in KINDS:
-            yield f"publish.kinds: there is no graph {kind!r}: it is one of {', '.join(KINDS)}, or {EVERY}"
+            yield f"publish.kinds: there is no graph {kind!r}: choose one of {', '.join(KINDS)}, or {EVERY}"
 
 
 def _too_small(kinds: Sequence[str], size: str) -> Iterator[str]:
@@ -79,10 +80,10 @@ def _too_small(kinds: Sequence[str], size: str) -> Iterator[str]:
 
 
 def _pictures(settings: Publish, kinds: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    look = ("--theme", settings.theme, *(("--size", settings.size) if settings.size else ()))
+    style_options = ("--theme", settings.theme, *(("--size", settings.size) if settings.size else ()))
     for days in dict.fromkeys(settings.days):
         for kind in kinds:
-            yield f"{kind}, {_span(days)}", ("graph", "--kind", kind, "--days", str(days), *look)
+            yield f"{kind}, {_span(days)}", ("graph", "--kind", kind, "--days", str(days), *style_options)
 
 
 def _reports(settings: Publish) -> Iterator[tuple[str, tuple[str, ...]]]:

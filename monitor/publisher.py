@@ -65,15 +65,15 @@ class Publisher:
         self._settings = settings
         self._items = publish.items(section, probes)
         self._folder = Path(section.directory)
-        if found := obstacle(self._folder):
-            raise ConfigError(f"publish.directory: {found}")
+        if problem := obstacle(self._folder):
+            raise ConfigError(f"publish.directory: {problem}")
         self._command = command or (lambda item: speedmon(config, *item.arguments))
         self._niced = Niced(lambda: lock.is_held(settings.collect.lock_file), DEADLINE_S, longest_s(settings))
         self._state = {item: Published(item.what) for item in self._items}
         self._newest: str | None = None
-        every = ScheduleSettings(every_s=section.every_minutes * 60 or LOOK_S, jitter_s=0)
-        when = timetable(every, ZoneInfo("UTC"), datetime.now(UTC), None)
-        self._schedule = Schedule(when, self._pass, _left_out)
+        interval = ScheduleSettings(every_s=section.every_minutes * 60 or LOOK_S, jitter_s=0)
+        times = timetable(interval, ZoneInfo("UTC"), datetime.now(UTC), None)
+        self._schedule = Schedule(times, self._pass, _left_out)
         self.start = self._schedule.start
         self.wake = self._schedule.wake
 
@@ -93,8 +93,8 @@ class Publisher:
     def _pass(self) -> None:
         if self._settings.publish.every_minutes == 0 and not self._is_something_new():
             return
-        if found := obstacle(self._folder):
-            self._all_failed(found)
+        if problem := obstacle(self._folder):
+            self._all_failed(problem)
             return
         with suppress(OSError):  # a leftover that cannot be removed harms no picture
             output.remove_unfinished(self._folder)
@@ -132,11 +132,11 @@ class Publisher:
 def obstacle(folder: Path) -> str | None:
     """Return why no file can be made in a folder, None when one can."""
     try:
-        there = stat.S_ISDIR(folder.stat().st_mode)
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
     except OSError as error:
-        return f"{folder}: {error.strerror}: make a folder there, for the user of `speedmon serve` to write to"
-    if not there:
-        return f"{folder}: is no folder: name one"
+        return f"{folder}: {error.strerror}: create it, writable for the user of `speedmon serve`"
+    if not is_folder:
+        return f"{folder}: is not a folder: name one"
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         return f"{folder}: cannot be written: give it to the user of `speedmon serve`; a unit needs ReadWritePaths= too"
     return None

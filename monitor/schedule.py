@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from monitor.settings import Schedule as ScheduleSettings
 
 ASLEEP = "the machine was asleep, very busy, or had its clock set"
-STILL_RUNNING = "the test before it was still running"
+STILL_RUNNING = "the previous test was still running"
 JOB = "collect"
 
 
@@ -66,15 +66,19 @@ def timetable(settings: ScheduleSettings, zone: ZoneInfo, now: datetime, last: d
     return _by_interval(settings, now, last)
 
 
-def _by_cron(when: cron.Cron, jitter_s: int, zone: ZoneInfo) -> Timetable:
-    grace_s = when.shortest_gap_s // 2
+def _by_cron(expression: cron.Cron, jitter_s: int, zone: ZoneInfo) -> Timetable:
+    grace_s = expression.shortest_gap_s // 2
     jitter = min(jitter_s, grace_s) or None
     # APScheduler counts weekdays from Monday, cron from Sunday: names mean the same in both.
-    weekdays = ",".join(cron.WEEKDAYS[number] for number in when.weekdays)
-    days = [{"day": _listed(when.days)}, {"day_of_week": weekdays}]
-    if not when.either_day:
+    weekdays = ",".join(cron.WEEKDAYS[number] for number in expression.weekdays)
+    days = [{"day": _listed(expression.days)}, {"day_of_week": weekdays}]
+    if not expression.either_day:
         days = [days[0] | days[1]]
-    time = {"minute": _listed(when.minutes), "hour": _listed(when.hours), "month": _listed(when.months)}
+    time = {
+        "minute": _listed(expression.minutes),
+        "hour": _listed(expression.hours),
+        "month": _listed(expression.months),
+    }
     triggers = [CronTrigger(**time, **day, second=0, timezone=zone) for day in days]
     return Timetable(OrTrigger(triggers), OrTrigger(triggers, jitter=jitter), grace_s)
 
@@ -91,8 +95,8 @@ def _by_interval(settings: ScheduleSettings, now: datetime, last: datetime | Non
         # Overdue: soon, but a daemon that restarts in a loop, or a street after a power cut, does not test at once.
         due = now + timedelta(seconds=random.uniform(0, min(settings.jitter_s, grace_s)))  # noqa: S311  no secret
     # A trigger's own jitter would add up here, since each slot counts from the one before: only the start varies.
-    whole = due.replace(microsecond=0) + timedelta(seconds=1)
-    slots = IntervalTrigger(seconds=settings.every_s, start_date=whole, timezone=UTC)
+    start = due.replace(microsecond=0) + timedelta(seconds=1)
+    slots = IntervalTrigger(seconds=settings.every_s, start_date=start, timezone=UTC)
     return Timetable(slots, slots, grace_s)
 
 
@@ -102,9 +106,9 @@ class Schedule:
     A job that raises leaves a gap too: its message is the cause.
     """
 
-    def __init__(self, when: Timetable, job: Callable[[], None], tell: Callable[[Gap], None]) -> None:
+    def __init__(self, when: Timetable, job: Callable[[], None], report: Callable[[Gap], None]) -> None:
         self._when = when
-        self._tell = tell
+        self._tell = report
         self._previous: datetime | None = None
         self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
         self._scheduler.add_listener(self._on_slot, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
@@ -158,8 +162,8 @@ def slots_between(slots: Any, previous: datetime, slot: datetime) -> Iterator[da
     The scheduler coalesces them into the last one and tells nobody.
     """
     tick = timedelta(microseconds=1)
-    passed = slots.get_next_fire_time(None, previous + tick)
-    following = slots.get_next_fire_time(None, passed + tick)
+    current = slots.get_next_fire_time(None, previous + tick)
+    following = slots.get_next_fire_time(None, current + tick)
     while following <= slot:
-        yield passed.astimezone(UTC)
-        passed, following = following, slots.get_next_fire_time(None, following + tick)
+        yield current.astimezone(UTC)
+        current, following = following, slots.get_next_fire_time(None, following + tick)

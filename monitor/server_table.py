@@ -29,10 +29,10 @@ def of_stats(servers: Sequence[ServerStats], days: int) -> Iterator[str]:
         return
     yield f"The last {days} days: tests, failures among them, medians in Mbit/s and ms."
     yield f"{'Tests':>6}  {'Failed':>6}  {'Down':>8}  {'Up':>8}  {'Latency':>7}  " + _line("Id", "Name", "Place")
-    for each in servers:
-        numbers = (_mbps(each.download_bps), _mbps(each.upload_bps), _ms(each.latency_ms))
-        counts = f"{each.runs:6}  {each.failures:6}  {numbers[0]:>8}  {numbers[1]:>8}  {numbers[2]:>7}  "
-        yield counts + _line(each.id, each.name, _place(each.location, each.country))
+    for server in servers:
+        numbers = (_mbps(server.download_bps), _mbps(server.upload_bps), _ms(server.latency_ms))
+        counts = f"{server.runs:6}  {server.failures:6}  {numbers[0]:>8}  {numbers[1]:>8}  {numbers[2]:>7}  "
+        yield counts + _line(server.id, server.name, _place(server.location, server.country))
 
 
 def _line(server_id: str | None, name: str | None, place: str) -> str:

@@ -6,11 +6,13 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitor.model import Kind, Status
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from zoneinfo import ZoneInfo
 
-    from monitor.model import Failure, Run
+    from monitor.model import Run
 
 _GAP = "  "
 _HIGHEST_HUNDREDTH = 0.005
@@ -117,8 +119,12 @@ def _path(run: Run) -> str:
     return f"{run.path} v{run.ip_family}" if run.ip_family else run.path
 
 
-def _failure(failure: Failure | None) -> str:
-    return f"{failure.kind} ({failure.scope}): {failure.message}" if failure else ""
+def _failure(run: Run) -> str:
+    if run.failure is None:
+        return ""
+    if run.status is Status.SKIPPED and run.failure.kind is Kind.UNKNOWN:
+        return run.failure.message
+    return f"{run.failure.kind} ({run.failure.scope}): {run.failure.message}"
 
 
 _COLUMNS = (
@@ -132,4 +138,4 @@ _COLUMNS = (
     _Column("Server", lambda run, _: (run.server and run.server.name) or "", share=1, from_width=108),
 )
 _PROBE = _Column("Probe", lambda run, _: run.probe, width=12)
-_FAILURE = _Column("", lambda run, _: _failure(run.failure), share=1)
+_FAILURE = _Column("", lambda run, _: _failure(run), share=1)

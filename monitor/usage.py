@@ -68,22 +68,22 @@ def account(usage: Usage, month_gb: float) -> Account:
     )
 
 
-def lines(accounts: Iterable[Account], zone: str) -> Iterator[str]:
+def lines(months: Iterable[Account], zone: str) -> Iterator[str]:
     """Yield the caption, the titles and a line a month."""
     yield f"Months in {zone}, data in GB (10^9 bytes)."
     yield f"{'Month':7}  {'Tests':>6}  {'Down':>8}  {'Up':>8}  {'Total':>8}  {'A test':>7}  Budget"
-    for each in accounts:
-        yield _line(each).rstrip()
+    for month in months:
+        yield _line(month).rstrip()
 
 
-def _line(each: Account) -> str:
-    amounts = (each.download_bytes, each.upload_bytes, each.total_bytes)
+def _line(month: Account) -> str:
+    amounts = (month.download_bytes, month.upload_bytes, month.total_bytes)
     down, up, total = (f"{amount / GB:8.2f}" for amount in amounts)
-    one = "" if each.bytes_per_test is None else f"{each.bytes_per_test / GB:.3f}"
-    return f"{each.month:7}  {each.tests:6}  {down}  {up}  {total}  {one:>7}  {_remarks(each)}"
+    per_test = "" if month.bytes_per_test is None else f"{month.bytes_per_test / GB:.3f}"
+    return f"{month.month:7}  {month.tests:6}  {down}  {up}  {total}  {per_test:>7}  {_remarks(month)}"
 
 
-def _remarks(each: Account) -> str:
-    share = [] if each.budget_bytes is None else [f"{each.budget_used_pct:g} % of {each.budget_bytes / GB:g}"]
-    estimated = [f"({each.estimated_bytes / GB:.2f} estimated)"] if each.estimated_bytes else []
+def _remarks(month: Account) -> str:
+    share = [] if month.budget_bytes is None else [f"{month.budget_used_pct:g} % of {month.budget_bytes / GB:g}"]
+    estimated = [f"({month.estimated_bytes / GB:.2f} estimated)"] if month.estimated_bytes else []
     return "  ".join(share + estimated)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from monitor.model import Kind, Status
 from monitor.table import printable
 
 if TYPE_CHECKING:
@@ -17,23 +18,25 @@ if TYPE_CHECKING:
 _INDENT = " " * 18
 
 
-def lines(run: Run, found: Findings | None, width: int, indent: str = _INDENT) -> Iterator[str]:
+def lines(run: Run, findings: Findings | None, width: int, indent: str = _INDENT) -> Iterator[str]:
     """Yield lines of at most `width` columns; none for a run of which nothing more is known."""
-    for text in _paragraphs(run, found):
+    for text in _paragraphs(run, findings):
         yield from textwrap.wrap(printable(text), width, initial_indent=indent, subsequent_indent=indent + "  ")
 
 
-def _paragraphs(run: Run, found: Findings | None) -> Iterator[str]:
+def _paragraphs(run: Run, findings: Findings | None) -> Iterator[str]:
     if run.failure:
-        yield _failure(run.failure)
+        yield _failure(run.failure, run.status)
     if run.retry_of:
         yield f"attempt {run.attempt}, after run {run.retry_of}"
     yield from (f"{remark.kind}: {remark.message}" for remark in run.remarks)
-    if found:
-        yield from _found(found)
+    if findings:
+        yield from _found(findings)
 
 
-def _failure(failure: Failure) -> str:
+def _failure(failure: Failure, status: Status) -> str:
+    if status is Status.SKIPPED and failure.kind is Kind.UNKNOWN:
+        return f"{failure.message}{_end(failure)}"
     stage = f", at {failure.stage}" if failure.stage else ""
     return f"{failure.kind} ({failure.scope}{stage}): {failure.message}{_end(failure)}"
 
@@ -44,17 +47,17 @@ def _end(failure: Failure) -> str:
     return f" (exit code {failure.exit_code})" if failure.exit_code is not None else ""
 
 
-def _found(found: Findings) -> Iterator[str]:
-    yield "a probe then: " + "; ".join(part for part in _parts(found) if part)
+def _found(findings: Findings) -> Iterator[str]:
+    yield "diagnosis: " + "; ".join(part for part in _parts(findings) if part)
 
 
-def _parts(found: Findings) -> Iterator[str]:
-    yield _link(found.uplink)
-    yield f"gateway {_answer(found.gateway)}" if found.gateway else "no default route inside"
-    yield f"DNS {_answers(found.servers)}" if found.servers else "no name server"
-    yield f"hosts {_answers(found.hosts)}" if found.hosts else ""
-    yield f"provider {_answers(found.far)}" if found.far else ""
-    yield f"from the host {_answers(found.direct)}" if found.direct else ""
+def _parts(findings: Findings) -> Iterator[str]:
+    yield _link(findings.uplink)
+    yield f"gateway {_answer(findings.gateway)}" if findings.gateway else "no default route inside"
+    yield f"DNS {_answers(findings.servers)}" if findings.servers else "no name server"
+    yield f"hosts {_answers(findings.hosts)}" if findings.hosts else ""
+    yield f"provider {_answers(findings.far)}" if findings.far else ""
+    yield f"from the host {_answers(findings.direct)}" if findings.direct else ""
 
 
 def _link(uplink: InnerLink | None) -> str:

@@ -34,7 +34,7 @@ def _facts(attempt: Attempt, zone: ZoneInfo) -> Iterator[tuple[str, str | None]]
     yield "probe", run.probe
     yield "started", _moment(run.started_at, zone)
     yield "took", f"{(run.finished_at - run.started_at).total_seconds():.0f} s"
-    yield "status", f"{run.status}{', doubtful' if run.healthy is False else ''} (asked for by {run.trigger})"
+    yield "status", f"{run.status}{', doubtful' if run.healthy is False else ''} (trigger: {run.trigger})"
     yield "path", run.path
     yield "engine", f"{run.engine} {run.engine_version or ''}"
     yield "download", _phase(run.download_bps, run.download_bytes, run.download_ms, run.download_latency_ms)
@@ -58,7 +58,7 @@ def _phase(bps: int | None, size: int | None, ms: int | None, loaded_ms: float |
         rate(bps) if bps is not None else None,
         f"{size / MBYTE:.1f} MB" if size is not None else None,
         f"in {ms / 1000:.1f} s" if ms is not None else None,
-        f"latency meanwhile {loaded_ms:.1f} ms" if loaded_ms is not None else None,
+        f"latency under load {loaded_ms:.1f} ms" if loaded_ms is not None else None,
     ]
     return ", ".join(part for part in parts if part) or None
 
@@ -105,7 +105,7 @@ def _plan(plan: Plan) -> str | None:
 
 def _output(raw: RawOutput) -> Iterator[str]:
     for name, text in (("stdout", raw.stdout), ("stderr", raw.stderr)):
-        said = [printable(line) for line in text.splitlines() if line.strip()]
-        if said:
+        lines_of_text = [printable(line) for line in text.splitlines() if line.strip()]
+        if lines_of_text:
             yield f"the engine's {name}:"
-            yield from (f"  {line}" for line in said)
+            yield from (f"  {line}" for line in lines_of_text)

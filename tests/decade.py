@@ -19,7 +19,7 @@ BAD = frozenset({5, 6, 7, 40_000, *range(60_000, 60_400)})
 
 def decade() -> Columns:
     """Return the runs, oldest first; the plan became another after a third of them, and the old one after two."""
-    good = [Sort.of(attempt().run), Sort.of(failed().run)]
+    good = [Sort.from_run(attempt().run), Sort.from_run(failed().run)]
     sorts = tuple(
         Sort(**{name: getattr(one, name) for name in Sort.__slots__} | {"plan": plan})
         for plan in PLANS[:2]

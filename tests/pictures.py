@@ -16,6 +16,7 @@ from PIL import Image
 from monitor.graph.data import Window
 from monitor.graph.kinds import render
 from monitor.graph.terms import Terms
+from monitor.graph.theme import THEMES, RenderOptions
 from monitor.model import Failure, Kind, Path, Plan, Run, Scope
 
 FOLDER = File(__file__).parent / "data/pictures"
@@ -54,7 +55,7 @@ REFERENCES = {
 def small(name: str) -> np.ndarray:
     """Return a picture at a quarter of its size, in grey: a hinted glyph more or less is hardly seen in it."""
     kind, runs, window, theme = REFERENCES[name]
-    made = Image.open(BytesIO(render(kind, runs, window, TERMS, theme=theme))).convert("L")
+    made = Image.open(BytesIO(render(kind, runs, window, TERMS, RenderOptions(theme=THEMES[theme])))).convert("L")
     return np.asarray(made.resize((made.width // 4, made.height // 4), Image.Resampling.BOX), dtype=float)
 
 

@@ -41,7 +41,7 @@ def failed(minutes: float, scope: Scope = Scope.LINE, kind: Kind = Kind.DNS) -> 
 def subject(runs: Sequence[Run], days: float = 10, **changes: Any) -> Subject:
     """Return a subject of runs in so many days from START."""
     usual: dict[str, Any] = {
-        "columns": Columns.of(runs),
+        "columns": Columns.from_runs(runs),
         "window": Window(START, START + timedelta(days=days)),
         "zone": BERLIN,
         "made_at": START + timedelta(days=days),

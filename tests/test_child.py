@@ -48,7 +48,7 @@ def test_what_a_failed_test_said_is_logged(caplog: pytest.LogCaptureFixture):
     ("script", "says"),
     [
         ("echo 'speedmon: no such option' >&2; exit 2", "ended with exit 2 without a result: no such option"),
-        ("exit 1", "ended with exit 1 without a result: it said nothing"),
+        ("exit 1", "ended with exit 1 without a result: no error message"),
         ("kill -KILL $$", "was ended by SIGKILL without a result"),
         ("head -c 100000 /dev/zero >&2; echo >&2; echo the end >&2; exit 1", "without a result: the end"),
     ],

@@ -10,8 +10,9 @@ from attempts import any_run, attempt, failed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.columns import UNITS, Columns, Sort, joined, smallest
+from monitor.columns import Columns, Sort, joined, smallest
 from monitor.model import Doubt, Remark, Run, Status
+from monitor.numbers import UNITS
 
 RUNS = [attempt(0).run, failed(1).run, attempt(2, healthy=False, latency_ms=None).run, attempt(3, latency_ms=7.5).run]
 
@@ -19,9 +20,9 @@ RUNS = [attempt(0).run, failed(1).run, attempt(2, healthy=False, latency_ms=None
 @given(st.lists(any_run, max_size=12))
 def test_columns_say_of_each_run_what_it_says(runs: list[Run]):
     """Oldest first: when, of which sort, and each number to a thousandth."""
-    found, ordered = Columns.of(runs), sorted(runs, key=lambda run: run.started_at)
+    found, ordered = Columns.from_runs(runs), sorted(runs, key=lambda run: run.started_at)
     assert found.started.tolist() == [run.started_at.timestamp() for run in ordered]
-    assert [found.sorts[place] for place in found.sort.tolist()] == [Sort.of(run) for run in ordered]
+    assert [found.attributes[place] for place in found.codes.tolist()] == [Sort.from_run(run) for run in ordered]
     for name, unit in UNITS.items():
         wanted = [getattr(run, name) for run in ordered]
         known = [
@@ -34,7 +35,7 @@ def test_columns_say_of_each_run_what_it_says(runs: list[Run]):
 @given(st.lists(any_run, max_size=12))
 def test_a_question_to_sorts_is_answered_for_runs(runs: list[Run]):
     """Whether few or many sorts pass, and whether few or many are there."""
-    found, ordered = Columns.of(runs), sorted(runs, key=lambda run: run.started_at)
+    found, ordered = Columns.from_runs(runs), sorted(runs, key=lambda run: run.started_at)
     for status in Status:
         assert found.where(lambda sort, status=status: sort.status is status).tolist() == [
             run.status is status for run in ordered
@@ -46,18 +47,18 @@ def test_a_question_to_sorts_is_answered_for_runs(runs: list[Run]):
 
 def test_of_many_sorts_each_is_looked_up():
     """A hundred servers are no reason for a wrong answer."""
-    found = Columns.of(attempt(at, isp=f"ISP {at % 100}").run for at in range(1000))
+    found = Columns.from_runs(attempt(at, isp=f"ISP {at % 100}").run for at in range(1000))
     assert found.where(lambda sort: sort.isp.endswith("7")).tolist() == [at % 10 == 7 for at in range(1000)]
     assert sum(count for _, count in found.counts()) == 1000
 
 
 def test_more_runs_than_are_counted_at_a_time():
     """Each is counted and answered for, in the blocks beyond the first too."""
-    sorts, number = (Sort.of(RUNS[0]), Sort.of(RUNS[1])), 150_000
+    sorts, number = (Sort.from_run(RUNS[0]), Sort.from_run(RUNS[1])), 150_000
     kind = np.arange(number) % 3 % 2
     found = Columns(sorts, np.arange(number, dtype=np.uint32), np.zeros(number, np.uint8), kind.astype(np.uint8), {})
     assert list(found.counts()) == [(sorts[0], 100_000), (sorts[1], 50_000)]
-    assert np.array_equal(found.told([7, 9], int), 7 + 2 * kind)
+    assert np.array_equal(found.per_run([7, 9], int), 7 + 2 * kind)
 
 
 @pytest.mark.parametrize(("highest", "width"), [(0, 1), (255, 1), (256, 2), (2**16 - 1, 2), (2**16, 4), (2**32, 8)])
@@ -70,7 +71,7 @@ def test_the_smallest_type_that_takes_a_number(highest: int, width: int):
 
 def test_only_trusted_numbers_are_measured():
     """Failures and doubtful results are in no statistic."""
-    found = Columns.of(RUNS)
+    found = Columns.from_runs(RUNS)
     assert found.measured("latency_ms").tolist() == [4.2, 7.5]
     assert float(np.median(found.measured("download_bps"))) == median([RUNS[0].download_bps, RUNS[3].download_bps])
     assert found.good("latency_ms").tolist() == [True, False, False, True]
@@ -79,22 +80,22 @@ def test_only_trusted_numbers_are_measured():
 def test_a_sort_names_what_spoils_a_result():
     """And leaves out the remarks that do not."""
     remarks = (Remark(Doubt.SECOND_TEST, "m"), Remark("cross_traffic", "m"))
-    assert Sort.of(attempt(remarks=remarks).run).doubts == ("cross_traffic",)
+    assert Sort.from_run(attempt(remarks=remarks).run).doubts == ("cross_traffic",)
 
 
 def test_some_of_the_runs_keep_all_that_is_told_of_them():
     """A mask, places and a slice choose the same."""
-    found = Columns.of(RUNS)
+    found = Columns.from_runs(RUNS)
     for chosen in (np.array([False, True, True, False]), np.array([1, 2]), slice(1, 3)):
-        assert found.only(chosen).started.tolist() == found.started.tolist()[1:3]
-        assert [sort.status for sort, _ in found.only(chosen).counts()] == [Status.FAILED, Status.OK]
+        assert found.select(chosen).started.tolist() == found.started.tolist()[1:3]
+        assert [sort.status for sort, _ in found.select(chosen).counts()] == [Status.FAILED, Status.OK]
 
 
 def test_columns_are_joined_in_order():
     """Parts that overlap in time become one, oldest first; sorts they share are one."""
-    parts = [Columns.of(RUNS[1::2]), Columns.of(RUNS[::2])]
+    parts = [Columns.from_runs(RUNS[1::2]), Columns.from_runs(RUNS[::2])]
     whole = joined(parts, UNITS)
-    assert whole.started.tolist() == Columns.of(RUNS).started.tolist()
+    assert whole.started.tolist() == Columns.from_runs(RUNS).started.tolist()
     assert whole.values("latency_ms").tolist() == pytest.approx([4.2, np.nan, np.nan, 7.5], nan_ok=True)
     assert len(joined([], UNITS)) == 0
-    assert len(set(whole.sorts)) == len(whole.sorts) == 3
+    assert len(set(whole.attributes)) == len(whole.attributes) == 3

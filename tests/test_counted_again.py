@@ -17,9 +17,10 @@ import pytest
 from attempts import attempt, failed
 from matplotlib.text import Text
 
-from monitor.graph import distribution, picture, stats
+from monitor.graph import distribution, stats
 from monitor.graph.data import Metric, Window
 from monitor.graph.hours import hours
+from monitor.graph.kinds import KINDS
 from monitor.graph.sheet import Sheet
 from monitor.graph.terms import Terms
 from monitor.graph.track import tracks
@@ -124,16 +125,16 @@ def test_the_heat_map(file: pathlib.Path, metric: Metric, probes: tuple[str, ...
         assert seen.cells[place].median == pytest.approx(np.median(each))
 
 
-def written(module: Any, file: pathlib.Path, *probes: str) -> set[str]:
+def written(kind: str, file: pathlib.Path, *probes: str) -> set[str]:
     """Return all that a kind of graph writes."""
     sheet = Sheet(1200, 860, 1.0)
-    module.draw_kind(sheet, found(file, *probes), WINDOW, Terms(BERLIN, OLD, "Title"))
+    KINDS[kind].load()(sheet, found(file, *probes), WINDOW, Terms(BERLIN, OLD, "Title"))
     return {text.get_text() for text in sheet.figure.findobj(Text)}
 
 
 def test_the_tiles_of_throughput(file: pathlib.Path):
     """Medians, percentiles and the share that met the plan in force, which changed within the window."""
-    texts = written(picture, file, "home")
+    texts = written("throughput", file, "home")
     for name in RATES:
         rates = column(file, name, HOME)
         p5, median, p95 = (number(value / 1e6) for value in np.quantile(rates, [0.05, 0.5, 0.95]))
@@ -148,7 +149,7 @@ def test_the_tiles_of_throughput(file: pathlib.Path):
 
 def test_the_distribution(file: pathlib.Path):
     """Each curve is the share of the results at or below, and the shares beside it are those of the rows."""
-    texts = written(distribution, file, "home")
+    texts = written("distribution", file, "home")
     (track,) = found(file, "home")
     for metric in (Metric.DOWNLOAD, Metric.UPLOAD):
         rates = column(file, metric, HOME)
@@ -165,7 +166,7 @@ def test_latency_reached_the_plan_by_staying_below(file: pathlib.Path):
     met = column(file, "latency_ms <= plan_latency_ms", f"{HOME} AND plan_latency_ms NOT NULL").mean()
     assert 0.3 < met < 0.9
     assert met != 0.5
-    assert f"{percent(100 * met)} % reached the plan" in written(distribution, file, "home")
+    assert f"{percent(100 * met)} % reached the plan" in written("distribution", file, "home")
 
 
 class _Tables(HTMLParser):

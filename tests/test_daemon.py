@@ -85,7 +85,7 @@ def test_a_slot_during_a_test_is_stored_as_skipped(url: str, start: Callable[...
     )
     assert run.failure is not None
     assert (run.failure.kind, run.failure.scope, run.failure.stage) == (Kind.UNKNOWN, Scope.LOCAL, "schedule")
-    assert run.failure.message == "no test at this time: the test before it was still running"
+    assert run.failure.message == "no test at this time: the previous test was still running"
 
 
 def test_a_test_that_breaks_is_stored_with_its_words(url: str, start: Callable[..., Daemon]):

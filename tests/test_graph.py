@@ -19,13 +19,16 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from monitor.graph import style
-from monitor.graph.data import Metric
+from monitor.graph.data import Metric, Window
 from monitor.graph.font import MISSING, printable
+from monitor.graph.kinds import DEFAULT, render
 from monitor.graph.panel import Frame, Panel
-from monitor.graph.picture import Terms, Window, draw_kind, render
+from monitor.graph.picture import draw_throughput
 from monitor.graph.scale import scale
 from monitor.graph.sheet import Area, Sheet
 from monitor.graph.stats import values
+from monitor.graph.terms import Terms
+from monitor.graph.theme import RenderOptions
 from monitor.graph.track import tracks
 from monitor.model import Failure, Kind, Path, Plan, Run, Scope, Server, Status
 
@@ -45,15 +48,16 @@ def quarters(letters: str) -> list[Run]:
     return [(attempt if letter == "o" else failed)(15 * at).run for at, letter in enumerate(letters)]
 
 
-def png(runs: Sequence[Run], window: Window = DAY, **look: Any) -> bytes:
-    """Return the picture of runs, as small as it gets unless told otherwise."""
-    return render(runs, window, **{"zone": BERLIN, "plan": PLAN, "size": style.SMALLEST} | look)
+def png(runs: Sequence[Run], window: Window = DAY, title: str = "Title", **options: Any) -> bytes:
+    """Return the picture of runs, in the smallest size unless another is given."""
+    options = {"size": style.SMALLEST} | options
+    return render(DEFAULT, runs, window, Terms(BERLIN, PLAN, title), RenderOptions(**options))
 
 
 def drawn(runs: Sequence[Run], window: Window = DAY, size: tuple[int, int] = style.SIZE) -> Sheet:
     """Return the sheet with everything drawn on it."""
     sheet = Sheet(*size, 1.0)
-    draw_kind(sheet, tracks(runs, window, PLAN), window, Terms(BERLIN, PLAN, "Title"))
+    draw_throughput(sheet, tracks(runs, window, PLAN), window, Terms(BERLIN, PLAN, "Title"))
     return sheet
 
 

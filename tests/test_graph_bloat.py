@@ -34,12 +34,12 @@ def test_the_rise_is_the_mean_of_both_directions(
 ):
     """What was not measured is left out, and no rise is below naught."""
     run = attempt(latency_ms=idle, download_latency_ms=down, upload_latency_ms=up).run
-    assert rises(Columns.of([run])).tolist() == ([] if wanted is None else [wanted])
+    assert rises(Columns.from_runs([run])).tolist() == ([] if wanted is None else [wanted])
 
 
 def test_runs_that_cannot_be_trusted_tell_nothing():
     """Failed and doubtful ones tell nothing."""
     loads = [(20.0, True), (40.0, True), (90.0, True), (900.0, False)]
     runs = [attempt(latency_ms=10.0, upload_latency_ms=load, healthy=good).run for load, good in loads]
-    assert rises(Columns.of([*runs, failed().run])).tolist() == [10.0, 30.0, 80.0]
-    assert rises(Columns.of([failed().run])).tolist() == []
+    assert rises(Columns.from_runs([*runs, failed().run])).tolist() == [10.0, 30.0, 80.0]
+    assert rises(Columns.from_runs([failed().run])).tolist() == []

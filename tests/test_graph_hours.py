@@ -55,10 +55,10 @@ def test_each_cell_is_the_median_that_numpy_finds(results: list[tuple[int, int, 
 
 def test_a_plan_that_only_failures_know_hides_no_result():
     """Results that nothing was promised of keep their own unit, whatever plan a failed test was stored with."""
-    runs = Columns.of([attempt(0).run, failed(1).run])
-    planned = tuple(replace(sort, plan=Plan(100_000_000) if sort.broken else NO_PLAN) for sort in runs.sorts)
+    runs = Columns.from_runs([attempt(0).run, failed(1).run])
+    planned = tuple(replace(sort, plan=Plan(100_000_000) if sort.broken else NO_PLAN) for sort in runs.attributes)
     day = Window(START, START + timedelta(days=1))
-    found = hours(tracks(replace(runs, sorts=planned), day), BERLIN, Metric.DOWNLOAD)
+    found = hours(tracks(replace(runs, attributes=planned), day), BERLIN, Metric.DOWNLOAD)
     assert (found.of_plan, [cell.median for cell in found.cells.values()]) == (False, [95_656_417])
 
 

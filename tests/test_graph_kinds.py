@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import struct
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -16,13 +15,13 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.lines import Line2D
 
 from monitor.columns import Columns
-from monitor.graph import availability, compare, distribution, heatmap, kinds, latency, picture, servers, style
+from monitor.graph import availability, compare, distribution, heatmap, kinds, latency, picture, style
 from monitor.graph.data import Change, Event, Metric, Window
 from monitor.graph.kinds import KINDS, render
 from monitor.graph.promise import promises
 from monitor.graph.sheet import Sheet
 from monitor.graph.terms import Terms
-from monitor.graph.theme import DARK, PRINT, THEMES
+from monitor.graph.theme import DARK, PRINT, THEMES, RenderOptions
 from monitor.graph.track import tracks
 from monitor.model import Failure, Kind, Path, Plan, Remark, Scope, Server, Status
 
@@ -60,10 +59,10 @@ SETS = {
 }
 
 
-def drawn(module: ModuleType, runs: Sequence[Run], window: Window = DAY, terms: Terms = TERMS) -> Sheet:
+def drawn(kind: str, runs: Sequence[Run], window: Window = DAY, terms: Terms = TERMS) -> Sheet:
     """Return the sheet of a kind."""
     sheet = Sheet(1200, 860, 1.0)
-    module.draw_kind(sheet, tracks(runs, window, terms.plan), window, terms)
+    KINDS[kind].load()(sheet, tracks(runs, window, terms.plan), window, terms)
     return sheet
 
 
@@ -83,7 +82,7 @@ def marks(sheet: Sheet, marker: str) -> int:
 def test_every_kind_draws_whatever_there_is(kind: str, runs: list[Run]):
     """No data, one run, only failures, fast and slow lines: all that is written can be read."""
     sheet = Sheet(*KINDS[kind].size, 1.0)
-    import_module(f"monitor.graph.{KINDS[kind].module}").draw_kind(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
+    KINDS[kind].load()(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
     boxes = [text.get_window_extent() for text in sheet.figure.texts]
     right, bottom = KINDS[kind].size
     assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= right and box.y1 <= bottom for box in boxes)
@@ -96,7 +95,7 @@ def test_a_line_that_carried_nothing_is_drawn(kind: str):
     nothing = dict.fromkeys(("download_bps", "upload_bps", "latency_ms", "download_latency_ms"), 0)
     runs = [attempt(15 * at, **nothing).run for at in range(3)]
     sheet, terms = Sheet(*KINDS[kind].size, 1.0), dataclasses.replace(TERMS, plan=Plan())
-    import_module(f"monitor.graph.{KINDS[kind].module}").draw_kind(sheet, tracks(runs, DAY), DAY, terms)
+    KINDS[kind].load()(sheet, tracks(runs, DAY), DAY, terms)
     assert not {"nan", "inf"} & {word for text in texts(sheet) for word in text.lower().split()}
 
 
@@ -105,7 +104,7 @@ def test_the_smallest_sheet_can_be_read(kind: str):
     """Nothing that is written lies over anything else, the numbers of the low panels included."""
     sheet = Sheet(*KINDS[kind].smallest, 1.0)
     runs = SETS["mixed"]
-    import_module(f"monitor.graph.{KINDS[kind].module}").draw_kind(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
+    KINDS[kind].load()(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
     boxes = [text.get_window_extent() for text in sheet.figure.texts]
     assert not [(one, other) for at, one in enumerate(boxes) for other in boxes[:at] if one.overlaps(other)]
 
@@ -116,13 +115,13 @@ def test_a_picture_has_the_size_of_its_kind(kind: str):
     made = render(kind, SETS["one"], DAY, TERMS)
     assert struct.unpack(">II", made[16:24]) == KINDS[kind].size
     with pytest.raises(ValueError, match="smaller"):
-        render(kind, [], DAY, TERMS, size=(100, 100))
+        render(kind, [], DAY, TERMS, RenderOptions(size=(100, 100)))
 
 
 @pytest.mark.parametrize(("form", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF-")])
 def test_each_format_is_what_it_is_called_and_the_same_each_time(form: str, begin: bytes):
     """The same runs give the same bytes, without a date and without the library's name for itself."""
-    first, second = (render("heatmap", MANY, DAY, TERMS, form=form) for _ in range(2))  # type: ignore[arg-type]
+    first, second = (render("heatmap", MANY, DAY, TERMS, RenderOptions(format=form)) for _ in range(2))  # type: ignore[arg-type]
     assert first.startswith(begin)
     assert first == second
 
@@ -131,7 +130,7 @@ def test_each_format_is_what_it_is_called_and_the_same_each_time(form: str, begi
 def test_a_theme_changes_every_colour_of_the_light_one_that_it_names(theme: Theme):
     """Ink and paper keep far apart, and no line of another theme is left."""
     sheet = Sheet(1200, 860, 1.0, theme)
-    picture.draw_kind(sheet, tracks(MIXED, DAY, TERMS.plan), DAY, TERMS)
+    picture.draw_throughput(sheet, tracks(MIXED, DAY, TERMS.plan), DAY, TERMS)
     inks = {text.get_color() for text in sheet.figure.texts}
     assert style.INK not in inks
     assert theme.ink(style.INK) in inks
@@ -140,7 +139,7 @@ def test_a_theme_changes_every_colour_of_the_light_one_that_it_names(theme: Them
 def test_print_has_no_colour():
     """Red, green and blue of each pixel are alike, so a copier loses nothing."""
     sheet = Sheet(1200, 860, 1.0, THEMES["print"])
-    availability.draw_kind(sheet, tracks(MIXED, DAY, TERMS.plan), DAY, TERMS)
+    availability.draw_availability(sheet, tracks(MIXED, DAY, TERMS.plan), DAY, TERMS)
     sheet.figure.canvas.draw()
     pixels = np.asarray(sheet.figure.canvas.buffer_rgba())[..., :3].astype(int)  # type: ignore[attr-defined]
     assert (pixels.max(axis=2) - pixels.min(axis=2)).max() == 0
@@ -148,7 +147,7 @@ def test_print_has_no_colour():
 
 def test_a_doubtful_result_is_hollow_and_counts_in_no_number():
     """Its mark differs, the median and the axis ignore it, and the caption counts it with its reason."""
-    sheet = drawn(picture, [*MANY, attempt(700, download_bps=1, upload_bps=1, healthy=False, remarks=CROSS).run])
+    sheet = drawn("throughput", [*MANY, attempt(700, download_bps=1, upload_bps=1, healthy=False, remarks=CROSS).run])
     written = texts(sheet)
     assert marks(sheet, "D") == 3
     assert "5th percentile 95.7, 95th 95.7" in written
@@ -167,7 +166,7 @@ def test_a_doubtful_result_neither_ends_a_line_nor_bends_it():
 
 def test_skipped_slots_have_a_row_of_their_own():
     """A test that was not made is seen, apart from the failures."""
-    assert {"skipped", "line", "provider"} <= set(texts(drawn(picture, MIXED)))
+    assert {"skipped", "line", "provider"} <= set(texts(drawn("throughput", MIXED)))
 
 
 def test_a_change_of_plan_is_labelled():
@@ -176,34 +175,34 @@ def test_a_change_of_plan_is_labelled():
     change = Change((START + timedelta(hours=5)).timestamp(), Event.PLAN, "50 / 10", "100 / 20")
     assert [each for each in found[0].changes if each.event is Event.PLAN] == [change]
     assert promises(found, Metric.DOWNLOAD, TERMS.plan, 0)[0].steps == ((0, 50e6), (change.at, 100e6))
-    written = texts(drawn(picture, two_plans()))
+    written = texts(drawn("throughput", two_plans()))
     assert {"plan now 100 / 20", "plan met in 50 % of the tests"} <= set(written)
     assert "143 % of the plan then in force" in written
 
 
 def two_plans() -> Columns:
     """Return MANY, of which the first half was judged by half of the plan; its download of 95.7 Mbit/s met that."""
-    columns = Columns.of(MANY)
+    columns = Columns.from_runs(MANY)
     plans = [Plan(50_000_000, 10_000_000), Plan(100_000_000, 20_000_000)]
-    sorts = tuple(dataclasses.replace(sort, plan=plan) for plan in plans for sort in columns.sorts)
+    sorts = tuple(dataclasses.replace(sort, plan=plan) for plan in plans for sort in columns.attributes)
     later = np.arange(len(columns)) >= len(columns) // 2
-    return dataclasses.replace(columns, sorts=sorts, sort=columns.sort + later * len(columns.sorts))
+    return dataclasses.replace(columns, attributes=sorts, codes=columns.codes + later * len(columns.attributes))
 
 
 def test_what_both_paths_show_is_one_label_and_of_several_probes_each_is_named():
     """A label that stands twice takes the room of another."""
     moved = [attempt(15 * at, isp="AB"[at > 20]).run for at in range(40)]
     both = [*moved, *(dataclasses.replace(run, path=Path.HOST) for run in moved)]
-    assert texts(drawn(picture, both)).count("ISP now B") == 1
+    assert texts(drawn("throughput", both)).count("ISP now B") == 1
     others = [*moved, *(dataclasses.replace(run, probe="cabin") for run in moved)]
-    assert {"ISP now B at home", "ISP now B at cabin"} <= set(texts(drawn(picture, others)))
+    assert {"ISP now B at home", "ISP now B at cabin"} <= set(texts(drawn("throughput", others)))
 
 
 def test_the_share_that_met_the_plan_is_told():
     """One of four reached it, exactly as much counts, and latency is met from below."""
     rates = (100_000_000, 99_999_999, 50_000_000, 60_000_000)
     runs = [attempt(at, download_bps=rate, latency_ms=20.0).run for at, rate in enumerate(rates)]
-    written = texts(drawn(picture, runs))
+    written = texts(drawn("throughput", runs))
     assert "plan met in 25 % of the tests" in written
     assert "plan met in 100 % of the tests" in written
 
@@ -211,7 +210,7 @@ def test_the_share_that_met_the_plan_is_told():
 def test_latency_is_graded_and_the_grade_has_a_source():
     """40 ms more under load is a B, and the picture says whose scale that is."""
     runs = [attempt(at, latency_ms=10.0, download_latency_ms=40.0, upload_latency_ms=60.0).run for at in range(3)]
-    written = texts(drawn(latency, runs))
+    written = texts(drawn("latency", runs))
     assert {"B", "+40.0 ms under load"} <= set(written)
     assert any("DSLReports" in words for words in written)
 
@@ -228,7 +227,7 @@ def test_a_cell_of_the_heat_map_has_the_ink_of_its_share():
     """Half of the plan is the middle of the ramp; more than all of it is its end."""
     sheet = Sheet(1200, 860, 1.0)
     runs = [attempt(0, download_bps=50_000_000, upload_bps=90_000_000).run]
-    heatmap.draw_kind(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
+    heatmap.draw_heatmap(sheet, tracks(runs, DAY, TERMS.plan), DAY, TERMS)
     tiles = [each.get_facecolor() for each in sheet.figure.findobj(PolyCollection) if len(each.get_paths()) == 1]
     wanted = [heatmap.ramp_ink(sheet.theme, share) for share in (0.5, 1.0)]
     found = ["#" + "".join(f"{round(255 * part):02x}" for part in ink[0][:3]) for ink in tiles]
@@ -246,7 +245,7 @@ def test_the_distribution_is_the_share_of_runs_at_or_below():
 
 def test_availability_marks_each_scope_in_its_own_way():
     """A key names what is there, and each mark is on the sheet: once in the key, once at its moment."""
-    sheet = drawn(availability, MIXED)
+    sheet = drawn("availability", MIXED)
     written = texts(sheet)
     assert all(f"failed: {scope} 1" in written for scope in Scope)
     assert {"skipped 1", "doubtful result 1"} <= set(written)
@@ -256,7 +255,7 @@ def test_availability_marks_each_scope_in_its_own_way():
 def test_a_day_of_25_hours_is_wider_than_the_others():
     """The bars behind the rows are as long as the days are."""
     since = datetime(2026, 10, 23, 22, tzinfo=UTC)
-    sheet = drawn(availability, MANY, Window(since, since + timedelta(hours=24 + 25 + 24)))
+    sheet = drawn("availability", MANY, Window(since, since + timedelta(hours=24 + 25 + 24)))
     bars = next(each for each in sheet.figure.findobj(PolyCollection) if len(each.get_paths()) == 3)
     assert [np.ptp(path.vertices[:, 0]) / 3600 for path in bars.get_paths()] == [24, 25, 24]
 
@@ -264,22 +263,22 @@ def test_a_day_of_25_hours_is_wider_than_the_others():
 def test_a_long_window_becomes_a_calendar():
     """Beyond two months each day is a cell, a block a year."""
     window = Window(START - timedelta(days=400), START + timedelta(days=1))
-    written = texts(drawn(availability, MIXED, window))
+    written = texts(drawn("availability", MIXED, window))
     assert {"2025", "2026", "half or more"} <= set(written)
 
 
 def test_servers_are_named_with_their_isp_and_counted():
     """The one that was used most comes first."""
-    written = [words for words in texts(drawn(servers, MIXED)) if " over " in words and "result" not in words]
+    written = [words for words in texts(drawn("servers", MIXED)) if " over " in words and "result" not in words]
     assert written[0] == "S0 over Verizon Fios"
-    assert "14 results" in texts(drawn(servers, MANY))
+    assert "14 results" in texts(drawn("servers", MANY))
 
 
 def test_ways_are_held_against_the_namespace():
     """Both paths have a row and a line, and the caption gives the ratio of their medians."""
     host = [dataclasses.replace(run, path=Path.HOST, download_bps=(run.download_bps or 0) // 2) for run in MANY]
-    sheet = drawn(compare, [*MANY, *host])
-    assert any("Median download against ip4only: host 50 %." in words for words in texts(sheet))
+    sheet = drawn("compare", [*MANY, *host])
+    assert any("Median download compared with ip4only: host 50 %." in words for words in texts(sheet))
     dashes = {line.get_linestyle()[0][1] is None for line in sheet.figure.findobj(LineCollection)}
     assert dashes == {True, False}
 
@@ -295,13 +294,13 @@ def test_every_line_of_several_is_told_by_its_dash(module: ModuleType):
 def test_probes_and_engines_are_named_where_they_differ():
     """What is the same everywhere is not said; where nothing differs the path is."""
     other = [dataclasses.replace(run, engine="iperf3") for run in MANY]
-    assert {"ookla", "iperf3"} <= set(texts(drawn(compare, [*MANY, *other])))
-    assert "ip4only" in texts(drawn(compare, MANY))
+    assert {"ookla", "iperf3"} <= set(texts(drawn("compare", [*MANY, *other])))
+    assert "ip4only" in texts(drawn("compare", MANY))
 
 
 def test_nothing_crosses_the_key_of_the_servers():
     """It stands below the numbers of the axis, each name no wider than the panel."""
-    sheet = drawn(servers, [dataclasses.replace(run, isp="An ISP with a name " + 9 * "that goes on") for run in MANY])
+    sheet = drawn("servers", [dataclasses.replace(run, isp="An ISP with a name " + 9 * "that goes on") for run in MANY])
     names = [text for text in sheet.figure.texts if text.get_text().startswith("S0, ") or "S0 over" in text.get_text()]
     numbers = [text for text in sheet.figure.texts if text.get_text() == "0 %"]
     assert names[1:]

@@ -111,7 +111,7 @@ def test_the_plan_steps_to_another_and_back(columns: Columns):
     ((line),) = promise.line(DECADE.span[1])
     assert [y for _, y in line] == [50e6, 50e6, 100e6, 100e6, 50e6, 50e6]
     sheet = Sheet(1200, 840, 1.0)
-    picture.draw_kind(sheet, found, DECADE, Terms(BERLIN, NO_PLAN, "Title"))
+    picture.draw_throughput(sheet, found, DECADE, Terms(BERLIN, NO_PLAN, "Title"))
     texts = {text.get_text() for text in sheet.figure.findobj(Text)}
     assert {"plan now 100 / 20", "plan now 50 / 10", "plan 50"} <= texts
 

@@ -31,15 +31,17 @@ SLOW, FAST = Plan(50_000_000, 10_000_000), Plan(100_000_000, 20_000_000, 10.0)
 
 def used(servers: str) -> Columns:
     """Return a result a minute from each server, called by a letter."""
-    return Columns.of(attempt(at, server=Server(letter)).run for at, letter in enumerate(servers))
+    return Columns.from_runs(attempt(at, server=Server(letter)).run for at, letter in enumerate(servers))
 
 
 def planned(plans: Sequence[Plan], **more: object) -> Columns:
     """Return a result a minute, each judged by its plan."""
-    columns = Columns.of(attempt(at, **more).run for at in range(len(plans)))
+    columns = Columns.from_runs(attempt(at, **more).run for at in range(len(plans)))
     each = list(dict.fromkeys(plans))
-    sorts = tuple(dataclasses.replace(columns.sorts[0], plan=plan) for plan in each)
-    return dataclasses.replace(columns, sorts=sorts, sort=np.array([each.index(plan) for plan in plans], np.uint8))
+    sorts = tuple(dataclasses.replace(columns.attributes[0], plan=plan) for plan in each)
+    return dataclasses.replace(
+        columns, attributes=sorts, codes=np.array([each.index(plan) for plan in plans], np.uint8)
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,17 +75,17 @@ def test_a_server_that_was_just_used_is_never_news(servers: str):
 @pytest.mark.parametrize(("count", "names"), [(1000, {"A", "B"}), (1001, {""})])
 def test_many_changes_have_no_names(count: int, names: set[str]):
     """Nobody could read more than a thousand; they are still all there."""
-    runs = Columns.of(attempt(at, isp="AB"[at % 2]).run for at in range(count + 1))
+    runs = Columns.from_runs(attempt(at, isp="AB"[at % 2]).run for at in range(count + 1))
     found = [change for change in turns(runs) if change.event is Event.ISP]
     assert (len(found), {change.after for change in found}) == (count, names)
 
 
 def test_a_failed_test_tells_of_a_plan_too():
     """It was stored with the one in force, and the change stands where it was first noted."""
-    columns = Columns.of([attempt(0).run, failed(1).run, attempt(2).run])
-    places = zip(columns.sort.tolist(), [SLOW, FAST, FAST], strict=True)
-    sorts = tuple(dataclasses.replace(columns.sorts[place], plan=plan) for place, plan in places)
-    (found,) = turns(dataclasses.replace(columns, sorts=sorts, sort=np.arange(3, dtype=np.uint8)))
+    columns = Columns.from_runs([attempt(0).run, failed(1).run, attempt(2).run])
+    places = zip(columns.codes.tolist(), [SLOW, FAST, FAST], strict=True)
+    sorts = tuple(dataclasses.replace(columns.attributes[place], plan=plan) for place, plan in places)
+    (found,) = turns(dataclasses.replace(columns, attributes=sorts, codes=np.arange(3, dtype=np.uint8)))
     assert (found.at, found.words) == (ZERO + 60, "plan now 100 / 20")
 
 
@@ -149,8 +151,8 @@ def test_without_a_run_the_given_plan_is_shown():
 def test_a_failure_before_the_first_result_leaves_the_plan_whole():
     """Only results of before a plan was known part it from the beginning."""
     columns = planned([SLOW, SLOW])
-    failure = dataclasses.replace(Columns.of([failed(-5).run]).sorts[0])
-    early = dataclasses.replace(columns, sorts=(*columns.sorts, failure), sort=np.array([1, 0], np.uint8))
+    failure = dataclasses.replace(Columns.from_runs([failed(-5).run]).attributes[0])
+    early = dataclasses.replace(columns, attributes=(*columns.attributes, failure), codes=np.array([1, 0], np.uint8))
     assert promises(tracks(early, DAY), Metric.DOWNLOAD, NO_PLAN, 7)[0].steps == ((7, 50e6),)
 
 

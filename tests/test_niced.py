@@ -75,8 +75,8 @@ def test_a_command_has_the_lowest_priority_and_a_readable_mask(tmp_path: Path):
     ("script", "says"),
     [
         ("echo first >&2; echo 'speedmon: no room' >&2; exit 1", r"^no room \(ended with exit 1\)$"),
-        ("exit 2", r"^it said nothing \(ended with exit 2\)$"),
-        ("kill -KILL $$", r"^it said nothing \(was ended by SIGKILL\)$"),
+        ("exit 2", r"^no error message \(ended with exit 2\)$"),
+        ("kill -KILL $$", r"^no error message \(was ended by SIGKILL\)$"),
     ],
 )
 def test_a_command_that_fails_says_why(script: str, says: str):

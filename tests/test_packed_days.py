@@ -63,8 +63,8 @@ def fill(url: str, *batches: Iterable[Attempt]) -> None:
 def told(columns: Columns) -> list[tuple[Any, ...]]:
     """Return what columns say of each run, whatever the order of those that started at the same second."""
     numbers = [columns.numbers[name].tolist() for name in sorted(columns.numbers)]
-    sorts = [columns.sorts[place] for place in columns.sort.tolist()]
-    runs = zip(columns.started.tolist(), columns.lasted.tolist(), sorts, *numbers, strict=True)
+    sorts = [columns.attributes[place] for place in columns.codes.tolist()]
+    runs = zip(columns.started.tolist(), columns.durations.tolist(), sorts, *numbers, strict=True)
     return sorted(runs, key=repr)
 
 
@@ -74,8 +74,10 @@ def read_both(connection: Connection, **window: Any) -> tuple[Columns, Columns]:
     del window["names"]
     query = select(tables.runs.c.id, *(tables.runs.c[name] for name in tables.PLANNED))
     plans = {name: Plan(*plan) for name, *plan in connection.execute(query)}
-    each = [(Columns.of([run]), plans[run.id]) for run in read.runs(connection, **window)]
-    parts = [dataclasses.replace(one, sorts=(dataclasses.replace(one.sorts[0], plan=plan),)) for one, plan in each]
+    each = [(Columns.from_runs([run]), plans[run.id]) for run in read.runs(connection, **window)]
+    parts = [
+        dataclasses.replace(one, attributes=(dataclasses.replace(one.attributes[0], plan=plan),)) for one, plan in each
+    ]
     return found, joined(parts, UNITS)
 
 
@@ -201,7 +203,7 @@ def test_what_makes_numbers_doubtful_is_kept(url: str):
     remarks = (Remark(Doubt.SECOND_TEST, "m"), Remark("cross_traffic", "m"))
     fill(url, [attempt(0, remarks=remarks), attempt(1440)])
     with open_reader(url) as connection:
-        first, _ = read.columns(connection, **ALL).sorts
+        first, _ = read.columns(connection, **ALL).attributes
     assert first.doubts == ("cross_traffic",)
 
 
@@ -212,7 +214,7 @@ def test_probes_and_paths_that_see_the_same_are_told_apart(url: str):
     with open_reader(url) as connection:
         found, expected = read_both(connection, **ALL)
     assert told(found) == told(expected)
-    assert len(found.sorts) == 4
+    assert len(found.attributes) == 4
 
 
 def test_a_window_of_nothing(url: str):
@@ -220,7 +222,7 @@ def test_a_window_of_nothing(url: str):
     fill(url)
     with open_reader(url) as connection:
         found = read.columns(connection, **ALL)
-    assert (len(found), found.sorts, set(found.numbers)) == (0, (), set(UNITS))
+    assert (len(found), found.attributes, set(found.numbers)) == (0, (), set(UNITS))
 
 
 def test_a_window_cuts_days_where_it_begins_and_ends(url: str):

@@ -65,7 +65,7 @@ def test_the_command_line_takes_each_command():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"kinds": ["speed"]}, "publish.kinds: there is no graph 'speed': it is one of throughput, latency, "),
+        ({"kinds": ["speed"]}, "publish.kinds: there is no graph 'speed': choose one of throughput, latency, "),
         ({"kinds": ["dashboard"], "size": "900x900"}, "900x900 is too small for dashboard, which needs at least 1000x"),
         ({"kinds": ["dashboard"], "size": "900x3000"}, "900x3000 is too small for dashboard"),
         ({"kinds": ["dashboard"], "size": "3000x900"}, "3000x900 is too small for dashboard"),

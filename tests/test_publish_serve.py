@@ -160,7 +160,7 @@ def test_another_database_is_only_looked_at(tmp_path: Path):
             "speedmon: publish.directory: /nowhere/www: No such file or directory: make a folder there",
         ),
         ("DIRECTORY", "www", "speedmon: SPEEDMON_PUBLISH__DIRECTORY: "),
-        ("KINDS", "speed", "speedmon: publish.kinds: there is no graph 'speed': it is one of throughput, "),
+        ("KINDS", "speed", "speedmon: publish.kinds: there is no graph 'speed': choose one of throughput, "),
     ],
 )
 def test_a_mistake_keeps_the_daemon_from_starting(tmp_path: Path, key: str, value: str, says: str):

@@ -85,7 +85,7 @@ def test_a_file_that_fails_stops_no_other(start: Callable[..., Publisher], caplo
 def test_a_failure_does_not_stop_the_schedule(start: Callable[..., Publisher], tmp_path: Path):
     """The next slot tries again, and what is well then is no error any more."""
     publisher = start("test -e mended", every_minutes=EVERY_SECOND, days=[1])
-    assert errors(publisher) == ["it said nothing (ended with exit 1)"]
+    assert errors(publisher) == ["no error message (ended with exit 1)"]
     (tmp_path / "www" / "mended").touch()
     wait_for(lambda: publisher.state()[0].error is None)
     assert publisher.state()[0].updated_at
@@ -145,7 +145,7 @@ def test_what_a_killed_child_left_is_gone_after_the_next_pass(start: Callable[..
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("missing", "No such file or directory: make a folder there"), ("file", "is no folder: name one")],
+    [("missing", "No such file or directory: make a folder there"), ("file", "is not a folder: name one")],
 )
 def test_a_folder_that_cannot_be_written_is_a_mistake(tmp_path: Path, name: str, says: str):
     """What is plain from the start is told at the start, with the key and the path."""

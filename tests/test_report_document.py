@@ -49,7 +49,7 @@ def _compared(runs: Sequence[Run], days: int) -> Subject:
     return subject(
         now,
         window=Window(middle, end),
-        previous=Columns.of(before),
+        previous=Columns.from_runs(before),
         previous_window=Window(START, middle),
         previous_incidents=tuple(incidents(before)),
     )
@@ -259,7 +259,7 @@ def test_a_window_before_without_tests_is_said_to_have_none():
 def test_a_report_of_little_or_nothing_is_still_one(runs: list[Run], measured: bool, sold: Plan):
     """No run, one, one or all failed, one doubtful; with everything asked for."""
     made = dataclasses.replace(
-        subject(runs, plan=sold, rules=load(None)), previous=Columns.of(runs), previous_window=subject([]).window
+        subject(runs, plan=sold, rules=load(None)), previous=Columns.from_runs(runs), previous_window=subject([]).window
     )
     told = text(gather(made), runs)
     assert ("No test was made in this window of 10 days" in told) is (not runs)

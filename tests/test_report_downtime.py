@@ -80,7 +80,7 @@ def test_an_outage_counts_within_the_window_only():
 def test_of_an_outage_the_part_within_the_window_counts(began: int, ended: int | None, wanted: tuple[int, int] | None):
     """Half open as the window is; one that lasts goes on to the end of the last test, which may be after it."""
     (outage,) = incidents([failed(began), *([] if ended is None else [run(ended)])])
-    watched = watch(Columns.of([run(0), failed(309.9)]))
+    watched = watch(Columns.from_runs([run(0), failed(309.9)]))
     found = span(outage, watched, Window(START, START + timedelta(minutes=310)))
     assert (found and tuple((at - START.timestamp()) / 60 for at in found)) == wanted
 

@@ -172,11 +172,11 @@ def _run(minute: int, rate: int, what: str) -> Run:
 
 def test_tests_of_one_second_are_each_judged_by_their_own_plan():
     """Two probes with plans of their own may begin at once."""
-    columns = Columns.of([run(0, probe="cabin", download_bps=10_000_000), run(0, download_bps=10_000_000)])
+    columns = Columns.from_runs([run(0, probe="cabin", download_bps=10_000_000), run(0, download_bps=10_000_000)])
     plans = {"cabin": Plan(10_000_000), "home": Plan(100_000_000)}
-    sorts = tuple(dataclasses.replace(sort, plan=plans[sort.probe]) for sort in columns.sorts)
+    sorts = tuple(dataclasses.replace(sort, plan=plans[sort.probe]) for sort in columns.attributes)
     noted = tuple((START, plan) for plan in plans.values())
-    figures = gather(subject([], columns=dataclasses.replace(columns, sorts=sorts), plan_periods=noted)).figures
+    figures = gather(subject([], columns=dataclasses.replace(columns, attributes=sorts), plan_periods=noted)).figures
     assert [share.count for share in figures.below_plan["download_bps"]] == [1, 1, 1]
 
 
@@ -211,7 +211,7 @@ def test_a_plan_of_nothing_promises_nothing():
 )
 def test_few_or_bad_runs_make_evidence_without_a_number_that_nobody_measured(runs: Sequence[Run]):
     """No run, one, one failed, all failed, three."""
-    figures = gather(subject(runs, previous=Columns.of([]), previous_window=subject([]).window)).figures
+    figures = gather(subject(runs, previous=Columns.from_runs([]), previous_window=subject([]).window)).figures
     measured = sum(each.status is Status.OK for each in runs)
     assert set(figures.spreads) == ({"download_bps", "upload_bps", "latency_ms", "jitter_ms"} if measured else set())
     assert figures.downtime.outages == len(list(incidents(runs)))

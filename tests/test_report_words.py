@@ -123,7 +123,7 @@ def test_local_clocks_are_those_of_the_zone(moments: list[int], name: str):
 def test_a_run_is_judged_by_the_plan_in_force_when_it_started():
     """The first plan holds before it was first seen; a number that is not promised is nothing."""
     spells = ((DAY0, A), (DAY0 + timedelta(days=2), B))
-    days = Columns.of([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (-1, 1, 2, 3)])
+    days = Columns.from_runs([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (-1, 1, 2, 3)])
     found = Promised(spells)
     assert found.promised(days, "download_bps").tolist() == [1e8, 1e8, 5e7, 5e7]
     assert found.promised(days, "latency_ms")[:2].tolist() == [20.0, 20.0]
@@ -133,8 +133,8 @@ def test_a_run_is_judged_by_the_plan_in_force_when_it_started():
 
 def test_a_plan_that_the_store_tells_of_a_run_goes_before_all():
     """Several probes have several plans at a time."""
-    columns = Columns.of([attempt().run])
-    stored = dataclasses.replace(columns, sorts=(dataclasses.replace(columns.sorts[0], plan=B),))
+    columns = Columns.from_runs([attempt().run])
+    stored = dataclasses.replace(columns, attributes=(dataclasses.replace(columns.attributes[0], plan=B),))
     assert Promised(((DAY0, A),)).promised(stored, "download_bps").tolist() == [5e7]
     assert np.isnan(Promised(((DAY0, A),)).promised(stored, "upload_bps")).all()
 
@@ -151,7 +151,7 @@ def test_runs_without_a_plan_among_others_are_held_against_nothing():
     """Nobody knows what was sold when they ran; the graphs do the same."""
     found = Promised(((DAY0, NONE), (DAY0 + timedelta(days=2), B)), A)
     assert (found.plan_at(DAY0), found.is_retroactive, found.has_runs_without_plan) == (NONE, False, True)
-    columns = Columns.of([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (0, 3)])
+    columns = Columns.from_runs([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (0, 3)])
     assert np.isnan(found.promised(columns, "download_bps")).tolist() == [True, False]
 
 

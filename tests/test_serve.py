@@ -95,9 +95,9 @@ def test_a_slot_that_finds_a_test_running_becomes_a_row(environ: dict[str, str])
     """A schedule that is faster than its tests leaves rows that say so, on the page as well."""
     with serving(environ | {"SPEEDMON_SCHEDULE__EVERY_S": "1"}) as (process, url):
         wait_for(lambda: bool(httpx.get(f"{url}api/v1/runs?status=skipped").json()))
-        assert "the test before it was still running" in httpx.get(url).text
+        assert "the previous test was still running" in httpx.get(url).text
         _, _, stderr = ended(process)
-    assert "speedmon: schedule: no test at this time: the test before it was still running\n" in stderr
+    assert "speedmon: schedule: no test at this time: the previous test was still running\n" in stderr
 
 
 def test_the_configuration_file_reaches_the_tests(environ: dict[str, str], tmp_path: Path):

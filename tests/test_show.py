@@ -40,7 +40,7 @@ def test_a_measured_run_is_told_whole():
         "probe       home",
         "started     2026-11-23 13:17:03 UTC",
         "took        21 s",
-        "status      ok, doubtful (asked for by cli)",
+        "status      ok, doubtful (trigger: cli)",
         "path        ip4only",
         "engine      ookla 1.2.0.84",
         "download    95.7 Mbit/s",
@@ -78,7 +78,7 @@ def test_everything_an_engine_can_tell_is_shown():
     numbers = {"download_bytes": 10**8, "download_ms": 8000, "download_latency_ms": 20.0, "packet_loss_pct": 1.5}
     server = Server("1", "Near", None, None, "near.example:8080", "192.0.2.1")
     lines = told(attempt(**numbers, server=server, remarks=(Remark("server_fallback", "other server"),)))
-    assert "download    95.7 Mbit/s, 100.0 MB, in 8.0 s, latency meanwhile 20.0 ms" in lines
+    assert "download    95.7 Mbit/s, 100.0 MB, in 8.0 s, latency under load 20.0 ms" in lines
     assert "latency     4.2 ms, jitter 0.4 ms, loss 1.5 %" in lines
     assert "server      Near near.example:8080 192.0.2.1 id 1" in lines
     assert "            server_fallback: other server" in lines

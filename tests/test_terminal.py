@@ -24,7 +24,7 @@ RUNS = [attempt(15 * at, download_bps=10**6 * (10 + at)).run for at in range(20)
 def test_three_plots_with_their_medians_and_the_plan():
     """Each has a heading, a frame and dots of braille; the axis begins at 0."""
     lines = list(plots(RUNS, DAY, TERMS, 80))
-    assert "Download, Mbit/s, median 19.5, plan 100 (the line across)" in lines
+    assert "Download, Mbit/s, median 19.5, plan 100 (the horizontal line)" in lines
     assert sum(line.startswith("┌") for line in lines) == 3
     assert sum(line.endswith(" 0") for line in lines) == 3
     assert any(ord(char) in BRAILLE for char in "".join(lines))
@@ -53,7 +53,7 @@ def test_failures_are_crosses_below_their_moment():
 def test_lines_of_several_probes_are_named():
     """Nothing tells them apart in the terminal, so it says what would."""
     both = [*RUNS, *(dataclasses.replace(run, probe="cabin") for run in RUNS)]
-    assert list(plots(both, DAY, TERMS, 80))[-1].endswith("here: cabin, home; --probe and --path choose one")
+    assert list(plots(both, DAY, TERMS, 80))[-1].endswith("here: cabin, home; choose one with --probe or --path")
 
 
 def test_nothing_at_all_says_so():

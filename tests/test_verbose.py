@@ -35,16 +35,14 @@ def test_a_failure_is_told_with_what_the_probe_found():
     failure, probe = told(failed().run, FOUND)
     assert failure == "dns (line, at configuration): Could not resolve host (exit code 2)"
     assert probe == (
-        "a probe then: uplink eth0 has a carrier; gateway 192.168.200.1 in 0 ms; DNS 192.0.2.53 ETIMEDOUT;"
+        "diagnosis: uplink eth0 has a carrier; gateway 192.168.200.1 in 0 ms; DNS 192.0.2.53 ETIMEDOUT;"
         " hosts 192.0.2.1:443 in 12 ms; provider www.speedtest.net:443 ENAME; from the host 192.0.2.1:443 in 11 ms"
     )
 
 
 def test_what_is_not_there_is_said():
     """A machine without any route or name server is told so."""
-    assert (
-        told(failed().run, Findings())[1] == "a probe then: no default route; no default route inside; no name server"
-    )
+    assert told(failed().run, Findings())[1] == "diagnosis: no default route; no default route inside; no name server"
 
 
 def test_remarks_and_attempts_are_told():

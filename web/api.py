@@ -43,9 +43,9 @@ def router(site: Site) -> APIRouter:
         since, until = site.window(days)
         with open_reader(site.database) as connection:
             chosen = choose(connection, site, probe).rows
-            found = read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)
-            wanted = (run for run in found if status in (None, run.status))
-            text = "".join(json_array(islice(wanted, limit)))
+            stored = read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)
+            matching = (run for run in stored if status in (None, run.status))
+            text = "".join(json_array(islice(matching, limit)))
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     # Encoded by msgspec, several times as quick as FastAPI for so many small objects.
@@ -56,7 +56,7 @@ def router(site: Site) -> APIRouter:
         """Return the window as at most so many buckets, oldest first; those without a run are left out."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            found = read.buckets(
+            stored = read.buckets(
                 connection,
                 since=since,
                 until=until,
@@ -66,7 +66,7 @@ def router(site: Site) -> APIRouter:
                 path=path,
                 medians=medians,
             )
-        return Response(encode(found), media_type="application/json", headers={"Cache-Control": "no-cache"})
+        return Response(encode(stored), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     @routes.get("/api/v1/progress", responses=documented(421))
     def progress() -> Moment | None:

@@ -34,13 +34,13 @@ class Choice:
     """The names that can be asked for, in alphabetical order, those that were, none for all, and their rows."""
 
     offered: tuple[str, ...]
-    asked: tuple[str, ...]
+    named: tuple[str, ...]
     rows: tuple[int, ...]
 
     @property
     def shown(self) -> tuple[str, ...]:
         """The names of those that are shown."""
-        return self.asked or self.offered
+        return self.named or self.offered
 
     @property
     def several(self) -> bool:
@@ -49,7 +49,7 @@ class Choice:
 
     def title(self, site: Site) -> str:
         """Return what the page is about: a few names, or how many there are."""
-        if not self.asked and len(self.offered) <= 1:
+        if not self.named and len(self.offered) <= 1:
             return site.title
         return ", ".join(self.shown) if len(self.shown) <= IN_TITLE else f"{len(self.shown)} probes"
 
@@ -65,12 +65,12 @@ def choose(connection: Connection, site: Site, asked: Sequence[str] | None) -> C
     Raises:
         UnknownProbeError: a name is none of those that can be asked for.
     """
-    wanted = tuple(dict.fromkeys(name for name in asked or () if name))
+    names = tuple(dict.fromkeys(name for name in asked or () if name))
     offered = tuple(name for name in probes.known(connection) if not site.probes or name in site.probes)
-    for name in wanted:
+    for name in names:
         if name not in offered:
             raise UnknownProbeError(f"there is no probe {name!r} here: {_told(offered)}")
-    return Choice(offered, wanted, tuple(probes.named(connection, wanted or site.probes)))
+    return Choice(offered, names, tuple(probes.named(connection, names or site.probes)))
 
 
 def _told(names: Sequence[str]) -> str:

@@ -30,8 +30,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> None:
     """Run tests on a schedule, serve the web page and keep the pictures of [publish] up to date.
 
-    With --database-url it serves the page only. Ends within three seconds of SIGTERM or Ctrl-C; a test that runs is
-    recorded as interrupted.
+    With --database-url it serves the page only. Ends within three seconds of SIGTERM or Ctrl-C; a running test
+    is recorded as interrupted.
     """
     from monitor import live, paths, zone  # noqa: PLC0415  --help stays light
     from monitor.daemon import Daemon, make_store  # noqa: PLC0415  the same

@@ -21,6 +21,8 @@ from monitor.child import ending, last_line
 from monitor.errors import SpeedmonError, StoreError
 from monitor.graph import kinds, setup
 from monitor.graph.data import Window
+from monitor.graph.terms import Terms
+from monitor.graph.theme import RenderOptions
 from monitor.model import Plan  # noqa: TC001  the same
 
 # A year of runs on a small board.
@@ -46,7 +48,7 @@ class Order:
     scale: float
 
 
-def draw(order: Order) -> bytes:
+def draw(request: Order) -> bytes:
     """Return the picture as PNG.
 
     Raises:
@@ -57,43 +59,40 @@ def draw(order: Order) -> bytes:
     setup.prepare(os.environ, os.geteuid())
     command = [sys.executable, "-P", "-m", "web.drawing"]
     try:
-        done = subprocess.run(
-            command, input=msgspec.json.encode(order), capture_output=True, timeout=DEADLINE_S, check=False
+        result = subprocess.run(
+            command, input=msgspec.json.encode(request), capture_output=True, timeout=DEADLINE_S, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise SpeedmonError(f"the picture was not drawn within {DEADLINE_S} s") from error
     except OSError as error:
         raise SpeedmonError(f"no picture can be drawn: {error.strerror}: {command[0]}") from error
-    if done.returncode:
-        words = last_line(io.BytesIO(done.stderr)) or "it said nothing"
-        if done.returncode == NO_STORE:
-            raise StoreError(words)
-        raise SpeedmonError(f"the process that draws {ending(done.returncode)}: {words}")
-    return done.stdout
+    if result.returncode:
+        message = last_line(io.BytesIO(result.stderr)) or "no error message"
+        if result.returncode == NO_STORE:
+            raise StoreError(message)
+        raise SpeedmonError(f"the process that draws {ending(result.returncode)}: {message}")
+    return result.stdout
 
 
-def _png(order: Order) -> bytes:
-    from monitor.graph import picture  # noqa: PLC0415  matplotlib: not in the daemon
+def _png(request: Order) -> bytes:
     from monitor.store import read  # noqa: PLC0415  only where it is drawn
     from monitor.store.open import open_reader  # noqa: PLC0415  the same
 
-    window = Window(order.since, order.until)
-    with open_reader(order.database) as connection:
+    window = Window(request.since, request.until)
+    with open_reader(request.database) as connection:
         names = kinds.numbers([kinds.DEFAULT])
-        runs = read.columns(connection, since=window.since, until=window.until, names=names, probes=order.rows)
-    zone = ZoneInfo(order.zone)
-    return picture.render(
-        runs, window, zone=zone, plan=order.plan, size=order.size, scale=order.scale, title=order.title
-    )
+        runs = read.columns(connection, since=window.since, until=window.until, names=names, probes=request.rows)
+    context = Terms(ZoneInfo(request.zone), request.plan, request.title)
+    return kinds.render(kinds.DEFAULT, runs, window, context, RenderOptions(request.size, request.scale))
 
 
 def _main() -> None:
     os.nice(LOWER)
     gc.disable()  # it would cost a tenth of a second of imports, and the process ends soon
     setup.prepare(os.environ, os.geteuid())
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     try:
-        sys.stdout.buffer.write(_png(order))
+        sys.stdout.buffer.write(_png(request))
     except StoreError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(NO_STORE)

@@ -17,8 +17,8 @@ class Links:
 
     def page(self, **changes: Any) -> str:
         """Return the address of the page with these things in place of those of this one."""
-        to = replace(self, **changes)
-        return _address("/", to, only="" if to.only == "all" else to.only)
+        changed = replace(self, **changes)
+        return _address("/", changed, only="" if changed.only == "all" else changed.only)
 
     def picture(self, size: str = "") -> str:
         """Return the address of the picture."""
@@ -29,8 +29,8 @@ class Links:
         return _address("/api/v1/runs", self)
 
 
-def _address(path: str, links: Links, **more: str) -> str:
+def _address(path: str, links: Links, **extra: str) -> str:
     """Return the address of a path with what is the same for all of them, and more where there is any."""
-    further = [(key, value) for key, value in more.items() if value]
-    whose = [("probe", name) for name in links.probes]
-    return f"{path}?{urlencode([('days', links.days), *further, *whose])}"
+    parameters = [(key, value) for key, value in extra.items() if value]
+    probe_parameters = [("probe", name) for name in links.probes]
+    return f"{path}?{urlencode([('days', links.days), *parameters, *probe_parameters])}"

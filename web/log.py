@@ -15,8 +15,8 @@ class OneLine(logging.Formatter):
         """Return the record as one line."""
         line = f"speedmon: {record.getMessage()}".strip()
         error = record.exc_info[1] if record.exc_info else None
-        words = f"{line}: {type(error).__name__}: {error}" if error else line
-        return " ".join(words.split())
+        text = f"{line}: {type(error).__name__}: {error}" if error else line
+        return " ".join(text.split())
 
 
 def set_up() -> None:

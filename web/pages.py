@@ -43,57 +43,57 @@ def router(site: Site) -> APIRouter:
     @routes.api_route("/", methods=["GET", "HEAD"])
     def page(days: Days = 30, only: Only = "all", probe: Asked = None) -> HTMLResponse:
         with open_reader(site.database) as connection:
-            choice = choose(connection, site, probe)
-            newest_first = _of_the_newest(connection, choice)
-            rows = _rows(connection, site, choice, days, only)
-        shared = _shared(site, choice, Links(days, only, choice.asked))
+            selection = choose(connection, site, probe)
+            newest_first = _of_the_newest(connection, selection)
+            rows = _rows(connection, site, selection, days, only)
+        shared = _shared(site, selection, Links(days, only, selection.named))
         return HTMLResponse(
-            _filled(site, choice, newest_first, rows, shared) if newest_first else render("empty.html", **shared)
+            _filled(site, selection, newest_first, rows, shared) if newest_first else render("empty.html", **shared)
         )
 
     return routes
 
 
-def _of_the_newest(connection: Connection, choice: Choice) -> list[Run]:
+def _of_the_newest(connection: Connection, selection: Choice) -> list[Run]:
     """Return the newest runs of the probe that has the newest: another's success ends no row of failures."""
-    found = read.latest(connection, limit=1 if choice.several else HORIZON, probes=choice.rows)
-    if not found or not choice.several:
-        return found
-    return read.latest(connection, limit=HORIZON, probes=named(connection, [found[0].probe]))
+    newest = read.latest(connection, limit=1 if selection.several else HORIZON, probes=selection.rows)
+    if not newest or not selection.several:
+        return newest
+    return read.latest(connection, limit=HORIZON, probes=named(connection, [newest[0].probe]))
 
 
-def _rows(connection: Connection, site: Site, choice: Choice, days: int, only: str) -> list[Run]:
+def _rows(connection: Connection, site: Site, selection: Choice, days: int, only: str) -> list[Run]:
     if only == "all":
-        return read.latest(connection, limit=ROWS, probes=choice.rows)
+        return read.latest(connection, limit=ROWS, probes=selection.rows)
     since, _ = site.window(days)
-    return read.latest(connection, limit=ROWS, since=since, statuses=TROUBLE, probes=choice.rows)
+    return read.latest(connection, limit=ROWS, since=since, statuses=TROUBLE, probes=selection.rows)
 
 
-def _shared(site: Site, choice: Choice, links: Links) -> dict[str, Any]:
+def _shared(site: Site, selection: Choice, links: Links) -> dict[str, Any]:
     """Return what the page shows whether there are runs or none."""
-    moment = site.running()
+    running_test = site.running()
     return {
-        "probe": choice.title(site),
-        "eye": view.Eye(site.clock(), site.zone),
+        "probe": selection.title(site),
+        "viewpoint": view.Eye(site.clock(), site.zone),
         "next_slot": site.next_slot(),
-        "now": view.running(moment) if moment else "",
-        "choice": choice,
+        "now": view.running(running_test) if running_test else "",
+        "selection": selection,
         "links": links,
         "few": FEW_PROBES,
         "most": MOST_PROBES,
     }
 
 
-def _filled(site: Site, choice: Choice, newest_first: list[Run], rows: list[Run], shared: dict[str, Any]) -> str:
+def _filled(site: Site, selection: Choice, newest_first: list[Run], rows: list[Run], shared: dict[str, Any]) -> str:
     links = shared["links"]
     measured = next((run for run in newest_first if run.status is Status.OK), None)
     return render(
         "index.html",
         **shared,
-        verdict=view.verdict(newest_first, shared["eye"]),
+        verdict=view.verdict(newest_first, shared["viewpoint"]),
         last=newest_first[0],
         measured=measured,
-        tiles=view.tiles(measured, choice.plan(site, [measured.probe])) if measured else (),
+        tiles=view.tiles(measured, selection.plan(site, [measured.probe])) if measured else (),
         facts=view.facts(measured) if measured else (),
         link=view.link(measured) if measured else None,
         rows=[view.row(run) for run in rows],

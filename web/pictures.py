@@ -87,11 +87,13 @@ class Pictures:
         """Return what the picture of this moment depends on."""
         site = self._site
         with open_reader(site.database) as connection:
-            choice = choose(connection, site, probes)
-            last = read.last(connection, choice.rows)
+            selection = choose(connection, site, probes)
+            last = read.last(connection, selection.rows)
         until = end_of_window(site.clock(), days)
-        title = f"Internet speed at {choice.title(site)}"
-        return Key(days, size, until, last.id if last else None, choice.plan(site, choice.shown), title, choice.rows)
+        title = f"Internet speed at {selection.title(site)}"
+        return Key(
+            days, size, until, last.id if last else None, selection.plan(site, selection.shown), title, selection.rows
+        )
 
     def png(self, key: Key) -> bytes:
         """Return the picture; drawn when it is not kept."""

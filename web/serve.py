@@ -68,7 +68,7 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def run(app: Guard, listener: socket.socket, services: Sequence[Service], tell: Callable[[str], None]) -> None:
+def run(app: Guard, listener: socket.socket, services: Sequence[Service], report: Callable[[str], None]) -> None:
     """Serve, with the services beside, until SIGTERM, SIGINT or SIGHUP; `tell` hears the address once it is answered.
 
     Raises:
@@ -79,7 +79,7 @@ def run(app: Guard, listener: socket.socket, services: Sequence[Service], tell: 
         server.start()
         for service in services:
             service.start()
-        tell(url_of(listener))
+        report(url_of(listener))
         try:
             _until_signal(interrupts, server, services)
         finally:
@@ -91,7 +91,7 @@ def _until_signal(interrupts: Interrupts, server: _WebServer, services: Sequence
     while interrupts.signal is None:
         select.select([] if signals is None else [signals], [], [], WAKE_S)
         if not server.is_alive():
-            raise ServeError("the web server ended by itself; its log lines say why")
+            raise ServeError("the web server stopped unexpectedly; see the log lines above")
         for service in services:
             service.wake()
 

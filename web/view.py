@@ -77,7 +77,7 @@ class Row:
     whose: str
 
 
-def verdict(newest_first: Sequence[Run], eye: Eye) -> Verdict:
+def verdict(newest_first: Sequence[Run], viewpoint: Eye) -> Verdict:
     """Return what there is to say about the newest of the runs, of which there is at least one."""
     last = newest_first[0]
     if last.status is Status.OK:
@@ -85,28 +85,28 @@ def verdict(newest_first: Sequence[Run], eye: Eye) -> Verdict:
     failure = last.failure
     message = failure.message if failure else ""
     if last.status is Status.FAILED and failure:
-        headline, points = words.HEADLINES[failure.scope], _points(failure, newest_first, eye)
+        headline, points = words.HEADLINES[failure.scope], _points(failure, newest_first, viewpoint)
     else:
         headline, points = f"The last test was {words.STATUSES[last.status].lower()}", ()
     return Verdict(last.status, headline, points, last.started_at, message)
 
 
-def _points(failure: Failure, newest_first: Sequence[Run], eye: Eye) -> tuple[tuple[str, str], ...]:
+def _points(failure: Failure, newest_first: Sequence[Run], viewpoint: Eye) -> tuple[tuple[str, str], ...]:
     details = (words.KINDS[failure.kind], failure.stage and f"stage {failure.stage}", words.ending(failure))
     return (
         ("What", ", ".join(part for part in details if part)),
         ("Whose fault", words.CULPRITS[failure.scope]),
-        ("Since", _since(newest_first, eye)),
+        ("Since", _since(newest_first, viewpoint)),
     )
 
 
-def _since(newest_first: Sequence[Run], eye: Eye) -> str:
+def _since(newest_first: Sequence[Run], viewpoint: Eye) -> str:
     failed = list(_failing(newest_first))
     first = failed[-1]
     # Where even the oldest run at hand failed, it may have begun before.
     least = "at least " if first is newest_first[-1] and len(failed) > 1 else ""
     count = f", {len(failed)} failed tests in a row" if len(failed) > 1 else ""
-    return f"{least}{eye.moment(first.started_at)} ({eye.age(first.started_at)}){count}"
+    return f"{least}{viewpoint.moment(first.started_at)} ({viewpoint.age(first.started_at)}){count}"
 
 
 def _failing(newest_first: Sequence[Run]) -> Iterator[Run]:
@@ -128,11 +128,11 @@ def tiles(run: Run, plan: Plan) -> tuple[Tile, ...]:
     )
 
 
-def running(moment: Moment) -> str:
+def running(test: Moment) -> str:
     """Return what a running test does at this moment: phase, rate, and the time left where that is known."""
-    doing = f"{moment.phase} {words.rate(moment.rate_bps)} Mbit/s" if moment.rate_bps else moment.phase
-    left = None if moment.expected_s is None else max(0.0, moment.expected_s - moment.elapsed_s)
-    return doing if left is None else f"{doing}, about {left:.0f} s left"
+    activity = f"{test.phase} {words.rate(test.rate_bps)} Mbit/s" if test.rate_bps else test.phase
+    seconds_left = None if test.expected_s is None else max(0.0, test.expected_s - test.elapsed_s)
+    return activity if seconds_left is None else f"{activity}, about {seconds_left:.0f} s left"
 
 
 def facts(run: Run) -> tuple[tuple[str, str], ...]:
@@ -155,8 +155,8 @@ def _server(run: Run) -> str:
     server = run.server
     if server is None:
         return ""
-    named = ", ".join(part for part in (server.name or server.host, server.location) if part)
-    return f"{named} (#{server.id})" if server.id else named
+    name = ", ".join(part for part in (server.name or server.host, server.location) if part)
+    return f"{name} (#{server.id})" if server.id else name
 
 
 def row(run: Run) -> Row:

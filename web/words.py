@@ -41,8 +41,8 @@ KINDS = {
     Kind.WRONG_BINARY: "wrong test program",
     Kind.LICENCE: "licence not accepted",
     Kind.BIND: "could not use the interface",
-    Kind.NAMESPACE: "namespace not sound",
-    Kind.INTERRUPTED: "stopped before its end",
+    Kind.NAMESPACE: "namespace not working",
+    Kind.INTERRUPTED: "stopped before it finished",
     Kind.UNKNOWN: "cause not known",
 }
 

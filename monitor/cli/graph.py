@@ -187,8 +187,10 @@ def _read(settings: Settings, window: Window, order: Order, here: ZoneInfo) -> t
 
 def _render(kind: str, runs: Columns, window: Window, terms: Terms, order: Order) -> bytes:
     graph_setup.prepare(os.environ, os.geteuid())
-    scale = order.dpi / DPI
-    return kinds.render(kind, runs, window, terms, size=order.size, scale=scale, theme=order.theme, form=order.form)
+    from monitor.graph import theme  # noqa: PLC0415  --help stays light
+
+    options = theme.RenderOptions(order.size, order.dpi / DPI, theme.THEMES[order.theme], order.form)
+    return kinds.render(kind, runs, window, terms, options)
 
 
 def _show(runs: Columns, window: Window, terms: Terms) -> None:

@@ -39,56 +39,57 @@ NAME_WIDTH, SHARE_WIDTH, HOURS_HEIGHT, KEY_HEIGHT = 92, 132, 24, 26
 LEAST_FOR_NAMES = 13
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_availability(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw every track's runs together; each mark tells the scope of its failure."""
-    counted, out = tally(found), outages(found, window)
-    facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
-    top = draw_title(sheet, f"{terms.title}: availability", facts) + style.LINE
-    _draw_tiles(sheet, counted, out, window, top)
-    seen = days(found, out, window, terms.zone)
-    raster = len(seen) <= MOST_ROWS
-    foot = draw_footer(sheet, RASTER if raster else calendar.READING)
-    box = Box(style.EDGE, top + style.TILE_HEIGHT + 16, sheet.width - 2 * style.EDGE, 0)
+    counts, outage_list = tally(all_series), outages(all_series, window)
+    facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
+    top = draw_title(canvas, f"{context.title}: availability", facts) + style.LINE
+    _draw_tiles(canvas, counts, outage_list, window, top)
+    local_days = days(all_series, outage_list, window, context.zone)
+    fits = len(local_days) <= MOST_ROWS
+    foot = draw_footer(canvas, RASTER if fits else calendar.READING)
+    box = Box(style.EDGE, top + style.TILE_HEIGHT + 16, canvas.width - 2 * style.EDGE, 0)
     box = box._replace(height=foot - box.top)
-    if raster:
-        draw_raster(sheet, box, seen, Raster(found, seen), out, window)
+    if fits:
+        draw_raster(canvas, box, Raster(all_series, local_days), outage_list, window)
     else:
-        calendar.draw(sheet, box, seen)
+        calendar.draw(canvas, box, local_days)
 
 
 RASTER = (
-    "A row a day, by hours since its midnight: a day of 23 or 25 hours is that wide.",
+    "One row per day, by hours since midnight; days of 23 or 25 hours are drawn that wide.",
     "Shaded: an outage of the line, from its first failed test to the next good one.",
-    "Right: good tests of those started, and how long the line was out.",
+    "Right: the share of tests that succeeded, and how long the line was down.",
     "Without a stroke: no test ran.",
 )
 
 
-def draw_raster(  # noqa: PLR0913, PLR0917  what it shows, and where
-    sheet: Sheet, box: Box, seen: Sequence[Day], raster: Raster, out: Sequence[Outage], window: Window
-) -> None:
-    """Draw a row a day into a box that includes the key, the names and the hours."""
-    _draw_key(sheet, (box.left, box.top + 14), {label: len(points) for label, points in raster.marks.items()})
+def draw_raster(canvas: Sheet, box: Box, day_rows: Raster, outage_list: Sequence[Outage], window: Window) -> None:
+    """Draw one row per day into a box that includes legend, row names and hours."""
+    local_days = day_rows.days
+    _draw_key(canvas, (box.left, box.top + 14), {label: len(points) for label, points in day_rows.marks.items()})
     grid = Box(
         box.left + NAME_WIDTH,
         box.top + KEY_HEIGHT,
         box.width - NAME_WIDTH - SHARE_WIDTH,
-        min(box.height - KEY_HEIGHT - HOURS_HEIGHT, 48.0 * len(seen)),
+        min(box.height - KEY_HEIGHT - HOURS_HEIGHT, 48.0 * len(local_days)),
     )
-    longest = max(*(day.end - day.start for day in seen), FULL_DAY * HOUR)
-    area = sheet.area(grid, (0, longest), (len(seen), 0))
+    longest = max(*(day.end - day.start for day in local_days), FULL_DAY * HOUR)
+    area = canvas.area(grid, (0, longest), (len(local_days), 0))
     start, end = window.span
-    spans = [(row, max(day.start, start) - day.start, min(day.end, end) - day.start) for row, day in enumerate(seen)]
+    spans = [
+        (row, max(day.start, start) - day.start, min(day.end, end) - day.start) for row, day in enumerate(local_days)
+    ]
     area.shapes([_bar(*span, 0.06) for span in spans], style.FINE_GRID, edge=0, alpha=1, zorder=0.3)
-    area.shapes(list(_outage_bars(seen, out)), style.BAND, edge=1, alpha=1, zorder=0.5)
-    area.lines([[(at, row + 0.3), (at, row + 0.7)] for at, row in raster.good], style.AXIS, 1, zorder=1)
-    size = max(3.5, min(7.0, grid.height / len(seen) * 0.55))
-    for label, points in raster.marks.items():
+    area.shapes(list(_outage_bars(local_days, outage_list)), style.BAND, edge=1, alpha=1, zorder=0.5)
+    area.lines([[(at, row + 0.3), (at, row + 0.7)] for at, row in day_rows.good], style.AXIS, 1, zorder=1)
+    size = max(3.5, min(7.0, grid.height / len(local_days) * 0.55))
+    for label, points in day_rows.marks.items():
         marker, color = LOOKS[label]
         area.marks([(at, row + 0.5) for at, row in points], marker, color, size, hollow=label in HOLLOW)
     for hour in range(0, FULL_DAY + 1, 2):
-        sheet.text((grid.left + grid.width * hour * HOUR / longest, grid.bottom + 15), f"{hour}", TICK)
-    _name_rows(sheet, grid, seen)
+        canvas.text((grid.left + grid.width * hour * HOUR / longest, grid.bottom + 15), f"{hour}", TICK)
+    _name_rows(canvas, grid, local_days)
 
 
 SKIPPED, DOUBTFUL = "skipped", "doubtful result"
@@ -104,42 +105,43 @@ LOOKS = {scope.value: (style.SCOPE_MARKS[scope], style.SCOPES[scope]) for scope 
 class Raster:
     """Where runs stand in a row a day: seconds since its midnight and the number of the row."""
 
-    def __init__(self, found: Sequence[Track], seen: Sequence[Day]) -> None:
-        self._starts = np.array([day.start for day in seen])
-        self._runs = [track.runs for track in found]
-        self.good = self._where(lambda sort: sort.status is Status.OK)
-        each = {label: self._where(partial(_is, label)) for label in LOOKS}
-        self.marks = {label: points for label, points in each.items() if points}
+    def __init__(self, all_series: Sequence[Track], local_days: Sequence[Day]) -> None:
+        self.days = local_days
+        self._starts = np.array([day.start for day in local_days])
+        self._runs = [series.runs for series in all_series]
+        self.good = self._where(lambda run: run.status is Status.OK)
+        by_label = {label: self._where(partial(_is, label)) for label in LOOKS}
+        self.marks = {label: points for label, points in by_label.items() if points}
 
     def _where(self, test: Callable[[Sort], bool]) -> list[tuple[float, int]]:
-        return [point for runs in self._runs for point in self._points(runs.only(runs.where(test)))]
+        return [point for runs in self._runs for point in self._points(runs.select(runs.where(test)))]
 
     def _points(self, runs: Columns) -> list[tuple[float, int]]:
         rows = day_of(runs, self._starts)
         return list(zip((runs.started - self._starts[rows]).tolist(), rows.tolist(), strict=True))
 
 
-def _is(label: str, sort: Sort) -> bool:
-    return _kind_of(sort) == label
+def _is(label: str, run: Sort) -> bool:
+    return _kind_of(run) == label
 
 
-def _kind_of(sort: Sort) -> str | None:
+def _kind_of(run: Sort) -> str | None:
     """Return what runs are marked as; None for good ones."""
-    if sort.broken:
-        return sort.blamed.value
-    if sort.status is Status.SKIPPED:
+    if run.broken:
+        return run.blamed.value
+    if run.status is Status.SKIPPED:
         return SKIPPED
-    return DOUBTFUL if sort.doubtful else None
+    return DOUBTFUL if run.doubtful else None
 
 
-def _draw_key(sheet: Sheet, at: tuple[float, float], present: dict[str, int]) -> None:
+def _draw_key(canvas: Sheet, at: tuple[float, float], present: dict[str, int]) -> None:
     x, y = at
     for label, count in present.items():
         marker, color = LOOKS[label]
-        sheet.area((x, y - 10, 12, 12), (0, 1), (0, 1)).marks([(0.5, 0.5)], marker, color, 8, hollow=label in HOLLOW)
+        canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1)).marks([(0.5, 0.5)], marker, color, 8, hollow=label in HOLLOW)
         text = f"{label if label in HOLLOW else f'failed: {label}'} {count:,}"
-        sheet.text((x + 17, y), text, KEY)
-        x += 17 + sheet.width_of(text, KEY) + 22
+        canvas.text((x + 17, y), text, KEY)
+        x += 17 + canvas.width_of(text, KEY) + 22
 
 
 def _bar(row: int, start: float, end: float, margin: float) -> list[tuple[float, float]]:
@@ -147,30 +149,30 @@ def _bar(row: int, start: float, end: float, margin: float) -> list[tuple[float,
     return [(start, top), (end, top), (end, bottom), (start, bottom)]
 
 
-def _outage_bars(seen: Sequence[Day], out: Sequence[Outage]) -> Iterator[list[tuple[float, float]]]:
-    for row, day in enumerate(seen):
-        for outage in out:
+def _outage_bars(local_days: Sequence[Day], outage_list: Sequence[Outage]) -> Iterator[list[tuple[float, float]]]:
+    for row, day in enumerate(local_days):
+        for outage in outage_list:
             start, end = max(day.start, outage.start), min(day.end, outage.end)
             if start < end:
                 yield _bar(row, start - day.start, end - day.start, 0.06)
 
 
-def _name_rows(sheet: Sheet, grid: Box, seen: Sequence[Day]) -> None:
-    height = grid.height / len(seen)
-    every = 1 if height >= LEAST_FOR_NAMES else 2
-    for row, day in enumerate(seen):
+def _name_rows(canvas: Sheet, grid: Box, local_days: Sequence[Day]) -> None:
+    height = grid.height / len(local_days)
+    step = 1 if height >= LEAST_FOR_NAMES else 2
+    for row, day in enumerate(local_days):
         y = grid.top + height * (row + 0.5) + 4
-        if row % every == 0:
-            sheet.text((grid.left - 8, y), f"{day.day:%a} {day.day.day} {day.day:%b}", NAME)
+        if row % step == 0:
+            canvas.text((grid.left - 8, y), f"{day.day:%a} {day.day.day} {day.day:%b}", NAME)
         if height >= LEAST_FOR_NAMES or day.broken:
-            sheet.text((grid.right + 8, y), _share(day), SHARE, room=SHARE_WIDTH - 8)
+            canvas.text((grid.right + 8, y), _share(day), SHARE, room=SHARE_WIDTH - 8)
 
 
 def _share(day: Day) -> str:
     if not day.started:
         return "no test"
-    out = f", {length(day.out)} out" if day.out else ""
-    return f"{words.percent(100 * (day.started - day.broken) / day.started)} %{out}"
+    outage_part = f", {length(day.out)} out" if day.out else ""
+    return f"{words.percent(100 * (day.started - day.broken) / day.started)} %{outage_part}"
 
 
 def length(seconds: float) -> str:
@@ -184,24 +186,25 @@ def length(seconds: float) -> str:
     return f"{hours} h {minutes % 60:02}" if hours < 48 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004  two days
 
 
-def _draw_tiles(sheet: Sheet, counted: Tally, out: Sequence[Outage], window: Window, top: float) -> None:
-    room = (sheet.width - 2 * style.EDGE) / 3
-    total = sum(outage.length for outage in out)
-    tests, number, time = (Tile(sheet, style.EDGE + at * room, top, room - 16) for at in range(3))
-    tests.caption("Good tests of those started", style.INK)
-    share = counted.success_pct
+def _draw_tiles(canvas: Sheet, counts: Tally, outage_list: Sequence[Outage], window: Window, top: float) -> None:
+    room = (canvas.width - 2 * style.EDGE) / 3
+    total = sum(outage.length for outage in outage_list)
+    tests, number, time = (Tile(canvas, style.EDGE + at * room, top, room - 16) for at in range(3))
+    tests.caption("Tests that succeeded", style.INK)
+    share = counts.success_pct
     tests.figure(None if share is None else words.percent(share), "%", style.INK, "no test was started")
-    tests.lines((words.success_words(counted), words.failure_words(counted)))
+    tests.lines((words.success_words(counts), words.failure_words(counts)))
     number.caption("Outages of the line", style.SCOPES[Scope.LINE])
-    lasts = "one lasts" if any(outage.lasts for outage in out) else ""
-    number.figure(f"{len(out):,}" if counted.runs else None, lasts, style.INK, "not known")
-    if out:
-        number.lines((f"longest {length(max(outage.length for outage in out))}",))
-    time.caption("Time that the line was out", style.SCOPES[Scope.LINE])
-    time.figure((length(total) if total else "none") if counted.runs else None, "", style.INK, "not known")
-    whole = window.until - window.since
-    if counted.runs:
-        time.lines((f"{words.percent(100 * total / whole.total_seconds())} % of {words.duration(_rounded(whole))}",))
+    lasts = "one ongoing" if any(outage.lasts for outage in outage_list) else ""
+    number.figure(f"{len(outage_list):,}" if counts.runs else None, lasts, style.INK, "not known")
+    if outage_list:
+        number.lines((f"longest {length(max(outage.length for outage in outage_list))}",))
+    time.caption("Time the line was down", style.SCOPES[Scope.LINE])
+    time.figure((length(total) if total else "none") if counts.runs else None, "", style.INK, "not known")
+    window_length = window.until - window.since
+    if counts.runs:
+        out_share = words.percent(100 * total / window_length.total_seconds())
+        time.lines((f"{out_share} % of {words.duration(_rounded(window_length))}",))
 
 
 def _rounded(span: timedelta) -> timedelta:

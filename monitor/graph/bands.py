@@ -48,5 +48,5 @@ def _ends(
     at = last.copy()
     at[~beyond] = good[following[~beyond]]
     undisturbed = np.searchsorted(pauses, at, side="right") == np.searchsorted(pauses, last, side="right")
-    recovered, failed = columns.only(at), columns.only(last)
+    recovered, failed = columns.select(at), columns.select(last)
     return np.where(~beyond & undisturbed, recovered.started, failed.finished)

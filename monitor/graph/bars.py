@@ -32,21 +32,23 @@ NAME_HEIGHT = 19
 READING = ("Bar: 5th to 95th percentile; mark and number: median.", "Dashed: the plan.")
 
 
-def draw(sheet: Sheet, box: Box, found: Sequence[Group], sold: Mapping[Metric, float | None]) -> float:
+def draw(
+    canvas: Sheet, box: Box, group_list: Sequence[Group], promised_by_metric: Mapping[Metric, float | None]
+) -> float:
     """Draw the first `MOST` groups into a box, as high as it is or lower; return where they end."""
-    shown = found[:MOST]
+    shown = group_list[:MOST]
     room = box.height - HEADING_HEIGHT - AXIS_HEIGHT
     row = min(room / max(len(shown), 1), MOST_ROW)
     width = (box.width - GAP * (len(SPEED) - 1)) / len(SPEED)
     for index, metric in enumerate(SPEED):
         place = Box(box.left + index * (width + GAP), box.top + HEADING_HEIGHT, width - VALUE_WIDTH, row * len(shown))
-        _draw_metric(sheet, place, metric, shown, sold[metric])
+        _draw_metric(canvas, place, metric, shown, promised_by_metric[metric])
     for index, group in enumerate(shown):
         y = box.top + HEADING_HEIGHT + row * index + 15
         count = _counts(group)
-        sheet.text((box.left, y), group.name, NAME, room=box.width - sheet.width_of(count, COUNT) - 30)
-        x = box.left + min(sheet.width_of(group.name, NAME), box.width - sheet.width_of(count, COUNT) - 30) + 10
-        sheet.text((x, y), count, COUNT)
+        canvas.text((box.left, y), group.name, NAME, room=box.width - canvas.width_of(count, COUNT) - 30)
+        x = box.left + min(canvas.width_of(group.name, NAME), box.width - canvas.width_of(count, COUNT) - 30) + 10
+        canvas.text((x, y), count, COUNT)
     return box.top + HEADING_HEIGHT + row * len(shown) + AXIS_HEIGHT
 
 
@@ -57,39 +59,39 @@ def _counts(group: Group) -> str:
     return ", ".join(parts)
 
 
-def _draw_metric(sheet: Sheet, place: Box, metric: Metric, shown: Sequence[Group], sold: float | None) -> None:
+def _draw_metric(canvas: Sheet, place: Box, metric: Metric, shown: Sequence[Group], promised: float | None) -> None:
     spreads = [group.spreads[metric] for group in shown]
-    axis = scale(metric, np.array([each.p95 for each in spreads if each]), sold)
+    axis = scale(metric, np.array([spread.p95 for spread in spreads if spread]), promised)
     name = words.NAMES[metric]
-    sheet.text((place.left, place.top - 9), name, HEADING)
-    sheet.text((place.left + sheet.width_of(name, HEADING) + 6, place.top - 9), axis.unit, UNIT)
+    canvas.text((place.left, place.top - 9), name, HEADING)
+    canvas.text((place.left + canvas.width_of(name, HEADING) + 6, place.top - 9), axis.unit, UNIT)
     if not shown:
         return
     row = place.height / len(shown)
-    area = sheet.area(place, (0, axis.top), (len(shown), 0))
+    area = canvas.area(place, (0, axis.top), (len(shown), 0))
     # The name stands in the upper part of the row, so the bar lies below its middle.
     middle, half = (NAME_HEIGHT + (row - NAME_HEIGHT) / 2) / row, min(6.0, row / 6) / row
     spans = [(place.top + row * index + NAME_HEIGHT, place.top + row * (index + 1)) for index in range(len(shown))]
-    _draw_axis(sheet, place, axis, spans)
-    for index, each in enumerate(spreads):
-        if each is None:
-            sheet.text((place.left, place.top + row * (index + middle) + 4), "no result", COUNT)
+    _draw_axis(canvas, place, axis, spans)
+    for index, spread in enumerate(spreads):
+        if spread is None:
+            canvas.text((place.left, place.top + row * (index + middle) + 4), "no result", COUNT)
             continue
-        top, bottom, right = index + middle - half, index + middle + half, min(each.p95, axis.top)
-        outline = [(each.p5, top), (right, top), (right, bottom), (each.p5, bottom)]
+        top, bottom, right = index + middle - half, index + middle + half, min(spread.p95, axis.top)
+        outline = [(spread.p5, top), (right, top), (right, bottom), (spread.p5, bottom)]
         area.shapes([outline], style.METRICS[metric], edge=1, alpha=0.35, zorder=2)
-        stroke = [(each.median, top - half / 2), (each.median, bottom + half / 2)]
+        stroke = [(spread.median, top - half / 2), (spread.median, bottom + half / 2)]
         area.lines([stroke], style.METRICS[metric], 3, zorder=3)
         y = place.top + row * (index + middle) + 4
-        sheet.text((place.right + 6, y), words.number(each.median / axis.divisor), VALUE)
-    if sold:
-        x = place.left + place.width * sold / axis.top
-        sheet.rules([((x, top), (x, bottom)) for top, bottom in spans], style.PLAN, "--")
+        canvas.text((place.right + 6, y), words.number(spread.median / axis.divisor), VALUE)
+    if promised:
+        x = place.left + place.width * promised / axis.top
+        canvas.rules([((x, top), (x, bottom)) for top, bottom in spans], style.PLAN, "--")
 
 
-def _draw_axis(sheet: Sheet, place: Box, axis: Scale, spans: Sequence[tuple[float, float]]) -> None:
+def _draw_axis(canvas: Sheet, place: Box, axis: Scale, spans: Sequence[tuple[float, float]]) -> None:
     xs = [(tick, place.left + place.width * tick / axis.top) for tick in axis.ticks]
-    sheet.rules([((x, top), (x, bottom)) for _, x in xs for top, bottom in spans], style.GRID)
-    sheet.rules([((place.left, place.bottom), (place.right, place.bottom))], style.AXIS)
+    canvas.rules([((x, top), (x, bottom)) for _, x in xs for top, bottom in spans], style.GRID)
+    canvas.rules([((place.left, place.bottom), (place.right, place.bottom))], style.AXIS)
     for tick, x in xs:
-        sheet.text((x, place.bottom + 15), words.round_number(tick / axis.divisor), TICK)
+        canvas.text((x, place.bottom + 15), words.round_number(tick / axis.divisor), TICK)

@@ -24,10 +24,10 @@ WORST = "F"
 def rises(runs: Columns) -> NDArray[np.float64]:
     """Return by how much the latency of each run that tells it rose under load, never below 0."""
     idle, *loaded = (runs.values(metric) for metric in (Metric.LATENCY, *LOADED))
-    known = [~np.isnan(each) for each in loaded]
-    told = runs.where(lambda sort: sort.trusted) & ~np.isnan(idle) & (known[0] | known[1])
-    busy = sum(np.nan_to_num(each[told]) for each in loaded) / (known[0].astype(int) + known[1])[told]
-    return np.maximum(busy - idle[told], 0.0)
+    known = [~np.isnan(latencies) for latencies in loaded]
+    measured = runs.where(lambda run: run.trusted) & ~np.isnan(idle) & (known[0] | known[1])
+    busy = sum(np.nan_to_num(latencies[measured]) for latencies in loaded) / (known[0].astype(int) + known[1])[measured]
+    return np.maximum(busy - idle[measured], 0.0)
 
 
 def grade(rise_ms: float) -> str:

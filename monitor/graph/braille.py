@@ -42,40 +42,42 @@ BUCKETS = 2 * 4
 NOT_A_NUMBER = math.nan
 
 
-def plots(runs: Columns | Iterable[Run], window: Window, terms: Terms, columns: int = 80) -> Iterator[str]:
+def plots(runs: Columns | Iterable[Run], window: Window, context: Terms, columns: int = 80) -> Iterator[str]:
     """Yield download, upload and latency over time, `columns` wide: dashes at the plan, x where a test failed."""
-    found = tracks(runs, window, terms.plan)
+    all_series = tracks(runs, window, context.plan)
     width = max(columns, LEAST_WIDTH) - LEFT - 1 - RIGHT
-    yield f"{terms.title}: {words.BETWEEN.join(words.window_words(window, terms.zone))}"
-    counted = stats.tally(found)
-    yield f"{counted.runs:,} {words.runs_words(counted)}: {words.success_words(counted)}"
+    yield f"{context.title}: {words.BETWEEN.join(words.window_words(window, context.zone))}"
+    counts = stats.tally(all_series)
+    yield f"{counts.runs:,} {words.runs_words(counts)}: {words.success_words(counts)}"
     for metric in SPEED:
-        yield from _plot(found, metric, window, terms.plan, width)
-    yield _failures(found, window, width)
-    yield from _axis(window, terms, width)
-    if any(track.marks for track in found):
+        yield from _plot(all_series, metric, window, context.plan, width)
+    yield _failures(all_series, window, width)
+    yield from _axis(window, context, width)
+    if any(series.marks for series in all_series):
         yield f"{FAILED}: a test failed"
-    if len(found) > 1:
-        names = ", ".join(words.track_name(track, found) for track in found)
-        yield f"A line each, which nothing tells apart here: {names}; --probe and --path choose one"
-    if doubt := words.doubt_words(counted):
+    if len(all_series) > 1:
+        names = ", ".join(words.track_name(series, all_series) for series in all_series)
+        yield f"One line each, not distinguishable here: {names}; choose one with --probe or --path"
+    if doubt := words.doubt_words(counts):
         yield doubt
 
 
-def _plot(found: Sequence[Track], metric: Metric, window: Window, plan: Plan, width: int) -> Iterator[str]:
+def _plot(all_series: Sequence[Track], metric: Metric, window: Window, plan: Plan, width: int) -> Iterator[str]:
     start, end = window.span
-    values = stats.values(found, metric)
-    promises = promise.promises(found, metric, plan, start)
-    axis, sold = scale(metric, values, promise.highest(promises)), promise.newest(promises)
-    yield _heading(metric, spread_of(values), sold, axis)
+    values = stats.values(all_series, metric)
+    promises = promise.promises(all_series, metric, plan, start)
+    axis, promised = scale(metric, values, promise.highest(promises)), promise.newest(promises)
+    yield _heading(metric, spread_of(values), promised, axis)
     if not len(values):
         yield "  no result"
         return
     bucket = bucket_width(len(values), end - start, BUCKETS * width)
-    yield from _draw([_curve(track, metric, axis.divisor, bucket) for track in found], window, axis, sold, width)
+    yield from _draw(
+        [_curve(series, metric, axis.divisor, bucket) for series in all_series], window, axis, promised, width
+    )
 
 
-def _draw(curves: Sequence[Curve], window: Window, axis: Scale, sold: float | None, width: int) -> Iterator[str]:
+def _draw(curves: Sequence[Curve], window: Window, axis: Scale, promised: float | None, width: int) -> Iterator[str]:
     text = plot_to_string(
         xs=[times for times, _ in curves],
         ys=[values for _, values in curves],
@@ -83,7 +85,7 @@ def _draw(curves: Sequence[Curve], window: Window, axis: Scale, sold: float | No
         x_max=window.span[1],
         y_min=0,
         y_max=axis.top / axis.divisor,
-        y_gridlines=[sold / axis.divisor] if sold else [],
+        y_gridlines=[promised / axis.divisor] if promised else [],
         x_gridlines=[],
         x_labels=False,
         lines=True,
@@ -95,23 +97,23 @@ def _draw(curves: Sequence[Curve], window: Window, axis: Scale, sold: float | No
     yield from (line.rstrip() for line in text.splitlines())
 
 
-def _heading(metric: Metric, spread: Spread | None, sold: float | None, axis: Scale) -> str:
+def _heading(metric: Metric, spread: Spread | None, promised: float | None, axis: Scale) -> str:
     middle = f", median {words.number(spread.median / axis.divisor)}" if spread else ""
-    promised = f", plan {words.round_number(sold / axis.divisor)} (the line across)" if sold else ""
-    return f"{words.NAMES[metric]}, {axis.unit}{middle}{promised}"
+    plan = f", plan {words.round_number(promised / axis.divisor)} (the horizontal line)" if promised else ""
+    return f"{words.NAMES[metric]}, {axis.unit}{middle}{plan}"
 
 
-def _curve(track: Track, metric: Metric, divisor: float, bucket: int | None) -> Curve:
+def _curve(series: Track, metric: Metric, divisor: float, bucket: int | None) -> Curve:
     """Return a curve that is not a number between its segments, so that gaps stay gaps.
 
     Crowded runs become medians of buckets.
     """
     times: list[float] = []
     values: list[float] = []
-    for segment in track.line(metric).segments(bucket or 0):
-        thin = envelope(segment, bucket) if bucket else None
-        at, middle = (thin.times, thin.middle) if thin else (segment.times, segment.values)
-        times += [*at.tolist(), float(at[-1])]
+    for segment in series.line(metric).segments(bucket or 0):
+        thinned = envelope(segment, bucket) if bucket else None
+        times_of_part, middle = (thinned.times, thinned.middle) if thinned else (segment.times, segment.values)
+        times += [*times_of_part.tolist(), float(times_of_part[-1])]
         values += [*(middle / divisor).tolist(), NOT_A_NUMBER]
     return times, values
 
@@ -121,13 +123,15 @@ def _column(at: float, window: Window, width: int) -> int:
     return min(int((at - start) / (end - start) * width), width - 1)
 
 
-def _failures(found: Sequence[Track], window: Window, width: int) -> str:
-    marks = {_column(at, window, width) for track in found for times in track.marks.values() for at in times.tolist()}
+def _failures(all_series: Sequence[Track], window: Window, width: int) -> str:
+    marks = {
+        _column(at, window, width) for series in all_series for times in series.marks.values() for at in times.tolist()
+    }
     return " " * LEFT + "".join(FAILED if at in marks else NOTHING for at in range(width)).rstrip()
 
 
-def _axis(window: Window, terms: Terms, width: int) -> Iterator[str]:
-    large, _ = ticks(window, terms.zone, max(width // TICK_COLUMNS, 1))
+def _axis(window: Window, context: Terms, width: int) -> Iterator[str]:
+    large, _ = ticks(window, context.zone, max(width // TICK_COLUMNS, 1))
     strokes, names, free = [NOTHING] * width, [NOTHING] * (width + RIGHT), 0
     for tick in large:
         at = _column(tick.at, window, width)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from monitor.graph.theme import Theme
 
 READING = (
-    "A cell a day, Monday at the top, or where that is too low a week.",
-    "The stronger, the more of its tests failed.",
+    "One cell per day, Monday at the top; one per week where days would be too small.",
+    "Stronger colour: more of the tests failed.",
     "Blank: no test ran.",
 )
 YEAR = Pen(style.TEXT_SIZE, style.INK, bold=True, align="right")
@@ -39,18 +39,18 @@ STEPS = ((0.0, 0.0), (1e-9, 0.3), (0.05, 0.55), (0.2, 0.8), (0.5, 1.0))
 NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
 
 
-def draw(sheet: Sheet, box: Box, seen: Sequence[Day]) -> None:
+def draw(canvas: Sheet, box: Box, local_days: Sequence[Day]) -> None:
     """Draw the days into a box, the years one below the other."""
-    _draw_key(sheet, box)
-    years = [(year, list(group)) for year, group in groupby(seen, key=lambda day: day.day.year)]
-    each = (box.height - KEY_HEIGHT) / len(years)
-    wide = (box.width - YEAR_WIDTH) / WEEKS
-    high = min((each - MONTHS_HEIGHT - BETWEEN) / len(WEEKDAYS), MOST_CELL)
+    _draw_key(canvas, box)
+    years = [(year, list(group)) for year, group in groupby(local_days, key=lambda day: day.day.year)]
+    year_height = (box.height - KEY_HEIGHT) / len(years)
+    cell_width = (box.width - YEAR_WIDTH) / WEEKS
+    cell_height = min((year_height - MONTHS_HEIGHT - BETWEEN) / len(WEEKDAYS), MOST_CELL)
     for index, (year, group) in enumerate(years):
-        top = box.top + KEY_HEIGHT + index * (high * len(WEEKDAYS) + MONTHS_HEIGHT + BETWEEN)
-        grid = Box(box.left + YEAR_WIDTH, top + MONTHS_HEIGHT, wide * WEEKS, high * len(WEEKDAYS))
-        sheet.text((grid.left - 10, grid.top + grid.height / 2 + 5), str(year), YEAR)
-        _draw_year(sheet, grid, group)
+        top = box.top + KEY_HEIGHT + index * (cell_height * len(WEEKDAYS) + MONTHS_HEIGHT + BETWEEN)
+        grid = Box(box.left + YEAR_WIDTH, top + MONTHS_HEIGHT, cell_width * WEEKS, cell_height * len(WEEKDAYS))
+        canvas.text((grid.left - 10, grid.top + grid.height / 2 + 5), str(year), YEAR)
+        _draw_year(canvas, grid, group)
 
 
 def strength(days: Sequence[Day]) -> float:
@@ -64,17 +64,17 @@ def column(day: date) -> int:
     return (day.timetuple().tm_yday - 1 + day.replace(month=1, day=1).weekday()) // 7
 
 
-def _draw_year(sheet: Sheet, grid: Box, seen: Sequence[Day]) -> None:
-    area = sheet.area(grid, (0, WEEKS), (len(WEEKDAYS), 0))
-    tested = [day for day in seen if day.started]
+def _draw_year(canvas: Sheet, grid: Box, local_days: Sequence[Day]) -> None:
+    area = canvas.area(grid, (0, WEEKS), (len(WEEKDAYS), 0))
+    tested = [day for day in local_days if day.started]
     if grid.height / len(WEEKDAYS) >= LEAST_CELL:
         cells = [(_cell(column(day.day), day.day.weekday(), 1), [day]) for day in tested]
     else:
         weeks = [(week, list(days)) for week, days in groupby(tested, key=lambda day: column(day.day))]
         cells = [(_cell(week, 0, len(WEEKDAYS)), days) for week, days in weeks]
-    area.tiles([outline for outline, _ in cells], [_ink(sheet.theme, strength(days)) for _, days in cells])
-    for first in (day.day for day in seen if day.day.day == 1):
-        sheet.text((grid.left + grid.width * column(first) / WEEKS, grid.top - 4), f"{first:%b}", SMALL)
+    area.tiles([outline for outline, _ in cells], [_ink(canvas.theme, strength(days)) for _, days in cells])
+    for first in (day.day for day in local_days if day.day.day == 1):
+        canvas.text((grid.left + grid.width * column(first) / WEEKS, grid.top - 4), f"{first:%b}", SMALL)
 
 
 def _cell(week: int, weekday: int, days: int) -> list[tuple[float, float]]:
@@ -88,10 +88,10 @@ def _ink(theme: Theme, share: float) -> str:
     return to_hex((red, green, blue))
 
 
-def _draw_key(sheet: Sheet, box: Box) -> None:
+def _draw_key(canvas: Sheet, box: Box) -> None:
     x, y = box.left + YEAR_WIDTH, box.top + 12
     for name, (_, share) in zip(NAMES, STEPS, strict=True):
-        area = sheet.area((x, y - 10, 12, 12), (0, 1), (0, 1))
-        area.tiles([[(0, 0), (1, 0), (1, 1), (0, 1)]], [_ink(sheet.theme, share)])
-        sheet.text((x + 18, y), name, KEY)
-        x += 18 + sheet.width_of(name, KEY) + 20
+        area = canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1))
+        area.tiles([[(0, 0), (1, 0), (1, 1), (0, 1)]], [_ink(canvas.theme, share)])
+        canvas.text((x + 18, y), name, KEY)
+        x += 18 + canvas.width_of(name, KEY) + 20

@@ -33,39 +33,39 @@ if TYPE_CHECKING:
 SHARE_OF_BARS = 0.42
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_compare(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw a row of bars for each way, and below them download and upload of the first four over time."""
-    together, counted = joined([track.runs for track in found], SPEED), tally(found)
-    found_ways = groups(together, ways([sort for sort, _ in together.counts()]))
+    runs, counts = joined([series.runs for series in all_series], SPEED), tally(all_series)
+    group_list = groups(runs, ways([sort for sort, _ in runs.counts()]))
     # The namespace's way first: the others are held against it.
-    each = sorted(found_ways, key=lambda group: group.sort.path is not Path.IP4ONLY)
-    facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
-    top = draw_title(sheet, f"{terms.title}: side by side", facts) + style.LINE
-    lines = [track for group in each[:MOST_LINES] for track in tracks(group.runs, window)]
-    frame, labelled = frame_of(sheet, lines, window, terms.zone)
-    more = f"Lines: the {MOST_LINES} with the most results." if len(each) > MOST_LINES else ""
-    parts = (*bars.READING, *reading(frame, lines), _against_first(each), more, words.doubt_words(counted))
-    foot = draw_footer(sheet, parts)
-    if not each:
-        sheet.text((sheet.width / 2, (top + foot) / 2), "no result", NOTHING)
+    ordered = sorted(group_list, key=lambda group: group.attributes.path is not Path.IP4ONLY)
+    facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
+    top = draw_title(canvas, f"{context.title}: side by side", facts) + style.LINE
+    lines = [series for group in ordered[:MOST_LINES] for series in tracks(group.runs, window)]
+    frame, labelled = frame_of(canvas, lines, window, context.zone)
+    omitted_note = f"Lines: the {MOST_LINES} with the most results." if len(ordered) > MOST_LINES else ""
+    parts = (*bars.READING, *reading(frame, lines), _against_first(ordered), omitted_note, words.doubt_words(counts))
+    foot = draw_footer(canvas, parts)
+    if not ordered:
+        canvas.text((canvas.width / 2, (top + foot) / 2), "no result", NOTHING)
         return
-    sold = {metric: promises(found, metric, terms.plan, window.span[0]) for metric in SPEED}
-    box = Box(style.EDGE, top, sheet.width - 2 * style.EDGE, (foot - top) * SHARE_OF_BARS)
-    top = bars.draw(sheet, box, each, {metric: newest(each) for metric, each in sold.items()}) + 4
+    lines_by_metric = {metric: promises(all_series, metric, context.plan, window.span[0]) for metric in SPEED}
+    box = Box(style.EDGE, top, canvas.width - 2 * style.EDGE, (foot - top) * SHARE_OF_BARS)
+    top = bars.draw(canvas, box, ordered, {metric: newest(ordered) for metric, ordered in lines_by_metric.items()}) + 4
     height = (foot - style.LABELS - top) / 2 - style.PANEL_TITLE
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
         place = top + style.PANEL_TITLE + index * (height + style.PANEL_TITLE)
-        axis = scale(metric, values(lines, metric), highest(sold[metric]))
-        Panel(metric, axis, place, height, sold[metric]).draw(sheet, frame, lines)
-        draw_key(sheet, (frame.left + 170, place - 9), metric, [group.name for group in each[:MOST_LINES]])
-    draw_time_axis(sheet, frame, labelled, top + 2 * (height + style.PANEL_TITLE))
+        axis = scale(metric, values(lines, metric), highest(lines_by_metric[metric]))
+        Panel(metric, axis, place, height, lines_by_metric[metric]).draw(canvas, frame, lines)
+        draw_key(canvas, (frame.left + 170, place - 9), metric, [group.name for group in ordered[:MOST_LINES]])
+    draw_time_axis(canvas, frame, labelled, top + 2 * (height + style.PANEL_TITLE))
 
 
-def _against_first(each: Sequence[Group]) -> str:
+def _against_first(ordered: Sequence[Group]) -> str:
     """Say how the median download of each further way stands to the first one."""
-    medians = [(group.name, spread.median) for group in each if (spread := group.spreads[Metric.DOWNLOAD])]
+    medians = [(group.name, spread.median) for group in ordered if (spread := group.spreads[Metric.DOWNLOAD])]
     if len(medians) < 2 or not medians[0][1]:  # noqa: PLR2004  two to compare
         return ""
-    (first, whole), *others = medians
-    shares = ", ".join(f"{name} {100 * median / whole:.0f} %" for name, median in others[: MOST_LINES - 1])
-    return f"Median download against {first}: {shares}."
+    (first, reference), *others = medians
+    shares = ", ".join(f"{name} {100 * median / reference:.0f} %" for name, median in others[: MOST_LINES - 1])
+    return f"Median download compared with {first}: {shares}."

@@ -31,55 +31,66 @@ MOST_ROWS = 31
 SHARE_OF_LINES, SHARE_OF_HOURS = 0.47, 0.22
 READING = (
     "Hours: median download.",
-    "Distribution: how many of a hundred tests were no higher.",
+    "Distribution: the percentage of tests at or below each speed.",
     "Days: shaded from the first failed test of an outage to the next good one.",
 )
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_dashboard(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw everything from the top to the bottom."""
-    counted = stats.tally(found)
-    facts = (words.window_words(window, terms.zone), words.source_words(counted, found), (words.server_words(counted),))
-    top = draw_title(sheet, terms.title, facts) + style.LINE
-    frame, _ = frame_of(sheet, found, window, terms.zone)
-    foot = draw_footer(sheet, (*reading(frame, found), *READING, words.doubt_words(counted)))
+    counts = stats.tally(all_series)
+    facts = (
+        words.window_words(window, context.zone),
+        words.source_words(counts, all_series),
+        (words.server_words(counts),),
+    )
+    top = draw_title(canvas, context.title, facts) + style.LINE
+    frame, _ = frame_of(canvas, all_series, window, context.zone)
+    foot = draw_footer(canvas, (*reading(frame, all_series), *READING, words.doubt_words(counts)))
     room = foot - top
-    below = _draw_lines(sheet, found, window, terms, (top, top + room * SHARE_OF_LINES))
-    middle = Box(style.EDGE, below + 8, sheet.width - 2 * style.EDGE, room * SHARE_OF_HOURS)
-    _draw_middle(sheet, middle, found, window, terms)
-    out = outages(found, window)
-    seen = days(found, out, window, terms.zone)
-    lowest = Box(style.EDGE, middle.bottom + 14, middle.width, foot - middle.bottom - 14)
-    if len(seen) <= MOST_ROWS:
-        draw_raster(sheet, lowest, seen, Raster(found, seen), out, window)
+    below = _draw_lines(canvas, all_series, window, context, (top, top + room * SHARE_OF_LINES))
+    middle = Box(style.EDGE, below + 8, canvas.width - 2 * style.EDGE, room * SHARE_OF_HOURS)
+    _draw_middle(canvas, middle, all_series, window, context)
+    outage_list = outages(all_series, window)
+    local_days = days(all_series, outage_list, window, context.zone)
+    bottom_box = Box(style.EDGE, middle.bottom + 14, middle.width, foot - middle.bottom - 14)
+    if len(local_days) <= MOST_ROWS:
+        draw_raster(canvas, bottom_box, Raster(all_series, local_days), outage_list, window)
     else:
-        draw_calendar(sheet, lowest, seen)
+        draw_calendar(canvas, bottom_box, local_days)
 
 
-def _draw_middle(sheet: Sheet, middle: Box, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def _draw_middle(canvas: Sheet, middle: Box, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw the hours at the left and the distribution at the right."""
     half = middle.width / 2 - 16
-    seen = hours(found, terms.zone, Metric.DOWNLOAD)
-    draw_hours(sheet, middle._replace(width=half), Metric.DOWNLOAD, seen)
+    local_days = hours(all_series, context.zone, Metric.DOWNLOAD)
+    draw_hours(canvas, middle._replace(width=half), Metric.DOWNLOAD, local_days)
     right = middle._replace(left=middle.left + half + 70, width=half - 50)
-    curves = [stats.values([track], Metric.DOWNLOAD) for track in found]
-    draw_shares(sheet, right, Metric.DOWNLOAD, curves, levels(promises_of(found, window, terms)[Metric.DOWNLOAD]))
+    curves = [stats.values([series], Metric.DOWNLOAD) for series in all_series]
+    draw_shares(
+        canvas, right, Metric.DOWNLOAD, curves, levels(promises_of(all_series, window, context)[Metric.DOWNLOAD])
+    )
 
 
-def _draw_lines(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms, span: tuple[float, float]) -> float:
+def _draw_lines(
+    canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms, span: tuple[float, float]
+) -> float:
     """Draw tiles, marks and panels between two heights; return where they end."""
     top, bottom = span
-    frame, labelled = frame_of(sheet, found, window, terms.zone)
-    changes = labelled_changes(found)
-    labels, _ = place_labels(changes, frame, lambda text: sheet.width_of(text, CHANGE))
-    labels_top = top + tiles_height(sheet) + style.ROW
-    rows, rows_top = mark_rows(found), labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
+    frame, labelled = frame_of(canvas, all_series, window, context.zone)
+    changes = labelled_changes(all_series)
+    labels, _ = place_labels(changes, frame, lambda text: canvas.width_of(text, CHANGE))
+    labels_top = top + tiles_height(canvas) + style.ROW
+    rows, rows_top = (
+        mark_rows(all_series),
+        labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0)),
+    )
     panels_top = rows_top + style.ROWS_TITLE + style.ROW * len(rows)
-    panels = panels_of(found, promises_of(found, window, terms), panels_top, bottom - style.LABELS)
-    draw_tiles(sheet, panels, found, stats.tally(found), top)
-    draw_changes(sheet, frame, changes, labels, (labels_top, bottom - style.LABELS))
-    draw_rows(sheet, frame, rows, rows_top)
+    panels = panels_of(all_series, promises_of(all_series, window, context), panels_top, bottom - style.LABELS)
+    draw_tiles(canvas, panels, all_series, stats.tally(all_series), top)
+    draw_changes(canvas, frame, changes, labels, (labels_top, bottom - style.LABELS))
+    draw_rows(canvas, frame, rows, rows_top)
     for panel in panels:
-        panel.draw(sheet, frame, found)
-    draw_time_axis(sheet, frame, labelled, bottom - style.LABELS)
+        panel.draw(canvas, frame, all_series)
+    draw_time_axis(canvas, frame, labelled, bottom - style.LABELS)
     return bottom

@@ -29,14 +29,14 @@ class Metric(StrEnum):
         """Whether more is better, in bit/s; else less is, in ms."""
         return self in {Metric.DOWNLOAD, Metric.UPLOAD}
 
-    def sold(self, plan: Plan) -> float | None:
-        """Return what a plan promises of it, in its unit; None for nothing."""
-        promised = {
+    def promised(self, plan: Plan) -> float | None:
+        """Return what a plan promises for this metric, in its unit; None where it promises nothing."""
+        values = {
             Metric.DOWNLOAD: plan.download_bps,
             Metric.UPLOAD: plan.upload_bps,
             Metric.LATENCY: plan.latency_ms,
         }
-        return promised.get(self) or None
+        return values.get(self) or None
 
 
 SPEED = (Metric.DOWNLOAD, Metric.UPLOAD, Metric.LATENCY)

@@ -50,16 +50,16 @@ class Day:
     out: float = 0.0
 
 
-def outages(found: Sequence[Track], window: Window) -> list[Outage]:
+def outages(all_series: Sequence[Track], window: Window) -> list[Outage]:
     """Return the incidents of all tracks (see `monitor.incidents`), oldest first; what two saw at once is one."""
-    last = max((float(track.runs.finished.max()) for track in found), default=0.0)
-    each = [outage for track in found for outage in _outages(track.runs, last, window.span[1])]
-    return _merged(sorted(each, key=lambda outage: outage.start))
+    last = max((float(series.runs.finished.max()) for series in all_series), default=0.0)
+    all_outages = [outage for series in all_series for outage in _outages(series.runs, last, window.span[1])]
+    return _merged(sorted(all_outages, key=lambda outage: outage.start))
 
 
 def _outages(runs: Columns, last: float, until: float) -> Iterator[Outage]:
-    good = np.flatnonzero(runs.where(lambda sort: sort.status is Status.OK))
-    failed = np.flatnonzero(runs.where(lambda sort: sort.status is Status.FAILED and sort.scope is Scope.LINE))
+    good = np.flatnonzero(runs.where(lambda run: run.status is Status.OK))
+    failed = np.flatnonzero(runs.where(lambda run: run.status is Status.FAILED and run.scope is Scope.LINE))
     following = np.searchsorted(good, failed)
     first = np.flatnonzero(np.diff(following, prepend=-1))
     starts, recoveries = runs.seconds[failed[first]].tolist(), runs.seconds[good].tolist()
@@ -68,10 +68,10 @@ def _outages(runs: Columns, last: float, until: float) -> Iterator[Outage]:
         yield Outage(start, min(last if lasts else recoveries[ending], until), lasts)
 
 
-def _merged(found: Sequence[Outage]) -> list[Outage]:
+def _merged(outage_list: Sequence[Outage]) -> list[Outage]:
     """Return outages of which none overlaps another: what two paths saw at once is one."""
     merged: list[Outage] = []
-    for outage in found:
+    for outage in outage_list:
         if merged and outage.start < merged[-1].end:
             before = merged.pop()
             outage = Outage(before.start, max(before.end, outage.end), before.lasts or outage.lasts)  # noqa: PLW2901  the two as one
@@ -79,16 +79,16 @@ def _merged(found: Sequence[Outage]) -> list[Outage]:
     return merged
 
 
-def days(found: Sequence[Track], out: Iterable[Outage], window: Window, zone: ZoneInfo) -> list[Day]:
+def days(all_series: Sequence[Track], outage_list: Iterable[Outage], window: Window, zone: ZoneInfo) -> list[Day]:
     """Return every local day that the window touches, with its counts; an outage counts on each day by its share."""
-    seen = _empty(window, zone)
-    starts = [day.start for day in seen]
-    for track in found:
-        _count(seen, day_of(track.runs, np.array(starts)), track.runs)
-    for outage in out:
-        for day in seen[bisect_right(starts, outage.start) - 1 : bisect_left(starts, outage.end)]:
+    local_days = _empty(window, zone)
+    starts = [day.start for day in local_days]
+    for series in all_series:
+        _count(local_days, day_of(series.runs, np.array(starts)), series.runs)
+    for outage in outage_list:
+        for day in local_days[bisect_right(starts, outage.start) - 1 : bisect_left(starts, outage.end)]:
             day.out += max(0.0, min(day.end, outage.end) - max(day.start, outage.start))
-    return seen
+    return local_days
 
 
 def day_of(runs: Columns, starts: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -96,12 +96,12 @@ def day_of(runs: Columns, starts: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.searchsorted(starts, runs.seconds, side="right") - 1
 
 
-def _count(seen: Sequence[Day], places: NDArray[np.intp], runs: Columns) -> None:
-    started, broken = runs.where(lambda sort: sort.status is not Status.SKIPPED), runs.where(lambda sort: sort.broken)
+def _count(local_days: Sequence[Day], places: NDArray[np.intp], runs: Columns) -> None:
+    started, broken = runs.where(lambda run: run.status is not Status.SKIPPED), runs.where(lambda run: run.broken)
     for day, tests, failures in zip(
-        seen,
-        np.bincount(places[started], minlength=len(seen)).tolist(),
-        np.bincount(places[broken], minlength=len(seen)).tolist(),
+        local_days,
+        np.bincount(places[started], minlength=len(local_days)).tolist(),
+        np.bincount(places[broken], minlength=len(local_days)).tolist(),
         strict=True,
     ):
         day.started += tests

@@ -40,20 +40,22 @@ TITLE_HEIGHT, AXIS_HEIGHT, NOTES_WIDTH = 30, 26, 250
 MOST_STEPS = 2000
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_distribution(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw download, upload and latency, one below the other, with the shares to quote beside."""
-    counted = stats.tally(found)
-    facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
-    top = draw_title(sheet, f"{terms.title}: how often which speed", facts) + style.LINE / 2
+    counts = stats.tally(all_series)
+    facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
+    top = draw_title(canvas, f"{context.title}: how often each speed was reached", facts) + style.LINE / 2
     foot = draw_footer(
-        sheet, ("Each curve: how many of a hundred tests were no higher than that.", words.doubt_words(counted))
+        canvas, ("Each curve: the percentage of tests at or below each value.", words.doubt_words(counts))
     )
     height = (foot - top) / len(SPEED)
     for index, metric in enumerate(SPEED):
-        box = Box(70, top + index * height, sheet.width - 70 - NOTES_WIDTH - style.EDGE, height)
-        sold = promise.promises(found, metric, terms.plan, window.span[0])
-        draw_shares(sheet, box, metric, [stats.values([track], metric) for track in found], promise.levels(sold))
-        _notes(sheet, (box.right + 24, box.top + TITLE_HEIGHT + 8), metric, found)
+        box = Box(70, top + index * height, canvas.width - 70 - NOTES_WIDTH - style.EDGE, height)
+        lines = promise.promises(all_series, metric, context.plan, window.span[0])
+        draw_shares(
+            canvas, box, metric, [stats.values([series], metric) for series in all_series], promise.levels(lines)
+        )
+        _notes(canvas, (box.right + 24, box.top + TITLE_HEIGHT + 8), metric, all_series)
 
 
 def steps(values: NDArray[Any], right: float) -> list[tuple[float, float]]:
@@ -69,73 +71,75 @@ def steps(values: NDArray[Any], right: float) -> list[tuple[float, float]]:
     return [(0.0, 0.0), *map(tuple, line.tolist()), (right, 100.0)]
 
 
-def draw_shares(sheet: Sheet, box: Box, metric: Metric, curves: Sequence[NDArray[Any]], sold: Sequence[float]) -> Area:
+def draw_shares(
+    canvas: Sheet, box: Box, metric: Metric, curves: Sequence[NDArray[Any]], levels: Sequence[float]
+) -> Area:
     """Draw one metric's values, a curve each, into a box that includes heading and numbers of both axes.
 
     Of several plans each has a line, and the last one a name.
     """
-    axis = scale(metric, np.concatenate([np.array([]), *curves]), max(sold, default=None))
+    axis = scale(metric, np.concatenate([np.array([]), *curves]), max(levels, default=None))
     name = words.NAMES[metric]
-    sheet.text((box.left, box.top + TITLE_HEIGHT - 9), name, HEADING)
-    after = box.left + sheet.width_of(name, HEADING) + 6
-    sheet.text((after, box.top + TITLE_HEIGHT - 9), axis.unit, UNIT)
+    canvas.text((box.left, box.top + TITLE_HEIGHT - 9), name, HEADING)
+    unit_x = box.left + canvas.width_of(name, HEADING) + 6
+    canvas.text((unit_x, box.top + TITLE_HEIGHT - 9), axis.unit, UNIT)
     plot = Box(box.left, box.top + TITLE_HEIGHT, box.width, box.height - TITLE_HEIGHT - AXIS_HEIGHT)
-    area = sheet.area(plot, (0, axis.top), (0, 100))
+    area = canvas.area(plot, (0, axis.top), (0, 100))
     area.lines([[(0, level), (axis.top, level)] for level in LEVELS[1:]], style.GRID, 1, zorder=1)
     area.lines([[(tick, 0), (tick, 100)] for tick in axis.ticks], style.GRID, 1, zorder=1)
     area.lines([[(0, 0), (axis.top, 0)]], style.AXIS, 2, zorder=4)
-    _numbers(sheet, plot, axis)
+    _numbers(canvas, plot, axis)
     for index, (values, color) in enumerate(zip(curves, colors(metric, len(curves)), strict=True)):
         if len(values):
             area.lines([steps(values, axis.top)], color, 2, 3, style.DASHES[index % len(style.DASHES)])
     if not any(map(len, curves)):
-        sheet.text((plot.left + plot.width / 2, plot.top + plot.height / 2), "no result", MIDDLE)
-    xs = [plot.left + plot.width * level / axis.top for level in sold]
-    sheet.rules([((x, plot.top), (x, plot.bottom)) for x in xs], style.PLAN, "--")
-    for x, level in zip(xs[-1:], sold[-1:], strict=True):
+        canvas.text((plot.left + plot.width / 2, plot.top + plot.height / 2), "no result", MIDDLE)
+    xs = [plot.left + plot.width * level / axis.top for level in levels]
+    canvas.rules([((x, plot.top), (x, plot.bottom)) for x in xs], style.PLAN, "--")
+    for x, level in zip(xs[-1:], levels[-1:], strict=True):
         label = f"plan {words.round_number(level / axis.divisor)}"
         # Left of its line, but never over the heading.
-        free = after + sheet.width_of(axis.unit, UNIT) + 12
-        sheet.text((max(x - sheet.width_of(label, PLAN), free), plot.top - 5), label, PLAN)
+        heading_end = unit_x + canvas.width_of(axis.unit, UNIT) + 12
+        canvas.text((max(x - canvas.width_of(label, PLAN), heading_end), plot.top - 5), label, PLAN)
     return area
 
 
-def _colored(found: Sequence[Track], metric: Metric) -> Iterator[tuple[Track, str]]:
-    return zip(found, colors(metric, len(found)), strict=True)
+def _colored(all_series: Sequence[Track], metric: Metric) -> Iterator[tuple[Track, str]]:
+    return zip(all_series, colors(metric, len(all_series)), strict=True)
 
 
-def _numbers(sheet: Sheet, plot: Box, axis: Scale) -> None:
+def _numbers(canvas: Sheet, plot: Box, axis: Scale) -> None:
     for level in LEVELS:
-        sheet.text((plot.left - 8, plot.bottom - plot.height * level / 100 + 4), f"{level} %", LABEL)
+        canvas.text((plot.left - 8, plot.bottom - plot.height * level / 100 + 4), f"{level} %", LABEL)
     for tick in axis.ticks:
         x = plot.left + plot.width * tick / axis.top
-        sheet.text((x, plot.bottom + 15), words.round_number(tick / axis.divisor), TICK)
+        canvas.text((x, plot.bottom + 15), words.round_number(tick / axis.divisor), TICK)
 
 
-def _notes(sheet: Sheet, at: tuple[float, float], metric: Metric, found: Sequence[Track]) -> None:
+def _notes(canvas: Sheet, at: tuple[float, float], metric: Metric, all_series: Sequence[Track]) -> None:
     """Write the shares to quote; of several tracks, for each the share that met the plan."""
     x, y = at
-    for index, (track, color) in enumerate(_colored(found, metric)):
-        results = len(stats.values([track], metric))
+    for index, (series, color) in enumerate(_colored(all_series, metric)):
+        results = len(stats.values([series], metric))
         if not results:
             continue
         name, indent = "", 0
-        if len(found) > 1:
-            name, indent = f"{words.track_name(track, found)}: ", INDENT
-            draw_stroke(sheet, (x, y), index, color)
+        if len(all_series) > 1:
+            name, indent = f"{words.track_name(series, all_series)}: ", INDENT
+            draw_stroke(canvas, (x, y), index, color)
         text = f"{name}{results:,} result{'' if results == 1 else 's'}"
-        sheet.text((x + indent, y), text, Pen(style.SMALL_SIZE, color, bold=True), room=NOTES_WIDTH - 24 - indent)
+        canvas.text((x + indent, y), text, Pen(style.SMALL_SIZE, color, bold=True), room=NOTES_WIDTH - 24 - indent)
         y += 18
-        for line in _shares(track, metric)[: 1 if len(found) > 1 else len(OF_PLAN)]:
-            sheet.text((x, y), line, NOTE, room=NOTES_WIDTH - 24)
+        for line in _shares(series, metric)[: 1 if len(all_series) > 1 else len(OF_PLAN)]:
+            canvas.text((x, y), line, NOTE, room=NOTES_WIDTH - 24)
             y += 16
-        y += 6 * (index < len(found))
+        y += 6 * (index < len(all_series))
 
 
-def _shares(track: Track, metric: Metric) -> list[str]:
-    shares = 100 * stats.plan_shares([track], metric)
+def _shares(series: Track, metric: Metric) -> list[str]:
+    shares = 100 * stats.plan_shares([series], metric)
     if not len(shares):
-        return ["the plan promises nothing here"]
+        return ["the plan has no figure for this"]
     if not metric.is_rate:
         return [f"{words.percent(100 * float(np.mean(shares <= OF_PLAN[0])))} % reached {_level(OF_PLAN[0])}"]
     return [f"{words.percent(100 * float(np.mean(shares >= level)))} % reached {_level(level)}" for level in OF_PLAN]

@@ -33,22 +33,22 @@ def bucket_width(tests: int, seconds: float, pixels: float) -> int | None:
     """Return the bucket for so many tests in a window, in seconds; None while each test has a pixel of its own."""
     if tests <= MOST_TESTS_PER_PIXEL * pixels:
         return None
-    least = LEAST_PIXELS * seconds / pixels
-    return next((width for width in WIDTHS if width >= least), WIDTHS[-1])
+    wanted_s = LEAST_PIXELS * seconds / pixels
+    return next((width for width in WIDTHS if width >= wanted_s), WIDTHS[-1])
 
 
 def envelope(segment: Segment, width: int) -> Envelope:
     """Return a segment in buckets of `width` seconds, aligned to the epoch."""
-    times, values = segment.times, segment.whole
+    times, values = segment.times, segment.stored
     bucket = times // width
     starts = np.append(0, np.flatnonzero(bucket[1:] != bucket[:-1]) + 1)
     last = np.append(starts[1:], len(times)) - 1
     middle = np.array([_median(part) for part in np.split(values, starts[1:])])
     low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    between = (times[starts].astype(float) + times[last]) / 2
+    middles = (times[starts].astype(float) + times[last]) / 2
     return Envelope(
-        _to_ends(between, times[0], times[-1]),
-        *(_to_ends(each, each[0], each[-1]) / segment.unit for each in (low, middle, high)),
+        _to_ends(middles, times[0], times[-1]),
+        *(_to_ends(part, part[0], part[-1]) / segment.unit for part in (low, middle, high)),
     )
 
 

@@ -36,15 +36,15 @@ def families() -> tuple[str, ...]:
 
 def printable(text: str) -> str:
     """Return a text that draws without a warning: what no font here has becomes a white square."""
-    words = "".join(" " if unicodedata.category(char) in UNPRINTABLE else char for char in text).split()
-    line = " ".join(words)
+    printed = "".join(" " if unicodedata.category(char) in UNPRINTABLE else char for char in text).split()
+    line = " ".join(printed)
     return line if line.isascii() else "".join(char if _drawable(char) else MISSING for char in line)
 
 
 @lru_cache(maxsize=4096)
 def _drawable(char: str) -> bool:
-    own = all(_has(OWN, weight, char) for weight in ("normal", "bold"))
-    return own or any(_has(family, "normal", char) for family in families()[1:])
+    in_default = all(_has(OWN, weight, char) for weight in ("normal", "bold"))
+    return in_default or any(_has(family, "normal", char) for family in families()[1:])
 
 
 def _has(family: str, weight: str, char: str) -> bool:

@@ -29,27 +29,27 @@ class Group:
     runs: Columns
 
     @property
-    def sort(self) -> Sort:
-        """The sort of some of the runs."""
-        return next(sort for sort, _ in self.runs.counts())
+    def attributes(self) -> Sort:
+        """The attributes of one of the runs."""
+        return next(attributes for attributes, _ in self.runs.counts())
 
     @cached_property
     def measured(self) -> int:
         """How many have trusted results."""
-        return self._count(lambda sort: sort.trusted)
+        return self._count(lambda attributes: attributes.trusted)
 
     @cached_property
     def failed(self) -> int:
         """How many failed or were interrupted."""
-        return self._count(lambda sort: sort.broken)
+        return self._count(lambda attributes: attributes.broken)
 
     @cached_property
     def doubtful(self) -> int:
         """How many have results that count in no number."""
-        return self._count(lambda sort: sort.doubtful)
+        return self._count(lambda attributes: attributes.doubtful)
 
     def _count(self, test: Callable[[Sort], bool]) -> int:
-        return sum(count for sort, count in self.runs.counts() if test(sort))
+        return sum(count for attributes, count in self.runs.counts() if test(attributes))
 
     def values(self, metric: Metric) -> NDArray[np.float64]:
         """Return the trusted values of a metric, in its unit."""
@@ -61,19 +61,25 @@ class Group:
         return {metric: spread_of(self.values(metric)) for metric in SPEED}
 
 
-def by_server(sort: Sort) -> str | None:
+def by_server(attributes: Sort) -> str | None:
     """Return server and ISP of measured runs; None where neither is known."""
-    parts = [part for part in (server_name(sort.server), sort.isp) if part]
+    parts = [part for part in (server_name(attributes.server), attributes.isp) if part]
     return " over ".join(parts) or None
 
 
-def ways(sorts: Sequence[Sort]) -> Callable[[Sort], str]:
+def ways(attributes_list: Sequence[Sort]) -> Callable[[Sort], str]:
     """Return how to name the way a run was measured: by what there are several of, else by its path."""
-    several = [len({getattr(sort, part) for sort in sorts}) > 1 for part in ("probe", "path", "engine")]
-    probe, path, engine = several if any(several) else (False, True, False)
+    varying = [
+        len({getattr(attributes, part) for attributes in attributes_list}) > 1 for part in ("probe", "path", "engine")
+    ]
+    probe, path, engine = varying if any(varying) else (False, True, False)
 
-    def name(sort: Sort) -> str:
-        shown = (sort.probe if probe else "", sort.path.value if path else "", sort.engine if engine else "")
+    def name(attributes: Sort) -> str:
+        shown = (
+            attributes.probe if probe else "",
+            attributes.path.value if path else "",
+            attributes.engine if engine else "",
+        )
         return " ".join(filter(None, shown))
 
     return name
@@ -81,11 +87,11 @@ def ways(sorts: Sequence[Sort]) -> Callable[[Sort], str]:
 
 def groups(runs: Columns, name_of: Callable[[Sort], str | None]) -> list[Group]:
     """Return the groups, the one with the most results first; runs without a name are in none."""
-    names = [name_of(sort) for sort in runs.sorts]
-    occur = {name_of(sort) for sort, _ in runs.counts()}
-    found = [
-        Group(name, runs.only(np.flatnonzero(runs.told([each == name for each in names], bool))))
-        for name in occur
+    names = [name_of(attributes) for attributes in runs.attributes]
+    present = {name_of(attributes) for attributes, _ in runs.counts()}
+    group_list = [
+        Group(name, runs.select(np.flatnonzero(runs.per_run([group_name == name for group_name in names], bool))))
+        for name in present
         if name
     ]
-    return sorted(found, key=lambda group: (-group.measured, group.name))
+    return sorted(group_list, key=lambda group: (-group.measured, group.name))

@@ -42,39 +42,39 @@ BRIGHT = 0.5
 ON_BRIGHT, ON_DARK = "#000000", "#ffffff"
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_heatmap(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw download and upload, one below the other."""
-    counted = tally(found)
-    facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
-    top = draw_title(sheet, f"{terms.title}: by hour and weekday", facts) + style.LINE
+    counts = tally(all_series)
+    facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
+    top = draw_title(canvas, f"{context.title}: by hour and weekday", facts) + style.LINE
     foot = draw_footer(
-        sheet,
-        ("Each cell: median of its tests.", "Blank: no result in that hour.", words.doubt_words(counted)),
+        canvas,
+        ("Each cell: median of its tests.", "Blank: no result in that hour.", words.doubt_words(counts)),
     )
     height = (foot - top - 8) / 2
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
-        box = Box(style.LEFT / 2, top + index * height, sheet.width - style.LEFT / 2 - style.EDGE, height)
-        draw_hours(sheet, box, metric, hours(found, terms.zone, metric))
+        box = Box(style.LEFT / 2, top + index * height, canvas.width - style.LEFT / 2 - style.EDGE, height)
+        draw_hours(canvas, box, metric, hours(all_series, context.zone, metric))
 
 
-def draw_hours(sheet: Sheet, box: Box, metric: Metric, seen: Hours) -> None:
+def draw_hours(canvas: Sheet, box: Box, metric: Metric, table: Hours) -> None:
     """Draw one metric into a box that includes heading, key, weekdays and hours."""
-    found = seen.cells
+    cells = table.cells
     # Nothing but 0 bit/s is the dark end of any scale.
-    full = 1.0 if seen.of_plan else max((cell.median for cell in found.values()), default=1.0) or 1.0
-    divisor, unit = (0.01, "% of the plan") if seen.of_plan else rate_unit(full)
-    _heading(sheet, box, metric, f"{unit}, median", words.round_number(round(full / divisor, 1)))
+    full_scale = 1.0 if table.of_plan else max((cell.median for cell in cells.values()), default=1.0) or 1.0
+    divisor, unit = (0.01, "% of the plan") if table.of_plan else rate_unit(full_scale)
+    _heading(canvas, box, metric, f"{unit}, median", words.round_number(round(full_scale / divisor, 1)))
     grid = Box(box.left + 40, box.top + HEADING_HEIGHT, box.width - 40, box.height - HEADING_HEIGHT - HOURS_HEIGHT)
-    area = sheet.area(grid, (0, len(HOURS)), (len(WEEKDAYS), 0))
-    inks = {place: ramp_ink(sheet.theme, cell.median / full) for place, cell in found.items()}
+    area = canvas.area(grid, (0, len(HOURS)), (len(WEEKDAYS), 0))
+    inks = {place: ramp_ink(canvas.theme, cell.median / full_scale) for place, cell in cells.items()}
     across, down = GAP / grid.width * len(HOURS), GAP / grid.height * len(WEEKDAYS)
     area.tiles([_outline(place, across, down) for place in inks], list(inks.values()))
-    _names(sheet, grid)
-    if not found:
-        sheet.text((grid.left + grid.width / 2, grid.top + grid.height / 2), "no result", NOTHING)
+    _names(canvas, grid)
+    if not cells:
+        canvas.text((grid.left + grid.width / 2, grid.top + grid.height / 2), "no result", NOTHING)
     if grid.width / len(HOURS) >= LEAST_FOR_NUMBERS:
-        for place, cell in found.items():
-            _number(sheet, grid, place, cell.median / divisor, inks[place])
+        for place, cell in cells.items():
+            _number(canvas, grid, place, cell.median / divisor, inks[place])
 
 
 def ramp_ink(theme: Theme, share: float) -> str:
@@ -88,33 +88,33 @@ def _outline(place: tuple[int, int], across: float, down: float) -> list[tuple[f
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
-def _heading(sheet: Sheet, box: Box, metric: Metric, unit: str, full: str) -> None:
+def _heading(canvas: Sheet, box: Box, metric: Metric, unit: str, full: str) -> None:
     y, name = box.top + HEADING_HEIGHT - 10, words.NAMES[metric]
-    sheet.text((box.left, y), name, HEADING)
-    sheet.text((box.left + sheet.width_of(name, HEADING) + 6, y), unit, UNIT)
+    canvas.text((box.left, y), name, HEADING)
+    canvas.text((box.left + canvas.width_of(name, HEADING) + 6, y), unit, UNIT)
     width = min(KEY_WIDTH, box.width / 4)
-    key = Box(box.right - width - sheet.width_of(full, KEY) - 6, y - 10, width, 12)
-    area = sheet.area(key, (0, KEY_STEPS), (0, 1))
+    key = Box(box.right - width - canvas.width_of(full, KEY) - 6, y - 10, width, 12)
+    area = canvas.area(key, (0, KEY_STEPS), (0, 1))
     steps = [[(at, 0), (at + 1, 0), (at + 1, 1), (at, 1)] for at in range(KEY_STEPS)]
-    area.tiles(steps, [ramp_ink(sheet.theme, (at + 0.5) / KEY_STEPS) for at in range(KEY_STEPS)])
-    sheet.text((key.left - 14, y), "0", KEY)
-    sheet.text((key.right + 6, y), full, KEY)
+    area.tiles(steps, [ramp_ink(canvas.theme, (at + 0.5) / KEY_STEPS) for at in range(KEY_STEPS)])
+    canvas.text((key.left - 14, y), "0", KEY)
+    canvas.text((key.right + 6, y), full, KEY)
 
 
-def _names(sheet: Sheet, grid: Box) -> None:
+def _names(canvas: Sheet, grid: Box) -> None:
     row, column = grid.height / len(WEEKDAYS), grid.width / len(HOURS)
     for index, name in enumerate(WEEKDAYS):
-        sheet.text((grid.left - 8, grid.top + row * (index + 0.5) + 4), name, DAY)
-    every = 1 if column >= LEAST_FOR_NUMBERS else 3
-    for hour in HOURS[::every]:
-        sheet.text((grid.left + column * (hour + 0.5), grid.bottom + 15), f"{hour:02}", HOUR)
+        canvas.text((grid.left - 8, grid.top + row * (index + 0.5) + 4), name, DAY)
+    step = 1 if column >= LEAST_FOR_NUMBERS else 3
+    for hour in HOURS[::step]:
+        canvas.text((grid.left + column * (hour + 0.5), grid.bottom + 15), f"{hour:02}", HOUR)
 
 
-def _number(sheet: Sheet, grid: Box, place: tuple[int, int], value: float, ink: str) -> None:
+def _number(canvas: Sheet, grid: Box, place: tuple[int, int], value: float, ink: str) -> None:
     weekday, hour = place
     x = grid.left + grid.width / len(HOURS) * (hour + 0.5)
     y = grid.top + grid.height / len(WEEKDAYS) * (weekday + 0.5) + 4
     red, green, blue = (int(ink[at : at + 2], 16) / 255 for at in (1, 3, 5))
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > BRIGHT
     text = words.number(value) if value < 9.95 else f"{value:,.0f}"  # noqa: PLR2004  three figures would not fit
-    sheet.text((x, y), text, Pen(style.SMALL_SIZE, ON_BRIGHT if bright else ON_DARK, align="center"))
+    canvas.text((x, y), text, Pen(style.SMALL_SIZE, ON_BRIGHT if bright else ON_DARK, align="center"))

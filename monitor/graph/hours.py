@@ -43,13 +43,13 @@ class Hours:
     of_plan: bool
 
 
-def hours(found: Sequence[Track], zone: ZoneInfo, metric: Metric) -> Hours:
+def hours(all_series: Sequence[Track], zone: ZoneInfo, metric: Metric) -> Hours:
     """Return the cells of all tracks together.
 
     An hour that a change of the clocks repeats belongs to the one of its name, one that is skipped has no runs.
     """
-    of_plan = any(sort.trusted and metric.sold(sort.plan) for track in found for sort, _ in track.runs.counts())
-    parts = [_placed(track.runs, zone, metric, of_plan=of_plan) for track in found]
+    of_plan = any(run.trusted and metric.promised(run.plan) for series in all_series for run, _ in series.runs.counts())
+    parts = [_placed(series.runs, zone, metric, of_plan=of_plan) for series in all_series]
     places = np.concatenate([np.array([], np.uint8), *(place for place, _ in parts)])
     values = np.concatenate([np.array([]), *(value for _, value in parts)])
     return Hours(dict(_cells(places, values)), of_plan)
@@ -75,9 +75,9 @@ def hour_of_week(times: NDArray[Any], zone: ZoneInfo) -> NDArray[np.uint8]:
 
 def _cells(places: NDArray[np.uint8], values: NDArray[np.float64]) -> list[tuple[tuple[int, int], Cell]]:
     order = np.argsort(places, kind="stable")
-    found, starts = np.unique(places[order], return_index=True)
-    each = np.split(values[order], starts[1:]) if len(found) else []
+    filled, starts = np.unique(places[order], return_index=True)
+    parts = np.split(values[order], starts[1:]) if len(filled) else []
     return [
         (divmod(int(place), len(HOURS)), Cell(len(part), float(np.median(part))))
-        for place, part in zip(found, each, strict=True)
+        for place, part in zip(filled, parts, strict=True)
     ]

@@ -20,29 +20,23 @@ STROKE, BETWEEN, ROW = 26, 22, 17
 INDENT = STROKE + 6
 
 
-def draw_stroke(sheet: Sheet, at: tuple[float, float], index: int, color: str) -> None:
+def draw_stroke(canvas: Sheet, at: tuple[float, float], index: int, color: str) -> None:
     """Draw a short piece of the line with this index, left of a text on the base line at (x, y)."""
     x, y = at
-    stroke = sheet.area((x, y - 8, STROKE, 8), (0, 1), (0, 1))
+    stroke = canvas.area((x, y - 8, STROKE, 8), (0, 1), (0, 1))
     stroke.lines([[(0, 0.5), (1, 0.5)]], color, 2, 3, style.DASHES[index % len(style.DASHES)])
 
 
-def draw_key(  # noqa: PLR0913  where, of what, and how
-    sheet: Sheet,
-    at: tuple[float, float],
-    metric: Metric,
-    names: Sequence[str],
-    *,
-    rows: bool = False,
-    room: float | None = None,
+def draw_key(
+    canvas: Sheet, at: tuple[float, float], metric: Metric, names: Sequence[str], room: float | None = None
 ) -> None:
-    """Write the names of lines beside each other, or in rows below each other, each no wider than `room`."""
+    """Write the names of lines side by side or, given `room`, one below the other, each no wider than that."""
     x, y = at
     for index, (name, color) in enumerate(zip(names, colors(metric, len(names)), strict=True)):
-        pen = Pen(style.SMALL_SIZE, color)
-        draw_stroke(sheet, (x, y), index, color)
-        sheet.text((x + INDENT, y), name, pen, room and room - INDENT)
-        if rows:
+        text_style = Pen(style.SMALL_SIZE, color)
+        draw_stroke(canvas, (x, y), index, color)
+        canvas.text((x + INDENT, y), name, text_style, room and room - INDENT)
+        if room:
             y += ROW
         else:
-            x += INDENT + sheet.width_of(name, pen) + BETWEEN
+            x += INDENT + canvas.width_of(name, text_style) + BETWEEN

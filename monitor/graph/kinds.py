@@ -1,78 +1,96 @@
-"""The kinds of graph by name, and the one way to draw any of them. Loads matplotlib only when something is drawn.
+"""The kinds of graph by name, and `render`, which draws any of them. Loads matplotlib only when it draws.
 
-A kind is a module with `draw_kind(sheet, tracks, window, terms)`; adding one adds its file and a row of the table.
+To add a kind, write a function that takes (canvas, series, window, context) in a module of its own and add a row to
+`KINDS`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from monitor.graph.data import LOADED, SPEED, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from monitor.columns import Columns
     from monitor.graph.data import Window
-    from monitor.graph.forms import Form
     from monitor.graph.terms import Terms
+    from monitor.graph.theme import RenderOptions
     from monitor.model import Run
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Where a kind is drawn, what it shows, of which numbers, and its usual and its smallest size in pixels."""
+    """One kind of graph.
 
-    module: str
+    `function` is "module:name" of the function that draws it, `shows` its description for help texts, `metrics` what it
+    needs of the runs; sizes are in pixels.
+    """
+
+    function: str
     shows: str
-    numbers: tuple[Metric, ...] = SPEED
+    metrics: tuple[Metric, ...] = SPEED
     size: tuple[int, int] = (1200, 860)
     smallest: tuple[int, int] = (900, 700)
+
+    def load(self) -> Callable[..., None]:
+        """Import and return the function that draws this kind."""
+        module, _, name = self.function.partition(":")
+        draw: Callable[..., None] = getattr(import_module(module), name)
+        return draw
 
 
 DEFAULT = "throughput"
 RATES = (Metric.DOWNLOAD, Metric.UPLOAD)
 KINDS = {
-    "throughput": Kind("picture", "download, upload and latency over time", smallest=(600, 840)),
-    "latency": Kind("latency", "latency, idle and under load, with a grade", (Metric.LATENCY, *LOADED)),
-    "heatmap": Kind("heatmap", "hour of the day by weekday", RATES),
-    "distribution": Kind("distribution", "how often which speed"),
-    "availability": Kind("availability", "failures and outages by day", ()),
-    "servers": Kind("servers", "by server and ISP"),
-    "compare": Kind("compare", "paths, probes and engines side by side"),
-    "dashboard": Kind("dashboard", "a poster of the most telling ones", size=(1200, 1700), smallest=(1000, 1500)),
+    "throughput": Kind(
+        "monitor.graph.picture:draw_throughput", "download, upload and latency over time", smallest=(600, 840)
+    ),
+    "latency": Kind(
+        "monitor.graph.latency:draw_latency", "latency, idle and under load, with a grade", (Metric.LATENCY, *LOADED)
+    ),
+    "heatmap": Kind("monitor.graph.heatmap:draw_heatmap", "hour of the day by weekday", RATES),
+    "distribution": Kind("monitor.graph.distribution:draw_distribution", "how often each speed was reached"),
+    "availability": Kind("monitor.graph.availability:draw_availability", "failures and outages by day", ()),
+    "servers": Kind("monitor.graph.servers:draw_servers", "by server and ISP"),
+    "compare": Kind("monitor.graph.compare:draw_compare", "paths, probes and engines side by side"),
+    "dashboard": Kind(
+        "monitor.graph.dashboard:draw_dashboard",
+        "a poster of the most useful ones",
+        size=(1200, 1700),
+        smallest=(1000, 1500),
+    ),
 }
 ALIASES = {"line": DEFAULT}
 
 
 def numbers(names: Iterable[str]) -> list[Metric]:
-    """Return the numbers that the runs need for kinds of these names."""
-    return list(dict.fromkeys(metric for name in names for metric in KINDS[name].numbers))
+    """Return the metrics that the runs must carry to draw the kinds of these names."""
+    return list(dict.fromkeys(metric for name in names for metric in KINDS[name].metrics))
 
 
-def render(  # noqa: PLR0913  all but the first four have defaults and are given by name
+def render(
     kind: str,
     runs: Columns | Iterable[Run],
     window: Window,
     terms: Terms,
-    *,
-    size: tuple[int, int] | None = None,
-    scale: float = 1.0,
-    theme: str = "light",
-    form: Form = "png",
+    options: RenderOptions | None = None,
 ) -> bytes:
-    """Return the file of a graph. Call `setup.prepare` first; the same runs give the same bytes.
+    """Return a graph as a file. Call `setup.prepare` first; the same runs and options give the same bytes.
+
+    A figure contains reference cycles and takes about 5 MB: callers that draw many call `gc.collect()` after each.
 
     Raises:
         ValueError: the size is smaller than the kind's smallest.
     """
-    from monitor.graph.paint import Look, paint  # noqa: PLC0415  matplotlib
-    from monitor.graph.theme import THEMES  # noqa: PLC0415  what belongs to it
+    from monitor.graph.paint import paint  # noqa: PLC0415  matplotlib
+    from monitor.graph.theme import RenderOptions  # noqa: PLC0415  what belongs to it
     from monitor.graph.track import tracks  # noqa: PLC0415  numpy
 
-    chosen = KINDS[ALIASES.get(kind, kind)]
-    module, found = import_module(f"monitor.graph.{chosen.module}"), tracks(runs, window, terms.plan)
-    look = Look(size or chosen.size, scale, THEMES[theme], form)
-    return paint(lambda sheet: module.draw_kind(sheet, found, window, terms), look, terms.title, chosen.smallest)
+    chosen, options = KINDS[ALIASES.get(kind, kind)], options or RenderOptions()
+    draw, all_series = chosen.load(), tracks(runs, window, terms.plan)
+    options = replace(options, size=options.size or chosen.size)
+    return paint(lambda canvas: draw(canvas, all_series, window, terms), options, terms.title, chosen.smallest)

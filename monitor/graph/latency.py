@@ -38,73 +38,88 @@ TILES = 72
 SOURCE = "Grade: median rise, mean of download and upload: A+ < 5 ms, A < 30, B < 60, C < 200, D < 400 (DSLReports)."
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_latency(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw three panels over one time axis; those under load share their scale."""
-    frame, labelled = frame_of(sheet, found, window, terms.zone)
-    counted = stats.tally(found)
-    facts = (words.window_words(window, terms.zone), words.source_words(counted, found), (words.server_words(counted),))
-    tiles_top = draw_title(sheet, f"{terms.title}: latency, idle and under load", facts) + style.LINE
-    idle = spread_of(stats.values(found, Metric.LATENCY))
-    _draw_tiles(sheet, found, tiles_top)
-    changes = labelled_changes(found)
-    labels, _ = place_labels(changes, frame, lambda text: sheet.width_of(text, CHANGE))
+    frame, labelled = frame_of(canvas, all_series, window, context.zone)
+    counts = stats.tally(all_series)
+    facts = (
+        words.window_words(window, context.zone),
+        words.source_words(counts, all_series),
+        (words.server_words(counts),),
+    )
+    tiles_top = draw_title(canvas, f"{context.title}: latency, idle and under load", facts) + style.LINE
+    idle = spread_of(stats.values(all_series, Metric.LATENCY))
+    _draw_tiles(canvas, all_series, tiles_top)
+    changes = labelled_changes(all_series)
+    labels, _ = place_labels(changes, frame, lambda text: canvas.width_of(text, CHANGE))
     labels_top = tiles_top + TILES + style.ROW
-    rows, rows_top = mark_rows(found), labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
-    foot = draw_footer(sheet, (*reading(frame, found, rows), words.doubt_words(counted), SOURCE))
-    panels = _panels(found, window, terms, rows_top + style.ROWS_TITLE + style.ROW * len(rows), foot - style.LABELS)
+    rows, rows_top = (
+        mark_rows(all_series),
+        labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0)),
+    )
+    foot = draw_footer(canvas, (*reading(frame, all_series, rows), words.doubt_words(counts), SOURCE))
+    panels = _panels(
+        all_series, window, context, rows_top + style.ROWS_TITLE + style.ROW * len(rows), foot - style.LABELS
+    )
     bottom = panels[-1].top + panels[-1].height
-    draw_changes(sheet, frame, changes, labels, (labels_top, bottom))
-    draw_rows(sheet, frame, rows, rows_top)
+    draw_changes(canvas, frame, changes, labels, (labels_top, bottom))
+    draw_rows(canvas, frame, rows, rows_top)
     for panel in panels:
-        panel.draw(sheet, frame, found)
-        if panel.metric in LOADED and idle and found:
-            _limits(sheet, frame, panel, idle.median)
-    if len(found) > 1:
-        names = [words.track_name(track, found) for track in found[:MOST_LINES]]
-        draw_key(sheet, (frame.left + 170, panels[0].top - 9), Metric.LATENCY, names)
-    draw_time_axis(sheet, frame, labelled, bottom)
+        panel.draw(canvas, frame, all_series)
+        if panel.metric in LOADED and idle and all_series:
+            _limits(canvas, frame, panel, idle.median)
+    if len(all_series) > 1:
+        names = [words.track_name(series, all_series) for series in all_series[:MOST_LINES]]
+        draw_key(canvas, (frame.left + 170, panels[0].top - 9), Metric.LATENCY, names)
+    draw_time_axis(canvas, frame, labelled, bottom)
 
 
-def _panels(found: Sequence[Track], window: Window, terms: Terms, top: float, bottom: float) -> tuple[Panel, ...]:
-    busy = scale(Metric.LATENCY, np.concatenate([stats.values(found, metric) for metric in LOADED]), None)
-    sold = promises(found, Metric.LATENCY, terms.plan, window.span[0])
-    idle = scale(Metric.LATENCY, stats.values(found, Metric.LATENCY), highest(sold))
+def _panels(
+    all_series: Sequence[Track], window: Window, context: Terms, top: float, bottom: float
+) -> tuple[Panel, ...]:
+    loaded_axis = scale(Metric.LATENCY, np.concatenate([stats.values(all_series, metric) for metric in LOADED]), None)
+    lines = promises(all_series, Metric.LATENCY, context.plan, window.span[0])
+    idle_axis = scale(Metric.LATENCY, stats.values(all_series, Metric.LATENCY), highest(lines))
     room = bottom - top - style.PANEL_TITLE * len(METRICS)
     panels = []
     for metric, share in SHARES.items():
         top += style.PANEL_TITLE
         height = room * share / sum(SHARES.values())
-        panels.append(Panel(metric, busy, top, height) if metric in LOADED else Panel(metric, idle, top, height, sold))
+        panels.append(
+            Panel(metric, loaded_axis, top, height)
+            if metric in LOADED
+            else Panel(metric, idle_axis, top, height, lines)
+        )
         top += height
     return tuple(panels)
 
 
-def _limits(sheet: Sheet, frame: Frame, panel: Panel, idle: float) -> None:
+def _limits(canvas: Sheet, frame: Frame, panel: Panel, idle_ms: float) -> None:
     """Mark where, above the idle median, each grade ends."""
     right, last = frame.left + frame.width, panel.top + panel.height + LIMIT_PIXELS
     for limit, letter in bloat.LIMITS:
-        y = panel.top + panel.height * (1 - (idle + limit) / panel.axis.top)
+        y = panel.top + panel.height * (1 - (idle_ms + limit) / panel.axis.top)
         if panel.top <= y <= last - LIMIT_PIXELS:
-            sheet.rules([((frame.left, y), (right, y))], style.AXIS, ":")
-            sheet.text((right + 6, y + 11), f"{letter} below", LIMIT)
+            canvas.rules([((frame.left, y), (right, y))], style.AXIS, ":")
+            canvas.text((right + 6, y + 11), f"{letter} below", LIMIT)
             last = y
 
 
-def _draw_tiles(sheet: Sheet, found: Sequence[Track], top: float) -> None:
-    room = (sheet.width - 2 * style.EDGE) / 4
+def _draw_tiles(canvas: Sheet, all_series: Sequence[Track], top: float) -> None:
+    room = (canvas.width - 2 * style.EDGE) / 4
     for index, metric in enumerate(METRICS):
-        tile = Tile(sheet, style.EDGE + index * room, top, room - 16)
+        tile = Tile(canvas, style.EDGE + index * room, top, room - 16)
         tile.caption(f"{words.NAMES[metric]}, median", style.METRICS[metric])
-        spread = spread_of(stats.values(found, metric))
+        spread = spread_of(stats.values(all_series, metric))
         tile.figure(words.number(spread.median) if spread else None, "ms", style.METRICS[metric], "not measured")
         if spread:
             tile.lines((f"5th percentile {words.number(spread.p5)}, 95th {words.number(spread.p95)}",))
-    tile = Tile(sheet, style.EDGE + 3 * room, top, room)
+    tile = Tile(canvas, style.EDGE + 3 * room, top, room)
     tile.caption("Bufferbloat, grade", style.INK)
-    rises = np.concatenate([np.array([]), *(bloat.rises(track.runs) for track in found)])
+    rises = np.concatenate([np.array([]), *(bloat.rises(series.runs) for series in all_series)])
     if not len(rises):
         tile.figure(None, "", style.INK, "not measured")
     else:
         rise = float(np.median(rises))
         tile.figure(bloat.grade(rise), f"+{words.number(rise)} ms under load", style.INK)
-        tile.lines((f"{len(rises):,} tests tell it",))
+        tile.lines((f"{len(rises):,} tests with latency under load",))

@@ -29,13 +29,13 @@ class Segment:
     """What one unbroken line joins: moments in epoch seconds and values, of which `unit` make one of the metric."""
 
     times: NDArray[Any]
-    whole: NDArray[Any]
+    stored: NDArray[Any]
     unit: int = 1
 
     @property
     def values(self) -> NDArray[np.float64]:
         """The values in the unit of the metric."""
-        return self.whole / self.unit
+        return self.stored / self.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Line:
     """
 
     times: NDArray[Any]
-    whole: NDArray[Any]
+    stored: NDArray[Any]
     starts: NDArray[np.intp]
     unit: int
 
@@ -55,30 +55,30 @@ class Line:
 
     def above(self, top: float) -> list[tuple[float, float]]:
         """Return moments and values of the results that are higher."""
-        beyond = self.whole > top * self.unit
-        return list(zip(self.times[beyond].tolist(), (self.whole[beyond] / self.unit).tolist(), strict=True))
+        beyond = self.stored > top * self.unit
+        return list(zip(self.times[beyond].tolist(), (self.stored[beyond] / self.unit).tolist(), strict=True))
 
     def segments(self, least_break: float = 0) -> Iterator[Segment]:
         """Yield the stretches; breaks shorter than so many seconds do not part them."""
         if not len(self):
             return
-        inner = self.starts[1:]
-        parted = inner[self.times[inner] - self.times[inner - 1] >= least_break]
-        edges = [0, *parted, len(self)]
+        candidates = self.starts[1:]
+        breaks = candidates[self.times[candidates] - self.times[candidates - 1] >= least_break]
+        edges = [0, *breaks, len(self)]
         for begin, end in pairwise(edges):
-            yield Segment(self.times[begin:end], self.whole[begin:end], self.unit)
+            yield Segment(self.times[begin:end], self.stored[begin:end], self.unit)
 
 
 def line_of(columns: Columns, pauses: NDArray[np.intp], metric: Metric) -> Line:
     """Return the line of a metric; `pauses` are the places of the runs that come after one."""
     good = columns.good(metric)
     starts = _starts(columns, pauses, good)
-    return Line(columns.seconds[good], columns.whole(metric), starts, UNITS[metric])
+    return Line(columns.seconds[good], columns.stored(metric), starts, UNITS[metric])
 
 
 def _starts(columns: Columns, pauses: NDArray[np.intp], good: NDArray[np.bool_]) -> NDArray[np.intp]:
-    passed_by = columns.where(lambda sort: sort.status is Status.SKIPPED or sort.doubtful)
-    breaks = ~good & ~passed_by
+    ignored = columns.where(lambda run: run.status is Status.SKIPPED or run.doubtful)
+    breaks = ~good & ~ignored
     breaks[pauses] = True
-    stretch = np.cumsum(breaks, dtype=np.int32)[good]
-    return np.append(0, np.flatnonzero(stretch[1:] != stretch[:-1]) + 1)
+    segment = np.cumsum(breaks, dtype=np.int32)[good]
+    return np.append(0, np.flatnonzero(segment[1:] != segment[:-1]) + 1)

@@ -56,14 +56,14 @@ class Frame:
         """How long a pixel lasts."""
         return (self.end - self.start) / self.width
 
-    def least_band(self, tracks: Sequence[Track]) -> float:
+    def least_band(self, all_series: Sequence[Track]) -> float:
         """Return how long failures in a row must last to be shaded: where they are crowded, as long as a pixel."""
-        crowded = sum(len(track.bands.starts) for track in tracks) > self.width * BANDS_PER_PIXEL
+        crowded = sum(len(series.bands.starts) for series in all_series) > self.width * BANDS_PER_PIXEL
         return self.seconds_per_pixel if crowded else 0
 
-    def area(self, sheet: Sheet, top: float, height: float, up: tuple[float, float]) -> Area:
+    def area(self, canvas: Sheet, top: float, height: float, up: tuple[float, float]) -> Area:
         """Return an area that spans the window."""
-        return sheet.area((self.left, top, self.width, height), (self.start, self.end), up)
+        return canvas.area((self.left, top, self.width, height), (self.start, self.end), up)
 
 
 def colors(metric: Metric, count: int) -> tuple[str, ...]:
@@ -81,27 +81,27 @@ class Panel:
     height: float
     promises: tuple[Promise, ...] = ()
 
-    def draw(self, sheet: Sheet, frame: Frame, tracks: Sequence[Track]) -> Area:
+    def draw(self, canvas: Sheet, frame: Frame, all_series: Sequence[Track]) -> Area:
         """Draw the panel and return its area, in the unit of the metric."""
-        area = frame.area(sheet, self.top, self.height, (0, self.axis.top))
-        draw_bands(area, frame, tracks, self.axis.top)
+        area = frame.area(canvas, self.top, self.height, (0, self.axis.top))
+        draw_bands(area, frame, all_series, self.axis.top)
         self._grid(area, frame)
         beyond = [
-            self._track(area, frame, track, color, style.DASHES[index % len(style.DASHES)])
-            for index, (track, color) in enumerate(zip(tracks, colors(self.metric, len(tracks)), strict=True))
+            self._track(area, frame, series, color, style.DASHES[index % len(style.DASHES)])
+            for index, (series, color) in enumerate(zip(all_series, colors(self.metric, len(all_series)), strict=True))
         ]
-        self._label(sheet, frame, measured=any(measured for measured, _ in beyond))
-        self._plan(sheet, area, frame)
-        self._off_scale(sheet, area, frame, [point for _, points in beyond for point in points])
+        self._label(canvas, frame, measured=any(measured for measured, _ in beyond))
+        self._plan(canvas, area, frame)
+        self._off_scale(canvas, area, frame, [point for _, points in beyond for point in points])
         return area
 
     def _track(
-        self, area: Area, frame: Frame, track: Track, color: str, dash: Dash
+        self, area: Area, frame: Frame, series: Track, color: str, dash: Dash
     ) -> tuple[int, list[tuple[float, float]]]:
         """Draw the line of a track; return how many results it has, and those that are above the scale."""
-        line = track.line(self.metric)
+        line = series.line(self.metric)
         draw_line(area, frame, line, color, dash)
-        doubtful = [(at, min(value, self.axis.top)) for at, value in track.doubtful(self.metric)]
+        doubtful = [(at, min(value, self.axis.top)) for at, value in series.doubtful(self.metric)]
         area.marks(doubtful, "D", style.QUIET, 4, hollow=True)
         return len(line), line.above(self.axis.top)
 
@@ -122,38 +122,40 @@ class Panel:
         # Two pixels of which the border cuts off the lower.
         area.lines([[(frame.start, 0), (frame.end, 0)]], style.AXIS, 2, zorder=4)
 
-    def _label(self, sheet: Sheet, frame: Frame, *, measured: bool) -> None:
+    def _label(self, canvas: Sheet, frame: Frame, *, measured: bool) -> None:
         y = self.top - 9
         name = NAMES[self.metric]
-        sheet.text((frame.left, y), name, HEADING)
+        canvas.text((frame.left, y), name, HEADING)
         if not measured:
-            sheet.text((frame.left + frame.width / 2, self.top + self.height / 2), "no result", MIDDLE)
+            canvas.text((frame.left + frame.width / 2, self.top + self.height / 2), "no result", MIDDLE)
         if measured or promise.highest(self.promises):
-            after = frame.left + sheet.width_of(name, HEADING) + 6
-            sheet.text((after, y), self.axis.unit, Pen(style.TEXT_SIZE, style.QUIET))
+            after = frame.left + canvas.width_of(name, HEADING) + 6
+            canvas.text((after, y), self.axis.unit, Pen(style.TEXT_SIZE, style.QUIET))
             for tick in self._ticks:
-                sheet.text((frame.left - 8, self._y(tick) + 4), round_number(tick / self.axis.divisor), LABEL)
+                canvas.text((frame.left - 8, self._y(tick) + 4), round_number(tick / self.axis.divisor), LABEL)
 
-    def _plan(self, sheet: Sheet, area: Area, frame: Frame) -> None:
-        area.lines([line for each in self.promises for line in each.line(frame.end)], style.PLAN, 1, 5, "--")
-        sold = promise.newest(self.promises)
-        if sold is not None:
-            at = (frame.left + frame.width + 6, self._y(sold) + 4)
-            sheet.text(at, f"plan {round_number(sold / self.axis.divisor)}", PLAN)
+    def _plan(self, canvas: Sheet, area: Area, frame: Frame) -> None:
+        area.lines(
+            [line for line_of_plan in self.promises for line in line_of_plan.line(frame.end)], style.PLAN, 1, 5, "--"
+        )
+        promised = promise.newest(self.promises)
+        if promised is not None:
+            at = (frame.left + frame.width + 6, self._y(promised) + 4)
+            canvas.text(at, f"plan {round_number(promised / self.axis.divisor)}", PLAN)
 
-    def _off_scale(self, sheet: Sheet, area: Area, frame: Frame, beyond: Sequence[tuple[float, float]]) -> None:
+    def _off_scale(self, canvas: Sheet, area: Area, frame: Frame, beyond: Sequence[tuple[float, float]]) -> None:
         if not beyond:
             return
         area.marks([(at, self.axis.top) for at, _ in beyond], "^", style.METRICS[self.metric], 7)
         highest = number(max(value for _, value in beyond) / self.axis.divisor)
         words = f"▲ {len(beyond):,} above the scale, highest {highest} {self.axis.unit}"
-        sheet.text((frame.left + frame.width, self.top - 9), words, NOTE)
+        canvas.text((frame.left + frame.width, self.top - 9), words, NOTE)
 
 
-def draw_bands(area: Area, frame: Frame, tracks: Sequence[Track], top: float) -> None:
+def draw_bands(area: Area, frame: Frame, all_series: Sequence[Track], top: float) -> None:
     """Shade the failures of all tracks over the whole height, each at least a pixel wide where they are not crowded."""
-    least = frame.least_band(tracks)
-    spans = [(start, min(end, frame.end)) for track in tracks for start, end in track.bands.lasting(least)]
+    min_length = frame.least_band(all_series)
+    spans = [(start, min(end, frame.end)) for series in all_series for start, end in series.bands.lasting(min_length)]
     boxes = [[(start, 0), (start, top), (end, top), (end, 0)] for start, end in spans]
     area.shapes(boxes, style.BAND, edge=1, alpha=1, zorder=0.5)
 

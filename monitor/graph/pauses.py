@@ -30,13 +30,13 @@ def _suspects(spacings: NDArray[Any]) -> NDArray[np.intp]:
 
     It goes through them by blocks, for of a million the sums on the way would take more memory than they.
     """
-    each = []
+    blocks = []
     for begin in range(0, len(spacings), BLOCK):
         first = max(0, begin - NEIGHBOURS)
         block = spacings[first : begin + BLOCK + NEIGHBOURS]
-        found = np.flatnonzero(block > GAP_FACTOR * _least_around(block)) + first
-        each.append(found[(found >= begin) & (found < begin + BLOCK)])
-    return np.concatenate([np.array([], np.intp), *each])
+        candidates = np.flatnonzero(block > GAP_FACTOR * _least_around(block)) + first
+        blocks.append(candidates[(candidates >= begin) & (candidates < begin + BLOCK)])
+    return np.concatenate([np.array([], np.intp), *blocks])
 
 
 def _least_around(spacings: NDArray[Any]) -> NDArray[Any]:
@@ -48,5 +48,5 @@ def _least_around(spacings: NDArray[Any]) -> NDArray[Any]:
 
 
 def _cadence(spacings: NDArray[Any], at: int) -> float:
-    around = np.sort(spacings[max(0, at - NEIGHBOURS) : at + NEIGHBOURS + 1])
-    return float(around[(len(around) - 1) // 2])
+    nearby = np.sort(spacings[max(0, at - NEIGHBOURS) : at + NEIGHBOURS + 1])
+    return float(nearby[(len(nearby) - 1) // 2])

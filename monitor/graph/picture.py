@@ -1,8 +1,4 @@
-"""Draw stored runs over time: download, upload and latency over a true time axis, every failure in view.
-
-`render` is pure apart from the fonts it reads: the same runs, window and zone give the same bytes. Callers that draw
-many pictures in one process call `gc.collect()` after each: a figure is a cycle and about 5 MB.
-"""
+"""The throughput graph: download, upload and latency over time, with every failure in view."""
 
 from __future__ import annotations
 
@@ -10,83 +6,56 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitor.graph import promise, stats, style
-from monitor.graph.data import Metric, Window
 from monitor.graph.header import draw_tiles, draw_title, tiles_height
-from monitor.graph.paint import Look, paint
 from monitor.graph.panel import Panel
 from monitor.graph.rows import CHANGE, crowded, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
 from monitor.graph.scale import scale as scale_of
 from monitor.graph.stats import tally
-from monitor.graph.terms import Terms
 from monitor.graph.timeline import draw_footer, draw_time_axis, frame_of
-from monitor.graph.track import tracks
 from monitor.graph.words import bucket_words, doubt_words, duration, server_words, source_words, window_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from zoneinfo import ZoneInfo
+    from collections.abc import Mapping, Sequence
 
-    from monitor.columns import Columns
+    from monitor.graph.data import Metric, Window
     from monitor.graph.panel import Frame
     from monitor.graph.promise import Promise
     from monitor.graph.rows import Row
     from monitor.graph.sheet import Sheet
+    from monitor.graph.terms import Terms
     from monitor.graph.track import Track
-    from monitor.model import Plan, Run
-
-__all__ = ["Terms", "Window", "draw_kind", "render"]
 
 
-def render(  # noqa: PLR0913  all but the first four have defaults, and the web page and the demo set them by name
-    runs: Columns | Iterable[Run],
-    window: Window,
-    *,
-    zone: ZoneInfo,
-    plan: Plan,
-    size: tuple[int, int] = style.SIZE,
-    scale: float = 1.0,
-    title: str = "Internet speed",
-) -> bytes:
-    """Return a PNG of `size` pixels, or of so many times `scale` for print, where text and lines grow along.
-
-    Raises:
-        ValueError: the size is smaller than `style.SMALLEST`.
-    """
-    terms = Terms(zone, plan, title)
-    found = tracks(runs, window, plan)
-    return paint(lambda sheet: draw_kind(sheet, found, window, terms), Look(size, scale), title)
-
-
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_throughput(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw everything: header, rows of marks, panels, time axis, footer."""
-    frame, labelled = frame_of(sheet, found, window, terms.zone)
-    changes = labelled_changes(found)
-    labels, unlabelled = place_labels(changes, frame, lambda words: sheet.width_of(words, CHANGE))
-    rows = mark_rows(found)
-    counted = tally(found)
-    facts = (window_words(window, terms.zone), source_words(counted, found), (server_words(counted),))
-    tiles_top = draw_title(sheet, terms.title, facts) + style.LINE
-    labels_top = tiles_top + tiles_height(sheet) + style.ROW
+    frame, labelled = frame_of(canvas, all_series, window, context.zone)
+    changes = labelled_changes(all_series)
+    labels, unlabelled = place_labels(changes, frame, lambda words: canvas.width_of(words, CHANGE))
+    rows = mark_rows(all_series)
+    counts = tally(all_series)
+    facts = (window_words(window, context.zone), source_words(counts, all_series), (server_words(counts),))
+    tiles_top = draw_title(canvas, context.title, facts) + style.LINE
+    labels_top = tiles_top + tiles_height(canvas) + style.ROW
     rows_top = labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0))
-    foot = draw_footer(sheet, (*reading(frame, found, rows), doubt_words(counted), _left_out(unlabelled)))
+    foot = draw_footer(canvas, (*reading(frame, all_series, rows), doubt_words(counts), _left_out(unlabelled)))
     panels_top = rows_top + style.ROWS_TITLE + style.ROW * len(rows)
-    panels = panels_of(found, promises_of(found, window, terms), panels_top, foot - style.LABELS)
+    panels = panels_of(all_series, promises_of(all_series, window, context), panels_top, foot - style.LABELS)
     bottom = panels[-1].top + panels[-1].height
-    draw_tiles(sheet, panels, found, counted, tiles_top)
-    draw_changes(sheet, frame, changes, labels, (labels_top, bottom))
-    draw_rows(sheet, frame, rows, rows_top)
+    draw_tiles(canvas, panels, all_series, counts, tiles_top)
+    draw_changes(canvas, frame, changes, labels, (labels_top, bottom))
+    draw_rows(canvas, frame, rows, rows_top)
     for panel in panels:
-        panel.draw(sheet, frame, found)
-    draw_time_axis(sheet, frame, labelled, bottom)
+        panel.draw(canvas, frame, all_series)
+    draw_time_axis(canvas, frame, labelled, bottom)
 
 
-def promises_of(found: Sequence[Track], window: Window, terms: Terms) -> dict[Metric, tuple[Promise, ...]]:
+def promises_of(all_series: Sequence[Track], window: Window, context: Terms) -> dict[Metric, tuple[Promise, ...]]:
     """Return what was promised of each metric of speed."""
-    return {metric: promise.promises(found, metric, terms.plan, window.span[0]) for metric in style.PANEL_SHARES}
+    return {metric: promise.promises(all_series, metric, context.plan, window.span[0]) for metric in style.PANEL_SHARES}
 
 
 def panels_of(
-    found: Sequence[Track], promises: Mapping[Metric, tuple[Promise, ...]], top: float, bottom: float
+    all_series: Sequence[Track], lines_by_metric: Mapping[Metric, tuple[Promise, ...]], top: float, bottom: float
 ) -> tuple[Panel, ...]:
     """Return a panel for each metric of speed, one below the other."""
     room = bottom - top - style.PANEL_TITLE * len(style.PANEL_SHARES)
@@ -94,19 +63,19 @@ def panels_of(
     for metric, share in style.PANEL_SHARES.items():
         top += style.PANEL_TITLE
         height = room * share / sum(style.PANEL_SHARES.values())
-        axis = scale_of(metric, stats.values(found, metric), promise.highest(promises[metric]))
-        panels.append(Panel(metric, axis, top, height, promises[metric]))
+        axis = scale_of(metric, stats.values(all_series, metric), promise.highest(lines_by_metric[metric]))
+        panels.append(Panel(metric, axis, top, height, lines_by_metric[metric]))
         top += height
     return tuple(panels)
 
 
-def reading(frame: Frame, found: Sequence[Track], rows: Sequence[Row] = ()) -> tuple[str, ...]:
+def reading(frame: Frame, all_series: Sequence[Track], rows: Sequence[Row] = ()) -> tuple[str, ...]:
     """Return how lines, shades and marks over time are to be read."""
-    least = frame.least_band(found)
-    doubtful = any(sort.doubtful for track in found for sort, _ in track.runs.counts())
+    min_span = frame.least_band(all_series)
+    doubtful = any(run.doubtful for series in all_series for run, _ in series.runs.counts())
     return (
         bucket_words(frame.bucket),
-        "Shaded: from a failed test to the next success" + (f", {_long(least)} and more." if least else "."),
+        "Shaded: from a failed test to the next success" + (f", {_long(min_span)} and more." if min_span else "."),
         "Marks: the higher, the more tests at that time." if crowded(frame, rows) else "",
         "Blank: no test ran.",
         "◇ a doubtful result." if doubtful else "",

@@ -39,41 +39,41 @@ class Promise:
         """Return the polylines of the promise up to a moment."""
         lines: list[list[tuple[float, float]]] = []
         ends = [*(at for at, _ in self.steps[1:]), end]
-        for (start, value), until in zip(self.steps, ends, strict=True):
-            if np.isnan(value):
+        for (start, promised), until in zip(self.steps, ends, strict=True):
+            if np.isnan(promised):
                 continue
             if lines and lines[-1][-1][0] == start:
-                lines[-1] += [(start, value), (until, value)]
+                lines[-1] += [(start, promised), (until, promised)]
             else:
-                lines.append([(start, value), (until, value)])
+                lines.append([(start, promised), (until, promised)])
         return lines
 
 
 def sold(runs: Columns, metric: Metric) -> NDArray[np.float64]:
     """Return for each run what the plan that judged it promises, NaN for nothing."""
-    return runs.told([metric.sold(sort.plan) or np.nan for sort in runs.sorts], np.float64)
+    return runs.per_run([metric.promised(run.plan) or np.nan for run in runs.attributes], np.float64)
 
 
-def promises(found: Sequence[Track], metric: Metric, plan: Plan, start: float) -> tuple[Promise, ...]:
+def promises(all_series: Sequence[Track], metric: Metric, plan: Plan, start: float) -> tuple[Promise, ...]:
     """Return the promises that the tracks were held against, each once; without a track what `plan` says."""
-    each = [_promise(track.runs, metric, start) for track in found] or [_of(metric.sold(plan), start)]
-    return tuple(dict.fromkeys(each))
+    lines = [_promise(series.runs, metric, start) for series in all_series] or [_of(metric.promised(plan), start)]
+    return tuple(dict.fromkeys(lines))
 
 
-def highest(found: Sequence[Promise]) -> float | None:
+def highest(lines: Sequence[Promise]) -> float | None:
     """Return the most that was ever promised; None where nothing was."""
-    return max(levels(found), default=None)
+    return max(levels(lines), default=None)
 
 
-def levels(found: Sequence[Promise]) -> list[float]:
+def levels(lines: Sequence[Promise]) -> list[float]:
     """Return all that was ever promised, each once, the newest of the first last."""
-    values = [value for promise in reversed(found) for _, value in promise.steps if not np.isnan(value)]
+    values = [value for line in reversed(lines) for _, value in line.steps if not np.isnan(value)]
     return list(reversed(dict.fromkeys(reversed(values))))
 
 
-def newest(found: Sequence[Promise]) -> float | None:
+def newest(lines: Sequence[Promise]) -> float | None:
     """Return what is promised at the end to the first that is promised anything."""
-    return next((value for promise in found if (value := promise.newest)), None)
+    return next((value for line in lines if (value := line.newest)), None)
 
 
 def _of(value: float | None, start: float) -> Promise:
@@ -81,14 +81,14 @@ def _of(value: float | None, start: float) -> Promise:
 
 
 def _promise(runs: Columns, metric: Metric, start: float) -> Promise:
-    known = {metric.sold(sort.plan) for sort, _ in runs.counts() if sort.plan != NO_PLAN}
-    unjudged = any(sort.trusted and sort.plan == NO_PLAN for sort, _ in runs.counts())
+    known = {metric.promised(run.plan) for run, _ in runs.counts() if run.plan != NO_PLAN}
+    unjudged = any(run.trusted and run.plan == NO_PLAN for run, _ in runs.counts())
     if not known or (len(known) == 1 and not unjudged):
         return _of(next(iter(known), None), start)
-    places = np.flatnonzero(runs.where(lambda sort: sort.plan != NO_PLAN))
+    places = np.flatnonzero(runs.where(lambda run: run.plan != NO_PLAN))
     values = np.nan_to_num(sold(runs, metric)[places])
     steps = np.flatnonzero(np.diff(values, prepend=-1))
     times = runs.seconds[places[steps]].tolist()
-    if not runs.where(lambda sort: sort.trusted)[: next(iter(places), 0)].any():
+    if not runs.where(lambda run: run.trusted)[: next(iter(places), 0)].any():
         times[:1] = [start]
     return Promise(tuple((at, value or np.nan) for at, value in zip(times, values[steps].tolist(), strict=True)))

@@ -58,58 +58,64 @@ class Label:
     x: float
 
 
-def mark_rows(tracks: Sequence[Track]) -> tuple[Row, ...]:
+def mark_rows(all_series: Sequence[Track]) -> tuple[Row, ...]:
     """Return a row for each scope of failure that occurred, for skipped runs, and for changes too many for labels.
 
     Several tracks have rows of their own as long as there are not more of them than scopes.
     """
-    suffixes = [f" {track_name(track, tracks)}" if len(tracks) > 1 else "" for track in tracks]
-    rows = [row for track, end in zip(tracks, suffixes, strict=True) for row in _failure_rows([track], end)]
+    suffixes = [f" {track_name(series, all_series)}" if len(all_series) > 1 else "" for series in all_series]
+    rows = [row for series, end in zip(all_series, suffixes, strict=True) for row in _failure_rows([series], end)]
     if len(rows) > len(Scope):
-        rows = _failure_rows(tracks, "")
-    crowded = [
-        Row(f"{event} changed", style.QUIET, np.array([change.at for change in found]))
+        rows = _failure_rows(all_series, "")
+    crowded_rows = [
+        Row(f"{event} changed", style.QUIET, np.array([change.at for change in changes]))
         for event in Event
-        if len(found := _changes(tracks, event)) > LABELLED_AT_MOST
+        if len(changes := _changes(all_series, event)) > LABELLED_AT_MOST
     ]
-    skipped = _together([track.skipped for track in tracks])
+    skipped = _together([series.skipped for series in all_series])
     return (
-        *(rows or (Row("none" if tracks else "", style.QUIET, _together([])),)),
+        *(rows or (Row("none" if all_series else "", style.QUIET, _together([])),)),
         *((Row("skipped", style.QUIET, skipped),) if len(skipped) else ()),
-        *crowded,
+        *crowded_rows,
     )
 
 
-def _failure_rows(tracks: Sequence[Track], suffix: str) -> list[Row]:
-    found = {scope: _together([track.marks[scope] for track in tracks if scope in track.marks]) for scope in Scope}
-    return [Row(scope + suffix, style.SCOPES[scope], times) for scope, times in found.items() if len(times)]
+def _failure_rows(all_series: Sequence[Track], suffix: str) -> list[Row]:
+    times_by_scope = {
+        scope: _together([series.marks[scope] for series in all_series if scope in series.marks]) for scope in Scope
+    }
+    return [Row(scope + suffix, style.SCOPES[scope], times) for scope, times in times_by_scope.items() if len(times)]
 
 
 def _together(times: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate([np.array([]), *times])
 
 
-def labelled_changes(tracks: Sequence[Track]) -> tuple[Change, ...]:
+def labelled_changes(all_series: Sequence[Track]) -> tuple[Change, ...]:
     """Return the changes that are few enough for a line and a label each, oldest first."""
-    few = [found for event in Event if len(found := _changes(tracks, event)) <= LABELLED_AT_MOST]
-    return tuple(sorted((change for found in few for change in found), key=lambda change: change.at))
+    few = [changes for event in Event if len(changes := _changes(all_series, event)) <= LABELLED_AT_MOST]
+    return tuple(sorted((change for changes in few for change in changes), key=lambda change: change.at))
 
 
-def _changes(tracks: Sequence[Track], event: Event) -> list[Change]:
-    if len({track.probe for track in tracks}) > 1:
+def _changes(all_series: Sequence[Track], event: Event) -> list[Change]:
+    if len({series.probe for series in all_series}) > 1:
         # Each probe has a plan of its own, which its line tells.
-        return [] if event is Event.PLAN else [_named(change, track) for track, change in _of(tracks, event)]
+        return [] if event is Event.PLAN else [_named(change, series) for series, change in _of(all_series, event)]
     # What both paths of a probe show is one change.
-    seen = sorted((change for _, change in _of(tracks, event)), key=lambda change: change.at)
-    return [next(same) for _, same in groupby(seen, key=lambda change: change.after)] if len(tracks) > 1 else seen
+    ordered = sorted((change for _, change in _of(all_series, event)), key=lambda change: change.at)
+    return (
+        [next(equal) for _, equal in groupby(ordered, key=lambda change: change.after)]
+        if len(all_series) > 1
+        else ordered
+    )
 
 
-def _of(tracks: Sequence[Track], event: Event) -> list[tuple[Track, Change]]:
-    return [(track, change) for track in tracks for change in track.changes if change.event is event]
+def _of(all_series: Sequence[Track], event: Event) -> list[tuple[Track, Change]]:
+    return [(series, change) for series in all_series for change in series.changes if change.event is event]
 
 
-def _named(change: Change, track: Track) -> Change:
-    return replace(change, after=f"{change.after} at {track.probe}")
+def _named(change: Change, series: Track) -> Change:
+    return replace(change, after=f"{change.after} at {series.probe}")
 
 
 def place_labels(
@@ -139,30 +145,30 @@ def place_labels(
 
 
 def draw_changes(
-    sheet: Sheet, frame: Frame, changes: Sequence[Change], labels: Sequence[Label], span: tuple[float, float]
+    canvas: Sheet, frame: Frame, changes: Sequence[Change], labels: Sequence[Label], span: tuple[float, float]
 ) -> None:
     """Draw the labels below `span[0]` and a dotted line through everything down to `span[1]` for each change."""
     top, bottom = span
     rows = {label.at: label.row for label in labels}
     starts = {frame.x(change.at): top + rows.get(change.at, 1) * style.ROW for change in changes}
-    sheet.rules([((x, start), (x, bottom)) for x, start in starts.items()], style.QUIET, ":")
+    canvas.rules([((x, start), (x, bottom)) for x, start in starts.items()], style.QUIET, ":")
     for label in labels:
-        sheet.text((label.x, top + label.row * style.ROW + 11), label.words, CHANGE, room=NAME_PIXELS)
+        canvas.text((label.x, top + label.row * style.ROW + 11), label.words, CHANGE, room=NAME_PIXELS)
 
 
-def draw_rows(sheet: Sheet, frame: Frame, rows: Sequence[Row], top: float) -> None:
+def draw_rows(canvas: Sheet, frame: Frame, rows: Sequence[Row], top: float) -> None:
     """Draw each row of marks with its name and number, below a heading."""
-    sheet.text((frame.left, top + 11), TITLE, HEADING)
-    sheet.text((frame.left + sheet.width_of(TITLE, HEADING) + 6, top + 11), "by cause", AFTER_TITLE)
+    canvas.text((frame.left, top + 11), TITLE, HEADING)
+    canvas.text((frame.left + canvas.width_of(TITLE, HEADING) + 6, top + 11), "by cause", AFTER_TITLE)
     top += style.ROWS_TITLE
-    area = frame.area(sheet, top, style.ROW * len(rows), (len(rows), 0))
+    area = frame.area(canvas, top, style.ROW * len(rows), (len(rows), 0))
     area.lines([[(frame.start, at + 0.5), (frame.end, at + 0.5)] for at in range(len(rows))], style.GRID, 1, zorder=1)
     for index, row in enumerate(rows):
         area.lines(_strokes(frame, row.times, index + 0.85), row.color, 2, zorder=2)
         base = top + style.ROW * (index + 0.5) + 4
-        sheet.text((frame.left - 8, base), row.name, NAME, room=frame.left - 12)
+        canvas.text((frame.left - 8, base), row.name, NAME, room=frame.left - 12)
         if len(row.times):
-            sheet.text((frame.left + frame.width + 6, base), f"{len(row.times):,}", COUNT)
+            canvas.text((frame.left + frame.width + 6, base), f"{len(row.times):,}", COUNT)
 
 
 def crowded(frame: Frame, rows: Sequence[Row]) -> bool:

@@ -31,14 +31,14 @@ class Scale:
     unit: str
 
 
-def scale(metric: Metric, values: NDArray[Any], sold: float | None) -> Scale:
+def scale(metric: Metric, values: NDArray[Any], promised: float | None) -> Scale:
     """Return the axis for values, whose order is lost, and what the plan promises, which is always in view."""
-    least, usual = (1e3, 100e6) if metric.is_rate else (0.1, 10.0)
-    highest = max(_highest_to_show(values) if len(values) else 0.0, sold or 0.0)
-    wanted = max(highest or usual, least) * HEADROOM
-    step = _round_step(wanted)
-    divisor, unit = rate_unit(wanted) if metric.is_rate else (1.0, "ms")
-    return Scale(wanted, tuple(index * step for index in range(floor(wanted / step) + 1)), divisor, unit)
+    smallest_top, empty_top = (1e3, 100e6) if metric.is_rate else (0.1, 10.0)
+    highest = max(_highest_to_show(values) if len(values) else 0.0, promised or 0.0)
+    top = max(highest or empty_top, smallest_top) * HEADROOM
+    step = _round_step(top)
+    divisor, unit = rate_unit(top) if metric.is_rate else (1.0, "ms")
+    return Scale(top, tuple(index * step for index in range(floor(top / step) + 1)), divisor, unit)
 
 
 def _highest_to_show(values: NDArray[Any]) -> float:
@@ -51,8 +51,8 @@ def _highest_to_show(values: NDArray[Any]) -> float:
     return highest if highest <= OUTLIER_FACTOR * usual or not usual else usual * 1.2
 
 
-def _round_step(wanted: float) -> float:
+def _round_step(top: float) -> float:
     """Return 1, 2, 2.5 or 5 times a power of ten, such that two to five steps fit into `wanted`."""
-    rough = wanted / 5
+    rough = top / 5
     power = 10.0 ** floor(log10(rough))
     return next(step * power for step in ROUND_STEPS if step * power >= rough * (1 - 1e-9))

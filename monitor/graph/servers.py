@@ -1,4 +1,4 @@
-"""Draw what was measured against each server and over each ISP: its spread, and how often which speed was reached."""
+"""Draw what was measured against each server and over each ISP: its spread, and how often each speed was reached was reached."""
 
 from __future__ import annotations
 
@@ -29,36 +29,43 @@ if TYPE_CHECKING:
 
 NOTHING = Pen(style.TEXT_SIZE + 4, style.QUIET, align="center")
 SHARE_OF_BARS = 0.6
-READING = "Curves: how many of a hundred tests were no faster."
+READING = "Curves: the percentage of tests at or below each speed."
 
 
-def draw_kind(sheet: Sheet, found: Sequence[Track], window: Window, terms: Terms) -> None:
+def draw_servers(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
     """Draw a row for each server and ISP, the most used first, and the distributions of the first four."""
-    inside = joined([track.runs for track in found], SPEED)
-    each, counted = groups(inside, by_server), tally(found)
-    facts = (words.window_words(window, terms.zone), words.source_words(counted, found))
-    top = draw_title(sheet, f"{terms.title}: by server and ISP", facts) + style.LINE
-    nameless = len(inside) - sum(len(group.runs) for group in each)
-    parts = (*bars.READING, READING, _not_shown(len(each)), _nameless(nameless), words.doubt_words(counted))
-    foot = draw_footer(sheet, parts)
-    if not each:
-        sheet.text((sheet.width / 2, (top + foot) / 2), "no result", NOTHING)
+    runs = joined([series.runs for series in all_series], SPEED)
+    group_list, counts = groups(runs, by_server), tally(all_series)
+    facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
+    top = draw_title(canvas, f"{context.title}: by server and ISP", facts) + style.LINE
+    nameless = len(runs) - sum(len(group.runs) for group in group_list)
+    parts = (*bars.READING, READING, _not_shown(len(group_list)), _nameless(nameless), words.doubt_words(counts))
+    foot = draw_footer(canvas, parts)
+    if not group_list:
+        canvas.text((canvas.width / 2, (top + foot) / 2), "no result", NOTHING)
         return
-    box = Box(style.EDGE, top, sheet.width - 2 * style.EDGE, (foot - top) * SHARE_OF_BARS)
-    sold = {metric: promises(found, metric, terms.plan, window.span[0]) for metric in SPEED}
-    end = bars.draw(sheet, box, each, {metric: newest(promised) for metric, promised in sold.items()}) + 24
-    _draw_curves(sheet, box._replace(top=end, height=foot - end), each[:MOST_LINES], sold)
+    box = Box(style.EDGE, top, canvas.width - 2 * style.EDGE, (foot - top) * SHARE_OF_BARS)
+    lines_by_metric = {metric: promises(all_series, metric, context.plan, window.span[0]) for metric in SPEED}
+    end = (
+        bars.draw(canvas, box, group_list, {metric: newest(promised) for metric, promised in lines_by_metric.items()})
+        + 24
+    )
+    _draw_curves(canvas, box._replace(top=end, height=foot - end), group_list[:MOST_LINES], lines_by_metric)
 
 
-def _draw_curves(sheet: Sheet, box: Box, each: Sequence[Group], sold: Mapping[Metric, Sequence[Promise]]) -> None:
+def _draw_curves(
+    canvas: Sheet, box: Box, group_list: Sequence[Group], lines_by_metric: Mapping[Metric, Sequence[Promise]]
+) -> None:
     width = box.width / 2
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
         # Nothing crosses the key below the numbers of the axis, however many plans have a line.
-        key = 8 + ROW * len(each)
+        key = 8 + ROW * len(group_list)
         place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12 - key)
-        draw_shares(sheet, place, metric, [group.values(metric) for group in each], levels(sold[metric]))
-        at, names = (place.left, place.bottom + ROW), [group.name for group in each]
-        draw_key(sheet, at, metric, names, rows=True, room=place.width)
+        draw_shares(
+            canvas, place, metric, [group.values(metric) for group in group_list], levels(lines_by_metric[metric])
+        )
+        at, names = (place.left, place.bottom + ROW), [group.name for group in group_list]
+        draw_key(canvas, at, metric, names, room=place.width)
 
 
 def _not_shown(count: int) -> str:

@@ -30,15 +30,15 @@ def prepare(environ: MutableMapping[str, str], uid: int) -> None:
 
 
 def _config_dir(environ: Mapping[str, str], uid: int) -> Path:
-    place = paths.cache_dir(environ, uid) / "matplotlib"
+    folder = paths.cache_dir(environ, uid) / "matplotlib"
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return _temporary()
-    return place if os.access(place, os.W_OK) else _temporary()
+    return folder if os.access(folder, os.W_OK) else _temporary()
 
 
 def _temporary() -> Path:
-    place = tempfile.mkdtemp(prefix="speedmon-matplotlib-")
-    atexit.register(shutil.rmtree, place, ignore_errors=True)
-    return Path(place)
+    folder = tempfile.mkdtemp(prefix="speedmon-matplotlib-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)

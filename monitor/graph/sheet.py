@@ -72,30 +72,32 @@ class Sheet:
         renderer: Any = RendererAgg  # matplotlib gives it no types
         self._renderer = renderer(width, height, DOTS_PER_INCH)
 
-    def text(self, at: Point, words: str, pen: Pen, room: float | None = None) -> str:
+    def text(self, at: Point, words: str, text_style: Pen, room: float | None = None) -> str:
         """Write one line on the base line at (x, y), cut with an ellipsis where `room` ends; return what is written."""
-        words = self._cut(printable(words), pen, room)
+        words = self._cut(printable(words), text_style, room)
         if not words:
             return words
         x, y = at[0] / self.width, 1 - at[1] / self.height
-        font = _font(pen.size, pen.bold)
-        self.figure.text(x, y, words, fontproperties=font, color=self.theme.ink(pen.color), ha=pen.align, va="baseline")
+        font = _font(text_style.size, text_style.bold)
+        self.figure.text(
+            x, y, words, fontproperties=font, color=self.theme.ink(text_style.color), ha=text_style.align, va="baseline"
+        )
         return words
 
-    def wrap(self, parts: Sequence[str], between: str, pen: Pen, room: float) -> list[str]:
+    def wrap(self, parts: Sequence[str], between: str, text_style: Pen, room: float) -> list[str]:
         """Return lines of as many parts as fit into `room` each."""
         lines: list[str] = []
         for part in filter(None, parts):
             longer = lines[-1] + between + part if lines else part
-            if lines and self.width_of(longer, pen) <= room:
+            if lines and self.width_of(longer, text_style) <= room:
                 lines[-1] = longer
             else:
                 lines.append(part)
         return lines
 
-    def width_of(self, words: str, pen: Pen) -> float:
+    def width_of(self, words: str, text_style: Pen) -> float:
         """Return how wide a line would be."""
-        return self._measure(printable(words), pen)
+        return self._measure(printable(words), text_style)
 
     def rules(self, lines: Sequence[tuple[Point, Point]], color: str, dash: Dash = "-") -> None:
         """Draw straight lines, one pixel wide."""
@@ -116,19 +118,19 @@ class Sheet:
         self.figure.savefig(written, format=form, metadata=METADATA[form] | {"Title": printable(title)}, **more)
         return written.getvalue()
 
-    def _cut(self, words: str, pen: Pen, room: float | None) -> str:
+    def _cut(self, words: str, text_style: Pen, room: float | None) -> str:
         # Hardly a glyph is wider than its size, so what is short enough need not be measured.
-        if room is None or len(words) * pen.size <= room:
+        if room is None or len(words) * text_style.size <= room:
             return words
-        width, kept = self._measure(words, pen), words
+        width, kept = self._measure(words, text_style), words
         while width > room and len(kept) > 1:
             kept = kept[: min(len(kept) - 1, int(len(kept) * room / width))]
             words = kept.rstrip() + ELLIPSIS
-            width = self._measure(words, pen)
+            width = self._measure(words, text_style)
         return words
 
-    def _measure(self, words: str, pen: Pen) -> float:
-        font = _font(pen.size, pen.bold)
+    def _measure(self, words: str, text_style: Pen) -> float:
+        font = _font(text_style.size, text_style.bold)
         width, _, _ = self._renderer.get_text_width_height_descent(words, font, ismath=False)
         return float(width)
 
@@ -136,17 +138,17 @@ class Sheet:
 class Area:
     """A box on a sheet with data coordinates of its own; what lies outside of it is cut off."""
 
-    def __init__(self, sheet: Sheet, place: tuple[float, float, float, float], across: Point, up: Point) -> None:
+    def __init__(self, canvas: Sheet, place: tuple[float, float, float, float], across: Point, up: Point) -> None:
         left, top, width, height = place
-        bottom = sheet.height - top - height
-        to_sheet = Affine2D().scale(1 / sheet.width, 1 / sheet.height)
+        bottom = canvas.height - top - height
+        to_sheet = Affine2D().scale(1 / canvas.width, 1 / canvas.height)
         box = Bbox.from_bounds(left, bottom, width, height).transformed(to_sheet)
         per_unit = box.width / (across[1] - across[0]), box.height / (up[1] - up[0])
         to_box = Affine2D().translate(-across[0], -up[0]).scale(*per_unit)
-        self.figure = sheet.figure
-        self._ink = sheet.theme.ink
-        self.transform = to_box.translate(box.x0, box.y0) + sheet.figure.transFigure
-        self._clip = TransformedBbox(box, sheet.figure.transFigure)
+        self.figure = canvas.figure
+        self._ink = canvas.theme.ink
+        self.transform = to_box.translate(box.x0, box.y0) + canvas.figure.transFigure
+        self._clip = TransformedBbox(box, canvas.figure.transFigure)
         self.artists: list[Artist] = []
 
     def lines(

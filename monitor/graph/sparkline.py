@@ -26,11 +26,13 @@ FAILED, NOTHING = "x", " "
 
 def sparklines(runs: Columns | Iterable[Run], window: Window, columns: int = 60) -> Iterator[str]:
     """Yield a line each for download, upload and latency: a block for the median of a slot, x where all failed."""
-    seen = inside(runs, window)
-    slot = _slots(seen, window, columns)
+    columns_in_window = inside(runs, window)
+    slot = _slots(columns_in_window, window, columns)
     for metric in SPEED:
-        tried = np.bincount(slot[seen.where(lambda sort: sort.trusted or sort.broken)], minlength=columns)
-        yield _sparkline(metric, _medians(slot[seen.good(metric)], seen.measured(metric)), tried)
+        tried = np.bincount(slot[columns_in_window.where(lambda run: run.trusted or run.broken)], minlength=columns)
+        yield _sparkline(
+            metric, _medians(slot[columns_in_window.good(metric)], columns_in_window.measured(metric)), tried
+        )
 
 
 def _slots(runs: Columns, window: Window, columns: int) -> NDArray[np.intp]:
@@ -41,9 +43,9 @@ def _slots(runs: Columns, window: Window, columns: int) -> NDArray[np.intp]:
 
 def _medians(slot: NDArray[np.intp], values: NDArray[np.float64]) -> dict[int, float]:
     """Return the median of each slot that has values; slots ascend."""
-    found, starts = np.unique(slot, return_index=True)
-    parts = np.split(values, starts[1:]) if len(found) else []
-    return {int(place): float(np.median(part)) for place, part in zip(found, parts, strict=True)}
+    slots, starts = np.unique(slot, return_index=True)
+    parts = np.split(values, starts[1:]) if len(slots) else []
+    return {int(place): float(np.median(part)) for place, part in zip(slots, parts, strict=True)}
 
 
 def _sparkline(metric: Metric, medians: dict[int, float], tried: Sequence[int] | NDArray[np.intp]) -> str:

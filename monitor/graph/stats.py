@@ -58,66 +58,75 @@ class Tally:
         started = self.statuses.total() - self.statuses[Status.SKIPPED]
         return 100 * self.statuses[Status.OK] / started if started else None
 
-    def add(self, sort: Sort, count: int) -> None:
+    def add(self, attributes: Sort, count: int) -> None:
         """Count so many runs of a sort."""
-        self.statuses[sort.status] += count
-        if sort.broken:
-            self.scopes[sort.blamed] += count
-        if sort.doubtful:
-            self.doubts.update(dict.fromkeys(sort.doubts, count))
-        if sort.trusted:
-            for counter, name in self._met(sort):
+        self.statuses[attributes.status] += count
+        if attributes.broken:
+            self.scopes[attributes.blamed] += count
+        if attributes.doubtful:
+            self.doubts.update(dict.fromkeys(attributes.doubts, count))
+        if attributes.trusted:
+            for counter, name in self._met(attributes):
                 counter[name] += count
 
-    def _met(self, sort: Sort) -> list[tuple[Counter[Any], Any]]:
-        found = (
-            (self.isps, sort.isp),
-            (self.servers, server_name(sort.server)),
-            (self.families, sort.ip_family),
-            (self.engines, sort.engine),
+    def _met(self, attributes: Sort) -> list[tuple[Counter[Any], Any]]:
+        named_counts = (
+            (self.isps, attributes.isp),
+            (self.servers, server_name(attributes.server)),
+            (self.families, attributes.ip_family),
+            (self.engines, attributes.engine),
         )
-        return [(counter, name) for counter, name in found if name]
+        return [(counter, name) for counter, name in named_counts if name]
 
 
-def values(tracks: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
+def values(all_series: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
     """Return all measured values of a metric, in no order."""
-    parts = [track.runs.measured(metric) for track in tracks]
+    parts = [series.runs.measured(metric) for series in all_series]
     return parts[0] if len(parts) == 1 else np.concatenate([np.array([]), *parts])
 
 
-def standing(tracks: Sequence[Track], metric: Metric, median: float) -> Standing | None:
+def standing(all_series: Sequence[Track], metric: Metric, median: float) -> Standing | None:
     """Return how the results, of which this is the median, stand to the plans in force; None without a promise."""
-    promised = {metric.sold(sort.plan) for track in tracks for sort in track.runs.sorts if sort.trusted}
-    if len(promised) == 1:
-        whole = promised.pop()
-        return Standing(100 * median / whole, _met(values(tracks, metric), metric, whole)) if whole else None
-    shares = plan_shares(tracks, metric)
+    promised_values = {
+        metric.promised(attributes.plan)
+        for series in all_series
+        for attributes in series.runs.attributes
+        if attributes.trusted
+    }
+    if len(promised_values) == 1:
+        promised = promised_values.pop()
+        if not promised:
+            return None
+        return Standing(100 * median / promised, _met(values(all_series, metric), metric, promised))
+    shares = plan_shares(all_series, metric)
     return Standing(100 * float(np.median(shares)), _met(shares, metric, 1)) if len(shares) else None
 
 
-def _met(measured: NDArray[Any], metric: Metric, sold: float) -> float:
-    return 100 * float(np.mean(measured >= sold if metric.is_rate else measured <= sold))
+def _met(measured: NDArray[Any], metric: Metric, promised: float) -> float:
+    return 100 * float(np.mean(measured >= promised if metric.is_rate else measured <= promised))
 
 
-def plan_shares(tracks: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
+def plan_shares(all_series: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
     """Return what share of the plan in force each result that was promised anything is, in no order."""
-    parts = [_shares(track, metric) for track in tracks]
+    parts = [_shares(series, metric) for series in all_series]
     return parts[0] if len(parts) == 1 else np.concatenate([np.array([]), *parts])
 
 
-def _shares(track: Track, metric: Metric) -> NDArray[np.float64]:
-    first, *others = {metric.sold(sort.plan) for sort in track.runs.sorts if sort.trusted} or {None}
+def _shares(series: Track, metric: Metric) -> NDArray[np.float64]:
+    first, *others = {
+        metric.promised(attributes.plan) for attributes in series.runs.attributes if attributes.trusted
+    } or {None}
     if not others:
-        return track.runs.measured(metric) / first if first else np.array([])
-    promised = sold(track.runs, metric)[track.runs.good(metric)]
-    shares: NDArray[np.float64] = track.runs.measured(metric) / promised
+        return series.runs.measured(metric) / first if first else np.array([])
+    promised_values = sold(series.runs, metric)[series.runs.good(metric)]
+    shares: NDArray[np.float64] = series.runs.measured(metric) / promised_values
     return shares[~np.isnan(shares)]
 
 
-def tally(tracks: Sequence[Track]) -> Tally:
+def tally(all_series: Sequence[Track]) -> Tally:
     """Count the runs of all tracks."""
-    counted = Tally()
-    for track in tracks:
-        for sort, count in track.runs.counts():
-            counted.add(sort, count)
-    return counted
+    counts = Tally()
+    for series in all_series:
+        for attributes, count in series.runs.counts():
+            counts.add(attributes, count)
+    return counts

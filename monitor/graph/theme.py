@@ -15,6 +15,8 @@ from monitor.model import Scope
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from monitor.graph.forms import Form
+
 
 @dataclass(frozen=True, slots=True)
 class Theme:
@@ -61,3 +63,17 @@ LIGHT = Theme("light", style.PAPER, "cividis")
 DARK = Theme("dark", _DARK[style.PAPER], "cividis", _DARK)
 PRINT = Theme("print", style.PAPER, "gray", _PRINT)
 THEMES = {theme.name: theme for theme in (LIGHT, DARK, PRINT)}
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """How a graph is rendered.
+
+    `size` is in pixels at scale 1 (None: the usual size of the kind). `scale` multiplies the resolution for print: text
+    and lines grow with it.
+    """
+
+    size: tuple[int, int] | None = None
+    scale: float = 1.0
+    theme: Theme = LIGHT
+    format: Form = "png"

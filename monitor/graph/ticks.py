@@ -140,12 +140,12 @@ def _instants(step: Step, window: Window, zone: ZoneInfo) -> list[tuple[float, b
     """Return the epoch seconds of a spacing within the window, and whether the wall time there happens twice."""
     start, end = window.span
     days = (day for day in _dates(window, zone) if step.keeps(day))
-    found: dict[float, bool] = {}
+    doubled_by_instant: dict[float, bool] = {}
     for day in days:
-        found.setdefault(start_of_day(day, zone).timestamp(), False)
+        doubled_by_instant.setdefault(start_of_day(day, zone).timestamp(), False)
         for at, twice in _of_day(day, step.minutes, zone):
-            found.setdefault(at, twice)
-    return sorted((at, twice) for at, twice in found.items() if start <= at <= end)
+            doubled_by_instant.setdefault(at, twice)
+    return sorted((at, twice) for at, twice in doubled_by_instant.items() if start <= at <= end)
 
 
 def _of_day(day: date, minutes: int, zone: ZoneInfo) -> Iterator[tuple[float, bool]]:
@@ -167,17 +167,17 @@ def _shows(moment: datetime, wall: datetime, zone: ZoneInfo) -> bool:
 
 
 def _with_context(step: Step, zone: ZoneInfo, instants: Iterable[tuple[float, bool]]) -> tuple[Tick, ...]:
-    found: list[Tick] = []
+    labelled: list[Tick] = []
     shown = ""
     for at, twice in instants:
         local = datetime.fromtimestamp(at, zone)
         context = _format(local, step.context)
         second_line = (local.tzname() or "") if twice else context if context != shown else ""
-        found.append(Tick(at, _format(local, step.label), second_line))
+        labelled.append(Tick(at, _format(local, step.label), second_line))
         shown = context
-    if all(tick.context for tick in found[:2]) and len(found) > 1:
-        found[0] = replace(found[0], context="")  # no room for both; the later one says more
-    return tuple(found)
+    if all(tick.context for tick in labelled[:2]) and len(labelled) > 1:
+        labelled[0] = replace(labelled[0], context="")  # no room for both; the later one says more
+    return tuple(labelled)
 
 
 def _format(local: datetime, pattern: str) -> str:

@@ -25,31 +25,33 @@ FOOT = Pen(style.SMALL_SIZE - 1, style.QUIET)
 
 
 def frame_of(
-    sheet: Sheet, found: Sequence[Track], window: Window, zone: ZoneInfo, right: float = style.RIGHT
+    canvas: Sheet, all_series: Sequence[Track], window: Window, zone: ZoneInfo, right: float = style.RIGHT
 ) -> tuple[Frame, tuple[Tick, ...]]:
     """Return the frame of panels over the width of a sheet, and the ticks that get a label."""
     start, end = window.span
-    width = sheet.width - style.LEFT - right
+    width = canvas.width - style.LEFT - right
     large, small = ticks(window, zone, int(width // style.TICK_PIXELS))
-    most = max((len(track.runs) for track in found), default=0)
+    most_runs = max((len(series.runs) for series in all_series), default=0)
     instants = tuple(tick.at for tick in large)
-    return Frame(start, end, style.LEFT, width, instants, small, bucket_width(most, end - start, width)), large
+    return Frame(start, end, style.LEFT, width, instants, small, bucket_width(most_runs, end - start, width)), large
 
 
-def draw_time_axis(sheet: Sheet, frame: Frame, labelled: Sequence[Tick], bottom: float) -> None:
+def draw_time_axis(canvas: Sheet, frame: Frame, labelled: Sequence[Tick], bottom: float) -> None:
     """Draw the ticks below the lowest panel."""
     lengths = dict.fromkeys(frame.small, 3) | {tick.at: 6 for tick in labelled}
-    sheet.rules([((frame.x(at), bottom), (frame.x(at), bottom + length)) for at, length in lengths.items()], style.AXIS)
+    canvas.rules(
+        [((frame.x(at), bottom), (frame.x(at), bottom + length)) for at, length in lengths.items()], style.AXIS
+    )
     for tick in labelled:
         x = frame.x(tick.at)
-        sheet.text((x, bottom + 19), tick.label, TICK)
-        sheet.text((x, bottom + 35), tick.context, CONTEXT)
+        canvas.text((x, bottom + 19), tick.label, TICK)
+        canvas.text((x, bottom + 35), tick.context, CONTEXT)
 
 
-def draw_footer(sheet: Sheet, parts: Sequence[str]) -> float:
+def draw_footer(canvas: Sheet, parts: Sequence[str]) -> float:
     """Write how to read the picture at its foot, and return where that begins."""
-    lines = sheet.wrap(parts, " ", FOOT, sheet.width - 2 * style.EDGE)
-    top = sheet.height - 12 - style.FOOTER_LINE * len(lines)
+    lines = canvas.wrap(parts, " ", FOOT, canvas.width - 2 * style.EDGE)
+    top = canvas.height - 12 - style.FOOTER_LINE * len(lines)
     for index, line in enumerate(lines, start=1):
-        sheet.text((style.EDGE, top + style.FOOTER_LINE * index), line, FOOT)
+        canvas.text((style.EDGE, top + style.FOOTER_LINE * index), line, FOOT)
     return top

@@ -49,8 +49,10 @@ class Strip:
 
 def strips(run: Run, trace: Trace) -> tuple[Strip, Strip]:
     """Return download and upload of a trace; the uplink carries at least what the test does."""
-    each = 8000 / trace.interval_ms
-    rx, tx, up_rx, up_tx = ([value * each for value in column] for column in zip(*trace.samples, strict=True))
+    bits_per_kbyte_second = 8000 / trace.interval_ms
+    rx, tx, up_rx, up_tx = (
+        [value * bits_per_kbyte_second for value in column] for column in zip(*trace.samples, strict=True)
+    )
     return (
         Strip(Metric.DOWNLOAD, tuple(rx), tuple(map(max, rx, up_rx)), run.download_bps),
         Strip(Metric.UPLOAD, tuple(tx), tuple(map(max, tx, up_tx)), run.upload_bps),
@@ -61,15 +63,15 @@ def render(run: Run, trace: Trace, zone: ZoneInfo, size: tuple[int, int] = SIZE)
     """Return a PNG of a trace that has at least one sample."""
     with mpl.rc_context():
         mpl.rcParams.update({key: value for key, value in mpl.rcParamsDefault.items() if key not in KEPT} | RC)
-        sheet = Sheet(*size, 1.0)
+        canvas = Sheet(*size, 1.0)
         title = f"One test, {run.started_at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
-        sheet.text((style.EDGE, style.TITLE_Y), title, Pen(style.TITLE_SIZE, style.INK, bold=True))
-        sheet.text((style.EDGE, style.TITLE_Y + 22), _facts(run), NOTE, sheet.width - 2 * style.EDGE)
-        height = (sheet.height - TOP - GAP - BOTTOM) / 2
+        canvas.text((style.EDGE, style.TITLE_Y), title, Pen(style.TITLE_SIZE, style.INK, bold=True))
+        canvas.text((style.EDGE, style.TITLE_Y + 22), _facts(run), NOTE, canvas.width - 2 * style.EDGE)
+        height = (canvas.height - TOP - GAP - BOTTOM) / 2
         for row, strip in enumerate(strips(run, trace)):
-            _draw(sheet, strip, trace.interval_ms / 1000, TOP + row * (height + GAP), height)
-        _time_axis(sheet, len(trace.samples) * trace.interval_ms / 1000)
-        return sheet.file(title)
+            _draw(canvas, strip, trace.interval_ms / 1000, TOP + row * (height + GAP), height)
+        _time_axis(canvas, len(trace.samples) * trace.interval_ms / 1000)
+        return canvas.file(title)
 
 
 def _facts(run: Run) -> str:
@@ -78,10 +80,10 @@ def _facts(run: Run) -> str:
     return ", ".join(filter(None, (run.engine, run.path, run.isp, server, failure)))
 
 
-def _draw(sheet: Sheet, strip: Strip, step_s: float, top: float, height: float) -> None:
+def _draw(canvas: Sheet, strip: Strip, step_s: float, top: float, height: float) -> None:
     axis = scale(strip.metric, np.array(strip.uplink, np.float64), strip.reported)
     seconds = len(strip.test) * step_s
-    area = sheet.area((style.LEFT, top, sheet.width - style.LEFT - style.RIGHT, height), (0, seconds), (0, axis.top))
+    area = canvas.area((style.LEFT, top, canvas.width - style.LEFT - style.RIGHT, height), (0, seconds), (0, axis.top))
     area.lines([[(0, level), (seconds, level)] for level in axis.ticks], style.GRID, 1, zorder=1)
     if any(whole > own for own, whole in zip(strip.test, strip.uplink, strict=True)):
         area.shapes([_stairs(strip.uplink, step_s)], CROSS, edge=0, alpha=0.45, zorder=2)
@@ -89,7 +91,7 @@ def _draw(sheet: Sheet, strip: Strip, step_s: float, top: float, height: float) 
     # White below, so that what the test carried does not mix with the colour of the rest.
     area.shapes([_stairs(strip.test, step_s)], style.PAPER, edge=0, alpha=1, zorder=2.5)
     area.shapes([_stairs(strip.test, step_s)], color, edge=0, alpha=0.55, zorder=3)
-    _label(sheet, strip, axis, top, height)
+    _label(canvas, strip, axis, top, height)
 
 
 def _stairs(values: tuple[float, ...], step_s: float) -> list[tuple[float, float]]:
@@ -97,23 +99,23 @@ def _stairs(values: tuple[float, ...], step_s: float) -> list[tuple[float, float
     return [(0, 0), *chain.from_iterable(steps), (len(values) * step_s, 0)]
 
 
-def _label(sheet: Sheet, strip: Strip, axis: Scale, top: float, height: float) -> None:
+def _label(canvas: Sheet, strip: Strip, axis: Scale, top: float, height: float) -> None:
     name = NAMES[strip.metric]
-    sheet.text((style.LEFT, top - 9), name, HEADING)
-    x = style.LEFT + sheet.width_of(name, HEADING) + 6
-    sheet.text((x, top - 9), axis.unit, UNIT)
-    x += sheet.width_of(axis.unit, UNIT) + 24
+    canvas.text((style.LEFT, top - 9), name, HEADING)
+    x = style.LEFT + canvas.width_of(name, HEADING) + 6
+    canvas.text((x, top - 9), axis.unit, UNIT)
+    x += canvas.width_of(axis.unit, UNIT) + 24
     for words, color in _legend(strip, axis):
-        pen = Pen(style.SMALL_SIZE, color)
-        sheet.text((x, top - 9), words, pen)
-        x += sheet.width_of(words, pen) + 18
+        text_style = Pen(style.SMALL_SIZE, color)
+        canvas.text((x, top - 9), words, text_style)
+        x += canvas.width_of(words, text_style) + 18
     for tick in axis.ticks:
         y = top + height * (1 - tick / axis.top)
-        sheet.text((style.LEFT - 8, y + 4), round_number(tick / axis.divisor), LABEL)
+        canvas.text((style.LEFT - 8, y + 4), round_number(tick / axis.divisor), LABEL)
     if strip.reported:
-        y, right = top + height * (1 - strip.reported / axis.top), sheet.width - style.RIGHT
-        sheet.rules([((style.LEFT, y), (right, y))], style.PLAN, "--")
-        sheet.text((right + 6, y + 4), number(strip.reported / axis.divisor), Pen(style.SMALL_SIZE, style.PLAN))
+        y, right = top + height * (1 - strip.reported / axis.top), canvas.width - style.RIGHT
+        canvas.rules([((style.LEFT, y), (right, y))], style.PLAN, "--")
+        canvas.text((right + 6, y + 4), number(strip.reported / axis.divisor), Pen(style.SMALL_SIZE, style.PLAN))
 
 
 def _legend(strip: Strip, axis: Scale) -> Iterator[tuple[str, str]]:
@@ -123,12 +125,12 @@ def _legend(strip: Strip, axis: Scale) -> Iterator[tuple[str, str]]:
         yield f"- - the engine's result, {number(strip.reported / axis.divisor)}", style.PLAN
 
 
-def _time_axis(sheet: Sheet, seconds: float) -> None:
-    left, right, bottom = style.LEFT, sheet.width - style.RIGHT, sheet.height - BOTTOM
+def _time_axis(canvas: Sheet, seconds: float) -> None:
+    left, right, bottom = style.LEFT, canvas.width - style.RIGHT, canvas.height - BOTTOM
     step = next(step for step in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 3600) if seconds / step <= MOST_TICKS)
     for at in range(0, ceil(seconds + 1e-9), step):
         x = left + (right - left) * at / seconds
-        sheet.rules([((x, bottom), (x, bottom + 5))], style.AXIS)
-        sheet.text((x, bottom + 19), f"{at} s", TICK)
+        canvas.rules([((x, bottom), (x, bottom + 5))], style.AXIS)
+        canvas.text((x, bottom + 19), f"{at} s", TICK)
     words = "Payload as the kernel counted it on the test's own link and on the uplink."
-    sheet.text((style.EDGE, sheet.height - 14), words, NOTE)
+    canvas.text((style.EDGE, canvas.height - 14), words, NOTE)

@@ -55,12 +55,12 @@ class Track:
         return {scope: times for scope, times in found.items() if len(times)}
 
     def _when(self, scope: Scope) -> NDArray[np.int64]:
-        return self._at(self.runs.where(lambda sort: sort.broken and sort.blamed is scope))
+        return self._at(self.runs.where(lambda run: run.broken and run.blamed is scope))
 
     @cached_property
     def skipped(self) -> NDArray[np.int64]:
         """When runs were skipped."""
-        return self._at(self.runs.where(lambda sort: sort.status is Status.SKIPPED))
+        return self._at(self.runs.where(lambda run: run.status is Status.SKIPPED))
 
     def _at(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
         return self.runs.seconds[chosen].astype(np.int64)
@@ -71,8 +71,8 @@ class Track:
 
     def doubtful(self, metric: Metric) -> list[tuple[float, float]]:
         """Return moments and values of doubtful results."""
-        chosen = np.flatnonzero(self.runs.where(lambda sort: sort.doubtful) & (self.runs.numbers[metric] != 0))
-        only = self.runs.only(chosen)
+        chosen = np.flatnonzero(self.runs.where(lambda run: run.doubtful) & (self.runs.numbers[metric] != 0))
+        only = self.runs.select(chosen)
         return list(zip(only.started.tolist(), only.values(metric).tolist(), strict=True))
 
 
@@ -82,7 +82,7 @@ def tracks(runs: Columns | Iterable[Run], window: Window, plan: Plan = NO_PLAN) 
     Where no run was stored with a plan, `plan` judges them all.
     """
     columns = _judged(inside(runs, window), plan)
-    sources = {(sort.probe, sort.path) for sort, _ in columns.counts()}
+    sources = {(run.probe, run.path) for run, _ in columns.counts()}
     order = sorted(sources, key=lambda source: (source[0], source[1] is not Path.IP4ONLY))
     if len(order) == 1:
         return (Track(*order[0], columns),)
@@ -90,19 +90,19 @@ def tracks(runs: Columns | Iterable[Run], window: Window, plan: Plan = NO_PLAN) 
 
 
 def _of(columns: Columns, source: tuple[str, Path]) -> Columns:
-    return columns.only(columns.where(lambda sort: (sort.probe, sort.path) == source))
+    return columns.select(columns.where(lambda run: (run.probe, run.path) == source))
 
 
 def _judged(columns: Columns, plan: Plan) -> Columns:
-    if any(sort.plan != NO_PLAN for sort, _ in columns.counts()):
+    if any(run.plan != NO_PLAN for run, _ in columns.counts()):
         return columns
-    sorts = (replace(sort, plan=plan) if sort.plan == NO_PLAN else sort for sort in columns.sorts)
-    return replace(columns, sorts=tuple(sorts))
+    sorts = (replace(run, plan=plan) if run.plan == NO_PLAN else run for run in columns.attributes)
+    return replace(columns, attributes=tuple(sorts))
 
 
 def inside(runs: Columns | Iterable[Run], window: Window) -> Columns:
     """Return the runs that began in a window, as columns."""
-    columns = runs if isinstance(runs, Columns) else Columns.of(runs)
+    columns = runs if isinstance(runs, Columns) else Columns.from_runs(runs)
     edges = np.clip(np.ceil(window.span), 0, np.iinfo(np.uint32).max).astype(np.uint32)
     begin, end = np.searchsorted(columns.seconds, edges)
-    return columns if end - begin == len(columns) else columns.only(slice(begin, end))
+    return columns if end - begin == len(columns) else columns.select(slice(begin, end))

@@ -29,33 +29,33 @@ ONE = 2
 
 def turns(columns: Columns) -> Iterator[Change]:
     """Yield the changes of all kinds, each kind oldest first; results that do not tell a name change nothing."""
-    trusted = columns.where(lambda sort: sort.trusted)
-    isp, server = _Names(columns, trusted, lambda sort: sort.isp), _Names(columns, trusted, _server)
+    trusted = columns.where(lambda run: run.trusted)
+    isp, server = _Names(columns, trusted, lambda run: run.isp), _Names(columns, trusted, _server)
     plan = _Names(columns, np.ones(len(columns), bool), _plan)
     yield from isp.changes(Event.ISP, isp.others_than_before())
     yield from server.changes(Event.SERVER, server.new())
     yield from plan.changes(Event.PLAN, plan.others_than_before())
 
 
-def _server(sort: Sort) -> str:
-    return server_name(sort.server)
+def _server(run: Sort) -> str:
+    return server_name(run.server)
 
 
-def _plan(sort: Sort) -> str:
-    return "" if sort.plan == NO_PLAN else plan_name(sort.plan)
+def _plan(run: Sort) -> str:
+    return "" if run.plan == NO_PLAN else plan_name(run.plan)
 
 
 class _Names:
     """The names that results tell, oldest first, as numbers."""
 
     def __init__(self, columns: Columns, chosen: NDArray[Any], name_of: Callable[[Sort], str | None]) -> None:
-        told = [name_of(sort) for sort in columns.sorts]
-        self._names = ["", *dict.fromkeys(name for name in told if name)]
+        names = [name_of(run) for run in columns.attributes]
+        self._names = ["", *dict.fromkeys(name for name in names if name)]
         numbers = {name: number for number, name in enumerate(self._names)}
         if len(self._names) <= ONE:
             # One name never changes, and that is so with most.
             chosen = np.array([], np.intp)
-        number = columns.told([numbers[name or ""] for name in told], smallest([len(numbers)]).dtype)[chosen]
+        number = columns.per_run([numbers[name or ""] for name in names], smallest([len(numbers)]).dtype)[chosen]
         self._times, self._numbers = columns.seconds[chosen][number != 0], number[number != 0]
 
     def others_than_before(self) -> NDArray[np.intp]:
@@ -68,8 +68,8 @@ class _Names:
         since = np.full(len(order), LATELY + 1)
         same = self._numbers[order][1:] == self._numbers[order][:-1]
         since[order[1:][same]] = np.diff(order)[same]
-        found = np.flatnonzero(since > LATELY)
-        return np.array([at for at in found if at >= LATELY or self._ends_a_spell(int(at))], np.intp)
+        candidates = np.flatnonzero(since > LATELY)
+        return np.array([at for at in candidates if at >= LATELY or self._ends_a_spell(int(at))], np.intp)
 
     def _ends_a_spell(self, at: int) -> bool:
         """Tell whether none of the first names comes back soon: then it is a change, else they are used in turn."""

@@ -71,20 +71,20 @@ def duration(length: timedelta) -> str:
     return f"{count} {name}" if count == "1" else f"{count} {name}s"
 
 
-def source_words(tally: Tally, tracks: Sequence[Track]) -> tuple[str, ...]:
+def source_words(counts: Tally, all_series: Sequence[Track]) -> tuple[str, ...]:
     """Return who was measured and how; empty where nothing was."""
-    paths = " and ".join(dict.fromkeys(f"{track.path} ({PATH_NAMES[track.path]})" for track in tracks))
+    paths = " and ".join(dict.fromkeys(f"{series.path} ({PATH_NAMES[series.path]})" for series in all_series))
     return (
-        _named("ISP", "ISPs", tally.isps),
+        _named("ISP", "ISPs", counts.isps),
         f"path {paths}" if paths else "",
-        family_words(tally.families),
-        _named("measured with", "measured with", tally.engines),
+        family_words(counts.families),
+        _named("measured with", "measured with", counts.engines),
     )
 
 
-def server_words(tally: Tally) -> str:
+def server_words(counts: Tally) -> str:
     """Return what was measured against; empty when nothing was."""
-    return _named("Server", "Servers", tally.servers)
+    return _named("Server", "Servers", counts.servers)
 
 
 def family_words(families: Counter[int]) -> str:
@@ -101,14 +101,14 @@ def spread_words(spread: Spread, axis: Scale) -> str:
     return f"5th percentile {low}, 95th {high}"
 
 
-def plan_words(standing: Standing, promises: Sequence[Promise], metric: Metric, axis: Scale) -> str:
+def plan_words(standing: Standing, lines: Sequence[Promise], metric: Metric, axis: Scale) -> str:
     """Return how the median stands to the plan; of several plans, to the one in force each time."""
-    sold = {value for promise in promises for _, value in promise.steps if value == value}  # noqa: PLR0124  not NaN
-    if len(sold) > 1:
+    promised = {value for line in lines for _, value in line.steps if value == value}  # noqa: PLR0124  not NaN
+    if len(promised) > 1:
         return f"{round(standing.median)} % of the plan then in force"
     if not metric.is_rate:
-        return f"plan: {round_number(sold.pop())} ms"
-    return f"{round(standing.median)} % of the plan ({round_number(sold.pop() / axis.divisor)} {axis.unit})"
+        return f"plan: {round_number(promised.pop())} ms"
+    return f"{round(standing.median)} % of the plan ({round_number(promised.pop() / axis.divisor)} {axis.unit})"
 
 
 def met_words(share: float) -> str:
@@ -123,24 +123,24 @@ def percent(share: float) -> str:
     return f"{min(max(share, 0.1), 99.9):.1f}" if share < 1 or share > 90 else f"{share:.0f}"  # noqa: PLR2004  near the ends
 
 
-def doubt_words(tally: Tally) -> str:
+def doubt_words(counts: Tally) -> str:
     """Return how many results are left out of the numbers and why; empty when none is."""
-    if not tally.doubtful:
+    if not counts.doubtful:
         return ""
-    why = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in tally.doubts.most_common())
-    results = "1 doubtful result is" if tally.doubtful == 1 else f"{tally.doubtful:,} doubtful results are"
+    why = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in counts.doubts.most_common())
+    results = "1 doubtful result is" if counts.doubtful == 1 else f"{counts.doubtful:,} doubtful results are"
     return f"{results} left out of all numbers{f' ({why})' if why else ''}."
 
 
-def success_words(tally: Tally) -> str:
+def success_words(counts: Tally) -> str:
     """Return how many tests succeeded and failed, interrupted ones among the failures."""
-    if tally.success_pct is None:
-        return "none was started" if tally.runs else "no test in this window"
-    failed = tally.statuses[Status.FAILED] + tally.statuses[Status.INTERRUPTED]
-    share = _share(tally.success_pct, complete=not failed)
-    interrupted = tally.statuses[Status.INTERRUPTED]
+    if counts.success_pct is None:
+        return "none was started" if counts.runs else "no test in this window"
+    failed = counts.statuses[Status.FAILED] + counts.statuses[Status.INTERRUPTED]
+    share = _share(counts.success_pct, complete=not failed)
+    interrupted = counts.statuses[Status.INTERRUPTED]
     among = f" ({interrupted:,} interrupted)" if interrupted else ""
-    return f"{tally.statuses[Status.OK]:,} ok ({share} %), {failed:,} failed{among}"
+    return f"{counts.statuses[Status.OK]:,} ok ({share} %), {failed:,} failed{among}"
 
 
 def _share(percent: float, *, complete: bool) -> str:
@@ -148,15 +148,15 @@ def _share(percent: float, *, complete: bool) -> str:
     return "100" if complete else f"{min(percent, 99.9):.1f}"
 
 
-def failure_words(tally: Tally) -> str:
+def failure_words(counts: Tally) -> str:
     """Return the failures by scope; empty when there were none."""
-    return ", ".join(f"{scope} {count:,}" for scope, count in tally.scopes.most_common())
+    return ", ".join(f"{scope} {count:,}" for scope, count in counts.scopes.most_common())
 
 
-def runs_words(tally: Tally) -> str:
+def runs_words(counts: Tally) -> str:
     """Return what stands behind the number of all runs."""
-    skipped = tally.statuses[Status.SKIPPED]
-    return ("run" if tally.runs == 1 else "runs") + (f", {skipped:,} of them skipped" if skipped else "")
+    skipped = counts.statuses[Status.SKIPPED]
+    return ("run" if counts.runs == 1 else "runs") + (f", {skipped:,} of them skipped" if skipped else "")
 
 
 def bucket_words(width: int | None) -> str:
@@ -168,11 +168,11 @@ def bucket_words(width: int | None) -> str:
     )
 
 
-def track_name(track: Track, tracks: Sequence[Track]) -> str:
+def track_name(series: Track, all_series: Sequence[Track]) -> str:
     """Return what tells a track from the others: its path, its probe, or both."""
-    if len({each.probe for each in tracks}) == 1:
-        return track.path
-    return track.probe if len({each.path for each in tracks}) == 1 else f"{track.probe} {track.path}"
+    if len({one.probe for one in all_series}) == 1:
+        return series.path
+    return series.probe if len({one.path for one in all_series}) == 1 else f"{series.probe} {series.path}"
 
 
 def _named(one: str, several: str, counts: Counter[str]) -> str:

@@ -28,7 +28,7 @@ class Daily:
 def daily(columns: Columns, name: str, zone: ZoneInfo) -> Daily:
     """Return the daily medians of a metric (the name of a field of `Run`), in its unit."""
     values = columns.values(name)
-    used = columns.where(lambda sort: sort.trusted) & ~np.isnan(values)
+    used = columns.where(lambda attributes: attributes.trusted) & ~np.isnan(values)
     days = clock.days(clock.wall(columns.started[used], zone))
     # Days need not ascend: clocks that are set back over midnight show the previous day again.
     order = np.argsort(days, kind="stable")

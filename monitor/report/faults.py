@@ -48,14 +48,14 @@ class Tally:
 def tally(columns: Columns) -> Tally:
     """Count runs by outcome."""
     counts = Tally()
-    for sort, count in columns.counts():
-        counts.statuses[sort.status] += count
-        counts.trusted += count * sort.trusted
-        counts.doubtful += count * sort.doubtful
-        if sort.broken:
-            counts.faults[sort.blamed, sort.kind or _nameless(sort.status)] += count
-        if sort.doubtful:
-            counts.doubts.update(dict.fromkeys(sort.doubts, count))
+    for attributes, count in columns.counts():
+        counts.statuses[attributes.status] += count
+        counts.trusted += count * attributes.trusted
+        counts.doubtful += count * attributes.doubtful
+        if attributes.broken:
+            counts.faults[attributes.blamed, attributes.kind or _nameless(attributes.status)] += count
+        if attributes.doubtful:
+            counts.doubts.update(dict.fromkeys(attributes.doubts, count))
     return counts
 
 

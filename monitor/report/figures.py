@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.columns import UNITS
+from monitor.numbers import UNITS
 from monitor.report import shares
 from monitor.report.downtime import downtime
 from monitor.report.faults import tally
@@ -50,7 +50,7 @@ class Figures:
 
 def figures(columns: Columns, window: Window, incidents: Iterable[Incident], plans: Promised) -> Figures:
     """Return the statistics of the runs of a window; metrics are those of trusted runs only."""
-    trusted = columns.only(columns.where(lambda sort: sort.trusted))
+    trusted = columns.select(columns.where(lambda attributes: attributes.trusted))
     spreads = {name: spread_of(trusted.measured(name)) for name in UNITS if name in columns.numbers}
     below = {name: shares.below(trusted.values(name), plans.promised(trusted, name)) for name in RATES}
     watched = watch(columns)

@@ -56,8 +56,8 @@ class Promised:
         starts = np.array([moment.timestamp() for moment, _ in self.periods[1:]], np.float64)
         by_period = np.array([_number(plan, name) for plan in self._plans()], np.float64)
         by_time = by_period[np.searchsorted(starts, columns.started, side="right")]
-        own = columns.told([_number(sort.plan, name) for sort in columns.sorts], np.float64)
-        return np.where(columns.where(lambda sort: sort.plan != NO_PLAN), own, by_time)
+        own = columns.per_run([_number(attributes.plan, name) for attributes in columns.attributes], np.float64)
+        return np.where(columns.where(lambda attributes: attributes.plan != NO_PLAN), own, by_time)
 
     def plan_at(self, moment: datetime) -> Plan:
         """Return the plan in force at a moment."""

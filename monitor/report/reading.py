@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monitor import __version__
-from monitor.columns import UNITS
 from monitor.errors import UsageError
 from monitor.graph.data import Window
 from monitor.incidents import incidents
+from monitor.numbers import UNITS
 from monitor.report.evidence import Subject
 from monitor.store import plans, read
 from monitor.store.told import told

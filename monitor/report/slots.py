@@ -54,7 +54,10 @@ def by_weekday(columns: Columns, plans: Promised, zone: ZoneInfo) -> tuple[Slot,
 
 def _slots(columns: Columns, plans: Promised, bins: NDArray[np.int64], count: int) -> tuple[Slot, ...]:
     """Return the tests by bin; `bins` has the number of the bin of each run, from 0 to `count` - 1."""
-    trusted, broken = columns.where(lambda sort: sort.trusted), columns.where(lambda sort: sort.broken)
+    trusted, broken = (
+        columns.where(lambda attributes: attributes.trusted),
+        columns.where(lambda attributes: attributes.broken),
+    )
     values = {name: np.where(trusted, columns.values(name), np.nan) for name in SHOWN}
     promised = {name: plans.promised(columns, name) for name in RATES}
     return tuple(

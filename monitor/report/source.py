@@ -33,14 +33,14 @@ def source(columns: Columns) -> Source:
     """Count the runs by each of their names."""
     probes, paths, engines = Counter[str](), Counter["Path"](), Counter[str]()
     isps, families, servers = Counter[str](), Counter[int](), Counter[str]()
-    for sort, count in columns.counts():
-        probes[sort.probe] += count
-        paths[sort.path] += count
-        engines[sort.engine] += count
-        if sort.trusted:
-            isps.update({sort.isp: count} if sort.isp else {})
-            families.update({sort.ip_family: count} if sort.ip_family else {})
-            servers.update({called(sort.server): count} if sort.server else {})
+    for attributes, count in columns.counts():
+        probes[attributes.probe] += count
+        paths[attributes.path] += count
+        engines[attributes.engine] += count
+        if attributes.trusted:
+            isps.update({attributes.isp: count} if attributes.isp else {})
+            families.update({attributes.ip_family: count} if attributes.ip_family else {})
+            servers.update({called(attributes.server): count} if attributes.server else {})
     ends = [datetime.fromtimestamp(int(at), UTC) for at in columns.started[[0, -1]]] if len(columns) else [None, None]
     return Source(probes, paths, engines, isps, families, servers, *ends)
 

@@ -89,7 +89,7 @@ class _Runs:
 def verdict(columns: Columns, plans: Promised, zone: ZoneInfo, profile: Profile) -> Verdict:
     """Judge runs by each condition of a profile."""
     days = clock.days(clock.wall(columns.started, zone))
-    runs = _Runs(columns, plans, days, columns.where(lambda sort: sort.trusted))
+    runs = _Runs(columns, plans, days, columns.where(lambda attributes: attributes.trusted))
     return Verdict(profile, tuple(_outcome(runs, profile.sample, condition) for condition in profile.conditions))
 
 

@@ -57,16 +57,16 @@ def watch(columns: Columns) -> Watch:
 
 def _sources(columns: Columns) -> Iterator[Columns]:
     """Yield the runs of each probe over each path."""
-    sources = {(sort.probe, sort.path) for sort, _ in columns.counts()}
+    sources = {(attributes.probe, attributes.path) for attributes, _ in columns.counts()}
     if len(sources) == 1:
         yield columns
         return
     for source in sorted(sources):
-        yield columns.only(columns.where(partial(_is_of, source)))
+        yield columns.select(columns.where(partial(_is_of, source)))
 
 
-def _is_of(source: tuple[str, Path], sort: Sort) -> bool:
-    return (sort.probe, sort.path) == source
+def _is_of(source: tuple[str, Path], attributes: Sort) -> bool:
+    return (attributes.probe, attributes.path) == source
 
 
 def _spans(runs: Columns) -> Iterator[Span]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from monitor import output
 from monitor.graph import kinds
 from monitor.graph.terms import Terms
+from monitor.graph.theme import RenderOptions
 from monitor.report import data
 from monitor.report.document import KINDS, document
 
@@ -52,4 +53,4 @@ def _pictures(about: Subject, title: str) -> dict[str, bytes]:
     """Draw the graphs of a report; return PNGs by kind, none without runs."""
     terms = Terms(about.zone, about.plan, title)
     shown = KINDS if len(about.columns) else ()
-    return {kind: kinds.render(kind, about.columns, about.window, terms, scale=2) for kind in shown}
+    return {kind: kinds.render(kind, about.columns, about.window, terms, RenderOptions(scale=2)) for kind in shown}

@@ -91,7 +91,7 @@ def _choice(evidence: Evidence) -> _Choice:
 
 
 def _notable(columns: Columns, plans: Promised) -> NDArray[np.bool_]:
-    notable: NDArray[np.bool_] = columns.where(lambda sort: sort.broken or sort.healthy is False)
+    notable: NDArray[np.bool_] = columns.where(lambda attributes: attributes.broken or attributes.healthy is False)
     for name in RATES:
         notable |= 100 * columns.values(name) < LIMITS[-1] * plans.promised(columns, name)
     return notable

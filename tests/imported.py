@@ -1,4 +1,4 @@
-"""What importers make of a text, for their tests."""
+"""Imports texts, for the tests of importers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ CONTEXT = Context("home", Path.HOST, ZoneInfo("Europe/Berlin"))
 
 
 def records(text: str, context: Context = CONTEXT) -> list[Record]:
-    """Return the records of a text, by the format that is recognised in it."""
+    """Return the records of a text in whichever format it is."""
     lines = text.splitlines(keepends=True)
-    found = formats.reader(lines)
-    assert found is not None, "no format is recognised"
-    return [*found[1](lines, context)]
+    recognized = formats.reader(lines)
+    assert recognized is not None, "no format is recognized"
+    return [*recognized[1](lines, context)]
 
 
 def runs(text: str, context: Context = CONTEXT) -> list[Run]:
@@ -29,12 +29,12 @@ def runs(text: str, context: Context = CONTEXT) -> list[Run]:
 
 
 def run(text: str, context: Context = CONTEXT) -> Run:
-    """Return the only run of a text of which nothing is refused."""
-    (found,) = records(text, context)
-    assert isinstance(found, Taken), found
-    return found.attempt.run
+    """Return the run of a text that has one run and nothing else."""
+    (record,) = records(text, context)
+    assert isinstance(record, Taken), record
+    return record.attempt.run
 
 
 def reasons(text: str) -> list[tuple[int, str]]:
-    """Return line and reason of what gives no run."""
+    """Return line and reason of each part that is rejected."""
     return [(record.line, record.reason) for record in records(text) if isinstance(record, Refused)]

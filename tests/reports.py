@@ -1,4 +1,4 @@
-"""Reports for tests: subjects of made-up runs, and a document as plain text."""
+"""Report subjects made of invented runs, and a document as plain text."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def failed(minutes: float, scope: Scope = Scope.LINE, kind: Kind = Kind.DNS) -> 
 
 
 def subject(runs: Sequence[Run], days: float = 10, **changes: Any) -> Subject:
-    """Return a subject of runs in so many days from START."""
-    usual: dict[str, Any] = {
+    """Return a report's subject: runs in the given number of days from START."""
+    defaults: dict[str, Any] = {
         "columns": Columns.from_runs(runs),
         "window": Window(START, START + timedelta(days=days)),
         "zone": BERLIN,
@@ -49,13 +49,13 @@ def subject(runs: Sequence[Run], days: float = 10, **changes: Any) -> Subject:
         "plan": SOLD,
         "incidents": tuple(incidents(runs)),
     }
-    return Subject(**(usual | changes))
+    return Subject(**(defaults | changes))
 
 
 def text(evidence: Evidence, runs: Iterable[Run] = (), pictures: dict[str, bytes] | None = None) -> str:
     """Return a document as plain text, a line a block or a row."""
-    made = document(evidence, pictures or {}, runs, DATA)
-    return "\n".join([made.title, made.subtitle, *(line for block in made.blocks for line in _lines(block))])
+    report = document(evidence, pictures or {}, runs, DATA)
+    return "\n".join([report.title, report.subtitle, *(line for block in report.blocks for line in _lines(block))])
 
 
 def _lines(block: Block) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _lines(block: Block) -> Iterator[str]:
         case Text():
             yield block.text
         case Facts():
-            yield from (f"{name}: {what}" for name, what in block.rows)
+            yield from (f"{name}: {value}" for name, value in block.rows)
         case Table():
             yield f"[{block.caption}]"
             yield " | ".join(column.name for column in block.columns)

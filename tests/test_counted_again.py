@@ -101,7 +101,7 @@ def column(file: pathlib.Path, what: str, where: str) -> np.ndarray:
     return np.array([value for (value,) in rows], float)
 
 
-def found(file: pathlib.Path, *probes: str) -> tuple[Track, ...]:
+def read_tracks(file: pathlib.Path, *probes: str) -> tuple[Track, ...]:
     """Return the tracks of probes, read as the commands do."""
     with open_reader(f"sqlite:///{file}") as connection:
         rows = named(connection, probes)
@@ -118,7 +118,7 @@ def test_the_heat_map(file: pathlib.Path, metric: Metric, probes: tuple[str, ...
     rows = sql(file, f"{WEEKDAY}, {HOUR}, {share}", f"{where} AND {TRUSTED} AND {metric} NOT NULL", "runs.pk")
     for weekday, hour, value in rows:
         wanted.setdefault((weekday, hour), []).append(value)
-    seen = hours(found(file, *probes), BERLIN, metric)
+    seen = hours(read_tracks(file, *probes), BERLIN, metric)
     assert seen.of_plan
     assert {place: cell.count for place, cell in seen.cells.items()} == {at: len(each) for at, each in wanted.items()}
     for place, each in wanted.items():
@@ -128,7 +128,7 @@ def test_the_heat_map(file: pathlib.Path, metric: Metric, probes: tuple[str, ...
 def written(kind: str, file: pathlib.Path, *probes: str) -> set[str]:
     """Return all that a kind of graph writes."""
     sheet = Sheet(1200, 860, 1.0)
-    KINDS[kind].load()(sheet, found(file, *probes), WINDOW, Terms(BERLIN, OLD, "Title"))
+    KINDS[kind].load()(sheet, read_tracks(file, *probes), WINDOW, Terms(BERLIN, OLD, "Title"))
     return {text.get_text() for text in sheet.figure.findobj(Text)}
 
 
@@ -150,7 +150,7 @@ def test_the_tiles_of_throughput(file: pathlib.Path):
 def test_the_distribution(file: pathlib.Path):
     """Each curve is the share of the results at or below, and the shares beside it are those of the rows."""
     texts = written("distribution", file, "home")
-    (track,) = found(file, "home")
+    (track,) = read_tracks(file, "home")
     for metric in (Metric.DOWNLOAD, Metric.UPLOAD):
         rates = column(file, metric, HOME)
         line = dict(distribution.steps(stats.values([track], metric), 1e9))
@@ -194,7 +194,7 @@ class _Tables(HTMLParser):
 
 
 @pytest.fixture(scope="module", params=[("home", HOME), ("", ALL)], ids=["home", "all"])
-def told(request: pytest.FixtureRequest, file: pathlib.Path) -> tuple[list[list[str]], str]:
+def report_tables(request: pytest.FixtureRequest, file: pathlib.Path) -> tuple[list[list[str]], str]:
     """Return the rows of all tables of the report of one probe or of all, as the command writes it, and which runs."""
     probe, where = request.param
     ends = ("--since", f"{WINDOW.since:%Y-%m-%dT%H:%MZ}", "--until", f"{WINDOW.until:%Y-%m-%dT%H:%MZ}")
@@ -206,18 +206,18 @@ def told(request: pytest.FixtureRequest, file: pathlib.Path) -> tuple[list[list[
 
 
 @pytest.mark.parametrize("name", [*RATES, "latency_ms"])
-def test_the_spreads_of_the_report(told: tuple[list[list[str]], str], file: pathlib.Path, name: str):
+def test_the_spreads_of_the_report(report_tables: tuple[list[list[str]], str], file: pathlib.Path, name: str):
     """Results, 5th percentile, median and 95th are in one row."""
-    rows, where = told
+    rows, where = report_tables
     values = column(file, name, where)
     numbers = [words.value(name, value) for value in np.quantile(values, [0.05, 0.5, 0.95])]
     assert [words.NAMES[name], f"{len(values):,}", *numbers] in rows
 
 
 @pytest.mark.parametrize("name", RATES)
-def test_the_shares_of_the_report(told: tuple[list[list[str]], str], file: pathlib.Path, name: str):
-    """Each run is held against the plan of its own row; exactly 90 % is not below 90 %."""
-    rows, where = told
+def test_the_shares_of_the_report(report_tables: tuple[list[list[str]], str], file: pathlib.Path, name: str):
+    """Each run is compared with the plan of its own row; exactly 90 % is not below 90 %."""
+    rows, where = report_tables
     short = [column(file, f"100 * {name} < {limit} * plan_{name}", where) for limit in (50, 80, 90)]
     cells = [f"{int(each.sum()):,} ({words.percent(100 * each.mean())})" for each in short]
     assert [words.NAMES[name], f"{len(short[0]):,}", *cells] in rows
@@ -227,10 +227,10 @@ def test_the_shares_of_the_report(told: tuple[list[list[str]], str], file: pathl
     ("place", "names"), [(HOUR, [f"{hour:02}:00 to {hour:02}:59" for hour in range(24)]), (WEEKDAY, words.WEEKDAYS)]
 )
 def test_the_hours_and_weekdays_of_the_report(
-    told: tuple[list[list[str]], str], file: pathlib.Path, place: str, names: list[str]
+    report_tables: tuple[list[list[str]], str], file: pathlib.Path, place: str, names: list[str]
 ):
     """Results, medians, shares below 90 % of the plan and failed tests of each."""
-    rows, where = told
+    rows, where = report_tables
     for at, name in enumerate(names):
         here = f"{where} AND {place} = {at}"
         medians = [words.amount(each, float(np.median(column(file, each, here)))) for each in (*RATES, "latency_ms")]
@@ -240,9 +240,9 @@ def test_the_hours_and_weekdays_of_the_report(
         assert [name, f"{results:,}", *medians, *map(words.percent, short), f"{broken:,}"] in rows
 
 
-def test_the_plans_of_the_report(told: tuple[list[list[str]], str], file: pathlib.Path):
+def test_the_plans_of_the_report(report_tables: tuple[list[list[str]], str], file: pathlib.Path):
     """The report of one probe tells when its own plan changed, and nothing of the other's."""
-    rows, where = told
+    rows, where = report_tables
     assert "16 Mbit/s" not in str(rows)
     if where == HOME:
         ((first,),) = sql(file, "min(started_at)", f"{HOME} AND started_at >= {CHANGED.timestamp():.0f}")

@@ -67,16 +67,16 @@ def as_csv(*runs: Run) -> list[dict[str, str]]:
 
 def test_json_has_every_key_of_the_contract():
     """Keys are there in order, whatever came of the run."""
-    for found in as_json(attempt().run, failed().run):
-        assert [*found] == KEYS
+    for exported in as_json(attempt().run, failed().run):
+        assert [*exported] == KEYS
 
 
 def test_json_of_a_measured_run():
     """Times end in Z, rates are integers, the server is an object, what is not known is null."""
-    (found,) = as_json(attempt().run)
-    assert (found["started_at"], found["finished_at"]) == ("2026-11-23T13:17:03Z", "2026-11-23T13:17:24Z")
-    assert (found["download_bps"], found["packet_loss_pct"], found["failure"]) == (95_656_417, None, None)
-    assert found["server"] == {
+    (exported,) = as_json(attempt().run)
+    assert (exported["started_at"], exported["finished_at"]) == ("2026-11-23T13:17:03Z", "2026-11-23T13:17:24Z")
+    assert (exported["download_bps"], exported["packet_loss_pct"], exported["failure"]) == (95_656_417, None, None)
+    assert exported["server"] == {
         "id": "22774",
         "name": "DediPath",
         "location": "Secaucus, NJ",
@@ -88,9 +88,9 @@ def test_json_of_a_measured_run():
 
 def test_json_of_a_failed_run():
     """The cause is an object with all its keys, the server is null."""
-    (found,) = as_json(failed().run)
-    assert (found["status"], found["server"], found["download_bps"]) == ("failed", None, None)
-    assert found["failure"] == {
+    (exported,) = as_json(failed().run)
+    assert (exported["status"], exported["server"], exported["download_bps"]) == ("failed", None, None)
+    assert exported["failure"] == {
         "kind": "dns",
         "scope": "line",
         "stage": "configuration",
@@ -110,7 +110,7 @@ def test_nothing_is_an_empty_array_and_a_header():
 def test_json_is_one_array_with_an_object_a_run(runs: list[Run]):
     """Any run is valid JSON, one line each."""
     text = "".join(export.json_array(runs))
-    assert [found["id"] for found in json.loads(text)] == [run.id for run in runs]
+    assert [exported["id"] for exported in json.loads(text)] == [run.id for run in runs]
     assert text.count("\n") == len(runs) + (2 if runs else 1)
 
 

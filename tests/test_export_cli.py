@@ -47,7 +47,7 @@ def run(environ: dict[str, str], *argv: object, command: list[str] = COMMAND) ->
 
 
 def test_csv_and_json_lines_are_those_of_history(environ: dict[str, str]):
-    """A run is told in the same words; the oldest comes first."""
+    """A run is reported in the same words; the oldest comes first."""
     lines = run(environ, "export", "--format", "jsonl").stdout.splitlines()
     history = json.loads(run(environ, "history", "--json", "--days", "36500").stdout)
     assert [json.loads(line) for line in lines] == history[::-1]

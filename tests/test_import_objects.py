@@ -47,11 +47,13 @@ def test_layouts(text: str, items: list[tuple[int, objects.Item]]):
 
 @settings(deadline=None)
 @given(OBJECTS, st.sampled_from([None, 1]), st.sampled_from(["\n", "", ",\n"]), st.integers(1, 30))
-def test_nothing_is_lost_by_how_it_arrives(told: list[dict[str, object]], indent: int | None, between: str, size: int):
+def test_nothing_is_lost_by_how_it_arrives(
+    given_objects: list[dict[str, object]], indent: int | None, between: str, size: int
+):
     """Any objects, in any layout, cut into pieces of any size, come out as they are and in order."""
-    text = "[" + between.join(json.dumps(item, indent=indent) for item in told) + "]"
+    text = "[" + between.join(json.dumps(item, indent=indent) for item in given_objects) + "]"
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
-    assert [item for _, item in objects.items(pieces)] == told
+    assert [item for _, item in objects.items(pieces)] == given_objects
 
 
 @settings(deadline=None)

@@ -32,20 +32,20 @@ def log(time: str, message: str = "Configuration - Couldn't resolve host name (H
 
 def test_a_result():
     """All numbers of a result are taken; it began as long before its time as download and upload took."""
-    found = run(RESULT)
-    assert (found.started_at, found.finished_at) == (
+    imported = run(RESULT)
+    assert (imported.started_at, imported.finished_at) == (
         datetime(2022, 11, 4, 11, 33, 45, tzinfo=UTC),
         datetime(2022, 11, 4, 11, 33, 59, tzinfo=UTC),
     )
-    assert (found.download_bps, found.upload_bps, found.latency_ms) == (84670091 * 8, 78355241 * 8, 1.356)
-    assert (found.status, found.trigger, found.path, found.probe) == (
+    assert (imported.download_bps, imported.upload_bps, imported.latency_ms) == (84670091 * 8, 78355241 * 8, 1.356)
+    assert (imported.status, imported.trigger, imported.path, imported.probe) == (
         Status.OK,
         Trigger.IMPORT,
         NetworkPath.HOST,
         "home",
     )
-    assert (found.engine, found.healthy, found.isp) == ("ookla", True, "Internet bolaget Sverige AB")
-    assert found.server == Server(
+    assert (imported.engine, imported.healthy, imported.isp) == ("ookla", True, "Internet bolaget Sverige AB")
+    assert imported.server == Server(
         "30593", "Inter.link GmbH", "Berlin", "Germany", "speed1.syseleven.net", "203.0.113.17"
     )
 
@@ -58,35 +58,35 @@ def test_every_recorded_result_is_taken(file: Path):
 
 def test_the_same_result_has_the_same_id_in_any_file():
     """In JSON, in CSV, of whatever probe and at whatever time: the provider's id tells."""
-    found = run(RESULT)
-    row = f'2022-11-04 12:33:00,"x","1","1","1","0","5","6","7","8","{found.result_url}"'
-    assert run(row).id == found.id
-    assert run(LATER).id != found.id
+    imported = run(RESULT)
+    row = f'2022-11-04 12:33:00,"x","1","1","1","0","5","6","7","8","{imported.result_url}"'
+    assert run(row).id == imported.id
+    assert run(LATER).id != imported.id
 
 
 def test_layouts_of_json():
     """Concatenated, pretty-printed, with noise between, and with an object that was cut off."""
     pretty = LATER.replace(',"', ',\n  "')
     text = f"starting\n{RESULT.strip()}{pretty}\n" + '{"type":"result","timestamp":"20\n' + RESULT
-    assert [found.id for found in runs(text)] == [run(RESULT).id, run(LATER).id, run(RESULT).id]
+    assert [imported.id for imported in runs(text)] == [run(RESULT).id, run(LATER).id, run(RESULT).id]
     assert [line for line, _ in reasons(text)] == [1, text.splitlines().index('{"type":"result","timestamp":"20') + 1]
 
 
 def test_the_events_of_a_test_are_one_run():
     """`-f jsonl` prints an object a moment; the last one counts."""
-    found = run(DATA.joinpath("v1.2_jsonl_stream_synthetic_full_shape.jsonl").read_text())
-    assert (found.status, found.download_bps) == (Status.OK, 11644000 * 8)
+    imported = run(DATA.joinpath("v1.2_jsonl_stream_synthetic_full_shape.jsonl").read_text())
+    assert (imported.status, imported.download_bps) == (Status.OK, 11644000 * 8)
 
 
 def test_a_test_that_ends_without_a_result_is_a_failed_run():
     """Events that no result follows tell when it was, how far it came and against which server."""
     events = DATA.joinpath("v1.2_jsonl_stream_synthetic_full_shape.jsonl").read_text().splitlines(keepends=True)
-    (found,) = runs("".join(events[:4]))
-    assert (found.status, found.started_at) == (Status.FAILED, datetime(2026, 9, 17, 8, tzinfo=UTC))
-    assert found.failure is not None
-    assert found.failure.stage == "download"
-    assert found.server is not None
-    assert found.server.id == "1234"
+    (imported,) = runs("".join(events[:4]))
+    assert (imported.status, imported.started_at) == (Status.FAILED, datetime(2026, 9, 17, 8, tzinfo=UTC))
+    assert imported.failure is not None
+    assert imported.failure.stage == "download"
+    assert imported.server is not None
+    assert imported.server.id == "1234"
 
 
 @pytest.mark.parametrize(
@@ -99,23 +99,23 @@ def test_a_test_that_ends_without_a_result_is_a_failed_run():
 )
 def test_recorded_failures(name: str, kind: Kind, scope: Scope, at: str):
     """All lines of a failure are one failed run; UTC of an object goes before a local time of the lines."""
-    (found,) = runs(DATA.joinpath(name).read_text())
-    assert found.failure is not None
-    assert (found.status, found.failure.kind, found.failure.scope) == (Status.FAILED, kind, scope)
-    assert found.started_at == datetime.fromisoformat(at).replace(tzinfo=UTC)
+    (imported,) = runs(DATA.joinpath(name).read_text())
+    assert imported.failure is not None
+    assert (imported.status, imported.failure.kind, imported.failure.scope) == (Status.FAILED, kind, scope)
+    assert imported.started_at == datetime.fromisoformat(at).replace(tzinfo=UTC)
 
 
 def test_errors_of_different_moments_are_different_failures():
     """Of eleven recorded lines two are five seconds apart, and so of one test."""
-    found = runs(DATA.joinpath("fail_log_lines_stderr_collection.jsonl").read_text())
-    assert len(found) == 10
-    assert len({failed.id for failed in found}) == 10
+    imported = runs(DATA.joinpath("fail_log_lines_stderr_collection.jsonl").read_text())
+    assert len(imported) == 10
+    assert len({failed.id for failed in imported}) == 10
 
 
 def test_errors_before_a_result_belong_to_it():
     """A test that complains and then gives a result has succeeded; one that only complains has failed."""
     text = log("2022-11-04T11:33:50Z") + RESULT + log("2022-11-04T12:33:50Z") + LATER
-    assert [found.status for found in runs(text)] == [Status.OK, Status.FAILED, Status.OK]
+    assert [imported.status for imported in runs(text)] == [Status.OK, Status.FAILED, Status.OK]
 
 
 def test_a_failure_without_a_time_is_told_and_left_out():
@@ -143,22 +143,22 @@ def test_a_failure_without_a_time_is_told_and_left_out():
 )
 def test_rows_with_their_dates(text: str):
     """A row of `-f csv` or `-f tsv` is taken wherever a script put the date."""
-    found = run(text)
-    assert (found.finished_at, found.download_bps, found.upload_bps) == (NOON, 2415723 * 8, 2817351 * 8)
-    assert (found.latency_ms, found.jitter_ms, found.packet_loss_pct) == (24.602, 0.994, 0)
-    assert found.server == Server("31117", "Connect Telecomunicaçoes", "Pedro Leopoldo")
+    imported = run(text)
+    assert (imported.finished_at, imported.download_bps, imported.upload_bps) == (NOON, 2415723 * 8, 2817351 * 8)
+    assert (imported.latency_ms, imported.jitter_ms, imported.packet_loss_pct) == (24.602, 0.994, 0)
+    assert imported.server == Server("31117", "Connect Telecomunicaçoes", "Pedro Leopoldo")
 
 
 def test_a_row_of_version_1_2():
     """Its loaded latencies are taken, a date after its 21 columns is found."""
-    found = run(f"{HEADER}\n{WIDE},2020-06-10 12:00:00\n")
-    assert (found.finished_at, found.download_latency_ms, found.upload_latency_ms) == (NOON, 1.23456, 1.23456)
+    imported = run(f"{HEADER}\n{WIDE},2020-06-10 12:00:00\n")
+    assert (imported.finished_at, imported.download_latency_ms, imported.upload_latency_ms) == (NOON, 1.23456, 1.23456)
 
 
 def test_what_awk_leaves_of_a_row():
     """Epoch, latency, loss and the rates."""
-    found = run("1591790400,29.8,0,11547518,4056234\n")
-    assert (found.latency_ms, found.download_bps, found.upload_bps) == (29.8, 92380144, 32449872)
+    imported = run("1591790400,29.8,0,11547518,4056234\n")
+    assert (imported.latency_ms, imported.download_bps, imported.upload_bps) == (29.8, 92380144, 32449872)
 
 
 def test_a_loss_that_is_not_available_is_missing():
@@ -175,16 +175,16 @@ def test_errors_between_rows():
         "[2020-06-10 12:00:05.564] [error] Configuration - Couldn't resolve host name (HostNotFoundException)\n"
         f"2020-06-10 13:00:00,{ROW.replace('0001', '0002')}\n"
     )
-    found = runs(text)
-    assert [one.status for one in found] == [Status.OK, Status.FAILED, Status.OK]
-    assert found[1].failure is not None
-    assert (found[1].started_at, found[1].failure.kind) == (NOON, Kind.DNS)
+    imported = runs(text)
+    assert [one.status for one in imported] == [Status.OK, Status.FAILED, Status.OK]
+    assert imported[1].failure is not None
+    assert (imported[1].started_at, imported[1].failure.kind) == (NOON, Kind.DNS)
 
 
 def test_a_date_after_each_result_is_no_failure():
     """A script that prints the date last does not make runs of it."""
     text = f"{RESULT}Fri Nov  4 11:34:02 UTC 2022\n{LATER}Mon Jun 10 02:02:59 UTC 2024\n"
-    assert [found.status for found in runs(text)] == [Status.OK, Status.OK]
+    assert [imported.status for imported in runs(text)] == [Status.OK, Status.OK]
 
 
 def test_a_row_without_a_date_is_told():
@@ -194,10 +194,10 @@ def test_a_row_without_a_date_is_told():
 
 def test_rates_of_nothing_are_a_failure():
     """0 bytes/s both ways is a test that failed."""
-    found = run(RESULT.replace("84670091", "0").replace("78355241", "0"))
-    assert (found.status, found.download_bps, found.healthy) == (Status.FAILED, None, None)
-    assert found.failure is not None
-    assert found.failure.message == "result without a download rate"
+    imported = run(RESULT.replace("84670091", "0").replace("78355241", "0"))
+    assert (imported.status, imported.download_bps, imported.healthy) == (Status.FAILED, None, None)
+    assert imported.failure is not None
+    assert imported.failure.message == "result without a download rate"
 
 
 _LINES = st.sampled_from(
@@ -227,9 +227,9 @@ def test_nothing_raises(parts: list[str]):
 @pytest.mark.parametrize("file", sorted(DATA.glob("fail_*")), ids=lambda file: file.name)
 def test_no_recorded_failure_is_a_measured_run(file: Path):
     """Whatever is in a recording of a failure, none of its lines becomes a result."""
-    found = [*ookla.records(objects.items(file.read_text().splitlines(keepends=True)), CONTEXT)]
-    assert found
-    assert {record.attempt.run.status for record in found if isinstance(record, Taken)} <= {Status.FAILED}
+    imported = [*ookla.records(objects.items(file.read_text().splitlines(keepends=True)), CONTEXT)]
+    assert imported
+    assert {record.attempt.run.status for record in imported if isinstance(record, Taken)} <= {Status.FAILED}
 
 
 def test_two_probes_failed_in_the_same_second():

@@ -51,9 +51,9 @@ def lines(text: str) -> list[str]:
 
 def read(text: str, reader: formats.Reader) -> list[Run]:
     """Return the runs that a reader finds; every record must be one."""
-    found = [*reader(lines(text), CONTEXT)]
-    assert all(isinstance(record, Taken) for record in found), found
-    return [record.attempt.run for record in found]
+    imported = [*reader(lines(text), CONTEXT)]
+    assert all(isinstance(record, Taken) for record in imported), imported
+    return [record.attempt.run for record in imported]
 
 
 @some
@@ -76,10 +76,10 @@ def test_the_json_array_comes_back(given_runs: list[Run]):
 @given(RUNS)
 def test_csv_comes_back(given_runs: list[Run]):
     """Every field of any run, but that CSV has no empty texts."""
-    found = formats.reader(lines("".join(export.csv_lines(given_runs))))
-    assert found is not None
+    imported = formats.reader(lines("".join(export.csv_lines(given_runs))))
+    assert imported is not None
     text = "".join(export.csv_lines(given_runs))
-    assert read(text, found[1]) == [without_empty_texts(run) for run in given_runs]
+    assert read(text, imported[1]) == [without_empty_texts(run) for run in given_runs]
 
 
 @some
@@ -90,23 +90,23 @@ def test_parquet_comes_back(given_runs: list[Run], tmp_path_factory: pytest.Temp
     with file.open("wb") as opened:
         parquet.write(given_runs, opened)
     assert parquet.count(file) == len(given_runs)
-    found = [*tables.from_rows(own.ROWS, parquet.rows(file), CONTEXT)]
-    assert [record.attempt.run for record in found if isinstance(record, Taken)] == given_runs
+    imported = [*tables.from_rows(own.ROWS, parquet.rows(file), CONTEXT)]
+    assert [record.attempt.run for record in imported if isinstance(record, Taken)] == given_runs
 
 
 def test_remarks_with_separators_come_back():
     """Words that look like the end of a remark do not end it."""
     remarks = (Remark("wrong_isp", "A; B: C\\"), Remark("a:b;c", "; x: y"))
-    (found,) = runs("".join(export.csv_lines([attempt(remarks=remarks).run])))
-    assert found.remarks == remarks
+    (imported,) = runs("".join(export.csv_lines([attempt(remarks=remarks).run])))
+    assert imported.remarks == remarks
 
 
 def test_a_named_probe_goes_before_that_of_the_export():
     """--probe gives the runs to another probe; their ids stay."""
     given_run = attempt().run
     text = "".join(export.json_lines([given_run]))
-    (found,) = runs(text, dataclasses.replace(CONTEXT, probe="away", replaces_probe=True))
-    assert found == dataclasses.replace(given_run, probe="away")
+    (imported,) = runs(text, dataclasses.replace(CONTEXT, probe="away", replaces_probe=True))
+    assert imported == dataclasses.replace(given_run, probe="away")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_named_probe_goes_before_that_of_the_export():
     ],
 )
 def test_nonsense_is_refused_by_row(changes: dict[str, object], words: str):
-    """A row that somebody changed into nonsense is told with its line; the others are taken."""
+    """A row that somebody changed into nonsense is reported with its line; the others are taken."""
     wrong = dataclasses.replace(attempt().run, **changes)
     text = "".join(export.json_lines([failed().run, wrong, attempt().run]))
     assert len(runs(text)) == 2

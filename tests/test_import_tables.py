@@ -39,20 +39,20 @@ MY_ROW = '1,"1234",12,93.25,17.5,"","auto",21,"2023-06-01T12:00:00.000Z",0.5,"ab
 )
 def test_speedtest_cli_csv(text: str):
     """bit/s and UTC, with and without the header, with another delimiter where there is a header."""
-    found = run(text if ";" not in text else text.replace(CLI_HEADER, CLI_HEADER.replace(",", ";")))
-    assert (found.engine, found.started_at) == ("speedtest-cli", datetime(2020, 1, 19, 22, 5, 10, tzinfo=UTC))
-    assert (found.download_bps, found.upload_bps, found.latency_ms) == (62739980, 11754874, 15.015)
-    assert (found.server, found.external_ip) == (Server("5029", "AT&T", "New York, NY"), "203.0.113.7")
+    imported = run(text if ";" not in text else text.replace(CLI_HEADER, CLI_HEADER.replace(",", ";")))
+    assert (imported.engine, imported.started_at) == ("speedtest-cli", datetime(2020, 1, 19, 22, 5, 10, tzinfo=UTC))
+    assert (imported.download_bps, imported.upload_bps, imported.latency_ms) == (62739980, 11754874, 15.015)
+    assert (imported.server, imported.external_ip) == (Server("5029", "AT&T", "New York, NY"), "203.0.113.7")
 
 
 def test_speedtest_cli_json():
-    """Its objects are told from those of others by their rates, which are numbers."""
-    found = run(CLI_JSON)
-    assert (found.engine, found.download_bps, found.isp) == ("speedtest-cli", 62739980, "Spectrum")
+    """Its objects are reported from those of others by their rates, which are numbers."""
+    imported = run(CLI_JSON)
+    assert (imported.engine, imported.download_bps, imported.isp) == ("speedtest-cli", 62739980, "Spectrum")
 
 
 def test_a_header_that_is_printed_each_time_is_no_reason():
-    """A script that prints it before every row makes no noise; an error in between is told."""
+    """A script that prints it before every row makes no noise; an error in between is reported."""
     text = CLI_HEADER + CLI_ROW + "ERROR: <urlopen error [Errno 111] Connection refused>\n" + CLI_HEADER + CLI_ROW
     assert len(runs(text)) == 2
     assert reasons(text) == [(3, "not a row of 10 columns: 'ERROR: <urlopen error [Errno 111] Connection refused>'")]
@@ -61,8 +61,8 @@ def test_a_header_that_is_printed_each_time_is_no_reason():
 @pytest.mark.parametrize("text", [CLI_ROW.replace("62739979.9", "0.0"), CLI_JSON.replace("62739979.93993792", "0.0")])
 def test_speedtest_cli_that_moved_nothing_failed(text: str):
     """A rate of 0.0 means that every transfer failed."""
-    found = run(text)
-    assert (found.status, found.download_bps, found.upload_bps) == (Status.FAILED, None, None)
+    imported = run(text)
+    assert (imported.status, imported.download_bps, imported.upload_bps) == (Status.FAILED, None, None)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_speedtest_cli_that_moved_nothing_failed(text: str):
 )
 def test_librespeed(text: str):
     """Mbit/s, whatever its help says."""
-    found = run(text)
-    assert (found.engine, found.started_at) == ("librespeed", datetime(2026, 8, 18, 2, 9, 50, tzinfo=UTC))
-    assert found.download_bps in {20_000_000, 20_500_000}
+    imported = run(text)
+    assert (imported.engine, imported.started_at) == ("librespeed", datetime(2026, 8, 18, 2, 9, 50, tzinfo=UTC))
+    assert imported.download_bps in {20_000_000, 20_500_000}
 
 
 def tracker(**changes: object) -> dict[str, object]:
@@ -106,11 +106,11 @@ def tracker(**changes: object) -> dict[str, object]:
 )
 def test_speedtest_tracker(text: str):
     """The API's pages and single answers and the CSV export give what the CLI told at the test's end, in UTC."""
-    found = run(text)
-    assert (found.engine, found.finished_at) == ("ookla", datetime(2024, 3, 1, 1, tzinfo=UTC))
-    assert (found.download_bps, found.upload_bps) == (115625000 * 8, 113750000 * 8)
-    assert (found.latency_ms, found.jitter_ms, found.download_latency_ms) == (19.133, 1.878, 104.125)
-    assert (found.isp, found.packet_loss_pct) == ("Speedtest Communications", 0)
+    imported = run(text)
+    assert (imported.engine, imported.finished_at) == ("ookla", datetime(2024, 3, 1, 1, tzinfo=UTC))
+    assert (imported.download_bps, imported.upload_bps) == (115625000 * 8, 113750000 * 8)
+    assert (imported.latency_ms, imported.jitter_ms, imported.download_latency_ms) == (19.133, 1.878, 104.125)
+    assert (imported.isp, imported.packet_loss_pct) == ("Speedtest Communications", 0)
 
 
 def test_a_result_of_speedtest_tracker_is_the_one_in_the_clis_log():
@@ -137,15 +137,15 @@ def test_a_result_of_speedtest_tracker_is_the_one_in_the_clis_log():
 )
 def test_what_is_no_result_in_speedtest_tracker(changes: dict[str, object], status: Status, kind: Kind, message: str):
     """Failed, stuck and skipped rows are runs without a number, with the reason that was kept."""
-    found = run(json.dumps(tracker(**changes)))
-    assert found.failure is not None
-    assert (found.status, found.failure.kind, found.download_bps) == (status, kind, None)
-    assert message in found.failure.message
-    assert found.started_at == datetime(2024, 3, 1, 0, 59, tzinfo=UTC)
+    imported = run(json.dumps(tracker(**changes)))
+    assert imported.failure is not None
+    assert (imported.status, imported.failure.kind, imported.download_bps) == (status, kind, None)
+    assert message in imported.failure.message
+    assert imported.started_at == datetime(2024, 3, 1, 0, 59, tzinfo=UTC)
 
 
 def test_what_speedtest_tracker_made_up():
-    """Rows of its service for demonstrations are told and left out."""
+    """Rows of its service for demonstrations are reported and left out."""
     assert reasons(json.dumps(tracker(service="faker"))) == [(1, "demo data made up by speedtest-tracker")]
 
 
@@ -153,8 +153,8 @@ def test_an_export_whose_first_row_was_a_failure_lacks_the_rates():
     """Its columns are those of the first row; the others are not called failures, but told."""
     text = f"{A_HEADER},Type,Message\n1,ookla,failed,Yes,,2024-03-01 00:59:00,,,log,Cannot open socket\n"
     text += "2,ookla,completed,Yes,,2024-03-01 01:59:00,,,,\n"
-    (found,) = runs(text)
-    assert found.status is Status.FAILED
+    (imported,) = runs(text)
+    assert imported.status is Status.FAILED
     ((line, reason),) = reasons(text)
     assert line == 3
     assert "import the SQLite file instead" in reason
@@ -165,28 +165,28 @@ def test_an_export_whose_first_row_was_a_failure_lacks_the_rates():
     [H_HEADER + H_ROW, json.dumps([dict(zip(H_HEADER.strip().split(","), H_ROW.strip().split(","), strict=True))])],
 )
 def test_the_older_speedtest_tracker(text: str):
-    """Mbit/s, and times of the zone that is told."""
-    found = run(text)
-    assert (found.started_at, found.download_bps, found.upload_bps) == (
+    """Mbit/s, and times of the zone that is reported."""
+    imported = run(text)
+    assert (imported.started_at, imported.download_bps, imported.upload_bps) == (
         datetime(2021, 6, 1, 10, tzinfo=UTC),
         93_250_000,
         17_500_000,
     )
-    assert found.server == Server("1234", "Example", host="speed.example.net:8080")
+    assert imported.server == Server("1234", "Example", host="speed.example.net:8080")
 
 
 @pytest.mark.parametrize("row", ["4,0,0,0,,,,,1,1,2021-06-01 12:05:00,\n", "4,0,0,0,,,,,1,0,2021-06-01 12:05:00,\n"])
 def test_nothing_three_times_is_a_failure(row: str):
     """0, 0, 0 is the older speedtest-tracker's word for a failed test, whether it says so or not."""
-    found = run(H_HEADER + row)
-    assert found.failure is not None
-    assert (found.status, found.failure.scope, found.latency_ms) == (Status.FAILED, Scope.UNKNOWN, None)
+    imported = run(H_HEADER + row)
+    assert imported.failure is not None
+    assert (imported.status, imported.failure.scope, imported.latency_ms) == (Status.FAILED, Scope.UNKNOWN, None)
 
 
 def test_the_oldest_columns():
     """Six columns are enough."""
-    found = run("id,ping,download,upload,created_at,updated_at\n1,5.5,90.1,9.9,2019-06-01 12:00:00,\n")
-    assert (found.download_bps, found.server) == (90_100_000, None)
+    imported = run("id,ping,download,upload,created_at,updated_at\n1,5.5,90.1,9.9,2019-06-01 12:00:00,\n")
+    assert (imported.download_bps, imported.server) == (90_100_000, None)
 
 
 MY_JSON = {"id": 1, "serverId": 1234, "ping": 12, "download": 93.25, "upload": 17.5, "error": None, "type": "auto"} | {
@@ -201,26 +201,30 @@ MY_JSON = {"id": 1, "serverId": 1234, "ping": 12, "download": 93.25, "upload": 1
 @pytest.mark.parametrize("text", [MY_HEADER + MY_ROW, json.dumps([MY_JSON]), json.dumps([MY_JSON], indent=2)])
 def test_myspeed(text: str):
     """Mbit/s; in the CSV each field is JSON, with JSON's escapes; it began as long ago as it took."""
-    found = run(text)
-    assert (found.started_at, found.finished_at) == (
+    imported = run(text)
+    assert (imported.started_at, imported.finished_at) == (
         datetime(2023, 6, 1, 11, 59, 39, tzinfo=UTC),
         datetime(2023, 6, 1, 12, tzinfo=UTC),
     )
-    assert (found.download_bps, found.upload_bps, found.jitter_ms) == (93_250_000, 17_500_000, 0.5)
-    assert (found.isp, found.result_url) == ('Say "Hi", Ltd', "https://www.speedtest.net/result/c/abc-12345678")
+    assert (imported.download_bps, imported.upload_bps, imported.jitter_ms) == (93_250_000, 17_500_000, 0.5)
+    assert (imported.isp, imported.result_url) == ('Say "Hi", Ltd', "https://www.speedtest.net/result/c/abc-12345678")
 
 
 def test_minus_one_three_times_is_a_failure():
-    """MySpeed's -1 is no number, and its error is told."""
+    """MySpeed's -1 is no number, and its error is reported."""
     nothing = dict.fromkeys(("ping", "download", "upload"), -1)
-    found = run(json.dumps([MY_JSON | nothing | {"error": "Network unreachable", "jitter": None}]))
-    assert found.failure is not None
-    assert (found.status, found.failure.kind, found.failure.scope) == (Status.FAILED, Kind.UNREACHABLE, Scope.LINE)
-    assert (found.download_bps, found.latency_ms) == (None, None)
+    imported = run(json.dumps([MY_JSON | nothing | {"error": "Network unreachable", "jitter": None}]))
+    assert imported.failure is not None
+    assert (imported.status, imported.failure.kind, imported.failure.scope) == (
+        Status.FAILED,
+        Kind.UNREACHABLE,
+        Scope.LINE,
+    )
+    assert (imported.download_bps, imported.latency_ms) == (None, None)
 
 
 def test_averages_are_no_measurements():
-    """They are left out, and that is told."""
+    """They are left out, and that is reported."""
     assert reasons(json.dumps([MY_JSON | {"type": "average"}])) == [(1, "an average of other rows, not a measurement")]
 
 

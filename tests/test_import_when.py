@@ -58,5 +58,5 @@ def test_a_date_and_a_time_in_two_fields():
 @given(st.text(max_size=40) | st.integers() | st.floats())
 def test_nothing_raises(text: object):
     """Anything is a whole second of this century, or none."""
-    found = when.moment(text, BERLIN)
-    assert found is None or (2000 <= found.year < 2100 and found.microsecond == 0)
+    parsed = when.moment(text, BERLIN)
+    assert parsed is None or (2000 <= parsed.year < 2100 and parsed.microsecond == 0)

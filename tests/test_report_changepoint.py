@@ -29,17 +29,17 @@ def _weekly(days: int = 60, less: float = 15.0) -> np.ndarray:
     return np.where(np.arange(days) % 7 >= 5, -less, 0.0)
 
 
-def _one(found: tuple[Change, ...] | Drift) -> Change:
-    assert isinstance(found, tuple)
-    assert len(found) == 1
-    return found[0]
+def _one(result: tuple[Change, ...] | Drift) -> Change:
+    assert isinstance(result, tuple)
+    assert len(result) == 1
+    return result[0]
 
 
 @pytest.mark.parametrize(("at", "weekly"), [(10, False), (20, False), (33, False), (33, True), (50, False)])
 def test_a_clear_step_is_found_within_a_day(at: int, weekly: bool):
     """Ten days from both ends, and where weekends are slower by as much: in 38 of 40 seeds at least."""
-    found = [_changes(_noise(seed) + _weekly() * weekly - 15 * (np.arange(60) >= at)) for seed in range(40)]
-    near = [each[0] for each in found if isinstance(each, tuple) and len(each) == 1]
+    result = [_changes(_noise(seed) + _weekly() * weekly - 15 * (np.arange(60) >= at)) for seed in range(40)]
+    near = [each[0] for each in result if isinstance(each, tuple) and len(each) == 1]
     assert len(near) >= 38
     for each in near:
         assert abs(each.first_day - FIRST - at) <= 1
@@ -52,19 +52,19 @@ def test_a_line_that_got_faster_is_found_as_well():
     """What changed may be for the better."""
     values = _noise(1)
     values[30:] += 15
-    found = _one(_changes(values))
-    assert (found.days_before, found.days_after) == (30, 30)
-    assert (found.before, found.after) == (np.median(values[:30]), np.median(values[30:]))
+    result = _one(_changes(values))
+    assert (result.days_before, result.days_after) == (30, 30)
+    assert (result.before, result.after) == (np.median(values[:30]), np.median(values[30:]))
 
 
 def test_a_bad_fortnight_has_two_changes():
     """Down, and up again."""
     values = _noise(2)
     values[20:35] -= 20
-    found = _changes(values)
-    assert isinstance(found, tuple)
-    assert [each.first_day - FIRST for each in found] == [20, 35]
-    assert found[0].after < found[0].before < found[1].after + 5
+    result = _changes(values)
+    assert isinstance(result, tuple)
+    assert [each.first_day - FIRST for each in result] == [20, 35]
+    assert result[0].after < result[0].before < result[1].after + 5
 
 
 @pytest.mark.parametrize("sigma", [3.0, 8.0])
@@ -94,9 +94,9 @@ def test_a_week_that_repeats_is_no_change():
 def test_a_gradual_drift_has_no_day():
     """A line that loses a fifth in two months, little by little."""
     for seed in range(20):
-        found = _changes(_noise(seed, sigma=2) - np.linspace(0, 20, 60))
-        assert isinstance(found, Drift)
-        assert found.before - found.after == pytest.approx(18, abs=5)
+        result = _changes(_noise(seed, sigma=2) - np.linspace(0, 20, 60))
+        assert isinstance(result, Drift)
+        assert result.before - result.after == pytest.approx(18, abs=5)
 
 
 def test_a_change_in_days_without_tests_is_told_with_both_ends_of_them():
@@ -104,8 +104,8 @@ def test_a_change_in_days_without_tests_is_told_with_both_ends_of_them():
     values = _noise(3)
     values[30:] -= 20
     days = FIRST + np.arange(60) + 10 * (np.arange(60) >= 30)
-    found = _one(_changes(values, days))
-    assert (found.last_day_before - FIRST, found.first_day - FIRST) == (29, 40)
+    result = _one(_changes(values, days))
+    assert (result.last_day_before - FIRST, result.first_day - FIRST) == (29, 40)
 
 
 def test_days_that_are_missing_here_and_there_hide_no_change():
@@ -113,8 +113,8 @@ def test_days_that_are_missing_here_and_there_hide_no_change():
     kept = np.arange(90) % 3 != 0
     values = _noise(4, days=90)
     values[50:] -= 15
-    found = _one(_changes(values[kept], FIRST + np.arange(90)[kept]))
-    assert abs(found.first_day - FIRST - 50) <= 1
+    result = _one(_changes(values[kept], FIRST + np.arange(90)[kept]))
+    assert abs(result.first_day - FIRST - 50) <= 1
 
 
 def test_one_terrible_day_is_no_change_of_the_level():
@@ -151,5 +151,5 @@ def test_without_the_library_a_user_is_told_what_to_install(monkeypatch: pytest.
 def test_nothing_of_the_library_is_loaded_until_windows_are_compared():
     """It takes the most of a second."""
     code = "import sys, monitor.report.evidence, monitor.report.document; print({'ruptures', 'scipy'} & {*sys.modules})"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == "set()\n"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout == "set()\n"

@@ -17,12 +17,12 @@ def test_a_day_that_a_clock_shows_twice_is_one():
     before = datetime(2006, 10, 29, 2, 29, tzinfo=UTC)
     runs = [attempt(started_at=before + timedelta(minutes=at), latency_ms=1.0 + at).run for at in range(3)]
     later = attempt(started_at=before + timedelta(hours=3), latency_ms=9.0).run
-    found = daily(Columns.from_runs([*runs, later]), "latency_ms", ZoneInfo("America/St_Johns"))
-    assert found.medians.tolist() == [2.0, 5.5]
+    medians = daily(Columns.from_runs([*runs, later]), "latency_ms", ZoneInfo("America/St_Johns"))
+    assert medians.medians.tolist() == [2.0, 5.5]
 
 
 def test_only_days_that_measured_the_number_have_a_median():
     """Failed and doubtful runs and those without that number are left out, and so are their days."""
     runs = [attempt(), attempt(1440, healthy=False), failed(2880), attempt(4320, latency_ms=None), attempt(5760)]
-    found = daily(Columns.from_runs(each.run for each in runs), "latency_ms", BERLIN)
-    assert (len(found.days), found.days[1] - found.days[0], found.medians.tolist()) == (2, 4, [4.2, 4.2])
+    medians = daily(Columns.from_runs(each.run for each in runs), "latency_ms", BERLIN)
+    assert (len(medians.days), medians.days[1] - medians.days[0], medians.medians.tolist()) == (2, 4, [4.2, 4.2])

@@ -84,18 +84,18 @@ def test_the_sections_come_in_the_order_of_a_letter_to_the_isp():
 
 def test_the_summary_tells_the_figures_with_their_units():
     """240 attempts: 234 that count, four broken, one doubtful, one skipped."""
-    told = _text(_month())
-    assert "In 10 days, 240 tests were due: 234 gave a valid result, 4 gave none (3 of" in told
-    assert "1 gave a doubtful result that is not counted, and 1 did not start" in told
-    assert "half of 234 results were below 95.0 Mbit/s (median)" in told
-    assert "none were below 90 % of it" in told
-    assert "Of 234 results that can be compared with the plan, 100 % were below 90 % of it, none below 80 %" in told
-    assert "2 outages of the line: it was down for 2 h of the 9 days 23 h" in told
+    report = _text(_month())
+    assert "In 10 days, 240 tests were due: 234 gave a valid result, 4 gave none (3 of" in report
+    assert "1 gave a doubtful result that is not counted, and 1 did not start" in report
+    assert "half of 234 results were below 95.0 Mbit/s (median)" in report
+    assert "none were below 90 % of it" in report
+    assert "Of 234 results that can be compared with the plan, 100 % were below 90 % of it, none below 80 %" in report
+    assert "2 outages of the line: it was down for 2 h of the 9 days 23 h" in report
 
 
 def test_who_measured_what_how_and_when():
     """What an ISP needs to find the line and to repeat the test."""
-    told = _text(
+    report = _text(
         _month(), engines=("ookla 1.2.0.84",), addresses=("198.51.100.7",), facts=(("Measuring machine", "a Pi"),)
     )
     for line in (
@@ -109,8 +109,8 @@ def test_who_measured_what_how_and_when():
         "How often: usually every 1 h",
         "First and last test: 20 Oct 2026 02:00 (UTC+02:00) and 30 Oct 2026 00:00 (UTC+01:00)",
     ):
-        assert line in told.splitlines()
-    assert "Path: over IPv4 only" in told
+        assert line in report.splitlines()
+    assert "Path: over IPv4 only" in report
 
 
 def test_several_paths_are_said_to_be_counted_together():
@@ -122,51 +122,51 @@ def test_several_paths_are_said_to_be_counted_together():
 def test_a_plan_that_changed_is_told_with_the_day():
     """The plan of a test is the one that was in force."""
     spells = ((START, SOLD), (START + timedelta(days=4), Plan(50_000_000, 10_000_000)))
-    told = _text(_month(), plan_periods=spells)
-    assert "before the window | 100 Mbit/s | 20 Mbit/s | 30 ms" in told
-    assert "24 Oct 2026 02:00 (UTC+02:00) | 50 Mbit/s | 10 Mbit/s" in told
+    report = _text(_month(), plan_periods=spells)
+    assert "before the window | 100 Mbit/s | 20 Mbit/s | 30 ms" in report
+    assert "24 Oct 2026 02:00 (UTC+02:00) | 50 Mbit/s | 10 Mbit/s" in report
 
 
 def test_without_a_plan_nothing_is_compared_with_one():
     """No share, and it says why."""
-    told = _text(_month(), plan=Plan())
-    assert "No plan was configured" in told
-    assert "share of the plan" not in told
-    assert "can be compared with the plan" not in told
+    report = _text(_month(), plan=Plan())
+    assert "No plan was configured" in report
+    assert "share of the plan" not in report
+    assert "can be compared with the plan" not in report
 
 
 @pytest.mark.parametrize(("count", "marked"), [(19, True), (20, False)])
 def test_percentiles_of_few_results_are_marked(count: int, marked: bool):
     """And the mark is explained."""
-    told = _text([run(60 * at) for at in range(count)])
-    assert ("Download *" in told) is marked
-    assert ("* Fewer than 20 results" in told) is marked
+    report = _text([run(60 * at) for at in range(count)])
+    assert ("Download *" in report) is marked
+    assert ("* Fewer than 20 results" in report) is marked
 
 
 def test_outages_are_told_with_times_and_causes():
     """Also one that had not ended when the last test was made."""
-    told = _text(_month())
+    report = _text(_month())
     cause = "names could not be resolved (DNS) | 2 | Could not resolve host"
-    assert f"2026-10-22 04:00 +02:00 | 2026-10-22 06:00 +02:00 | 2 h | {cause}" in told
-    assert "2026-10-30 00:00 +01:00 | not before the last test | at least 21 s |" in told
+    assert f"2026-10-22 04:00 +02:00 | 2026-10-22 06:00 +02:00 | 2 h | {cause}" in report
+    assert "2026-10-30 00:00 +01:00 | not before the last test | at least 21 s |" in report
 
 
 def test_of_too_many_outages_the_longest_are_listed_and_that_is_said(monkeypatch: pytest.MonkeyPatch):
     """One that lasts is among them, and nobody is led to think that these are all."""
     monkeypatch.setattr(outages, "MOST", 1)
-    told = _text(_month())
-    assert "Of 2 outages, the table lists the 1 longest. The data beside this report has all." in told
-    assert "not before the last test" in told
-    assert "2026-10-22 06:00 +02:00 | 2 h" not in told
+    report = _text(_month())
+    assert "Of 2 outages, the table lists the 1 longest. The data beside this report has all." in report
+    assert "not before the last test" in report
+    assert "2026-10-22 06:00 +02:00 | 2 h" not in report
 
 
 def test_an_outage_is_as_long_as_it_was_watched():
     """Over a pause of the tests its length is that of both sides, in the table as in the sum and the longest."""
     runs = [failed(60 * at) if at in {18, 19} else run(60 * at) for at in (*range(20), *range(70, 90))]
-    told = _text(runs)
-    assert "2026-10-20 20:00 +02:00 | 2026-10-23 00:00 +02:00 | 1 h |" in told
-    assert "Total downtime: 1 h\n" in told
-    assert "Longest outage: 1 h\n" in told
+    report = _text(runs)
+    assert "2026-10-20 20:00 +02:00 | 2026-10-23 00:00 +02:00 | 1 h |" in report
+    assert "Total downtime: 1 h\n" in report
+    assert "Longest outage: 1 h\n" in report
 
 
 def test_an_outage_that_two_paths_saw_is_listed_for_each():
@@ -176,43 +176,43 @@ def test_an_outage_that_two_paths_saw_is_listed_for_each():
         for number in range(24)
         for at, path in ((60 * number, Path.IP4ONLY), (60 * number + 1, Path.HOST))
     ]
-    told = _text(runs)
-    assert "1 outage of the line" in told
-    assert "How often: usually every 1 h, for each probe and path" in told
-    assert "An outage that several probes or paths saw at once counts once, but is listed for each." in told
-    assert all(f"home, {path} | " in told for path in Path)
+    report = _text(runs)
+    assert "1 outage of the line" in report
+    assert "How often: usually every 1 h, for each probe and path" in report
+    assert "An outage that several probes or paths saw at once counts once, but is listed for each." in report
+    assert all(f"home, {path} | " in report for path in Path)
 
 
 def test_failures_are_told_by_whose_fault_they_are():
     """Those of others are not counted against the line."""
-    told = _text(_month())
-    assert "3 because of the line or the ISP, 1 for reasons that are not counted against the line" in told
-    assert "the line or the ISP | names could not be resolved (DNS) | 3 | 1 %" in told.replace("1.3 %", "1 %")
-    assert "the operator of the speed test or its server | names could not be resolved (DNS) | 1 | 0.4 %" in told
+    report = _text(_month())
+    assert "3 because of the line or the ISP, 1 for reasons that are not counted against the line" in report
+    assert "the line or the ISP | names could not be resolved (DNS) | 3 | 1 %" in report.replace("1.3 %", "1 %")
+    assert "the operator of the speed test or its server | names could not be resolved (DNS) | 1 | 0.4 %" in report
 
 
 def test_what_was_left_out_is_counted_with_its_reasons():
     """Every attempt is accounted for."""
-    told = _text(_month()).splitlines()
-    assert "measured | 234 | yes" in told
-    assert any(line.startswith("measured, but doubtful | 1 |") for line in told)
-    assert any(line.startswith("skipped | 1 |") for line in told)
-    assert "the line was busy with other traffic | 1" in told
-    assert f"SHA-256: {DATA.sha256}" in told
+    report = _text(_month()).splitlines()
+    assert "measured | 234 | yes" in report
+    assert any(line.startswith("measured, but doubtful | 1 |") for line in report)
+    assert any(line.startswith("skipped | 1 |") for line in report)
+    assert "the line was busy with other traffic | 1" in report
+    assert f"SHA-256: {DATA.sha256}" in report
 
 
 def test_the_rules_are_told_with_the_figures_and_never_as_the_official_test():
     """Each condition with what it asks, what was found and the answer; an assumed level is called one."""
-    told = _text(_month(), rules=load(None))
-    assert "not an official finding" in told
-    assert "neither legal advice nor the official procedure" in told
+    report = _text(_month(), rules=load(None))
+    assert "not an official finding" in report
+    assert "neither legal advice nor the official procedure" in report
     assert (
         "Maximum upload speed | on at least 2 of 3 days no test reached 90 % of the plan's upload | so on 10 of 10"
-        in told
+        in report
     )
-    assert "| met\n" in told
-    assert "not met (assumed level)" in told
-    assert "1 of 6 conditions met (Maximum upload speed); one suffices" in told
+    assert "| met\n" in report
+    assert "not met (assumed level)" in report
+    assert "1 of 6 conditions met (Maximum upload speed); one suffices" in report
 
 
 def test_without_rules_there_is_no_such_section():
@@ -228,21 +228,21 @@ def test_a_comparison_names_the_day_and_how_sure_it_is():
         run(120 * at, download_bps=rate, upload_bps=18_500_000, latency_ms=ms)
         for at, (rate, ms) in enumerate(zip(rates, late, strict=True))
     ]
-    told = text(gather(_compared(runs, 40)), runs)
-    assert "Latency got longer on Monday, 9 Nov 2026: from 10.2 ms" in told
-    assert "Download got slower on Monday, 9 Nov 2026: from 94.7 Mbit/s (median of the 20 days before)" in told
-    assert "This is highly significant (p < 0.000001" in told
-    assert "Upload: no lasting change was found" in told
-    assert "Download, median | 94.7 Mbit/s | 75.7 Mbit/s | -20.1 %" in told
-    assert "Download below 90 % of the plan | 0 % | 100 % | +100.0 percentage points" in told
+    report = text(gather(_compared(runs, 40)), runs)
+    assert "Latency got longer on Monday, 9 Nov 2026: from 10.2 ms" in report
+    assert "Download got slower on Monday, 9 Nov 2026: from 94.7 Mbit/s (median of the 20 days before)" in report
+    assert "This is highly significant (p < 0.000001" in report
+    assert "Upload: no lasting change was found" in report
+    assert "Download, median | 94.7 Mbit/s | 75.7 Mbit/s | -20.1 %" in report
+    assert "Download below 90 % of the plan | 0 % | 100 % | +100.0 percentage points" in report
 
 
 def test_a_window_before_without_tests_is_said_to_have_none():
     """There is nothing to compare with, and no number is made up."""
     now = [run(60 * 24 * 20 + at) for at in range(0, 600, 60)]
-    told = text(gather(_compared(now, 40)), now)
-    assert "No test was made in the window before" in told
-    assert "got slower" not in told
+    report = text(gather(_compared(now, 40)), now)
+    assert "No test was made in the window before" in report
+    assert "got slower" not in report
 
 
 @pytest.mark.parametrize(
@@ -261,11 +261,11 @@ def test_a_report_of_little_or_nothing_is_still_one(runs: list[Run], measured: b
     made = dataclasses.replace(
         subject(runs, plan=sold, rules=load(None)), previous=Columns.from_runs(runs), previous_window=subject([]).window
     )
-    told = text(gather(made), runs)
-    assert ("No test was made in this window of 10 days" in told) is (not runs)
-    assert ("No test gave a valid result." in told) is not measured
-    assert "nan" not in told.lower()
-    assert "None" not in told.replace("None of", "")
+    report = text(gather(made), runs)
+    assert ("No test was made in this window of 10 days" in report) is (not runs)
+    assert ("No test gave a valid result." in report) is not measured
+    assert "nan" not in report.lower()
+    assert "None" not in report.replace("None of", "")
 
 
 def test_pictures_stand_where_they_belong_and_one_that_is_missing_is_left_out():
@@ -325,16 +325,16 @@ def test_too_many_tests_are_cut_to_those_that_matter(
 def test_tests_that_are_no_longer_stored_are_said_to_be_missing():
     """Their numbers are kept for longer than their details."""
     made = document(gather(subject(_month())), {}, _month(), dataclasses.replace(DATA, rows=200))
-    told = [block.text for block in made.blocks if isinstance(block, Text)]
-    assert any(each.startswith("The details of 200 of 240 tests are still stored") for each in told)
+    report = [block.text for block in made.blocks if isinstance(block, Text)]
+    assert any(each.startswith("The details of 200 of 240 tests are still stored") for each in report)
 
 
 def test_many_changes_of_plan_are_told_as_the_plans_that_there_are():
     """Two probes with a plan each, in turn."""
     small = Plan(50_000_000)
     spells = [(START + timedelta(hours=at), SOLD if at % 2 else small) for at in range(60)]
-    told = _text(_month(), plan_periods=tuple(spells))
-    assert "one of: download 50 Mbit/s; download 100 Mbit/s, upload 20 Mbit/s, latency 30 ms." in told
+    report = _text(_month(), plan_periods=tuple(spells))
+    assert "one of: download 50 Mbit/s; download 100 Mbit/s, upload 20 Mbit/s, latency 30 ms." in report
 
 
 def test_runs_are_read_while_the_table_is_written():

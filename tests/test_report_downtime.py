@@ -35,24 +35,24 @@ def _downtime(bad: set[int], count: int = 40, paused: range = range(0)) -> Downt
 
 def test_the_time_out_runs_from_the_first_failure_to_the_next_success():
     """Two outages, of three tests and of one."""
-    found = _downtime({10, 11, 12, 20})
-    assert (found.outages, found.ongoing) == (2, 0)
-    assert (found.down_s, found.longest_s) == (4 * EVERY * 60, 3 * EVERY * 60)
-    assert found.available_pct == pytest.approx(100 * (1 - found.down_s / found.watched_s))
+    result = _downtime({10, 11, 12, 20})
+    assert (result.outages, result.ongoing) == (2, 0)
+    assert (result.down_s, result.longest_s) == (4 * EVERY * 60, 3 * EVERY * 60)
+    assert result.available_pct == pytest.approx(100 * (1 - result.down_s / result.watched_s))
 
 
 def test_an_outage_that_lasts_is_counted_to_the_end_of_the_last_test():
     """The last test began 15 minutes after the first that failed, and took 21 s."""
-    found = _downtime({38, 39})
-    assert (found.ongoing, found.down_s) == (1, EVERY * 60 + 21)
+    result = _downtime({38, 39})
+    assert (result.ongoing, result.down_s) == (1, EVERY * 60 + 21)
 
 
 def test_a_pause_of_the_tests_is_neither_up_nor_down():
     """The outage began before a pause and ended after it: only what was watched counts."""
-    found = _downtime({14, 15, 26}, paused=range(16, 26))
-    assert found.outages == 1
-    assert found.down_s == EVERY * 60 + 21 + EVERY * 60
-    assert found.watched_s == 15 * EVERY * 60 + 21 + 13 * EVERY * 60 + 21
+    result = _downtime({14, 15, 26}, paused=range(16, 26))
+    assert result.outages == 1
+    assert result.down_s == EVERY * 60 + 21 + EVERY * 60
+    assert result.watched_s == 15 * EVERY * 60 + 21 + 13 * EVERY * 60 + 21
 
 
 def test_an_outage_counts_within_the_window_only():
@@ -61,9 +61,9 @@ def test_an_outage_counts_within_the_window_only():
     all_of_them = subject(runs)
     window = Window(START, START + timedelta(minutes=310))
     inside = [each for each in runs if window.since <= each.started_at < window.until]
-    found = gather(subject(inside, window=window, incidents=all_of_them.incidents)).figures
-    assert found.downtime.outages == 2
-    assert found.downtime.down_s == 21  # nobody watched from the window's beginning to the first test in it
+    result = gather(subject(inside, window=window, incidents=all_of_them.incidents)).figures
+    assert result.downtime.outages == 2
+    assert result.downtime.down_s == 21  # nobody watched from the window's beginning to the first test in it
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_of_an_outage_the_part_within_the_window_counts(began: int, ended: int |
     """Half open as the window is; one that lasts goes on to the end of the last test, which may be after it."""
     (outage,) = incidents([failed(began), *([] if ended is None else [run(ended)])])
     watched = watch(Columns.from_runs([run(0), failed(309.9)]))
-    found = span(outage, watched, Window(START, START + timedelta(minutes=310)))
-    assert (found and tuple((at - START.timestamp()) / 60 for at in found)) == wanted
+    result = span(outage, watched, Window(START, START + timedelta(minutes=310)))
+    assert (result and tuple((at - START.timestamp()) / 60 for at in result)) == wanted
 
 
 def test_what_two_paths_see_at_once_is_out_once():
@@ -92,8 +92,8 @@ def test_what_two_paths_see_at_once_is_out_once():
         dataclasses.replace(failed(15 * number) if 10 <= number < 14 else run(15 * number), path=path)
         for number, path in times
     ]
-    found = gather(subject(runs)).figures.downtime
-    assert (found.outages, found.down_s) == (1, 5 * EVERY * 60)
+    result = gather(subject(runs)).figures.downtime
+    assert (result.outages, result.down_s) == (1, 5 * EVERY * 60)
 
 
 def test_two_paths_soon_after_each_other_each_have_their_pace():
@@ -103,10 +103,10 @@ def test_two_paths_soon_after_each_other_each_have_their_pace():
         for number in range(40)
         for at, path in ((EVERY * number, Path.IP4ONLY), (EVERY * number + 1, Path.HOST))
     ]
-    found = gather(subject(runs)).figures
-    assert (found.watched.interval_s, found.watched.pauses) == (EVERY * 60, ())
-    assert (found.downtime.outages, found.downtime.down_s) == (1, (2 * EVERY + 1) * 60)
-    assert found.downtime.watched_s == (39 * EVERY + 1) * 60 + 21
+    result = gather(subject(runs)).figures
+    assert (result.watched.interval_s, result.watched.pauses) == (EVERY * 60, ())
+    assert (result.downtime.outages, result.downtime.down_s) == (1, (2 * EVERY + 1) * 60)
+    assert result.downtime.watched_s == (39 * EVERY + 1) * 60 + 21
 
 
 @pytest.mark.parametrize("between", [0, 0.5, 7])
@@ -133,14 +133,14 @@ def test_who_looks_while_another_pauses_watches():
 def test_failures_of_others_are_no_downtime():
     """The test's operator, this machine, nobody known."""
     runs = [failed(15 * at, scope) if scope else run(15 * at) for at, scope in enumerate([None, *Scope, None])]
-    found = gather(subject([each for each in runs if not each.failure or each.failure.scope is not Scope.LINE]))
-    assert found.figures.downtime.outages == 0
-    assert found.figures.downtime.available_pct == 100
+    result = gather(subject([each for each in runs if not each.failure or each.failure.scope is not Scope.LINE]))
+    assert result.figures.downtime.outages == 0
+    assert result.figures.downtime.available_pct == 100
 
 
 @given(SPANS, SPANS)
 def test_spans_have_in_common_what_their_seconds_have(one: list[tuple[int, int]], other: list[tuple[int, int]]):
     """Counted second by second."""
     whole = [{second for start, end in spans for second in range(start, end)} for spans in (one, other)]
-    found = common(list(merged(one)), list(merged(other)))
-    assert sum(end - start for start, end in found) == len(whole[0] & whole[1])
+    result = common(list(merged(one)), list(merged(other)))
+    assert sum(end - start for start, end in result) == len(whole[0] & whole[1])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 BUSY = {"healthy": False, "remarks": (Remark("cross_traffic", "3 Mbit/s"),)}
 SMALLER = Plan(download_bps=50_000_000, upload_bps=10_000_000)
-# What speaks for the line, and the local hour and weekday (SQLite: 0 is Sunday) of Central European time, whose summer
+# What counts, and the local hour and weekday (SQLite: 0 is Sunday) of Central European time, whose summer
 # ended on 25 October 2026 at 01:00 UTC.
 TRUSTED = "status = 'ok' AND coalesce(healthy, 1)"
 LOCAL = "started_at + CASE WHEN started_at < 1792890000 THEN 7200 ELSE 3600 END"
@@ -89,9 +89,9 @@ def test_medians_and_percentiles_are_those_of_plain_sql_and_numpy(both: tuple[Ev
     """Doubtful, failed and skipped runs are in none of them."""
     evidence, connection = both
     values = [value for (value,) in _rows(connection, name, f"{TRUSTED} AND {name} NOT NULL", "pk")]
-    found = evidence.figures.spreads[name]
-    assert found.tests == len(values)
-    assert (found.p5, found.median, found.p95) == pytest.approx(np.quantile(values, [0.05, 0.5, 0.95]), abs=0.0006)
+    result = evidence.figures.spreads[name]
+    assert result.tests == len(values)
+    assert (result.p5, result.median, result.p95) == pytest.approx(np.quantile(values, [0.05, 0.5, 0.95]), abs=0.0006)
 
 
 @pytest.mark.parametrize("name", ["download_bps", "upload_bps"])
@@ -124,9 +124,9 @@ def test_hours_and_weekdays_are_those_of_local_clocks(
     counts = f"count(*) FILTER (WHERE {TRUSTED}), count(*) FILTER (WHERE status = 'failed')"
     rates = f"group_concat(download_bps) FILTER (WHERE {TRUSTED})"
     rows = _rows(connection, f"{place}, {counts}, {short}, {rates}", by="1")
-    found = {int(row[0]): row[1:] for row in rows}
-    assert len(slots) == len(found) == count
-    for at, (tests, broken, share, rates) in found.items():
+    result = {int(row[0]): row[1:] for row in rows}
+    assert len(slots) == len(result) == count
+    for at, (tests, broken, share, rates) in result.items():
         median = np.median([int(rate) for rate in str(rates).split(",")])
         assert (slots[at].tests, slots[at].failed, slots[at].medians["download_bps"]) == (tests, broken, median)
         assert slots[at].below_plan["download_bps"] == pytest.approx(share)
@@ -157,8 +157,8 @@ def test_whatever_the_runs_are_the_numbers_are_those_of_a_plain_loop(
     """None, one, all failed, with a plan and without."""
     evidence = gather(subject([_run(*each) for each in results], plan=Plan(download_bps=sold)))
     rates = sorted(rate for _, rate, what in results if what == "ok")
-    found = evidence.figures.spreads.get("download_bps")
-    assert (found and found.median) == (float(np.median(rates)) if rates else None)
+    result = evidence.figures.spreads.get("download_bps")
+    assert (result and result.median) == (float(np.median(rates)) if rates else None)
     shares = evidence.figures.below_plan.get("download_bps", ())
     wanted = [sum(rate * 100 < sold * limit for rate in rates) for limit in (50, 80, 90)] if rates and sold else []
     assert [share.count for share in shares] == wanted
@@ -190,8 +190,8 @@ def test_a_latency_as_sold_is_not_late():
 def test_what_a_failed_test_does_not_tell_is_not_guessed():
     """One that was interrupted says so by its status; whose fault it was is not known."""
     silent = [run(at, status=status) for at, status in enumerate((Status.FAILED, Status.INTERRUPTED))]
-    found = gather(subject(silent)).figures.counts.faults
-    assert found == {(Scope.UNKNOWN, Kind.UNKNOWN): 1, (Scope.UNKNOWN, Kind.INTERRUPTED): 1}
+    result = gather(subject(silent)).figures.counts.faults
+    assert result == {(Scope.UNKNOWN, Kind.UNKNOWN): 1, (Scope.UNKNOWN, Kind.INTERRUPTED): 1}
 
 
 def test_only_results_that_count_name_the_line():

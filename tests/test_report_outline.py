@@ -10,8 +10,8 @@ from monitor.report.outline import sections
 
 def test_headings_are_numbered_as_one_quotes_them():
     """Parts count within their section; what comes first has no number."""
-    told = [(each.number, each.heading.text if each.heading else None) for each in sections(paper().blocks)]
-    assert told == [
+    numbered = [(each.number, each.heading.text if each.heading else None) for each in sections(paper().blocks)]
+    assert numbered == [
         ("", None),
         ("1", "Who measured"),
         ("2", "What was measured"),

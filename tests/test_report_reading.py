@@ -1,4 +1,4 @@
-"""What a report is told of the store: all of one moment, of the path and the probes that were chosen."""
+"""What a report is reported of the store: all of one moment, of the path and the probes that were chosen."""
 
 from __future__ import annotations
 
@@ -51,35 +51,35 @@ def _chosen(url: str) -> Iterator[Chosen]:
         yield Chosen(connection, DAY, Path.IP4ONLY, tuple(named(connection, ["home"])))
 
 
-def told(chosen: Chosen) -> Subject:
+def read_subject(chosen: Chosen) -> Subject:
     """Return the subject."""
     return subject(chosen, zone=ZoneInfo("UTC"), made_at=START, plan=Plan())
 
 
 def test_only_what_was_chosen(chosen: Chosen):
     """Neither another path, nor another probe, nor another day."""
-    found = told(chosen)
-    assert len(found.columns) == len(list(chosen.runs())) == 3
-    assert {sort.path for sort, _ in found.columns.counts()} == {Path.IP4ONLY}
-    assert found.engines == ("ookla 1.2", "ookla 1.2.0.84")
-    assert found.addresses == ("198.51.100.7", "198.51.100.8")
-    assert [incident.failures for incident in found.incidents] == [1]
+    about = read_subject(chosen)
+    assert len(about.columns) == len(list(chosen.runs())) == 3
+    assert {sort.path for sort, _ in about.columns.counts()} == {Path.IP4ONLY}
+    assert about.engines == ("ookla 1.2", "ookla 1.2.0.84")
+    assert about.addresses == ("198.51.100.7", "198.51.100.8")
+    assert [incident.failures for incident in about.incidents] == [1]
 
 
 def test_everything_when_nothing_is_chosen(chosen: Chosen):
     """All paths and probes; an engine that tells no version is a name."""
-    found = told(Chosen(chosen.connection, DAY))
-    assert len(found.columns) == 5
-    assert found.engines == ("iperf3", "ookla 1.2", "ookla 1.2.0.84")
+    about = read_subject(Chosen(chosen.connection, DAY))
+    assert len(about.columns) == 5
+    assert about.engines == ("iperf3", "ookla 1.2", "ookla 1.2.0.84")
 
 
 def test_the_window_before_is_of_equal_length(chosen: Chosen):
     """What is compared is read in the same way."""
     later = Chosen(chosen.connection, LATER, Path.IP4ONLY, chosen.probes)
-    found = compared(told(later), later)
-    assert found.previous_window == DAY
-    assert found.previous is not None
-    assert (len(found.columns), len(found.previous), len(found.previous_incidents)) == (0, 3, 1)
+    about = compared(read_subject(later), later)
+    assert about.previous_window == DAY
+    assert about.previous is not None
+    assert (len(about.columns), len(about.previous), len(about.previous_incidents)) == (0, 3, 1)
 
 
 def test_plans_are_those_of_the_runs_that_were_chosen(url: str, chosen: Chosen):
@@ -89,9 +89,9 @@ def test_plans_are_those_of_the_runs_that_were_chosen(url: str, chosen: Chosen):
             add(connection, replace(attempt(minutes, probe="cabin"), plan=Plan(1_000_000)))
     with open_reader(url) as connection:
         fresh = replace(chosen, connection=connection)
-        found = compared(told(fresh), fresh)
-        everybody = told(Chosen(connection, DAY))
-    assert [plan.download_bps for _, plan in found.plan_periods] == [100_000_000]
+        about = compared(read_subject(fresh), fresh)
+        everybody = read_subject(Chosen(connection, DAY))
+    assert [plan.download_bps for _, plan in about.plan_periods] == [100_000_000]
     assert [plan.download_bps for _, plan in everybody.plan_periods] == [100_000_000, 1_000_000, 100_000_000]
 
 
@@ -99,9 +99,9 @@ def test_a_window_that_ends_within_a_second_has_the_run_of_that_second(chosen: C
     """Names, plans and numbers are of the same runs."""
     at = START + timedelta(seconds=0.5)
     first, rest = (replace(chosen, window=Window(*ends)) for ends in ((DAY.since, at), (at, DAY.until)))
-    assert [len(told(each).columns) for each in (first, rest)] == [1, 2]
-    assert [told(each).engines for each in (first, rest)] == [("ookla 1.2",), ("ookla 1.2.0.84",)]
-    assert told(first).plan_periods[0][0] == START
+    assert [len(read_subject(each).columns) for each in (first, rest)] == [1, 2]
+    assert [read_subject(each).engines for each in (first, rest)] == [("ookla 1.2",), ("ookla 1.2.0.84",)]
+    assert read_subject(first).plan_periods[0][0] == START
 
 
 def test_a_time_that_never_was_cannot_be_compared_with(chosen: Chosen):
@@ -112,7 +112,7 @@ def test_a_time_that_never_was_cannot_be_compared_with(chosen: Chosen):
 
 def test_a_run_that_comes_meanwhile_is_in_no_part(chosen: Chosen, url: str):
     """The numbers and the table are of one moment, whatever is stored between."""
-    counted = len(told(chosen).columns)
+    counted = len(read_subject(chosen).columns)
     with open_writer(url) as connection:
         add(connection, attempt(20))
     assert len(list(chosen.runs())) == counted == 3

@@ -1,4 +1,4 @@
-"""Tests held against rules: each condition met, not met or open, and the figures that led to it."""
+"""Tests compared with rules: each condition met, not met or open, and the figures that led to it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ FEW = TooFewTests(**DOWN, percent=90)
 
 def _verdict(runs: Sequence[Run], *rules: Rule, sample: Sample | None = None, plan: Plan = PLAN) -> Verdict:
     profile = Profile(name="Ours", notice="", sample=sample or Sample(), conditions=rules)
-    found = gather(subject(runs, days=30, rules=profile, plan=plan)).compliance
-    assert found
-    return found
+    result = gather(subject(runs, days=30, rules=profile, plan=plan)).compliance
+    assert result
+    return result
 
 
 def _outcome(runs: Sequence[Run], rule: Rule, **more: Any) -> Outcome:
@@ -68,16 +68,16 @@ def test_days_count_as_so_many_of_so_many(
     rule: Rule, days: list[list[float]], answer: Answer, bad_days: int, needed: int
 ):
     """Two of three are four of five: a share is never rounded down. Without of_days it is a plain number."""
-    found = _outcome(_days(*days), rule)
-    assert (found.answer, found.bad_days, found.needed) == (answer, bad_days, needed)
-    assert (found.tests, found.days) == (4 * len(days), len(days))
+    result = _outcome(_days(*days), rule)
+    assert (result.answer, result.bad_days, result.needed) == (answer, bad_days, needed)
+    assert (result.tests, result.days) == (4 * len(days), len(days))
 
 
 @pytest.mark.parametrize(("bad", "answer"), [(2, Answer.NOT_MET), (3, Answer.MET)])
 def test_too_few_tests_are_fewer_than_the_share(bad: int, answer: Answer):
     """Exactly 90 % of the tests, each at exactly 90 % of the plan, are enough."""
-    found = _outcome(_days([90.0] * (20 - bad), [89.999999] * bad), FEW)
-    assert (found.answer, found.reached, found.needed) == (answer, 20 - bad, 18)
+    result = _outcome(_days([90.0] * (20 - bad), [89.999999] * bad), FEW)
+    assert (result.answer, result.reached, result.needed) == (answer, 20 - bad, 18)
 
 
 def test_a_failed_or_doubtful_test_has_no_say():
@@ -90,9 +90,9 @@ def test_a_failed_or_doubtful_test_has_no_say():
 def test_tests_too_close_and_days_too_thin_are_left_out():
     """Tests each two minutes, of which five minutes leave every third, on one day; a single test on another."""
     runs = [run(2 * number, download_bps=95_000_000) for number in range(30)] + [run(DAY, download_bps=1)]
-    found = _outcome(runs, FEW, sample=Sample(tests=5, tests_per_day=2, spacing_min=5))
-    assert (found.tests, found.days, found.too_close, found.on_thin_days) == (10, 1, 20, 1)
-    assert found.answer is Answer.NOT_MET
+    result = _outcome(runs, FEW, sample=Sample(tests=5, tests_per_day=2, spacing_min=5))
+    assert (result.tests, result.days, result.too_close, result.on_thin_days) == (10, 1, 20, 1)
+    assert result.answer is Answer.NOT_MET
 
 
 @pytest.mark.parametrize(
@@ -105,21 +105,21 @@ def test_tests_too_close_and_days_too_thin_are_left_out():
 )
 def test_a_sample_that_is_too_small_leaves_the_answer_open(sample: Sample, lacking: str):
     """However bad the tests are."""
-    found = _outcome(_days(BAD, BAD, BAD), WITHOUT, sample=sample)
-    assert (found.answer, found.shortage) == (Answer.OPEN, lacking)
+    result = _outcome(_days(BAD, BAD, BAD), WITHOUT, sample=sample)
+    assert (result.answer, result.shortage) == (Answer.OPEN, lacking)
 
 
 def test_a_test_counts_as_soon_as_the_spacing_is_over():
     """The one in between is left out, and what comes after it is measured from the last that counts."""
-    found = _outcome([run(minutes) for minutes in (0, 30, 60, 119, 120)], FEW, sample=Sample(spacing_min=60))
-    assert (found.tests, found.too_close) == (3, 2)
+    result = _outcome([run(minutes) for minutes in (0, 30, 60, 119, 120)], FEW, sample=Sample(spacing_min=60))
+    assert (result.tests, result.too_close) == (3, 2)
 
 
 def test_without_a_plan_only_a_level_of_its_own_can_be_judged():
     """One in Mbit/s needs none."""
     runs = _days(BAD)
-    found = _outcome(runs, FEW, plan=Plan())
-    assert (found.answer, found.without_plan, found.shortage) == (Answer.OPEN, 4, "the plan names no such speed")
+    result = _outcome(runs, FEW, plan=Plan())
+    assert (result.answer, result.without_plan, result.shortage) == (Answer.OPEN, 4, "the plan names no such speed")
     fixed = TooFewTests(name="Down", metric="download", level=Level(mbit_s=81), percent=90)
     assert _outcome(runs, fixed, plan=Plan()).answer is Answer.MET
 
@@ -138,9 +138,9 @@ def test_each_test_is_held_against_its_own_plan():
     runs = _days([50.0], [50.0])
     spells = ((runs[0].started_at, PLAN), (runs[1].started_at, Plan(download_bps=50_000_000)))
     profile = Profile(name="", notice="", conditions=(FEW,))
-    found = gather(subject(runs, plan_periods=spells, rules=profile)).compliance
-    assert found
-    assert found.results[0].reached == 1
+    result = gather(subject(runs, plan_periods=spells, rules=profile)).compliance
+    assert result
+    assert result.results[0].reached == 1
 
 
 def test_one_condition_that_is_met_suffices_and_an_open_one_keeps_the_rest_open():
@@ -174,9 +174,9 @@ def test_days_are_counted_as_a_plain_loop_counts_them(results: list[tuple[int, i
         days.setdefault(local, []).append((each.download_bps or 0) >= 90_000_000)
     full = [reached for reached in days.values() if len(reached) >= least]
     sample = Sample(tests_per_day=least)
-    found = _verdict(runs, DaysWithout(**DOWN, days=1), DaysWithMiss(**DOWN, days=1), sample=sample).results
-    assert [each.bad_days for each in found] == [
+    result = _verdict(runs, DaysWithout(**DOWN, days=1), DaysWithMiss(**DOWN, days=1), sample=sample).results
+    assert [each.bad_days for each in result] == [
         sum(not any(reached) for reached in full),
         sum(not all(reached) for reached in full),
     ]
-    assert found[0].tests == sum(map(len, full))
+    assert result[0].tests == sum(map(len, full))

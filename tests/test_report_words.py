@@ -53,7 +53,7 @@ def test_a_percentage_is_made_neither_perfect_nor_naught_by_rounding(share: floa
 
 
 @pytest.mark.parametrize(
-    ("name", "found", "wanted"),
+    ("name", "measured", "wanted"),
     [
         ("download_bps", 95_656_417, "95.7 Mbit/s"),
         ("upload_bps", 500_000, "0.500 Mbit/s"),
@@ -62,9 +62,9 @@ def test_a_percentage_is_made_neither_perfect_nor_naught_by_rounding(share: floa
         ("packet_loss_pct", 0.0, "0.00 %"),
     ],
 )
-def test_each_number_has_its_unit(name: str, found: float, wanted: str):
+def test_each_number_has_its_unit(name: str, measured: float, wanted: str):
     """Three significant digits at least."""
-    assert words.value(name, found) == wanted
+    assert words.value(name, measured) == wanted
 
 
 @pytest.mark.parametrize(("change", "wanted"), [(-0.04, "0.0"), (0.04, "0.0"), (-13.04, "-13.0"), (1234.5, "+1,234.5")])
@@ -124,11 +124,11 @@ def test_a_run_is_judged_by_the_plan_in_force_when_it_started():
     """The first plan holds before it was first seen; a number that is not promised is nothing."""
     spells = ((DAY0, A), (DAY0 + timedelta(days=2), B))
     days = Columns.from_runs([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (-1, 1, 2, 3)])
-    found = Promised(spells)
-    assert found.promised(days, "download_bps").tolist() == [1e8, 1e8, 5e7, 5e7]
-    assert found.promised(days, "latency_ms")[:2].tolist() == [20.0, 20.0]
-    assert np.isnan(found.promised(days, "latency_ms")[2:]).all()
-    assert [found.plan_at(DAY0 + timedelta(days=at)) for at in (-1, 1, 2, 3)] == [A, A, B, B]
+    history = Promised(spells)
+    assert history.promised(days, "download_bps").tolist() == [1e8, 1e8, 5e7, 5e7]
+    assert history.promised(days, "latency_ms")[:2].tolist() == [20.0, 20.0]
+    assert np.isnan(history.promised(days, "latency_ms")[2:]).all()
+    assert [history.plan_at(DAY0 + timedelta(days=at)) for at in (-1, 1, 2, 3)] == [A, A, B, B]
 
 
 def test_a_plan_that_the_store_tells_of_a_run_goes_before_all():
@@ -141,18 +141,18 @@ def test_a_plan_that_the_store_tells_of_a_run_goes_before_all():
 
 def test_where_no_run_has_a_plan_the_one_that_is_given_now_judges_and_that_is_said():
     """They were stored before somebody wrote the plan down."""
-    found = Promised(((DAY0, NONE),), A)
-    assert (found.plan_at(DAY0), found.is_retroactive, found.has_runs_without_plan) == (A, True, False)
+    history = Promised(((DAY0, NONE),), A)
+    assert (history.plan_at(DAY0), history.is_retroactive, history.has_runs_without_plan) == (A, True, False)
     assert not Promised(((DAY0, B),), A).is_retroactive
     assert Promised((), A).plan_at(DAY0) == A
 
 
 def test_runs_without_a_plan_among_others_are_held_against_nothing():
     """Nobody knows what was sold when they ran; the graphs do the same."""
-    found = Promised(((DAY0, NONE), (DAY0 + timedelta(days=2), B)), A)
-    assert (found.plan_at(DAY0), found.is_retroactive, found.has_runs_without_plan) == (NONE, False, True)
+    history = Promised(((DAY0, NONE), (DAY0 + timedelta(days=2), B)), A)
+    assert (history.plan_at(DAY0), history.is_retroactive, history.has_runs_without_plan) == (NONE, False, True)
     columns = Columns.from_runs([attempt(started_at=DAY0 + timedelta(days=at)).run for at in (0, 3)])
-    assert np.isnan(found.promised(columns, "download_bps")).tolist() == [True, False]
+    assert np.isnan(history.promised(columns, "download_bps")).tolist() == [True, False]
 
 
 def test_a_plan_that_goes_on_is_told_once():

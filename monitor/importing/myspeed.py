@@ -13,7 +13,7 @@ import msgspec
 from monitor.engines import ookla, readings
 from monitor.importing import cells, run, when
 from monitor.importing.model import Format, UnusableError
-from monitor.model import Measurement, Server
+from monitor.model import Measurement
 
 if TYPE_CHECKING:
     from monitor.importing.model import Context, Fields
@@ -35,7 +35,7 @@ def _read(fields: Fields, context: Context) -> Attempt:
         raise UnusableError("an average of other rows, not a measurement")
     at = when.moment(fields.get("created"), context.zone)
     down, up = (cells.rate_bps(fields.get(name), cells.MBIT) for name in ("download", "upload"))
-    server = _server(fields)
+    server = run.server_from_fields(fields)
     if down is None or up is None:
         message = readings.text(fields.get("error"))
         failure = run.why(ookla.ENGINE, [message]) if message else run.unsaid(NAME)
@@ -63,16 +63,6 @@ def _read(fields: Fields, context: Context) -> Attempt:
 def _url(result_id: object) -> str | None:
     identifier = readings.identifier(result_id)
     return _RESULT + identifier if identifier else None
-
-
-def _server(fields: Fields) -> Server | None:
-    server = Server(
-        readings.identifier(fields.get("serverid")),
-        readings.text(fields.get("servername")),
-        readings.text(fields.get("serverlocation")),
-        host=readings.text(fields.get("serverhost")),
-    )
-    return None if server == Server() else server
 
 
 def _split(line: str) -> list[object]:

@@ -11,7 +11,7 @@ from monitor.engines import readings
 from monitor.importing import cells, run, tracker, when
 from monitor.importing import ookla as ookla_log
 from monitor.importing.model import Format
-from monitor.model import Measurement, Server
+from monitor.model import Measurement
 
 if TYPE_CHECKING:
     from monitor.importing.model import Context, Fields
@@ -28,19 +28,14 @@ def _knows(fields: Fields) -> bool:
 def _read(fields: Fields, context: Context) -> Attempt:
     at = when.moment(fields.get("createdat"), context.zone)
     down, up = (cells.rate_bps(fields.get(name), cells.MBIT) for name in ("download", "upload"))
-    server = Server(
-        readings.identifier(fields.get("serverid")),
-        readings.text(fields.get("servername")),
-        host=readings.text(fields.get("serverhost")),
-    )
-    server_or_none = None if server == Server() else server
+    server = run.server_from_fields(fields)
     if cells.flag(fields.get("failed")) or down is None or up is None:
-        return run.failed(ookla_log.NAME, at, run.unsaid(tracker.NAME), context, server=server_or_none)
+        return run.failed(ookla_log.NAME, at, run.unsaid(tracker.NAME), context, server=server)
     measured = Measurement(
         download_bps=down,
         upload_bps=up,
         latency_ms=readings.latency_ms(cells.number(fields.get("ping"))),
-        server=server_or_none,
+        server=server,
         result_url=readings.url(fields.get("url")),
     )
     return run.ok(ookla_log.NAME, at, measured, context)

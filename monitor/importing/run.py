@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from monitor.classify import classify
+from monitor.engines import readings
 from monitor.engines.model import Parsed
 from monitor.importing.model import UnusableError
 from monitor.model import Attempt, Failure, Kind, Measurement, Run, Scope, Server, Status, Trigger
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from monitor.engines.model import Engine
-    from monitor.importing.model import Context
+    from monitor.importing.model import Context, Fields
 
 # Chosen once. A different namespace would store every run anew that has been imported before.
 _OURS = uuid.UUID("6f3f0f5e-2f0b-5b8e-9c53-0b6b1d1f7a10")
@@ -63,6 +64,17 @@ def why(engine: Engine, complaints: list[str], stage: str | None = None) -> Fail
 def unsaid(program: str) -> Failure:
     """Return the failure of a row that has no reason for it."""
     return Failure(Kind.UNKNOWN, Scope.UNKNOWN, None, f"failed; {program} kept no reason")
+
+
+def server_from_fields(fields: Fields) -> Server | None:
+    """Return the server that the columns `server_id`, `server_name` and so on describe; None if they are empty."""
+    server = Server(
+        readings.identifier(fields.get("serverid")),
+        readings.text(fields.get("servername")),
+        readings.text(fields.get("serverlocation")),
+        host=readings.text(fields.get("serverhost")),
+    )
+    return None if server == Server() else server
 
 
 def result_id(url: str | None) -> str | None:

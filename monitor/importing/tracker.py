@@ -15,7 +15,7 @@ from monitor.engines.documents import decode
 from monitor.importing import cells, ookla_items, run, when
 from monitor.importing import ookla as ookla_log
 from monitor.importing.model import Format, UnusableError
-from monitor.model import Failure, Kind, Measurement, Scope, Server, Status
+from monitor.model import Failure, Kind, Measurement, Scope, Status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -130,18 +130,13 @@ def _of_columns(fields: Fields) -> Measurement | None:
     down, up = (cells.rate_bps(fields.get(name), cells.BYTE) for name in ("download", "upload"))
     if down is None or up is None:
         return None
-    server = Server(
-        readings.identifier(fields.get("serverid")),
-        readings.text(fields.get("servername")),
-        host=readings.text(fields.get("serverhost")),
-    )
     return Measurement(
         download_bps=down,
         upload_bps=up,
         latency_ms=readings.latency_ms(cells.number(fields.get("ping"))),
         download_bytes=readings.count(cells.number(fields.get("downloadbytes"))),
         upload_bytes=readings.count(cells.number(fields.get("uploadbytes"))),
-        server=None if server == Server() else server,
+        server=run.server_from_fields(fields),
         result_url=readings.url(fields.get("url")),
     )
 

@@ -200,8 +200,8 @@ def test_prune_removes_what_is_old_and_keeps_the_sums(file: Path):
     assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 2\n")
     with open_reader(f"sqlite:///{file}") as connection:
         assert connection.scalar(select(func.count()).select_from(raw_output)) == 1
-        window = {"since": NOW - timedelta(days=3000), "until": NOW + MINUTE, "zone": UTC, "most": 20}
-        assert sum(bucket.runs for bucket in read.buckets(connection, **window)) == 3
+        window = read.RunFilter(NOW - timedelta(days=3000), NOW + MINUTE)
+        assert sum(bucket.runs for bucket in read.buckets(connection, window, zone=UTC, most=20)) == 3
     assert db(file, "prune", "--yes", **AGES)[1].count(": 0 from before") == 4
 
 

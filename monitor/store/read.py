@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from monitor.model import Failure, Kind, Path, Run, Scope, Server, Status, Trigger
 from monitor.store.blobs import to_remarks
-from monitor.store.buckets import Bucket, Summary, buckets
+from monitor.store.buckets import Bucket, RunFilter, Summary, buckets
 from monitor.store.chosen import chosen, epoch
 from monitor.store.tables import isps, servers
 from monitor.store.tables import probes as probe_table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from monitor.columns import Columns
 
-__all__ = ["Bucket", "Summary", "buckets", "columns", "count", "last", "latest", "one", "runs", "window"]
+__all__ = ["Bucket", "RunFilter", "Summary", "buckets", "columns", "count", "last", "latest", "one", "runs", "window"]
 
 # Rows that the driver holds at a time while a window is streamed.
 _BATCH = 1000

@@ -137,7 +137,7 @@ def test_a_row_that_the_store_refuses_stops_no_other(environ: dict[str, str], lo
     elsewhere = environ | {"SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/other.db"}
     done = speedmon(elsewhere, "import", file)
     assert "runs imported: 2, already stored: 0, rejected: 1\n  line 2: run" in done.stdout
-    assert "does not fit the store" in done.stdout
+    assert "cannot be stored: " in done.stdout
     assert stored(elsewhere) == [runs[0], runs[2]]
 
 

@@ -307,7 +307,7 @@ def test_a_broken_packed_day_is_told(url: str):
     fill(url, [attempt(0), attempt(1), attempt(1440)])
     with open_writer(url) as connection:
         connection.execute(update(PACKED).values(latency_ms=b"\1\1\1"))
-        with pytest.raises(StoreError, match="broken in latency_ms: run `speedmon db check --fix`"):
+        with pytest.raises(StoreError, match="damaged in latency_ms: run `speedmon db check --fix`"):
             read.columns(connection, **ALL)
 
 

@@ -174,7 +174,7 @@ def test_a_refused_run_of_earlier_times_is_set_aside(directory: Path, url: str, 
     for minute, rate in enumerate((-1, 1)):
         spool.save(directory, attempt(minute, id=f"run{minute}", download_bps=rate))
     assert (drain(url, directory), stored(url)) == (1, ["run1"])
-    assert "run0.broken: cannot be stored (run run0 does not fit the store: CHECK constraint" in caplog.text
+    assert "run0.broken: cannot be stored (run run0 cannot be stored: CHECK constraint" in caplog.text
 
 
 @pytest.mark.parametrize("moment", ["spooled", "stored"])

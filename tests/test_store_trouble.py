@@ -77,10 +77,10 @@ def be_newer(file: Path) -> None:
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        (spoil, "is damaged or no SQLite database"),
+        (spoil, "is damaged or not a SQLite database"),
         (occupy, "is a directory"),
         (belong_to_another, "tables of another program"),
-        (be_newer, "schema 9999 is newer than this speedmon, which knows"),
+        (be_newer, "schema 9999 is newer than that of this speedmon"),
     ],
 )
 def test_a_database_that_cannot_be_used(

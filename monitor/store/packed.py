@@ -44,7 +44,7 @@ def columns(
     """Return the runs of some probes and paths that started in [since, until), epoch seconds; see `read.columns`.
 
     Raises:
-        StoreError: a packed day is broken.
+        StoreError: a packed day is damaged.
     """
     probe_pks, paths = {pk for pk, _ in pairs}, {path for _, path in pairs}
 
@@ -135,7 +135,7 @@ def _unpack(row: Mapping[str, Any], name: str) -> NDArray[Any]:
         return np.zeros(runs, np.uint8)
     size = len(packed) // runs
     if size not in {1, 2, 4, 8} or len(packed) != size * runs:
-        raise StoreError(f"the packed day {row['day']} is broken in {name}: run `speedmon db check --fix`")
+        raise StoreError(f"the packed day {row['day']} is damaged in {name}: run `speedmon db check --fix`")
     return np.frombuffer(packed, f"<u{size}")
 
 

@@ -38,7 +38,7 @@ def save(directory: Path, attempt: Attempt) -> Path:
 
 
 def load_all(directory: Path) -> list[tuple[Path, Attempt]]:
-    """Return the files of a directory with their attempts, oldest run first; files that cannot be decoded are set aside."""
+    """Return the files of a directory with their attempts, oldest run first; undecodable files are set aside."""
     attempts = [(file, attempt) for file in directory.glob("*.json") if (attempt := _load(file))]
     return sorted(attempts, key=lambda pair: pair[1].run.started_at)
 
@@ -49,7 +49,7 @@ def drop(file: Path) -> None:
 
 
 def set_aside(file: Path, reason: object) -> Path:
-    """Rename a file that can never be stored, so that it is kept, reported once and not tried again; return the file."""
+    """Rename a file that can never be stored, so that it is kept and not tried again; return the file."""
     aside = file.with_suffix(".broken")
     try:
         file.rename(aside)

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def noted(directory: Path, attempt: Attempt) -> Iterator[None]:
-    """Keep a note with the attempt to record if the block never ends; there is none if the directory cannot be written."""
+    """Keep a note with the attempt to record if the block never ends; without write access there is none."""
     note = directory / f"{attempt.run.id}.started"
     try:
         descriptor = _write(directory, note, attempt)

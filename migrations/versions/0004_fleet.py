@@ -28,8 +28,8 @@ ALTER TABLE runs ALTER COLUMN pk SET DEFAULT nextval('runs_number');
 ALTER TABLE runs ALTER COLUMN id TYPE varchar(64) COLLATE "C";
 """
 
-# CREATE TABLE ... PARTITION OF would wait for every reader of the runs; ATTACH does not. With foreign keys to probes,
-# ISPs and servers it would wait for everybody who names one of these, and they for it; nobody deletes such a row.
+# CREATE TABLE ... PARTITION OF would wait for every reader of `runs`; ATTACH does not. With foreign keys to probes, ISPs
+# and servers it would deadlock with writers that refer to one of these; such rows are never deleted.
 MAKE_PARTITION = """
 CREATE FUNCTION make_runs_partition(moment bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -78,7 +78,7 @@ CREATE TRIGGER forget_run AFTER DELETE ON runs FOR EACH ROW EXECUTE FUNCTION for
 
 
 def upgrade() -> None:
-    """Make two small tables; on PostgreSQL move the runs into partitions."""
+    """Create two small tables; on PostgreSQL move the runs into partitions."""
     op.add_column("probes", sa.Column("installation", sa.String(36)))
     _make_identity()
     _make_forwarding()

@@ -19,7 +19,7 @@ def pause(failures: int) -> timedelta:
 
 
 def due(failures: int, failed_at: datetime | None, now: datetime) -> datetime | None:
-    """Return when the next attempt is due, None if it is now, which includes a failure in the future (clock set back)."""
+    """Return when the next attempt is due, None if now; a failure in the future (clock set back) does not delay it."""
     if failed_at is None or failed_at > now:
         return None
     due_at = failed_at + pause(failures)

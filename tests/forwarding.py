@@ -1,4 +1,4 @@
-"""A probe and its fleet for tests: runs of every kind to forward, faults on the way, and the contents of both stores."""
+"""A probe and its fleet for tests: runs of every kind to forward, faults on the way, the contents of both stores."""
 
 from __future__ import annotations
 

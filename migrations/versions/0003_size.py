@@ -1,7 +1,7 @@
-"""Probes, ISPs and servers by number, the engine's output compressed, roll-ups, and checks against nonsense.
+"""Lookup tables of probes, ISPs and servers, compressed engine output, roll-ups, and checks of impossible values.
 
-The tables are renamed, made anew and filled from the old ones, children included: SQLite cannot change a check, and
-dropping a table that others refer to would delete their rows.
+Tables are renamed, created again and filled from the old ones, as are those that refer to them: SQLite cannot change a
+check, and dropping a table that others refer to would delete their rows.
 """
 
 from __future__ import annotations
@@ -332,7 +332,7 @@ def _go_on_counting(table: str) -> None:
 
 
 def _sum_up() -> None:
-    """Compute the hourly roll-ups from the runs, those of six hours from the hourly ones, and the daily ones from those."""
+    """Compute hourly roll-ups from the runs, those of six hours from the hourly ones, and daily ones from those."""
     place = "probe_pk, path, {span}, {at} - {at} % {span}"
     hours = place.format(span=3600, at="started_at")
     op.execute(f"INSERT INTO rollups SELECT {hours}, {', '.join(_of_runs())}, false FROM runs GROUP BY 1, 2, 4")  # noqa: S608  the same

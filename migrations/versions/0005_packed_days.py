@@ -1,7 +1,7 @@
-"""The runs of each day, probe and path as columns, so that ten years of them are read at once.
+"""The runs of each day, probe and path as columns, so that ten years of them are read quickly.
 
-All days that have runs are packed, but for the newest of each probe and path. A column is whole numbers in order of
-time, each in the least of 1, 2, 4 or 8 bytes that takes all of the day, little endian, and empty where all are 0.
+All days with runs are packed, except the newest of each probe and path. A column holds integers in order of time,
+little endian, all in the smallest of 1, 2, 4 or 8 bytes that fits; it is empty if all are 0.
 """
 
 from __future__ import annotations

@@ -111,8 +111,11 @@ def _order(options: dict[str, Any]) -> Order:
     if file and folder:
         raise click.UsageError("--output and --output-dir exclude each other: give one")
     forms = (_form(file, form),) if file else FORMS if form in {None, BOTH} else (str(form),)
-    paths = (Path(text) if text else None for text in (file, folder, rules))
-    return Order(window, forms, *paths, **options)
+    return Order(window, forms, file=_path(file), folder=_path(folder), rules=_path(rules), **options)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _form(file: str, form: str | None) -> str:

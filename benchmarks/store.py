@@ -106,8 +106,8 @@ def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None
 
     def look() -> None:
         with open_reader(url) as connection:
-            window = {"since": END - timedelta(days=days), "until": END}
-            found[:] = read.buckets(connection, **window, zone=ZoneInfo(zone), medians=medians == "medians")
+            window = read.RunFilter(END - timedelta(days=days), END)
+            found[:] = read.buckets(connection, window, zone=ZoneInfo(zone), medians=medians == "medians")
 
     look()
     times = [take(look) for _ in range(int(rounds))]

@@ -1,5 +1,5 @@
-"""The Alembic environment and its versions, which go forward only; `monitor.store.upgrade` runs them.
+"""The Alembic environment and its versions; `monitor.store.upgrade` runs them. There are no downgrades.
 
-A script repeats columns, rules and formats of the program and of other scripts on purpose, and imports neither: what it
-does to a database must not change when they do.
+A script imports neither the program nor other scripts but repeats their columns, rules and formats on purpose: what a
+released script does to a database must not change.
 """

@@ -1,6 +1,6 @@
 """Alembic's environment: runs the scripts on the connection that `monitor.store.upgrade` passes in.
 
-The transaction is the caller's, so that either all scripts are applied or none is.
+The transaction is the caller's, so either all scripts are applied or none.
 """
 
 from __future__ import annotations

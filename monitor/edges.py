@@ -1,7 +1,7 @@
-"""Where the buckets of a window begin: at round times of the clock on the wall, whatever zone it shows. Pure.
+"""The edges of the buckets of a window: round times of local time in any zone. Pure.
 
-Buckets of up to an hour are equally long, so that the hour which a clock shows twice makes two of them; longer ones are
-as long as the clock makes them: the day of a change has 23 or 25 hours.
+Buckets of up to an hour have equal lengths, so the hour that is repeated when clocks go back makes two buckets. Longer
+buckets follow local time: the day of a clock change has 23 or 25 hours.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ WIDTHS = (
     *(hours * HOUR for hours in (1, 2, 3, 4, 6, 8, 12)),
     *(days * DAY for days in (1, 2, 7, 14, 28, 91, 364)),
 )
-"""The lengths of a bucket in seconds; each divides an hour, or a day, or is a number of days."""
+"""The possible lengths of a bucket in seconds; each divides an hour or a day, or is a number of days."""
 
 
 def edges(since: int, until: int, zone: tzinfo, most: int) -> list[int]:
-    """Return where at most `most` buckets of [since, until) (epoch seconds) begin, and the end of the last.
+    """Return the starts of at most `most` buckets of [since, until) (epoch seconds), and the end of the last.
 
-    The first and the last are cut to the window.
+    The first and the last bucket are cut to the window.
     """
     if until <= since:
         return []
@@ -35,13 +35,13 @@ def edges(since: int, until: int, zone: tzinfo, most: int) -> list[int]:
 
 
 def _width(length: int, most: int) -> int:
-    """Return the shortest length of which so many are enough, the two that are cut included."""
-    enough = (width for width in WIDTHS if _count(length, width) <= most)
-    return next(enough, WIDTHS[-1] * (1 + length // (WIDTHS[-1] * max(1, most - 2))))
+    """Return the shortest length with which at most `most` buckets, including two that are cut, fill a window."""
+    wide_enough = (width for width in WIDTHS if _count(length, width) <= most)
+    return next(wide_enough, WIDTHS[-1] * (1 + length // (WIDTHS[-1] * max(1, most - 2))))
 
 
 def _count(length: int, width: int) -> int:
-    # A clock that is put forward or back by half an hour cuts an hour in two.
+    # A clock change of half an hour cuts an hour in two.
     return length // width + 2 + (length // (DAY * 90) if width == HOUR else 0)
 
 
@@ -53,7 +53,7 @@ def _steps(since: int, until: int, following: Callable[[int], int]) -> Iterator[
 
 
 def _stepper(width: int, zone: tzinfo) -> Callable[[int], int]:
-    """Return what tells the first edge after a moment."""
+    """Return a function that gives the first edge after a moment."""
     if width <= HOUR:
         return lambda moment: moment + width - (moment + _offset(moment, zone)) % width
     if width < DAY:
@@ -75,11 +75,11 @@ def _next_in_day(moment: int, width: int, zone: tzinfo) -> int:
 
 
 def _next_day(moment: int, days: int, zone: tzinfo) -> int:
-    """Return the midnight at which the next group of days begins; weeks begin on Monday, as 0001-01-01 was one."""
+    """Return the midnight at which the next group of days begins; weeks begin on Monday, which 0001-01-01 was."""
     today = datetime.fromtimestamp(moment, zone).date().toordinal() - 1
     return _at(datetime.combine(date.fromordinal(today - today % days + days + 1), time()), zone)
 
 
 def _at(wall: datetime, zone: tzinfo) -> int:
-    """Return when a clock shows a time: the first time that it does, and the moment of the jump where it never does."""
+    """Return the moment of a local time: the first if it occurs twice, that of the clock change if it never occurs."""
     return int(wall.replace(tzinfo=zone).astimezone(UTC).timestamp())

@@ -1,7 +1,7 @@
-"""Whether the database can be written, asked before a test starts: cheap, and without importing sqlalchemy.
+"""The database URL, and whether its file can be written; checked before a test, without importing SQLAlchemy.
 
-SQLite keeps its locks with the process: closing a second descriptor of its file would drop them, so the file is judged
-by its mode and its file system and is never opened here.
+The file is judged by its mode and file system and is never opened here: SQLite's locks belong to the process, and
+closing a second descriptor of the file would release them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ EXAMPLE_URL = "sqlite:////var/lib/speedmon/speedmon.db"
 # https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls
 _URL = re.compile(r"(?P<backend>\w+)(\+\w+)?://(?P<rest>.*)", re.DOTALL)
 _SQLITE = re.compile(r"/(?P<path>[^?]*)(\?.*)?", re.DOTALL)
-# A password may hold any of these marks, unescaped too: SQLAlchemy takes all but an @.
+# A password may contain any of these characters unescaped: SQLAlchemy accepts all but an @.
 _PASSWORD = re.compile(r"((?:^|//)[^:@/]*):(?!//).*@|([?&]password=)[^&]*", re.DOTALL)
 
 
 def writable(url: str) -> None:
-    """Make the directory of a SQLite database if need be, and make sure that the file can be made and written.
+    """Create the directory of a SQLite database if necessary, and check that the file can be created and written.
 
-    Other databases are asked when the result is stored: the line may be down now and back by then.
+    PostgreSQL is not contacted before the result is stored: the line may be down now and back by then.
 
     Raises:
-        StoreError: the URL is none, or something is in the way; the message names it and the mend.
+        StoreError: the URL is invalid, or the file cannot be written; the message says why and how to fix it.
     """
     file = file_of(url)
     if file is None:
@@ -43,16 +43,16 @@ def file_of(url: str) -> Path | None:
     """Return the file of a SQLite URL, None for PostgreSQL.
 
     Raises:
-        StoreError: the text is no URL of either, or names no plain file: a database in memory would keep nothing.
+        StoreError: the URL is of neither, or names no regular file: a database in memory would keep nothing.
     """
     match = _URL.fullmatch(url)
     if match is None:
-        raise StoreError(f"{masked(url)!r} is no database URL: write one such as {EXAMPLE_URL}")
+        raise StoreError(f"{masked(url)!r} is not a database URL: write one such as {EXAMPLE_URL}")
     if match["backend"] == "postgresql":
         return None
     if match["backend"] != "sqlite":
         raise StoreError(
-            f"{masked(url)!r}: runs are kept in SQLite or PostgreSQL: write a URL that begins with sqlite:/// or"
+            f"{masked(url)!r}: only SQLite and PostgreSQL are supported: write a URL that begins with sqlite:/// or"
             " postgresql://"
         )
     path = _SQLITE.fullmatch(match["rest"])
@@ -68,23 +68,23 @@ def masked(url: str) -> str:
 
 
 def make_directory(file: Path) -> None:
-    """Make the directory that a file is to lie in.
+    """Create the directory of a file.
 
     Raises:
-        StoreError: it cannot be made.
+        StoreError: it cannot be created.
     """
     try:
         ownership.make_folder(file.parent, 0o755)
     except OSError as error:
-        reason = "is no directory" if isinstance(error, FileExistsError) else f"cannot be made: {error.strerror}"
-        raise StoreError(f"{file.parent}: {reason}: set SPEEDMON_DATABASE_URL or mend the path") from error
+        reason = "is not a directory" if isinstance(error, FileExistsError) else f"cannot be created: {error.strerror}"
+        raise StoreError(f"{file.parent}: {reason}: set SPEEDMON_DATABASE_URL or fix the path") from error
 
 
 def make_file(file: Path) -> None:
-    """Make a file and its directory where there are none, for the owner of the directory.
+    """Create a file and its directory if they do not exist, for the owner of the directory.
 
     Raises:
-        StoreError: the directory cannot be made. What keeps the file from being made, the database tells.
+        StoreError: the directory cannot be created. If the file cannot, the database reports it when it is opened.
     """
     make_directory(file)
     with suppress(OSError):
@@ -92,7 +92,7 @@ def make_file(file: Path) -> None:
 
 
 def obstacle(file: Path) -> str | None:
-    """Say what keeps us from making or writing a file, None when nothing does."""
+    """Return the reason why a file cannot be created or written; None if it can."""
     if os.path.isdir(file):  # noqa: PTH112  Path.is_dir raises where it may not look
         return "is a directory"
     if not os.access(file.parent, os.W_OK | os.X_OK, effective_ids=True):

@@ -1,6 +1,6 @@
-"""Finished runs as files, for as long as the store cannot take them: one JSON file a run, written whole or not at all.
+"""The spool: finished runs as files until they are stored; one JSON file per run, written atomically.
 
-`/dev/shm/speedmon-UID` stands in when the disk is full; it is used only if nobody but its owner can write there.
+If the disk is full, `/dev/shm/speedmon-UID` is used instead, provided that only its owner can write to it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 def save(directory: Path, attempt: Attempt) -> Path:
-    """Write an attempt to a file of its own, on the disk when this returns; return the file.
+    """Write an attempt to a file, synced to disk; return the file.
 
     Raises:
-        OSError: there is no room, or the directory cannot be made or written.
+        OSError: there is no space, or the directory cannot be created or written.
     """
     ownership.make_folder(directory, 0o700)
     unfinished = directory / f".{attempt.run.id}.part"
@@ -38,18 +38,18 @@ def save(directory: Path, attempt: Attempt) -> Path:
 
 
 def load_all(directory: Path) -> list[tuple[Path, Attempt]]:
-    """Return the files of a directory with their attempts, oldest run first; a file that is none is set aside."""
-    found = [(file, attempt) for file in directory.glob("*.json") if (attempt := _load(file))]
-    return sorted(found, key=lambda pair: pair[1].run.started_at)
+    """Return the files of a directory with their attempts, oldest run first; undecodable files are set aside."""
+    attempts = [(file, attempt) for file in directory.glob("*.json") if (attempt := _load(file))]
+    return sorted(attempts, key=lambda pair: pair[1].run.started_at)
 
 
 def drop(file: Path) -> None:
-    """Remove a file whose run is in the store; another process may have done so."""
+    """Remove a file whose run is stored, unless another process has done so."""
     file.unlink(missing_ok=True)
 
 
 def set_aside(file: Path, reason: object) -> Path:
-    """Rename a file that can never be stored, so that it is kept, reported once and not tried again."""
+    """Rename a file that can never be stored, so that it is kept and not tried again; return the file."""
     aside = file.with_suffix(".broken")
     try:
         file.rename(aside)
@@ -61,28 +61,28 @@ def set_aside(file: Path, reason: object) -> Path:
 
 
 def fallback_dir(uid: int) -> Path:
-    """Return the directory in memory that stands in for a full disk."""
-    return Path(f"/dev/shm/speedmon-{uid}")  # noqa: S108  is_private guards it
+    """Return the directory in memory that is used if the disk is full."""
+    return Path(f"/dev/shm/speedmon-{uid}")  # noqa: S108  is_private checks it
 
 
 def make_private(directory: Path) -> None:
-    """Make a directory that only we can use.
+    """Create a directory that only this user can access.
 
     Raises:
-        OSError: it cannot be made, or another user got there first.
+        OSError: it cannot be created, or another user created it first.
     """
     directory.mkdir(mode=0o700, exist_ok=True)
     if not is_private(directory):
-        raise PermissionError(errno.EPERM, "is not ours alone", str(directory))
+        raise PermissionError(errno.EPERM, "is accessible to other users", str(directory))
 
 
 def is_private(directory: Path) -> bool:
-    """Tell whether a path is a directory, no link, that we own and nobody else can use."""
+    """Return whether a path is a directory (not a symlink) that we own and nobody else can access."""
     try:
-        found = directory.lstat()
+        status = directory.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
 def _load(file: Path) -> Attempt | None:
@@ -106,7 +106,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _sync(directory: Path) -> None:
-    """Make a rename last through a power cut."""
+    """Sync a directory, so that a rename in it survives a power cut."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

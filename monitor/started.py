@@ -1,6 +1,6 @@
-"""A note that a test is under way, so that one that was cut off by a power cut or kill -9 becomes a row all the same.
+"""A note that a test is running, so that a test ended by a power cut or kill -9 is recorded as well.
 
-The note is a file in the spool that is locked while its test runs: one that can be locked has lost its test.
+The note is a file in the spool that is locked while the test runs: if it can be locked, the test is gone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def noted(directory: Path, attempt: Attempt) -> Iterator[None]:
-    """Keep a note, which is the row to be if the block never ends; a directory that cannot be written gets none."""
+    """Keep a note with the attempt to record if the block never ends; without write access there is none."""
     note = directory / f"{attempt.run.id}.started"
     try:
         descriptor = _write(directory, note, attempt)
@@ -41,12 +41,12 @@ def noted(directory: Path, attempt: Attempt) -> Iterator[None]:
 
 
 def recover(directory: Path) -> int:
-    """Turn the notes of tests that are no longer running into spooled runs; return how many those were."""
+    """Turn the notes of tests that no longer run into spooled runs; return their number."""
     return sum(_recover(note) for note in sorted(directory.glob("*.started")))
 
 
 def _write(directory: Path, note: Path, attempt: Attempt) -> int:
-    """Write the note and lock it before it has its name; return the descriptor that holds the lock."""
+    """Write and lock the note before it gets its name; return the descriptor that holds the lock."""
     ownership.make_folder(directory, 0o700)
     unfinished = note.with_suffix(".begun")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

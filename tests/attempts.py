@@ -1,4 +1,4 @@
-"""Attempts for the tests of the store and of what reads it: a plain one to change, and any one at all."""
+"""Attempts for tests of the store and its readers: examples to modify, and Hypothesis strategies for any attempt."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ DNS = Failure(Kind.DNS, Scope.LINE, "configuration", "Could not resolve host", 2
 
 
 def attempt(minutes: float = 0, **changes: Any) -> Attempt:
-    """Return a measured run that started so many minutes after START, with changes, its plan and its output.
+    """Return the attempt of a measured run that started some minutes after START, with changes to the run.
 
-    One with another status than ok has no rates unless they are given.
+    A run with another status than ok has no rates unless they are given.
     """
     started = changes.get("started_at", START + timedelta(minutes=minutes))
     usual = {"id": str(uuid.uuid4()), "started_at": started, "finished_at": started + timedelta(seconds=21)}
@@ -64,7 +64,7 @@ def attempt(minutes: float = 0, **changes: Any) -> Attempt:
 
 
 def failed(minutes: float = 0, failure: Failure = DNS) -> Attempt:
-    """Return a failed run: no number, no server, a cause."""
+    """Return the attempt of a failed run: no results and no server, but a failure."""
     nothing = dict.fromkeys(("download_bps", "upload_bps", "latency_ms", "jitter_ms", "server", "isp", "external_ip"))
     return attempt(minutes, status=Status.FAILED, failure=failure, **nothing)
 
@@ -91,7 +91,7 @@ _MEASURED = st.fixed_dictionaries({"download_bps": _WHOLE, "upload_bps": _WHOLE,
 
 
 def _as_it_can_be(run: Run, rates: dict[str, Any], seconds: int) -> Run:
-    """Return a run with an end, and with rates or a failure, whichever its status allows."""
+    """Return a run with an end, and with rates or a failure, as its status allows."""
     ended = run.started_at + timedelta(seconds=seconds)
     outcome = {"failure": None, **rates} if run.status is Status.OK else {}
     return dataclasses.replace(run, finished_at=ended, **outcome)
@@ -119,7 +119,7 @@ _any_run = st.builds(
     **dict.fromkeys(_TEXT_NAMES.split(), _NAME),
 )
 any_run = st.builds(_as_it_can_be, _any_run, _MEASURED, st.integers(0, 3600))
-"""Any run that the schema accepts."""
+"""A strategy for any run that the schema accepts."""
 
 any_attempt = st.builds(
     Attempt,

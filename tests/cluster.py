@@ -1,6 +1,6 @@
-"""A real PostgreSQL for the tests: made in a temporary folder, reached by a socket in it only, ended by its pid.
+"""A real PostgreSQL server for tests, in a temporary folder, which listens on a Unix socket in it only.
 
-Debian's programs are used, wherever they lie. The server refuses to run as root, so root starts it as nobody.
+It uses the PostgreSQL that is installed. The server refuses to run as root, so root starts it as nobody.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ USER = "speedmon"
 
 
 class Cluster:
-    """A server of PostgreSQL that lives from `start` to `stop`; use it in a `with` statement."""
+    """A PostgreSQL server, running between `start` and `stop`; a context manager."""
 
     def __init__(self) -> None:
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -54,7 +54,7 @@ class Cluster:
         shutil.rmtree(self.folder)
 
     def start(self) -> None:
-        """Start the server; it answers when this returns."""
+        """Start the server, and wait until it accepts connections."""
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
         command = ["postgres", "-D", "data", "-k", str(self.folder), *settings]
         self._server = subprocess.Popen(
@@ -64,24 +64,24 @@ class Cluster:
         for line in self._server.stderr:
             if "ready to accept connections" in line:
                 return
-        raise AssertionError("the server ended at its start")
+        raise AssertionError("the server ended while it started")
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End the server: SIGINT breaks off what is open, SIGQUIT does not even tidy up."""
+    def stop(self, signal_number: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server: SIGINT disconnects clients, SIGQUIT is an immediate shutdown."""
         if self._server:
-            self._server.send_signal(how)
+            self._server.send_signal(signal_number)
             self._server.communicate(timeout=30)
             self._server = None
 
     def database(self, like: str = "") -> str:
-        """Make an empty database and return its URL."""
+        """Create an empty database and return its URL."""
         name = f"t{uuid.uuid4().hex}"
         with closing(psycopg.connect(host=str(self.folder), user=USER, dbname="postgres", autocommit=True)) as server:
             server.execute(f"CREATE DATABASE {name}{like}".encode())
         return f"postgresql://{USER}@/{name}?host={self.folder}"
 
     def store(self) -> str:
-        """Make a database with our schema and nothing in it, and return its URL."""
+        """Create a database with our schema and no rows, and return its URL."""
         if not self._template:
             self._template = self.database()
             upgrade(self._template)

@@ -1,4 +1,4 @@
-"""A probe and its fleet for tests: runs of every sort to forward, faults on the way, and what both sides tell."""
+"""A probe and its fleet for tests: runs of every kind to forward, faults on the way, the contents of both stores."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ FAR = timedelta(days=4000)
 
 
 def settings_of(file: Path, fleet: str, **changes: Any) -> Settings:
-    """Return the settings of a probe that keeps its runs in a file."""
+    """Return the settings of a probe that stores its runs in a file and forwards them to a fleet."""
     return Settings(probe=Probe("home"), database=Database(f"sqlite:///{file}"), fleet=Fleet(fleet, **changes))
 
 
 def store(settings: Settings, *attempts: Attempt) -> None:
-    """Store attempts at the probe."""
+    """Store attempts in the database of the probe."""
     with open_writer(settings.database.url) as connection:
         add_many(connection, attempts)
 
 
-def pushed(settings: Settings, most: int = 1000) -> Pushed:
-    """Forward at most so many batches."""
-    left = iter(range(most))
-    return push(settings, lambda: NOW, lambda _done: next(left, None) is not None)
+def pushed(settings: Settings, batches: int = 1000) -> Pushed:
+    """Forward at most this many batches."""
+    remaining = iter(range(batches))
+    return push(settings, lambda: NOW, lambda _result: next(remaining, None) is not None)
 
 
 def all_of(url: str) -> tuple[Any, ...]:
-    """Return all that a store tells, in the order of its rows, whatever their numbers."""
+    """Return the attempts, events and roll-ups of a store, without the numbers of its rows."""
     rollup = select(tables.probes.c.name, *list(tables.rollups.c)[1:]).join_from(tables.rollups, tables.probes)
     with open_reader(url) as connection:
         assert days.wrong(connection) == 0
@@ -55,12 +55,12 @@ def all_of(url: str) -> tuple[Any, ...]:
 
 
 def assert_same(settings: Settings) -> None:
-    """Both sides have the same runs in the same order, and what belongs to them and follows from them."""
+    """Assert that both stores have the same runs in the same order, and the same events and roll-ups."""
     assert all_of(settings.fleet.database_url) == all_of(settings.database.url)
 
 
 def some(start: int, count: int = 3) -> list[Attempt]:
-    """Return runs of every sort, from so many hours after START, the ISP another with each."""
+    """Return `count` runs of every kind, from `start` hours after START, each with another ISP."""
     traced = dataclasses.replace(attempt(60 * start), trace=Trace(250, ((1, 2, 3, 4),)))
     looked = dataclasses.replace(failed(60 * start + 1), findings=Findings(addresses=("192.0.2.1",)))
     return [traced, looked, *(attempt(60 * start + 2 + k, isp=f"ISP {start + k}") for k in range(count - 2))]
@@ -68,15 +68,15 @@ def some(start: int, count: int = 3) -> list[Attempt]:
 
 @contextmanager
 def at_step(number: int, act: Callable[[], None]) -> Iterator[list[str]]:
-    """Do something before the so-and-so-many-th change or commit of a push, here or there; yield the steps.
+    """Call `act` before the change or commit with this number, in either store; yield the list of these steps.
 
-    A fault before a read is one before the change that follows.
+    A fault before a read is the same as one before the change that follows.
     """
     steps: list[str] = []
 
-    def step(words: str) -> None:
-        steps.extend([words] * words.startswith(("INSERT", "UPDATE", "DELETE", "COMMIT")))
-        if len(steps) == number and words == steps[-1]:
+    def step(sql: str) -> None:
+        steps.extend([sql] * sql.startswith(("INSERT", "UPDATE", "DELETE", "COMMIT")))
+        if len(steps) == number and sql == steps[-1]:
             act()
 
     def statement(*arguments: Any) -> None:

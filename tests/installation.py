@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 STAND_IN = Path(__file__).parent / "ookla_stand_in.py"
 STREAM = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
 DNS = read("ookla/fail_dns_exit2_2020-03-22.txt").decode().partition("stderr:\n")[2]
-# What takes longer to import than a test may take to begin.
+# Packages that take too long to import before a test.
 HEAVY = {"sqlalchemy", "alembic", "matplotlib", "numpy", "pyroute2", "fastapi", "starlette", "apscheduler", "pydantic"}
-# A collect that tells, where the engine would be started, what is imported by then.
+# A collect that prints, where the engine would be started, which packages are imported by then.
 LISTS_ITS_IMPORTS = """
 import json, os, sys
 import monitor.cli.collect
@@ -101,11 +101,11 @@ class Site:
         )
 
     def script(self, **script: object) -> None:
-        """Tell the stand-in what to do."""
+        """Write the script that the stand-in follows."""
         (self.folder / "script.json").write_text(json.dumps(script))
 
     def starts(self) -> list[dict[str, Any]]:
-        """Return how the stand-in was started, once a test."""
+        """Return how the stand-in was started, one entry per test."""
         file = self.folder / "starts.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
@@ -140,7 +140,7 @@ class Site:
 
 
 def install(folder: Path, retry: str = "attempts = 1") -> Site:
-    """Return a site whose stand-in replays a good test, with such a line of configuration on second attempts."""
+    """Return a site whose stand-in replays a successful test, with this line in [retry]."""
     shutil.copy(STAND_IN, folder / "speedtest")
     (folder / "config.toml").write_text(CONFIG.format(folder=folder, retry=retry))
     site = Site(folder)
@@ -149,10 +149,10 @@ def install(folder: Path, retry: str = "attempts = 1") -> Site:
 
 
 def refuse(error: type[Exception]) -> Callable[..., list[str]]:
-    """Return a way into the namespace that is none."""
+    """Return a function that fails to enter the namespace with this error."""
 
     def wrap(name: str, _argv: list[str], *, environ: object) -> list[str]:
-        raise error(f"namespace {name} is out of reach; run: mend")
+        raise error(f"namespace {name} is out of reach; run: fix")
 
     return wrap
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -86,7 +87,7 @@ def test_buckets_are_what_their_runs_come_to(url: str, many: list[Attempt], zone
     fill(url, many)
     since, until = START + timedelta(minutes=late), START + 41 * DAY
     with open_reader(url) as connection:
-        found = read.buckets(connection, since=since, until=until, zone=zone, most=most)
+        found = read.buckets(connection, read.RunFilter(since, until), zone=zone, most=most)
         assert rollups.wrong(connection) == 0
     assert [told(bucket) for bucket in found] == [expected(many, bucket) for bucket in found]
     assert sum(bucket.runs for bucket in found) == sum(one.run.started_at >= since for one in many)
@@ -99,7 +100,7 @@ def test_means_and_medians_are_true(url: str, rates: list[int], even: bool):
     many = [attempt(7 * k, download_bps=rate) for k, rate in enumerate(rates + rates[:1] * even)]
     fill(url, [*many, failed(), attempt(1, download_bps=5, healthy=False)])
     with open_reader(url) as connection:
-        (bucket,) = read.buckets(connection, since=START, until=START + DAY, zone=UTC, most=1, medians=True)
+        (bucket,) = read.buckets(connection, read.RunFilter(START, START + DAY), zone=UTC, most=1, medians=True)
     values = [one.run.download_bps for one in many]
     assert bucket.download_bps is not None
     assert bucket.download_bps.mean == pytest.approx(statistics.fmean(values))
@@ -110,17 +111,18 @@ def test_nothing_trusted_has_no_numbers(url: str):
     """A bucket with failures and doubtful runs alone counts them and claims no rate."""
     fill(url, [failed(), attempt(1, healthy=False)])
     with open_reader(url) as connection:
-        (bucket,) = read.buckets(connection, since=START, until=START + DAY, zone=UTC, most=1)
+        (bucket,) = read.buckets(connection, read.RunFilter(START, START + DAY), zone=UTC, most=1)
     assert (bucket.runs, bucket.failed, bucket.doubtful, bucket.download_bps) == (2, 1, 1, None)
 
 
 def test_a_bucket_can_be_of_one_probe_and_path(url: str):
     """Another probe's runs, and those over another path, are left out when one is asked for."""
     fill(url, [attempt(), attempt(probe="cabin"), attempt(path=Path.HOST)])
-    window = {"since": START, "until": START + DAY, "zone": UTC, "most": 1}
+    everything = read.RunFilter(START, START + DAY)
+    changes: list[dict[str, Any]] = [{}, {"probes": ["cabin"]}, {"path": Path.HOST}, {"probes": ["nobody"]}]
+    filters = [replace(everything, **change) for change in changes]
     with open_reader(url) as connection:
-        chosen: list[dict[str, object]] = [{}, {"probe": "cabin"}, {"path": Path.HOST}, {"probe": "nobody"}]
-        counts = [[bucket.runs for bucket in read.buckets(connection, **window, **one)] for one in chosen]
+        counts = [[bucket.runs for bucket in read.buckets(connection, one, zone=UTC, most=1)] for one in filters]
     assert counts == [[3], [1], [1], []]
 
 
@@ -164,11 +166,12 @@ def test_a_roll_up_that_is_wrong_is_found_and_mended(url: str):
         assert rollups.wrong(connection) == 0
 
 
-def plans(connection: Connection, **chosen: object) -> list[str]:
+def plans(connection: Connection, *, medians: bool) -> list[str]:
     """Return the query plans of all that a call of `buckets` asks."""
     asked: list[tuple[str, object]] = []
     event.listen(connection, "before_cursor_execute", lambda *seen: asked.append((seen[2], seen[3])))
-    read.buckets(connection, since=START - 400 * DAY, until=START + timedelta(hours=5.7), zone=KOLKATA, **chosen)
+    window = read.RunFilter(START - 400 * DAY, START + timedelta(hours=5.7))
+    read.buckets(connection, window, zone=KOLKATA, medians=medians)
     rows = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked.copy()]
     return [row[3] for plan in rows for row in plan if "pieces" not in row[3] and "probes" not in row[3]]
 

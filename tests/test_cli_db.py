@@ -49,7 +49,7 @@ def change(file: Path, *statements: str) -> None:
 
 def test_upgrade_makes_the_database_and_then_finds_it_current(file: Path):
     """It says what it did."""
-    assert db(file, "upgrade") == (0, "URL: made with schema 0005\n")
+    assert db(file, "upgrade") == (0, "URL: created with schema 0005\n")
     assert db(file, "upgrade") == (0, "URL: schema 0005 is current\n")
 
 
@@ -62,7 +62,7 @@ def test_check_counts_the_runs(file: Path):
 
 def test_check_makes_nothing(file: Path):
     """Where there is no database it says so and leaves it at that."""
-    assert db(file, "check") == (2, "speedmon: FILE: there is no database yet: `speedmon db upgrade` makes one\n")
+    assert db(file, "check") == (2, "speedmon: FILE: there is no database yet: `speedmon db upgrade` creates one\n")
     assert not file.exists()
 
 
@@ -96,7 +96,7 @@ def test_check_tells_of_another_schema(file: Path):
     change(file, "UPDATE alembic_version SET version_num = '0000'")
     assert db(file, "check") == (
         2,
-        "speedmon: URL: has schema 0000, this speedmon wants 0005: run `speedmon db upgrade`\n",
+        "speedmon: URL: has schema 0000, this speedmon needs 0005: run `speedmon db upgrade`\n",
     )
 
 
@@ -110,25 +110,25 @@ NOW, MINUTE = datetime.now(UTC).replace(microsecond=0), timedelta(minutes=1)
 
 
 def test_check_finds_sums_that_are_wrong_and_mends_them(file: Path):
-    """A roll-up that is not what the runs say is told with the mend, and made anew on demand."""
+    """A roll-up that is not what the runs say is reported with the fix, and recomputed on request."""
     fill(file, 0)
     change(file, "UPDATE rollups SET runs = 7 WHERE span = 3600")
     code, words = db(file, "check")
     # The day is the sum of its hours, so a wrong hour makes what is above it wrong as well.
-    wrong = "2 sums of hours and days are not what the runs say: `speedmon db check --mend` makes them anew"
+    wrong = "2 sums of hours and days do not match the runs: `speedmon db check --fix` recomputes them"
     assert (code, words) == (2, f"speedmon: URL: {wrong}\n")
-    assert db(file, "check", "--mend")[0] == 0
+    assert db(file, "check", "--fix")[0] == 0
     assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 1\n")
 
 
 def test_check_finds_packed_days_that_are_wrong_and_mends_them(file: Path):
-    """A day that is not packed as its runs say is told with the mend, and packed anew on demand."""
+    """A day that is not packed as its runs say is reported with the fix, and packed again on request."""
     fill(file, 0, 1, 2)
     change(file, "UPDATE packed_days SET download_bps = x''", "UPDATE rollups SET runs = 7 WHERE span = 86400")
     wrong = "3 sums of hours and days and 2 packed days"
-    mend = "are not what the runs say: `speedmon db check --mend` makes them anew"
+    mend = "do not match the runs: `speedmon db check --fix` recomputes them"
     assert db(file, "check") == (2, f"speedmon: URL: {wrong} {mend}\n")
-    assert db(file, "check", "--mend") == (0, f"URL: made {wrong} anew\nURL: sound, schema 0005, runs: 3\n")
+    assert db(file, "check", "--fix") == (0, f"URL: recomputed {wrong}\nURL: sound, schema 0005, runs: 3\n")
     assert db(file, "check")[0] == 0
 
 
@@ -150,7 +150,7 @@ def test_a_backup_overwrites_nothing(file: Path, tmp_path: Path):
     fill(file, 0)
     (tmp_path / "kept").write_text("kept")
     code, words = db(file, "backup", str(tmp_path / "kept"))
-    assert (code, words) == (2, f"speedmon: {tmp_path}/kept: exists already: name a file that does not\n")
+    assert (code, words) == (2, f"speedmon: {tmp_path}/kept: already exists: name a file that does not\n")
     assert (tmp_path / "kept").read_text() == "kept"
 
 
@@ -170,10 +170,10 @@ def test_a_backup_of_a_damaged_database_is_no_backup(file: Path, tmp_path: Path)
 def test_there_must_be_a_file_to_care_for(file: Path, tmp_path: Path, command: str):
     """Where there is no database nothing is made; of PostgreSQL it says who does it there."""
     arguments = [command, str(tmp_path / "copy.db")] if command == "backup" else [command]
-    assert db(file, *arguments) == (2, "speedmon: FILE: there is no database yet: `speedmon db upgrade` makes one\n")
+    assert db(file, *arguments) == (2, "speedmon: FILE: there is no database yet: `speedmon db upgrade` creates one\n")
     other = db(file, *arguments, SPEEDMON_DATABASE_URL="postgresql://joe:secret@host/name")
     assert other[0] == 2
-    assert other[1].startswith("speedmon: postgresql://joe:***@host/name: is no SQLite file: ")
+    assert other[1].startswith("speedmon: postgresql://joe:***@host/name: is not a SQLite file: ")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -188,7 +188,7 @@ def test_prune_says_first_what_it_would_remove(file: Path):
     lines = [line.partition(" from ")[0] for line in words.splitlines()]
     assert (code, lines) == (
         0,
-        ["raw output: 3", "traces and findings: 0", "runs: 2", "roll-ups: 4", "nothing was removed yet: add --yes"],
+        ["raw output: 3", "traces and findings: 0", "runs: 2", "roll-ups: 4", "nothing has been removed: add --yes"],
     )
     assert file.read_bytes() == before
 
@@ -200,8 +200,8 @@ def test_prune_removes_what_is_old_and_keeps_the_sums(file: Path):
     assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 2\n")
     with open_reader(f"sqlite:///{file}") as connection:
         assert connection.scalar(select(func.count()).select_from(raw_output)) == 1
-        window = {"since": NOW - timedelta(days=3000), "until": NOW + MINUTE, "zone": UTC, "most": 20}
-        assert sum(bucket.runs for bucket in read.buckets(connection, **window)) == 3
+        window = read.RunFilter(NOW - timedelta(days=3000), NOW + MINUTE)
+        assert sum(bucket.runs for bucket in read.buckets(connection, window, zone=UTC, most=20)) == 3
     assert db(file, "prune", "--yes", **AGES)[1].count(": 0 from before") == 4
 
 
@@ -212,7 +212,7 @@ def test_a_run_that_comes_back_does_not_change_a_sum_that_counts_it(file: Path):
     fill(file, 200)
     with open_reader(f"sqlite:///{file}") as connection:
         assert set(connection.scalars(select(rollups.c.runs))) == {2}
-    assert db(file, "check", "--mend")[0] == 0
+    assert db(file, "check", "--fix")[0] == 0
 
 
 def test_prune_keeps_for_ever_what_no_age_is_set_for(file: Path):

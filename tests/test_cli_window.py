@@ -28,7 +28,7 @@ def test_a_length_ends_now(asked: Asked, hours: float, short: str):
     """A second later, so that a run of this moment is inside; its name is the length."""
     window = asked.window(BERLIN, NOW)
     assert (window.until, window.until - window.since) == (NOW + timedelta(seconds=1), timedelta(hours=hours))
-    assert (asked.short, asked.named) == (short, False)
+    assert (asked.short, asked.is_fixed) == (short, False)
 
 
 def test_times_without_an_offset_are_local():

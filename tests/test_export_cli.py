@@ -129,7 +129,7 @@ def test_without_pyarrow(environ: dict[str, str], tmp_path: Path):
     [
         (["--days", "1", "--since", "2026-01-01"], b"--days and --since exclude each other"),
         (["--since", "2026-02-01", "--until", "2026-01-01"], b"the window is empty"),
-        (["--since", "yesterday"], b"'yesterday' is no date or time"),
+        (["--since", "yesterday"], b"'yesterday' is not a date or time"),
         (
             ["--output", "/nonexistent/a.csv"],
             b"cannot be written: there is no folder /nonexistent; make it first",

@@ -77,5 +77,5 @@ def test_the_commands_by_hand(probe: Settings, tmp_path: Path):
     assert (
         "waiting       1 runs, the oldest started at 2026-11-23T13:17:03Z" in called(environ, "fleet", "status").stdout
     )
-    assert called(environ, "fleet", "push").stdout == "forwarded 1 runs; 0 wait\n"
+    assert called(environ, "fleet", "push").stdout == "forwarded 1 runs; 0 waiting\n"
     assert '"waiting": 0' in called(environ, "fleet", "status", "--json").stdout

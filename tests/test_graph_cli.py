@@ -88,7 +88,7 @@ def test_an_empty_store_draws_a_picture_that_says_so(speedmon: Callable[..., Res
     """No runs are no error, but one line on stderr."""
     ended = speedmon("graph")
     assert (ended.code, ended.out) == (0, b"speedmon-30d.png\n")
-    assert ended.err == "speedmon: no runs in this window; the picture says so\n"
+    assert ended.err == "speedmon: no runs in this window; the graph is empty\n"
     assert (tmp_path / "speedmon-30d.png").read_bytes().startswith(SIGNATURE)
 
 

@@ -102,7 +102,7 @@ def test_a_damaged_database(environ: dict[str, str], tmp_path: Path):
     (tmp_path / "speedmon.db").write_text("garbage" * 500)
     done = history(environ)
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
-    assert f"{tmp_path}/speedmon.db: is damaged or no SQLite database" in done.stderr.decode()
+    assert f"{tmp_path}/speedmon.db: is damaged or not a SQLite database" in done.stderr.decode()
 
 
 @pytest.mark.usefixtures("two_runs")

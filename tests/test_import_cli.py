@@ -81,18 +81,20 @@ def test_twice_in_a_row(environ: dict[str, str], log: Path):
     """What is there already is counted as that, and left alone; what gave no run is reported with its line."""
     first = speedmon(environ, "import", log)
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout == (f"{log}: runs taken: 3, there already: 1, not taken: 1\n  line 1: not a result: 'hello'\n")
+    assert first.stdout == (
+        f"{log}: runs imported: 3, already stored: 1, rejected: 1\n  line 1: not a result: 'hello'\n"
+    )
     before = stored(environ)
     assert [run["status"] for run in before] == ["ok", "failed", "ok"]
     assert {(run["probe"], run["trigger"], run["path"]) for run in before} == {("attic", "import", "host")}
-    assert "runs taken: 0, there already: 4, not taken: 1" in speedmon(environ, "import", log).stdout
+    assert "runs imported: 0, already stored: 4, rejected: 1" in speedmon(environ, "import", log).stdout
     assert stored(environ) == before
 
 
 def test_a_dry_run_counts_and_stores_nothing(environ: dict[str, str], log: Path):
     """It tells the same numbers as the real one."""
     done = speedmon(environ, "import", "--dry-run", log)
-    assert "runs would be taken: 3, there already: 1, not taken: 1" in done.stdout
+    assert "runs would be imported: 3, already stored: 1, rejected: 1" in done.stdout
     assert stored(environ) == []
 
 
@@ -111,7 +113,7 @@ def test_many_reasons_are_counted(environ: dict[str, str], tmp_path: Path):
     file = tmp_path / "log"
     file.write_text(RESULT + "noise\n" * 30)
     lines = speedmon(environ, "import", file).stdout.splitlines()
-    assert lines[0].endswith("runs taken: 1, there already: 0, not taken: 30")
+    assert lines[0].endswith("runs imported: 1, already stored: 0, rejected: 30")
     assert (len(lines), lines[-2], lines[-1]) == (22, "  line 21: not a result: 'noise'", "  and 10 more")
 
 
@@ -121,7 +123,7 @@ def test_a_file_of_no_format_stops_no_other(environ: dict[str, str], log: Path, 
     odd.write_text("nothing\n")
     done = speedmon(environ, "import", odd, tmp_path / "missing", log)
     assert done.returncode == 2
-    assert f"{log}: runs taken: 3" in done.stdout
+    assert f"{log}: runs imported: 3" in done.stdout
     odd_line, missing_line = done.stderr.splitlines()
     assert odd_line.startswith(f"speedmon: {odd}: nothing in it has a format that can be imported (known: speedmon,")
     assert missing_line == f"speedmon: {tmp_path}/missing: cannot be read: No such file or directory"
@@ -136,8 +138,8 @@ def test_a_row_that_the_store_refuses_stops_no_other(environ: dict[str, str], lo
     file.write_text("".join(json.dumps(run) + "\n" for run in runs))
     elsewhere = environ | {"SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/other.db"}
     done = speedmon(elsewhere, "import", file)
-    assert "runs taken: 2, there already: 0, not taken: 1\n  line 2: run" in done.stdout
-    assert "does not fit the store" in done.stdout
+    assert "runs imported: 2, already stored: 0, rejected: 1\n  line 2: run" in done.stdout
+    assert "cannot be stored: " in done.stdout
     assert stored(elsewhere) == [runs[0], runs[2]]
 
 
@@ -150,8 +152,8 @@ def test_an_export_is_another_machines_history(environ: dict[str, str], log: Pat
     elsewhere = environ | {"SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/other.db", "SPEEDMON_PROBE__NAME": "other"}
     done = speedmon(elsewhere, "import", file, file)
     assert done.stdout.splitlines() == [
-        f"{file}: runs taken: 4, there already: 0, not taken: 0",
-        f"{file}: runs taken: 0, there already: 4, not taken: 0",
+        f"{file}: runs imported: 4, already stored: 0, rejected: 0",
+        f"{file}: runs imported: 0, already stored: 4, rejected: 0",
     ]
     assert stored(elsewhere) == stored(environ)
 

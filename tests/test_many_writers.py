@@ -42,11 +42,11 @@ from datetime import UTC, datetime, timedelta
 from monitor.store import read
 from monitor.store.open import open_reader
 from monitor.store.tables import SCHEMA_VERSION
-seen, window = 0, {"since": datetime(2020, 1, 1, tzinfo=UTC), "until": datetime(2030, 1, 1, tzinfo=UTC)}
+seen, window = 0, read.RunFilter(datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 while seen < int(sys.argv[2]):
     with open_reader(sys.argv[1]) as connection:
         runs = read.count(connection)
-        assert sum(bucket.runs for bucket in read.buckets(connection, zone=UTC, **window)) == runs >= seen
+        assert sum(bucket.runs for bucket in read.buckets(connection, window, zone=UTC)) == runs >= seen
         seen = runs
 """
 

@@ -305,11 +305,11 @@ def test_a_packed_day_that_is_wrong_is_found_and_mended(url: str):
 
 
 def test_a_broken_packed_day_is_told(url: str):
-    """A column without a number for each run stops the read with the mend."""
+    """A column without a number for each run stops the read, and the error names the fix."""
     fill(url, [attempt(0), attempt(1), attempt(1440)])
     with open_writer(url) as connection:
         connection.execute(update(PACKED).values(latency_ms=b"\1\1\1"))
-        with pytest.raises(StoreError, match="broken in latency_ms: run `speedmon db check --mend`"):
+        with pytest.raises(StoreError, match="damaged in latency_ms: run `speedmon db check --fix`"):
             read.columns(connection, **ALL)
 
 

@@ -56,7 +56,7 @@ def test_a_directory_in_the_place_of_the_file(tmp_path: Path):
         writable(f"sqlite:///{tmp_path}")
 
 
-@pytest.mark.parametrize(("below", "words"), [("", "is no directory"), ("/deeper", "Not a directory")])
+@pytest.mark.parametrize(("below", "words"), [("", "is not a directory"), ("/deeper", "Not a directory")])
 def test_a_file_in_the_place_of_the_directory(tmp_path: Path, below: str, words: str):
     """The message says that no directory can be made there."""
     (tmp_path / "file").touch()
@@ -78,7 +78,7 @@ def test_a_read_only_file_system(outer: Outer):
     [
         ("mkdir /run/state", "/run/state/speedmon.db: its directory cannot be written (permission denied)"),
         ("mkdir -m 777 /run/state; touch /run/state/speedmon.db", "speedmon.db: cannot be written (permission denied)"),
-        ("true", "/run/state: cannot be made: Permission denied"),
+        ("true", "/run/state: cannot be created: Permission denied"),
     ],
 )
 def test_permissions(outer: Outer, build: str, words: str):

@@ -100,7 +100,7 @@ def test_sigterm_ends_the_wait_between_attempts(site: Site):
     command = [sys.executable, "-m", "monitor", "collect", "-q"]
     with subprocess.Popen(command, env=site_environ, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().endswith("; once more in 600 s\n")
+        assert process.stderr.readline().endswith("; retry in 600 s\n")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 128 + signal.SIGTERM
     assert len(site.rows()) == 1

@@ -174,7 +174,7 @@ def test_a_refused_run_of_earlier_times_is_set_aside(directory: Path, url: str, 
     for minute, rate in enumerate((-1, 1)):
         spool.save(directory, attempt(minute, id=f"run{minute}", download_bps=rate))
     assert (drain(url, directory), stored(url)) == (1, ["run1"])
-    assert "run0.broken: cannot be stored (run run0 does not fit the store: CHECK constraint" in caplog.text
+    assert "run0.broken: cannot be stored (run run0 cannot be stored: CHECK constraint" in caplog.text
 
 
 @pytest.mark.parametrize("moment", ["spooled", "stored"])
@@ -241,12 +241,12 @@ def test_with_no_file_to_be_had_the_message_holds_the_run(outer: Outer):
     outer.run(["mount", "-o", "remount,bind,ro", SHM])
     code, words = keep_in(outer, attempt(1, id="second"))
     assert (code, words.count("\n")) == (1, 1)
-    assert 'no file can keep it: {"id":"second","probe":"home"' in words
+    assert 'cannot be written to any file: {"id":"second","probe":"home"' in words
 
 
 def test_a_fallback_of_another_user_is_not_used(outer: Outer):
     """A directory of our name that others can write to is neither written nor drained."""
     full_disk(outer)
     outer.run(["mkdir", "-m", "777", FALLBACK])
-    assert "no file can keep it" in keep_in(outer, attempt(1))[1]
+    assert "cannot be written to any file" in keep_in(outer, attempt(1))[1]
     assert outer.run(["ls", "-A", FALLBACK]).stdout == ""

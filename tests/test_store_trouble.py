@@ -77,10 +77,10 @@ def be_newer(file: Path) -> None:
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        (spoil, "is damaged or no SQLite database"),
+        (spoil, "is damaged or not a SQLite database"),
         (occupy, "is a directory"),
         (belong_to_another, "tables of another program"),
-        (be_newer, "schema 9999 is newer than this speedmon, which knows"),
+        (be_newer, "schema 9999 is newer than that of this speedmon"),
     ],
 )
 def test_a_database_that_cannot_be_used(
@@ -105,10 +105,10 @@ def test_a_parent_that_is_a_file(tmp_path: Path):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("speedmon.db", "is no database URL"),
+        ("speedmon.db", "is not a database URL"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
-        ("nosuchdb://host/name", "runs are kept in SQLite or PostgreSQL"),
+        ("nosuchdb://host/name", "only SQLite and PostgreSQL are supported"),
         ("postgresql+nosuchdriver://joe:secret@host/name", "driver for this database is missing"),
         ("postgresql://joe:secret@host:port/name", "write a URL such as"),
     ],

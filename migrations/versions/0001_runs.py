@@ -31,7 +31,7 @@ NEVER_NEGATIVE = (
 
 
 def upgrade() -> None:
-    """Make both tables."""
+    """Create both tables."""
     _make_runs()
     op.create_index("ix_runs_started_at", "runs", ["started_at"])
     op.create_table(

@@ -1,4 +1,4 @@
-"""Attempts in a series, remarks, what a probe found, the kernel's trace, and events."""
+"""Retries, remarks, findings of the diagnosis of a failure, kernel traces, and events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add columns to the runs, which keep their rows as they are, and make three tables beside them."""
+    """Add columns to `runs`, whose rows stay as they are, and create three tables that refer to it."""
     op.add_column("runs", sa.Column("attempt", sa.Integer(), nullable=False, server_default="1"))
     op.add_column("runs", sa.Column("retry_of", sa.String(64)))
     op.add_column("runs", sa.Column("remarks", sa.Text()))

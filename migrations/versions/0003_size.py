@@ -1,7 +1,7 @@
-"""Probes, ISPs and servers by number, the engine's output compressed, roll-ups, and checks against nonsense.
+"""Lookup tables of probes, ISPs and servers, compressed engine output, roll-ups, and checks of impossible values.
 
-The tables are renamed, made anew and filled from the old ones, children included: SQLite cannot change a check, and
-dropping a table that others refer to would delete their rows.
+Tables are renamed, created again and filled from the old ones, as are those that refer to them: SQLite cannot change a
+check, and dropping a table that others refer to would delete their rows.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ ALL_PCT = 100
 
 
 def upgrade() -> None:
-    """Make the new tables, fill them from the old ones, and drop those."""
+    """Create the new tables, fill them from the old ones, and drop the old ones."""
     _put_away()
     _make_names()
     _make_runs()
@@ -94,7 +94,7 @@ def upgrade() -> None:
 
 
 def _put_away() -> None:
-    """Rename the old tables; SQLite changes the references to them, PostgreSQL keeps the names of indexes."""
+    """Rename the old tables; SQLite updates references to them, PostgreSQL keeps the names of their indexes."""
     for index, table in (("started_at", "runs"), ("at", "events"), ("run_pk", "events")):
         op.drop_index(f"ix_{table}_{index}", table)
     for table in ("runs", *BESIDE):
@@ -239,10 +239,10 @@ def _summed(name: str) -> Iterator[sa.Column[Any]]:
 
 
 def _mend_what_cannot_be() -> None:
-    """Make rows fit that no release wrote but the old checks let through; a remark keeps what they said."""
+    """Correct rows that the old checks accepted but no release wrote; a remark keeps the values that are removed."""
     connection = op.get_bind()
     broken = " OR ".join(f"NOT ({rule})" for rule in RULES.values())
-    for row in connection.execute(sa.text(f"SELECT * FROM old_runs WHERE {broken}")).mappings().all():  # noqa: S608  our own words
+    for row in connection.execute(sa.text(f"SELECT * FROM old_runs WHERE {broken}")).mappings().all():  # noqa: S608  constants only
         changes = _mends(dict(row))
         said = ", ".join(f"{name}={row[name]}" for name in changes)
         remark = {"kind": "mended", "message": f"could not be true and was taken out: {said}"}
@@ -252,7 +252,7 @@ def _mend_what_cannot_be() -> None:
 
 
 def _mends(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns to change, so that the row keeps every rule."""
+    """Return the columns to change so that the row satisfies every check."""
     measured = row["status"] == "ok"
     nonsense = [name for name in NEVER_NEGATIVE if (row[name] or 0) < 0]
     nonsense += [name for name in ("download_bps", "upload_bps", "healthy") if not measured and row[name] is not None]
@@ -282,7 +282,7 @@ def _copy_runs() -> None:
     same = "IS" if connection.dialect.name == "sqlite" else "IS NOT DISTINCT FROM"
     server = " AND ".join(f"s.{name} {same} r.server_{name}" for name in SERVER)
     op.execute(
-        f"INSERT INTO runs ({into}) SELECT {columns} FROM old_runs r CROSS JOIN probes p"  # noqa: S608  our own words
+        f"INSERT INTO runs ({into}) SELECT {columns} FROM old_runs r CROSS JOIN probes p"  # noqa: S608  constants only
         f" LEFT JOIN isps i ON i.name = r.isp LEFT JOIN servers s ON {server}"
         " WHERE p.name = r.probe ORDER BY r.pk"
     )
@@ -325,14 +325,14 @@ def _deflated(stdout: str, stderr: str) -> bytes:
 
 
 def _go_on_counting(table: str) -> None:
-    """PostgreSQL numbers rows from a sequence that does not see numbers which were given."""
+    """Set the sequences of PostgreSQL, which do not notice keys that were inserted explicitly."""
     if op.get_bind().dialect.name == "postgresql":
         sequence = f"pg_get_serial_sequence('{table}', 'pk')"
         op.execute(f"SELECT setval({sequence}, (SELECT coalesce(max(pk), 0) + 1 FROM {table}), false)")  # noqa: S608  the same
 
 
 def _sum_up() -> None:
-    """Make the roll-ups of hours from the runs, those of six hours from these, those of days from the latter."""
+    """Compute hourly roll-ups from the runs, those of six hours from the hourly ones, and daily ones from those."""
     place = "probe_pk, path, {span}, {at} - {at} % {span}"
     hours = place.format(span=3600, at="started_at")
     op.execute(f"INSERT INTO rollups SELECT {hours}, {', '.join(_of_runs())}, false FROM runs GROUP BY 1, 2, 4")  # noqa: S608  the same

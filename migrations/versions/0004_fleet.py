@@ -1,8 +1,8 @@
-"""How far runs were forwarded to a fleet; on PostgreSQL, runs in partitions by month.
+"""The state of forwarding to a fleet; on PostgreSQL, runs partitioned by month.
 
-A partitioned table has no key without the column it is parted by, so there nothing can refer to a run's row: a trigger
-takes away what belongs to a run that is deleted. The id of a run is unique among those that started at the same second,
-which is enough for a run that is sent again.
+A unique key of a partitioned table must contain the column of the partitioning, so no foreign key can refer to a run: a
+trigger deletes what belongs to a deleted run. The id of a run is unique only among those that started in the same
+second, which is enough for a run that is sent again.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ALTER TABLE runs ALTER COLUMN pk SET DEFAULT nextval('runs_number');
 ALTER TABLE runs ALTER COLUMN id TYPE varchar(64) COLLATE "C";
 """
 
-# CREATE TABLE ... PARTITION OF would wait for every reader of the runs; ATTACH does not. With foreign keys to probes,
-# ISPs and servers it would wait for everybody who names one of these, and they for it; nobody deletes such a row.
+# CREATE TABLE ... PARTITION OF would wait for every reader of `runs`; ATTACH does not. With foreign keys to probes,
+# ISPs and servers it would deadlock with writers that refer to one of these; such rows are never deleted.
 MAKE_PARTITION = """
 CREATE FUNCTION make_runs_partition(moment bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -78,7 +78,7 @@ CREATE TRIGGER forget_run AFTER DELETE ON runs FOR EACH ROW EXECUTE FUNCTION for
 
 
 def upgrade() -> None:
-    """Make two small tables; on PostgreSQL move the runs into partitions."""
+    """Create two small tables; on PostgreSQL move the runs into partitions."""
     op.add_column("probes", sa.Column("installation", sa.String(36)))
     _make_identity()
     _make_forwarding()

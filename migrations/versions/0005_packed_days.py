@@ -1,7 +1,7 @@
-"""The runs of each day, probe and path as columns, so that ten years of them are read at once.
+"""The runs of each day, probe and path as columns, so that ten years of them are read quickly.
 
-All days that have runs are packed, but for the newest of each probe and path. A column is whole numbers in order of
-time, each in the least of 1, 2, 4 or 8 bytes that takes all of the day, little endian, and empty where all are 0.
+All days with runs are packed, except the newest of each probe and path. A column holds integers in order of time,
+little endian, all in the smallest of 1, 2, 4 or 8 bytes that fits; it is empty if all are 0.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SAID = (
     "plan_latency_ms",
     "remarks",
 )
-# What is kept makes 1 of a rate, and 1/1000 of a time or a percentage; 1 is added, for 0 is "not measured".
+# Rates are stored in units of 1, times and percentages in 1/1000; 1 is added, because 0 means "not measured".
 UNITS = {
     "download_bps": 1,
     "upload_bps": 1,
@@ -57,7 +57,7 @@ TYPES = {size: next(code for code in "BHILQ" if array(code).itemsize == size) fo
 
 
 def upgrade() -> None:
-    """Make the table and pack the days of each probe and path, one after the other."""
+    """Create the table and pack the days of each probe and path in turn."""
     packed_days = _make_table()
     latest = sa.text("SELECT probe_pk, path, max(started_at) FROM runs GROUP BY 1, 2 ORDER BY 1, 2")
     for probe_pk, path, newest in op.get_bind().execute(latest).all():
@@ -110,7 +110,7 @@ def _packed(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
 
 
 def _sorted_out(said: Sequence[tuple[Any, ...]]) -> tuple[str, list[int]]:
-    """Return a JSON array of what the runs of a day have in common, and the place in it of each run."""
+    """Return the distinct attributes of the runs of a day as a JSON array, and the index of each run in it."""
     written = {one: _written(one) for one in set(said)}
     places = {text: place for place, text in enumerate(sorted(set(written.values())))}
     return f"[{','.join(places)}]", [places[written[one]] for one in said]

@@ -1,4 +1,4 @@
-"""The command line: a thin file a command, loaded only when it is called. `main` turns errors into one line."""
+"""The entry point of the command line: the table of commands, and `main`, which prints an error as one line."""
 
 from __future__ import annotations
 
@@ -42,30 +42,30 @@ COMMANDS = {
 @click.version_option(package_name="speedmon", prog_name="speedmon")
 @config_option
 def cli() -> None:
-    """Measure an internet line on a schedule, over IPv4 only, and keep every attempt.
+    """Measure an internet connection on a schedule, over IPv4 only, and keep every result.
 
-    Exit codes: 0 measured or done; 1 unexpected; 2 usage or configuration; 3 the test failed and is recorded;
-    4 skipped and recorded; 5 the namespace is missing or not sound; 6 not permitted.
+    Exit codes: 0 success; 1 unexpected error; 2 usage or configuration error; 3 the test failed (recorded);
+    4 skipped (recorded); 5 the namespace is missing or not sound; 6 not permitted.
     """
 
 
 def main() -> None:
-    """Run the command line; a user never sees a traceback unless SPEEDMON_DEBUG is set."""
+    """Run the command line; an error is printed as one line, as a traceback only if SPEEDMON_DEBUG is set."""
     try:
         code = cli.main(standalone_mode=False)
         if sys.stdout:  # None when the caller closed it
             sys.stdout.flush()
     except (BrokenPipeError, ReaderLeftError):
-        code = 0  # whoever read has seen enough
+        code = 0  # the reader of our output, such as `head`, has closed it
         _abandon_stdout()
     except Exception as error:  # noqa: BLE001  the one boundary where any error becomes a line
         code = _report(error)
-    gc.freeze()  # else the interpreter's last search through all that was imported takes 10 ms
+    gc.freeze()  # saves the garbage collection at exit, 10 ms
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _abandon_stdout() -> None:
-    """Point stdout elsewhere, so that the interpreter's own flush at the exit does not fail again."""
+    """Redirect stdout to /dev/null, so that the interpreter's flush at exit does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 
@@ -90,10 +90,10 @@ def _report(error: Exception) -> int:
 
 
 def _tell_usage(error: click.ClickException) -> None:
-    """Say in one line what is wrong with a call; a group that was called without a command shows its help."""
+    """Print a usage error as one line; a group without a command prints its help."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return
-    words = " ".join(error.format_message().split()).removesuffix(".")
+    message = " ".join(error.format_message().split()).removesuffix(".")
     context = getattr(error, "ctx", None)
-    click.echo(f"speedmon: {words} (see `{context.command_path if context else 'speedmon'} --help`)", err=True)
+    click.echo(f"speedmon: {message} (see `{context.command_path if context else 'speedmon'} --help`)", err=True)

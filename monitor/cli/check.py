@@ -22,7 +22,7 @@ _INDENT = " " * 9
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array, an object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array with one object per check.")
 @click.option(
     "--watch",
     "every_s",
@@ -30,11 +30,11 @@ _INDENT = " " * 9
     type=click.FloatRange(0.1, 3600),
     is_flag=False,
     flag_value=EVERY_S,
-    help="Look again every so many seconds (5) until all is well; Ctrl-C ends it.",
+    help="Repeat every SECONDS (default 5) until nothing fails; Ctrl-C ends it.",
 )
 @pass_settings
 def command(settings: Settings, *, as_json: bool, every_s: float | None) -> int:
-    """Prove what a trustworthy test needs: the namespace from inside and outside, the engine, clock, disk, database.
+    """Check what a trustworthy test needs: the namespace from inside and outside, engine, clock, disk and database.
 
     Changes nothing and needs no root, though root sees more. Exit codes: 0 a test can be trusted; 5 it cannot, and
     each line that says why has its mend.
@@ -58,7 +58,7 @@ def _look(settings: Settings) -> list[Line]:
 
 
 def _changed(lines: list[Line], before: list[Line]) -> list[Line]:
-    """Return the lines whose state is another; times and counters in a message change with every look."""
+    """Return the lines whose state has changed; times and counters in a message change each time."""
     states = {(line.name, line.ok, line.matters) for line in before}
     return [line for line in lines if (line.name, line.ok, line.matters) not in states]
 
@@ -80,8 +80,8 @@ def _json(lines: list[Line]) -> bytes:
 
 
 def _text(line: Line) -> str:
-    word, colour = _state(line)
-    text = f"{click.style(f'{word:7}', fg=colour)}  {line.name:10}  {line.message}"
+    label, colour = _state(line)
+    text = f"{click.style(f'{label:7}', fg=colour)}  {line.name:10}  {line.message}"
     return f"{text}\n{_INDENT}mend: {line.mend}" if line.mend else text
 
 

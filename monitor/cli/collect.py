@@ -1,4 +1,4 @@
-"""`speedmon collect`: run one test now, tell what came of it in one line, exit as documented."""
+"""`speedmon collect`: run one test now, print the result as one line, and exit with the documented code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec import structs
 
 from monitor.cli.options import pass_settings
 from monitor.engines import AUTO, TABLE
-from monitor.model import Path, Status, Trigger
+from monitor.model import Kind, Path, Status, Trigger
 from netns.enter import PASTA
 
 if TYPE_CHECKING:
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 @click.option(
     "--path", type=click.Choice([path.value for path in Path]), help="ip4only: in the namespace; host: outside."
 )
-@click.option("--no-retry", is_flag=True, help="One test only, whatever comes of it.")
-@click.option("--anyway", is_flag=True, help="Test although the engine rests or the month's data is used.")
-@click.option("--json", "as_json", is_flag=True, help="Print the stored run, the last one, as one JSON object.")
+@click.option("--no-retry", is_flag=True, help="Run one test only, even if it fails.")
+@click.option(
+    "--anyway", is_flag=True, help="Test even if the engine is backing off or the monthly data budget is used up."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the stored run (the last one, after a retry) as one JSON object."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
 @click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
 @pass_settings
@@ -46,11 +50,11 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     quiet: bool,
     trigger: str,
 ) -> int:
-    """Run one speed test and store what came of it; a failure may be followed by a second test.
+    """Run one speed test and store the result; a failed test may be retried.
 
-    Exit codes, of the last test: 0 measured; 2 usage or configuration; 3 the test failed and is recorded; 4 skipped
-    (another test runs, the month's data is used, the engine rests, quiet hours) and recorded; 5 the namespace is
-    missing or not sound, recorded; 6 not permitted, recorded.
+    Exit codes, of the last test: 0 measured; 2 usage or configuration error; 3 the test failed (recorded); 4 skipped
+    because another test runs, the data budget is used up, the engine is backing off, or it is a quiet hour (recorded);
+    5 the namespace is missing or not sound (recorded); 6 not permitted (recorded).
     """
     from monitor import collect, measure  # noqa: PLC0415  `--help` needs none of it
 
@@ -81,8 +85,8 @@ def _meter(*, quiet: bool) -> Meter | Silence:
 
 def _tell(run: Run, following: Next | None, *, quiet: bool) -> None:
     if run.failure is not None:
-        again = f"; once more in {following.wait_s} s" if following and following.wait_s else ""
-        click.echo(f"speedmon: test {run.status.value}: {_reason(run)}{again}".encode(), err=True)
+        again = f"; retry in {following.wait_s} s" if following and following.wait_s else ""
+        click.echo(f"speedmon: test {run.status.value}: {_cause(run)}{again}".encode(), err=True)
     if run.status is Status.OK and not quiet:
         click.echo(summary(run).encode(sys.stdout.encoding or "utf-8", "replace"))
 
@@ -91,6 +95,14 @@ def _encoded(run: Run) -> bytes:
     import msgspec  # noqa: PLC0415  loaded with the settings already
 
     return msgspec.json.encode(run)
+
+
+def _cause(run: Run) -> str:
+    """Return why a test failed, or why it was skipped, which has no kind or scope."""
+    failure = run.failure
+    if failure is not None and run.status is Status.SKIPPED and failure.kind is Kind.UNKNOWN:
+        return failure.message
+    return _reason(run)
 
 
 def _reason(run: Run) -> str:
@@ -104,7 +116,7 @@ def _reason(run: Run) -> str:
 
 
 def summary(run: Run) -> str:
-    """Return a measured run on one line: download, upload, latency, ISP, server; what is not known is left out."""
+    """Return a measured run as one line: rates, latency, ISP, server and remarks, as far as they are known."""
     from monitor.progress import rate  # noqa: PLC0415  the same
 
     parts = [

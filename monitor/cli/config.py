@@ -1,4 +1,4 @@
-"""`speedmon config`: write a configuration file, or show the one in force."""
+"""`speedmon config`: write a configuration file, or print the settings in force."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def group() -> None:
 
 
 @group.command()
-@click.option("--output", type=click.Path(path_type=Path), help="Where to write; - is standard output.")
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--output", type=click.Path(path_type=Path), help="File to write; - is standard output.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @config_option
 @click.pass_context
 def init(ctx: click.Context, output: Path | None, force: bool) -> None:
-    """Write a file with every setting, its help and its default.
+    """Write a file with every setting, its description and its default.
 
-    It goes where speedmon looks for it: --config, $SPEEDMON_CONFIG, /etc/speedmon for root, else ~/.config/speedmon.
+    It goes where speedmon looks for it: --config, $SPEEDMON_CONFIG, /etc/speedmon for root, or ~/.config/speedmon.
     """
     file = output or ctx.find_root().obj or _usual_file()
     if file == Path("-"):
@@ -43,7 +43,7 @@ def init(ctx: click.Context, output: Path | None, force: bool) -> None:
 def show(ctx: click.Context, as_json: bool) -> None:
     """Print the settings in force.
 
-    Those of the file, the environment on top, defaults for the rest; passwords in URLs are left out.
+    The environment takes precedence over the file, the file over the defaults; passwords in URLs are left out.
     """
     settings = settings_of(ctx)
     file = config.file_in_use(ctx.find_root().obj, os.environ)
@@ -56,15 +56,15 @@ def show(ctx: click.Context, as_json: bool) -> None:
 
 
 def _usual_file() -> Path:
-    if named := os.environ.get("SPEEDMON_CONFIG"):
-        return Path(named)
+    if configured := os.environ.get("SPEEDMON_CONFIG"):
+        return Path(configured)
     candidates = paths.config_files(os.environ)
     return candidates[-1] if os.geteuid() == 0 else candidates[0]
 
 
 def _write(file: Path, text: str, *, force: bool) -> None:
     if file.exists() and not force:
-        raise UsageError(f"{file}: is there already: --force overwrites it, --output names another")
+        raise UsageError(f"{file}: already exists: --force overwrites it, --output names another")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

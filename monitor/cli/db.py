@@ -1,4 +1,4 @@
-"""`speedmon db`: make, upgrade, check, copy and shrink the database."""
+"""`speedmon db`: create, upgrade, check, back up and shrink the database."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @click.group(name="db")
 def group() -> None:
-    """Look after the database: upgrade, check, backup, prune, vacuum."""
+    """Maintain the database: upgrade, check, backup, prune, vacuum."""
 
 
 @group.command()
 @pass_settings
 def upgrade(settings: Settings) -> None:
-    """Make the database, or bring its schema to this release.
+    """Create the database, or upgrade its schema to that of this release.
 
-    Other commands do so only where it is quick.
+    Other commands upgrade a small database by themselves.
     """
     from monitor.store import upgrade as store  # noqa: PLC0415  --help stays light
     from monitor.store.tables import SCHEMA_VERSION  # noqa: PLC0415  the same
@@ -38,22 +38,22 @@ def upgrade(settings: Settings) -> None:
 
 
 @group.command()
-@click.option("--mend", is_flag=True, help="Make sums and packed days anew where they are not what the runs say.")
+@click.option("--fix", is_flag=True, help="Recompute sums and packed days that do not match the runs.")
 @pass_settings
-def check(settings: Settings, *, mend: bool) -> None:
-    """Read the whole database and say whether it is sound.
+def check(settings: Settings, *, fix: bool) -> None:
+    """Read the whole database and report whether it is sound.
 
-    Exit code 2 when it is not.
+    Exit code 2 if it is not.
     """
     from monitor.store import check as store  # noqa: PLC0415  --help stays light
 
     health, name = store.check(settings.database.url), masked(settings.database.url)
     _must_be_sound(name, health)
-    if (wrong := _wrong(health)) and not mend:
-        raise StoreError(f"{name}: {wrong} are not what the runs say: `speedmon db check --mend` makes them anew")
-    if wrong:
+    if (mismatches := _wrong(health)) and not fix:
+        raise StoreError(f"{name}: {mismatches} do not match the runs: `speedmon db check --fix` recomputes them")
+    if mismatches:
         store.mend(settings.database.url)
-        click.echo(f"{name}: made {wrong} anew")
+        click.echo(f"{name}: recomputed {mismatches}")
     click.echo(f"{name}: sound, schema {health.version}, runs: {health.runs}")
 
 
@@ -68,17 +68,17 @@ def _must_be_sound(name: str, health: Health) -> None:
     if health.problems:
         raise StoreError(f"{name}: is damaged ({'; '.join(health.problems)}): restore a backup")
     if health.version != SCHEMA_VERSION:
-        found = f"schema {health.version}" if health.version else "no schema"
-        raise StoreError(f"{name}: has {found}, this speedmon wants {SCHEMA_VERSION}: run `speedmon db upgrade`")
+        schema = f"schema {health.version}" if health.version else "no schema"
+        raise StoreError(f"{name}: has {schema}, this speedmon needs {SCHEMA_VERSION}: run `speedmon db upgrade`")
 
 
 @group.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @pass_settings
 def backup(settings: Settings, file: Path) -> None:
-    """Copy the database into FILE, and check the copy.
+    """Copy the database to FILE, and check the copy.
 
-    Others may use the database meanwhile.
+    The database may be in use while it is copied.
     """
     from monitor.store import care  # noqa: PLC0415  --help stays light
 
@@ -88,35 +88,35 @@ def backup(settings: Settings, file: Path) -> None:
 
 
 @group.command()
-@click.option("--yes", is_flag=True, help="Remove it; else it is only counted.")
+@click.option("--yes", is_flag=True, help="Remove the rows; without it they are only counted.")
 @pass_settings
 def prune(settings: Settings, *, yes: bool) -> None:
-    """Remove what is older than the settings below [retention] keep it.
+    """Remove what is older than [retention] allows.
 
-    Without --yes it only says what that would be.
+    Without --yes it only prints what would be removed.
     """
     from monitor.store import prune as store  # noqa: PLC0415  --help stays light
 
-    ask = store.prune if yes else store.due
-    found = ask(settings.database.url, settings.retention, datetime.now(UTC))
-    for each in found:
-        click.echo(_age_words(each, "removed" if yes else "would be removed"))
-    if any(each.rows for each in found):
-        click.echo("`speedmon db vacuum` gives the room back" if yes else "nothing was removed yet: add --yes")
+    act = store.prune if yes else store.due
+    expired = act(settings.database.url, settings.retention, datetime.now(UTC))
+    for kind in expired:
+        click.echo(_age_words(kind, "removed" if yes else "would be removed"))
+    if any(kind.rows for kind in expired):
+        click.echo("`speedmon db vacuum` frees the disk space" if yes else "nothing has been removed: add --yes")
 
 
-def _age_words(due: Due, what: str) -> str:
+def _age_words(due: Due, action: str) -> str:
     if due.before is None:
         return f"{due.kind}: kept for ever"
-    return f"{due.kind}: {due.rows:,} from before {due.before:%Y-%m-%d} {what}"
+    return f"{due.kind}: {due.rows:,} from before {due.before:%Y-%m-%d} {action}"
 
 
 @group.command()
 @pass_settings
 def vacuum(settings: Settings) -> None:
-    """Give back the room that removed rows left.
+    """Free the disk space of removed rows.
 
-    It takes as much room again while it works.
+    Needs free space for a second copy while it runs.
     """
     from monitor.store import care  # noqa: PLC0415  --help stays light
 
@@ -126,7 +126,7 @@ def vacuum(settings: Settings) -> None:
 
 def _what_happened(before: str | None, after: str) -> str:
     if before is None:
-        return f"made with schema {after}"
+        return f"created with schema {after}"
     if before == after:
         return f"schema {after} is current"
     return f"upgraded from schema {before} to {after}"

@@ -1,4 +1,4 @@
-"""`demo`: show it all in a lab that changes nothing of this machine."""
+"""`speedmon demo`: measure a simulated line in a lab of network namespaces; changes nothing on this machine."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from netns.lab.furnish import STOOD_IN
     type=click.Path(dir_okay=False, path_type=Path),
     default="speedmon-demo.png",
     show_default=True,
-    help="Where the picture goes.",
+    help="File of the graph.",
 )
-@click.option("--keep-database", type=click.Path(path_type=Path), help="Keep the runs in this new SQLite file.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end instead of the story.")
-@click.option("--inside", is_flag=True, hidden=True, help="Act in the world that the caller made.")
+@click.option(
+    "--keep-database", type=click.Path(path_type=Path), help="Keep the runs in this SQLite file, which must not exist."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end instead of what happens.")
+@click.option("--inside", is_flag=True, hidden=True, help="Run inside a lab that the caller has built.")
 @click.pass_context
 def command(ctx: click.Context, *, output: Path, keep_database: Path | None, as_json: bool, inside: bool) -> None:
-    """Measure a line of known speed in a lab, over the host and over the namespace, and draw what came of it.
+    """Measure a simulated line of known speed, over the host and over the namespace, and draw the results.
 
-    Needs no root where user namespaces are allowed, takes less than a minute, and changes nothing of this machine.
-    Exit codes: 0 the lab's line was measured as it is; 1 it was not; 6 namespaces are not allowed here.
+    Needs no root where user namespaces are allowed, takes less than a minute, and changes nothing on this machine.
+    Exit codes: 0 the measured speeds are right; 1 they are not; 6 namespaces are not allowed here.
     """
     from monitor import demo_run  # noqa: PLC0415  imports pyroute2
     from netns.lab import world  # noqa: PLC0415  only this command needs it

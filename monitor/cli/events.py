@@ -1,4 +1,4 @@
-"""`speedmon events`: when the ISP or the external address became another, newest first."""
+"""`speedmon events`: changes of the ISP and the external address, newest first."""
 
 from __future__ import annotations
 
@@ -23,20 +23,19 @@ _WORDS = {"isp": "ISP", "external_ip": "external address"}
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @pass_source
 def command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:
-    """List when the ISP or the external address changed, newest first."""
+    """List changes of the ISP and the external address, newest first."""
     import msgspec  # noqa: PLC0415  --help stays light
 
     from monitor import zone  # noqa: PLC0415  the same
 
-    found = _events(settings, days, probes)
+    events = _events(settings, days, probes)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
+        click.echo(msgspec.json.format(msgspec.json.encode(events), indent=1))
         return
     here = zone.resolve(settings.display.timezone)
-    several = len({event.probe for event in found}) > 1
-    for line in [_line(event, here, several=several) for event in found] or [
-        f"Nothing changed in the last {days} days."
-    ]:
+    several = len({event.probe for event in events}) > 1
+    lines = [_line(event, here, several=several) for event in events]
+    for line in lines or [f"Nothing changed in the last {days} days."]:
         click.echo(line)
 
 
@@ -48,13 +47,13 @@ def _events(settings: Settings, days: int, probes: tuple[str, ...]) -> list[Even
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     with store.open_reader(settings.database.url) as connection:
         named(connection, probes)
-        found = [*changes.of_window(connection, until - timedelta(days=days), until)][::-1]
-    return [event for event in found if not probes or event.probe in probes]
+        newest_first = [*changes.of_window(connection, until - timedelta(days=days), until)][::-1]
+    return [event for event in newest_first if not probes or event.probe in probes]
 
 
 def _line(event: Event, zone: ZoneInfo, *, several: bool) -> str:
     from monitor.table import printable  # noqa: PLC0415  the same
 
     what = _WORDS.get(event.kind, event.kind)
-    words = printable(f"{event.probe + ': ' if several else ''}{what} is {event.after}, was {event.before}")
-    return f"{event.at.astimezone(zone):%Y-%m-%d %H:%M}  {event.path:7}  {words}"
+    text = printable(f"{event.probe + ': ' if several else ''}{what} is {event.after}, was {event.before}")
+    return f"{event.at.astimezone(zone):%Y-%m-%d %H:%M}  {event.path:7}  {text}"

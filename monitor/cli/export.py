@@ -1,4 +1,4 @@
-"""`speedmon export`: the stored runs as a file for other programs, or for `speedmon import` on another machine."""
+"""`speedmon export`: write the stored runs to a file, for other programs or for `speedmon import` elsewhere."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @click.command("export")
-@click.option(
-    "--days", type=click.IntRange(1, MOST_DAYS), metavar="N", help="The last N days; all runs if nothing is said."
-)
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), metavar="N", help="The last N days; default: all runs.")
 @click.option("--since", metavar="TIME", help="Begin at this date or time (ISO 8601), instead of --days.")
-@click.option("--until", metavar="TIME", help="End at this date or time (ISO 8601); now if nothing is said.")
-@click.option("--format", "kind", type=click.Choice(FORMATS), help="As the name of FILE ends, else csv.")
+@click.option("--until", metavar="TIME", help="End at this date or time (ISO 8601); default: now.")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: the ending of FILE, else csv.")
 @click.option(
-    "--output", "file", metavar="FILE", default=STDOUT, help="Written whole or not at all; - is standard output."
+    "--output",
+    "file",
+    metavar="FILE",
+    default=STDOUT,
+    help="File to write, complete or not at all; - is standard output.",
 )
 @pass_source
 def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
@@ -45,12 +47,14 @@ def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each opti
     file: str,
     probes: tuple[str, ...],
 ) -> None:
-    """Write the stored runs, oldest first: what `history` tells of each, as CSV, JSON lines or Parquet."""
+    """Write the stored runs, oldest first, as CSV, JSON Lines or Parquet, with what `history` prints of each."""
     kind = kind or _by_name(file)
     if file == STDOUT and kind == "parquet" and sys.stdout.isatty():
-        raise click.UsageError("Parquet is not for a terminal: redirect standard output, or name a file with --output")
+        raise click.UsageError(
+            "Parquet cannot be printed to a terminal: redirect standard output, or name a file with --output"
+        )
     here = zone.resolve(settings.display.timezone)
-    # A run that starts while we read belongs to the export as well.
+    # A run that starts in this second belongs to the export as well.
     end = moment(until, "--until", here) or datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     begin = _begin(days, moment(since, "--since", here), end)
     if file == STDOUT:
@@ -76,7 +80,7 @@ def _begin(days: int | None, since: datetime | None, end: datetime) -> datetime:
     return begin
 
 
-def _write(  # noqa: PLR0913, PLR0917  what was asked for
+def _write(  # noqa: PLR0913, PLR0917  six
     settings: Settings, begin: datetime, end: datetime, kind: str, file: BinaryIO, probes: tuple[str, ...]
 ) -> None:
     from monitor.store import open as store  # noqa: PLC0415  --help stays light
@@ -85,7 +89,7 @@ def _write(  # noqa: PLR0913, PLR0917  what was asked for
 
     with store.open_reader(settings.database.url) as connection:
         chosen = named(connection, probes)
-        # Whoever reads may leave early: the query ends before its connection.
+        # The reader of our output may close it early: the query must end before its connection.
         with closing(read.runs(connection, since=begin, until=end, probes=chosen)) as runs:
             if kind == "parquet":
                 from monitor import parquet  # noqa: PLC0415  only when it is asked for

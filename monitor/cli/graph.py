@@ -17,7 +17,7 @@ import click
 
 from monitor import output, zone
 from monitor.cli.options import pass_source
-from monitor.cli.window import Asked, window_options
+from monitor.cli.window import Asked, take_window, window_options
 from monitor.errors import ConfigError
 from monitor.graph import kinds
 from monitor.graph import setup as graph_setup
@@ -48,21 +48,21 @@ def _size(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
     """Return width and height as numbers."""
     if value is None:
         return None
-    found = SIZE.fullmatch(value)
-    if not found or max(int(found[1]), int(found[2])) > MOST_PIXELS:
-        raise click.BadParameter(f"{value!r} is no size such as 1200x860, of at most {MOST_PIXELS} each way")
-    return int(found[1]), int(found[2])
+    match = SIZE.fullmatch(value)
+    if not match or max(int(match[1]), int(match[2])) > MOST_PIXELS:
+        raise click.BadParameter(f"{value!r} is not a size such as 1200x860, at most {MOST_PIXELS} pixels each way")
+    return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be drawn: the kinds, whose runs, as what, and where it goes."""
+    """The options of the command: which graphs of which runs, how they are drawn, and where they are written."""
 
+    window: Asked
     kinds: list[str]
-    asked: Asked
     probes: tuple[str, ...]
     path: str | None
-    zone: str | None
+    in_zone: str | None
     size: tuple[int, int] | None
     dpi: int
     theme: str
@@ -74,25 +74,30 @@ class Order:
 
 @click.command("graph")
 @window_options
-@click.option("--path", type=click.Choice(PATHS), help="Runs over this path; that of the configuration if not given.")
+@click.option("--path", type=click.Choice(PATHS), help="Runs over this path; default: collect.path.")
 @click.option("--kind", type=click.Choice(KINDS), default=kinds.DEFAULT, help=f"{KIND_HELP}; all, with --output-dir.")
-@click.option("--zone", "in_zone", metavar="ZONE", help="Zone of all times, such as Europe/Berlin.")
+@click.option("--zone", "in_zone", metavar="ZONE", help="Time zone of all times, such as Europe/Berlin.")
 @click.option("--size", callback=_size, metavar="WxH", help="Pixels at 100 dpi, such as 1200x860.")
 @click.option("--dpi", type=click.IntRange(50, 600), default=DPI, help="Dots per inch: 200 doubles width and height.")
 @click.option("--theme", type=click.Choice(THEMES), default="light", help="print is black and grey on white.")
-@click.option("--format", "form", type=click.Choice(FORMS), help="If not given: as FILE ends; PNG without an end.")
-@click.option("--output", "file", metavar="FILE", help="Where the picture goes; - is standard output.")
-@click.option("--output-dir", "folder", metavar="DIR", help="Write latest-30d.png or the like, a name that stays.")
-@click.option("--terminal", is_flag=True, help="Draw into the terminal; write no file.")
-@click.option("-q", "--quiet", is_flag=True, help="Do not print where the picture went.")
+@click.option("--format", "form", type=click.Choice(FORMS), help="File format; default: the ending of FILE, else png.")
+@click.option("--output", "file", metavar="FILE", help="File to write; - is standard output.")
+@click.option(
+    "--output-dir",
+    "folder",
+    metavar="DIR",
+    help="Write latest-30d.png or similar into DIR, always under the same name.",
+)
+@click.option("--terminal", is_flag=True, help="Draw in the terminal; write no file.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not print the names of the files.")
 @pass_source
 def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
     """Draw the stored runs, with every failure, as a PNG, SVG or PDF."""
-    order = _order(**options)
+    order = _order(options)
     if terminal and (order.file or order.folder or order.kinds != [kinds.DEFAULT]):
         raise click.UsageError(f"--terminal draws {kinds.DEFAULT} and no file: leave out --kind and --output")
-    here = _zone(order.zone) if order.zone else zone.resolve(settings.display.timezone)
-    window = order.asked.window(here, datetime.now(UTC).replace(microsecond=0))
+    here = _zone(order.in_zone) if order.in_zone else zone.resolve(settings.display.timezone)
+    window = order.window.window(here, datetime.now(UTC).replace(microsecond=0))
     with _without_collector():
         runs, terms = _read(settings, window, order, here)
         if terminal:
@@ -102,24 +107,24 @@ def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
             target = _target(order, kind, window, terms)
             _write(target, _render(kind, runs, window, terms, order), quiet=order.quiet)
     if not len(runs):
-        click.echo("speedmon: no runs in this window; the picture says so", err=True)
+        click.echo("speedmon: no runs in this window; the graph is empty", err=True)
 
 
-def _order(  # noqa: PLR0913  the options of the command, by name
-    *,
-    kind: str,
-    probes: tuple[str, ...],
-    path: str | None,
-    in_zone: str | None,
-    size: tuple[int, int] | None,
-    dpi: int,
-    theme: str,
-    form: Form | None,
-    file: str | None,
-    folder: str | None,
-    quiet: bool,
-    **window: Any,
-) -> Order:
+def _order(options: dict[str, Any]) -> Order:
+    """Return the options, checked against each other; removes some from the mapping."""
+    window, kind = take_window(options), options.pop("kind")
+    names = list(kinds.KINDS) if kind == EVERY else [kinds.ALIASES.get(kind, kind)]
+    _check_output(kind, options["file"], options["folder"])
+    _check_size(names, options["size"])
+    form = options.pop("form") or form_of(options["file"] or "")
+    if form is None:
+        raise click.UsageError(f"--output {options['file']}: name it FILE.png, FILE.svg or FILE.pdf, or give --format")
+    # A comparison is of all paths unless one is named.
+    path = options.pop("path") or (EVERY if names == ["compare"] else None)
+    return Order(window, names, path=path, form=form, **options)
+
+
+def _check_output(kind: str, file: str | None, folder: str | None) -> None:
     if file and folder:
         raise click.UsageError("--output and --output-dir exclude each other: give one")
     if kind == EVERY and not folder:
@@ -128,30 +133,26 @@ def _order(  # noqa: PLR0913  the options of the command, by name
         raise click.UsageError(
             "a picture is not for a terminal: redirect standard output, or name a file with --output"
         )
-    chosen = list(kinds.KINDS) if kind == EVERY else [kinds.ALIASES.get(kind, kind)]
-    least = [max(kinds.KINDS[each].smallest[at] for each in chosen) for at in range(2)]
-    if size and (size[0] < least[0] or size[1] < least[1]):
-        raise click.BadParameter(f"too small to be read: at least {least[0]}x{least[1]}", param_hint="--size")
-    as_form = form or form_of(file or "")
-    if as_form is None:
-        raise click.UsageError(f"--output {file}: name it FILE.png, FILE.svg or FILE.pdf, or give --format")
-    # Side by side means all that there is.
-    over = path or (EVERY if chosen == ["compare"] else None)
-    return Order(chosen, Asked(**window), probes, over, in_zone, size, dpi, theme, as_form, file, folder, quiet)
+
+
+def _check_size(names: list[str], size: tuple[int, int] | None) -> None:
+    width, height = (max(kinds.KINDS[name].smallest[axis] for name in names) for axis in range(2))
+    if size and (size[0] < width or size[1] < height):
+        raise click.BadParameter(f"too small to be read: at least {width}x{height}", param_hint="--size")
 
 
 def _zone(name: str) -> ZoneInfo:
     try:
         return zone.resolve(name)
     except ConfigError as error:
-        raise click.BadParameter(f"{name!r} is no time zone such as Europe/Berlin", param_hint="--zone") from error
+        raise click.BadParameter(f"{name!r} is not a time zone such as Europe/Berlin", param_hint="--zone") from error
 
 
 def _target(order: Order, kind: str, window: Window, terms: Terms) -> str:
-    """Return where a picture goes: the file that was named, a lasting name in a folder, or one for the window."""
+    """Return the file to write: the one named, `latest-…` in a folder, or one named for the window."""
     if order.file:
         return order.file
-    span = order.asked.span(window, terms.zone)
+    span = order.window.span(window, terms.zone)
     suffix = "" if kind == kinds.DEFAULT else f"-{kind}"
     if order.folder:
         return str(Path(order.folder) / f"latest-{span}{suffix}.{order.form}")
@@ -160,7 +161,7 @@ def _target(order: Order, kind: str, window: Window, terms: Terms) -> str:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Keep the cycle collector off: it would cost a tenth of a second of imports, and the process ends soon."""
+    """Keep the garbage collector off: it would add 0.1 s to the imports, and the process ends soon."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""`speedmon history`: the stored runs, newest first, as a table or for other programs."""
+"""`speedmon history`: the stored runs, newest first, as a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 @days_option("How many days to look back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180), rates in bit/s.")
-@click.option("--sparkline", is_flag=True, help="Draw download, upload and latency above the table, a line each.")
-@click.option("-v", "--verbose", is_flag=True, help="Tell below each run all of its failure, probe and remarks.")
+@click.option("--sparkline", is_flag=True, help="Draw download, upload and latency above the table, one line each.")
+@click.option("-v", "--verbose", is_flag=True, help="Print failure, diagnosis and remarks below each run.")
 @pass_source
 def command(  # noqa: PLR0913, PLR0917  one parameter an option
     settings: Settings,
@@ -42,22 +42,22 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> None:
     """List the stored runs, newest first."""
     if sparkline and as_json + as_csv:
-        raise UsageError("--sparkline is for people: it goes with neither --json nor --csv")
+        raise UsageError("--sparkline cannot be combined with --json or --csv")
     if as_json + as_csv + verbose > 1:
-        raise UsageError("--json, --csv and --verbose exclude each other: ask for one")
+        raise UsageError("--json, --csv and --verbose exclude each other: give one")
     from monitor.store import open as store  # noqa: PLC0415  --help stays light
     from monitor.store import read  # noqa: PLC0415  the same
     from monitor.store.probes import known, named  # noqa: PLC0415  the same
 
-    # A run that starts while we read belongs to the list as well.
+    # A run that starts in this second belongs to the list as well.
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     with store.open_reader(settings.database.url) as connection:
         chosen = named(connection, probes)
         since = until - timedelta(days=days)
         if sparkline:
-            seen = read.columns(connection, since=since, until=until, names=SPEED, probes=chosen)
-            _sparklines(seen, Window(since, until))
-        # Whoever reads may leave early: the query ends before its connection.
+            columns = read.columns(connection, since=since, until=until, names=SPEED, probes=chosen)
+            _sparklines(columns, Window(since, until))
+        # The reader of our output may close it early: the query must end before its connection.
         with closing(read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)) as runs:
             if as_json or as_csv:
                 texts = _for_programs(runs, as_json=as_json)
@@ -93,8 +93,8 @@ def _table(
         return
     width = max(60, shutil.get_terminal_size((120, 24)).columns)
     here = zone.resolve(settings.display.timezone)
-    below = partial(_details, connection=details, width=width) if details is not None else table.nothing
-    for line in table.lines(_with(first, runs), here, width, below, with_probe=with_probe):
+    details_of = partial(_details, connection=details, width=width) if details is not None else table.nothing
+    for line in table.lines(_with(first, runs), here, width, details_of, with_probe=with_probe):
         yield line + "\n"
 
 
@@ -102,8 +102,8 @@ def _details(run: Run, connection: Connection, width: int) -> Iterator[str]:
     from monitor import verbose  # noqa: PLC0415  only when it is called
     from monitor.store import detail  # noqa: PLC0415  the same
 
-    found = detail.findings_of(connection, run.id) if run.failure else None
-    return verbose.lines(run, found, width)
+    findings = detail.findings_of(connection, run.id) if run.failure else None
+    return verbose.lines(run, findings, width)
 
 
 def _with(first: Run, others: Iterator[Run]) -> Iterator[Run]:

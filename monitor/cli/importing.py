@@ -1,4 +1,4 @@
-"""`speedmon import`: runs of other programs, or of an export, into the store."""
+"""`speedmon import`: import runs from files of other programs, or from an export."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ FORMATS = ("auto", "speedmon", "ookla", "speedtest-cli", "librespeed", "speedtes
 @click.option(
     "--format", "wanted", type=click.Choice(FORMATS), default="auto", show_default=True, help="Program that wrote it."
 )
-@click.option("--probe", metavar="NAME", help="Probe of the runs; this one, or that of the export, if not given.")
+@click.option("--probe", metavar="NAME", help="Probe of the runs; default: that of an export, else this probe.")
 @click.option(
     "--path",
     type=click.Choice([path.value for path in NetworkPath]),
     default=NetworkPath.HOST.value,
     show_default=True,
-    help="How the tests left the host; an export says it itself.",
+    help="Path to record (host or ip4only); exports carry their own.",
 )
-@click.option("--zone", "zone_name", metavar="ZONE", help="Zone of times that name none, such as Europe/Berlin.")
-@click.option("--dry-run", is_flag=True, help="Tell what would be taken, and store nothing.")
+@click.option("--zone", "zone_name", metavar="ZONE", help="Time zone of times without one, such as Europe/Berlin.")
+@click.option("--dry-run", is_flag=True, help="Print what would be imported, and store nothing.")
 @pass_settings
 def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
     settings: Settings,
@@ -53,9 +53,9 @@ def command(  # noqa: PLR0913, PLR0917  click passes one parameter for each opti
     zone_name: str | None,
     dry_run: bool,
 ) -> None:
-    """Take over the runs of other programs' files, or of an export; a run that is there already is left as it is.
+    """Import runs from files of other programs, or from an export; runs that are already stored are not changed.
 
-    Reads exports of speedmon, logs of Ookla's CLI, speedtest-cli and LibreSpeed's CLI, the database or exports of
+    Reads exports of speedmon, logs of Ookla's CLI, speedtest-cli and LibreSpeed's CLI, and the database or exports of
     speedtest-tracker (both programs of that name) and of MySpeed, gzipped or not.
     """
     from monitor.importing.model import Context  # noqa: PLC0415  --help stays light
@@ -86,16 +86,16 @@ def _storing(url: str, *, dry_run: bool) -> Callable[[list[Taken], Tally], None]
 def _import(
     file: Path, wanted: str, context: Context, storing: Callable[[list[Taken], Tally], None], *, dry_run: bool
 ) -> UsageError | None:
-    """Import one file and tell what came of it; return why it could not be read, so that the others are still taken."""
+    """Import one file and print a summary; return why it could not be read, so that the other files are still read."""
     from monitor.importing import source, take  # noqa: PLC0415  --help stays light
 
     tally = take.Tally()
     error = None
     try:
-        with source.opened(file, context, wanted) as found, _bar(file, found) as progressed:
-            for batch in take.batches(found.records, tally):
+        with source.opened(file, context, wanted) as opened, _bar(file, opened) as show_position:
+            for batch in take.batches(opened.records, tally):
                 storing(batch, tally)
-                progressed(found.position())
+                show_position(opened.position())
     except UsageError as reason:
         error = reason
     if error is None or tally != take.Tally():
@@ -105,18 +105,18 @@ def _import(
 
 
 @contextmanager
-def _bar(file: Path, found: Source) -> Iterator[Callable[[int], None]]:
-    """Yield what shows how far an import has come, on a terminal only."""
+def _bar(file: Path, opened: Source) -> Iterator[Callable[[int], None]]:
+    """Yield a function that shows the position reached in the file, as a progress bar on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _position: None
         return
-    with click.progressbar(length=max(1, found.length), label=file.name, file=sys.stderr, show_pos=False) as bar:
+    with click.progressbar(length=max(1, opened.length), label=file.name, file=sys.stderr, show_pos=False) as bar:
         yield lambda position: bar.update(position - bar.pos)
 
 
 def _told(file: Path, tally: Tally, *, dry_run: bool) -> Iterator[str]:
-    taken = "would be taken" if dry_run else "taken"
-    yield f"{file}: runs {taken}: {tally.stored:,}, there already: {tally.existing:,}, not taken: {tally.rejected:,}"
+    imported = "would be imported" if dry_run else "imported"
+    yield f"{file}: runs {imported}: {tally.stored:,}, already stored: {tally.existing:,}, rejected: {tally.rejected:,}"
     for refused in tally.reasons:
         yield f"  line {refused.line}: {printable(refused.reason)}"
     if tally.rejected > len(tally.reasons):

@@ -1,4 +1,4 @@
-"""`speedmon incidents`: the outages of the line, newest first, for people or for other programs."""
+"""`speedmon incidents`: outages of the line, newest first, as a table or JSON."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ if TYPE_CHECKING:
 
 @click.command(name="incidents")
 @days_option("How many days to look back.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array; length_s is null while it lasts.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON array; length_s is null for an outage that has not ended."
+)
 @pass_source
 def command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:
-    """List the outages of the line, newest first: begin, end, length, cause.
+    """List outages of the line, newest first: begin, end, length, cause.
 
-    An outage begins with the first failed test whose cause is the line and ends with the next good test.
+    An outage begins with the first test that failed because of the line and ends with the next successful test.
     """
     import msgspec  # noqa: PLC0415  --help stays light
 
     from monitor import zone  # noqa: PLC0415  the same
 
-    found = _incidents(settings, days, probes)
+    outages = _incidents(settings, days, probes)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
+        click.echo(msgspec.json.format(msgspec.json.encode(outages), indent=1))
         return
-    for line in _lines(found, days, zone.resolve(settings.display.timezone)):
+    for line in _lines(outages, days, zone.resolve(settings.display.timezone)):
         click.echo(line)
 
 
@@ -51,14 +53,14 @@ def _incidents(settings: Settings, days: int, probes: tuple[str, ...]) -> list[I
         return sorted(incidents(runs), key=lambda incident: incident.began, reverse=True)
 
 
-def _lines(found: list[Incident], days: int, zone: ZoneInfo) -> Iterator[str]:
-    if not found:
+def _lines(outages: list[Incident], days: int, zone: ZoneInfo) -> Iterator[str]:
+    if not outages:
         yield f"No outage of the line in the last {days} days."
         return
-    yield f"Times in {zone.key}; an outage is as long as the tests around it tell."
+    yield f"Times in {zone.key}; begin and end are the times of tests."
     yield "Begin             End               Length    Failed  Path     Cause"
-    several = len({incident.probe for incident in found}) > 1
-    yield from (_line(incident, zone, several=several) for incident in found)
+    several = len({incident.probe for incident in outages}) > 1
+    yield from (_line(incident, zone, several=several) for incident in outages)
 
 
 def _line(incident: Incident, zone: ZoneInfo, *, several: bool) -> str:
@@ -72,7 +74,7 @@ def _line(incident: Incident, zone: ZoneInfo, *, several: bool) -> str:
 
 
 def _length(seconds: int | None) -> str:
-    """Return a length as people say it: 35 s, 12 min, 3 h 05, 2 d 07 h."""
+    """Return a length of time as text: 35 s, 12 min, 3 h 05, 2 d 07 h; empty for none."""
     if seconds is None:
         return ""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400

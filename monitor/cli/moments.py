@@ -1,4 +1,4 @@
-"""Moments as a user writes them on the command line."""
+"""Dates and times on the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def moment(text: str | None, option: str, here: ZoneInfo) -> datetime | None:
-    """Return the moment a user wrote; one without an offset from UTC is local time."""
+    """Return a date or time in ISO 8601 as a moment in UTC; without an offset it is in the zone `here`."""
     if text is None:
         return None
     try:
@@ -20,4 +20,6 @@ def moment(text: str | None, option: str, here: ZoneInfo) -> datetime | None:
         aware = written.replace(tzinfo=here) if written.tzinfo is None else written
         return aware.astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError) as error:
-        raise click.BadParameter(f"{text!r} is no date or time such as 2026-10-24T18:00", param_hint=option) from error
+        raise click.BadParameter(
+            f"{text!r} is not a date or time such as 2026-10-24T18:00", param_hint=option
+        ) from error

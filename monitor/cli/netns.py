@@ -1,4 +1,4 @@
-"""`setup-netns`, `teardown-netns` and `exec`: the namespace from the command line."""
+"""`speedmon setup-netns`, `teardown-netns` and `exec`: set up, remove and enter the namespace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _dry(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--dry-run", is_flag=True, help="Print the steps and change nothing.")(function)
+    return click.option("--dry-run", is_flag=True, help="Print the steps without carrying them out.")(function)
 
 
 def _name(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,7 +29,7 @@ def _name(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _json(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(function)
 
 
 @click.command()
@@ -37,15 +37,15 @@ def _json(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--subnet", metavar="NETWORK", help="IPv4 network between host and namespace.  [default: 192.168.200.0/24]"
 )
-@click.option("--uplink", metavar="IFACE", help="Interface to the internet; auto follows the host's way out.")
+@click.option("--uplink", metavar="IFACE", help="Interface to the internet; auto: that of the host's default route.")
 @click.option(
     "--router",
     metavar="ADDRESS",
-    help="Router on the uplink that was named; needed where no route of the host tells it.",
+    help="Router on the uplink that was named; needed if no route of the host names it.",
 )
-@click.option("--dns", multiple=True, metavar="ADDRESS", help="IPv4 name server for the namespace; can be given again.")
+@click.option("--dns", multiple=True, metavar="ADDRESS", help="IPv4 name server for the namespace; can be repeated.")
 @click.option(
-    "--user", "members", multiple=True, metavar="USER", help="Let this user enter (group speedmon); can be given again."
+    "--user", "members", multiple=True, metavar="USER", help="Let this user enter (group speedmon); can be repeated."
 )
 @click.option("--launcher/--no-launcher", default=True, help="Install the program ip4only for users other than root.")
 @_dry
@@ -53,16 +53,16 @@ def _json(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @pass_settings
 def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **wanted: Any) -> None:
-    """Build the IPv4-only namespace, its NAT and its launcher, or mend what is missing of them.
+    """Create the IPv4-only namespace, its NAT and its launcher, or repair whatever is missing.
 
-    Needs root. A second call changes nothing. None of the host's own firewall rules is flushed or changed; where one
-    would drop the namespace's packets, a tagged rule is added ahead of it, which teardown-netns removes.
+    Needs root. Running it again is safe. Firewall rules of the host are neither flushed nor changed; where one would
+    drop the namespace's packets, a tagged rule is inserted ahead of it, which teardown-netns removes.
     """
     from netns import setup as netns_setup  # noqa: PLC0415  imports pyroute2
 
     spec = _spec(settings, **wanted)
-    tell = _silent if quiet or as_json else _printer(dry_run=dry_run)
-    done = netns_setup.setup(spec, dry_run=dry_run, on_step=tell)
+    on_step = _silent if quiet or as_json else _printer(dry_run=dry_run)
+    done = netns_setup.setup(spec, dry_run=dry_run, on_step=on_step)
     if as_json:
         click.echo(_document(spec, done, dry_run=dry_run))
         return
@@ -74,7 +74,7 @@ def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **wa
 
 @click.command()
 @_name
-@click.option("--keep-launcher", is_flag=True, help="Leave the launcher and its group, as before a reboot.")
+@click.option("--keep-launcher", is_flag=True, help="Keep the launcher and its group, for a new setup after a reboot.")
 @_dry
 @_json
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
@@ -82,16 +82,16 @@ def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **wa
 def teardown(  # noqa: PLR0913  one argument an option
     settings: Settings, *, name: str | None, keep_launcher: bool, dry_run: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Remove the namespace and all that setup-netns made; nothing else is touched. Needs root."""
+    """Remove the namespace and everything that setup-netns created, and nothing else. Needs root."""
     from netns import setup as netns_setup  # noqa: PLC0415  imports pyroute2
 
     spec = _spec(settings, name=name)
-    tell = _silent if quiet or as_json else _printer(dry_run=dry_run)
-    done = netns_setup.teardown(spec, keep_launcher=keep_launcher, dry_run=dry_run, on_step=tell)
+    on_step = _silent if quiet or as_json else _printer(dry_run=dry_run)
+    done = netns_setup.teardown(spec, keep_launcher=keep_launcher, dry_run=dry_run, on_step=on_step)
     if as_json:
         click.echo(_document(spec, done, dry_run=dry_run))
     elif not done.steps and not quiet:
-        click.echo(f"nothing of {spec.name} is there")
+        click.echo(f"there is no namespace {spec.name}: nothing to remove")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -99,9 +99,9 @@ def teardown(  # noqa: PLR0913  one argument an option
 @click.argument("argv", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
 @pass_settings
 def run(settings: Settings, way: str | None, argv: tuple[str, ...]) -> None:
-    """Run a command inside the namespace, as yourself, without any capability.
+    """Run a command inside the namespace as the current user, without any capability.
 
-    By sudo it runs as the user who called sudo.
+    With sudo it runs as the user who called sudo.
     """
     from netns import caller, enter  # noqa: PLC0415  only this command needs them
 
@@ -147,10 +147,10 @@ def _printer(*, dry_run: bool) -> Callable[[Step], None]:
 
 
 def _document(spec: NamespaceSpec, done: Plan, *, dry_run: bool) -> str:
-    """Return what was done, or dry would be, as JSON; uplink, subnet and the rest are told where there are any."""
+    """Return what was done, or would be, as JSON; uplink and subnet only if there is an uplink."""
     import json  # noqa: PLC0415  only --json needs it
 
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "namespace": spec.name,
         "changed": bool(done.steps) and not dry_run,
         "dry_run": dry_run,
@@ -158,11 +158,11 @@ def _document(spec: NamespaceSpec, done: Plan, *, dry_run: bool) -> str:
         "notes": list(done.notes),
     }
     if done.uplink:
-        told |= {"uplink": done.uplink.link, "router": done.uplink.router, "mtu": done.uplink.mtu}
-        told |= {"subnet": str(spec.subnet), "address": str(spec.subnet[2])}
-    return json.dumps(told)
+        document |= {"uplink": done.uplink.link, "router": done.uplink.router, "mtu": done.uplink.mtu}
+        document |= {"subnet": str(spec.subnet), "address": str(spec.subnet[2])}
+    return json.dumps(document)
 
 
 def _summary(spec: NamespaceSpec, *, changed: bool) -> str:
-    state = "is ready" if changed else "is as it should be, nothing changed"
-    return f"namespace {spec.name} {state}: speedmon exec -- COMMAND runs inside"
+    state = "is ready" if changed else "is already set up, nothing changed"
+    return f"namespace {spec.name} {state}: `speedmon exec -- COMMAND` runs a command inside"

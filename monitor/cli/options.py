@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the decorators that give a command its settings."""
 
 from __future__ import annotations
 
@@ -36,33 +36,35 @@ config_option = click.option(
 )
 
 
-def days_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return the option that says how many days a list goes back."""
+def days_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option --days with this help text."""
     kind = click.IntRange(1, MOST_DAYS)
-    return click.option("--days", type=kind, metavar="N", default=30, show_default=True, help=words)
+    return click.option("--days", type=kind, metavar="N", default=30, show_default=True, help=help_text)
 
 
 def settings_of(ctx: click.Context) -> Settings:
-    """Return the settings of the file that --config names, wherever on the command line it stood."""
+    """Return the settings from the file given by --config (before or after the command) and the environment."""
     return config.load(ctx.find_root().obj, os.environ, os.geteuid())
 
 
 def pass_source(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command that reads runs --config, --database-url and --probe.
 
-    It is called with the `Settings`, whose database is the one to read, and `probes`, the names that were chosen,
-    none for all.
+    It is called with the `Settings`, whose database is the one to read, and with `probes`, the names given; empty
+    means all probes.
     """
 
     @click.option(
-        "--database-url", metavar="URL", help="Read this database, such as a fleet's, not the configured one."
+        "--database-url",
+        metavar="URL",
+        help="Read this database, such as that of a fleet, instead of the configured one.",
     )
     @click.option(
         "--probe",
         "probes",
         multiple=True,
         metavar="NAME",
-        help="Of this probe only; can be given again. `all`: of all.",
+        help="Only runs of this probe; can be repeated. `all`: every probe.",
     )
     @pass_settings
     @functools.wraps(function)
@@ -78,7 +80,7 @@ def pass_source(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def pass_settings(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --config and call it with the loaded `Settings` as its first argument."""
+    """Give a command --config, and pass it the loaded `Settings` as its first argument."""
 
     @config_option
     @click.pass_context

@@ -1,4 +1,4 @@
-"""`speedmon report`: the evidence for the ISP, as HTML and PDF, with the data that it was made from."""
+"""`speedmon report`: the evidence for the ISP as HTML and PDF, with its data as CSV."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 from monitor import zone
 from monitor.cli.options import pass_source
-from monitor.cli.window import Asked, window_options
+from monitor.cli.window import Asked, take_window, window_options
 from monitor.model import Path as NetworkPath
 
 if TYPE_CHECKING:
@@ -30,28 +30,28 @@ DATA = ".csv"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be written: of which runs, held against which rules, as what, and where it goes."""
+    """The options of the command: which runs, which rules they are compared with, which formats, and the files."""
 
-    asked: Asked
-    probes: tuple[str, ...]
-    path: str | None
-    rules: Path | None
-    compare: bool
+    window: Asked
     forms: tuple[str, ...]
     file: Path | None
     folder: Path | None
+    rules: Path | None
+    probes: tuple[str, ...]
+    path: str | None
+    compare: bool
 
     def names(self, window: Window, here: ZoneInfo) -> tuple[Path, dict[str, Path]]:
-        """Return the name of the data, and the documents' by their form."""
+        """Return the file of the data, and the files of the documents by format."""
         if self.file:
             return self.file.with_suffix(DATA), {self.forms[0]: self.file}
-        span = self.asked.span(window, here)
+        span = self.window.span(window, here)
         base = str(self.folder / f"latest-{span}-report") if self.folder else f"speedmon-report-{span}"
         return Path(base + DATA), {form: Path(f"{base}.{form}") for form in self.forms}
 
 
 def _show_rules(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    """Print the example of a rule file, to begin one's own with."""
+    """Print the example rules, as a start for one's own."""
     if value:
         from monitor.report.profile import EXAMPLE  # noqa: PLC0415  --help stays light
 
@@ -61,65 +61,65 @@ def _show_rules(ctx: click.Context, _parameter: click.Parameter, value: bool) ->
 
 @click.command("report")
 @window_options
-@click.option("--path", type=click.Choice(PATHS), help="Runs over this path; that of the configuration if not given.")
-@click.option("--zone", "in_zone", metavar="ZONE", help="Zone of all times, such as Europe/Berlin.")
-@click.option("--format", "form", type=click.Choice([*FORMS, BOTH]), help="If not given: as FILE ends, or both.")
-@click.option("--output", "file", metavar="FILE", help="FILE.html or FILE.pdf; the data goes beside it, as FILE.csv.")
-@click.option("--output-dir", "folder", metavar="DIR", help="Write latest-30d-report.html and so on: names that stay.")
-@click.option("--rules", metavar="FILE", help="Hold the line against these rules, not the example's.")
+@click.option("--path", type=click.Choice(PATHS), help="Runs over this path; default: collect.path.")
+@click.option("--zone", "in_zone", metavar="ZONE", help="Time zone of all times, such as Europe/Berlin.")
+@click.option(
+    "--format", "form", type=click.Choice([*FORMS, BOTH]), help="File format; default: the ending of FILE, else both."
+)
+@click.option("--output", "file", metavar="FILE", help="FILE.html or FILE.pdf; the data goes into FILE.csv beside it.")
+@click.option(
+    "--output-dir",
+    "folder",
+    metavar="DIR",
+    help="Write latest-30d-report.html etc. into DIR, always under the same names.",
+)
+@click.option("--rules", metavar="FILE", help="Compare the results with these rules instead of the example.")
 @click.option(
     "--show-rules",
     is_flag=True,
     expose_value=False,
     is_eager=True,
     callback=_show_rules,
-    help="Print the example's rules, to begin your own with.",
+    help="Print the example rules, as a start for your own.",
 )
-@click.option("--compare-previous", "compare", is_flag=True, help="Say what changed since as long a time before.")
-@click.option("-q", "--quiet", is_flag=True, help="Do not print where the files went.")
+@click.option(
+    "--compare-previous",
+    "compare",
+    is_flag=True,
+    help="Report what changed compared with the window of the same length before.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Do not print the names of the files.")
 @pass_source
 def command(settings: Settings, *, in_zone: str | None, quiet: bool, **options: Any) -> None:
     """Write a report to hand to the ISP, as HTML and PDF, and its data as CSV."""
-    order = _order(**options)
+    order = _order(options)
     here = zone.resolve(in_zone, "--zone") if in_zone else zone.resolve(settings.display.timezone)
     now = datetime.now(UTC).replace(microsecond=0)
-    window = order.asked.window(here, now)
-    table, documents = order.names(window, here)
-    if not _write(settings, order, window, here, now, table, documents):
+    window = order.window.window(here, now)
+    table, documents = files = order.names(window, here)
+    if not _write(settings, order, window, here, now, files):
         click.echo("speedmon: no runs in this window; the report says so", err=True)
     if not quiet:
         for file in (*documents.values(), table):
             click.echo(file)
 
 
-def _order(  # noqa: PLR0913  the options of the command, by name
-    *,
-    probes: tuple[str, ...],
-    path: str | None,
-    form: str | None,
-    file: str | None,
-    folder: str | None,
-    rules: str | None,
-    compare: bool,
-    **window: Any,
-) -> Order:
+def _order(options: dict[str, Any]) -> Order:
+    """Return the options, checked against each other; removes some from the mapping."""
+    window, form = take_window(options), options.pop("form")
+    file, folder, rules = (options.pop(name) for name in ("file", "folder", "rules"))
     if file and folder:
         raise click.UsageError("--output and --output-dir exclude each other: give one")
     forms = (_form(file, form),) if file else FORMS if form in {None, BOTH} else (str(form),)
-    return Order(
-        Asked(**window),
-        probes,
-        path,
-        Path(rules) if rules else None,
-        compare,
-        forms,
-        Path(file) if file else None,
-        Path(folder) if folder else None,
-    )
+    return Order(window, forms, file=_path(file), folder=_path(folder), rules=_path(rules), **options)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _form(file: str, form: str | None) -> str:
-    """Return what a named file is written as."""
+    """Return the format of a file that was named."""
     ending = Path(file).suffix.lower()
     if file == "-" or ending == DATA or form == BOTH:
         raise click.UsageError("--output names one document, and its data goes beside it: give FILE.html or FILE.pdf")
@@ -130,16 +130,15 @@ def _form(file: str, form: str | None) -> str:
     return ending.removeprefix(".")
 
 
-def _write(  # noqa: PLR0913, PLR0917  what was asked for
+def _write(  # noqa: PLR0913, PLR0917  six
     settings: Settings,
     order: Order,
     window: Window,
     here: ZoneInfo,
     now: datetime,
-    table: Path,
-    documents: dict[str, Path],
+    files: tuple[Path, dict[str, Path]],
 ) -> int:
-    """Write the files; return of how many runs they tell."""
+    """Write the data and the documents; return how many runs they cover."""
     from monitor.graph import setup  # noqa: PLC0415  --help stays light
 
     setup.prepare(os.environ, os.geteuid())
@@ -156,5 +155,5 @@ def _write(  # noqa: PLR0913, PLR0917  what was asked for
         found = reading.subject(chosen, zone=here, made_at=now, plan=settings.plan.as_plan())
         about = replace(reading.compared(found, chosen) if order.compare else found, rules=rules)
         probes = sorted({sort.probe for sort, _ in about.columns.counts()}) or [settings.probe.name]
-        write.write(gather(about), chosen, f"Internet speed at {', '.join(probes)}", table, documents)
+        write.write(gather(about), chosen, f"Internet speed at {', '.join(probes)}", *files)
         return len(about.columns)

@@ -1,4 +1,4 @@
-"""`speedmon servers`: what servers an engine offers over the path of a test, or how each has done so far."""
+"""`speedmon servers`: the servers that an engine offers over the path of a test, or statistics for each one used."""
 
 from __future__ import annotations
 
@@ -22,26 +22,30 @@ if TYPE_CHECKING:
 
 @click.command(name="servers")
 @click.option("--engine", metavar="NAME", help="Engine whose servers are listed; default: collect.engine.")
-@click.option("--path", type=click.Choice([path.value for path in Path]), help="Path to ask over: ip4only or host.")
-@click.option("--stats", "stats", is_flag=True, help="Show how each server has done, from the stored runs.")
+@click.option(
+    "--path",
+    type=click.Choice([path.value for path in Path]),
+    help="Path of the query: ip4only or host; default: collect.path.",
+)
+@click.option("--stats", "stats", is_flag=True, help="Show statistics for each server from the stored runs.")
 @days_option("How many days --stats looks back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @pass_settings
 def command(  # noqa: PLR0913, PLR0917  one parameter an option
     settings: Settings, engine: str | None, path: str | None, stats: bool, days: int, as_json: bool
 ) -> None:
-    """List the servers that an engine offers, nearest first, asked as a test is: in the namespace.
+    """List the servers that an engine offers, nearest first, over the path of a test.
 
-    The ids are those of --server-id, collect.server_id, servers.ids and servers.deny. Exit codes: 1 no list could be
-    had; 2 usage or configuration; 5 the namespace is missing or not sound; 6 not permitted.
+    The ids are those of --server-id, collect.server_id, servers.ids and servers.deny. Exit codes: 1 no list was
+    obtained; 2 usage or configuration error; 5 the namespace is missing or not sound; 6 not permitted.
     """
     from monitor import server_table  # noqa: PLC0415  --help stays light
 
     if stats:
         from monitor.store.server_stats import of_servers  # noqa: PLC0415  the same
 
-        found = of_servers(settings, datetime.now(UTC) - timedelta(days=days))
-        _show(found, server_table.of_stats(found, days), as_json=as_json)
+        stats_rows = of_servers(settings, datetime.now(UTC) - timedelta(days=days))
+        _show(stats_rows, server_table.of_stats(stats_rows, days), as_json=as_json)
         return
     offered = _offered(settings, engine, Path(path or settings.collect.path))
     _show(offered, server_table.of_offered(offered), as_json=as_json)

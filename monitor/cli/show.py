@@ -1,4 +1,4 @@
-"""`speedmon show`: one run with all that is stored of it, and a picture of the kernel's account."""
+"""`speedmon show`: everything stored about one run, and a graph of its kernel trace."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ LAST = "last"
 @click.command(name="show")
 @click.argument("run")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: run, plan, raw, findings, trace.")
-@click.option("--trace", "picture", metavar="FILE.png", help="Draw what the kernel counted while it ran.")
+@click.option("--trace", "picture", metavar="FILE.png", help="Draw the kernel's byte counters during the test.")
 @pass_settings
 def command(settings: Settings, run: str, as_json: bool, picture: str | None) -> None:
-    """Show one run with all that is stored of it; RUN is the beginning of its id, or "last"."""
+    """Show everything stored about one run; RUN is its id, the beginning of its id, or "last"."""
     attempt = _read(settings, run)
     if picture:
         _draw(settings, attempt, Path(picture))
@@ -44,7 +44,7 @@ def _read(settings: Settings, run: str) -> Attempt:
     with open_reader(settings.database.url) as connection:
         newest = read.last(connection) if run == LAST else None
         if run == LAST and newest is None:
-            raise UsageError("there is no run yet: `speedmon collect` makes one")
+            raise UsageError("there is no run yet: `speedmon collect` runs a test")
         return detail.attempt(connection, newest.id if newest else run)
 
 

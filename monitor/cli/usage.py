@@ -1,4 +1,4 @@
-"""`speedmon usage`: the data that the tests used, month by month, against the budget."""
+"""`speedmon usage`: the data used by tests, by month, and the budget."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array, sizes in bytes.")
 @pass_settings
 def command(settings: Settings, months: int, as_json: bool) -> None:
-    """Show the data that the tests used, month by month, the newest first.
+    """Show the data used by tests, by month, newest first.
 
-    What an engine did not tell is what the kernel counted during the test, else its rate times its length.
+    Where an engine reports no byte count, the kernel's counters are used instead, or rate times duration.
     """
     from monitor import usage, zone  # noqa: PLC0415  --help stays light
     from monitor.months import back_from  # noqa: PLC0415  the same
@@ -30,8 +30,8 @@ def command(settings: Settings, months: int, as_json: bool) -> None:
 
     here = zone.resolve(settings.display.timezone)
     used = of_months(settings, back_from(datetime.now(UTC), here, months))
-    shown = [each for number, each in enumerate(used) if each.tests or not number]
-    accounts = [usage.account(each, settings.budget.month_gb) for each in shown]
+    shown = [month for number, month in enumerate(used) if month.tests or not number]
+    accounts = [usage.account(month, settings.budget.month_gb) for month in shown]
     if as_json:
         import msgspec  # noqa: PLC0415  loaded with the settings already
 

@@ -1,7 +1,7 @@
-"""After a test: forward for a few seconds at most. The run is kept and its exit code decided; nothing here is an error.
+"""Forwards runs after a test, for a few seconds at most. The run is already stored, so a failure here is not an error.
 
-The work is done by a thread that nobody waits for any longer when its time is up, for neither the name lookup nor the
-connection can be broken off. The process may end in the middle of it, as it may at any other moment.
+The work is done in a daemon thread that is abandoned when the time is up, because neither a name lookup nor connecting
+can be interrupted. The process may end while the thread runs; forwarding is safe against that.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from monitor.settings import Settings
 
 LIMIT_S = 5.0
-# No further batch is begun after this.
+# No further batch is started after this time.
 BATCHES_S = 2.0
 
 _log = logging.getLogger(__name__)
 
 
 def forward(settings: Settings, run: Run, limit_s: float = LIMIT_S) -> None:
-    """Forward what waits, unless there is no fleet, the line is down or an earlier failure asks for patience."""
+    """Forward waiting runs, unless there is no fleet, the line is down, or an earlier failure makes it wait."""
     if not settings.fleet.database_url or _line_is_down(run):
         return
     thread = threading.Thread(target=_forward, args=(settings,), name="fleet", daemon=True)
@@ -58,8 +58,8 @@ def _is_due(settings: Settings) -> bool:
     from monitor.store.open import open_reader  # noqa: PLC0415  the same
 
     with open_reader(settings.database.url) as connection:
-        found = outbox.progress(connection)
-    return due(found.failures, found.failed_at, _now()) is None
+        progress = outbox.progress(connection)
+    return due(progress.failures, progress.failed_at, _now()) is None
 
 
 def _now() -> datetime:

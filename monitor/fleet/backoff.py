@@ -1,4 +1,4 @@
-"""How long forwarding waits after it failed: a minute, then twice as long each time, an hour at most. Pure."""
+"""The back-off of forwarding: a minute after a failure, doubled each time, an hour at most. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MOST = timedelta(hours=1)
 
 
 def pause(failures: int) -> timedelta:
-    """Return the time to wait after so many failures in a row."""
-    # 2 to the power of 6 is more than MOST already; of 10,000 it would be more than a timedelta holds.
+    """Return the time to wait after a number of consecutive failures."""
+    # 2**6 minutes exceed MOST already; 2**10_000 would overflow a timedelta.
     return min(FIRST * 2 ** min(failures - 1, 6), MOST) if failures else timedelta(0)
 
 
 def due(failures: int, failed_at: datetime | None, now: datetime) -> datetime | None:
-    """Return when the next attempt is due, None when it is now. A clock that was set back makes nobody wait longer."""
+    """Return when the next attempt is due, None if now; a failure in the future (clock set back) does not delay it."""
     if failed_at is None or failed_at > now:
         return None
     due_at = failed_at + pause(failures)

@@ -1,7 +1,7 @@
-"""Forward what waits, batch by batch: read here, commit there, remember here.
+"""Forwards waiting runs in batches: read from this store, commit to the fleet, record in this store.
 
-A batch that was committed there and not remembered here is sent again, and the fleet passes over the runs it has by
-their ids. So a fault at any moment leaves both sides as they are to be once the next push has come through.
+A batch that was committed but not recorded is sent again, and the fleet skips the runs whose ids it has. So a fault at
+any moment does no harm: the next successful push completes the work.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a push did: `sent` runs of which the fleet had `known` already; `waiting` are left."""
+    """The result of a push: `sent` runs, `known` of which the fleet already had; `waiting` are left."""
 
     sent: int = 0
     known: int = 0
@@ -35,37 +35,37 @@ class Pushed:
 
 
 def push(settings: Settings, clock: Callable[[], datetime], go_on: Callable[[Pushed], bool]) -> Pushed:
-    """Forward until nothing waits, or `go_on`, which is asked before each batch, has seen enough.
+    """Forward until nothing is waiting, or `go_on`, which is called before each batch, returns False.
 
-    Batches grow, so that a slow line carries a few runs before its time is up.
+    Batches grow, so that a slow line delivers some runs before the time is up.
 
     Raises:
-        ConfigError: there is no fleet, or the runs are in no SQLite.
-        StoreError: the fleet cannot take them, which is remembered; or the own database cannot be read or written.
+        ConfigError: there is no fleet, or the runs are not in SQLite.
+        StoreError: the fleet cannot store them, which is recorded; or the local database cannot be used.
     """
     _refuse_what_has_no_outbox(settings)
-    done, size = Pushed(), FIRST_BATCH
-    while go_on(done):
+    result, size = Pushed(), FIRST_BATCH
+    while go_on(result):
         sent, known = _one_batch(settings, clock, size)
-        done = replace(done, sent=done.sent + sent, known=done.known + known)
+        result = replace(result, sent=result.sent + sent, known=result.known + known)
         if sent < size:
             break
         size = min(2 * size, MOST)
     with open_reader(settings.database.url) as connection:
-        return replace(done, waiting=outbox.waiting(connection).runs)
+        return replace(result, waiting=outbox.waiting(connection).runs)
 
 
 def adopt(settings: Settings) -> None:
-    """Make the fleet take the name of this probe from now on from this installation only.
+    """Assign the names of this store's probes in the fleet to this installation.
 
     Raises:
         ConfigError, StoreError: as in `push`.
     """
     _refuse_what_has_no_outbox(settings)
     with open_reader(settings.database.url) as connection:
-        names, mine = probes.known(connection), probes.identity_of(connection)
+        names, installation = probes.known(connection), probes.identity_of(connection)
     with open_writer(settings.fleet.database_url) as connection:
-        probes.adopt(connection, {settings.probe.name, *names}, mine)
+        probes.adopt(connection, {settings.probe.name, *names}, installation)
 
 
 def _refuse_what_has_no_outbox(settings: Settings) -> None:
@@ -76,7 +76,7 @@ def _refuse_what_has_no_outbox(settings: Settings) -> None:
 
 
 def _one_batch(settings: Settings, clock: Callable[[], datetime], size: int) -> tuple[int, int]:
-    """Forward one batch; return how many runs it held, and how many of them the fleet had."""
+    """Forward one batch; return the number of runs in it, and how many of them the fleet already had."""
     try:
         return _forward(settings, clock, size)
     except StoreError as error:

@@ -1,7 +1,7 @@
-"""What is stored as one value instead of in columns: remarks, findings, traces. To change a format, write a migration.
+"""The encoding of values stored in one column: remarks, raw output, traces. To change a format, write a migration.
 
-Remarks and findings are JSON, so that SQL can look into them. The rest is zlib over MessagePack: a trace as four
-numbers a sample, the engine's output as a pair of texts.
+Remarks are JSON, so that SQL can read them. The rest is MessagePack compressed by zlib: a trace is a list of samples of
+four numbers, the output of an engine a pair of texts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _Samples = tuple[tuple[int, int, int, int], ...]
 
 
 def from_remarks(remarks: tuple[Remark, ...]) -> str | None:
-    """Return remarks as a JSON array, None for none."""
+    """Return remarks as a JSON array; None if there are none."""
     return msgspec.json.encode(remarks).decode() if remarks else None
 
 
@@ -24,34 +24,34 @@ def to_remarks(text: str | None) -> tuple[Remark, ...]:
     """Return the remarks of a JSON array.
 
     Raises:
-        msgspec.DecodeError: it was not written here.
+        msgspec.DecodeError: the text is not such an array.
     """
     return msgspec.json.decode(text, type=tuple[Remark, ...]) if text else ()
 
 
 def from_trace(trace: Trace) -> dict[str, int | bytes]:
-    """Return the columns of a trace."""
+    """Return a trace as its columns `interval_ms` and `samples`."""
     return {"interval_ms": trace.interval_ms, "samples": zlib.compress(msgspec.msgpack.encode(trace.samples), 9)}
 
 
 def to_trace(interval_ms: int, samples: bytes) -> Trace:
-    """Return the trace of its columns.
+    """Return a trace, decoded from its columns.
 
     Raises:
-        msgspec.DecodeError, zlib.error: it was not written here.
+        msgspec.DecodeError, zlib.error: the value is damaged.
     """
     return Trace(interval_ms, msgspec.msgpack.decode(zlib.decompress(samples), type=_Samples))
 
 
 def from_output(output: RawOutput) -> bytes:
-    """Return what an engine printed as one value."""
+    """Return the output of an engine, encoded."""
     return zlib.compress(msgspec.msgpack.encode((output.stdout, output.stderr)))
 
 
 def to_output(value: bytes) -> RawOutput:
-    """Return what an engine printed.
+    """Return the output of an engine, decoded.
 
     Raises:
-        msgspec.DecodeError, zlib.error: it was not written here.
+        msgspec.DecodeError, zlib.error: the value is damaged.
     """
     return RawOutput(*msgspec.msgpack.decode(zlib.decompress(value), type=tuple[str, str]))

@@ -1,7 +1,7 @@
-"""Windows of any length as buckets: how many runs, how many failed, and least, mean, greatest and median numbers.
+"""Buckets of a window of any length: counts of runs, and the least, mean, greatest and median of what was measured.
 
-A bucket is put together from roll-ups as long as fit into it and from the runs of what is left at its ends, so that it
-is right wherever its edges lie. All sums are made in SQL.
+A bucket is summed up from the longest roll-ups that fit into it and, at its ends, from single runs, so that it is exact
+wherever its edges lie. All sums are made in SQL.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import CTE, ColumnElement, Connection, Select, Table
 
 MOST = 2000
-"""More buckets than this would be no summary."""
+"""The most buckets that a caller may ask for."""
 
 USUAL = 1000
 _RAW = 0
@@ -41,7 +41,7 @@ _Piece = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the trusted numbers of a bucket come to; the median only where it was asked for."""
+    """Statistics of one number over the trusted runs of a bucket; the median only if it was asked for."""
 
     count: int
     min: float
@@ -64,65 +64,67 @@ class Bucket:
     latency_ms: Summary | None
 
 
-def buckets(  # noqa: PLR0913  what a chart can choose
-    connection: Connection,
-    *,
-    since: datetime,
-    until: datetime,
-    zone: tzinfo,
-    most: int = USUAL,
-    probe: str | Collection[str] | None = None,
-    path: Path | None = None,
-    medians: bool = False,
-) -> list[Bucket]:
-    """Return the buckets of [since, until) in which there are runs, oldest first, at most `most`.
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """The runs that started in [since, until), over a path (None: any), of the probes named (None: all)."""
 
-    Edges are round times in the zone. Medians are of the runs themselves: they take a second for a million of them.
+    since: datetime
+    until: datetime
+    path: Path | None = None
+    probes: Collection[str] | None = None
+
+
+def buckets(
+    connection: Connection, chosen: RunFilter, *, zone: tzinfo, most: int = USUAL, medians: bool = False
+) -> list[Bucket]:
+    """Return at most `most` buckets, oldest first, without those in which no run started.
+
+    Edges are round times in the zone. Medians are computed from single runs: about a second for a million of them.
     """
-    times = edges(math.ceil(since.timestamp()), math.ceil(until.timestamp()), zone, min(most, MOST))
-    windows = list(pairwise(times))
-    series = _Series(connection, probe, path)
-    middles = series.medians(windows) if medians else {}
-    return [
-        _bucket(*windows[index], row, middles.get(index, {})) for index, row in sorted(series.sums(windows).items())
-    ]
+    since, until = math.ceil(chosen.since.timestamp()), math.ceil(chosen.until.timestamp())
+    windows = list(pairwise(edges(since, until, zone, min(most, MOST))))
+    query = _Series(connection, chosen)
+    medians_by_bucket = query.medians(windows) if medians else {}
+    rows = sorted(query.sums(windows).items())
+    return [_bucket(*windows[index], row, medians_by_bucket.get(index, {})) for index, row in rows]
 
 
 class _Series:
-    """The runs of one probe, of some or of all, over one path or both."""
+    """Sums and medians of the runs that a filter chooses."""
 
-    def __init__(self, connection: Connection, probe: str | Collection[str] | None, path: Path | None) -> None:
+    def __init__(self, connection: Connection, chosen: RunFilter) -> None:
         self._connection = connection
-        names = [probe] if isinstance(probe, str) else probe
-        found = select(probes.c.pk) if names is None else select(probes.c.pk).where(probes.c.name.in_(names))
-        self._probes = connection.scalars(found).all()
-        self._paths = list(Path) if path is None else [path]
+        pks = select(probes.c.pk)
+        if chosen.probes is not None:
+            pks = pks.where(probes.c.name.in_(chosen.probes))
+        self._probes = connection.scalars(pks).all()
+        self._paths = list(Path) if chosen.path is None else [chosen.path]
 
     def sums(self, windows: Sequence[_Window]) -> dict[int, Sequence[Any]]:
-        """Return the counts and sums of each bucket that has any, by its index, in the order of `_SUMMED`."""
+        """Return counts and sums of each bucket with runs, by the index of its window, in the order of `_SUMMED`."""
         pieces = list(_cut_up(windows))
-        found: dict[int, Sequence[Any]] = {}
-        for by_hour in (False, True):
-            mine = [piece for piece in pieces if (piece[1] != _RAW) == by_hour]
-            for index, *row in self._ask(_sums(self._dialect, by_hour=by_hour), mine):
+        sums: dict[int, Sequence[Any]] = {}
+        for from_rollups in (False, True):
+            same_source = [piece for piece in pieces if (piece[1] != _RAW) == from_rollups]
+            for index, *row in self._execute(_sums(self._dialect, from_rollups=from_rollups), same_source):
                 if row[0]:
-                    found[index] = _added(found[index], row) if index in found else row
-        return found
+                    sums[index] = _added(sums[index], row) if index in sums else row
+        return sums
 
     def medians(self, windows: Sequence[_Window]) -> dict[int, dict[str, float]]:
-        """Return the medians of each bucket by its index and the name of the number."""
-        whole = [(index, _RAW, *window) for index, window in enumerate(windows)]
-        found: dict[int, dict[str, float]] = {}
+        """Return the medians of each bucket, by the index of its window and the name of the number."""
+        pieces = [(index, _RAW, *window) for index, window in enumerate(windows)]
+        medians: dict[int, dict[str, float]] = {}
         for name in RATED:
-            for index, value in self._ask(_medians(self._dialect, name), whole):
-                found.setdefault(index, {})[name] = value
-        return found
+            for index, value in self._execute(_medians(self._dialect, name), pieces):
+                medians.setdefault(index, {})[name] = value
+        return medians
 
     @property
     def _dialect(self) -> str:
         return self._connection.dialect.name
 
-    def _ask(self, query: Select[Any], pieces: Sequence[_Piece]) -> Sequence[Any]:
+    def _execute(self, query: Select[Any], pieces: Sequence[_Piece]) -> Sequence[Any]:
         if not pieces or not self._probes:
             return ()
         if self._dialect == "postgresql":
@@ -131,25 +133,25 @@ class _Series:
         return self._connection.execute(query, {"pieces": text, "probes": self._probes, "paths": self._paths}).all()
 
 
-# A statement is built once: that takes longer than to ask for a day.
+# Statements are cached: to build one takes longer than to run it for a day.
 @functools.cache
-def _sums(dialect: str, *, by_hour: bool) -> Select[Any]:
-    table, summed = (rollups, of_finer()) if by_hour else (runs, of_runs())
-    given = _given(dialect)
-    # An outer join keeps SQLite from turning the loops around.
-    joined = given.outerjoin(table, _inside(table, given))
-    values = (value for name, value in summed.items() if name in _SUMMED)
-    return select(given.c.bucket, *values).select_from(joined).group_by(given.c.bucket)
+def _sums(dialect: str, *, from_rollups: bool) -> Select[Any]:
+    table, sums = (rollups, of_finer()) if from_rollups else (runs, of_runs())
+    pieces = _given(dialect)
+    # An outer join keeps SQLite from swapping the inner and the outer loop.
+    joined = pieces.outerjoin(table, _inside(table, pieces))
+    values = (value for name, value in sums.items() if name in _SUMMED)
+    return select(pieces.c.bucket, *values).select_from(joined).group_by(pieces.c.bucket)
 
 
 @functools.cache
 def _medians(dialect: str, name: str) -> Select[Any]:
-    given, value = _given(dialect), runs.c[name]
-    bucket = given.c.bucket
+    pieces, value = _given(dialect), runs.c[name]
+    bucket = pieces.c.bucket
     place = func.row_number().over(partition_by=bucket, order_by=value).label("place")
     numbered = (
         select(bucket, cast(value, Double).label("value"), place, func.count().over(partition_by=bucket).label("count"))
-        .select_from(given.outerjoin(runs, _inside(runs, given)))
+        .select_from(pieces.outerjoin(runs, _inside(runs, pieces)))
         .where(TRUSTED, value.is_not(None))
         .subquery()
     )
@@ -157,18 +159,19 @@ def _medians(dialect: str, name: str) -> Select[Any]:
     return select(numbered.c.bucket, func.avg(numbered.c.value)).where(middle).group_by(numbered.c.bucket)
 
 
-def _inside(table: Table, given: CTE) -> ColumnElement[bool]:
+def _inside(table: Table, pieces: CTE) -> ColumnElement[bool]:
+    """Return the condition that a run or a roll-up is of the chosen probes and paths and lies in a piece."""
     probe: ColumnElement[Any] = bindparam("probes", expanding=True)
     path: ColumnElement[Any] = bindparam("paths", expanding=True)
-    mine = and_(table.c.probe_pk.in_(probe), table.c.path.in_(path))
+    chosen = and_(table.c.probe_pk.in_(probe), table.c.path.in_(path))
     if table is runs:
-        return and_(mine, runs.c.started_at >= given.c.since, runs.c.started_at < given.c.until)
-    inside = and_(rollups.c.start >= given.c.since, rollups.c.start < given.c.until)
-    return and_(mine, rollups.c.span == given.c.span, inside)
+        return and_(chosen, runs.c.started_at >= pieces.c.since, runs.c.started_at < pieces.c.until)
+    inside = and_(rollups.c.start >= pieces.c.since, rollups.c.start < pieces.c.until)
+    return and_(chosen, rollups.c.span == pieces.c.span, inside)
 
 
 def _given(dialect: str) -> CTE:
-    """Return the pieces, which come as one JSON parameter: thousands of bound values would be too many."""
+    """Return the pieces as a table. They are bound as one JSON value, for databases limit the number of values."""
     text: ColumnElement[Any] = bindparam("pieces")
     rows = func.json_array_elements(cast(text, JSON)) if dialect == "postgresql" else func.json_each(text)
     value = rows.table_valued("value").c.value
@@ -178,7 +181,7 @@ def _given(dialect: str) -> CTE:
 
 
 def _cut_up(windows: Iterable[_Window]) -> Iterator[_Piece]:
-    """Yield bucket, span, start and end of stretches that the roll-ups of a span, or runs alone, make up."""
+    """Yield pieces of the windows: index of the window, span of the roll-ups to sum (`_RAW`: runs), start and end."""
     for index, (since, until) in enumerate(windows):
         for span, start, end in _pieces(since, until, len(SPANS)):
             yield index, span, start, end
@@ -205,11 +208,11 @@ def _added(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
 
 
 def _unless_none(add: Any) -> Any:
-    def added(one: Any, other: Any) -> Any:
+    def merge(one: Any, other: Any) -> Any:
         known = [value for value in (one, other) if value is not None]
         return add(known) if known else None
 
-    return added
+    return merge
 
 
 _ADD = [_unless_none({"min": min, "max": max}.get(name.rpartition("_")[2], sum)) for name in _SUMMED]
@@ -221,6 +224,7 @@ def _bucket(start: int, end: int, row: Sequence[Any], medians: dict[str, float])
 
 
 def _summary(row: Sequence[Any], place: int, median: float | None) -> Summary | None:
+    # `place` is that of the number in `RATED`.
     first = len(_COUNTS) + len(_PARTS) * place
     count, total, least, greatest = row[first : first + len(_PARTS)]
     return Summary(count, least, total / count, greatest, median) if count else None

@@ -1,4 +1,4 @@
-"""Care for a SQLite file: a verified copy while others use it, and giving back the room that removed rows left."""
+"""Maintenance of a SQLite file: a verified copy while it is in use, and freeing the space of removed rows."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def backup(url: str, target: Path) -> Health:
-    """Copy a database as it is at one moment, while others read and write it; return what a check of the copy found.
+    """Copy a database as of one moment, while it is in use; return the result of checking the copy.
 
     Raises:
-        StoreError: there is no SQLite database, the target exists or cannot be written, or the copy is not sound; a
-            target that was begun is removed.
+        StoreError: there is no SQLite database, the target exists or cannot be written, or the copy is not sound; an
+            incomplete target is removed.
     """
     source = _file(url, "copy it with pg_dump")
     try:
-        with target.open("x") as made:
-            ownership.hand_over(made.fileno(), target)
+        with target.open("x") as opened:
+            ownership.hand_over(opened.fileno(), target)
     except FileExistsError as error:
-        raise StoreError(f"{target}: exists already: name a file that does not") from error
+        raise StoreError(f"{target}: already exists: name a file that does not") from error
     except OSError as error:
         raise StoreError(f"{target}: cannot be written: {error.strerror}: name another place") from error
     try:
@@ -41,11 +41,11 @@ def backup(url: str, target: Path) -> Health:
 
 
 def vacuum(url: str) -> tuple[int, int]:
-    """Rewrite a database without the room that removed rows left; return its bytes before and after.
+    """Rewrite a database without the space of removed rows; return its size in bytes before and after.
 
     Raises:
         StoreError: there is no SQLite database, or it cannot be written.
-        StoreFullError: there is no room for the second copy that this takes for a while.
+        StoreFullError: there is no space for the temporary second copy.
         StoreBusyError: another process writes.
     """
     file = _file(url, "PostgreSQL does this by itself")
@@ -61,20 +61,20 @@ def vacuum(url: str) -> tuple[int, int]:
     return before, file.stat().st_size
 
 
-def _file(url: str, otherwise: str) -> Path:
+def _file(url: str, advice: str) -> Path:
     file = preflight.file_of(url)
     if file is None:
-        raise StoreError(f"{preflight.masked(url)}: is no SQLite file: {otherwise}")
+        raise StoreError(f"{preflight.masked(url)}: is not a SQLite file: {advice}")
     if sqlite.is_new(file):
-        raise StoreError(f"{file}: there is no database yet: `speedmon db upgrade` makes one")
+        raise StoreError(f"{file}: there is no database yet: `speedmon db upgrade` creates one")
     return file
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy in one step, which holds no writer up; the copy is one file, without a WAL beside it."""
-    place = f"{source.absolute().as_uri()}?mode=ro{'&immutable=1' if sqlite.needs_immutable(source) else ''}"
+    """Copy in one step, which blocks no writer; the copy is a single file without a WAL."""
+    uri = f"{source.absolute().as_uri()}?mode=ro{'&immutable=1' if sqlite.needs_immutable(source) else ''}"
     try:
-        with closing(sqlite3.connect(place, uri=True)) as old, closing(sqlite3.connect(target)) as new:
+        with closing(sqlite3.connect(uri, uri=True)) as old, closing(sqlite3.connect(target)) as new:
             old.backup(new)
             new.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:

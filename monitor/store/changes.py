@@ -1,7 +1,7 @@
-"""Events: the ISP or the external address is another than before. Right whatever the order in which runs are stored.
+"""Events: changes of the ISP and of the external address. They do not depend on the order in which runs are stored.
 
-Engines name an ISP differently, so names are compared within one engine; addresses within one family. Runs whose
-numbers are doubtful, such as those that took another way, change nothing.
+Engines name an ISP differently, so names are compared within one engine, and addresses within one IP family. Runs with
+doubtful results, such as those that took the wrong path, are ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, Connection, Row, Select
 
-# What is watched, and the column within whose values it is compared.
+# By kind of event: the column whose equal values are compared with each other, and the column that is watched.
 _WATCHED: dict[str, tuple[Column[Any], Column[Any]]] = {
     "isp": (runs.c.engine, isps.c.name),
     "external_ip": (runs.c.ip_family, runs.c.external_ip),
@@ -33,7 +33,7 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of `kind` (isp, external_ip), with the values before and after; the run that began at `at` showed it."""
+    """A change of `kind` (isp, external_ip), with both values; the run that started `at` was the first to see it."""
 
     at: datetime
     probe: str
@@ -44,7 +44,7 @@ class Event:
 
 
 def note(connection: Connection, probe_pk: int, path: Path, since: int, until: int) -> None:
-    """Record what the runs that started in [since, until] (epoch seconds) show, and what the next ones show then."""
+    """Record again the events of the runs that started in [since, until] (epoch seconds) and of the next ones."""
     for kind in _WATCHED:
         _Story(connection, kind, probe_pk, path).note(since, until)
 
@@ -60,34 +60,34 @@ def of_window(connection: Connection, since: datetime, until: datetime) -> Itera
 
 
 class _Story:
-    """The runs of one probe over one path that tell one kind of value and can be trusted."""
+    """The trusted runs of one probe and path that have a value of one kind."""
 
     def __init__(self, connection: Connection, kind: str, probe_pk: int, path: Path) -> None:
         self._connection, self._kind = connection, kind
         group, value = _WATCHED[kind]
         columns = (runs.c.pk, runs.c.started_at, probes.c.name.label("probe"), runs.c.path)
-        mine = (runs.c.probe_pk == probe_pk, runs.c.path == path, rollups.TRUSTED, value.is_not(None))
+        conditions = (runs.c.probe_pk == probe_pk, runs.c.path == path, rollups.TRUSTED, value.is_not(None))
         self._group = group
         self._runs: Select[Any] = (
             select(*columns, group.label("group"), value.label("value"))
             .select_from(runs.outerjoin(probes).outerjoin(isps))
-            .where(*mine)
+            .where(*conditions)
         )
         probe = select(probes.c.name).where(probes.c.pk == probe_pk).scalar_subquery()
         self._events = delete(events).where(events.c.kind == kind, events.c.probe == probe, events.c.path == path)
 
     def note(self, since: int, until: int) -> None:
-        """Tell the events of [since, until] anew, and those of the first runs after it."""
-        changed = list(self._changed(since, until))
+        """Record again the events in [since, until], and those of the first runs after it."""
+        pairs = list(self._changed(since, until))
         self._connection.execute(self._events.where(events.c.at >= since, events.c.at <= until))
-        for _, after in changed:
+        for _, after in pairs:
             self._connection.execute(self._events.where(events.c.run_pk == after.pk))
-        found = [self._event(before, after) for before, after in changed if before and before.value != after.value]
-        if found:
-            self._connection.execute(insert(events), found)
+        rows = [self._event(before, after) for before, after in pairs if before and before.value != after.value]
+        if rows:
+            self._connection.execute(insert(events), rows)
 
     def _changed(self, since: int, until: int) -> Iterator[tuple[Row[Any] | None, Row[Any]]]:
-        """Yield pairs of runs that follow each other with another value, and each pair that spans the end."""
+        """Yield pairs of consecutive runs with different values, and each pair that spans the end of the window."""
         inside = self._runs.where(runs.c.started_at >= since, runs.c.started_at <= until).order_by(*_OLDEST_FIRST)
         last: dict[Any, Row[Any]] = {}
         for row in self._connection.execute(inside, execution_options={"yield_per": _BATCH}):
@@ -100,15 +100,16 @@ class _Story:
                 yield row, after
 
     def _neighbour(self, this: Row[Any], *, later: bool) -> Row[Any] | None:
-        alike = self._runs.where(self._group == this.group)
+        """Return the next or the previous run of the same group."""
+        same_group = self._runs.where(self._group == this.group)
         moment, pk = runs.c.started_at, runs.c.pk
         if later:
             beyond = (moment > this.started_at) | ((moment == this.started_at) & (pk > this.pk))
-            found = alike.where(moment >= this.started_at, beyond).order_by(moment, pk)
+            query = same_group.where(moment >= this.started_at, beyond).order_by(moment, pk)
         else:
             beyond = (moment < this.started_at) | ((moment == this.started_at) & (pk < this.pk))
-            found = alike.where(moment <= this.started_at, beyond).order_by(moment.desc(), pk.desc())
-        return self._connection.execute(found.limit(1)).one_or_none()
+            query = same_group.where(moment <= this.started_at, beyond).order_by(moment.desc(), pk.desc())
+        return self._connection.execute(query.limit(1)).one_or_none()
 
     def _event(self, before: Row[Any], after: Row[Any]) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""Look a database over: revision, number of runs, what it finds wrong with itself; only `mend` changes anything."""
+"""Checks of a database: revision, number of runs, integrity, derived data; and recomputing the derived data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a check found; `runs` is None when the schema is not this program's and nothing was counted."""
+    """The result of a check; `runs` is None if the schema is not the current one or the file is damaged."""
 
     version: str | None
     runs: int | None
@@ -30,14 +30,14 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """The schema's revision (None: an empty file) and when the newest run started, where that can be read."""
+    """The schema's revision (None: an empty file), and when the newest run started if the schema is the current one."""
 
     version: str | None
     last_start: datetime | None
 
 
 def glance(url: str) -> Glance:
-    """Return what can be told of an existing database without reading all of it; changes nothing.
+    """Return what can be found out about an existing database without reading all of it; changes nothing.
 
     Raises:
         StoreError: it cannot be opened or read, or is another program's.
@@ -49,14 +49,14 @@ def glance(url: str) -> Glance:
 
 
 def check(url: str) -> Health:
-    """Return what there is and what is wrong with it.
+    """Read the whole database and return what is wrong with it.
 
     Raises:
         StoreError: there is no database, or it cannot be read at all.
     """
     file = preflight.file_of(url)
     if file and sqlite.is_new(file):
-        raise StoreError(f"{file}: there is no database yet: `speedmon db upgrade` makes one")
+        raise StoreError(f"{file}: there is no database yet: `speedmon db upgrade` creates one")
     with explained(url), engine_of(url, writes=False).connect() as connection, connection.begin():
         version = version_of(connection)
         problems = tuple(_problems(connection))
@@ -66,7 +66,7 @@ def check(url: str) -> Health:
 
 
 def mend(url: str) -> None:
-    """Make the roll-ups and the packed days anew from the runs; a damaged file cannot be mended.
+    """Recompute the roll-ups and the packed days from the runs; a damaged file cannot be repaired.
 
     Raises:
         StoreError: the database cannot be written.

@@ -1,4 +1,4 @@
-"""Which runs a read is about: those that started in a window, [since, until), over some paths and of some probes."""
+"""The condition for the runs of a read: those that started in [since, until), over a path, of some probes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 def chosen(
     since: datetime, until: datetime, path: Path | None = None, probes: Collection[int] = ()
 ) -> list[ColumnElement[bool]]:
-    """Return the conditions for runs that started in [since, until), over a path (None: any), of probes (none: all).
+    """Return the conditions for runs that started in [since, until), over a path (None: any), of probes (empty: all).
 
-    `probes` are rows of probes, as `monitor.store.probes.named` finds them.
+    `probes` are primary keys, as `monitor.store.probes.named` returns them.
     """
-    found = [runs.c.started_at >= epoch(since), runs.c.started_at < epoch(until)]
+    conditions = [runs.c.started_at >= epoch(since), runs.c.started_at < epoch(until)]
     if path is not None:
-        found.append(runs.c.path == path)
+        conditions.append(runs.c.path == path)
     if probes:
-        found.append(runs.c.probe_pk.in_(probes))
-    return found
+        conditions.append(runs.c.probe_pk.in_(probes))
+    return conditions
 
 
 def epoch(moment: datetime) -> int:
-    """Return the first whole second that is not before a moment."""
+    """Return a moment as epoch seconds, rounded up."""
     return math.ceil(moment.timestamp())

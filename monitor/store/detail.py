@@ -1,4 +1,4 @@
-"""One run with everything that is stored beside it; what `speedmon show` tells."""
+"""Reads one run with everything that is stored about it, for `speedmon show`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from monitor.model import Trace
     from netns.findings import Findings
 
-# Enough to tell that a beginning is not one run's alone.
+# A second match shows that the beginning of an id is ambiguous.
 _ENOUGH = 2
 
 
 def attempt(connection: Connection, beginning: str) -> Attempt:
-    """Return the run whose id begins so.
+    """Return the run whose id begins with a text.
 
     Raises:
-        UsageError: no run's id does, or more than one.
+        UsageError: no id begins with it, or more than one.
     """
     pk = _pk(connection, beginning)
     run = read.one(connection, pk)
@@ -37,19 +37,19 @@ def attempt(connection: Connection, beginning: str) -> Attempt:
 
 
 def findings_of(connection: Connection, run_id: str) -> Findings | None:
-    """Return what a probe found when a run failed, None where there was none."""
+    """Return the findings of the diagnosis of a failed run; None if there was none."""
     pk = connection.scalar(select(runs.c.pk).where(runs.c.id == run_id))
     return None if pk is None else _findings(connection, pk)
 
 
 def _pk(connection: Connection, beginning: str) -> int:
     query = select(runs.c.pk).where(runs.c.id.startswith(beginning, autoescape=True)).limit(_ENOUGH)
-    found: Sequence[int] = connection.scalars(query).all()
-    if not found:
+    pks: Sequence[int] = connection.scalars(query).all()
+    if not pks:
         raise UsageError(f"no run's id begins with {beginning!r}: `speedmon history --json` lists them")
-    if len(found) > 1:
-        raise UsageError(f"more than one run's id begins with {beginning!r}: give more of it")
-    return found[0]
+    if len(pks) > 1:
+        raise UsageError(f"more than one run's id begins with {beginning!r}: give more characters")
+    return pks[0]
 
 
 def _raw(connection: Connection, pk: int) -> RawOutput:

@@ -1,4 +1,4 @@
-"""Keep a finished run whatever happens: spool it, store it, drop the file; then store what earlier runs left behind."""
+"""Delivers a finished run: writes it to the spool, stores it, removes the file, then stores what else is spooled."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 
 
 def keep(attempt: Attempt, url: str, spool_dir: Path) -> None:
-    """Store an attempt, and those that could not be stored before.
+    """Store an attempt, and earlier ones that are still in the spool.
 
     Raises:
-        StoreError: the store cannot take it; the message says which file keeps it until the next run stores it.
-        StoreFullError: the same, for want of room; the file may lie in memory.
+        StoreError: it cannot be stored; the message names the file that keeps it until the next run stores it.
+        StoreFullError: likewise, because there is no space; the file may be in memory.
     """
     file = _spool(attempt, spool_dir)
     try:
@@ -42,10 +42,10 @@ def keep(attempt: Attempt, url: str, spool_dir: Path) -> None:
 
 
 def drain(url: str, directory: Path) -> int:
-    """Store what a spool directory holds, oldest first; return how many runs that were.
+    """Store the runs of a spool directory, oldest first; return their number.
 
     Raises:
-        StoreError: the store cannot take them; what is not stored stays where it is.
+        StoreError: they cannot be stored; those that were not stay where they are.
     """
     stored = 0
     for file, attempt in spool.load_all(directory):
@@ -60,12 +60,12 @@ def drain(url: str, directory: Path) -> int:
 
 
 def _drain_what_is_left(url: str, spool_dir: Path) -> None:
-    """The run of this call is stored, so trouble with older ones is told but is no error of this one."""
+    """Store earlier runs; a problem with them is logged, for it is not an error of the run just stored."""
     try:
         for directory in (spool_dir, *_private_fallback()):
             drain(url, directory)
     except (StoreError, OSError) as error:
-        _log.warning("runs of earlier times wait in %s: %s", directory, error)
+        _log.warning("earlier runs are waiting in %s: %s", directory, error)
 
 
 def _private_fallback() -> list[Path]:
@@ -74,7 +74,7 @@ def _private_fallback() -> list[Path]:
 
 
 def _spool(attempt: Attempt, spool_dir: Path) -> Path | None:
-    """Return the file that keeps the attempt: on disk, else in memory; None when neither takes it."""
+    """Write the attempt to a file on disk, else in memory; return the file, None if both fail."""
     try:
         return spool.save(spool_dir, attempt)
     except OSError as error:
@@ -94,8 +94,8 @@ def _store(attempt: Attempt, url: str) -> None:
 
 
 def _whereabouts(attempt: Attempt, file: Path | None) -> str:
-    """Say where a run is that the store did not take; the last resort is the message itself."""
+    """Describe where a run is that could not be stored; as a last resort it is in the message itself."""
     if file is None:
-        return f"the run was measured, but no file can keep it: {msgspec.json.encode(attempt.run).decode()}"
+        return f"the run was measured, but cannot be written to any file: {msgspec.json.encode(attempt.run).decode()}"
     in_memory = file.parent == spool.fallback_dir(os.geteuid())
     return f"the run was measured and is kept in {file}{' (in memory: a reboot loses it)' if in_memory else ''}"

@@ -1,4 +1,4 @@
-"""Which of many runs are stored already."""
+"""Finds which of many runs are already stored."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-# Databases limit the values of a statement.
+# Databases limit the number of values in a statement.
 _BATCH = 500
 
 
 def known(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Return those of the ids that a stored run has."""
-    found: set[str] = set()
-    left = iter(ids)
-    while batch := list(itertools.islice(left, _BATCH)):
-        found.update(connection.scalars(select(runs.c.id).where(runs.c.id.in_(batch))))
-    return found
+    """Return those of the ids that are stored."""
+    stored: set[str] = set()
+    remaining = iter(ids)
+    while batch := list(itertools.islice(remaining, _BATCH)):
+        stored.update(connection.scalars(select(runs.c.id).where(runs.c.id.in_(batch))))
+    return stored

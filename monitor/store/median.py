@@ -1,4 +1,4 @@
-"""What the line has given of late: the median of the newest results, to tell one that falls far below."""
+"""The median rates of recent results, with which a new result is compared."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 NEWEST = 50
 DAYS = 30
-# With fewer, one bad evening would be the measure.
+# With fewer results, a single bad evening would set the median.
 FEWEST = 5
 
 
 def of_late(settings: Settings, run: Run) -> Expected:
-    """Return the median rates of this probe's newest results over the same path before `run`; None with too few.
+    """Return the median rates of this probe's recent results over the path of `run`, without it; None if too few.
 
     Raises:
         StoreError: the store cannot be read.

@@ -1,6 +1,6 @@
-"""Connections to the store: `open_reader` and `open_writer`. Both make the database, or bring its schema up to date.
+"""Connections to the store: `open_reader` and `open_writer`. Both create the database, or upgrade its schema.
 
-Alembic is imported only when there is something to upgrade; what SQLite alone does lives in `monitor.store.sqlite`.
+Alembic is imported only if there is something to upgrade. What differs by database is in `sqlite` and `postgres`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _VERSION_TABLE = "alembic_version"
 
 @contextmanager
 def open_reader(url: str) -> Iterator[Connection]:
-    """Yield a connection that sees one moment of the store; anything but a read is refused.
+    """Yield a read-only connection that sees the store as of one moment.
 
     Raises:
-        StoreError: the store cannot be opened, made or read, or is newer than this program.
+        StoreError: the store cannot be opened, created or read, or is newer than this program.
     """
     with explained(url):
         _bring_up_to_date(url)
@@ -45,8 +45,8 @@ def open_writer(url: str) -> Iterator[Connection]:
     """Yield a connection in a transaction that holds the write lock; committed on success, else rolled back.
 
     Raises:
-        StoreError: the store cannot be opened, made or written, or is newer than this program.
-        StoreFullError: there is no room to write.
+        StoreError: the store cannot be opened, created or written, or is newer than this program.
+        StoreFullError: there is no space left.
         StoreBusyError: another process held the write lock for too long.
     """
     with explained(url):
@@ -57,7 +57,7 @@ def open_writer(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def explained(url: str) -> Iterator[None]:
-    """Turn errors of SQLAlchemy and of the driver below it into a `StoreError` that names the database."""
+    """Raise errors of SQLAlchemy and of the database driver as a `StoreError` that names the database."""
     try:
         yield
     except DBAPIError as error:
@@ -72,7 +72,7 @@ def _explain(error: BaseException, url: str) -> StoreError:
 
 
 def engine_of(url: str, *, writes: bool) -> Engine:
-    """Return the engine for a URL; it keeps compiled statements but no connection.
+    """Return the SQLAlchemy engine for a URL; it caches compiled statements but no connection.
 
     Raises:
         StoreError: the URL cannot be used.
@@ -89,7 +89,7 @@ def _parse(url: str) -> URL:
         place = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise StoreError(f"{preflight.masked(url)!r}: {error}: write a URL such as {preflight.EXAMPLE_URL}") from error
-    # Releases of SQLAlchemy differ in how they read %20, so the path is the one that the preflight looked at.
+    # Releases of SQLAlchemy differ in how they decode %20, so the path is the one that `preflight` has checked.
     return place.set(database=str(file)) if file else postgres.with_driver(place)
 
 
@@ -100,8 +100,8 @@ def _engine(place: URL, writes: bool) -> Engine:
             return postgres.make_engine(place, writes=writes)
         engine = create_engine(place, poolclass=NullPool)
     except (NoSuchModuleError, ImportError) as error:
-        mend = ": pip install 'speedmon[fleet]'" if place.drivername == "postgresql+psycopg" else ""
-        raise StoreError(f"{place}: the driver for this database is missing: {error}{mend}") from error
+        fix = ": pip install 'speedmon[fleet]'" if place.drivername == "postgresql+psycopg" else ""
+        raise StoreError(f"{place}: the driver for this database is missing: {error}{fix}") from error
     if _is_sqlite(place):
         sqlite.set_up(engine, writes=writes)
     return engine
@@ -112,23 +112,23 @@ def _is_sqlite(place: URL) -> bool:
 
 
 def version_of(connection: Connection) -> str | None:
-    """Return the schema's revision, None for an empty database.
+    """Return the schema's revision; None for an empty database.
 
     Raises:
-        StoreError: there are tables but none of ours.
+        StoreError: the tables are those of another program.
     """
     names = inspect(connection).get_table_names()
     if _VERSION_TABLE in names:
         return connection.scalar(select(column("version_num")).select_from(table(_VERSION_TABLE)))
     if names:
         raise StoreError(
-            f"{connection.engine.url}: holds tables of another program: give speedmon a database of its own"
+            f"{connection.engine.url}: contains tables of another program: give speedmon a database of its own"
         )
     return None
 
 
 def is_current(url: str) -> bool:
-    """Tell whether the store is there and has the schema of this program; changes nothing.
+    """Return whether the store exists and has the current schema; changes nothing.
 
     Raises:
         StoreError: the store cannot be opened or read.
@@ -139,7 +139,7 @@ def is_current(url: str) -> bool:
 
 def _bring_up_to_date(url: str) -> None:
     if not is_current(url):
-        from monitor.store import upgrade  # noqa: PLC0415  alembic takes time that a current store need not pay
+        from monitor.store import upgrade  # noqa: PLC0415  alembic is slow to load and rarely needed
 
         upgrade.upgrade(url, most=upgrade.MOST_BY_ITSELF)
 

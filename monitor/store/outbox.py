@@ -1,8 +1,8 @@
-"""The outbox: which runs of this store a fleet has not acknowledged, in the order in which they were stored.
+"""The outbox: the runs of this store that a fleet has not acknowledged, in the order in which they were stored.
 
-There is no second copy of a run, only the place of the last one that was acknowledged. SQLite gives the number of a
-deleted last row to the next one, so the run's id is kept too: where it is not found there any more, all is sent again,
-and the fleet passes over what it has.
+No run is copied; only the row of the last acknowledged run is recorded. SQLite may reuse the number of a deleted row,
+so the id of the run is recorded too: if that row no longer has it, everything is sent again, and the fleet skips the
+runs that it already has.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PLAN = tuple(runs.c[f"plan_{name}"] for name in Plan.__slots__)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far forwarding came: the fleet's identity, the last run it acknowledged, and failures since, in a row."""
+    """The state of forwarding: the fleet's identity, the last run it acknowledged, and consecutive failures since."""
 
     target: str | None = None
     run_pk: int = 0
@@ -44,7 +44,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many runs wait, and when the oldest of them started."""
+    """The number of waiting runs, and when the oldest of them started."""
 
     runs: int
     since: datetime | None
@@ -52,14 +52,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Runs to forward; `last_pk` is the row of the last one."""
+    """Runs to forward; `last_pk` is the primary key of the last one."""
 
     attempts: tuple[Attempt, ...]
     last_pk: int
 
 
 def progress(connection: Connection) -> Progress:
-    """Return how far forwarding came."""
+    """Return the state of forwarding."""
     row = connection.execute(select(forwarding)).mappings().one_or_none()
     if row is None:
         return Progress()
@@ -74,46 +74,46 @@ def progress(connection: Connection) -> Progress:
     )
 
 
-def place(connection: Connection, found: Progress, target: str | None) -> int:
-    """Return the row after which runs wait for a fleet; 0 for a fleet that is not the one of before."""
-    there = connection.scalar(select(runs.c.id).where(runs.c.pk == found.run_pk))
-    return found.run_pk if there is not None and there == found.run_id and found.target == target else 0
+def place(connection: Connection, state: Progress, target: str | None) -> int:
+    """Return the primary key after which runs are waiting for a fleet; 0 if it is not the fleet of the last time."""
+    run_id = connection.scalar(select(runs.c.id).where(runs.c.pk == state.run_pk))
+    return state.run_pk if run_id is not None and run_id == state.run_id and state.target == target else 0
 
 
 def waiting(connection: Connection) -> Waiting:
-    """Return what waits for the fleet of before."""
-    found = progress(connection)
-    after = runs.c.pk > place(connection, found, found.target)
+    """Return what is waiting for the fleet of the last time."""
+    state = progress(connection)
+    after = runs.c.pk > place(connection, state, state.target)
     row = connection.execute(select(func.count(), func.min(runs.c.started_at)).where(after)).one()
     return Waiting(row[0], _moment(row[1]))
 
 
 def batch(connection: Connection, after: int, size: int, *, raw: bool) -> Batch:
-    """Return the next runs after a row, with all that is stored beside them; the engines' output only with `raw`."""
+    """Return the next runs after a primary key, with everything stored about them; engine output only with `raw`."""
     query = select(runs.c.pk, *_PLAN).where(runs.c.pk > after).order_by(runs.c.pk).limit(size)
     plans = {pk: Plan(*plan) for pk, *plan in connection.execute(query)}
     if not plans:
         return Batch((), after)
     last = max(plans)
     outputs = _beside(connection, raw_output, after, last, blobs.to_output) if raw else {}
-    found = _beside(connection, findings, after, last, _decoded)
+    diagnoses = _beside(connection, findings, after, last, _decoded)
     samples = _beside(connection, traces, after, last, blobs.to_trace)
     attempts = (
-        Attempt(run, plans[pk], outputs.get(pk, RawOutput()), found.get(pk), samples.get(pk))
+        Attempt(run, plans[pk], outputs.get(pk, RawOutput()), diagnoses.get(pk), samples.get(pk))
         for pk, run in zip(plans, read.rows(connection, after, last), strict=True)
     )
     return Batch(tuple(attempts), last)
 
 
 def acknowledge(connection: Connection, target: str, sent: Batch, now: datetime) -> None:
-    """Remember that a fleet has a batch; failures before it are forgotten."""
-    done = {"run_pk": sent.last_pk, "run_id": sent.attempts[-1].run.id} if sent.attempts else {}
-    nothing = {"failures": 0, "failed_at": None, "error": None}
-    _remember(connection, {"target": target, "acknowledged_at": int(now.timestamp()), **done, **nothing})
+    """Record that the fleet has a batch, and reset the failures."""
+    last = {"run_pk": sent.last_pk, "run_id": sent.attempts[-1].run.id} if sent.attempts else {}
+    no_failure = {"failures": 0, "failed_at": None, "error": None}
+    _remember(connection, {"target": target, "acknowledged_at": int(now.timestamp()), **last, **no_failure})
 
 
 def note_failure(connection: Connection, error: str, now: datetime) -> None:
-    """Remember that forwarding failed once more."""
+    """Record another failure to forward."""
     failures = progress(connection).failures + 1
     _remember(connection, {"failures": failures, "failed_at": int(now.timestamp()), "error": error})
 
@@ -126,7 +126,7 @@ def _remember(connection: Connection, values: dict[str, Any]) -> None:
 def _beside(
     connection: Connection, table: Table, after: int, last: int, make: Callable[..., _Value]
 ) -> dict[int, _Value]:
-    """Return what a table holds beside the runs of some rows, by the row."""
+    """Return the rows of a table that belong to the runs in (after, last], by the key of the run."""
     query = select(table).where(table.c.run_pk > after, table.c.run_pk <= last)
     return {pk: make(*values) for pk, *values in connection.execute(query)}
 

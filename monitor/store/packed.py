@@ -1,7 +1,7 @@
-"""Windows of any length as columns, from packed days and, where a day is not packed, from its rows.
+"""Runs of any window as NumPy columns, read from packed days and, for days that are not packed, from their runs.
 
-These are packed as they are read, so that there is one way to unpack. Each column is filled once, in its place: beyond
-the columns themselves hardly any memory is taken.
+The latter are packed while they are read, so that there is only one way to unpack. Columns are filled in place, which
+takes hardly any memory beyond the columns themselves.
 """
 
 from __future__ import annotations
@@ -44,34 +44,34 @@ def columns(
     """Return the runs of some probes and paths that started in [since, until), epoch seconds; see `read.columns`.
 
     Raises:
-        StoreError: a packed day is broken.
+        StoreError: a packed day is damaged.
     """
     probe_pks, paths = {pk for pk, _ in pairs}, {path for _, path in pairs}
 
-    def mine(table: Any, day: ColumnElement[int]) -> ColumnElement[bool]:
+    def condition(table: Any, day: ColumnElement[int]) -> ColumnElement[bool]:
         inside = and_(day > since - DAY_S, day < until)
         return and_(inside, table.c.probe_pk.in_(probe_pks), table.c.path.in_(paths))
 
-    others = _unpacked(connection, mine(rollups, rollups.c.start))
-    inside = mine(packed_days, packed_days.c.day)
+    missing = _unpacked(connection, condition(rollups, rollups.c.start))
+    inside = condition(packed_days, packed_days.c.day)
     most = connection.scalar(select(func.sum(packed_days.c.runs)).where(inside)) or 0
-    found = _Filled(_Sorts(connection), names, most + sum(row["runs"] for row in others))
-    with closing(_kept(connection, names, inside)) as kept:
-        for day, rows in groupby(heapq.merge(kept, others, key=_DAY), key=_DAY):
-            found.add(day, rows, since, until)
-    return found.columns()
+    builder = _Filled(_Sorts(connection), names, most + sum(row["runs"] for row in missing))
+    with closing(_kept(connection, names, inside)) as stored:
+        for day, rows in groupby(heapq.merge(stored, missing, key=_DAY), key=_DAY):
+            builder.add(day, rows, since, until)
+    return builder.columns()
 
 
 def _unpacked(connection: Connection, where: ColumnElement[bool]) -> list[dict[str, Any]]:
-    each = (packs(connection, *pair, days) for pair, days in unpacked(connection, where).items())
-    return sorted(chain.from_iterable(each), key=_DAY)
+    packed = (packs(connection, *pair, days) for pair, days in unpacked(connection, where).items())
+    return sorted(chain.from_iterable(packed), key=_DAY)
 
 
 def _kept(connection: Connection, names: Collection[str], where: ColumnElement[bool]) -> Generator[dict[str, Any]]:
-    wanted = ("day", "probe_pk", "path", "runs", "sorts", *_ALWAYS, *names)
-    query = select(*(packed_days.c[name] for name in wanted)).where(where).order_by(packed_days.c.day)
+    columns = ("day", "probe_pk", "path", "runs", "sorts", *_ALWAYS, *names)
+    query = select(*(packed_days.c[name] for name in columns)).where(where).order_by(packed_days.c.day)
     with connection.execute(query, execution_options={"yield_per": _BATCH}) as rows:
-        yield from (dict(zip(wanted, row, strict=True)) for row in rows)
+        yield from (dict(zip(columns, row, strict=True)) for row in rows)
 
 
 class _Filled:
@@ -79,14 +79,14 @@ class _Filled:
 
     def __init__(self, sorts: _Sorts, names: Collection[str], most: int) -> None:
         self._sorts, self._names, self._end = sorts, names, 0
-        # A column grows to a wider type when the first number comes that needs it.
+        # A column is widened when the first number arrives that does not fit.
         self._arrays: dict[str, NDArray[Any]] = {name: np.zeros(most, np.uint8) for name in (*_ALWAYS, *names)}
         self._arrays["started"] = np.zeros(most, np.uint32)
 
     def add(self, day: int, rows: Iterable[dict[str, Any]], since: int, until: int) -> None:
-        """Add the packed rows of a day, as far as they lie in [since, until)."""
+        """Add the packed rows of a day, as far as their runs started in [since, until)."""
         begin, count = self._end, 0
-        for count, row in enumerate(rows, start=1):  # noqa: B007  it is asked for below
+        for count, row in enumerate(rows, start=1):  # noqa: B007  read below
             started = _unpack(row, "started")
             chosen = (
                 slice(*np.searchsorted(started, (since - day, until - day)))
@@ -98,10 +98,10 @@ class _Filled:
             self._put_in_order(slice(begin, self._end))
 
     def columns(self) -> Columns:
-        """Return what there is."""
-        whole = {name: array[: self._end] for name, array in self._arrays.items()}
-        started, lasted, sort = (whole.pop(name) for name in _ALWAYS)
-        return Columns(self._sorts.all(), started, lasted, sort, whole)
+        """Return the columns, cut to the runs that were added."""
+        arrays = {name: array[: self._end] for name, array in self._arrays.items()}
+        started, lasted, sort = (arrays.pop(name) for name in _ALWAYS)
+        return Columns(self._sorts.all(), started, lasted, sort, arrays)
 
     def _add(self, row: Mapping[str, Any], started: NDArray[Any], chosen: slice) -> None:
         places = self._sorts.places(row["probe_pk"], row["path"], row["sorts"])
@@ -128,39 +128,39 @@ def _unpack(row: Mapping[str, Any], name: str) -> NDArray[Any]:
     """Return a column of a packed day.
 
     Raises:
-        StoreError: it has not a number for each run.
+        StoreError: its length does not match the number of runs.
     """
     runs, packed = row["runs"], row[name]
     if not packed:
         return np.zeros(runs, np.uint8)
     size = len(packed) // runs
     if size not in {1, 2, 4, 8} or len(packed) != size * runs:
-        raise StoreError(f"the packed day {row['day']} is broken in {name}: run `speedmon db check --mend`")
+        raise StoreError(f"the packed day {row['day']} is damaged in {name}: run `speedmon db check --fix`")
     return np.frombuffer(packed, f"<u{size}")
 
 
 class _Sorts:
-    """The sorts of all days together, and what the rows that they name are called."""
+    """The distinct attributes of the runs of all days, with the names for the keys that they contain."""
 
     def __init__(self, connection: Connection) -> None:
         self._probes = _by_pk(connection, probes.c.name)
         self._isps = _by_pk(connection, isps.c.name)
-        found = connection.execute(select(servers.c.pk, *_SERVER))
-        self._servers = {pk: Server(*values) for pk, *values in found}
+        server_rows = connection.execute(select(servers.c.pk, *_SERVER))
+        self._servers = {pk: Server(*values) for pk, *values in server_rows}
         self._places: dict[Sort, int] = {}
         self._known: dict[tuple[int, str, bytes], int] = {}
         self._latest: dict[tuple[int, str], tuple[str, NDArray[Any]]] = {}
 
     def all(self) -> tuple[Sort, ...]:
-        """Return the sorts."""
+        """Return the attributes, in the order of their places."""
         return tuple(self._places)
 
-    def places(self, probe_pk: int, path: str, written: str) -> NDArray[Any]:
-        """Return where the entries of a day's `sorts` are among all sorts."""
+    def places(self, probe_pk: int, path: str, sorts_json: str) -> NDArray[Any]:
+        """Return the places of the entries of a day's `sorts` among all attributes."""
         latest = self._latest.get((probe_pk, path))
-        if latest is None or latest[0] != written:
-            places = smallest([self._place(probe_pk, path, bytes(entry)) for entry in _ENTRIES.decode(written)])
-            latest = self._latest[probe_pk, path] = (written, places)
+        if latest is None or latest[0] != sorts_json:
+            places = smallest([self._place(probe_pk, path, bytes(entry)) for entry in _ENTRIES.decode(sorts_json)])
+            latest = self._latest[probe_pk, path] = (sorts_json, places)
         return latest[1]
 
     def _place(self, probe_pk: int, path: str, entry: bytes) -> int:

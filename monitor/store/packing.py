@@ -1,8 +1,8 @@
-"""The runs of a UTC day, probe and path packed into one row, exactly; to change the format, write a migration. Pure.
+"""The format of a packed day: the runs of a UTC day, probe and path, lossless. To change it, write a migration. Pure.
 
-A column is the runs' whole numbers in order of time, each in the least of 1, 2, 4 or 8 bytes that takes all of them,
-little endian; empty where all are 0. `started` counts from the day's beginning and `lasted` from there, in seconds;
-`sort` is the place in `sorts`, a JSON array of what runs have in common; the rest is as `monitor.numbers` keeps it.
+A column holds one integer for each run in order of time, little endian, all in the smallest of 1, 2, 4 or 8 bytes that
+fits; it is empty if all are 0. `started` is in seconds from the beginning of the day, `lasted` in seconds from then;
+`sort` is the index into `sorts`, a JSON array of the distinct attributes; the others are as in `monitor.numbers`.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ SAID = (
     "plan_latency_ms",
     "remarks",
 )
-"""The columns of a run that make its sort, in the order of an entry of `sorts`; of remarks it has the kinds."""
+"""The columns of a run that form an entry of `sorts`, in its order; of the remarks it contains the kinds."""
 
 ROW = ("started_at", "finished_at", *SAID, *UNITS)
-"""The columns of a run that are packed, in the order that `pack` wants."""
+"""The columns of a run that are packed, in the order that `pack` expects."""
 
 _NUMBERS_FROM = len(ROW) - len(UNITS)
 _TYPES = {size: next(code for code in "BHILQ" if array(code).itemsize == size) for size in (1, 2, 4, 8)}
 
 
 def pack(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    """Return the columns of a packed day but for its probe and path; the runs, some, are given in order of time."""
+    """Return the row of a packed day without probe and path; `rows` are at least one run, in order of time."""
     columns = list(zip(*rows, strict=True))
     started, finished = columns[0], columns[1]
     day = started[0] - started[0] % DAY_S
@@ -63,24 +63,24 @@ def pack(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
 
 
 def narrow(values: Iterable[int]) -> bytes:
-    """Return whole numbers, none below 0, as a column."""
-    listed = list(values)
-    highest = max(listed, default=0)
+    """Return non-negative integers as a column."""
+    integers = list(values)
+    highest = max(integers, default=0)
     if not highest:
         return b""
-    packed = array(next(code for size, code in _TYPES.items() if highest < 1 << 8 * size), listed)
+    packed = array(next(code for size, code in _TYPES.items() if highest < 1 << 8 * size), integers)
     if sys.byteorder == "big":
         packed.byteswap()
     return packed.tobytes()
 
 
-def _sorted_out(said: Sequence[tuple[Any, ...]]) -> tuple[str, list[int]]:
-    """Return `sorts`, in an order that depends on nothing but what is in it, and the place of each run in it."""
-    written = {one: _written(one) for one in set(said)}
-    places = {text: place for place, text in enumerate(sorted(set(written.values())))}
-    return f"[{','.join(places)}]", [places[written[one]] for one in said]
+def _sorted_out(attributes: Sequence[tuple[Any, ...]]) -> tuple[str, list[int]]:
+    """Return `sorts`, ordered by its content, and the index of each run's attributes in it."""
+    encoded = {one: _written(one) for one in set(attributes)}
+    places = {text: place for place, text in enumerate(sorted(set(encoded.values())))}
+    return f"[{','.join(places)}]", [places[encoded[one]] for one in attributes]
 
 
-def _written(said: tuple[Any, ...]) -> str:
-    kinds = [remark.kind for remark in to_remarks(said[-1])]
-    return msgspec.json.encode((*said[:-1], kinds)).decode()
+def _written(attributes: tuple[Any, ...]) -> str:
+    kinds = [remark.kind for remark in to_remarks(attributes[-1])]
+    return msgspec.json.encode((*attributes[:-1], kinds)).decode()

@@ -1,4 +1,4 @@
-"""Reads: which plan judged the runs of a window, and from when."""
+"""The plans that were in force in a window, and from when; each run is stored with its plan."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def spells(
 ) -> Iterator[tuple[datetime, Plan]]:
     """Yield the plan of the first run in [since, until), and each that differs from the one before, oldest first.
 
-    Of which runs is as in `monitor.store.chosen`.
+    `path` and `probes` are as in `monitor.store.chosen`.
     """
     inside = chosen(since, until, path, probes)
-    each = select(func.min(runs.c.started_at), *_COLUMNS).where(*inside).group_by(*_COLUMNS)
-    rows = connection.execute(each).all()
-    # Most windows have one plan, which a plain count finds in a fraction of the time.
+    first_use = select(func.min(runs.c.started_at), *_COLUMNS).where(*inside).group_by(*_COLUMNS)
+    rows = connection.execute(first_use).all()
+    # Most windows have one plan, which this query finds in a fraction of the time.
     changed = connection.execute(_changes(inside)).all() if len(rows) > 1 else rows
     for at, *plan in changed:
         yield datetime.fromtimestamp(at, UTC), Plan(*plan)
 
 
 def _changes(inside: Sequence[ColumnElement[bool]]) -> Select[tuple[Any, ...]]:
-    """Return the statement for the runs whose plan is another than that of the run before."""
+    """Return the query for the runs whose plan differs from that of the run before."""
     order = (runs.c.started_at, runs.c.pk)
     before = [func.lag(column).over(order_by=order).label(f"before_{column.name}") for column in _COLUMNS]
     number = func.row_number().over(order_by=order).label("number")
-    each = select(runs.c.started_at, *_COLUMNS, number, *before).where(*inside).subquery()
-    differs = [each.c[column.name].is_distinct_from(each.c[f"before_{column.name}"]) for column in _COLUMNS]
-    columns = (each.c.started_at, *(each.c[column.name] for column in _COLUMNS))
-    return select(*columns).where(or_(each.c.number == 1, *differs)).order_by(each.c.number)
+    numbered = select(runs.c.started_at, *_COLUMNS, number, *before).where(*inside).subquery()
+    differs = [numbered.c[column.name].is_distinct_from(numbered.c[f"before_{column.name}"]) for column in _COLUMNS]
+    columns = (numbered.c.started_at, *(numbered.c[column.name] for column in _COLUMNS))
+    return select(*columns).where(or_(numbered.c.number == 1, *differs)).order_by(numbered.c.number)

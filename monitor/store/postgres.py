@@ -1,6 +1,6 @@
-"""All that is special about PostgreSQL: its driver, its transactions, its monthly partitions, what its errors mean.
+"""What is specific to PostgreSQL: the driver, locks, monthly partitions, and the meaning of its errors.
 
-psycopg is imported when the first engine is made, so whoever keeps runs in SQLite only needs none of it.
+psycopg is imported when the first engine is created, so it is not needed for SQLite.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 CONNECT_TIMEOUT_S = 5
-# A server that does not answer on an open connection for so long is gone.
+# A server that does not answer on an open connection for this long is considered gone.
 SILENCE_MS = 15_000
 MONTH_S = 31 * 86_400
-# Advisory locks of ours, in the first of their two numbers; the second says of what.
+# Our advisory locks have this as the first of their two numbers; the second says what is locked.
 _LOCKS = 0x53504D
 _SCHEMA = 0
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -33,17 +33,17 @@ _LOGIN = ("28",)
 
 
 def is_ours(place: URL) -> bool:
-    """Tell whether a URL is of PostgreSQL."""
+    """Return whether a URL is one of PostgreSQL."""
     return place.get_backend_name() == "postgresql"
 
 
 def with_driver(place: URL) -> URL:
-    """Return the URL with psycopg 3, where it names no driver."""
+    """Return the URL with psycopg 3 as the driver if it names none."""
     return place.set(drivername="postgresql+psycopg") if place.drivername == "postgresql" else place
 
 
 def make_engine(place: URL, *, writes: bool) -> Engine:
-    """Return the engine; a reader sees one moment of the store and cannot write.
+    """Return the engine; a reader sees the store as of one moment and cannot write.
 
     Raises:
         ImportError: psycopg is missing.
@@ -58,8 +58,8 @@ def make_engine(place: URL, *, writes: bool) -> Engine:
 
 
 def _configure(connection: Any, _record: object) -> None:
-    """Write U+FFFD for NUL, which an engine's words may hold and a text of PostgreSQL cannot."""
-    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415  see the first lines
+    """Write U+FFFD for NUL, which engine output may contain and PostgreSQL text cannot."""
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415  see the module docstring
 
     class WithoutNul(StrDumperUnknown):
         def dump(self, obj: str) -> Any:
@@ -69,30 +69,30 @@ def _configure(connection: Any, _record: object) -> None:
 
 
 def alone(connection: Connection, what: int = _SCHEMA) -> None:
-    """Wait until no other transaction works on the same: a probe by its row, or the schema.
+    """Take the lock of a probe (by its primary key) or of the schema, until the transaction ends.
 
-    What the others committed meanwhile is seen by the statements that follow.
+    Later statements see what others committed before the lock was obtained.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:ours, :what)"), {"ours": _LOCKS, "what": what})
 
 
 def make_room(connection: Connection, moments: Collection[int]) -> None:
-    """Make the partitions for runs that started at these moments (epoch seconds), and the ones for a month later."""
-    each = sorted({moment + ahead for moment in moments for ahead in (0, MONTH_S)})
-    connection.execute(text("SELECT make_runs_partition(moment) FROM unnest(:each) AS moment"), {"each": each})
+    """Create the partitions for runs that started at these moments (epoch seconds), and those of the next month."""
+    needed = sorted({moment + ahead for moment in moments for ahead in (0, MONTH_S)})
+    connection.execute(text("SELECT make_runs_partition(moment) FROM unnest(:needed) AS moment"), {"needed": needed})
 
 
 def join_by_index(connection: Connection) -> None:
-    """Search an index for each row of a join, until the transaction ends.
+    """Make joins use an index for each row, until the transaction ends.
 
-    The planner cannot know how narrow the times are that a join asks for, and would compare every row with every time.
+    The planner does not know how narrow the ranges of time in a join are, and would compare every row with every range.
     """
-    for way in ("hashjoin", "mergejoin"):
-        connection.execute(text(f"SET LOCAL enable_{way} = off"))
+    for method in ("hashjoin", "mergejoin"):
+        connection.execute(text(f"SET LOCAL enable_{method} = off"))
 
 
 def explain(error: BaseException, url: str) -> StoreError:
-    """Return what an error of psycopg means for the user: one line that names the database and the mend."""
+    """Return an error of psycopg as one line that names the database and how to fix it."""
     name, words = preflight.masked(url), " ".join(str(error).split())
     state: str | None = getattr(error, "sqlstate", None)
     if state is None and type(error).__name__ == "OperationalError" and "password" not in words:
@@ -101,9 +101,9 @@ def explain(error: BaseException, url: str) -> StoreError:
     if code.startswith(_GONE):
         return StoreUnreachableError(f"{name}: went away: {words}")
     if code.startswith(_BUSY):
-        return StoreBusyError(f"{name}: others were in the way for too long: try again ({words})")
+        return StoreBusyError(f"{name}: locked by others for too long: try again ({words})")
     if code.startswith(_FULL):
         return StoreFullError(f"{name}: no space left on its server: free some")
     if code.startswith(_LOGIN):
-        return StoreError(f"{name}: does not let this user in: check the user and the password of the URL ({words})")
+        return StoreError(f"{name}: refused the login: check the user and the password in the URL ({words})")
     return StoreError(f"{name}: {words}")

@@ -1,4 +1,4 @@
-"""The probes of a store: their names, and in a fleet the installation that each belongs to."""
+"""The probes of a store: their names and, in a fleet, the installation to which each belongs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def identity_of(connection: Connection) -> str:
-    """Return what tells this store from any other."""
-    found: str = connection.execute(select(identity.c.id)).scalar_one()
-    return found
+    """Return the unique id of this store."""
+    store_id: str = connection.execute(select(identity.c.id)).scalar_one()
+    return store_id
 
 
 def known(connection: Connection) -> list[str]:
@@ -27,24 +27,24 @@ def known(connection: Connection) -> list[str]:
     return list(connection.scalars(select(probes.c.name).order_by(probes.c.name)))
 
 
-def named(connection: Connection, wanted: Collection[str]) -> list[int]:
-    """Return the rows of probes.
+def named(connection: Connection, names: Collection[str]) -> list[int]:
+    """Return the primary keys of the probes with these names.
 
     Raises:
-        UsageError: a name is no probe's.
+        UsageError: there is no probe of a name.
     """
-    found = {row.name: row.pk for row in connection.execute(select(probes.c.name, probes.c.pk))}
-    if missing := sorted(set(wanted) - found.keys()):
-        there = ", ".join(sorted(found)) or "none"
-        raise UsageError(f"there is no probe {missing[0]!r} in this database: its probes are {there}")
-    return [found[name] for name in wanted]
+    pks = {row.name: row.pk for row in connection.execute(select(probes.c.name, probes.c.pk))}
+    if missing := sorted(set(names) - pks.keys()):
+        existing = ", ".join(sorted(pks)) or "none"
+        raise UsageError(f"there is no probe {missing[0]!r} in this database: its probes are {existing}")
+    return [pks[name] for name in names]
 
 
 def claim(connection: Connection, names: Collection[str], installation: str) -> None:
-    """Take probe names that belong to no installation.
+    """Assign probe names to an installation.
 
     Raises:
-        ProbeClashError: a name is another installation's.
+        ProbeClashError: a name belongs to another installation.
     """
     rows = Names(connection)
     for name in sorted(names):
@@ -53,13 +53,13 @@ def claim(connection: Connection, names: Collection[str], installation: str) -> 
         connection.execute(update(probes).where(*free).values(installation=installation))
         if connection.scalar(select(probes.c.installation).where(probes.c.pk == row)) != installation:
             raise ProbeClashError(
-                f"the fleet has a probe {name!r} of another installation: set probe.name to a name of its own, or,"
-                " where this installation replaces that one, run `speedmon fleet adopt`"
+                f"the fleet has a probe {name!r} of another installation: set probe.name to another name, or, if"
+                " this installation replaces that one, run `speedmon fleet adopt`"
             )
 
 
 def adopt(connection: Connection, names: Collection[str], installation: str) -> None:
-    """Take probe names, whosever they are."""
+    """Assign probe names to an installation, even if they belong to another."""
     rows = Names(connection)
-    mine = [rows.probe(name) for name in sorted(names)]
-    connection.execute(update(probes).where(probes.c.pk.in_(mine)).values(installation=installation))
+    pks = [rows.probe(name) for name in sorted(names)]
+    connection.execute(update(probes).where(probes.c.pk.in_(pks)).values(installation=installation))

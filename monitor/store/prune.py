@@ -1,7 +1,7 @@
-"""Retention: what is older than the settings keep it, and its removal in small steps, so that nobody waits long.
+"""Retention: removes what is older than the settings allow, in small transactions, so that no other writer waits long.
 
-Runs go by whole days in UTC, so that no roll-up loses a part of them; their roll-ups and packed days stay, frozen,
-until their own age.
+Runs are removed by whole UTC days, so that no roll-up loses some of its runs. Their roll-ups and packed days are frozen
+and kept until they expire themselves.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, or_, select, tuple_, update
 
-from monitor.store import days
+from monitor.store import days, tables
 from monitor.store.open import open_reader, open_writer
-from monitor.store.tables import findings, packed_days, raw_output, rollups, runs, traces
+from monitor.store.tables import findings, packed_days, raw_output, runs, traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from monitor.settings import Retention
 
 DAY_S = 86_400
-# Rows that one transaction removes.
+# Rows that are removed in one transaction.
 _BATCH = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """So many rows of a kind are from before a moment; `before` is None where the kind is kept for ever."""
+    """The number of rows of a kind that are from before a moment; `before` is None if the kind is kept for ever."""
 
     kind: str
     before: datetime | None
@@ -38,7 +38,7 @@ class Due:
 
 
 def due(url: str, retention: Retention, now: datetime) -> list[Due]:
-    """Return what is older than it is kept; changes nothing.
+    """Return how much has expired, by kind; changes nothing.
 
     Raises:
         StoreError: the database cannot be read.
@@ -48,26 +48,26 @@ def due(url: str, retention: Retention, now: datetime) -> list[Due]:
 
 
 def prune(url: str, retention: Retention, now: datetime) -> list[Due]:
-    """Remove what is older than it is kept; return what that was.
+    """Remove what has expired; return how much that was, by kind.
 
     Raises:
         StoreError: the database cannot be written; what was removed before stays removed.
     """
-    found = due(url, retention, now)
+    expired = due(url, retention, now)
     for kind in _KINDS:
         if kind == "runs":
             _freeze(url, _cuts(retention, now)["runs"])
         for table, old in _old(kind, _cuts(retention, now)):
             while _remove_some(url, table, old):
                 pass
-    return found
+    return expired
 
 
 _KINDS = ("raw output", "traces and findings", "runs", "roll-ups")
 
 
 def _cuts(retention: Retention, now: datetime) -> dict[str, int]:
-    """Return the moment before which each kind is old; 0 where it is kept for ever."""
+    """Return, for each kind, the moment (epoch seconds) before which it has expired; 0 if it is kept for ever."""
     today = int(now.timestamp())
     today -= today % DAY_S
     ages = (retention.raw_days, retention.details_days, retention.runs_days, retention.rollups_days)
@@ -75,13 +75,13 @@ def _cuts(retention: Retention, now: datetime) -> dict[str, int]:
 
 
 def _old(kind: str, cuts: dict[str, int]) -> Iterator[tuple[Table, Select[Any]]]:
-    """Yield each table of a kind with the query for its old rows."""
+    """Yield each table of a kind with the query for the keys of its expired rows."""
     cut = cuts[kind]
     if kind == "runs":
         yield runs, select(runs.c.pk).where(runs.c.started_at < cut)
     elif kind == "roll-ups":
-        for table, begin in ((rollups, rollups.c.start), (packed_days, packed_days.c.day)):
-            # Those whose runs stay would only be made anew.
+        for table, begin in ((tables.rollups, tables.rollups.c.start), (packed_days, packed_days.c.day)):
+            # Those whose runs are kept would only be recomputed.
             without_runs = or_(table.c.frozen, begin < cuts["runs"])
             yield table, select(*table.primary_key).where(begin < cut, without_runs)
     else:
@@ -107,7 +107,8 @@ def _remove_some(url: str, table: Table, old: Select[Any]) -> int:
 
 
 def _freeze(url: str, cut: int) -> None:
-    """Mark the roll-ups and packed days of runs that are about to go: they cannot be made anew any more."""
+    """Mark the roll-ups and packed days of runs that are about to be removed: they can no longer be recomputed."""
     with open_writer(url) as connection:
         days.freeze(connection, cut)
+        rollups = tables.rollups
         connection.execute(update(rollups).where(rollups.c.start < cut, ~rollups.c.frozen).values(frozen=True))

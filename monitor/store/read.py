@@ -1,4 +1,4 @@
-"""Reads: what every graph, page and export uses. Windows are half open, [since, until), and searched by index."""
+"""Reads of runs for graphs, pages and exports: by window [since, until), by key, newest first. All use an index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from monitor.model import Failure, Kind, Path, Run, Scope, Server, Status, Trigger
 from monitor.store.blobs import to_remarks
-from monitor.store.buckets import Bucket, Summary, buckets
+from monitor.store.buckets import Bucket, RunFilter, Summary, buckets
 from monitor.store.chosen import chosen, epoch
 from monitor.store.tables import isps, servers
 from monitor.store.tables import probes as probe_table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from monitor.columns import Columns
 
-__all__ = ["Bucket", "Summary", "buckets", "columns", "count", "last", "latest", "one", "runs", "window"]
+__all__ = ["Bucket", "RunFilter", "Summary", "buckets", "columns", "count", "last", "latest", "one", "runs", "window"]
 
 # Rows that the driver holds at a time while a window is streamed.
 _BATCH = 1000
@@ -47,16 +47,16 @@ def runs(  # noqa: PLR0913  what a reader can choose
     probes: Collection[int] = (),
     newest_first: bool = False,
 ) -> Generator[Run]:
-    """Yield the runs that started in [since, until), streamed, oldest first unless told otherwise.
+    """Yield the runs that started in [since, until), streamed, oldest first by default.
 
-    `probes` are rows of probes, as `monitor.store.probes.named` finds them; none: all.
-    Whoever may leave before the end closes the generator before the connection.
+    `probes` are primary keys, as `monitor.store.probes.named` returns them; empty: all.
+    A caller that may stop early must close the generator before the connection.
     """
     query = window(since, until, path, newest_first=newest_first)
     if probes:
         query = query.where(table.c.probe_pk.in_(probes))
-    with connection.execute(query, execution_options={"yield_per": _BATCH}) as found:
-        yield from map(_run, found)
+    with connection.execute(query, execution_options={"yield_per": _BATCH}) as rows:
+        yield from map(_run, rows)
 
 
 def columns(  # noqa: PLR0913  what a reader can choose
@@ -68,16 +68,17 @@ def columns(  # noqa: PLR0913  what a reader can choose
     path: Path | None = None,
     probes: Collection[int] = (),
 ) -> Columns:
-    """Return the runs that started in [since, until) as columns with the numbers of these names, oldest first.
+    """Return the runs that started in [since, until) as columns with the numbers named, oldest first.
 
-    They are read from packed days, those of pruned runs too: a million takes a fifth of a second, and 20 bytes each.
+    They are read from packed days, including those of pruned runs: a million takes 0.2 s, and 20 bytes each.
 
     Raises:
-        StoreError: a packed day is broken.
+        StoreError: a packed day is damaged.
     """
     from monitor.store import packed  # noqa: PLC0415  numpy, which `collect` must not import
 
-    pairs = [(pk, way) for pk in probes or _every_probe(connection) for way in ([path] if path else Path)]
+    paths = [path] if path else list(Path)
+    pairs = [(pk, of_path) for pk in probes or _every_probe(connection) for of_path in paths]
     return packed.columns(connection, epoch(since), epoch(until), names, pairs)
 
 
@@ -89,7 +90,7 @@ def latest(
     statuses: Collection[Status] = (),
     probes: Collection[int] = (),
 ) -> list[Run]:
-    """Return at most `limit` runs, newest first, none before `since`; only of `statuses` and `probes` if given."""
+    """Return at most `limit` runs, newest first; only those since `since`, of `statuses` and of `probes` if given."""
     query = _select().order_by(*_NEWEST_FIRST).limit(limit)
     if probes:
         query = query.where(table.c.probe_pk.in_(probes))
@@ -101,38 +102,38 @@ def latest(
 
 
 def last(connection: Connection, probes: Collection[int] = ()) -> Run | None:
-    """Return the newest run, of these probes if given, None when there is none."""
+    """Return the newest run, of these probes if given; None if there is none."""
     return next(iter(latest(connection, limit=1, probes=probes)), None)
 
 
 def one(connection: Connection, pk: int) -> Run:
-    """Return the run of a row."""
+    """Return the run with a primary key."""
     return _run(connection.execute(_select().where(table.c.pk == pk)).one())
 
 
 def rows(connection: Connection, after: int, last: int) -> Iterator[Run]:
-    """Yield the runs of rows in (after, last], in their order."""
+    """Yield the runs with primary keys in (after, last], in that order."""
     return map(_run, connection.execute(_select().where(table.c.pk > after, table.c.pk <= last).order_by(table.c.pk)))
 
 
 def count(connection: Connection) -> int:
-    """Return how many runs there are."""
+    """Return the number of stored runs."""
     return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
 def window(
     since: datetime, until: datetime, path: Path | None = None, *, newest_first: bool = False
 ) -> Select[tuple[Any, ...]]:
-    """Return the statement that reads a window."""
+    """Return the query for the runs of a window."""
     query = _select().where(*chosen(since, until, path))
     return query.order_by(*(_NEWEST_FIRST if newest_first else _OLDEST_FIRST))
 
 
 def _select() -> Select[tuple[Any, ...]]:
     plain = (table.c[name] if name in table.c else _ELSEWHERE[name] for name in _PLAIN)
-    # Outer joins, so that a run is what SQLite begins with, whatever it knows of the sizes of the tables.
-    named = table.outerjoin(probe_table).outerjoin(isps).outerjoin(servers)
-    return select(*plain, table.c.remarks, *_SERVER, *_FAILURE).select_from(named)
+    # Outer joins make SQLite begin with the runs, whatever its statistics say about the sizes of the tables.
+    joined = table.outerjoin(probe_table).outerjoin(isps).outerjoin(servers)
+    return select(*plain, table.c.remarks, *_SERVER, *_FAILURE).select_from(joined)
 
 
 def _every_probe(connection: Connection) -> Sequence[int]:

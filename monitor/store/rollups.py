@@ -1,8 +1,8 @@
-"""Roll-ups: what the runs of each hour, quarter of a day and day in UTC come to, for each probe and path.
+"""Roll-ups: counts and sums of the runs of each hour, six hours and day in UTC, for each probe and path.
 
-They are recomputed from the rows, never added to, so they are right in whatever order runs are stored. Numbers of
-doubtful runs (healthy is false) are kept out of count, sum, min and max of what was measured; `doubtful` counts them.
-To sum up one more number, add it to `RATED` in `monitor.store.tables` and write a migration.
+They are always recomputed from the runs, so they do not depend on the order in which runs are stored. Doubtful runs
+(healthy is false) are left out of count, sum, min and max of what was measured; `doubtful` counts them.
+To include another number, add it to `RATED` in `monitor.store.tables` and write a migration.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from monitor.model import Path
 
 TRUSTED = and_(runs.c.status == Status.OK, runs.c.healthy.is_not(False))
-"""Whether a run's numbers speak for the line."""
+"""The condition that a run was measured and is not doubtful."""
 
 _FAILED = runs.c.status == Status.FAILED
 _BLAMED = [scope for scope in Scope if scope is not Scope.UNKNOWN]
@@ -38,37 +38,37 @@ _BATCH = 1000
 
 
 def recompute(connection: Connection, probe_pk: int, path: Path, since: int, until: int) -> None:
-    """Bring the roll-ups up to date that hold a run which started in [since, until] (epoch seconds)."""
+    """Update the roll-ups of the runs that started in [since, until] (epoch seconds)."""
     for span in SPANS:
         start, end = since - since % span, until - until % span + span
-        mine = (rollups.c.probe_pk == probe_pk, rollups.c.path == path, rollups.c.span == span)
+        of_pair = (rollups.c.probe_pk == probe_pk, rollups.c.path == path, rollups.c.span == span)
         inside = (rollups.c.start >= start, rollups.c.start < end)
-        connection.execute(delete(rollups).where(*mine, *inside, ~rollups.c.frozen))
+        connection.execute(delete(rollups).where(*of_pair, *inside, ~rollups.c.frozen))
         source, moment = _source(span)
         _put(connection, span, source.c.probe_pk == probe_pk, source.c.path == path, moment >= start, moment < end)
 
 
 def rebuild(connection: Connection) -> None:
-    """Make all roll-ups anew, but for those whose runs were pruned."""
+    """Recompute all roll-ups, except those whose runs were pruned."""
     connection.execute(delete(rollups).where(~rollups.c.frozen))
     for span in SPANS:
         _put(connection, span, true())
 
 
 def wrong(connection: Connection) -> int:
-    """Return how many roll-ups are missing, of no run, or not what the rows say."""
+    """Return how many roll-ups are missing, have no runs, or do not match their runs."""
     return sum(_wrong_of(connection, span) for span in SPANS)
 
 
 def _wrong_of(connection: Connection, span: int) -> int:
     order = ("probe_pk", "path", "start")
-    kept = _stream(
+    stored = _stream(
         connection, select(rollups).where(rollups.c.span == span).order_by(*(rollups.c[name] for name in order))
     )
-    summed = _summed_up(span)
-    made = _stream(connection, summed.order_by(*(summed.selected_columns[name] for name in order)))
-    both = groupby(heapq.merge(kept, made, key=lambda row: row[_KEY]), key=lambda row: row[_KEY])
-    return sum(not _agree(list(rows)) for _key, rows in both)
+    sums = _summed_up(span)
+    expected = _stream(connection, sums.order_by(*(sums.selected_columns[name] for name in order)))
+    by_key = groupby(heapq.merge(stored, expected, key=lambda row: row[_KEY]), key=lambda row: row[_KEY])
+    return sum(not _agree(list(rows)) for _key, rows in by_key)
 
 
 def _stream(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
@@ -76,7 +76,7 @@ def _stream(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
 
 
 def _agree(rows: list[Row[Any]]) -> bool:
-    """Tell whether a roll-up is there and is what the rows say; the sum of real numbers depends on their order."""
+    """Return whether a stored row and the expected one agree; a sum of floats depends on their order."""
     if any(row[_FROZEN] for row in rows):
         return True
     first, second = rows[0], rows[-1]
@@ -87,12 +87,11 @@ def _agree(rows: list[Row[Any]]) -> bool:
 
 
 def _put(connection: Connection, span: int, *where: ColumnElement[bool]) -> None:
-    put = insert_new(connection, rollups).from_select(_COLUMNS, _summed_up(span).where(*where))
-    connection.execute(put)
+    connection.execute(insert_new(connection, rollups).from_select(_COLUMNS, _summed_up(span).where(*where)))
 
 
 def _source(span: int) -> tuple[FromClause, ColumnElement[int]]:
-    """Return what a roll-up is summed up from, and its time: the runs, or the roll-ups of the next finer span."""
+    """Return the table that a roll-up sums, and its time: the runs, or the roll-ups of the next finer span."""
     return (runs, runs.c.started_at) if span == SPANS[0] else (rollups, rollups.c.start)
 
 
@@ -106,12 +105,12 @@ def _summed_up(span: int) -> Select[Any]:
 
 
 def of_runs() -> dict[str, ColumnElement[Any]]:
-    """Return what runs come to, by the columns of a roll-up and in their order."""
+    """Return the expressions that sum runs, by the columns of a roll-up and in their order."""
     return dict(zip(_VALUES, _of_runs(), strict=True))
 
 
 def of_finer() -> dict[str, ColumnElement[Any]]:
-    """Return what roll-ups come to, likewise."""
+    """Return the expressions that sum roll-ups, likewise."""
     return {name: _gather(name)(rollups.c[name]) for name in _VALUES}
 
 
@@ -122,7 +121,7 @@ def _of_runs() -> Iterator[ColumnElement[Any]]:
     yield from (_how_many(and_(_FAILED, runs.c.failure_scope == scope)) for scope in _BLAMED)
     yield _how_many(and_(_FAILED, func.coalesce(runs.c.failure_scope, "").not_in(_BLAMED)))
     for name in RATED:
-        # Rates are whole numbers below 2^53, which a double adds exactly; a sum of BIGINT could overflow.
+        # Rates are integers below 2^53, which a double adds exactly; a sum of BIGINT could overflow.
         value = cast(case((TRUSTED, runs.c[name])), Double)
         yield from (func.count(value), func.sum(value), func.min(value), func.max(value))
 

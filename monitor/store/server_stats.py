@@ -1,4 +1,4 @@
-"""How each server has done: tests, failures, and the medians of what was measured against it."""
+"""Statistics by server: tests, failures and the median results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMNS = [runs.c[name] for name in ("engine", "status", "download_bps", "uploa
 
 @dataclass(frozen=True, slots=True)
 class ServerStats:
-    """One server of an engine. A failure counts against the server that the test had named."""
+    """One server of an engine. A failed test counts for the server that it had chosen."""
 
     engine: str
     id: str | None
@@ -43,7 +43,7 @@ class ServerStats:
 
 
 def of_servers(settings: Settings, since: datetime) -> list[ServerStats]:
-    """Return the servers that this probe tested against since then, those with most tests first.
+    """Return the servers that this probe has tested against since then, those with the most tests first.
 
     Raises:
         StoreError: the store cannot be read.
@@ -58,15 +58,15 @@ def of_servers(settings: Settings, since: datetime) -> list[ServerStats]:
     )
     with open_reader(settings.database.url) as connection:
         grouped = _by_server(connection.execute(query))
-    return sorted((_stats(rows) for rows in grouped), key=lambda each: -each.runs)
+    return sorted((_stats(rows) for rows in grouped), key=lambda server: -server.runs)
 
 
 def _by_server(rows: Iterable[Row[tuple[object, ...]]]) -> Iterable[list[Row[tuple[object, ...]]]]:
-    """Return the rows by engine and server: its id, else its host or name."""
-    found: defaultdict[object, list[Row[tuple[object, ...]]]] = defaultdict(list)
+    """Group the rows by engine and server; a server without an id is known by its host or name."""
+    groups: defaultdict[object, list[Row[tuple[object, ...]]]] = defaultdict(list)
     for row in rows:
-        found[row.engine, row.server_id or row.server_host or row.server_name].append(row)
-    return found.values()
+        groups[row.engine, row.server_id or row.server_host or row.server_name].append(row)
+    return groups.values()
 
 
 def _stats(rows: list[Row[tuple[object, ...]]]) -> ServerStats:
@@ -86,7 +86,7 @@ def _stats(rows: list[Row[tuple[object, ...]]]) -> ServerStats:
 
 
 def _newest(rows: list[Row[tuple[object, ...]]], column: str) -> str | None:
-    """Return a name as it was last told; failures tell none."""
+    """Return the newest value of a column that is not empty; failed tests often have none."""
     return next((name for row in reversed(rows) if (name := getattr(row, column))), None)
 
 

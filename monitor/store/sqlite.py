@@ -1,4 +1,4 @@
-"""All that is special about SQLite: its file, its pragmas, how its transactions begin, and what its errors mean."""
+"""What is specific to SQLite: the file, pragmas, the begin of transactions, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 BUSY_TIMEOUT_MS = 5000
-# With less room than this an input/output error is a full disk: SQLite does not say so when it grows its WAL index.
+# With less free space than this an I/O error means a full disk: SQLite does not say so if it cannot grow its WAL index.
 _NEXT_TO_NOTHING = 64 * 1024
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -24,10 +24,10 @@ _REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.
 
 
 def is_new(file: Path) -> bool:
-    """Tell whether there is no database yet.
+    """Return whether the file is missing or empty.
 
     Raises:
-        StoreError: we may not look.
+        StoreError: it cannot be accessed.
     """
     try:
         return file.stat().st_size == 0
@@ -38,21 +38,21 @@ def is_new(file: Path) -> bool:
 
 
 def needs_immutable(file: Path) -> bool:
-    """Tell whether the file can be read only as it lies: no right to make the files that WAL needs beside it."""
+    """Return whether the file must be opened as immutable: the WAL files beside it cannot be created."""
     wal = file.with_name(f"{file.name}-wal")
     return not os.access(file.parent, os.W_OK, effective_ids=True) and not wal.exists()
 
 
 def immutable(place: URL) -> URL:
-    """Return the URL that reads a file without a lock and without files beside it (https://sqlite.org/uri.html)."""
+    """Return the URL that reads a file without locks and without WAL files (https://sqlite.org/uri.html)."""
     uri = Path(place.database or "").absolute().as_uri()
     return place.set(database=uri).update_query_dict({"mode": "ro", "immutable": "1", "uri": "true"})
 
 
 def set_up(engine: Engine, *, writes: bool) -> None:
-    """Give an engine the pragmas, and transactions that begin in SQLite when they begin here.
+    """Set the pragmas, and begin transactions in SQLite when SQLAlchemy begins them.
 
-    Python's driver begins one only before the first write, which loses updates between processes.
+    Python's driver would begin one only before the first write, which loses updates between processes.
     """
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
@@ -82,7 +82,7 @@ def _configure(connection: sqlite3.Connection, *, writes: bool) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL, which lasts; while another process is in the way it stays as it is, which is as safe."""
+    """Switch the file to WAL, permanently; if another process prevents it, the old mode stays, which is as safe."""
     try:
         connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
@@ -91,39 +91,39 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def problems(connection: Connection) -> list[str]:
-    """Return what SQLite finds wrong with the file; reads all of it."""
-    found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check") if row[0] != "ok"]
+    """Return the problems that SQLite finds in the file; reads all of it."""
+    damage = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check") if row[0] != "ok"]
     orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-    return found + [f"{row[0]} row {row[1]} belongs to no row of {row[2]}" for row in orphans]
+    return damage + [f"{row[0]} row {row[1]} belongs to no row of {row[2]}" for row in orphans]
 
 
 def is_damage(error: BaseException) -> bool:
-    """Tell whether an error of the driver means that the file is damaged."""
+    """Return whether an error of the driver means that the file is damaged."""
     return _code(error) in _DAMAGED
 
 
 def explain(error: BaseException, file: Path) -> StoreError:
-    """Return what an error of the driver means for the user: one line that names the file and the mend."""
+    """Return an error of the driver as one line that names the file and how to fix it."""
     code = _code(error)
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(file) < _NEXT_TO_NOTHING):
         return StoreFullError(f"{file}: no space left on its device: free some")
     if code in _BUSY:
         return StoreBusyError(f"{file}: another process held its lock for {BUSY_TIMEOUT_MS // 1000} s: try again")
     if code in _DAMAGED:
-        return StoreError(f"{file}: is damaged or no SQLite database ({error}): move it away or restore a backup")
+        return StoreError(f"{file}: is damaged or not a SQLite database ({error}): move it away or restore a backup")
     if code in _REFUSED:
         return StoreError(f"{file}: {obstacle(file) or error}: run as its owner, or set SPEEDMON_DATABASE_URL")
     return StoreError(f"{file}: {error}")
 
 
 def _code(error: BaseException) -> int:
-    """Return the primary result code (https://sqlite.org/rescode.html); 0 when the driver made the error itself."""
+    """Return the primary result code (https://sqlite.org/rescode.html); 0 if the error is one of the driver itself."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _free_bytes(file: Path) -> int:
     try:
-        room = os.statvfs(file.parent)
+        status = os.statvfs(file.parent)
     except OSError:
         return _NEXT_TO_NOTHING
-    return room.f_bavail * room.f_frsize
+    return status.f_bavail * status.f_frsize

@@ -1,4 +1,4 @@
-"""The tables as SQLAlchemy Core. A change here needs a script in `migrations/versions` and a new SCHEMA_VERSION.
+"""The schema, in SQLAlchemy Core. A change needs a script in `migrations/versions` and a new SCHEMA_VERSION.
 
 Moments are integer epoch seconds in UTC, rates bit/s, sizes bytes, times ms. NULL means not measured.
 """
@@ -36,7 +36,7 @@ metadata = MetaData(
     }
 )
 
-# SQLite numbers rows by itself only in a column that is called INTEGER.
+# SQLite assigns row numbers only in a column of type INTEGER.
 _RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
 MEASURED = (
@@ -54,10 +54,10 @@ MEASURED = (
     "cross_rx_bps",
     "cross_tx_bps",
 )
-"""The columns that hold a measured number; a negative one is some program's word for "nothing" and is refused."""
+"""The columns of measured numbers; negative values, which some programs write for "unknown", are rejected."""
 
 RATED = ("download_bps", "upload_bps", "latency_ms")
-"""The measured numbers that roll-ups and buckets sum up."""
+"""The measured numbers that roll-ups and buckets contain."""
 
 COUNTED = (
     "runs",
@@ -72,17 +72,17 @@ COUNTED = (
     "failed_local",
     "failed_unknown",
 )
-"""What a roll-up counts: runs by status, those with doubtful numbers, and the failed ones by whose fault it was."""
+"""What a roll-up counts: runs by status, doubtful runs, and failed runs by scope (whose fault it was)."""
 
 SPANS = (3600, 21_600, 86_400)
-"""The seconds that a roll-up covers, in UTC; each length is made of the one before."""
+"""The lengths of roll-ups in seconds; each is a multiple of the one before."""
 
 probes = Table(
     "probes",
     metadata,
     Column("pk", _RowNumber, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    # In a fleet: the identity of the store that forwards under this name.
+    # In a fleet: the id of the store that forwards runs under this name.
     Column("installation", String(36)),
 )
 
@@ -97,7 +97,7 @@ servers = Table(
     "servers",
     metadata,
     Column("pk", _RowNumber, primary_key=True),
-    # A digest of the other columns, for NULL is not unique in SQL; see `monitor.store.names`.
+    # A digest of the other columns, because NULL is not unique in SQL; see `monitor.store.names`.
     Column("digest", String(32), nullable=False, unique=True),
     Column("id", Text),
     Column("name", Text),
@@ -108,7 +108,7 @@ servers = Table(
 )
 
 PLANNED = ("plan_download_bps", "plan_upload_bps", "plan_latency_ms")
-"""The columns that hold what the ISP sold."""
+"""The columns of the plan, which is what the ISP sold."""
 
 runs = Table(
     "runs",
@@ -142,7 +142,7 @@ runs = Table(
     Column("cross_rx_bps", BigInteger),
     Column("cross_tx_bps", BigInteger),
     Column("healthy", Boolean),
-    # Kind and scope are not checked: a new kind must not rebuild the table.
+    # Kind and scope have no CHECK: a new kind must not require rebuilding the table.
     Column("failure_kind", Text),
     Column("failure_scope", Text),
     Column("failure_stage", Text),
@@ -173,14 +173,14 @@ runs = Table(
 
 Index(None, runs.c.started_at)
 Index(None, runs.c.probe_pk, runs.c.path, runs.c.started_at)
-# On PostgreSQL it is a whole index: to say so here would load that dialect, 3 MiB, into each `collect`.
+# Partial on SQLite only: `postgresql_where` would load that dialect, 3 MiB, into each `collect`.
 Index(None, runs.c.retry_of, sqlite_where=runs.c.retry_of.is_not(None))
 
 raw_output = Table(
     "raw_output",
     metadata,
     Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    # See `monitor.store.blobs`; there is no row where the engine printed nothing.
+    # See `monitor.store.blobs`; there is no row if the engine printed nothing.
     Column("output", LargeBinary, nullable=False),
 )
 
@@ -188,7 +188,7 @@ findings = Table(
     "findings",
     metadata,
     Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    # What a probe found when the run failed, as `netns.findings` writes it.
+    # The findings of the diagnosis of a failed run, as encoded by `netns.findings`.
     Column("document", Text, nullable=False),
 )
 
@@ -228,7 +228,7 @@ def _summed(name: str) -> tuple[Column[int], Column[float], Column[float], Colum
     )
 
 
-# What the runs of a span of time come to, recomputed with every run of it; see `monitor.store.rollups`.
+# Counts and sums of the runs of a span of time, recomputed when a run of it is stored; see `monitor.store.rollups`.
 rollups = Table(
     "rollups",
     metadata,
@@ -238,12 +238,12 @@ rollups = Table(
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     *(Column(name, Integer, nullable=False) for name in COUNTED),
     *(column for name in RATED for column in _summed(name)),
-    # Runs of it were pruned: it can no longer be recomputed and stays as it is.
+    # Its runs were pruned: it can no longer be recomputed.
     Column("frozen", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 
-# The runs of a day in UTC as columns, exactly, for who reads years of them; see `monitor.store.packing`.
+# The runs of a UTC day as columns, lossless, for reading many years quickly; see `monitor.store.packing`.
 packed_days = Table(
     "packed_days",
     metadata,
@@ -251,26 +251,26 @@ packed_days = Table(
     Column("probe_pk", _RowNumber, ForeignKey(probes.c.pk), primary_key=True, autoincrement=False),
     Column("path", String(16), primary_key=True),
     Column("runs", Integer, nullable=False),
-    # Runs of it were pruned: it can no longer be made anew and stays as it is.
+    # Its runs were pruned: it can no longer be packed again.
     Column("frozen", Boolean, nullable=False),
     Column("sorts", Text, nullable=False),
     *(Column(name, LargeBinary, nullable=False) for name in ("started", "lasted", "sort", *UNITS)),
 )
 
-# One row, which the migration makes: tells this store from any other.
+# One row, inserted by the migration: the unique id of this store.
 identity = Table("identity", metadata, Column("id", String(36), primary_key=True))
 
-# At most one row: how far the runs were forwarded to a fleet, in the order of their rows.
+# At most one row: the state of forwarding to a fleet, which is in the order of the primary keys of runs.
 forwarding = Table(
     "forwarding",
     metadata,
     Column("pk", Integer, primary_key=True, autoincrement=False),
-    # The identity of the fleet's store; the last run that it acknowledged, and when it did.
+    # The id of the fleet's store; the last run that it acknowledged, and when.
     Column("target", String(36)),
     Column("run_pk", _RowNumber),
     Column("run_id", String(64)),
     Column("acknowledged_at", BigInteger),
-    # Attempts in a row that failed, when the last one did, and why.
+    # Consecutive failed attempts, the time of the last one, and its error.
     Column("failures", Integer, nullable=False),
     Column("failed_at", BigInteger),
     Column("error", Text),

@@ -1,4 +1,4 @@
-"""Reads: what the runs of a window name, each once: the engines with their versions, and the external addresses."""
+"""The engines, with their versions, and the external addresses that occur in the runs of a window."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What runs name, in order: engines as `ookla 1.2.0.84`, and external addresses."""
+    """The distinct names in the runs of a window, sorted: engines as `ookla 1.2.0.84`, and external addresses."""
 
     engines: tuple[str, ...]
     addresses: tuple[str, ...]
@@ -30,8 +30,8 @@ class Told:
 def told(
     connection: Connection, *, since: datetime, until: datetime, path: Path | None, probes: Collection[int]
 ) -> Told:
-    """Return what the runs name that started in [since, until); see `chosen`."""
+    """Return the names in the runs that started in [since, until); `path` and `probes` as in `chosen`."""
     query = select(runs.c.engine, runs.c.engine_version, runs.c.external_ip).distinct()
-    found = connection.execute(query.where(*chosen(since, until, path, probes))).all()
-    engines = {f"{engine} {version}" if version else engine for engine, version, _ in found}
-    return Told(tuple(sorted(engines)), tuple(sorted({address for *_, address in found if address})))
+    rows = connection.execute(query.where(*chosen(since, until, path, probes))).all()
+    engines = {f"{engine} {version}" if version else engine for engine, version, _ in rows}
+    return Told(tuple(sorted(engines)), tuple(sorted({address for *_, address in rows if address})))

@@ -1,7 +1,7 @@
-"""Make the schema or bring it up to date: the only importer of alembic outside `migrations`.
+"""Creates and upgrades the schema; the only importer of Alembic outside `migrations`.
 
 The scripts run in one transaction that holds the write lock, so two processes that start at once do not collide: the
-second one finds the work done.
+second one finds the schema upgraded.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 MOST_BY_ITSELF = 10_000
-"""The runs up to which any command upgrades a database by the way: some seconds on a small board."""
+"""The number of runs up to which any command upgrades a database in passing: some seconds on a small board."""
 
 
 def upgrade(url: str, *, most: int | None = None) -> str | None:
-    """Make the schema, or bring it to SCHEMA_VERSION; return the revision before, None when there was none.
+    """Create the schema, or upgrade it to SCHEMA_VERSION; return the revision before, None if there was none.
 
     Raises:
         StoreError: the database cannot be written, is another program's, is newer than this program, or holds more
@@ -41,31 +41,31 @@ def upgrade(url: str, *, most: int | None = None) -> str | None:
     with explained(url), engine_of(url, writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":
             postgres.alone(connection)
-        found = version_of(connection)
-        if found != SCHEMA_VERSION:
-            _refuse_newer(found, url)
-            if found is not None and most is not None:
+        version = version_of(connection)
+        if version != SCHEMA_VERSION:
+            _refuse_newer(version, url)
+            if version is not None and most is not None:
                 _refuse_bigger(connection, url, most)
             run_scripts(connection)
-    return found
+    return version
 
 
 def run_scripts(connection: Connection, revision: str = "head") -> None:
-    """Run the scripts that are new to this database, up to a revision, in the transaction of `connection`."""
+    """Run the migration scripts that this database lacks, up to a revision, in the transaction of `connection`."""
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
 
 def scripts() -> list[Script]:
-    """Return the scripts, newest first."""
+    """Return the migration scripts, newest first."""
     return [*ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
-def _refuse_newer(found: str | None, url: str) -> None:
-    if found is not None and found > SCHEMA_VERSION:
+def _refuse_newer(version: str | None, url: str) -> None:
+    if version is not None and version > SCHEMA_VERSION:
         raise StoreError(
-            f"{preflight.masked(url)}: its schema {found} is newer than this speedmon, which knows {SCHEMA_VERSION}:"
+            f"{preflight.masked(url)}: its schema {version} is newer than that of this speedmon, {SCHEMA_VERSION}:"
             " install the release that wrote it"
         )
 
@@ -74,7 +74,7 @@ def _refuse_bigger(connection: Connection, url: str, most: int) -> None:
     beyond: Select[tuple[int]] = select(column("pk")).select_from(table("runs")).limit(1).offset(most)
     if connection.scalar(beyond) is not None:
         raise StoreError(
-            f"{preflight.masked(url)}: holds more than {most:,} runs in an older schema: run `speedmon db upgrade`,"
+            f"{preflight.masked(url)}: contains more than {most:,} runs in an older schema: run `speedmon db upgrade`,"
             " which may take minutes"
         )
 

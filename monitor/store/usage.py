@@ -1,4 +1,4 @@
-"""How much data the tests have used: what engines told, else what the kernel counted, else rate times time."""
+"""Data used by tests: byte counts of engines, else those of the kernel, else rate times duration."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from monitor.months import Month
     from monitor.settings import Settings
 
-# What speedtest-cli measures in each direction, where an engine tells neither bytes nor time.
+# Duration of each direction if the engine reports neither bytes nor duration; that of speedtest-cli.
 USUAL_MS = 10_000
 _DIRECTIONS = ("download", "upload")
 
 
 def of_months(settings: Settings, months: Iterable[Month]) -> list[Usage]:
-    """Return what the tests of this probe used in each of the months.
+    """Return the data that the tests of this probe used, by month.
 
     Raises:
         StoreError: the store cannot be read.
@@ -41,7 +41,7 @@ def of_months(settings: Settings, months: Iterable[Month]) -> list[Usage]:
 
 
 def this_month(settings: Settings, now: datetime) -> Spent:
-    """Return the bytes of the month so far, and when it ends.
+    """Return the bytes used in this month so far, and when it ends.
 
     Raises:
         StoreError: the store cannot be read.
@@ -52,39 +52,41 @@ def this_month(settings: Settings, now: datetime) -> Spent:
 
 
 def _used(connection: Connection, probe: str, month: Month) -> Usage:
-    told = [runs.c[f"{name}_bytes"] for name in _DIRECTIONS]
-    ours = (
+    sizes = [runs.c[f"{name}_bytes"] for name in _DIRECTIONS]
+    conditions = (
         of_probe(probe),
         runs.c.started_at >= int(month.begin.timestamp()),
         runs.c.started_at < int(month.end.timestamp()),
         runs.c.status != Status.SKIPPED,
     )
-    sums = select(func.count(), *(func.coalesce(func.sum(each), 0) for each in told))
-    tests, down, up = connection.execute(sums.where(*ours, *(each.is_not(None) for each in told))).one()
-    whole = Usage(month.name, tests, int(down), int(up))
-    return sum((_reckoned(row, month.name) for row in _not_told(connection, ours)), start=whole)
+    sums = select(func.count(), *(func.coalesce(func.sum(size), 0) for size in sizes))
+    tests, down, up = connection.execute(sums.where(*conditions, *(size.is_not(None) for size in sizes))).one()
+    reported = Usage(month.name, tests, int(down), int(up))
+    return sum((_reckoned(row, month.name) for row in _not_told(connection, conditions)), start=reported)
 
 
-def _not_told(connection: Connection, ours: Iterable[ColumnElement[bool]]) -> Iterable[Row[tuple[object, ...]]]:
-    """Return the runs whose engine did not tell both numbers, with the kernel's trace where there is one."""
-    columns = [runs.c[f"{name}_{what}"] for name in _DIRECTIONS for what in ("bytes", "bps", "ms")]
+def _not_told(connection: Connection, conditions: Iterable[ColumnElement[bool]]) -> Iterable[Row[tuple[object, ...]]]:
+    """Return the runs whose engine did not report both byte counts, with the kernel's trace if there is one."""
+    columns = [runs.c[f"{name}_{unit}"] for name in _DIRECTIONS for unit in ("bytes", "bps", "ms")]
     query = select(*columns, traces.c.interval_ms, traces.c.samples).outerjoin(traces, traces.c.run_pk == runs.c.pk)
-    return connection.execute(query.where(*ours, or_(runs.c.download_bytes.is_(None), runs.c.upload_bytes.is_(None))))
+    return connection.execute(
+        query.where(*conditions, or_(runs.c.download_bytes.is_(None), runs.c.upload_bytes.is_(None)))
+    )
 
 
 def _reckoned(row: Row[tuple[object, ...]], month: str) -> Usage:
-    """Return what one run used, as far as that can be known."""
+    """Return the data that one run used; what the engine did not report is estimated."""
     down, up = (row._mapping[f"{name}_bytes"] for name in _DIRECTIONS)  # noqa: SLF001  SQLAlchemy's public name
-    missing_down, missing_up = (0 if told is not None else _guess(row, way) for told, way in ((down, 0), (up, 1)))
-    found = Usage(month, 1, (down or 0) + missing_down, (up or 0) + missing_up, missing_down + missing_up)
-    return found if found.total_bytes else Usage(month, 0, 0, 0)
+    missing_down, missing_up = (0 if size is not None else _guess(row, place) for place, size in enumerate((down, up)))
+    used = Usage(month, 1, (down or 0) + missing_down, (up or 0) + missing_up, missing_down + missing_up)
+    return used if used.total_bytes else Usage(month, 0, 0, 0)
 
 
-def _guess(row: Row[tuple[object, ...]], way: int) -> int:
-    """Return the bytes of a direction by the kernel's count, else by rate and time, 0 where nothing is known."""
-    name = _DIRECTIONS[way]
-    known = row._mapping  # noqa: SLF001  the same
-    counted = to_trace(row.interval_ms, row.samples).samples if row.samples is not None else ()
-    by_rate = (known[f"{name}_bps"] or 0) * (known[f"{name}_ms"] or USUAL_MS) // 8000
-    # A trace of nothing but zeros did not see the test's link.
-    return sum(sample[way] for sample in counted) or int(by_rate)
+def _guess(row: Row[tuple[object, ...]], direction: int) -> int:
+    """Return the bytes of a direction from the kernel's trace, else rate times duration; 0 if unknown."""
+    name = _DIRECTIONS[direction]
+    values = row._mapping  # noqa: SLF001  the same
+    samples = to_trace(row.interval_ms, row.samples).samples if row.samples is not None else ()
+    by_rate = (values[f"{name}_bps"] or 0) * (values[f"{name}_ms"] or USUAL_MS) // 8000
+    # A trace of zeros only did not count the link that the test used.
+    return sum(sample[direction] for sample in samples) or int(by_rate)

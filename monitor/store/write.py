@@ -1,4 +1,4 @@
-"""Writes: attempts with all that belongs to them, inside the transaction of `open_writer`."""
+"""Inserts attempts with everything that belongs to them, in the transaction of `open_writer`."""
 
 from __future__ import annotations
 
@@ -31,73 +31,73 @@ _PLAIN = [
     if field.name not in {"probe", "isp", "server", "failure", "remarks", "started_at", "finished_at"}
 ]
 _SILENCE = RawOutput()
-# Runs whose ids are looked up, and whose rows are inserted, at once.
+# The number of runs that are looked up, and inserted, in one statement.
 _BATCH = 500
-# Runs further apart than this do not make one stretch whose roll-ups are recomputed together.
+# Roll-ups of runs that are further apart than this are not recomputed together.
 _APART_S = 86_400
-# Columns keep when runs began in 32 bits: to 2106.
+# Packed columns hold the start of a run in 32 bits, which last until 2106.
 _END = 2**32
 
 
 def add(connection: Connection, attempt: Attempt) -> None:
-    """Store an attempt with all that belongs to it; one that is stored already stays as it is.
+    """Store an attempt; one that is already stored is not changed.
 
     Raises:
-        StoreRejectedError: a value that the schema refuses, such as a negative rate.
+        StoreRejectedError: a value that the schema rejects, such as a negative rate.
     """
     add_many(connection, (attempt,))
 
 
 def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, int]:
-    """Store attempts, read as they are needed; return how many were stored, and how many were there already.
+    """Store attempts, read one batch at a time; return how many were stored, and how many were stored already.
 
-    One that is there already stays as it is. Roll-ups, packed days and events are brought up to date once, at the end.
+    An attempt that is already stored is not changed. Roll-ups, packed days and events are updated once, at the end.
 
     Raises:
-        StoreRejectedError: a value that the schema refuses; the message names the run.
+        StoreRejectedError: a value that the schema rejects; the message names the run.
     """
-    names, touched = Names(connection), Touched()
-    stored = given = 0
+    names, changed = Names(connection), Touched()
+    stored = total = 0
     remaining = iter(attempts)
     while batch := list(islice(remaining, _BATCH)):
         _refuse_other_times(batch)
         if connection.dialect.name == "postgresql":
             _prepare(connection, batch, names)
         new = _unknown(connection, batch)
-        _insert(connection, new, names, touched)
-        stored, given = stored + len(new), given + len(batch)
-    for probe_pk, path, since, until in touched.stretches():
+        _insert(connection, new, names, changed)
+        stored, total = stored + len(new), total + len(batch)
+    for probe_pk, path, since, until in changed.stretches():
         rollups.recompute(connection, probe_pk, path, since, until)
         days.repack(connection, probe_pk, path, since, until)
         changes.note(connection, probe_pk, path, since, until)
-    return stored, given - stored
+    return stored, total - stored
 
 
 def _refuse_other_times(batch: list[Attempt]) -> None:
     for run in (attempt.run for attempt in batch):
         if not 0 <= _epoch(run.started_at) < _END:
-            raise StoreRejectedError(f"run {run.id} does not fit the store: it began in the year {run.started_at:%Y}")
+            raise StoreRejectedError(f"run {run.id} cannot be stored: it started in the year {run.started_at:%Y}")
 
 
 def _prepare(connection: Connection, batch: list[Attempt], names: Names) -> None:
-    """Keep other writers of the same probes out, and have partitions for the runs."""
+    """Lock the probes against other writers, and create the partitions for the runs."""
     for name in sorted({attempt.run.probe for attempt in batch}):
         postgres.alone(connection, names.probe(name))
     postgres.make_room(connection, {_epoch(attempt.run.started_at) for attempt in batch})
 
 
 class Touched:
-    """When runs of each probe and path were stored."""
+    """The hours, by probe and path, in which runs were stored."""
 
     def __init__(self) -> None:
         self._hours: dict[tuple[int, Path], set[int]] = {}
 
     def note(self, probe_pk: int, path: Path, started_at: int) -> None:
-        """Remember the hour of a run."""
+        """Add the hour of a run."""
         self._hours.setdefault((probe_pk, path), set()).add(started_at - started_at % SPANS[0])
 
     def stretches(self) -> Iterator[tuple[int, Path, int, int]]:
-        """Yield each probe and path with the first and the last second of hours that are not far apart."""
+        """Yield probe, path, and the first and last second of hours that are at most `_APART_S` apart."""
         for (probe_pk, path), hours in self._hours.items():
             first = last = min(hours)
             for hour in sorted(hours):
@@ -109,51 +109,51 @@ class Touched:
 
 
 def _unknown(connection: Connection, batch: list[Attempt]) -> list[Attempt]:
-    """Return the attempts whose ids are not stored, each id once."""
+    """Return the attempts whose ids are not stored, one for each id."""
     by_id: dict[str, Attempt] = {}
     for attempt in batch:
         by_id.setdefault(attempt.run.id, attempt)
-    for known in _rows(connection, batch):
-        del by_id[known]
+    for run_id in _rows(connection, batch):
+        del by_id[run_id]
     return list(by_id.values())
 
 
 def _rows(connection: Connection, batch: list[Attempt]) -> dict[str, int]:
-    """Return the ids of a batch that are stored, with their rows."""
-    found = select(runs.c.id, runs.c.pk).where(runs.c.id.in_([attempt.run.id for attempt in batch]))
-    if connection.dialect.name == "postgresql":  # there the times tell which partitions to look into
+    """Return the ids of a batch that are stored, with their primary keys."""
+    query = select(runs.c.id, runs.c.pk).where(runs.c.id.in_([attempt.run.id for attempt in batch]))
+    if connection.dialect.name == "postgresql":  # the times limit the search to some partitions
         moments = [_epoch(attempt.run.started_at) for attempt in batch]
-        found = found.where(runs.c.started_at.between(min(moments), max(moments)))
-    return {row.id: row.pk for row in connection.execute(found)}
+        query = query.where(runs.c.started_at.between(min(moments), max(moments)))
+    return {row.id: row.pk for row in connection.execute(query)}
 
 
-def _insert(connection: Connection, new: list[Attempt], names: Names, touched: Touched) -> None:
+def _insert(connection: Connection, new: list[Attempt], names: Names, changed: Touched) -> None:
     if not new:
         return
     rows = [columns_of(attempt, names) for attempt in new]
     for row in rows:
-        touched.note(row["probe_pk"], row["path"], row["started_at"])
+        changed.note(row["probe_pk"], row["path"], row["started_at"])
     _insert_runs(connection, rows)
-    for table, beside in _beside(new, _rows(connection, new)).items():
-        if beside:
-            connection.execute(insert(table), beside)
+    for table, dependents in _beside(new, _rows(connection, new)).items():
+        if dependents:
+            connection.execute(insert(table), dependents)
 
 
 def _insert_runs(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Insert rows at once; where one is refused, one by one, so that the error can name it."""
+    """Insert rows together; if that fails, one by one, so that the error names the run that was rejected."""
     try:
         with connection.begin_nested():
             connection.execute(insert(runs), rows)
     except (IntegrityError, DataError, OverflowError) as error:
         if len(rows) == 1:
             reason = str(error.orig if isinstance(error, IntegrityError) else error).partition("\n")[0]
-            raise StoreRejectedError(f"run {rows[0]['id']} does not fit the store: {reason}") from error
+            raise StoreRejectedError(f"run {rows[0]['id']} cannot be stored: {reason}") from error
         for row in rows:
             _insert_runs(connection, [row])
 
 
 def _beside(attempts: list[Attempt], pks: dict[str, int]) -> dict[Table, list[dict[str, Any]]]:
-    """Return the rows of the tables that hold what belongs to a run."""
+    """Return the rows of the tables that refer to a run: output, findings and trace."""
     rows: dict[Table, list[dict[str, Any]]] = {raw_output: [], findings: [], traces: []}
     for attempt in attempts:
         key = {"run_pk": pks[attempt.run.id]}
@@ -167,7 +167,7 @@ def _beside(attempts: list[Attempt], pks: dict[str, int]) -> dict[Table, list[di
 
 
 def columns_of(attempt: Attempt, names: Names) -> dict[str, Any]:
-    """Return the row of an attempt in `runs`, without its pk."""
+    """Return an attempt as a row of `runs`, without its primary key."""
     run = attempt.run
     row = {name: getattr(run, name) for name in _PLAIN}
     row |= {"started_at": _epoch(run.started_at), "finished_at": _epoch(run.finished_at)}

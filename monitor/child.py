@@ -1,6 +1,6 @@
-"""One `speedmon collect` as a child process of the daemon: run it, and end it from another thread.
+"""`speedmon collect` as a child process of the daemon; it can be ended from another thread.
 
-What came of a test is the child's to record; what is raised here is only what a child could not record itself.
+The child records the result of the test. Only what it could not record itself is raised here.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ TAIL = 4096
 
 
 def speedmon(config: Path | None, *arguments: str) -> list[str]:
-    """Return the command line of this speedmon, with the same configuration file as ours.
+    """Return the command line of this speedmon, with the given configuration file.
 
-    `-P` keeps the working directory off the module path: a folder called `monitor` there is not our program.
+    `-P` keeps the working directory off the module path: it may contain a folder called `monitor`.
     """
     named = ["--config", str(config)] if config else []
     return [sys.executable, "-P", "-m", "monitor", *named, *arguments]
@@ -43,7 +43,7 @@ class Child:
 
     Args:
         command: the program and its arguments.
-        deadline_s: seconds after which a child that has not ended by itself is stuck and is killed.
+        deadline_s: seconds after which a child is considered stuck and killed.
     """
 
     def __init__(self, command: Sequence[str], deadline_s: float) -> None:
@@ -56,10 +56,10 @@ class Child:
         self._idle.set()
 
     def run(self) -> None:
-        """Run the command to its end; does nothing once `stop` was called.
+        """Run the command to its end; does nothing after `stop`.
 
         Raises:
-            SpeedmonError: it could not be started, was stuck, or ended without having recorded anything.
+            SpeedmonError: it could not be started, was stuck, or ended without recording a run.
         """
         with tempfile.TemporaryFile() as stderr:
             process = self._start(stderr)
@@ -74,11 +74,11 @@ class Child:
                 self._process.terminate()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a running child to end; tell whether none runs any more."""
+        """Wait for a running child to end; return whether none is running."""
         return self._idle.wait(seconds)
 
     def kill(self) -> None:
-        """End a running child and its process group at once."""
+        """Kill a running child and its process group."""
         with self._lock:
             if self._process is not None:
                 kill_group(self._process)
@@ -122,18 +122,18 @@ class Child:
 
 
 def ending(code: int) -> str:
-    """Return how a child ended, by the code that `subprocess` gives."""
+    """Return how a child ended, given the return code of `subprocess`."""
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit {code}"
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End a child that leads a process group, and all in the group, at once."""
+    """Kill a child and the process group that it leads."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def last_line(file: IO[bytes]) -> str:
-    """Return the last line of what a child wrote, without our name in front."""
+    """Return the last line that a child wrote, without the prefix "speedmon: "."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - TAIL))
     lines = file.read().decode(errors="replace").strip().splitlines()

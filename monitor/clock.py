@@ -1,4 +1,4 @@
-"""Local time of many moments at once, true over changes of the clocks. Pure."""
+"""Local time of many instants at once, correct across clock changes. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOUR, DAY = 3600, 86_400
-# The first of January 1970 was a Thursday, and Monday is 0.
+# 1 January 1970 was a Thursday; Monday is 0.
 _FIRST_WEEKDAY = 3
 
 
 def wall(started: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
-    """Return what the clocks of a zone showed at ascending epoch seconds, as seconds since 1970 of that clock."""
+    """Convert ascending epoch seconds to local wall-clock time, as seconds since 1970-01-01 00:00 on that clock."""
     if not len(started):
         return started
     first, last = (datetime.fromtimestamp(int(at), UTC) for at in (started[0], started[-1] + 1))
@@ -33,15 +33,15 @@ def wall(started: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
 
 
 def hours(walls: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the hour of the day, 0 to 23, of each."""
+    """Return the hour of the day, 0 to 23, of wall-clock times."""
     return walls % DAY // HOUR
 
 
 def weekdays(walls: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the weekday, 0 for Monday, of each."""
+    """Return the weekday, 0 for Monday, of wall-clock times."""
     return (walls // DAY + _FIRST_WEEKDAY) % 7
 
 
 def days(walls: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the day, as days since the first of January 1970, of each."""
+    """Return the days since 1970-01-01 of wall-clock times."""
     return walls // DAY

@@ -1,6 +1,6 @@
-"""Scheduled tests: each slot runs `collect` as a child process, and a slot without a test becomes a row.
+"""Scheduled tests: each slot runs `collect` as a child process; a slot without a test is stored as a skipped run.
 
-Puts together the schedule, the child and the store; ends them in order within the time its caller gives.
+Connects schedule, child and store, and ends them in order within the time that the caller allows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLLECT = ("collect", "-q", "--trigger", "schedule")
-# Whatever reads the store makes it, or upgrades it where that is quick; `db upgrade` might take minutes.
+# Any command that reads the store creates it, or upgrades it if that is quick; `db upgrade` might take minutes.
 READ = ("history", "--days", "1")
 UPGRADE_DEADLINE_S = 60
 
@@ -46,7 +46,7 @@ class Daemon:
 
     Args:
         settings: all settings.
-        config: the configuration file of the children; None: the one they find themselves.
+        config: the configuration file for the children; None: they look for it themselves.
         command: what a slot runs; None: `collect`.
 
     Raises:
@@ -73,13 +73,13 @@ class Daemon:
         self._schedule.stop()
 
     def finish(self, seconds: float) -> None:
-        """Wait so many seconds for a running test to end, then kill it."""
+        """Wait at most `seconds` for a running test to end, then kill it."""
         if not self._child.wait(seconds):
             log.error("the running test did not end in time and was killed")
             self._child.kill()
 
     def _test(self) -> None:
-        """Run one test; what it did not record itself is raised, and so becomes a gap."""
+        """Run one test; an error that the child did not record is raised, and so stored as a missed slot."""
         began = datetime.now(UTC).replace(microsecond=0)
         try:
             self._child.run()
@@ -89,7 +89,7 @@ class Daemon:
             log.error("scheduled test: %s", error)  # noqa: TRY400  one line, no traceback
 
     def _is_recorded(self, began: datetime) -> bool:
-        """Tell whether a run that started since then is stored, or waits in the spool to be stored."""
+        """Return whether a run that started since then is stored or waits in the spool."""
         waiting = (attempt.run for folder in self._spools() for _, attempt in spool.load_all(folder))
         if any(run.started_at >= began for run in waiting):
             return True
@@ -111,9 +111,9 @@ class Daemon:
 
 
 def make_store(url: str, config: Path | None) -> None:
-    """Make the database, or bring it up to date, in a child: alembic would stay in our memory for good.
+    """Create or upgrade the database in a child process: Alembic would stay in our memory for good.
 
-    What goes wrong is told by the first to open the store.
+    Errors are ignored here: whoever opens the store next reports them.
     """
     if is_current(url):
         return

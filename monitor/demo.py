@@ -1,6 +1,6 @@
-"""The story of `speedmon demo`: what has to come true in the lab, and how it is told. Pure; `monitor.demo_run` acts it.
+"""The scenario of `speedmon demo`: what should happen in the lab, and how it is shown. Pure; see `monitor.demo_run`.
 
-On the host a test takes the slow IPv6 tunnel; inside the namespace it measures the line; an outage becomes a result.
+On the host a test uses the slow IPv6 tunnel; in the namespace it measures the line; an outage is stored as a result.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from netns.lab import topology
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# How far a rate may be from what the line is shaped to: TCP/IP headers alone take 5 %.
+# How far a rate may be from that of the shaped line: TCP/IP headers alone take 5 %.
 TOLERANCE = 0.15
-# Around the runs in the picture, so that its time axis has minutes to show.
+# Time shown around the runs in the graph.
 AIR = timedelta(seconds=45)
-# What ping says where there is no IPv6: without a route, or without an address to send from.
+# What ping prints without IPv6: no route, or no source address.
 NO_IPV6 = ("unreachable", "Cannot assign requested address")
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What happened: a run on the host, what `ping -6` said in the namespace, runs in it, and one on the cut line."""
+    """A run on the host, the output of `ping -6` in the namespace, runs in it, and one on the cut line."""
 
     host: Run
     ping: str
@@ -39,7 +39,7 @@ class Story:
 
 
 def differences(story: Story) -> list[str]:
-    """Return what did not come true, a line each; nothing if all did."""
+    """Return what did not happen as expected, one line each; empty if all did."""
     return [
         *_host_differs(story.host),
         *([] if ping_says_none(story.ping) else [f"ping -6 in the namespace said: {story.ping}"]),
@@ -50,17 +50,17 @@ def differences(story: Story) -> list[str]:
 
 
 def ping_says_none(output: str) -> bool:
-    """Tell whether the words of `ping -6` mean that there is no IPv6."""
+    """Return whether the output of `ping -6` shows that there is no IPv6."""
     return any(sign in output for sign in NO_IPV6)
 
 
 def at_line_rate(run: Run) -> bool:
-    """Tell whether a run found both rates of the line; a machine that is busy with other things finds less."""
+    """Return whether a run measured both rates of the line; on a busy machine it measures less."""
     return all(_is_near(bps, wanted) for bps, wanted in _against(run, topology.FIBRE))
 
 
 def opening() -> str:
-    """Return the stage: the lab and its shaped rates."""
+    """Return a sketch of the lab with its shaped rates."""
     fibre, tunnel = (f"{access.isp}, shaped to {_shaped(access)} Mbit/s " for access in _ACCESSES)
     return (
         "A home host, its ISP and a test server, in namespaces of this process; nothing of this machine is changed.\n\n"
@@ -77,19 +77,19 @@ def measured(run: Run) -> str:
 
 
 def share(run: Run) -> str:
-    """Return how much of the line's shaped rates a run measured."""
+    """Return which share of the line's shaped rates a run measured."""
     down, up = ((bps or 0) / shaped for bps, shaped in _against(run, topology.FIBRE))
     return f"{down:.0%} of the line's download, {up:.0%} of its upload"
 
 
 def window(story: Story) -> tuple[str, str]:
-    """Return from when to when the picture reaches (ISO 8601): the runs, and some air."""
+    """Return start and end of the graph (ISO 8601): the runs, and a margin."""
     since, until = story.host.started_at - AIR, story.outage.finished_at + AIR
     return since.isoformat(), until.isoformat()
 
 
 def table(story: Story) -> Iterator[str]:
-    """Yield the runs as a table."""
+    """Yield the lines of a table of the runs."""
     yield f"  {'path':8}{'family':8}{'ISP':22}{'down Mbit/s':>12}{'up Mbit/s':>11}  outcome"
     for run in story.runs:
         outcome = f"{run.failure.kind} ({run.failure.scope})" if run.failure else run.status

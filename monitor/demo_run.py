@@ -1,4 +1,4 @@
-"""Act the story of `monitor.demo` with the product's own commands, inside the lab, as `speedmon demo --inside`."""
+"""Plays the scenario of `monitor.demo` with speedmon's own commands, inside the lab, as `speedmon demo --inside`."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STATE = "/run/speedmon-demo"
-# Of the caller's environment; above all none of its SPEEDMON_ settings.
+# Variables kept from the caller's environment: none of its SPEEDMON_ settings.
 KEPT = ("HOME", "LANG", "TERM", "PYTHONPATH", "SPEEDMON_DEBUG")
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
-# What collect may end with: measured, or failed and recorded.
+# Expected exit codes of collect: measured, or failed and recorded.
 ENDED = (0, 3)
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the user asked for: where the picture goes, where the database is kept (None: nowhere), how it is told."""
+    """What the user asked for: the file of the graph, where to keep the database (None: nowhere), JSON or text."""
 
     output: Path
     keep_database: Path | None = None
     as_json: bool = False
 
 
-# Runs over the line that the picture wants, and how many are made for them at most: the demo ends within a minute.
+# Good runs over the line to show, and the most attempts at them: the demo ends within a minute.
 RUNS, MOST_RUNS = 2, 4
 
 
 def environment(caller: Mapping[str, str], database: Path | None = None) -> dict[str, str]:
-    """Return the environment of the commands in the lab: state of their own, the line of the lab as the plan."""
+    """Return the environment of the commands in the lab: separate state, the line of the lab as the plan."""
     inherited = {name: caller[name] for name in KEPT if name in caller}
     own = {
         "PATH": f"{caller.get('PATH', '/usr/local/bin:/usr/bin:/bin')}:{SBIN}",
@@ -52,7 +52,7 @@ def environment(caller: Mapping[str, str], database: Path | None = None) -> dict
         "CACHE_DIRECTORY": f"{STATE}/cache",
         "XDG_CONFIG_HOME": f"{STATE}/config",
         "SPEEDMON_PROBE__NAME": "demo",
-        # The machine's own would keep its scheduled tests waiting.
+        # The machine's own lock would block its scheduled tests.
         "SPEEDMON_COLLECT__LOCK_FILE": "/run/lock/speedmon.lock",
         "SPEEDMON_RETRY__ATTEMPTS": "1",
         "SPEEDMON_PLAN__DOWNLOAD_MBPS": str(topology.FIBRE.download_bps // 1_000_000),
@@ -64,7 +64,7 @@ def environment(caller: Mapping[str, str], database: Path | None = None) -> dict
 
 
 def act(options: Wanted) -> int:
-    """Open the lab, act the story, draw it, and return 0 if it came true, else 1."""
+    """Open the lab, play the scenario, draw it, and return 0 if all went as expected, else 1."""
     say: Tell = _silent if options.as_json else _print
     with run.opened():
         story = _story(say)
@@ -93,7 +93,7 @@ def _story(say: Tell) -> demo.Story:
 
 
 def _measure_line(say: Tell) -> tuple[Run, ...]:
-    """Return the runs over the line: as many as wanted, and a few more while a busy machine spoils them."""
+    """Return the runs over the line: `RUNS` good ones, with a few more attempts if the machine is busy."""
     runs: list[Run] = []
     while len(runs) < MOST_RUNS and sum(map(demo.at_line_rate, runs)) < RUNS:
         run = _collect("ip4only", say)
@@ -117,7 +117,7 @@ def _finish(story: demo.Story, differences: list[str], options: Wanted, say: Tel
 
 
 def document(story: demo.Story, differences: list[str], options: Wanted) -> str:
-    """Return the story as JSON."""
+    """Return what happened as JSON."""
     fields = {
         "came_true": not differences,
         "differences": differences,
@@ -168,7 +168,7 @@ def _start(arguments: list[str] | tuple[str, ...]) -> subprocess.CompletedProces
 
 def _print(line: str) -> None:
     encoding = sys.stdout.encoding or "utf-8"
-    print(line.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201  the story is told on stdout
+    print(line.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201  the output of the demo
 
 
 def _silent(_line: str) -> None:

@@ -1,4 +1,4 @@
-"""A gap in the record: slots of the schedule in which no test ran, and why, as a row like any other; pure."""
+"""Slots of the schedule in which no test ran, and why, stored as skipped runs. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STAGE = "schedule"
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Slots without a test: the first, the last (the same where it is one), how many, and the cause in a few words."""
+    """Consecutive slots without a test: the first, the last, how many, and the cause."""
 
     since: datetime
     until: datetime
@@ -25,14 +25,14 @@ class Gap:
     cause: str
 
     def message(self) -> str:
-        """Return one line that says what is missing and why."""
+        """Return one line that says how many tests are missing, and why."""
         if self.slots == 1:
             return f"no test at this time: {self.cause}"
         return f"{self.slots} tests missed in a row: {self.cause}"
 
 
 def as_run(gap: Gap, settings: Settings, run_id: str) -> Run:
-    """Return the gap as a skipped run, with the times of its first and its last slot."""
+    """Return the missed slots as a skipped run from the first to the last slot."""
     return Run(
         id=run_id,
         probe=settings.probe.name,

@@ -1,6 +1,6 @@
 """Outages of the line: failed runs in a row with scope `line`, from the first failure to the next success. Pure.
 
-What says nothing of the line, a skipped run or a failure of somebody else's, neither begins an incident nor ends one.
+Runs that say nothing about the line (skipped, or failed with another scope) neither begin nor end an outage.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One outage as the tests saw it; an object of `incidents --json`.
+    """One outage as seen by the tests; an object of `incidents --json`.
 
-    `began` is when the first failed test started, `ended` when the next good one did (None: it lasts), `length_s` the
-    seconds between them (None: it lasts). `kind` is the cause that most of its runs name, `message` that of its first
-    run, `failures` how many failed.
+    `began` is the start of the first failed test, `ended` that of the next good one, `length_s` the seconds between
+    (both None while it lasts). `kind` is the most frequent kind of failure, `message` that of the first run,
+    `failures` the number of failed runs.
     """
 
     probe: str
@@ -55,7 +55,7 @@ class _Open:
 
 
 def incidents(runs: Iterable[Run]) -> Iterator[Incident]:
-    """Yield the incidents of runs that come oldest first, each when it ends, then those that last, oldest first."""
+    """Yield the outages in runs given oldest first: each when it ends, then those that last, oldest first."""
     lasting: dict[tuple[str, Path], _Open] = {}
     for run in runs:
         source = (run.probe, run.path)

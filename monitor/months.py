@@ -1,4 +1,4 @@
-"""Calendar months in a zone: where the month of a moment begins and ends. Pure."""
+"""Calendar months in a time zone. Pure."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A month such as 2026-11, from its first moment to that of the next."""
+    """A month such as 2026-11, from its first instant to that of the next month."""
 
     begin: datetime
     end: datetime
 
     @property
     def name(self) -> str:
-        """The month as people write it."""
+        """The month as text: 2026-11."""
         return f"{self.begin:%Y-%m}"
 
 
 def month_of(moment: datetime, zone: tzinfo) -> Month:
-    """Return the month that a moment lies in."""
+    """Return the month that contains a moment."""
     local = moment.astimezone(zone)
     begin = datetime(local.year, local.month, 1, tzinfo=zone)
     later = divmod(local.month, 12)
@@ -32,7 +32,7 @@ def month_of(moment: datetime, zone: tzinfo) -> Month:
 
 
 def back_from(moment: datetime, zone: tzinfo, count: int) -> Iterator[Month]:
-    """Yield so many months, that of the moment first."""
+    """Yield `count` months backwards, starting with that of the moment."""
     local = moment.astimezone(zone)
     for back in range(count):
         years, month = divmod(local.year * 12 + local.month - 1 - back, 12)

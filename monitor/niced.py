@@ -1,6 +1,6 @@
-"""Run a command so that it disturbs no test: with the lowest priority, and standing still while a test runs.
+"""Runs commands so that they disturb no test: at the lowest priority, and paused while a test runs.
 
-What is raised here is told by whoever ordered the command.
+Errors raised here are reported by the caller.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LOWEST = 19
-# A test that begins while a command runs is noticed so soon, one that ends while nothing does within a second.
+# How soon a test that starts is noticed while a command runs, and one that ends while a command waits.
 TICK_S = 0.2
 LOOK_S = 1.0
 READABLE = 0o022
 
 
 class Niced:
-    """Runs commands one after the other; `stop` and `wait` may be called from any thread.
+    """Runs commands one at a time; `stop` and `wait` may be called from any thread.
 
     Args:
-        busy: tells whether a test runs on this machine.
-        deadline_s: seconds of its own time after which a command is stuck and is killed.
-        patience_s: seconds for which a test is waited for.
+        busy: returns whether a test is running on this machine.
+        deadline_s: seconds, not counting pauses, after which a command is considered stuck and killed.
+        patience_s: the longest time in seconds to wait for a test to end.
     """
 
     def __init__(self, busy: Callable[[], bool], deadline_s: float, patience_s: float) -> None:
@@ -51,7 +51,7 @@ class Niced:
         return self._stopping.is_set()
 
     def run(self, command: Sequence[str]) -> None:
-        """Run a command to its end; does nothing once `stop` was called.
+        """Run a command to its end; does nothing after `stop`.
 
         Raises:
             SpeedmonError: it could not be started, was stuck or failed, or a test did not end.
@@ -66,14 +66,14 @@ class Niced:
                 raise SpeedmonError(f"{last_line(stderr) or 'no error message'} ({ending(code)})")
 
     def stop(self) -> None:
-        """End a running command at once, and start no further one."""
+        """Kill a running command, and start no further one."""
         with self._lock:
             self._stopping.set()
             if self._process is not None:
                 kill_group(self._process)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a running command to end; tell whether none runs any more."""
+        """Wait for a running command to end; return whether none is running."""
         return self._idle.wait(seconds)
 
     def _wait_for_quiet(self) -> None:
@@ -87,8 +87,8 @@ class Niced:
             if self.stopping:
                 return None
             try:
-                # A process group of its own, but no session: if we are killed while it stands still, the kernel ends
-                # it. What it writes is for others to read, whatever our umask.
+                # A process group of its own, but not a session: if we are killed while it is stopped, the kernel ends
+                # it. The umask lets others read what it writes.
                 process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -125,7 +125,7 @@ class Niced:
         raise SpeedmonError(f"was stuck and was killed after {self._deadline_s:.0f} s")
 
     def _stand_still(self, process: subprocess.Popen[bytes]) -> None:
-        """Stop the command where it is while a test runs."""
+        """Pause the command while a test runs."""
         if self._busy():
             os.killpg(process.pid, signal.SIGSTOP)
             self._wait_for_quiet()

@@ -1,6 +1,6 @@
-"""The numbers of a run that columns and packed days keep, and as what whole numbers they keep them. Pure.
+"""The numbers of a run that columns and packed days store as integers, and their scale. Pure.
 
-To keep one more, add it to `UNITS` and write a migration that adds it to `packed_days` and packs all days anew.
+To add one, add it to `UNITS` and write a migration that adds it to `packed_days` and repacks all days.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ UNITS = {
     "download_latency_ms": 1000,
     "upload_latency_ms": 1000,
 }
-"""The numbers of a run that columns hold, by field, and how many of what is kept make one: µs and 1/1000 % of most."""
+"""By field of `Run`: how many stored units make one (bit/s as is, times in µs, percentages in 1/1000 %)."""
 
 _MOST = 2**64 - 1
 
 
 def whole(value: float | None, unit: int) -> int:
-    """Return a number, not below 0, as it is kept: in whole units and 1 more, 0 for none and for what is no number."""
+    """Return a number as stored: scaled, rounded, plus 1; 0 for None and for what is not a finite number."""
     if value is None or not math.isfinite(value):
         return 0
     return min(round(value * unit) + 1, _MOST)

@@ -1,6 +1,6 @@
-"""What `speedmon serve` keeps in a folder for whatever shows it: which files, and the commands that make them. Pure.
+"""The files that `speedmon serve` keeps up to date in a folder, and the commands that make them. Pure.
 
-A further sort of file is a further `Item`.
+A further kind of file is a further `Item`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REPORT_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What is to be made, in words, and the arguments of `speedmon` that make it."""
+    """A file to make: its description, and the arguments of `speedmon` that make it."""
 
     what: str
     arguments: tuple[str, ...]
@@ -31,7 +31,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What came of a file: when it was last tried and last made, and why the last try failed, if it did."""
+    """The state of a file: when it was last tried and last made, and why the last try failed, if it did."""
 
     what: str
     tried_at: datetime | None = None
@@ -40,14 +40,14 @@ class Published:
 
 
 def items(settings: Publish, probes: Sequence[str] = ()) -> tuple[Item, ...]:
-    """Return what is to be kept up to date, in the order in which it is made.
+    """Return the files to keep up to date, in the order in which they are made.
 
     Args:
-        settings: the section, whose directory is set.
-        probes: the names of those whose runs are shown, none for all.
+        settings: the section `publish`; its directory is set.
+        probes: names of the probes to show; empty for all.
 
     Raises:
-        ConfigError: a kind that nobody knows, a size that a kind does not fit into, or nothing to make.
+        ConfigError: an unknown kind, a size too small for a kind, or nothing to make.
     """
     kinds = list(KINDS) if EVERY in settings.kinds else list(dict.fromkeys(settings.kinds))
     if mistakes := [*_unknown(kinds), *_too_small(kinds, settings.size)]:

@@ -1,6 +1,6 @@
-"""Keeps the folder of `[publish]` up to date: a schedule of its own, a child a file, and what came of each.
+"""Keeps the folder of `[publish]` up to date: a schedule of its own, and one child process per file.
 
-Nothing is drawn in this process, which would be twice its size for good. A file that fails stops no other.
+Drawing in this process would double its memory for good. A file that fails does not stop the others.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Ten years on a small board; time in which a test runs is not counted.
+# Enough for ten years of runs on a small board; time spent waiting for a test does not count.
 DEADLINE_S = 600
-# With every_minutes = 0 so often somebody looks for a new run.
+# With every_minutes = 0, how often to look for a new run.
 LOOK_S = 60
 
 
 class Publisher:
-    """Makes all files of the section once at the start and then on its schedule, until it is stopped.
+    """Makes all files once at the start and then on the schedule, until it is stopped.
 
     Args:
         settings: all settings; `publish.directory` is set.
-        config: the configuration file of the children; None: the one they find themselves.
-        probes: the names of those whose runs are shown, none for all.
+        config: the configuration file for the children; None: they look for it themselves.
+        probes: names of the probes to show; empty for all.
         command: the command of an item; None: this speedmon with its arguments.
 
     Raises:
@@ -78,16 +78,16 @@ class Publisher:
         self.wake = self._schedule.wake
 
     def state(self) -> tuple[Published, ...]:
-        """Return what came of each file so far."""
+        """Return the state of each file."""
         return tuple(self._state.values())
 
     def stop(self) -> None:
-        """Make no further file and end a child that makes one; does not wait."""
+        """Make no further file and end a running child; does not wait."""
         self._schedule.stop()
         self._niced.stop()
 
     def finish(self, seconds: float) -> None:
-        """Wait so many seconds for a child to be gone."""
+        """Wait at most `seconds` for a running child to end."""
         self._niced.wait(seconds)
 
     def _pass(self) -> None:
@@ -96,13 +96,13 @@ class Publisher:
         if problem := obstacle(self._folder):
             self._all_failed(problem)
             return
-        with suppress(OSError):  # a leftover that cannot be removed harms no picture
+        with suppress(OSError):  # a leftover that cannot be removed does no harm
             output.remove_unfinished(self._folder)
         for item in self._items:
             self._make(item)
 
     def _is_something_new(self) -> bool:
-        """Tell whether a run was stored since the last look; the first look finds that there is."""
+        """Return whether a run was stored since the last call; True at the first call."""
         with open_reader(self._settings.database.url) as connection:
             run = last(connection)
         before, self._newest = self._newest, run.id if run else ""
@@ -112,7 +112,7 @@ class Publisher:
         error = None
         try:
             self._niced.run(self._command(item))
-        except (SpeedmonError, OSError) as caught:  # OSError: no room for what the child says, no process to be had
+        except (SpeedmonError, OSError) as caught:  # OSError: no space for the output of the child, or no process
             error = str(caught)
             log.error("publish: %s: %s", item.what, error)  # noqa: TRY400  one line, no traceback
         if not self._niced.stopping:
@@ -130,7 +130,7 @@ class Publisher:
 
 
 def obstacle(folder: Path) -> str | None:
-    """Return why no file can be made in a folder, None when one can."""
+    """Return why no file can be made in a folder; None if one can."""
     try:
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
     except OSError as error:
@@ -143,6 +143,6 @@ def obstacle(folder: Path) -> str | None:
 
 
 def _left_out(gap: Gap) -> None:
-    """Tell of a pass that broke; one that was left out is made good by the next, and `state` shows its time."""
+    """Log a pass that failed. A pass that was skipped is made up for by the next one."""
     if gap.cause not in {ASLEEP, STILL_RUNNING}:
         log.error("publish: %s", gap.cause)

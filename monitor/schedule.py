@@ -1,6 +1,6 @@
-"""The daemon's clock: runs a job at each slot of a timetable and tells of every slot in which it did not run.
+"""Runs a job at each slot of a timetable, and reports every slot in which it did not run.
 
-The only importer of apscheduler. What a slot does and where a gap is written are passed in as functions.
+The only importer of APScheduler. The job and what to do with a missed slot are passed in as functions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ JOB = "collect"
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """When to test: the slots, the same with jitter, and how late a test may start (half the shortest gap)."""
+    """The slots, the same with jitter, and how late a test may start (half the shortest interval)."""
 
     slots: Any
     trigger: Any
@@ -50,13 +50,13 @@ class Timetable:
 def timetable(settings: ScheduleSettings, zone: ZoneInfo, now: datetime, last: datetime | None) -> Timetable:
     """Return the timetable of `schedule.cron`, or that of `schedule.every_s` where cron is empty.
 
-    Jitter is cut to half the shortest gap, so that a late test never reaches the next slot.
+    Jitter is limited to half the shortest interval, so that a late test never reaches the next slot.
 
     Args:
-        settings: the schedule's section.
-        zone: zone of the cron fields.
-        now: the moment of the start.
-        last: start of the last stored run, whose rhythm an interval keeps; None when there is none.
+        settings: the section `schedule`.
+        zone: the time zone of the cron fields.
+        now: the current time.
+        last: start of the last stored run, from which intervals are counted; None if there is none.
 
     Raises:
         ConfigError: the cron expression cannot be read.
@@ -92,18 +92,18 @@ def _by_interval(settings: ScheduleSettings, now: datetime, last: datetime | Non
     grace_s = max(1, settings.every_s // 2)
     due = min(last + every, now + every) if last else now
     if due <= now:
-        # Overdue: soon, but a daemon that restarts in a loop, or a street after a power cut, does not test at once.
+        # Overdue: soon, but not at once, for a daemon that restarts in a loop or many machines after a power cut.
         due = now + timedelta(seconds=random.uniform(0, min(settings.jitter_s, grace_s)))  # noqa: S311  no secret
-    # A trigger's own jitter would add up here, since each slot counts from the one before: only the start varies.
+    # A trigger's own jitter would accumulate, since each slot counts from the one before: only the start varies.
     start = due.replace(microsecond=0) + timedelta(seconds=1)
     slots = IntervalTrigger(seconds=settings.every_s, start_date=start, timezone=UTC)
     return Timetable(slots, slots, grace_s)
 
 
 class Schedule:
-    """Runs `job` in one thread at each slot; `tell` hears of each gap, from a thread of the scheduler.
+    """Runs `job` in one thread at each slot; `report` is called for missed slots, in a thread of the scheduler.
 
-    A job that raises leaves a gap too: its message is the cause.
+    A slot whose job raises counts as missed; the message of the error is the cause.
     """
 
     def __init__(self, when: Timetable, job: Callable[[], None], report: Callable[[Gap], None]) -> None:
@@ -120,26 +120,26 @@ class Schedule:
             coalesce=True,
             max_instances=1,
             misfire_grace_time=when.grace_s,
-            # Fixed now: a start that comes late would else pass over the first slot and wait a whole interval.
+            # Fixed now: otherwise a late start would skip the first slot and wait a full interval.
             next_run_time=when.trigger.get_next_fire_time(None, datetime.now(UTC)),
         )
 
     def start(self) -> None:
-        """Begin; the job runs in threads of the scheduler from now on."""
+        """Start the schedule; the job runs in a thread of the scheduler."""
         self._scheduler.start()
 
     def wake(self) -> None:
-        """Look at the clock now: the wait for a slot does not count the time a machine was asleep."""
+        """Look at the clock now: waiting for a slot does not count the time the machine was asleep."""
         self._scheduler.wakeup()
 
     def next_slot(self) -> datetime | None:
-        """Return when the next test is due, None when there is none."""
+        """Return when the next test is due; None if no test is."""
         job = self._scheduler.get_job(JOB)
         slot: datetime | None = job.next_run_time if job else None
         return slot
 
     def stop(self) -> None:
-        """Start no further job; does not wait for one that runs."""
+        """Start no further job; does not wait for a running one."""
         self._scheduler.shutdown(wait=False)
 
     def _on_slot(self, event: JobSubmissionEvent) -> None:
@@ -157,9 +157,9 @@ class Schedule:
 
 
 def slots_between(slots: Any, previous: datetime, slot: datetime) -> Iterator[datetime]:
-    """Yield the slots after `previous` and before `slot`'s own; both may be late by less than a gap.
+    """Yield the slots after `previous` and before that of `slot`; both may be late by less than an interval.
 
-    The scheduler coalesces them into the last one and tells nobody.
+    The scheduler coalesces them into the last one silently.
     """
     tick = timedelta(microseconds=1)
     current = slots.get_next_fire_time(None, previous + tick)

@@ -1,4 +1,4 @@
-"""Servers as tables for people: what an engine offers, and how each server has done. Pure."""
+"""Tables of servers: those an engine offers, and statistics of those that were used. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NAME_WIDTH, PLACE_WIDTH = 30, 34
 
 
 def of_offered(servers: Sequence[Server]) -> Iterator[str]:
-    """Yield the titles and a line a server: id, name, place."""
+    """Yield column titles and one line per server: id, name, place."""
     yield _line("Id", "Name", "Place")
     for server in servers:
         yield _line(server.id, server.name or server.host, _place(server.location, server.country))
 
 
 def of_stats(servers: Sequence[ServerStats], days: int) -> Iterator[str]:
-    """Yield the caption, the titles and a line a server: tests, failures, medians."""
+    """Yield caption, column titles and one line per server: tests, failures, medians."""
     if not servers:
         yield f"No test of the last {days} days names a server."
         return

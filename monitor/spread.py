@@ -1,4 +1,4 @@
-"""How values spread: their median and the middle nine tenths of them. Pure."""
+"""The median and the 5th and 95th percentile of values. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW = 20
-"""With fewer values than this, the 5th percentile is less than one of them: it is said, and marked."""
+"""With fewer values than this the 5th percentile says little; reports mark it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Of `tests` values: the median, the 5th and the 95th percentile, in the unit of the values."""
+    """The median, 5th and 95th percentile of `tests` values, in their unit."""
 
     tests: int
     median: float
@@ -30,7 +30,7 @@ class Spread:
 
 
 def spread_of(values: NDArray[Any]) -> Spread | None:
-    """Return the spread of values, whose order is lost; None without any.
+    """Return the percentiles of values, which get reordered; None without any.
 
     Percentiles are those of definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American
     Statistician 50 (1996), the default of NumPy, R and Excel's PERCENTILE.INC.

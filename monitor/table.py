@@ -1,4 +1,4 @@
-"""Runs as a table for people: local times, Mbit/s, ms, cut to the width of the terminal. Pure and streamed."""
+"""Runs as a table for the terminal: local times, Mbit/s, ms, cut to its width. Pure; streams the runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HIGHEST_HUNDREDTH = 0.005
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column: its width, or its share of what the others leave; `from_width` is the narrowest table that shows it."""
+    """A column: its width, or its share of the remaining width; tables narrower than `from_width` leave it out."""
 
     title: str
     text: Callable[[Run, ZoneInfo], str]
@@ -31,7 +31,7 @@ class _Column:
 
 
 def nothing(_run: Run) -> Iterable[str]:
-    """Return no line to put below a run."""
+    """Return no lines, the default for `below`."""
     return ()
 
 
@@ -43,9 +43,9 @@ def lines(
     *,
     with_probe: bool = False,
 ) -> Iterator[str]:
-    """Yield the caption, the titles and a line a run, none wider than `width` columns (of 60 or more).
+    """Yield caption, column titles and one line per run, at most `width` columns wide (60 or more).
 
-    `below` returns further lines of a run; `with_probe` says of which probe it is.
+    `below` returns further lines for a run; `with_probe` adds a column with its probe.
     """
     columns = _fitted(width, (_COLUMNS[0], _PROBE, *_COLUMNS[1:]) if with_probe else _COLUMNS)
     yield f"Times in {zone.key}, rates in Mbit/s, latency in ms."
@@ -57,7 +57,7 @@ def lines(
 
 
 def _fitted(width: int, columns: Iterable[_Column]) -> list[tuple[_Column, int]]:
-    """Return the columns that a table of this width shows, each with its own width."""
+    """Return the columns that fit a table of this width, each with its width."""
     shown = [column for column in columns if width >= column.from_width]
     shares = sum(column.share for column in shown)
     rest = width - sum(column.width for column in shown) - len(_GAP) * (len(shown) - 1)
@@ -65,7 +65,7 @@ def _fitted(width: int, columns: Iterable[_Column]) -> list[tuple[_Column, int]]
 
 
 def _with_room_for_failure(columns: list[tuple[_Column, int]]) -> list[tuple[_Column, int]]:
-    """Return the columns of a run that failed: the reason takes the room of ISP and server."""
+    """Return the columns of a failed run: the reason replaces ISP and server."""
     fixed = [(column, width) for column, width in columns if column.width]
     shared = [(column, width) for column, width in columns if column.share]
     room = sum(width for _, width in shared) + len(_GAP) * (len(shared) - 1)
@@ -84,12 +84,12 @@ def _cell(text: str, width: int, column: _Column) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text on one line, without what would move the cursor: an ISP's name comes from the network."""
+    """Return text on one line without control characters: names of ISPs and servers come from the network."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def cut(text: str, width: int) -> str:
-    """Return text that takes at most `width` columns of a terminal, with an ellipsis where it was cut."""
+    """Return text cut to at most `width` terminal columns, ending with an ellipsis if it was cut."""
     if _cells(text) <= width:
         return text
     while text and _cells(text) >= width:
@@ -102,7 +102,7 @@ def _cells(text: str) -> int:
 
 
 def _cell_width(char: str) -> int:
-    """Return how many columns a character takes: combining marks none, East Asian wide ones two (UAX #11)."""
+    """Return the columns that a character takes: none for combining marks, two for wide East Asian ones (UAX #11)."""
     if unicodedata.combining(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -1,4 +1,4 @@
-"""The data that tests use in a month, against the budget: numbers, JSON shape and table. Pure."""
+"""Data used by tests per month, compared with the budget: numbers, JSON and table. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GB = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The bytes that the tests of a month moved; `estimated_bytes` of them no engine told."""
+    """The bytes that the tests of a month transferred; `estimated_bytes` of them were not reported by an engine."""
 
     month: str
     tests: int
@@ -22,7 +22,7 @@ class Usage:
     estimated_bytes: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        """Return what both used in the month of the first."""
+        """Return the sum, for the month of the first."""
         return Usage(
             self.month,
             self.tests + other.tests,
@@ -33,13 +33,13 @@ class Usage:
 
     @property
     def total_bytes(self) -> int:
-        """Both directions."""
+        """Bytes of both directions."""
         return self.download_bytes + self.upload_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A month as `usage --json` prints it; what cannot be reckoned is None."""
+    """A month as `usage --json` prints it; None for what cannot be computed."""
 
     month: str
     tests: int
@@ -53,7 +53,7 @@ class Account:
 
 
 def account(usage: Usage, month_gb: float) -> Account:
-    """Return a month's usage against a budget in GB (10^9 bytes), 0 for none."""
+    """Compare a month's usage with a budget in GB (10^9 bytes), 0 for none."""
     total, budget = usage.total_bytes, round(month_gb * GB) or None
     return Account(
         usage.month,
@@ -69,7 +69,7 @@ def account(usage: Usage, month_gb: float) -> Account:
 
 
 def lines(months: Iterable[Account], zone: str) -> Iterator[str]:
-    """Yield the caption, the titles and a line a month."""
+    """Yield caption, column titles and one line per month."""
     yield f"Months in {zone}, data in GB (10^9 bytes)."
     yield f"{'Month':7}  {'Tests':>6}  {'Down':>8}  {'Up':>8}  {'Total':>8}  {'A test':>7}  Budget"
     for month in months:

@@ -1,4 +1,4 @@
-"""What is known of a run beyond its row of a table: the whole failure, what a probe found, remarks. Pure."""
+"""Details of a run below its row of a table: the full failure, the diagnosis, remarks. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from monitor.model import Failure, Run
     from netns.findings import Answer, Findings, InnerLink
 
-# As wide as the column of times in the table above.
+# The width of the column of times in the table above.
 _INDENT = " " * 18
 
 
 def lines(run: Run, findings: Findings | None, width: int, indent: str = _INDENT) -> Iterator[str]:
-    """Yield lines of at most `width` columns; none for a run of which nothing more is known."""
+    """Yield lines of at most `width` columns; none if there are no details."""
     for text in _paragraphs(run, findings):
         yield from textwrap.wrap(printable(text), width, initial_indent=indent, subsequent_indent=indent + "  ")
 

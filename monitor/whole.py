@@ -1,4 +1,4 @@
-"""One run with all that is stored of it, as lines for people. Pure; what is not known is left out."""
+"""Everything stored about one run, as lines of text. Pure; unknown values are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAME = 12
 
 
 def lines(attempt: Attempt, zone: ZoneInfo, width: int) -> Iterator[str]:
-    """Yield "name  value" lines, then failure, probe and remarks, then the engine's own words."""
+    """Yield "name  value" lines, then failure, diagnosis and remarks, then the output of the engine."""
     for name, value in _facts(attempt, zone):
         if value:
             yield f"{name:{_NAME}}{printable(value)}"

@@ -97,7 +97,7 @@ def test_a_number_that_is_missing_ends_its_own_line():
 )
 def test_a_band_spans_failures_up_to_the_next_success(letters: str, bands: list[tuple[float, float]]):
     """A band ends at the next success, at the end of the last failure, and before a pause in which nobody looked."""
-    found = [edge for band in track(letters).bands.lasting(0) for edge in slots(band)]
+    found = [edge for band in track(letters).bands.at_least(0) for edge in slots(band)]
     assert found == pytest.approx([edge for band in bands for edge in band])
 
 
@@ -139,7 +139,7 @@ def test_no_line_ever_crosses_a_failure(letters: str):
 def test_every_failure_lies_in_a_band(letters: str):
     """Each mark is inside exactly one band, and bands do not touch each other's inside."""
     for found in tracks(runs(letters), DAY):
-        bands = found.bands.lasting(0)
+        bands = found.bands.at_least(0)
         inside = [[band for band in bands if band[0] <= at < band[1]] for at in failures(found)]
         assert all(len(each) == 1 for each in inside)
         assert all(before[1] <= after[0] for before, after in pairwise(bands))

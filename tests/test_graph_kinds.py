@@ -15,7 +15,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.lines import Line2D
 
 from monitor.columns import Columns
-from monitor.graph import availability, compare, distribution, heatmap, kinds, latency, picture, style
+from monitor.graph import availability, distribution, heatmap, kinds, latency, picture, style
 from monitor.graph.data import Change, Event, Metric, Window
 from monitor.graph.kinds import KINDS, render
 from monitor.graph.promise import promises
@@ -27,7 +27,6 @@ from monitor.model import Failure, Kind, Path, Plan, Remark, Scope, Server, Stat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import ModuleType
 
     from monitor.graph.theme import Theme
     from monitor.model import Run
@@ -283,10 +282,10 @@ def test_ways_are_held_against_the_namespace():
     assert dashes == {True, False}
 
 
-@pytest.mark.parametrize("module", [picture, latency, distribution, compare])
-def test_every_line_of_several_is_told_by_its_dash(module: ModuleType):
-    """Beside each name stands a piece of its line: colours alone say nothing in print."""
-    found = (line for line in drawn(module, SETS["two paths"]).figure.findobj(LineCollection))
+@pytest.mark.parametrize("kind", ["throughput", "latency", "distribution", "compare"])
+def test_every_line_of_several_is_told_by_its_dash(kind: str):
+    """Each name has a stroke in the style of its line: colours alone say nothing in print."""
+    found = (line for line in drawn(kind, SETS["two paths"]).figure.findobj(LineCollection))
     strokes = [line for line in found if np.array_equal(line.get_segments(), [[(0, 0.5), (1, 0.5)]])]
     assert {line.get_linestyle()[0][1] is None for line in strokes} == {True, False}
 

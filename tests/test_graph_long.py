@@ -96,10 +96,10 @@ def test_few_failures_have_a_stroke_each():
 def test_bands_are_left_out_only_where_they_crowd(columns: Columns, width: float, least: float):
     """Three in ten years are all shaded; on eleven pixels those as long as a pixel are."""
     found = tracks(columns, DECADE)
-    assert [end - start for start, end in found[0].bands.lasting(0)] == [3 * HOUR, HOUR, 400 * HOUR]
+    assert [end - start for start, end in found[0].bands.at_least(0)] == [3 * HOUR, HOUR, 400 * HOUR]
     assert frame(width).least_band(found) == least
-    assert len(found[0].bands.lasting(400 * HOUR)) == 1
-    assert not found[0].bands.lasting(400 * HOUR + 1)
+    assert len(found[0].bands.at_least(400 * HOUR)) == 1
+    assert not found[0].bands.at_least(400 * HOUR + 1)
 
 
 def test_the_plan_steps_to_another_and_back(columns: Columns):

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 MOST = 100_000
 
 Days = Annotated[int, Query(ge=1, le=3660, description="how many days to look back")]
-Limit = Annotated[int, Query(ge=1, le=MOST, description="at most so many runs, the newest")]
-Most = Annotated[int, Query(ge=1, le=MOST_BUCKETS, description="at most so many buckets")]
+Limit = Annotated[int, Query(ge=1, le=MOST, description="at most this many runs, the newest")]
+Most = Annotated[int, Query(ge=1, le=MOST_BUCKETS, description="at most this many buckets")]
 Over = Annotated[Path | None, Query(description="only runs over this path")]
 Only = Annotated[Status | None, Query(description="only runs of this status")]
 
@@ -48,12 +48,12 @@ def router(site: Site) -> APIRouter:
             text = "".join(json_array(islice(matching, limit)))
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
-    # Encoded by msgspec, several times as quick as FastAPI for so many small objects.
+    # Encoded by msgspec: several times as fast as FastAPI for this many small objects.
     @routes.get("/api/v1/buckets", response_model=list[read.Bucket], responses=documented(404, 421, 422, 503))
     def buckets(
         days: Days = 30, most: Most = USUAL, path: Over = None, probe: Asked = None, medians: bool = False
     ) -> Response:
-        """Return the window as at most so many buckets, oldest first; those without a run are left out."""
+        """Return the window as at most `most` buckets, oldest first; empty ones are left out."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
             chosen = read.RunFilter(since, until, path, choose(connection, site, probe).shown)
@@ -62,18 +62,18 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/api/v1/progress", responses=documented(421))
     def progress() -> Moment | None:
-        """Return the test that runs at this moment, null when none does."""
+        """Return the running test, null if there is none."""
         return site.running()
 
     @routes.get("/api/v1/published", responses=documented(421))
     def published() -> list[Published]:
-        """Return what came of each file that is kept in the folder of [publish]; none without one."""
+        """Return the state of each file in the folder of [publish]; empty without one."""
         return list(site.published())
 
     @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz")
     def health() -> dict[str, str]:
-        """Tell that the daemon answers; says nothing about the line."""
+        """Report that the daemon answers; says nothing about the internet line."""
         return {"status": "ok"}
 
     return routes

@@ -1,4 +1,4 @@
-"""The application: routers, static files and error handlers put together, behind the guard. No global one exists."""
+"""The ASGI application: routers, static files and error handlers behind the guard. There is no global instance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def make_app(site: Site) -> Guard:
     """Return the ASGI application of a site."""
-    # No /docs: that page would load scripts from elsewhere. /openapi.json tells the same.
+    # No /docs: that page would load scripts from other hosts. /openapi.json has the same content.
     app = FastAPI(title="speedmon", version=__version__, docs_url=None, redoc_url=None)
     app.include_router(pages.router(site))
     app.include_router(pictures.router(site))
@@ -28,11 +28,11 @@ def make_app(site: Site) -> Guard:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     problems.install(app)
     beyond = listens_beyond(site.settings.web.host)
-    # Outside of everything else, so that the answer to an unexpected error carries the headers too.
+    # Outermost, so that responses to unexpected errors carry the headers too.
     return Guard(app, names(site.settings.web, beyond=beyond), addresses=beyond)
 
 
 def names(web: Web, *, beyond: bool) -> set[str]:
-    """Return the host names to answer: those configured and, where others can reach us, the machine's own."""
+    """Return the host names to serve: the configured ones and, if other machines can connect, this machine's own."""
     own = socket.gethostname().lower()
     return {web.host, *web.allowed_hosts} | ({own, f"{own}.local"} if beyond else set())

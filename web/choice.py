@@ -1,4 +1,4 @@
-"""Which probes a request is about: those that it names, of those that this site shows; without a name all of them."""
+"""The probes that a request selects among those that the site shows; all of them if it names none."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
     from web.site import Site
 
-# So many names are told where one is wrong, and written side by side in a title.
+# How many names to list when one is wrong, and in a title.
 TOLD = 20
 IN_TITLE = 3
 
-Asked = Annotated[list[str] | None, Query(alias="probe", description="only runs of this probe; can be given again")]
+Asked = Annotated[list[str] | None, Query(alias="probe", description="only runs of this probe; can be repeated")]
 
 
 class UnknownProbeError(UsageError):
-    """A name that is no probe's, or not one of those that this site shows."""
+    """There is no probe of that name, or the site does not show it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The names that can be asked for, in alphabetical order, those that were, none for all, and their rows."""
+    """The names on offer, sorted; those that the request named (none: all); and their ids in the store (`rows`)."""
 
     offered: tuple[str, ...]
     named: tuple[str, ...]
@@ -39,31 +39,31 @@ class Choice:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The names of those that are shown."""
+        """The names of the selected probes."""
         return self.named or self.offered
 
     @property
     def several(self) -> bool:
-        """Whether the runs of more than one are shown side by side."""
+        """Whether more than one probe is selected."""
         return len(self.shown) > 1
 
     def title(self, site: Site) -> str:
-        """Return what the page is about: a few names, or how many there are."""
+        """Return the title: the names, or the number of probes if there are many."""
         if not self.named and len(self.offered) <= 1:
             return site.title
         return ", ".join(self.shown) if len(self.shown) <= IN_TITLE else f"{len(self.shown)} probes"
 
     def plan(self, site: Site, probes: Sequence[str]) -> Plan:
-        """Return the plan that runs of these probes are measured by: that of the settings is for this one's."""
+        """Return the plan to compare with: that of the settings applies to this machine's probe only."""
         own = len(self.offered) <= 1 or {*probes} == {site.settings.probe.name}
         return site.settings.plan.as_plan() if own else Plan()
 
 
 def choose(connection: Connection, site: Site, asked: Sequence[str] | None) -> Choice:
-    """Return the choice that a request has made.
+    """Return the selection of a request that names these probes.
 
     Raises:
-        UnknownProbeError: a name is none of those that can be asked for.
+        UnknownProbeError: a name is not on offer.
     """
     names = tuple(dict.fromkeys(name for name in asked or () if name))
     offered = tuple(name for name in probes.known(connection) if not site.probes or name in site.probes)

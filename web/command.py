@@ -28,7 +28,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     no_schedule: bool,
     probes: tuple[str, ...],
 ) -> None:
-    """Run tests on a schedule, serve the web page and keep the pictures of [publish] up to date.
+    """Run tests on a schedule, serve the web page and keep the files of [publish] up to date.
 
     With --database-url it serves the page only. Ends within three seconds of SIGTERM or Ctrl-C; a running test
     is recorded as interrupted.
@@ -45,7 +45,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     shown_in = zone.resolve(settings.display.timezone)
     config = ctx.find_root().obj
     make_store(settings.database.url, config)
-    # Whoever looks into another database, such as a fleet's, tests nothing for it, and publishes nothing of it.
+    # With another database, such as a fleet's, nothing is tested for it or published from it.
     elsewhere = ctx.params.get("database_url") is not None
     daemon = None if no_schedule or elsewhere else Daemon(settings, config)
     publisher = Publisher(settings, config, probes) if settings.publish.directory and not elsewhere else None

@@ -1,7 +1,7 @@
-"""One picture, drawn by a process of its own: matplotlib would double the memory of the daemon for good.
+"""Draws one graph in a process of its own: matplotlib would double the memory of the daemon for good.
 
-`draw` is for the daemon. Run as a program, this module reads an order from standard input and writes the PNG to
-standard output.
+The daemon calls `draw`. Run as a program, this module reads an `Order` as JSON from standard input and writes the PNG
+to standard output.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from monitor.graph.terms import Terms
 from monitor.graph.theme import RenderOptions
 from monitor.model import Plan  # noqa: TC001  the same
 
-# A year of runs on a small board.
+# Enough for a year of runs on a small board.
 DEADLINE_S = 120
-# A test that runs meanwhile goes before.
+# A running test takes precedence.
 LOWER = 10
 # EX_TEMPFAIL of sysexits.h: the exit code of the process where the store cannot be read.
 NO_STORE = 75
@@ -35,7 +35,7 @@ NO_STORE = 75
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to draw: the runs in the store of these rows of probes, none for all; `zone` is a name, `size` in pixels."""
+    """What to draw. `rows` are ids of probes in the store, none for all; `zone` is an IANA name, `size` in pixels."""
 
     database: str
     since: datetime
@@ -49,13 +49,13 @@ class Order:
 
 
 def draw(request: Order) -> bytes:
-    """Return the picture as PNG.
+    """Draw in a child process and return the PNG.
 
     Raises:
         StoreError: the store cannot be read.
-        SpeedmonError: the process failed or was stuck.
+        SpeedmonError: the process failed or took too long.
     """
-    # Here, so that a folder for fonts that lasts no longer than its process lasts as long as the daemon.
+    # Called here so that a temporary font folder lives as long as the daemon, not only as long as the child.
     setup.prepare(os.environ, os.geteuid())
     command = [sys.executable, "-P", "-m", "web.drawing"]
     try:
@@ -63,9 +63,9 @@ def draw(request: Order) -> bytes:
             command, input=msgspec.json.encode(request), capture_output=True, timeout=DEADLINE_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise SpeedmonError(f"the picture was not drawn within {DEADLINE_S} s") from error
+        raise SpeedmonError(f"the graph was not drawn within {DEADLINE_S} s") from error
     except OSError as error:
-        raise SpeedmonError(f"no picture can be drawn: {error.strerror}: {command[0]}") from error
+        raise SpeedmonError(f"no graph can be drawn: {error.strerror}: {command[0]}") from error
     if result.returncode:
         message = last_line(io.BytesIO(result.stderr)) or "no error message"
         if result.returncode == NO_STORE:

@@ -1,7 +1,7 @@
-"""In front of every endpoint: only known host names are answered, and every answer carries strict headers.
+"""Middleware in front of every endpoint: serves known host names only, and adds strict security headers.
 
-The host check is against DNS rebinding: a page from elsewhere that points its own name at this address. An address
-cannot be rebound, so where the daemon listens on more than this machine, any address is a good name.
+The host check prevents DNS rebinding: a foreign page that points its own name at this address. An IP address cannot be
+rebound, so if the daemon listens on the network, any address is accepted as a name.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Guard:
 
     Args:
         app: the application behind it.
-        names: host names to answer besides those of this machine; without port.
-        addresses: whether any IP address will do as a name.
+        names: host names to serve besides localhost; without port.
+        addresses: whether any IP address is accepted as a name.
     """
 
     def __init__(self, app: ASGIApp, names: Collection[str], *, addresses: bool) -> None:
@@ -46,7 +46,7 @@ class Guard:
         self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
+        """Refuse a request, or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -77,7 +77,7 @@ def host_name(header: str) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Tell whether a name is an IPv4 or IPv6 address."""
+    """Return whether a name is an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -86,5 +86,5 @@ def is_address(name: str) -> bool:
 
 
 def listens_beyond(host: str) -> bool:
-    """Tell whether an address to listen on can be reached from other machines."""
+    """Return whether other machines can connect to an address to listen on."""
     return not (host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback))

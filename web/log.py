@@ -1,4 +1,4 @@
-"""The daemon's log: one line an event on stderr, errors included, nothing for what goes well."""
+"""The daemon's log: one line per warning or error on stderr, without tracebacks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 
 class OneLine(logging.Formatter):
-    """Writes an error's class and message at the end of the line instead of a traceback below it."""
+    """Appends class and message of an exception to the line instead of a traceback below it."""
 
     def __init__(self) -> None:
         super().__init__("speedmon: %(message)s")
@@ -24,5 +24,5 @@ def set_up() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # The schedule tells of these itself, as rows and in its own words.
+    # The schedule reports these itself.
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""The page for people: the last run at a glance, the picture, the table. Plain HTML that works without JavaScript."""
+"""The page: the last run at a glance, the graph, the table. Plain HTML without JavaScript."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from web.site import Site
 
 ROWS = 30
-# So many runs back the page looks for the last success and the start of a failure.
+# How many runs to search for the last success and the start of a failure.
 HORIZON = 300
 RANGES = {1: "24 hours", 7: "7 days", 30: "30 days", 365: "1 year"}
 TROUBLE = (Status.FAILED, Status.INTERRUPTED, Status.SKIPPED)
-# So many probes are links side by side; more are a field to write into, which proposes the most that a page can carry.
+# Up to FEW_PROBES are links side by side; more become a text field with at most MOST_PROBES suggestions.
 FEW_PROBES = 12
 MOST_PROBES = 500
 
@@ -55,7 +55,7 @@ def router(site: Site) -> APIRouter:
 
 
 def _of_the_newest(connection: Connection, selection: Choice) -> list[Run]:
-    """Return the newest runs of the probe that has the newest: another's success ends no row of failures."""
+    """Return the newest runs of the probe with the newest run: a success of another does not end its failures."""
     newest = read.latest(connection, limit=1 if selection.several else HORIZON, probes=selection.rows)
     if not newest or not selection.several:
         return newest
@@ -70,7 +70,7 @@ def _rows(connection: Connection, site: Site, selection: Choice, days: int, only
 
 
 def _shared(site: Site, selection: Choice, links: Links) -> dict[str, Any]:
-    """Return what the page shows whether there are runs or none."""
+    """Return the template values that do not depend on runs."""
     running_test = site.running()
     return {
         "probe": selection.title(site),

@@ -1,6 +1,6 @@
-"""`/graph.png`: the picture of the last days, drawn once for each new run and kept.
+"""`/graph.png`: the graph of the last days, drawn once for each new run and cached.
 
-Nothing is drawn in this process: see `web.drawing`.
+Drawing happens in another process: see `web.drawing`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from monitor.model import Plan
     from web.site import Site
 
-# For a screen, and for one held in the hand, which packs its pixels twice as close.
+# For a screen, and for a phone with twice the pixel density.
 SIZES = {"wide": (1200, 840), "phone": (600, 900)}
 SCALES = {"wide": 1.0, "phone": 2.0}
 KEPT = 8
-# Every run of the window is held while it is drawn, so a picture spans a year at most.
+# Every run of the window is in memory while it is drawn, so a graph spans a year at most.
 MOST_DAYS = 366
-# The window ends at a multiple of its length over this (about a pixel): a picture lasts while nothing is measured.
+# The window ends at a multiple of its length / STEPS (about a pixel), so that a graph stays valid between tests.
 STEPS = 1000
 NOT_MODIFIED = 304
 
@@ -47,7 +47,7 @@ Known = Annotated[str, Header(alias="If-None-Match", include_in_schema=False)]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """All that a picture depends on."""
+    """Everything that a graph depends on."""
 
     days: int
     size: str
@@ -60,23 +60,23 @@ class Key:
 
     @property
     def etag(self) -> str:
-        """The entity tag (RFC 9110, section 8.8.3) of the picture."""
+        """The entity tag (RFC 9110, section 8.8.3) of the graph."""
         return f'"{hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:32]}"'
 
     @property
     def window(self) -> Window:
-        """The time the picture spans."""
+        """The time that the graph spans."""
         return Window(self.until - timedelta(days=self.days), self.until)
 
 
 def end_of_window(now: datetime, days: int) -> datetime:
-    """Return the first step of the window's grid after a moment."""
+    """Return the end of the window: the next step after a moment."""
     step = days * 86_400 // STEPS
     return datetime.fromtimestamp((math.floor(now.timestamp() / step) + 1) * step, UTC)
 
 
 class Pictures:
-    """The pictures of a site: draws in one thread, keeps the last few."""
+    """The graphs of a site: draws one at a time, keeps the last few."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -84,7 +84,7 @@ class Pictures:
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
 
     def key(self, days: int, size: str, probes: Sequence[str] | None) -> Key:
-        """Return what the picture of this moment depends on."""
+        """Return what the graph depends on at this moment."""
         site = self._site
         with open_reader(site.database) as connection:
             selection = choose(connection, site, probes)
@@ -96,7 +96,7 @@ class Pictures:
         )
 
     def png(self, key: Key) -> bytes:
-        """Return the picture; drawn when it is not kept."""
+        """Return the graph, drawn unless it is cached."""
         return self._worker.call(lambda: self._kept_or_drawn(key))
 
     def _kept_or_drawn(self, key: Key) -> bytes:
@@ -124,12 +124,12 @@ class Pictures:
 
 
 def router(site: Site) -> APIRouter:
-    """Return the route of the picture."""
+    """Return the route of the graph."""
     routes = APIRouter()
     pictures = Pictures(site)
     png: dict[int | str, dict[str, Any]] = {
-        200: {"content": {"image/png": {}}, "description": "the picture"},
-        304: {"description": "as it was"},
+        200: {"content": {"image/png": {}}, "description": "the graph"},
+        304: {"description": "not modified"},
     }
 
     @routes.get("/graph.png", response_class=Response, responses=png | documented(404, 421, 422, 503))

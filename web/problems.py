@@ -1,4 +1,4 @@
-"""What went wrong, in one shape for all endpoints: `{"error": {"code": …, "message": …}}`, or a page for a browser.
+"""Error responses of all endpoints: `{"error": {"code": …, "message": …}}`, or a page for a browser.
 
 A new kind of error gets a handler in `install`; nothing else answers with an error.
 """
@@ -33,7 +33,7 @@ CODES = {
     500: "unexpected",
     503: "store_unavailable",
 }
-"""Our names for HTTP codes; those of Python change with its release."""
+"""Our names for HTTP status codes; Python's change between releases."""
 
 SHAPE: dict[str, Any] = {
     "type": "object",
@@ -50,20 +50,20 @@ SHAPE: dict[str, Any] = {
 
 
 def documented(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """Return the entries of these HTTP codes for an endpoint's documentation."""
+    """Return the OpenAPI responses of an endpoint for these status codes."""
     content = {"application/json": {"schema": SHAPE}}
     return {code: {"description": CODES[code], "content": content} for code in codes}
 
 
 def answer(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an error as JSON, or as a page where a browser asks for one."""
+    """Return an error as JSON, or as a page if the client accepts HTML."""
     if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(render("error.html", status=status, message=message), status, headers)
     return JSONResponse({"error": {"code": CODES.get(status, "error"), "message": message}}, status, headers)
 
 
 def install(app: FastAPI) -> None:
-    """Give an application the handlers of all errors."""
+    """Register the handlers of all errors."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StoreError, _no_store)

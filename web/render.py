@@ -1,4 +1,4 @@
-"""Pages out of the templates beside this file: every value is escaped, and a name that is missing is an error."""
+"""Renders the Jinja templates: every value is escaped, and an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ _templates.globals["version"] = __version__
 
 
 def render(name: str, **values: Any) -> str:
-    """Return the page that a template makes of these values."""
+    """Return a template filled with these values."""
     return _templates.get_template(name).render(**values)

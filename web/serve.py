@@ -1,6 +1,6 @@
-"""The life of `speedmon serve`: listen, start the schedule, answer until a signal comes, end in order.
+"""Runs `speedmon serve`: listen, start the services, serve until a signal, shut down in order.
 
-Everything ends within `GRACE_S` of the signal, whatever hangs: systemd and the user at the terminal wait for no one.
+Everything ends within `GRACE_S` of the signal, even if something hangs.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ if TYPE_CHECKING:
 
     from web.guard import Guard
 
-# A test gets this long to record itself as interrupted, open requests this long to be answered, all together the last.
+# Time for a running test to record itself as interrupted, for open requests, and for the shutdown as a whole.
 CHILD_S = 2.2
 REQUESTS_S = 1
 GRACE_S = 2.8
-# uvicorn looks ten times a second whether it should end, which is most of what an idle daemon does.
+# By default uvicorn checks ten times a second whether to exit, which is most of the work of an idle daemon.
 TICK_S = 0.5
-# A machine that slept notices so soon after that a slot has passed.
+# After a suspend, a missed slot is noticed within this time.
 WAKE_S = 30
 
 
 class Service(Protocol):
-    """What runs beside the web server: the tests, the pictures in a folder."""
+    """What runs next to the web server: scheduled tests, published files."""
 
     def start(self) -> None:
-        """Begin; what there is to do is done in threads of its own."""
+        """Start, in threads of its own."""
 
     def wake(self) -> None:
-        """Look at the clock: the machine may have been asleep."""
+        """Check the clock: the machine may have been suspended."""
 
     def stop(self) -> None:
-        """Begin nothing new and ask what runs to end; does not wait."""
+        """Start nothing new and ask what is running to end; does not wait."""
 
     def finish(self, seconds: float) -> None:
-        """Wait so many seconds for what runs, then end it."""
+        """Wait at most `seconds` for what is running, then kill it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on an address.
+    """Return a listening socket.
 
     Raises:
-        ServeError: the address is in use, not this machine's or not ours to take.
+        ServeError: the address is in use, not local, or needs privileges.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -63,16 +63,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the address of the page of a listening socket."""
+    """Return the URL of the page of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def run(app: Guard, listener: socket.socket, services: Sequence[Service], report: Callable[[str], None]) -> None:
-    """Serve, with the services beside, until SIGTERM, SIGINT or SIGHUP; `tell` hears the address once it is answered.
+    """Serve and run the services until SIGTERM, SIGINT or SIGHUP; `report` gets the URL once it is served.
 
     Raises:
-        ServeError: the web server ended by itself.
+        ServeError: the web server stopped unexpectedly.
     """
     with Interrupts() as interrupts:
         server = _WebServer(app, listener)
@@ -97,7 +97,7 @@ def _until_signal(interrupts: Interrupts, server: _WebServer, services: Sequence
 
 
 def _end(server: _WebServer, services: Sequence[Service]) -> None:
-    """End the web server and what runs beside it, all at once; after `GRACE_S` the process ends with what is left."""
+    """Stop the web server and the services together; after `GRACE_S` the process exits regardless."""
     last_resort = threading.Timer(GRACE_S, os._exit, (ServeError.exit_code,))
     last_resort.daemon = True
     last_resort.start()
@@ -110,16 +110,16 @@ def _end(server: _WebServer, services: Sequence[Service]) -> None:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn, looking less often whether it should end."""
+    """uvicorn, checking less often whether to exit."""
 
     async def main_loop(self) -> None:
-        """Keep the Date header fresh until told to stop."""
+        """Update the Date header until `should_exit` is set."""
         while not await self.on_tick(0):  # noqa: ASYNC110  the tick itself keeps the Date header fresh
             await asyncio.sleep(TICK_S)
 
 
 class _WebServer(threading.Thread):
-    """uvicorn in a thread: outside of the main thread it leaves the signals to us."""
+    """uvicorn in a thread: outside of the main thread it does not handle signals."""
 
     def __init__(self, app: Guard, listener: socket.socket) -> None:
         super().__init__(name="web", daemon=True)
@@ -136,9 +136,9 @@ class _WebServer(threading.Thread):
         self._server = _Uvicorn(config)
 
     def run(self) -> None:
-        """Answer requests until told to stop."""
+        """Serve until `stop` is called."""
         self._server.run(sockets=[self._listener])
 
     def stop(self) -> None:
-        """Ask the server to answer what is open and end."""
+        """Ask the server to finish open requests and exit."""
         self._server.should_exit = True

@@ -1,4 +1,4 @@
-"""What every endpoint shares: the settings, the zone, the clock and the schedule, passed in and never global."""
+"""What every endpoint shares: settings, time zone, clock and schedule, passed in and never global."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """Return the moment in whole seconds, UTC."""
+    """Return the current time in whole seconds, UTC."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def no_slot() -> datetime | None:
-    """Stand for a schedule that is off."""
+    """Return None: the schedule is off."""
     return None
 
 
 def no_test() -> Moment | None:
-    """Stand for a machine on which no test runs."""
+    """Return None: no test is running."""
     return None
 
 
 def nothing_published() -> tuple[Published, ...]:
-    """Stand for a daemon that keeps no folder up to date."""
+    """Return nothing: no folder is kept up to date."""
     return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The surroundings of the pages.
+    """What the endpoints work with.
 
-    `next_slot` returns when the next test is due, `running` the test that runs at this moment; None when there is none.
-    `probes` are the names of those that are shown, none for all; `published` tells of the files in a folder.
+    `next_slot` returns when the next test is due, `running` the running test; None if there is none. `probes` are the
+    names of the probes to show, none for all; `published` returns the state of the files of [publish].
     """
 
     settings: Settings
@@ -58,10 +58,10 @@ class Site:
 
     @property
     def title(self) -> str:
-        """What the page is about: the probes that were chosen, else this one."""
+        """The title: the names of the selected probes, else that of this one."""
         return ", ".join(self.probes) or self.settings.probe.name
 
     def window(self, days: int) -> tuple[datetime, datetime]:
-        """Return the last so many days, a run that starts in this second included."""
+        """Return the last `days` days, including a run that starts in this second."""
         until = self.clock() + timedelta(seconds=1)
         return until - timedelta(days=days), until

@@ -1,4 +1,4 @@
-"""What the page shows, derived from runs: the verdict on the last one, the last good numbers, rows. Pure."""
+"""What the page shows, derived from runs: a summary of the last one, the last good numbers, rows. Pure."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """From where runs are looked at: this moment, and the zone times are shown in."""
+    """The current time, and the zone in which times are shown."""
 
     now: datetime
     zone: ZoneInfo
 
     def moment(self, at: datetime) -> str:
-        """Return a time in words, in the zone."""
+        """Format a time in the zone."""
         return words.moment(at.astimezone(self.zone))
 
     def short(self, at: datetime) -> str:
-        """Return a time for a table, in the zone."""
+        """Format a time in the zone, for a table."""
         return words.short_moment(at.astimezone(self.zone))
 
     def age(self, at: datetime) -> str:
-        """Return how long ago a time was."""
+        """Return how long ago a time is, as text."""
         return words.age(self.now - at)
 
     def until(self, at: datetime) -> str:
-        """Return how far ahead a time is."""
+        """Return how far ahead a time is, as text."""
         return words.ahead(at - self.now)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The last run in a headline and, where it failed, named points; `tone` is the status, for its colour."""
+    """The last run: a headline and, if it failed, (name, text) points; `tone` is the status, for the colour."""
 
     tone: Status
     headline: str
@@ -65,7 +65,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One run of the table. `what` and `whose` say why there is no measurement; empty where that is not known."""
+    """One run of the table. `what` and `whose` are kind and scope of a failure as text; empty if unknown."""
 
     run: Run
     status: str
@@ -78,7 +78,7 @@ class Row:
 
 
 def verdict(newest_first: Sequence[Run], viewpoint: Eye) -> Verdict:
-    """Return what there is to say about the newest of the runs, of which there is at least one."""
+    """Summarize the newest of the runs, of which there must be at least one."""
     last = newest_first[0]
     if last.status is Status.OK:
         return Verdict(last.status, "The last test succeeded", (), last.started_at)
@@ -103,14 +103,14 @@ def _points(failure: Failure, newest_first: Sequence[Run], viewpoint: Eye) -> tu
 def _since(newest_first: Sequence[Run], viewpoint: Eye) -> str:
     failed = list(_failing(newest_first))
     first = failed[-1]
-    # Where even the oldest run at hand failed, it may have begun before.
+    # If even the oldest run at hand failed, the failures may have begun before it.
     least = "at least " if first is newest_first[-1] and len(failed) > 1 else ""
     count = f", {len(failed)} failed tests in a row" if len(failed) > 1 else ""
     return f"{least}{viewpoint.moment(first.started_at)} ({viewpoint.age(first.started_at)}){count}"
 
 
 def _failing(newest_first: Sequence[Run]) -> Iterator[Run]:
-    """Yield the failed runs since the last success; a skipped or interrupted one says nothing either way."""
+    """Yield the failed runs since the last success; skipped and interrupted ones are ignored."""
     for run in newest_first:
         if run.status is Status.OK:
             return
@@ -119,7 +119,7 @@ def _failing(newest_first: Sequence[Run]) -> Iterator[Run]:
 
 
 def tiles(run: Run, plan: Plan) -> tuple[Tile, ...]:
-    """Return the three numbers people look for."""
+    """Return the tiles of download, upload and latency."""
     jitter = f"jitter {words.milliseconds(run.jitter_ms)} ms" if run.jitter_ms is not None else ""
     return (
         Tile("Download", words.rate(run.download_bps), "Mbit/s", words.share(run.download_bps, plan.download_bps)),
@@ -129,14 +129,14 @@ def tiles(run: Run, plan: Plan) -> tuple[Tile, ...]:
 
 
 def running(test: Moment) -> str:
-    """Return what a running test does at this moment: phase, rate, and the time left where that is known."""
+    """Describe a running test: phase, rate, and the time left if that is known."""
     activity = f"{test.phase} {words.rate(test.rate_bps)} Mbit/s" if test.rate_bps else test.phase
     seconds_left = None if test.expected_s is None else max(0.0, test.expected_s - test.elapsed_s)
     return activity if seconds_left is None else f"{activity}, about {seconds_left:.0f} s left"
 
 
 def facts(run: Run) -> tuple[tuple[str, str], ...]:
-    """Return what is known about how a run was measured, as names and values."""
+    """Return (name, value) facts on how a run was measured."""
     family = f" (IPv{run.ip_family})" if run.ip_family else ""
     loss = None if run.packet_loss_pct is None else f"{run.packet_loss_pct:g} %"
     known = (
@@ -160,7 +160,7 @@ def _server(run: Run) -> str:
 
 
 def row(run: Run) -> Row:
-    """Return a run as a row of the table."""
+    """Convert a run to a row of the table."""
     failure = run.failure
     measured = (words.rate(run.download_bps), words.rate(run.upload_bps), words.milliseconds(run.latency_ms))
     known = failure is not None and failure.kind is not Kind.UNKNOWN
@@ -175,11 +175,11 @@ def row(run: Run) -> Row:
 
 
 def late(files: Sequence[Published]) -> str:
-    """Return how many of the files in the folder of [publish] could not be made: 1 of 4; empty when all could."""
+    """Return how many published files failed, such as "1 of 4"; empty if none did."""
     failed = sum(file.error is not None for file in files)
     return f"{failed} of {len(files)}" if failed else ""
 
 
 def link(run: Run) -> str | None:
-    """Return the address of the result at the provider; None unless it is an https one."""
+    """Return the URL of the result at the provider; None unless it is https."""
     return run.result_url if run.result_url and run.result_url.startswith("https://") else None

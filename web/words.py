@@ -1,6 +1,6 @@
-"""What the page says, in words for people who never read an RFC. Pure: takes domain values, gives text.
+"""The texts of the page, for readers without technical knowledge. Pure.
 
-A new `Kind` or `Scope` gets its words here; a test holds the tables complete.
+A new `Kind` or `Scope` needs its texts here; a test checks that the tables are complete.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ PATHS = {Path.IP4ONLY: "IPv4-only namespace", Path.HOST: "the host as it is"}
 
 
 def rate(bps: int | None) -> str:
-    """Return a rate in Mbit/s without its unit: 95.7, 941, 1,024; a dash when there is none."""
+    """Format a rate in Mbit/s without unit: 95.7, 941, 1,024; a dash for None."""
     return NOTHING if bps is None else _number(bps / MEGA)
 
 
 def milliseconds(value: float | None) -> str:
-    """Return milliseconds without their unit; a dash when there are none."""
+    """Format milliseconds without unit; a dash for None."""
     return NOTHING if value is None else _number(value)
 
 
@@ -89,23 +89,23 @@ def _number(value: float) -> str:
 
 
 def share(value: float | None, sold: float | None) -> str:
-    """Return what part of the plan a value is; empty without either."""
+    """Return a value as a percentage of the plan; empty if either is missing."""
     return f"{round(100 * value / sold)} % of the plan" if value is not None and sold else ""
 
 
 def age(length: timedelta) -> str:
-    """Return how long ago something was: just now, 5 minutes ago, 2 days ago."""
+    """Format a past time: just now, 5 minutes ago, 2 days ago."""
     span = _span(length)
     return f"{span} ago" if span else "just now"
 
 
 def ahead(length: timedelta) -> str:
-    """Return how far ahead something is: in a moment, in 5 minutes, in 2 days."""
+    """Format a future time: in a moment, in 5 minutes, in 2 days."""
     return f"in {_span(length) or 'a moment'}"
 
 
 def _span(length: timedelta) -> str:
-    """Return whole days (two or more), hours or minutes; empty below a minute."""
+    """Format as whole days (two or more), hours or minutes; empty below a minute."""
     seconds = int(length.total_seconds())
     for unit, name, least in ((86_400, "day", 2), (3600, "hour", 1), (60, "minute", 1)):
         count = seconds // unit
@@ -115,17 +115,17 @@ def _span(length: timedelta) -> str:
 
 
 def moment(local: datetime) -> str:
-    """Return a local time with its day and its zone's abbreviation: Mon 23 Nov 2026, 14:17 CET."""
+    """Format a local time with weekday and zone: Mon 23 Nov 2026, 14:17 CET."""
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M %Z}"
 
 
 def short_moment(local: datetime) -> str:
-    """Return a local time for a table: 2026-11-23 14:17."""
+    """Format a local time for a table: 2026-11-23 14:17."""
     return f"{local:%Y-%m-%d %H:%M}"
 
 
 def ending(failure: Failure) -> str:
-    """Return the numbers an engine ended with, for those who look closer; empty when there are none."""
+    """Return the signal or exit code of the engine; empty if there is none."""
     if failure.signal is not None:
         return f"signal {failure.signal}"
     return f"exit code {failure.exit_code}" if failure.exit_code else ""

@@ -1,4 +1,4 @@
-"""One thread that does one thing after another; it is a daemon thread, so it never holds up the end of the process."""
+"""A worker thread that runs functions one after another. A daemon thread, so it never delays the end of the process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Runs functions in a thread of its own, which starts with the first of them."""
+    """Runs functions in a thread of its own, which starts at the first call."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -23,7 +23,7 @@ class Worker:
         self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[[], T]) -> T:
-        """Return what the function returns, or raise what it raises."""
+        """Run a function in the thread; return its result or raise its exception."""
         future: Future[T] = Future()
 
         def work() -> None:

@@ -1,4 +1,4 @@
-"""Draw when the line was there: a row a day over its hours, or for a long window a calendar with a cell a day."""
+"""The availability graph: one row per day over its hours or, for long windows, a calendar with one cell per day."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ SHARE = Pen(style.SMALL_SIZE, style.QUIET)
 TICK = Pen(style.SMALL_SIZE, style.QUIET, align="center")
 KEY = Pen(style.SMALL_SIZE, style.INK)
 NAME_WIDTH, SHARE_WIDTH, HOURS_HEIGHT, KEY_HEIGHT = 92, 132, 24, 26
-# Rows lower than this are named now and then only.
+# Below this row height only every second row gets a name.
 LEAST_FOR_NAMES = 13
 
 
 def draw_availability(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
-    """Draw every track's runs together; each mark tells the scope of its failure."""
+    """Draw the runs of all series together; each mark shows the scope of its failure."""
     counts, outage_list = tally(all_series), outages(all_series, window)
     facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
     top = draw_title(canvas, f"{context.title}: availability", facts) + style.LINE
@@ -103,7 +103,7 @@ LOOKS = {scope.value: (style.SCOPE_MARKS[scope], style.SCOPES[scope]) for scope 
 
 
 class Raster:
-    """Where runs stand in a row a day: seconds since its midnight and the number of the row."""
+    """Positions of runs when each day is a row: seconds since that midnight, and the row number."""
 
     def __init__(self, all_series: Sequence[Track], local_days: Sequence[Day]) -> None:
         self.days = local_days
@@ -126,7 +126,7 @@ def _is(label: str, run: Sort) -> bool:
 
 
 def _kind_of(run: Sort) -> str | None:
-    """Return what runs are marked as; None for good ones."""
+    """Return the label of the mark of a run; None for a good one."""
     if run.broken:
         return run.blamed.value
     if run.status is Status.SKIPPED:
@@ -176,7 +176,7 @@ def _share(day: Day) -> str:
 
 
 def length(seconds: float) -> str:
-    """Return a length of time as people say it: 45 s, 12 min, 3 h 05, 2 d 7 h."""
+    """Format seconds: 45 s, 12 min, 3 h 05, 2 d 7 h."""
     minutes = round(seconds / 60)
     if seconds < 60:  # noqa: PLR2004  a minute
         return f"{seconds:.0f} s"

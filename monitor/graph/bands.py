@@ -1,4 +1,4 @@
-"""Failures in a row: from the start of the first to the next success, else to the end of the last. Pure."""
+"""Spans of consecutive failures: from the start of the first to the next success, else to the end of the last. Pure."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 class Bands(NamedTuple):
-    """Where bands begin and end, epoch seconds, oldest first; none touches the inside of another."""
+    """Starts and ends of the spans in epoch seconds, oldest first; no two overlap."""
 
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
 
-    def lasting(self, least: float) -> list[tuple[float, float]]:
-        """Return the beginnings and ends of those that last so many seconds."""
-        chosen = self.ends - self.starts >= least
+    def at_least(self, seconds: float) -> list[tuple[float, float]]:
+        """Return (start, end) of the spans that last at least `seconds`."""
+        chosen = self.ends - self.starts >= seconds
         return list(zip(self.starts[chosen].tolist(), self.ends[chosen].tolist(), strict=True))
 
 
 def bands_of(columns: Columns, pauses: NDArray[np.intp]) -> Bands:
-    """Return the bands; `pauses` are the places of the runs that come after one.
+    """Return the spans of consecutive failures; `pauses` are the indexes of the runs that follow a pause.
 
-    A pause ends a band with the last failure before it: nobody looked, so nothing is claimed.
+    A pause ends a span at the last failure before it: what happened without tests is unknown.
     """
     good, broken = columns.where(lambda sort: sort.status is Status.OK), columns.where(lambda sort: sort.broken)
     places = np.flatnonzero(broken)
@@ -42,7 +42,7 @@ def bands_of(columns: Columns, pauses: NDArray[np.intp]) -> Bands:
 def _ends(
     columns: Columns, last: NDArray[np.intp], good: NDArray[np.intp], pauses: NDArray[np.intp]
 ) -> NDArray[np.int64]:
-    """Return when the next success began, or where a pause or nothing came before it, when the last failure ended."""
+    """Return the start of the next success; if a pause comes first or there is none, the end of the last failure."""
     following = np.searchsorted(good, last)
     beyond = following == len(good)
     at = last.copy()

@@ -1,4 +1,4 @@
-"""Draw groups below each other: for each metric a bar from the 5th to the 95th percentile, a mark at the median."""
+"""One row per group: for each metric a bar from the 5th to the 95th percentile with a mark at the median."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ READING = ("Bar: 5th to 95th percentile; mark and number: median.", "Dashed: the
 def draw(
     canvas: Sheet, box: Box, group_list: Sequence[Group], promised_by_metric: Mapping[Metric, float | None]
 ) -> float:
-    """Draw the first `MOST` groups into a box, as high as it is or lower; return where they end."""
+    """Draw the first `MOST` groups into a box, at most as high as it; return the y at which they end."""
     shown = group_list[:MOST]
     room = box.height - HEADING_HEIGHT - AXIS_HEIGHT
     row = min(room / max(len(shown), 1), MOST_ROW)

@@ -1,7 +1,7 @@
-"""How much slower answers come while the line is busy (bufferbloat), and the grade of it. Pure; times in ms.
+"""Bufferbloat: how much latency rises under load, and its grade. Pure; times in ms.
 
 The grade is that of DSLReports (https://www.dslreports.com/faq/17930): the mean of the rise under download and the rise
-under upload. Where a run tells one of them only, that one is taken. A picture grades the median rise of its runs.
+under upload, or the one of them that was measured. A graph grades the median rise of its runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORST = "F"
 
 
 def rises(runs: Columns) -> NDArray[np.float64]:
-    """Return by how much the latency of each run that tells it rose under load, never below 0."""
+    """Return the rise of latency under load, at least 0, of each run that measured it."""
     idle, *loaded = (runs.values(metric) for metric in (Metric.LATENCY, *LOADED))
     known = [~np.isnan(latencies) for latencies in loaded]
     measured = runs.where(lambda run: run.trusted) & ~np.isnan(idle) & (known[0] | known[1])
@@ -31,5 +31,5 @@ def rises(runs: Columns) -> NDArray[np.float64]:
 
 
 def grade(rise_ms: float) -> str:
-    """Return the letter for a rise: A+ below 5 ms, F from 400 ms on."""
+    """Return the grade of a rise: A+ below 5 ms, F from 400 ms on."""
     return next((letter for limit, letter in LIMITS if rise_ms < limit), WORST)

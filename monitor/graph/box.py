@@ -1,4 +1,4 @@
-"""A place on a sheet, in pixels from its top left corner. Pure."""
+"""A rectangle on a canvas, in pixels from its top left corner. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Box(NamedTuple):
 
     @property
     def right(self) -> float:
-        """Where it ends at the right."""
+        """The x of the right edge."""
         return self.left + self.width
 
     @property
     def bottom(self) -> float:
-        """Where it ends below."""
+        """The y of the bottom edge."""
         return self.top + self.height

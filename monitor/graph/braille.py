@@ -1,4 +1,4 @@
-"""Draw runs as braille plots for `graph --terminal`. The only importer of uniplot, which draws the curves.
+"""Braille plots for `graph --terminal`. The only importer of uniplot, which draws the curves.
 
 Pure: runs, window and width in, lines of text out.
 """
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 FAILED, NOTHING = "x", " "
 HEIGHT = 7
 LEAST_WIDTH = 40
-# What uniplot puts around its curves: a border left and right, and the numbers of the y axis.
+# Columns that uniplot adds: a border at the left, a border and the numbers of the y axis at the right.
 LEFT, RIGHT = 1, 10
 TICK_COLUMNS = 12
-# A character of braille has two columns of dots; busy hours stay in view with a few buckets a dot.
+# A braille character has two columns of dots; four buckets per dot keep short dips visible.
 BUCKETS = 2 * 4
 NOT_A_NUMBER = math.nan
 
 
 def plots(runs: Columns | Iterable[Run], window: Window, context: Terms, columns: int = 80) -> Iterator[str]:
-    """Yield download, upload and latency over time, `columns` wide: dashes at the plan, x where a test failed."""
+    """Yield plots of download, upload and latency, `columns` wide: dashes at the plan, x at failed tests."""
     all_series = tracks(runs, window, context.plan)
     width = max(columns, LEAST_WIDTH) - LEFT - 1 - RIGHT
     yield f"{context.title}: {words.BETWEEN.join(words.window_words(window, context.zone))}"
@@ -104,9 +104,9 @@ def _heading(metric: Metric, spread: Spread | None, promised: float | None, axis
 
 
 def _curve(series: Track, metric: Metric, divisor: float, bucket: int | None) -> Curve:
-    """Return a curve that is not a number between its segments, so that gaps stay gaps.
+    """Return a curve with NaN between its segments, so that gaps stay gaps.
 
-    Crowded runs become medians of buckets.
+    Crowded runs are replaced by the medians of buckets.
     """
     times: list[float] = []
     values: list[float] = []

@@ -1,4 +1,4 @@
-"""Draw a cell a day, a column a week and a block a year: the more of its tests failed, the stronger its colour."""
+"""A calendar with one cell per day and one block per year: the more tests failed, the stronger the colour."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ KEY = Pen(style.SMALL_SIZE, style.INK)
 WEEKS, MONTHS_HEIGHT, YEAR_WIDTH, KEY_HEIGHT, GAP = 54, 16, 56, 26, 0.08
 BETWEEN = 8
 MOST_CELL = 20.0
-# Where a day would be lower than so many pixels, its week is one cell.
+# Where a day would be lower than this many pixels, a week is one cell.
 LEAST_CELL = 3.0
-# Least share of failed tests for each step, and its strength between the paper's grey and the colour of a failure.
+# For each step the smallest share of failed tests, and its colour between grey (0) and that of a failure (1).
 STEPS = ((0.0, 0.0), (1e-9, 0.3), (0.05, 0.55), (0.2, 0.8), (0.5, 1.0))
 NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
 
 
 def draw(canvas: Sheet, box: Box, local_days: Sequence[Day]) -> None:
-    """Draw the days into a box, the years one below the other."""
+    """Draw the days into a box, one year below the other."""
     _draw_key(canvas, box)
     years = [(year, list(group)) for year, group in groupby(local_days, key=lambda day: day.day.year)]
     year_height = (box.height - KEY_HEIGHT) / len(years)
@@ -54,13 +54,13 @@ def draw(canvas: Sheet, box: Box, local_days: Sequence[Day]) -> None:
 
 
 def strength(days: Sequence[Day]) -> float:
-    """Return how strong the colour of days with tests is: 0 where none failed, 1 from half of them on."""
+    """Return the colour strength of days with tests: 0 if none failed, 1 if half or more did."""
     share = sum(day.broken for day in days) / sum(day.started for day in days)
     return max(step for least, step in STEPS if share >= least)
 
 
 def column(day: date) -> int:
-    """Return the week of the year that a day stands in, from 0; weeks begin on Monday."""
+    """Return the week of the year of a day, from 0; weeks begin on Monday."""
     return (day.timetuple().tm_yday - 1 + day.replace(month=1, day=1).weekday()) // 7
 
 

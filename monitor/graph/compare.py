@@ -1,4 +1,4 @@
-"""Draw ways of measuring side by side: the namespace against the host, probe against probe, engine against engine."""
+"""The compare graph: paths, probes or engines side by side."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ SHARE_OF_BARS = 0.42
 
 
 def draw_compare(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
-    """Draw a row of bars for each way, and below them download and upload of the first four over time."""
+    """Draw a row of bars for each group, and below them download and upload of the first four over time."""
     runs, counts = joined([series.runs for series in all_series], SPEED), tally(all_series)
     group_list = groups(runs, ways([sort for sort, _ in runs.counts()]))
-    # The namespace's way first: the others are held against it.
+    # The namespace comes first: the others are compared with it.
     ordered = sorted(group_list, key=lambda group: group.attributes.path is not Path.IP4ONLY)
     facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
     top = draw_title(canvas, f"{context.title}: side by side", facts) + style.LINE
@@ -62,7 +62,7 @@ def draw_compare(canvas: Sheet, all_series: Sequence[Track], window: Window, con
 
 
 def _against_first(ordered: Sequence[Group]) -> str:
-    """Say how the median download of each further way stands to the first one."""
+    """Return the median download of each other group as a percentage of that of the first."""
     medians = [(group.name, spread.median) for group in ordered if (spread := group.spreads[Metric.DOWNLOAD])]
     if len(medians) < 2 or not medians[0][1]:  # noqa: PLR2004  two to compare
         return ""

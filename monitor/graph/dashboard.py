@@ -1,4 +1,4 @@
-"""Draw a poster: speed over time, the hours, the distribution and the outages on one sheet."""
+"""The dashboard: speed over time, hours, distribution and outages on one canvas."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ READING = (
 
 
 def draw_dashboard(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
-    """Draw everything from the top to the bottom."""
+    """Draw the four parts from top to bottom."""
     counts = stats.tally(all_series)
     facts = (
         words.window_words(window, context.zone),
@@ -61,7 +61,7 @@ def draw_dashboard(canvas: Sheet, all_series: Sequence[Track], window: Window, c
 
 
 def _draw_middle(canvas: Sheet, middle: Box, all_series: Sequence[Track], window: Window, context: Terms) -> None:
-    """Draw the hours at the left and the distribution at the right."""
+    """Draw the hours on the left and the distribution on the right."""
     half = middle.width / 2 - 16
     local_days = hours(all_series, context.zone, Metric.DOWNLOAD)
     draw_hours(canvas, middle._replace(width=half), Metric.DOWNLOAD, local_days)
@@ -75,7 +75,7 @@ def _draw_middle(canvas: Sheet, middle: Box, all_series: Sequence[Track], window
 def _draw_lines(
     canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms, span: tuple[float, float]
 ) -> float:
-    """Draw tiles, marks and panels between two heights; return where they end."""
+    """Draw tiles, marks and panels between two heights; return the y at which they end."""
     top, bottom = span
     frame, labelled = frame_of(canvas, all_series, window, context.zone)
     changes = labelled_changes(all_series)

@@ -1,6 +1,6 @@
-"""What all of the graphs speak of: windows, metrics, changes, and what servers and plans are called. Pure, and light.
+"""Metrics, time windows, changes, and the names of servers and plans. Pure, and light to import.
 
-Moments are epoch seconds. `track` holds what is drawn of the runs of a window.
+Times are epoch seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Metric(StrEnum):
-    """What a panel shows; the value is the field of `Run`."""
+    """A number of a run that is drawn; the value is the name of the field of `Run`."""
 
     DOWNLOAD = "download_bps"
     UPLOAD = "upload_bps"
@@ -26,7 +26,7 @@ class Metric(StrEnum):
 
     @property
     def is_rate(self) -> bool:
-        """Whether more is better, in bit/s; else less is, in ms."""
+        """Whether it is a rate in bit/s (more is better), not a latency in ms (less is better)."""
         return self in {Metric.DOWNLOAD, Metric.UPLOAD}
 
     def promised(self, plan: Plan) -> float | None:
@@ -72,7 +72,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Another ISP, server or plan than before; `others` tells that servers used before are still used as well."""
+    """A change of ISP, server or plan; `others`: earlier servers are still in use as well."""
 
     at: float
     event: Event
@@ -82,7 +82,7 @@ class Change:
 
     @property
     def words(self) -> str:
-        """What a label says."""
+        """The text of its label."""
         return f"{self.event} {'now also' if self.others else 'now'} {self.after}"
 
 
@@ -93,7 +93,7 @@ def plan_name(plan: Plan) -> str:
 
 
 def server_name(server: Server | None) -> str:
-    """Return how a server is called on a graph: name and place, else its host or number; empty when unknown."""
+    """Return name and location of a server, else its host or id; empty if unknown."""
     if server is None:
         return ""
     parts = [part for part in (server.name, server.location) if part]

@@ -1,4 +1,4 @@
-"""Local days and what was seen of the line on each. Pure; moments are epoch seconds, lengths seconds."""
+"""Tests and outages counted by local day. Pure; times are epoch seconds, lengths seconds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """An incident within a window; it `lasts` when no good test has ended it, and then ends with the last test."""
+    """An outage within a window. While it `lasts` (no good test since), `end` is that of the last test."""
 
     start: float
     end: float
@@ -34,13 +34,13 @@ class Outage:
 
     @property
     def length(self) -> float:
-        """How long it was."""
+        """Its length in seconds."""
         return self.end - self.start
 
 
 @dataclass(slots=True)
 class Day:
-    """One local day, 23 to 25 hours long: how many runs were started and broke, for how long the line was out."""
+    """One local day of 23 to 25 hours: runs started, runs that failed (`broken`), seconds of outage (`out`)."""
 
     day: date
     start: float
@@ -51,7 +51,7 @@ class Day:
 
 
 def outages(all_series: Sequence[Track], window: Window) -> list[Outage]:
-    """Return the incidents of all tracks (see `monitor.incidents`), oldest first; what two saw at once is one."""
+    """Return the outages of all series, oldest first; those that overlap are merged into one."""
     last = max((float(series.runs.finished.max()) for series in all_series), default=0.0)
     all_outages = [outage for series in all_series for outage in _outages(series.runs, last, window.span[1])]
     return _merged(sorted(all_outages, key=lambda outage: outage.start))
@@ -69,7 +69,7 @@ def _outages(runs: Columns, last: float, until: float) -> Iterator[Outage]:
 
 
 def _merged(outage_list: Sequence[Outage]) -> list[Outage]:
-    """Return outages of which none overlaps another: what two paths saw at once is one."""
+    """Merge outages that overlap, such as those that two paths saw."""
     merged: list[Outage] = []
     for outage in outage_list:
         if merged and outage.start < merged[-1].end:
@@ -80,7 +80,7 @@ def _merged(outage_list: Sequence[Outage]) -> list[Outage]:
 
 
 def days(all_series: Sequence[Track], outage_list: Iterable[Outage], window: Window, zone: ZoneInfo) -> list[Day]:
-    """Return every local day that the window touches, with its counts; an outage counts on each day by its share."""
+    """Return every local day that the window touches, with its counts; an outage is divided among its days."""
     local_days = _empty(window, zone)
     starts = [day.start for day in local_days]
     for series in all_series:
@@ -92,7 +92,7 @@ def days(all_series: Sequence[Track], outage_list: Iterable[Outage], window: Win
 
 
 def day_of(runs: Columns, starts: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the place of each run's day among days that start then."""
+    """Return for each run the index of its day among days with these starts."""
     return np.searchsorted(starts, runs.seconds, side="right") - 1
 
 

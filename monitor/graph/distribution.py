@@ -1,4 +1,4 @@
-"""Draw how often each speed is reached: the empirical distribution of a metric against the plan."""
+"""The distribution graph: the empirical distribution of each metric, and how often the plan was met."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MOST_STEPS = 2000
 
 
 def draw_distribution(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
-    """Draw download, upload and latency, one below the other, with the shares to quote beside."""
+    """Draw download, upload and latency one below the other, with the percentages to quote beside them."""
     counts = stats.tally(all_series)
     facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
     top = draw_title(canvas, f"{context.title}: how often each speed was reached", facts) + style.LINE / 2
@@ -61,7 +61,7 @@ def draw_distribution(canvas: Sheet, all_series: Sequence[Track], window: Window
 def steps(values: NDArray[Any], right: float) -> list[tuple[float, float]]:
     """Return the empirical distribution function of values as a line to `right`, in percent.
 
-    More than `MOST_STEPS` of them are joined at that many ranks, which no eye can tell from all.
+    More than `MOST_STEPS` values are reduced to that many ranks, which looks the same.
     """
     ordered = np.sort(values)
     ranks = np.unique(np.linspace(1, len(ordered), min(len(ordered), MOST_STEPS)).round().astype(int))
@@ -74,9 +74,9 @@ def steps(values: NDArray[Any], right: float) -> list[tuple[float, float]]:
 def draw_shares(
     canvas: Sheet, box: Box, metric: Metric, curves: Sequence[NDArray[Any]], levels: Sequence[float]
 ) -> Area:
-    """Draw one metric's values, a curve each, into a box that includes heading and numbers of both axes.
+    """Draw one metric, one curve per array of values, into a box that includes heading and axis numbers.
 
-    Of several plans each has a line, and the last one a name.
+    Each plan level gets a line, and the last one a label.
     """
     axis = scale(metric, np.concatenate([np.array([]), *curves]), max(levels, default=None))
     name = words.NAMES[metric]
@@ -98,7 +98,7 @@ def draw_shares(
     canvas.rules([((x, plot.top), (x, plot.bottom)) for x in xs], style.PLAN, "--")
     for x, level in zip(xs[-1:], levels[-1:], strict=True):
         label = f"plan {words.round_number(level / axis.divisor)}"
-        # Left of its line, but never over the heading.
+        # Left of its line, but never on top of the heading.
         heading_end = unit_x + canvas.width_of(axis.unit, UNIT) + 12
         canvas.text((max(x - canvas.width_of(label, PLAN), heading_end), plot.top - 5), label, PLAN)
     return area
@@ -117,7 +117,7 @@ def _numbers(canvas: Sheet, plot: Box, axis: Scale) -> None:
 
 
 def _notes(canvas: Sheet, at: tuple[float, float], metric: Metric, all_series: Sequence[Track]) -> None:
-    """Write the shares to quote; of several tracks, for each the share that met the plan."""
+    """Write the percentages to quote; for several series only the share of each that met the plan."""
     x, y = at
     for index, (series, color) in enumerate(_colored(all_series, metric)):
         results = len(stats.values([series], metric))

@@ -1,6 +1,6 @@
-"""Thin out a line that has more tests than the picture has pixels: lowest, median and highest of each bucket. Pure.
+"""Reduces a line with more tests than pixels to the minimum, median and maximum of each time bucket. Pure.
 
-Nothing is lost to the eye: the envelope reaches every value, and it begins and ends where its segment does.
+The envelope covers every value, and it begins and ends where its segment does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_TESTS_PER_PIXEL = 1.0
 
 
 class Envelope(NamedTuple):
-    """One segment in buckets: moments in epoch seconds, and the values there in the unit of the metric."""
+    """One segment in buckets: times in epoch seconds, values in the unit of the metric."""
 
     times: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -30,7 +30,7 @@ class Envelope(NamedTuple):
 
 
 def bucket_width(tests: int, seconds: float, pixels: float) -> int | None:
-    """Return the bucket for so many tests in a window, in seconds; None while each test has a pixel of its own."""
+    """Return the bucket width in seconds; None if every test has a pixel of its own."""
     if tests <= MOST_TESTS_PER_PIXEL * pixels:
         return None
     wanted_s = LEAST_PIXELS * seconds / pixels
@@ -57,6 +57,6 @@ def _to_ends(inner: NDArray[Any], first: float, last: float) -> NDArray[np.float
 
 
 def _median(values: NDArray[Any]) -> float:
-    """Return the median; numpy's own takes ten times as long for the few values of a bucket."""
+    """Return the median; np.median takes ten times as long for the few values of a bucket."""
     ordered = np.sort(values)
     return (float(ordered[(len(ordered) - 1) // 2]) + float(ordered[len(ordered) // 2])) / 2

@@ -1,4 +1,4 @@
-"""Names from the network, made fit to be drawn: one line, no control characters, only glyphs that a font here has."""
+"""Fonts, and text from the network made drawable: one line, no control characters, only glyphs that a font has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 
 OWN = "DejaVu Sans"
 MISSING = "\N{WHITE SQUARE}"
-# Looked for on the machine in this order for what matplotlib's own font lacks, such as Chinese.
+# Tried in this order for characters that matplotlib's own font lacks, such as Chinese.
 FALLBACKS = (
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -29,13 +29,13 @@ UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 @lru_cache(maxsize=1)
 def families() -> tuple[str, ...]:
-    """Return the fonts to draw with: matplotlib's own, then those fallbacks that are installed."""
+    """Return the fonts to draw with: matplotlib's own, then the installed fallbacks."""
     installed = {font.name for font in fontManager.ttflist}
     return (OWN, *(name for name in FALLBACKS if name in installed))
 
 
 def printable(text: str) -> str:
-    """Return a text that draws without a warning: what no font here has becomes a white square."""
+    """Return a text that draws without a warning: characters that no installed font has become white squares."""
     printed = "".join(" " if unicodedata.category(char) in UNPRINTABLE else char for char in text).split()
     line = " ".join(printed)
     return line if line.isascii() else "".join(char if _drawable(char) else MISSING for char in line)

@@ -1,4 +1,4 @@
-"""The kinds of file that a picture can be. Imports nothing heavy: the command line lists them in its help."""
+"""File formats of graphs. Imports nothing heavy: the command line lists them in its help."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ FORMS: Final[tuple[Form, ...]] = get_args(Form)
 
 
 def form_of(name: str) -> Form | None:
-    """Return what a file is by the end of its name: PNG if it has none; None for an end that is no kind of ours."""
+    """Return the format by the extension of a file name: PNG without one, None for one that is not supported."""
     ending = PurePath(name).suffix.lower()
     return next((form for form in FORMS if ending == f".{form}"), None if ending else "png")

@@ -1,4 +1,4 @@
-"""Runs side by side: by server and ISP, or by way of measuring. Pure."""
+"""Groups runs by server and ISP, or by what differs between them: probe, path or engine. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one name."""
+    """Runs that share a name."""
 
     name: str
     runs: Columns
@@ -35,17 +35,17 @@ class Group:
 
     @cached_property
     def measured(self) -> int:
-        """How many have trusted results."""
+        """The number of trusted results."""
         return self._count(lambda attributes: attributes.trusted)
 
     @cached_property
     def failed(self) -> int:
-        """How many failed or were interrupted."""
+        """The number of failed or interrupted runs."""
         return self._count(lambda attributes: attributes.broken)
 
     @cached_property
     def doubtful(self) -> int:
-        """How many have results that count in no number."""
+        """The number of doubtful results, which are left out of all statistics."""
         return self._count(lambda attributes: attributes.doubtful)
 
     def _count(self, test: Callable[[Sort], bool]) -> int:
@@ -57,18 +57,18 @@ class Group:
 
     @cached_property
     def spreads(self) -> dict[Metric, Spread | None]:
-        """The percentiles of each metric of speed; None for one that was never measured."""
+        """The percentiles of download, upload and latency; None for one that was never measured."""
         return {metric: spread_of(self.values(metric)) for metric in SPEED}
 
 
 def by_server(attributes: Sort) -> str | None:
-    """Return server and ISP of measured runs; None where neither is known."""
+    """Return "SERVER over ISP"; None if neither is known."""
     parts = [part for part in (server_name(attributes.server), attributes.isp) if part]
     return " over ".join(parts) or None
 
 
 def ways(attributes_list: Sequence[Sort]) -> Callable[[Sort], str]:
-    """Return how to name the way a run was measured: by what there are several of, else by its path."""
+    """Return a function that names runs by whichever of probe, path and engine differ; by path if none does."""
     varying = [
         len({getattr(attributes, part) for attributes in attributes_list}) > 1 for part in ("probe", "path", "engine")
     ]
@@ -86,7 +86,7 @@ def ways(attributes_list: Sequence[Sort]) -> Callable[[Sort], str]:
 
 
 def groups(runs: Columns, name_of: Callable[[Sort], str | None]) -> list[Group]:
-    """Return the groups, the one with the most results first; runs without a name are in none."""
+    """Return the groups, most results first; runs without a name are left out."""
     names = [name_of(attributes) for attributes in runs.attributes]
     present = {name_of(attributes) for attributes, _ in runs.counts()}
     group_list = [

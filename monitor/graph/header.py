@@ -1,4 +1,4 @@
-"""The header of a graph: what, when, who, and four tiles with the numbers to quote."""
+"""The header of a graph: title, facts, and four tiles with the numbers to quote."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ LINE = Pen(style.TEXT_SIZE, style.QUIET)
 SMALL = Pen(style.SMALL_SIZE, style.QUIET)
 NOTHING = Pen(style.TEXT_SIZE + 4, style.QUIET)
 TILE_GAP = 16
-# The last tile, which has the longest lines, against the others when all stand side by side.
+# Width of the last tile, which has the longest lines, relative to the others when all are side by side.
 TESTS_SHARE = 1.5
 CAPTION, BIG, FIRST_LINE, SECOND_LINE, THIRD_LINE = 17, 46, 64, 80, 96
 TRACK_LINE, NAME_GAP = 19, 5
 
 
 def draw_title(canvas: Sheet, title: str, groups: Sequence[Sequence[str]]) -> float:
-    """Write the title and below it groups of facts, each from a new line; return where the last line stands."""
+    """Write the title and below it groups of facts, each on a new line; return the y of the last line."""
     room = canvas.width - 2 * style.EDGE
     canvas.text((style.EDGE, style.TITLE_Y), title, TITLE, room)
     y = float(style.TITLE_Y + 4)
@@ -42,7 +42,7 @@ def draw_title(canvas: Sheet, title: str, groups: Sequence[Sequence[str]]) -> fl
 
 
 def tiles_height(canvas: Sheet) -> int:
-    """Return how much of the sheet the tiles take: two rows of two where it is narrow."""
+    """Return the height of the tiles: two rows of two on a narrow canvas."""
     return style.TILE_HEIGHT + (style.TILE_HEIGHT + TILE_GAP if canvas.width < style.NARROW else 0)
 
 
@@ -123,7 +123,7 @@ def _metric(tile: Tile, panel: Panel, all_series: Sequence[Track]) -> None:
 
 
 def _compare(tile: Tile, panel: Panel, all_series: Sequence[Track]) -> None:
-    """Write one line a track instead of one big number, with a piece of its line; of many, the first few."""
+    """Write one line per series, with a legend stroke, instead of one big number; only the first few of many."""
     tile.caption(
         f"{words.NAMES[panel.metric]}, {panel.axis.unit}: median (5 to 95 %)",
         style.METRICS[panel.metric],
@@ -139,7 +139,7 @@ def _compare(tile: Tile, panel: Panel, all_series: Sequence[Track]) -> None:
 
 
 def _name_and_figures(tile: Tile, offset: float, name: str, figures: str, color: str) -> None:
-    """Write a name, cut where it is long, and figures, which never are."""
+    """Write a name, shortened if necessary, and figures, which never are."""
     text_style = Pen(style.TEXT_SIZE, color)
     room = tile.room - INDENT - NAME_GAP - tile.canvas.width_of(figures, text_style)
     written = tile.canvas.text((tile.left + INDENT, tile.top + offset), name, text_style, room)

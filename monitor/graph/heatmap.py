@@ -1,4 +1,4 @@
-"""Draw when the line is slow: hour of the day by weekday, as a share of the plan or in Mbit/s where there is none."""
+"""The heat map: median speed by hour and weekday, as a share of the plan, or in Mbit/s without one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOTHING = Pen(style.TEXT_SIZE, style.QUIET, align="center")
 KEY = Pen(style.SMALL_SIZE, style.QUIET)
 HEADING_HEIGHT, HOURS_HEIGHT, GAP = 30, 24, 1.0
 KEY_STEPS, KEY_WIDTH = 40, 160
-# Where a cell is narrower, its number would not fit and is left out.
+# Numbers are left out of cells narrower than this.
 LEAST_FOR_NUMBERS = 26
 # From this lightness on (ITU-R BT.601 luma), ink on a cell is dark.
 BRIGHT = 0.5
@@ -60,7 +60,7 @@ def draw_heatmap(canvas: Sheet, all_series: Sequence[Track], window: Window, con
 def draw_hours(canvas: Sheet, box: Box, metric: Metric, table: Hours) -> None:
     """Draw one metric into a box that includes heading, key, weekdays and hours."""
     cells = table.cells
-    # Nothing but 0 bit/s is the dark end of any scale.
+    # 1.0 avoids a division by zero when every result is 0 bit/s.
     full_scale = 1.0 if table.of_plan else max((cell.median for cell in cells.values()), default=1.0) or 1.0
     divisor, unit = (0.01, "% of the plan") if table.of_plan else rate_unit(full_scale)
     _heading(canvas, box, metric, f"{unit}, median", words.round_number(round(full_scale / divisor, 1)))
@@ -78,7 +78,7 @@ def draw_hours(canvas: Sheet, box: Box, metric: Metric, table: Hours) -> None:
 
 
 def ramp_ink(theme: Theme, share: float) -> str:
-    """Return the colour for a share of the whole, from dark (0) to bright (1 and more)."""
+    """Return the colour of a value between 0 (dark) and 1 (bright); higher ones are clipped."""
     return to_hex(colormaps[theme.ramp](min(max(share, 0.0), 1.0)))
 
 

@@ -34,9 +34,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """A cell for each (weekday from Monday = 0, hour) in which something was measured.
+    """A cell for each (weekday, hour) with results; Monday is 0.
 
-    Medians are shares of the plan in force where anything was promised (`of_plan`), else in the unit of the metric.
+    With `of_plan`, medians are shares of the plan in force, else in the unit of the metric.
     """
 
     cells: dict[tuple[int, int], Cell]
@@ -44,9 +44,9 @@ class Hours:
 
 
 def hours(all_series: Sequence[Track], zone: ZoneInfo, metric: Metric) -> Hours:
-    """Return the cells of all tracks together.
+    """Return the cells of all series together.
 
-    An hour that a change of the clocks repeats belongs to the one of its name, one that is skipped has no runs.
+    An hour that occurs twice when clocks change counts as one; one that is skipped has no runs.
     """
     of_plan = any(run.trusted and metric.promised(run.plan) for series in all_series for run, _ in series.runs.counts())
     parts = [_placed(series.runs, zone, metric, of_plan=of_plan) for series in all_series]

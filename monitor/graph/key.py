@@ -1,4 +1,4 @@
-"""The key of a panel with several lines: a short stroke, in the dash of its line, and a name each."""
+"""The legend of a panel with several lines: for each a short stroke in its dash style, and its name."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from monitor.graph.data import Metric
     from monitor.graph.sheet import Sheet
 
-# As many as there are colours and dashes.
+# There are four colours and dash styles.
 MOST_LINES = 4
 STROKE, BETWEEN, ROW = 26, 22, 17
 INDENT = STROKE + 6
 
 
 def draw_stroke(canvas: Sheet, at: tuple[float, float], index: int, color: str) -> None:
-    """Draw a short piece of the line with this index, left of a text on the base line at (x, y)."""
+    """Draw a short stroke in the style of the line with this index, with (x, y) on the text base line."""
     x, y = at
     stroke = canvas.area((x, y - 8, STROKE, 8), (0, 1), (0, 1))
     stroke.lines([[(0, 0.5), (1, 0.5)]], color, 2, 3, style.DASHES[index % len(style.DASHES)])

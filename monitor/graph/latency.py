@@ -1,4 +1,4 @@
-"""Draw latency, idle and under load, and grade the rise (bufferbloat)."""
+"""The latency graph: latency idle and under load, with a bufferbloat grade."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 METRICS = (Metric.LATENCY, *LOADED)
 SHARES = dict(zip(METRICS, (0.8, 1.1, 1.1), strict=True))
 LIMIT = Pen(style.SMALL_SIZE - 1, style.QUIET)
-# Limits closer than this to each other would be written over each other.
+# Limits closer together than this would overlap.
 LIMIT_PIXELS = 13
 # The tiles have one line below their number.
 TILES = 72
@@ -39,7 +39,7 @@ SOURCE = "Grade: median rise, mean of download and upload: A+ < 5 ms, A < 30, B 
 
 
 def draw_latency(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
-    """Draw three panels over one time axis; those under load share their scale."""
+    """Draw three panels over one time axis; those under load share a scale."""
     frame, labelled = frame_of(canvas, all_series, window, context.zone)
     counts = stats.tally(all_series)
     facts = (
@@ -95,7 +95,7 @@ def _panels(
 
 
 def _limits(canvas: Sheet, frame: Frame, panel: Panel, idle_ms: float) -> None:
-    """Mark where, above the idle median, each grade ends."""
+    """Mark the limit of each grade, above the idle median."""
     right, last = frame.left + frame.width, panel.top + panel.height + LIMIT_PIXELS
     for limit, letter in bloat.LIMITS:
         y = panel.top + panel.height * (1 - (idle_ms + limit) / panel.axis.top)

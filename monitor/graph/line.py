@@ -1,7 +1,7 @@
-"""The line of one metric: good results that may be joined, and the stretches in which they may. Pure.
+"""The line of one metric: its good results, and the segments in which they are joined. Pure.
 
-A failed or interrupted run ends a stretch, a run without that number ends it, and so does a pause. Skipped runs and
-doubtful results end nothing: a line passes them by, and no number counts them.
+A failed or interrupted run, a run without that number, or a pause ends a segment. Skipped runs and doubtful results do
+not; they are left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What one unbroken line joins: moments in epoch seconds and values, of which `unit` make one of the metric."""
+    """One unbroken line: times in epoch seconds, and stored values, of which `unit` make one of the metric."""
 
     times: NDArray[Any]
     stored: NDArray[Any]
@@ -40,9 +40,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The results of a metric, oldest first; `starts` are the places where a stretch begins, the first among them.
+    """The results of a metric, oldest first; `starts` are the indexes at which a segment begins, 0 included.
 
-    Values are whole numbers, of which `unit` make one of the metric: of a million floats three times the memory.
+    Values are integers, `unit` of which make one of the metric: floats would take three times the memory.
     """
 
     times: NDArray[Any]
@@ -54,12 +54,12 @@ class Line:
         return len(self.times)
 
     def above(self, top: float) -> list[tuple[float, float]]:
-        """Return moments and values of the results that are higher."""
+        """Return (time, value) of the results above `top`."""
         beyond = self.stored > top * self.unit
         return list(zip(self.times[beyond].tolist(), (self.stored[beyond] / self.unit).tolist(), strict=True))
 
     def segments(self, least_break: float = 0) -> Iterator[Segment]:
-        """Yield the stretches; breaks shorter than so many seconds do not part them."""
+        """Yield the segments; breaks shorter than `least_break` seconds are ignored."""
         if not len(self):
             return
         candidates = self.starts[1:]
@@ -70,7 +70,7 @@ class Line:
 
 
 def line_of(columns: Columns, pauses: NDArray[np.intp], metric: Metric) -> Line:
-    """Return the line of a metric; `pauses` are the places of the runs that come after one."""
+    """Return the line of a metric; `pauses` are the indexes of the runs that follow a pause."""
     good = columns.good(metric)
     starts = _starts(columns, pauses, good)
     return Line(columns.seconds[good], columns.stored(metric), starts, UNITS[metric])

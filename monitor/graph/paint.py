@@ -1,4 +1,4 @@
-"""Make a file of a drawing: PNG, SVG or PDF, the same bytes for the same drawing, whatever a matplotlibrc says."""
+"""Renders a canvas as PNG, SVG or PDF: the same drawing gives the same bytes, whatever a matplotlibrc says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from monitor.graph.theme import RenderOptions
 
-# Set for each picture, so that nobody's matplotlibrc changes it. Names from the network are never read as formulas.
+# Set for each graph, so that no matplotlibrc changes it. Names from the network must never be parsed as formulas.
 RC: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "text.parse_math": False,

@@ -1,4 +1,4 @@
-"""One panel of a graph: a metric over time, with bands of failure, the plan, and marks for what is off the scale."""
+"""One panel of a graph: a metric over time, with failure spans, the plan, and marks for values above the scale."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BANDS_PER_PIXEL = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What all panels share: the x axis in epoch seconds and in pixels, its ticks, and the bucket of crowded lines."""
+    """What all panels share: the x axis in epoch seconds and pixels, its ticks, the bucket width of crowded lines."""
 
     start: float
     end: float
@@ -53,11 +53,11 @@ class Frame:
 
     @property
     def seconds_per_pixel(self) -> float:
-        """How long a pixel lasts."""
+        """The time that one pixel covers."""
         return (self.end - self.start) / self.width
 
     def least_band(self, all_series: Sequence[Track]) -> float:
-        """Return how long failures in a row must last to be shaded: where they are crowded, as long as a pixel."""
+        """Return the minimum length in seconds of a shaded span: that of a pixel if spans are crowded, else 0."""
         crowded = sum(len(series.bands.starts) for series in all_series) > self.width * BANDS_PER_PIXEL
         return self.seconds_per_pixel if crowded else 0
 
@@ -67,13 +67,13 @@ class Frame:
 
 
 def colors(metric: Metric, count: int) -> tuple[str, ...]:
-    """Return a colour for each of `count` tracks; the first is the metric's own."""
+    """Return a colour for each of `count` series; the first is the metric's own."""
     return tuple((style.METRICS[metric], *style.OTHER_TRACKS)[index % 4] for index in range(count))
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A metric with its y axis and its place on the sheet."""
+    """A metric with its y axis and its position on the canvas."""
 
     metric: Metric
     axis: Scale
@@ -98,7 +98,7 @@ class Panel:
     def _track(
         self, area: Area, frame: Frame, series: Track, color: str, dash: Dash
     ) -> tuple[int, list[tuple[float, float]]]:
-        """Draw the line of a track; return how many results it has, and those that are above the scale."""
+        """Draw the line of a series; return its number of results, and those above the scale."""
         line = series.line(self.metric)
         draw_line(area, frame, line, color, dash)
         doubtful = [(at, min(value, self.axis.top)) for at, value in series.doubtful(self.metric)]
@@ -107,7 +107,7 @@ class Panel:
 
     @property
     def _ticks(self) -> Sequence[float]:
-        """The ticks of the axis or, in a low panel, every second or third, so that their numbers stay apart."""
+        """The ticks of the axis; in a low panel every second or third, so that their numbers do not overlap."""
         rows = self.height / self.axis.top * self.axis.ticks[-1] / NUMBER_HEIGHT
         return self.axis.ticks[:: max(1, math.ceil((len(self.axis.ticks) - 1) / max(rows, 1)))]
 
@@ -119,7 +119,7 @@ class Panel:
         verticals = [[(at, 0), (at, top)] for at in frame.large]
         levels = [[(frame.start, level), (frame.end, level)] for level in self._ticks[1:]]
         area.lines(verticals + levels, style.GRID, 1, zorder=1)
-        # Two pixels of which the border cuts off the lower.
+        # Two pixels wide; the border clips the lower one.
         area.lines([[(frame.start, 0), (frame.end, 0)]], style.AXIS, 2, zorder=4)
 
     def _label(self, canvas: Sheet, frame: Frame, *, measured: bool) -> None:
@@ -153,19 +153,19 @@ class Panel:
 
 
 def draw_bands(area: Area, frame: Frame, all_series: Sequence[Track], top: float) -> None:
-    """Shade the failures of all tracks over the whole height, each at least a pixel wide where they are not crowded."""
+    """Shade the failure spans of all series over the full height, each at least a pixel wide unless crowded."""
     min_length = frame.least_band(all_series)
-    spans = [(start, min(end, frame.end)) for series in all_series for start, end in series.bands.lasting(min_length)]
+    spans = [(start, min(end, frame.end)) for series in all_series for start, end in series.bands.at_least(min_length)]
     boxes = [[(start, 0), (start, top), (end, top), (end, 0)] for start, end in spans]
     area.shapes(boxes, style.BAND, edge=1, alpha=1, zorder=0.5)
 
 
 def draw_line(area: Area, frame: Frame, line: Line, color: str, dash: Dash = "-") -> None:
-    """Draw each stretch as a line of its own; crowded ones as median and envelope."""
+    """Draw each segment as a line; crowded ones as median and envelope."""
     if frame.bucket is None:
         joined = [_points(part.times, part.values) for part in line.segments()]
     else:
-        # A break shorter than a pixel would only blacken the picture: the rows of marks tell it.
+        # Breaks shorter than a pixel would only blacken the graph; the rows of marks show them.
         thinned = [envelope(part, frame.bucket) for part in line.segments(frame.seconds_per_pixel)]
         area.shapes(list(map(_outline, thinned)), color, edge=0.5, alpha=style.ENVELOPE_ALPHA, zorder=2)
         joined = [_points(part.times, part.middle) for part in thinned]

@@ -1,4 +1,4 @@
-"""Find the pauses of a series of tests: where the next one came much later than the cadence around it. Pure."""
+"""Pauses in monitoring: where a test came much later than the cadence around it. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ BLOCK = 65_536
 
 
 def after_pauses(times: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the places of the moments, ascending, that come much later than the spacings around promise.
+    """Return the indexes of the ascending times that follow a pause.
 
-    The cadence is the lower median of the ten spacings around: one long pause cannot hide itself, and a schedule that
-    changed from minutes to hours within the window is no pause.
+    A pause is a spacing longer than `GAP_FACTOR` times the cadence, the lower median of the ten spacings around it: a
+    schedule that changes from minutes to hours within the window is not a pause.
     """
     spacings = np.diff(times)
     pauses = [at for at in _suspects(spacings).tolist() if spacings[at] > GAP_FACTOR * _cadence(spacings, at)]
@@ -26,9 +26,9 @@ def after_pauses(times: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _suspects(spacings: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the places of spacings that are so much longer than the least one around, as every pause is and few are.
+    """Return the indexes of spacings much longer than the shortest one nearby: every pause is among them, little else.
 
-    It goes through them by blocks, for of a million the sums on the way would take more memory than they.
+    Works in blocks to limit the memory for intermediate arrays.
     """
     blocks = []
     for begin in range(0, len(spacings), BLOCK):

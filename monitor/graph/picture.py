@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def draw_throughput(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
-    """Draw everything: header, rows of marks, panels, time axis, footer."""
+    """Draw header, rows of marks, panels, time axis and footer."""
     frame, labelled = frame_of(canvas, all_series, window, context.zone)
     changes = labelled_changes(all_series)
     labels, unlabelled = place_labels(changes, frame, lambda words: canvas.width_of(words, CHANGE))
@@ -50,14 +50,14 @@ def draw_throughput(canvas: Sheet, all_series: Sequence[Track], window: Window, 
 
 
 def promises_of(all_series: Sequence[Track], window: Window, context: Terms) -> dict[Metric, tuple[Promise, ...]]:
-    """Return what was promised of each metric of speed."""
+    """Return the plan lines of download, upload and latency."""
     return {metric: promise.promises(all_series, metric, context.plan, window.span[0]) for metric in style.PANEL_SHARES}
 
 
 def panels_of(
     all_series: Sequence[Track], lines_by_metric: Mapping[Metric, tuple[Promise, ...]], top: float, bottom: float
 ) -> tuple[Panel, ...]:
-    """Return a panel for each metric of speed, one below the other."""
+    """Return the panels of download, upload and latency, one below the other."""
     room = bottom - top - style.PANEL_TITLE * len(style.PANEL_SHARES)
     panels = []
     for metric, share in style.PANEL_SHARES.items():
@@ -70,7 +70,7 @@ def panels_of(
 
 
 def reading(frame: Frame, all_series: Sequence[Track], rows: Sequence[Row] = ()) -> tuple[str, ...]:
-    """Return how lines, shades and marks over time are to be read."""
+    """Return the notes on how to read lines, shading and marks."""
     min_span = frame.least_band(all_series)
     doubtful = any(run.doubtful for series in all_series for run, _ in series.runs.counts())
     return (

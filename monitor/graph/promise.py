@@ -1,4 +1,4 @@
-"""What plans promised of a metric, and how results stand to the plan that was in force when they were made. Pure."""
+"""What the plans in force promised for a metric over time. Pure."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Since when (epoch seconds) how much was sold, in the unit of the metric, oldest first; NaN for nothing.
+    """The promised value over time: (epoch second, value in the unit of the metric) steps, oldest first; NaN for none.
 
-    Runs that were stored without a plan tell nothing of it, and are held against nothing.
+    Runs stored without a plan contribute nothing and are not compared with a plan.
     """
 
     steps: tuple[tuple[float, float], ...]
 
     @property
     def newest(self) -> float | None:
-        """What is promised at the end; None for nothing."""
+        """The promised value at the end; None for none."""
         value = self.steps[-1][1]
         return None if np.isnan(value) else value
 
     def line(self, end: float) -> list[list[tuple[float, float]]]:
-        """Return the polylines of the promise up to a moment."""
+        """Return the polylines to draw, up to `end`."""
         lines: list[list[tuple[float, float]]] = []
         ends = [*(at for at, _ in self.steps[1:]), end]
         for (start, promised), until in zip(self.steps, ends, strict=True):
@@ -50,29 +50,29 @@ class Promise:
 
 
 def sold(runs: Columns, metric: Metric) -> NDArray[np.float64]:
-    """Return for each run what the plan that judged it promises, NaN for nothing."""
+    """Return for each run the value that the plan in force promised, NaN for none."""
     return runs.per_run([metric.promised(run.plan) or np.nan for run in runs.attributes], np.float64)
 
 
 def promises(all_series: Sequence[Track], metric: Metric, plan: Plan, start: float) -> tuple[Promise, ...]:
-    """Return the promises that the tracks were held against, each once; without a track what `plan` says."""
+    """Return the plan lines of the series without duplicates; without any series that of `plan`."""
     lines = [_promise(series.runs, metric, start) for series in all_series] or [_of(metric.promised(plan), start)]
     return tuple(dict.fromkeys(lines))
 
 
 def highest(lines: Sequence[Promise]) -> float | None:
-    """Return the most that was ever promised; None where nothing was."""
+    """Return the highest value ever promised; None for none."""
     return max(levels(lines), default=None)
 
 
 def levels(lines: Sequence[Promise]) -> list[float]:
-    """Return all that was ever promised, each once, the newest of the first last."""
+    """Return all promised values without duplicates, the newest of the first line last."""
     values = [value for line in reversed(lines) for _, value in line.steps if not np.isnan(value)]
     return list(reversed(dict.fromkeys(reversed(values))))
 
 
 def newest(lines: Sequence[Promise]) -> float | None:
-    """Return what is promised at the end to the first that is promised anything."""
+    """Return the newest value of the first line that has one."""
     return next((value for line in lines if (value := line.newest)), None)
 
 

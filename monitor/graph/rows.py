@@ -1,4 +1,4 @@
-"""The rows above the panels: labels of what changed, and one row of marks for each scope of failure."""
+"""The rows above the panels: labels of changes, and one row of marks for each scope of failure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.graph.sheet import Sheet
     from monitor.graph.track import Track
 
-# A server that changes more often than this is no news; each change is then a mark in a row.
+# More changes than this are shown as marks in a row instead of labels.
 LABELLED_AT_MOST = 6
 LABEL_ROWS = 2
 NAME = Pen(style.SMALL_SIZE, style.INK, align="right")
@@ -34,14 +34,14 @@ HEADING = Pen(style.TEXT_SIZE, style.INK, bold=True)
 AFTER_TITLE = Pen(style.TEXT_SIZE, style.QUIET)
 TITLE = "Failed tests"
 NAME_PIXELS = 230
-# Marks that would stand closer than this share a stroke.
+# Marks closer together than this share a stroke.
 STROKE_PIXELS = 3
 STROKE_HEIGHT, LEAST_HEIGHT = 0.7, 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """Marks of one kind, under a name at the left and with their number at the right."""
+    """A row of marks, with its name on the left and the number of marks on the right."""
 
     name: str
     color: str
@@ -50,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A change with its words, placed in a row (0 is the upper one) and at a pixel."""
+    """The text of a change, placed in a row (0 is the upper one) at a pixel."""
 
     at: float
     words: str
@@ -61,7 +61,7 @@ class Label:
 def mark_rows(all_series: Sequence[Track]) -> tuple[Row, ...]:
     """Return a row for each scope of failure that occurred, for skipped runs, and for changes too many for labels.
 
-    Several tracks have rows of their own as long as there are not more of them than scopes.
+    Each series has rows of its own unless that makes more rows than there are scopes.
     """
     suffixes = [f" {track_name(series, all_series)}" if len(all_series) > 1 else "" for series in all_series]
     rows = [row for series, end in zip(all_series, suffixes, strict=True) for row in _failure_rows([series], end)]
@@ -92,16 +92,16 @@ def _together(times: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def labelled_changes(all_series: Sequence[Track]) -> tuple[Change, ...]:
-    """Return the changes that are few enough for a line and a label each, oldest first."""
+    """Return the changes to label, oldest first: those of kinds that occur rarely enough."""
     few = [changes for event in Event if len(changes := _changes(all_series, event)) <= LABELLED_AT_MOST]
     return tuple(sorted((change for changes in few for change in changes), key=lambda change: change.at))
 
 
 def _changes(all_series: Sequence[Track], event: Event) -> list[Change]:
     if len({series.probe for series in all_series}) > 1:
-        # Each probe has a plan of its own, which its line tells.
+        # Each probe has a plan of its own, shown by its line.
         return [] if event is Event.PLAN else [_named(change, series) for series, change in _of(all_series, event)]
-    # What both paths of a probe show is one change.
+    # A change that both paths of a probe show is one change.
     ordered = sorted((change for _, change in _of(all_series, event)), key=lambda change: change.at)
     return (
         [next(equal) for _, equal in groupby(ordered, key=lambda change: change.after)]
@@ -121,9 +121,9 @@ def _named(change: Change, series: Track) -> Change:
 def place_labels(
     changes: Sequence[Change], frame: Frame, width_of: Callable[[str], float]
 ) -> tuple[tuple[Label, ...], int]:
-    """Return the labels that fit without touching each other, and how many did not.
+    """Return the labels that fit without overlapping, and how many did not.
 
-    A label stands right of its line, or left of it near the right edge.
+    A label is to the right of its line, or to the left near the right edge.
     """
     right_edges = [frame.left] * LABEL_ROWS
     placed = []
@@ -147,7 +147,7 @@ def place_labels(
 def draw_changes(
     canvas: Sheet, frame: Frame, changes: Sequence[Change], labels: Sequence[Label], span: tuple[float, float]
 ) -> None:
-    """Draw the labels below `span[0]` and a dotted line through everything down to `span[1]` for each change."""
+    """Draw the labels below `span[0]` and for each change a dotted line down to `span[1]`."""
     top, bottom = span
     rows = {label.at: label.row for label in labels}
     starts = {frame.x(change.at): top + rows.get(change.at, 1) * style.ROW for change in changes}
@@ -172,12 +172,12 @@ def draw_rows(canvas: Sheet, frame: Frame, rows: Sequence[Row], top: float) -> N
 
 
 def crowded(frame: Frame, rows: Sequence[Row]) -> bool:
-    """Return whether a row has marks that share a place."""
+    """Return whether any row has marks that share a stroke."""
     return any(len(row.times) > frame.width / STROKE_PIXELS for row in rows)
 
 
 def _strokes(frame: Frame, times: NDArray[Any], base: float) -> list[list[tuple[float, float]]]:
-    """Return a stroke for each moment; of crowded ones, one for all at a place, the higher the more they are."""
+    """Return a stroke for each time; if crowded, one for each position, whose height shows how many."""
     if len(times) <= frame.width / STROKE_PIXELS:
         return [[(at, base), (at, base - STROKE_HEIGHT)] for at in times.tolist()]
     counts, edges = np.histogram(times, int(frame.width / STROKE_PIXELS), (frame.start, frame.end))

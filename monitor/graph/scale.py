@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from monitor.graph.data import Metric
 
-# A few values that are so many times higher than all others are cut, marked and told, not allowed to flatten the rest.
+# The few values that are this many times higher than the others are cut off and marked, so as not to flatten the rest.
 OUTLIER_FACTOR = 3.0
 OUTLIERS_PER_VALUES = 100
 FEWEST_VALUES_TO_CUT = 5
@@ -23,7 +23,7 @@ ROUND_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An axis from 0 to `top` with round `ticks`, all in bit/s or ms; what is shown is value / `divisor`, in `unit`."""
+    """An axis from 0 to `top` with round `ticks`, in bit/s or ms; labels show value / `divisor`, in `unit`."""
 
     top: float
     ticks: tuple[float, ...]
@@ -32,7 +32,7 @@ class Scale:
 
 
 def scale(metric: Metric, values: NDArray[Any], promised: float | None) -> Scale:
-    """Return the axis for values, whose order is lost, and what the plan promises, which is always in view."""
+    """Return the axis for values, which get reordered; it always includes the promised value."""
     smallest_top, empty_top = (1e3, 100e6) if metric.is_rate else (0.1, 10.0)
     highest = max(_highest_to_show(values) if len(values) else 0.0, promised or 0.0)
     top = max(highest or empty_top, smallest_top) * HEADROOM

@@ -1,4 +1,4 @@
-"""Draw what was measured against each server and over each ISP: its spread, and how often each speed was reached was reached."""
+"""The servers graph: for each server and ISP the percentiles, and the distribution of speeds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ READING = "Curves: the percentage of tests at or below each speed."
 
 
 def draw_servers(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
-    """Draw a row for each server and ISP, the most used first, and the distributions of the first four."""
+    """Draw a row for each server and ISP, most used first, and the distributions of the first four."""
     runs = joined([series.runs for series in all_series], SPEED)
     group_list, counts = groups(runs, by_server), tally(all_series)
     facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
@@ -58,7 +58,7 @@ def _draw_curves(
 ) -> None:
     width = box.width / 2
     for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
-        # Nothing crosses the key below the numbers of the axis, however many plans have a line.
+        # The legend is below the axis numbers, where no plan line crosses it.
         key = 8 + ROW * len(group_list)
         place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12 - key)
         draw_shares(

@@ -1,6 +1,6 @@
-"""Get matplotlib ready before its first import: a place for its font list that lasts, Agg, and no log on stderr.
+"""Prepares matplotlib before its first import: a lasting directory for its font list, Agg, and no log on stderr.
 
-This module does not import matplotlib itself. Whoever draws (the command line, the web page) calls `prepare` once.
+Does not import matplotlib itself. Every program that draws calls `prepare` once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def prepare(environ: MutableMapping[str, str], uid: int) -> None:
-    """Set backend and threads, and MPLCONFIGDIR where it is unset; a directory that cannot be had becomes temporary."""
+    """Set backend, threads and, if unset, MPLCONFIGDIR: a temporary directory if the cache cannot be used."""
     environ["MPLBACKEND"] = "agg"
     # NumPy's BLAS starts a thread for each core when it is loaded; nothing here multiplies matrices.
     environ.setdefault("OPENBLAS_NUM_THREADS", "1")

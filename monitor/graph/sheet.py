@@ -1,6 +1,6 @@
-"""A sheet of paper measured in pixels from its top left corner, over a matplotlib figure. Knows no speed test.
+"""A canvas measured in pixels from its top left corner, on top of a matplotlib figure. Knows nothing of speed tests.
 
-Data goes into areas, which are bare: matplotlib's own axes bring ticks and frames that cost time and would be hidden.
+Data goes into plot areas of our own: matplotlib's axes bring ticks and frames, which cost time and would be hidden.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DOTS_PER_INCH = 100
 POINTS_PER_INCH = 72
 POINTS = POINTS_PER_INCH / DOTS_PER_INCH
 ELLIPSIS = "…"
-# No date, so that the same sheet gives the same bytes; None takes out what matplotlib would write of itself.
+# No date, so that the same canvas gives the same bytes; None removes what matplotlib writes about itself.
 METADATA: dict[Form, dict[str, str | None]] = {
     "png": {"Software": "speedmon"},
     "svg": {"Creator": "speedmon", "Date": None},
@@ -46,7 +46,7 @@ Dash = Literal["-", "--", ":", "-."]
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """How a line of text is written; the size is in pixels."""
+    """Size in pixels, colour, weight and alignment of a text."""
 
     size: float
     color: str = INK
@@ -60,7 +60,7 @@ def _font(size: float, bold: bool) -> FontProperties:
 
 
 class Sheet:
-    """Places text and areas; every length is in pixels of a picture at scale 1."""
+    """Draws text, rules and plot areas; every length is in pixels at scale 1."""
 
     def __init__(self, width: int, height: int, scale: float, theme: Theme = LIGHT) -> None:
         self.width = width
@@ -73,7 +73,7 @@ class Sheet:
         self._renderer = renderer(width, height, DOTS_PER_INCH)
 
     def text(self, at: Point, words: str, text_style: Pen, room: float | None = None) -> str:
-        """Write one line on the base line at (x, y), cut with an ellipsis where `room` ends; return what is written."""
+        """Write one line at (x, y), shortened with an ellipsis to fit `room`; return the text as written."""
         words = self._cut(printable(words), text_style, room)
         if not words:
             return words
@@ -85,7 +85,7 @@ class Sheet:
         return words
 
     def wrap(self, parts: Sequence[str], between: str, text_style: Pen, room: float) -> list[str]:
-        """Return lines of as many parts as fit into `room` each."""
+        """Join parts into lines, each with as many as fit into `room`."""
         lines: list[str] = []
         for part in filter(None, parts):
             longer = lines[-1] + between + part if lines else part
@@ -96,7 +96,7 @@ class Sheet:
         return lines
 
     def width_of(self, words: str, text_style: Pen) -> float:
-        """Return how wide a line would be."""
+        """Return the width of a text in pixels."""
         return self._measure(printable(words), text_style)
 
     def rules(self, lines: Sequence[tuple[Point, Point]], color: str, dash: Dash = "-") -> None:
@@ -107,19 +107,19 @@ class Sheet:
         self.figure.add_artist(drawn)
 
     def area(self, place: tuple[float, float, float, float], across: Point, up: Point) -> Area:
-        """Return an area at (left, top, width, height) whose data runs over `across`, and `up` from bottom to top."""
+        """Return a plot area at (left, top, width, height) with the ranges `across` (x) and `up` (y) of its data."""
         return Area(self, place, across, up)
 
     def file(self, title: str, form: Form = "png") -> bytes:
-        """Return the picture; the same sheet gives the same bytes."""
+        """Return the canvas as a file; the same canvas gives the same bytes."""
         written = BytesIO()
-        # Level 3 costs half the time of the usual 6 and makes these pictures no larger.
+        # Level 3 takes half the time of the default 6, and the files are no larger.
         more: Any = {"pil_kwargs": {"compress_level": 3}} if form == "png" else {}
         self.figure.savefig(written, format=form, metadata=METADATA[form] | {"Title": printable(title)}, **more)
         return written.getvalue()
 
     def _cut(self, words: str, text_style: Pen, room: float | None) -> str:
-        # Hardly a glyph is wider than its size, so what is short enough need not be measured.
+        # Hardly any glyph is wider than the font size, so a short enough text need not be measured.
         if room is None or len(words) * text_style.size <= room:
             return words
         width, kept = self._measure(words, text_style), words
@@ -136,7 +136,7 @@ class Sheet:
 
 
 class Area:
-    """A box on a sheet with data coordinates of its own; what lies outside of it is cut off."""
+    """A box on a canvas with data coordinates of its own, to which drawing is clipped."""
 
     def __init__(self, canvas: Sheet, place: tuple[float, float, float, float], across: Point, up: Point) -> None:
         left, top, width, height = place
@@ -154,22 +154,22 @@ class Area:
     def lines(
         self, joined: Sequence[Sequence[Point]], color: str, pixels: float, zorder: float, dash: Dash = "-"
     ) -> None:
-        """Draw unbroken lines, each through its points."""
+        """Draw polylines."""
         ink, width = self._ink(color), pixels * POINTS
         self._add(LineCollection(joined, colors=ink, linewidths=width, linestyles=dash, zorder=zorder))
 
     def shapes(self, outlines: Sequence[Sequence[Point]], color: str, edge: float, alpha: float, zorder: float) -> None:
-        """Fill outlines; an edge of so many pixels keeps in view what is narrower than one."""
+        """Fill outlines; an edge of `edge` pixels keeps shapes visible that are narrower than one."""
         self._add(
             PolyCollection(outlines, color=self._ink(color), alpha=alpha, linewidths=edge * POINTS, zorder=zorder)
         )
 
     def tiles(self, outlines: Sequence[Sequence[Point]], inks: Sequence[str]) -> None:
-        """Fill each outline with an ink of its own, which is drawn as it is in every theme."""
+        """Fill each outline with a colour of its own, the same in every theme."""
         self._add(PolyCollection(outlines, facecolors=list(inks), linewidths=0, zorder=2))
 
     def marks(self, points: Sequence[Point], marker: str, color: str, pixels: float, *, hollow: bool = False) -> None:
-        """Draw a mark on each point, whole even at the border of the area."""
+        """Draw a mark at each point; at the border of the area it is not clipped."""
         if points:
             xs, ys = zip(*points, strict=True)
             ink, size = self._ink(color), pixels * POINTS

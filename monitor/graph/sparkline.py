@@ -1,4 +1,4 @@
-"""Draw runs as lines of blocks for `history --sparkline`. Pure: runs, window and width in, lines of text out."""
+"""Sparklines for `history --sparkline`. Pure: runs, window and width in, lines of text out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAILED, NOTHING = "x", " "
 
 
 def sparklines(runs: Columns | Iterable[Run], window: Window, columns: int = 60) -> Iterator[str]:
-    """Yield a line each for download, upload and latency: a block for the median of a slot, x where all failed."""
+    """Yield one line each for download, upload and latency: a block for the median of a slot, x if all tests failed."""
     columns_in_window = inside(runs, window)
     slot = _slots(columns_in_window, window, columns)
     for metric in SPEED:

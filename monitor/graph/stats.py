@@ -1,4 +1,4 @@
-"""What the header of a graph counts: percentiles, runs, failures, providers. Pure; a missing number never counts."""
+"""Counts and percentiles for the header of a graph. Pure; a missing number never counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How results stand to the plan in force: the median share of it, and how many met it, both of a hundred."""
+    """Results compared with the plan in force, in percent: the median of their shares, and how many met it."""
 
     median: float
     met: float
@@ -32,7 +32,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Runs by status, failed and interrupted ones by scope, doubtful ones by remark, and what the trusted ones met."""
+    """Runs by status, failed ones by scope, doubtful ones by remark, trusted ones by ISP, server, family and engine."""
 
     statuses: Counter[Status] = field(default_factory=Counter)
     scopes: Counter[Scope] = field(default_factory=Counter)
@@ -44,22 +44,22 @@ class Tally:
 
     @property
     def runs(self) -> int:
-        """All attempts."""
+        """The number of runs, skipped ones included."""
         return self.statuses.total()
 
     @property
     def doubtful(self) -> int:
-        """Results that do not speak for the line."""
+        """The number of doubtful results."""
         return self.statuses[Status.OK] - self.engines.total()
 
     @property
     def success_pct(self) -> float | None:
-        """Successful runs per hundred that were started (skipped ones were not); None when none was started."""
+        """Percentage of started runs that succeeded (skipped ones were not started); None if none was started."""
         started = self.statuses.total() - self.statuses[Status.SKIPPED]
         return 100 * self.statuses[Status.OK] / started if started else None
 
     def add(self, attributes: Sort, count: int) -> None:
-        """Count so many runs of a sort."""
+        """Add `count` runs with these attributes."""
         self.statuses[attributes.status] += count
         if attributes.broken:
             self.scopes[attributes.blamed] += count
@@ -80,13 +80,13 @@ class Tally:
 
 
 def values(all_series: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
-    """Return all measured values of a metric, in no order."""
+    """Return all trusted values of a metric, in no particular order."""
     parts = [series.runs.measured(metric) for series in all_series]
     return parts[0] if len(parts) == 1 else np.concatenate([np.array([]), *parts])
 
 
 def standing(all_series: Sequence[Track], metric: Metric, median: float) -> Standing | None:
-    """Return how the results, of which this is the median, stand to the plans in force; None without a promise."""
+    """Compare results with this median with the plans in force; None if none promises anything."""
     promised_values = {
         metric.promised(attributes.plan)
         for series in all_series
@@ -107,7 +107,7 @@ def _met(measured: NDArray[Any], metric: Metric, promised: float) -> float:
 
 
 def plan_shares(all_series: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
-    """Return what share of the plan in force each result that was promised anything is, in no order."""
+    """Return each result as a share of the plan in force, unordered; those without a promise are left out."""
     parts = [_shares(series, metric) for series in all_series]
     return parts[0] if len(parts) == 1 else np.concatenate([np.array([]), *parts])
 
@@ -124,7 +124,7 @@ def _shares(series: Track, metric: Metric) -> NDArray[np.float64]:
 
 
 def tally(all_series: Sequence[Track]) -> Tally:
-    """Count the runs of all tracks."""
+    """Count the runs of all series."""
     counts = Tally()
     for series in all_series:
         for attributes, count in series.runs.counts():

@@ -1,7 +1,7 @@
-"""How a graph looks: colours, sizes and distances. Data only; lengths are pixels of a picture at scale 1.
+"""Colours, sizes and distances of graphs. Data only; lengths are in pixels at scale 1.
 
-The colours are those of Okabe and Ito, "Color Universal Design" (2008), told apart with any colour vision; none of them
-is the only carrier of a meaning: each panel, row and line is labelled.
+The colours are those of Okabe and Ito, "Color Universal Design" (2008), distinguishable with any colour vision. No
+meaning depends on colour alone: each panel, row and line is labelled.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SCOPES = {
     Scope.UNKNOWN: "#5f6368",
 }
 
-# One mark a scope, so that nothing hangs on a colour.
+# A mark of its own for each scope, so that nothing depends on colour alone.
 SCOPE_MARKS = {Scope.LINE: "s", Scope.PROVIDER: "^", Scope.CONFIG: "D", Scope.LOCAL: "o", Scope.UNKNOWN: "X"}
 DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 

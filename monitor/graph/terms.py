@@ -1,4 +1,4 @@
-"""What the measurements are shown against and called. Pure."""
+"""What all parts of a graph need to know besides the runs and the window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The zone of all times, the title, and the plan that judges runs where none was stored with one."""
+    """The zone of all times, the title, and the plan to compare with if no run was stored with one."""
 
     zone: ZoneInfo
     plan: Plan

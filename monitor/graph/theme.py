@@ -1,6 +1,6 @@
-"""How the colours of `style` look on another paper: light is as they are, dark for screens, print in black and grey.
+"""Themes: light (the colours of `style`), dark for screens, print in black and grey.
 
-Everything is drawn in the colours of the light theme; the sheet looks each up here. Data only.
+Everything is drawn in the colours of the light theme; the canvas translates each of them. Data only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The paper, what becomes of each colour on it, and the colour map of a heat map, by matplotlib's name."""
+    """Background, replacements of the light colours, and the colour map of heat maps (`ramp`, a matplotlib name)."""
 
     name: str
     paper: str
@@ -28,7 +28,7 @@ class Theme:
     inks: Mapping[str, str] = field(default_factory=dict)
 
     def ink(self, color: str) -> str:
-        """Return the colour to draw with instead of one of the light theme."""
+        """Return the colour that replaces one of the light theme."""
         return self.inks.get(color, color)
 
 

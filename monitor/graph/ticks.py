@@ -1,7 +1,7 @@
-"""Where the time axis has its ticks: at local midnights and full hours, as real instants. Pure; true in any zone.
+"""Ticks of the time axis: at local midnights and full hours, as instants, correct in any zone. Pure.
 
-A local day of 23 or 25 hours is really that wide. A wall time that a change of the clocks skips gets no tick; one that
-happens twice gets two, each with the name of its time.
+A local day of 23 or 25 hours is that wide. A wall time that a clock change skips gets no tick; one that occurs twice
+gets two, each with its zone abbreviation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A spacing of ticks: every so many `minutes` of each local day, or at the start of each day that `keeps`."""
+    """A spacing of ticks: every `minutes` of each local day, or the start of each day for which `keeps` is true."""
 
     seconds: int
     label: str
@@ -62,7 +62,7 @@ def _years(count: int) -> Step:
     return Step(count * 365 * DAY, "%Y", "", keeps=lambda day: (day.month, day.day) == (1, 1) and day.year % count == 0)
 
 
-# Each spacing with the finer one of the small ticks between.
+# Each spacing with that of the small ticks between.
 LADDER: tuple[tuple[Step, Step], ...] = (
     (_clock(1), _clock(1)),
     (_clock(5), _clock(1)),
@@ -89,7 +89,7 @@ LADDER: tuple[tuple[Step, Step], ...] = (
 
 
 def ticks(window: Window, zone: ZoneInfo, most: int) -> tuple[tuple[Tick, ...], tuple[float, ...]]:
-    """Return at most about `most` labelled ticks and the small ones between them, both oldest first."""
+    """Return about `most` labelled ticks at most, and the small ones between them, both oldest first."""
     start, end = window.span
     fitting = (pair for pair in LADDER if (end - start) / pair[0].seconds <= most)
     large, small = next(fitting, LADDER[-1])
@@ -115,7 +115,7 @@ def offsets(window: Window, zone: ZoneInfo) -> tuple[tuple[datetime, timedelta],
 
 
 def _first_after(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    """Return the first second of the new offset by halving, within a span that holds one change."""
+    """Return the first second of the new offset, by bisection of a span with one change."""
     while after - before > timedelta(seconds=1):
         middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
         if _offset(middle, zone) == _offset(before, zone):
@@ -137,7 +137,7 @@ def _dates(window: Window, zone: ZoneInfo) -> Iterator[date]:
 
 
 def _instants(step: Step, window: Window, zone: ZoneInfo) -> list[tuple[float, bool]]:
-    """Return the epoch seconds of a spacing within the window, and whether the wall time there happens twice."""
+    """Return the epoch seconds of the ticks in the window, and whether the wall time there occurs twice."""
     start, end = window.span
     days = (day for day in _dates(window, zone) if step.keeps(day))
     doubled_by_instant: dict[float, bool] = {}

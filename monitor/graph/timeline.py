@@ -1,4 +1,4 @@
-"""The time axis that the panels of a graph share, and how to read them: its frame, its ticks, the words at the foot."""
+"""The time axis that the panels of a graph share: frame and ticks; and the notes in the footer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOOT = Pen(style.SMALL_SIZE - 1, style.QUIET)
 def frame_of(
     canvas: Sheet, all_series: Sequence[Track], window: Window, zone: ZoneInfo, right: float = style.RIGHT
 ) -> tuple[Frame, tuple[Tick, ...]]:
-    """Return the frame of panels over the width of a sheet, and the ticks that get a label."""
+    """Return the frame of panels as wide as the canvas, and the ticks that get a label."""
     start, end = window.span
     width = canvas.width - style.LEFT - right
     large, small = ticks(window, zone, int(width // style.TICK_PIXELS))
@@ -49,7 +49,7 @@ def draw_time_axis(canvas: Sheet, frame: Frame, labelled: Sequence[Tick], bottom
 
 
 def draw_footer(canvas: Sheet, parts: Sequence[str]) -> float:
-    """Write how to read the picture at its foot, and return where that begins."""
+    """Write the notes on how to read the graph in the footer; return the y of its top."""
     lines = canvas.wrap(parts, " ", FOOT, canvas.width - 2 * style.EDGE)
     top = canvas.height - 12 - style.FOOTER_LINE * len(lines)
     for index, line in enumerate(lines, start=1):

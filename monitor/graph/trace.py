@@ -1,6 +1,6 @@
-"""Draw the kernel's account of one test as a PNG: what it carried each quarter of a second, and others beside it.
+"""Draws the kernel's byte counters during one test: the rate of the test itself and of other traffic, as a PNG.
 
-Pure apart from the fonts it reads, as `monitor.graph.picture`. Rates are of payload, as `monitor.counters` has it.
+Pure apart from reading fonts. Rates are those of payload, as in `monitor.counters`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TOP, GAP, BOTTOM = 96, 40, 64
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One direction: rates in bit/s of the test and of the uplink, one for each interval; what the engine reports."""
+    """One direction: rates in bit/s of the test and of the uplink by interval, and the rate the engine reported."""
 
     metric: Metric
     test: tuple[float, ...]
@@ -88,7 +88,7 @@ def _draw(canvas: Sheet, strip: Strip, step_s: float, top: float, height: float)
     if any(whole > own for own, whole in zip(strip.test, strip.uplink, strict=True)):
         area.shapes([_stairs(strip.uplink, step_s)], CROSS, edge=0, alpha=0.45, zorder=2)
     color = style.METRICS[strip.metric]
-    # White below, so that what the test carried does not mix with the colour of the rest.
+    # White underneath, so that the colour of the test does not mix with that of other traffic.
     area.shapes([_stairs(strip.test, step_s)], style.PAPER, edge=0, alpha=1, zorder=2.5)
     area.shapes([_stairs(strip.test, step_s)], color, edge=0, alpha=0.55, zorder=3)
     _label(canvas, strip, axis, top, height)

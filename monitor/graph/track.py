@@ -1,4 +1,4 @@
-"""What a graph shows of the runs of one probe over one path: lines, failures and bands, changes. Pure."""
+"""The runs of one probe over one path, and what graphs show of them: lines, failures, changes. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Track:
-    """All runs of one probe over one path, oldest first; what is drawn of them is found when it is asked for."""
+    """All runs of one probe over one path, oldest first; derived data is computed on first use."""
 
     probe: str
     path: Path
@@ -40,17 +40,17 @@ class Track:
 
     @cached_property
     def bands(self) -> Bands:
-        """The failures in a row."""
+        """The spans of consecutive failures."""
         return bands_of(self.runs, self._pauses)
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
-        """Where another ISP, server or plan came."""
+        """The changes of ISP, server and plan."""
         return tuple(turns(self.runs))
 
     @cached_property
     def marks(self) -> dict[Scope, NDArray[np.int64]]:
-        """When runs failed or were interrupted, by whose fault; only scopes that occur."""
+        """Start times of failed and interrupted runs by scope; only scopes that occur."""
         found = {scope: self._when(scope) for scope in Scope}
         return {scope: times for scope, times in found.items() if len(times)}
 
@@ -59,27 +59,27 @@ class Track:
 
     @cached_property
     def skipped(self) -> NDArray[np.int64]:
-        """When runs were skipped."""
+        """Start times of skipped runs."""
         return self._at(self.runs.where(lambda run: run.status is Status.SKIPPED))
 
     def _at(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
         return self.runs.seconds[chosen].astype(np.int64)
 
     def line(self, metric: Metric) -> Line:
-        """Return the line of a metric, made anew each time: of a million runs it is large."""
+        """Return the line of a metric; not cached, because it is large for a million runs."""
         return line_of(self.runs, self._pauses, metric)
 
     def doubtful(self, metric: Metric) -> list[tuple[float, float]]:
-        """Return moments and values of doubtful results."""
+        """Return (time, value) of doubtful results."""
         chosen = np.flatnonzero(self.runs.where(lambda run: run.doubtful) & (self.runs.numbers[metric] != 0))
         only = self.runs.select(chosen)
         return list(zip(only.started.tolist(), only.values(metric).tolist(), strict=True))
 
 
 def tracks(runs: Columns | Iterable[Run], window: Window, plan: Plan = NO_PLAN) -> tuple[Track, ...]:
-    """Return one track for each probe and path that has runs in the window, by name, the namespace's path first.
+    """Return a series for each probe and path with runs in the window, sorted by probe, the namespace's path first.
 
-    Where no run was stored with a plan, `plan` judges them all.
+    If no run was stored with a plan, all are compared with `plan`.
     """
     columns = _judged(inside(runs, window), plan)
     sources = {(run.probe, run.path) for run, _ in columns.counts()}
@@ -101,7 +101,7 @@ def _judged(columns: Columns, plan: Plan) -> Columns:
 
 
 def inside(runs: Columns | Iterable[Run], window: Window) -> Columns:
-    """Return the runs that began in a window, as columns."""
+    """Return the runs that started in a window, as columns."""
     columns = runs if isinstance(runs, Columns) else Columns.from_runs(runs)
     edges = np.clip(np.ceil(window.span), 0, np.iinfo(np.uint32).max).astype(np.uint32)
     begin, end = np.searchsorted(columns.seconds, edges)

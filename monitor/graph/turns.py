@@ -1,7 +1,7 @@
-"""What changed from result to result: the ISP, the servers that are in use, the plan. Pure.
+"""Changes of ISP, server and plan between results. Pure.
 
-An engine that chooses among servers changes them all the time, which is no news. So a server counts as new when none of
-the `LATELY` results before used it, and those of the first results that come back belong together.
+Rotation among known servers is not a change: a server is new if none of the `LATELY` results before used it. Servers of
+the first results that are used again soon belong to the rotation.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from monitor.columns import Columns, Sort
 
 LATELY = 50
-# More changes than this of one kind are told no names.
+# If one kind has more changes than this, names are left out.
 MOST = 1000
-# The empty name and another.
+# The empty name and one other.
 ONE = 2
 
 
 def turns(columns: Columns) -> Iterator[Change]:
-    """Yield the changes of all kinds, each kind oldest first; results that do not tell a name change nothing."""
+    """Yield the changes, kind by kind, each oldest first; results without a name are ignored."""
     trusted = columns.where(lambda run: run.trusted)
     isp, server = _Names(columns, trusted, lambda run: run.isp), _Names(columns, trusted, _server)
     plan = _Names(columns, np.ones(len(columns), bool), _plan)
@@ -46,24 +46,24 @@ def _plan(run: Sort) -> str:
 
 
 class _Names:
-    """The names that results tell, oldest first, as numbers."""
+    """The names in results, oldest first, encoded as numbers."""
 
     def __init__(self, columns: Columns, chosen: NDArray[Any], name_of: Callable[[Sort], str | None]) -> None:
         names = [name_of(run) for run in columns.attributes]
         self._names = ["", *dict.fromkeys(name for name in names if name)]
         numbers = {name: number for number, name in enumerate(self._names)}
         if len(self._names) <= ONE:
-            # One name never changes, and that is so with most.
+            # A single name, the usual case, never changes.
             chosen = np.array([], np.intp)
         number = columns.per_run([numbers[name or ""] for name in names], smallest([len(numbers)]).dtype)[chosen]
         self._times, self._numbers = columns.seconds[chosen][number != 0], number[number != 0]
 
     def others_than_before(self) -> NDArray[np.intp]:
-        """Return the places of results that tell another name than the one before."""
+        """Return the indexes of results with another name than the one before."""
         return np.flatnonzero(self._numbers[1:] != self._numbers[:-1]) + 1
 
     def new(self) -> NDArray[np.intp]:
-        """Return the places of results whose name none of the `LATELY` results before tells."""
+        """Return the indexes of results whose name none of the `LATELY` results before has."""
         order = np.argsort(self._numbers, kind="stable")
         since = np.full(len(order), LATELY + 1)
         same = self._numbers[order][1:] == self._numbers[order][:-1]
@@ -72,12 +72,12 @@ class _Names:
         return np.array([at for at in candidates if at >= LATELY or self._ends_a_spell(int(at))], np.intp)
 
     def _ends_a_spell(self, at: int) -> bool:
-        """Tell whether none of the first names comes back soon: then it is a change, else they are used in turn."""
+        """Return whether none of the first names is used again soon; if one is, they are a rotation."""
         before, after = self._numbers[:at], self._numbers[at : at + LATELY]
         return bool(len(before)) and not set(before.tolist()) & set(after.tolist())
 
     def changes(self, event: Event, places: NDArray[np.intp]) -> Iterator[Change]:
-        """Yield what happened at some places; the names only of a number that somebody could read."""
+        """Yield the changes at these indexes; without names if there are more than anyone could read."""
         for at in places.tolist():
             names = self._around(at) if len(places) <= MOST else ("", "", False)
             yield Change(float(self._times[at]), event, *names)

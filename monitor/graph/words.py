@@ -1,4 +1,4 @@
-"""The words and numbers on a graph. Pure: takes what was counted, gives text in English."""
+"""The texts and numbers on a graph, in English. Pure."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ BETWEEN = " · "
 
 
 def number(value: float) -> str:
-    """Return a value with three significant digits at least, and thousands set off: 4.21, 95.7, 941, 1,234."""
+    """Format with at least three significant digits and thousands separators: 4.21, 95.7, 941, 1,234."""
     size = abs(value)
     decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.995 or not size else 3  # noqa: PLR2004  rounds up to 100, 10, 1
     return f"{value:,.{decimals}f}"
 
 
 def round_number(value: float) -> str:
-    """Return the number of an axis or a plan without needless zeros: 0, 2.5, 100, 1,000."""
+    """Format without trailing zeros, for axes and plans: 0, 2.5, 100, 1,000."""
     text = f"{value:,.3f}"
     return text.rstrip("0").rstrip(".")
 
@@ -53,7 +53,7 @@ def window_words(window: Window, zone: ZoneInfo) -> tuple[str, str]:
 
 
 def offset_words(window: Window, zone: ZoneInfo) -> str:
-    """Return the offset from UTC, and since when each further one holds; of many, only which there are."""
+    """Return the UTC offsets, each further one with the time from which it holds; of many, only the offsets."""
     (_, first), *others = offsets(window, zone)
     if len(others) > NAMED_AT_MOST:
         return " or ".join(sorted({_utc(first), *(_utc(offset) for _, offset in others)}))
@@ -62,7 +62,7 @@ def offset_words(window: Window, zone: ZoneInfo) -> str:
 
 
 def duration(length: timedelta) -> str:
-    """Return a length of time in the largest unit that fits: 30 days, 36 hours, 45 minutes."""
+    """Format in the largest unit that fits: 30 days, 36 hours, 45 minutes."""
     seconds = length.total_seconds()
     for unit, name, least in ((86_400, "day", 2 * 86_400), (3600, "hour", 2 * 3600), (60, "minute", 0)):
         if seconds >= least or (seconds == unit and name != "minute"):
@@ -72,7 +72,7 @@ def duration(length: timedelta) -> str:
 
 
 def source_words(counts: Tally, all_series: Sequence[Track]) -> tuple[str, ...]:
-    """Return who was measured and how; empty where nothing was."""
+    """Return ISP, path, address family and engine; empty texts if unknown."""
     paths = " and ".join(dict.fromkeys(f"{series.path} ({PATH_NAMES[series.path]})" for series in all_series))
     return (
         _named("ISP", "ISPs", counts.isps),
@@ -83,12 +83,12 @@ def source_words(counts: Tally, all_series: Sequence[Track]) -> tuple[str, ...]:
 
 
 def server_words(counts: Tally) -> str:
-    """Return what was measured against; empty when nothing was."""
+    """Return the servers used; empty if none is known."""
     return _named("Server", "Servers", counts.servers)
 
 
 def family_words(families: Counter[int]) -> str:
-    """Return the family of the external address, with the number of tests when both were met."""
+    """Return the family of the external address; if both occurred, with the number of tests."""
     if len(families) == 1:
         return f"external address IPv{next(iter(families))}"
     counts = ", ".join(f"IPv{family} in {count:,}" for family, count in sorted(families.items()))
@@ -102,7 +102,7 @@ def spread_words(spread: Spread, axis: Scale) -> str:
 
 
 def plan_words(standing: Standing, lines: Sequence[Promise], metric: Metric, axis: Scale) -> str:
-    """Return how the median stands to the plan; of several plans, to the one in force each time."""
+    """Return the median as a percentage of the plan; with several plans, of the one in force each time."""
     promised = {value for line in lines for _, value in line.steps if value == value}  # noqa: PLR0124  not NaN
     if len(promised) > 1:
         return f"{round(standing.median)} % of the plan then in force"
@@ -112,19 +112,19 @@ def plan_words(standing: Standing, lines: Sequence[Promise], metric: Metric, axi
 
 
 def met_words(share: float) -> str:
-    """Return how many tests were as good as the plan."""
+    """Return the percentage of tests that met the plan."""
     return f"plan met in {percent(share)} % of the tests"
 
 
 def percent(share: float) -> str:
-    """Return a percentage that rounding makes neither perfect nor naught: 0.1 to 99.9 are not 0 and 100."""
+    """Format a percentage; only exactly 0 and 100 are shown as such, the rest as 0.1 to 99.9."""
     if share in {0, 100}:
         return f"{share:.0f}"
     return f"{min(max(share, 0.1), 99.9):.1f}" if share < 1 or share > 90 else f"{share:.0f}"  # noqa: PLR2004  near the ends
 
 
 def doubt_words(counts: Tally) -> str:
-    """Return how many results are left out of the numbers and why; empty when none is."""
+    """Return how many results are left out of the numbers, and why; empty if none is."""
     if not counts.doubtful:
         return ""
     why = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in counts.doubts.most_common())
@@ -133,7 +133,7 @@ def doubt_words(counts: Tally) -> str:
 
 
 def success_words(counts: Tally) -> str:
-    """Return how many tests succeeded and failed, interrupted ones among the failures."""
+    """Return how many tests succeeded and failed; interrupted ones count as failed."""
     if counts.success_pct is None:
         return "none was started" if counts.runs else "no test in this window"
     failed = counts.statuses[Status.FAILED] + counts.statuses[Status.INTERRUPTED]
@@ -144,23 +144,23 @@ def success_words(counts: Tally) -> str:
 
 
 def _share(percent: float, *, complete: bool) -> str:
-    """Return a share that rounding never makes perfect: 99.9 while one test failed."""
+    """Format a percentage; at most 99.9 unless complete."""
     return "100" if complete else f"{min(percent, 99.9):.1f}"
 
 
 def failure_words(counts: Tally) -> str:
-    """Return the failures by scope; empty when there were none."""
+    """Return the failures by scope; empty if there are none."""
     return ", ".join(f"{scope} {count:,}" for scope, count in counts.scopes.most_common())
 
 
 def runs_words(counts: Tally) -> str:
-    """Return what stands behind the number of all runs."""
+    """Return the text after the number of runs."""
     skipped = counts.statuses[Status.SKIPPED]
     return ("run" if counts.runs == 1 else "runs") + (f", {skipped:,} of them skipped" if skipped else "")
 
 
 def bucket_words(width: int | None) -> str:
-    """Return how the lines are to be read."""
+    """Return the note on how to read the lines."""
     if width is None:
         return "Lines join successful tests."
     return (
@@ -169,7 +169,7 @@ def bucket_words(width: int | None) -> str:
 
 
 def track_name(series: Track, all_series: Sequence[Track]) -> str:
-    """Return what tells a track from the others: its path, its probe, or both."""
+    """Return what distinguishes a series from the others: its path, its probe, or both."""
     if len({one.probe for one in all_series}) == 1:
         return series.path
     return series.probe if len({one.path for one in all_series}) == 1 else f"{series.probe} {series.path}"

@@ -1,4 +1,4 @@
-"""Buckets tell what their runs come to, roll-ups what theirs do, in whatever order the runs were stored."""
+"""Buckets and roll-ups match their runs, in whatever order the runs were stored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BERLIN, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URL of a database that the tests of this file share, of each kind; each fills it anew."""
+    """Return the URL of a database that the tests of this file share, of each kind; each test fills it again."""
     if request.param == "postgresql":
         made: str = request.getfixturevalue("cluster").store()
         return made
@@ -39,7 +39,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URL of a SQLite database, for what only that tells of itself."""
+    """Return the URL of a SQLite database, for tests of what only SQLite can report."""
     return f"sqlite:///{tmp_path_factory.mktemp('plans')}/speedmon.db"
 
 
@@ -60,7 +60,7 @@ def expected(attempts: list[Attempt], bucket: read.Bucket) -> tuple[object, ...]
     return len(inside), failures, sum(run.healthy is False for run in inside), numbers
 
 
-def told(bucket: read.Bucket) -> tuple[object, ...]:
+def statistics_of(bucket: read.Bucket) -> tuple[object, ...]:
     """Return what a bucket says."""
     down = bucket.download_bps
     numbers = (down.count, down.min, down.max) if down else None
@@ -89,7 +89,7 @@ def test_buckets_are_what_their_runs_come_to(url: str, many: list[Attempt], zone
     with open_reader(url) as connection:
         found = read.buckets(connection, read.RunFilter(since, until), zone=zone, most=most)
         assert rollups.wrong(connection) == 0
-    assert [told(bucket) for bucket in found] == [expected(many, bucket) for bucket in found]
+    assert [statistics_of(bucket) for bucket in found] == [expected(many, bucket) for bucket in found]
     assert sum(bucket.runs for bucket in found) == sum(one.run.started_at >= since for one in many)
 
 
@@ -141,7 +141,7 @@ def test_roll_ups_do_not_depend_on_the_order(url: str, order: list[Attempt]):
 
 
 def test_a_roll_up_counts_by_status_and_by_blame(url: str):
-    """An hour tells how its runs ended and whose fault the failed ones were."""
+    """An hour counts its runs by status, and the failed ones by scope."""
     hour = START.replace(minute=0, second=0)
     when = {"started_at": hour, "finished_at": hour}
     fill(

@@ -73,7 +73,7 @@ def test_what_cannot_be_compared_is_no_event(url: str, other: dict[str, object])
 
 
 def test_failures_between_do_not_matter(url: str):
-    """A run that tells no ISP is passed over."""
+    """A run without an ISP is ignored."""
     assert store(url, attempt(0), failed(5), attempt(10, external_ip=None)) == []
 
 

@@ -54,7 +54,7 @@ def test_upgrade_makes_the_database_and_then_finds_it_current(file: Path):
 
 
 def test_check_counts_the_runs(file: Path):
-    """A sound database is told with its schema and its size."""
+    """A sound database is reported with its schema and number of runs."""
     with open_writer(f"sqlite:///{file}") as connection:
         add(connection, attempt())
     assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 1\n")
@@ -126,8 +126,8 @@ def test_check_finds_packed_days_that_are_wrong_and_mends_them(file: Path):
     fill(file, 0, 1, 2)
     change(file, "UPDATE packed_days SET download_bps = x''", "UPDATE rollups SET runs = 7 WHERE span = 86400")
     wrong = "3 sums of hours and days and 2 packed days"
-    mend = "do not match the runs: `speedmon db check --fix` recomputes them"
-    assert db(file, "check") == (2, f"speedmon: URL: {wrong} {mend}\n")
+    fix = "do not match the runs: `speedmon db check --fix` recomputes them"
+    assert db(file, "check") == (2, f"speedmon: URL: {wrong} {fix}\n")
     assert db(file, "check", "--fix") == (0, f"URL: recomputed {wrong}\nURL: sound, schema 0005, runs: 3\n")
     assert db(file, "check")[0] == 0
 
@@ -181,7 +181,7 @@ AGES = {"SPEEDMON_RETENTION__RUNS_DAYS": "100", "SPEEDMON_RETENTION__ROLLUPS_DAY
 
 
 def test_prune_says_first_what_it_would_remove(file: Path):
-    """Without --yes nothing is removed; each kind is told with its own age."""
+    """Without --yes nothing is removed; each kind is listed with its own age."""
     fill(file, 0, 95, 200, 2000)
     before = file.read_bytes()
     code, words = db(file, "prune", **AGES)

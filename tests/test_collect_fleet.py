@@ -38,7 +38,7 @@ def site(tmp_path: Path, fleet: str) -> Site:
 
 
 def waits(site: Site) -> bool:
-    """Collect, without a word and with exit code 0; tell whether a run waits, as on a slow machine one may at first."""
+    """Collect silently, with exit code 0; return whether a run is waiting, as one may at first on a slow machine."""
     assert site.finish("-q") == (0, "", "")
     with open_reader(site.url) as connection:
         return outbox.waiting(connection).runs > 0
@@ -58,7 +58,7 @@ def let_a_minute_pass(site: Site) -> None:
 
 
 def test_a_run_is_stored_here_and_there(site: Site, fleet: str):
-    """The first collect of a probe makes the fleet's tables, and both databases tell the same of the run."""
+    """The first collect of a probe makes the fleet's tables, and both databases have the same run."""
     until(lambda: not waits(site))
     assert site.rows()[0].status is Status.OK
     assert all_of(fleet) == all_of(site.url)

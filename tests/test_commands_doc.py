@@ -1,4 +1,4 @@
-"""docs/commands.md tells of the commands what they tell of themselves."""
+"""docs/commands.md is what the commands print as their help."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUPS = ["config", "db", "fleet"]
 
 
 def test_the_document_is_current():
-    """Every command and option is there, with the words of its help; `python tests/command_table.py` writes it anew."""
+    """Every command and option is there with its help; `python tests/command_table.py` writes the file."""
     assert DOCUMENT.read_text() == document()
 
 

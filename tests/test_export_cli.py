@@ -47,15 +47,15 @@ def run(environ: dict[str, str], *argv: object, command: list[str] = COMMAND) ->
 
 
 def test_csv_and_json_lines_are_those_of_history(environ: dict[str, str]):
-    """A run is reported in the same words; the oldest comes first."""
+    """A run has the same values as in `history`; the oldest comes first."""
     lines = run(environ, "export", "--format", "jsonl").stdout.splitlines()
     history = json.loads(run(environ, "history", "--json", "--days", "36500").stdout)
     assert [json.loads(line) for line in lines] == history[::-1]
     rows = [*csv.DictReader(io.StringIO(run(environ, "export").stdout.decode(), newline=""))]
-    told = [
+    expected = [
         *csv.DictReader(io.StringIO(run(environ, "history", "--csv", "--days", "36500").stdout.decode(), newline=""))
     ]
-    assert rows == told[::-1]
+    assert rows == expected[::-1]
     assert [row["status"] for row in rows] == ["ok", "failed"]
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def test_what_was_forwarded_is_the_same_there(probe: Settings):
-    """Runs with output, findings and trace, events and roll-ups: the fleet tells what the probe does."""
+    """Runs with output, findings and trace, events and roll-ups are the same in the fleet and at the probe."""
     store(probe, *some(0, 30), attempt(-60 * 24 * 400), *some(900, 5))
     assert pushed(probe) == Pushed(sent=36, known=0, waiting=0)
     assert_same(probe)
@@ -72,7 +72,7 @@ def test_a_row_number_that_was_given_twice_loses_no_run(probe: Settings):
 
 
 def test_another_fleet_gets_all(probe: Settings, cluster: Cluster):
-    """A fleet that was made anew, or is another one, is sent every run from the first."""
+    """A fleet whose database was created again, or another fleet, receives every run from the first."""
     store(probe, *some(0, 5))
     pushed(probe)
     other = structs.replace(probe, fleet=Fleet(cluster.database()))
@@ -87,7 +87,7 @@ def test_batches_grow(probe: Settings):
 
 
 def test_a_name_of_another_installation_is_refused(probe: Settings, tmp_path: Path):
-    """Two probes of one name do not mix; the second one is told, until it is said to replace the first."""
+    """Two probes of one name do not mix; the second gets an error until it adopts the name."""
     second = settings_of(tmp_path / "other.db", probe.fleet.database_url)
     store(probe, attempt(0))
     store(second, attempt(1))

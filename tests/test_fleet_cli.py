@@ -42,8 +42,8 @@ def test_history_of_one_probe_of_several_or_of_all(
 ):
     """--database-url reads the fleet, --probe chooses."""
     options = [word for name in chosen for word in ("--probe", name)]
-    told = called(two, "history", "--json", "--database-url", probe.fleet.database_url, *options)
-    assert (told.stdout.count('"id":"22774"'), told.stderr) == (found, "")
+    done = called(two, "history", "--json", "--database-url", probe.fleet.database_url, *options)
+    assert (done.stdout.count('"id":"22774"'), done.stderr) == (found, "")
 
 
 def test_the_table_tells_probes_apart(probe: Settings, two: dict[str, str]):
@@ -58,15 +58,15 @@ def test_the_table_tells_probes_apart(probe: Settings, two: dict[str, str]):
 def test_a_probe_that_nobody_knows(probe: Settings, two: dict[str, str]):
     """The line says which there are."""
     for command in ("history", "incidents", "events", "graph", "export"):
-        told = called(two, command, "--database-url", probe.fleet.database_url, "--probe", "hom")
-        assert (told.returncode, told.stderr) == (
+        done = called(two, command, "--database-url", probe.fleet.database_url, "--probe", "hom")
+        assert (done.returncode, done.stderr) == (
             2,
             "speedmon: there is no probe 'hom' in this database: its probes are cabin, home\n",
         )
 
 
 def test_the_commands_by_hand(probe: Settings, tmp_path: Path):
-    """`status` tells what waits, `push` forwards it."""
+    """`status` shows what is waiting, `push` forwards it."""
     store(probe, attempt())
     environ = {
         "PATH": os.environ["PATH"],

@@ -263,7 +263,7 @@ def test_a_change_of_plan_reaches_the_picture(speedmon: Callable[..., Result], t
 def test_a_look_that_cannot_be_had_is_named(
     speedmon: Callable[..., Result], tmp_path: Path, arguments: tuple[str, ...], named: str
 ):
-    """A mistake ends with 2, names the option or its mend, and writes nothing."""
+    """A mistake exits with 2, names the option or the fix, and writes nothing."""
     ended = speedmon("graph", *(("--kind", "heatmap") if "--kind" not in arguments else ()), *arguments)
     assert (ended.code, named in ended.err) == (2, True)
     assert not [*tmp_path.glob("*.png"), *tmp_path.glob("*.gif")]

@@ -1,4 +1,4 @@
-"""`speedmon import` as a person and as a script call it: what is taken, what is reported, and nothing twice."""
+"""`speedmon import` as a person and as a script call it: what is imported, what is printed, and nothing twice."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def stored(environ: dict[str, str]) -> list[dict[str, object]]:
 
 
 def test_twice_in_a_row(environ: dict[str, str], log: Path):
-    """What is there already is counted as that, and left alone; what gave no run is reported with its line."""
+    """Runs that are already stored are counted and not changed; what cannot be imported is listed with its line."""
     first = speedmon(environ, "import", log)
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout == (
@@ -92,7 +92,7 @@ def test_twice_in_a_row(environ: dict[str, str], log: Path):
 
 
 def test_a_dry_run_counts_and_stores_nothing(environ: dict[str, str], log: Path):
-    """It tells the same numbers as the real one."""
+    """A dry run prints the same numbers as a real import."""
     done = speedmon(environ, "import", "--dry-run", log)
     assert "runs would be imported: 3, already stored: 1, rejected: 1" in done.stdout
     assert stored(environ) == []
@@ -130,7 +130,7 @@ def test_a_file_of_no_format_stops_no_other(environ: dict[str, str], log: Path, 
 
 
 def test_a_row_that_the_store_refuses_stops_no_other(environ: dict[str, str], log: Path, tmp_path: Path):
-    """A run that ends before it begins is reported with its line, and its neighbours are stored."""
+    """A run that ends before it begins is listed with its line, and its neighbours are stored."""
     speedmon(environ, "import", log)
     runs = stored(environ)
     runs[1]["finished_at"] = "2000-01-01T00:00:00Z"

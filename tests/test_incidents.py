@@ -112,22 +112,22 @@ def environ(tmp_path: File) -> dict[str, str]:
     }
 
 
-def told(environ: dict[str, str], *argv: str) -> str:
+def incidents_of(environ: dict[str, str], *argv: str) -> str:
     """Run `speedmon incidents`."""
     done = subprocess.run([*COMMAND, "incidents", *argv], env=environ, capture_output=True, check=True, timeout=60)
     return done.stdout.decode()
 
 
 def test_command_for_people_and_programs(environ: dict[str, str]):
-    """A line tells begin, end, length, number and cause; JSON has the same with names."""
-    *_, line = told(environ).splitlines()
+    """A line has begin, end, length, number and cause; JSON has the same with names."""
+    *_, line = incidents_of(environ).splitlines()
     assert line.split()[4:] == ["25", "min", "2", "ip4only", "dns:", *DNS.message.split()]
-    (found,) = json.loads(told(environ, "--json"))
+    (found,) = json.loads(incidents_of(environ, "--json"))
     assert (found["length_s"], found["failures"], found["kind"]) == (1500, 2, "dns")
 
 
 def test_command_without_an_outage(environ: dict[str, str], tmp_path: File):
     """A line that never failed is said to be so."""
     environ["SPEEDMON_DATABASE_URL"] = f"sqlite:///{tmp_path}/empty.db"
-    assert told(environ, "--days", "7") == "No outage of the line in the last 7 days.\n"
-    assert json.loads(told(environ, "--json")) == []
+    assert incidents_of(environ, "--days", "7") == "No outage of the line in the last 7 days.\n"
+    assert json.loads(incidents_of(environ, "--json")) == []

@@ -1,4 +1,4 @@
-"""Eight processes on one SQLite file: every run is there afterwards, and nobody is told that the database is locked."""
+"""Eight processes on one SQLite file: every run is there afterwards, and none fails because the database is locked."""
 
 from __future__ import annotations
 

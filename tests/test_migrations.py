@@ -134,7 +134,7 @@ def flat(one: Attempt) -> dict[str, object]:
 
 @pytest.mark.parametrize("revision", EARLIER)
 def test_an_upgrade_keeps_what_every_earlier_version_stored(either_empty: str, revision: str):
-    """Runs with all that was stored beside them are there after the upgrade, and roll-ups that tell of them."""
+    """Runs with everything stored about them are there after the upgrade, and so are their roll-ups."""
     elsewhere = attempt(60, isp=None, probe="cabin", server=Server(None, "S", ip="192.0.2.1"), path=RunPath.HOST)
     silent = dataclasses.replace(attempt(120, server=None, healthy=False), raw=RawOutput())
     stored = [attempt(0), failed(5), elsewhere, silent, attempt(180, server=Server("", "S", ip="192.0.2.1"))]
@@ -155,7 +155,7 @@ NAMES = (tables.probes, tables.isps, tables.servers)
 
 
 def test_an_upgrade_keeps_traces_findings_and_events(url: str):
-    """What hangs on a run hangs on it after its table was made anew: dropping the old one takes nothing along."""
+    """Rows that refer to a run still do after its table was created again: dropping the old one deletes none."""
     one = dataclasses.replace(attempt(), trace=Trace(100, ((1, 2, 3, 4),)))
     stored_by(url, "0002", [one])
     with engine_of(url, writes=True).begin() as connection:
@@ -191,7 +191,7 @@ def test_an_upgrade_mends_what_could_not_be_true(url: str, nonsense: dict[str, o
 
 
 def test_a_big_database_is_not_upgraded_by_the_way(url: str):
-    """It waits for `db upgrade`, which any other command names; nothing of it is changed meanwhile."""
+    """A large database waits for `db upgrade`, which any other command names; until then it is not changed."""
     stored_by(url, "0002", [attempt(0), attempt(1)])
     with pytest.raises(StoreError, match="more than 1 runs in an older schema: run `speedmon db upgrade`"):
         upgrade.upgrade(url, most=1)

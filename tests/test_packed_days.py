@@ -1,4 +1,4 @@
-"""Packed days tell exactly what their runs do, in whatever order these were stored, and outlive them."""
+"""Packed days contain exactly their runs, in whatever order these were stored, and outlive them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ALL = {"since": START - 5000 * DAY, "until": START + 5000 * DAY, "names": tuple(
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URL of a database that the tests of this file share, of each kind; each fills it anew."""
+    """Return the URL of a database that the tests of this file share, of each kind; each test fills it again."""
     if request.param == "postgresql":
         made: str = request.getfixturevalue("cluster").store()
         return made
@@ -60,7 +60,7 @@ def fill(url: str, *batches: Iterable[Attempt]) -> None:
             add_many(connection, batch)
 
 
-def told(columns: Columns) -> list[tuple[Any, ...]]:
+def comparable(columns: Columns) -> list[tuple[Any, ...]]:
     """Return what columns say of each run, whatever the order of those that started at the same second."""
     numbers = [columns.numbers[name].tolist() for name in sorted(columns.numbers)]
     sorts = [columns.attributes[place] for place in columns.codes.tolist()]
@@ -136,7 +136,7 @@ def test_columns_are_what_the_runs_of_the_window_are(
         assert days.wrong(connection) == 0
         for chosen in (ALL, ALL | window | {"path": path}, ALL | {"probes": [1]}):
             found, expected = read_both(connection, **chosen)
-            assert told(found) == told(expected)
+            assert comparable(found) == comparable(expected)
             assert found.started.tolist() == expected.started.tolist()
 
 
@@ -180,7 +180,7 @@ def test_a_day_is_packed_when_newer_ones_come_at_once(url: str):
 
 
 def test_late_runs_of_several_days_are_packed_with_them(url: str):
-    """An import that fills up days which were packed before packs each of them anew."""
+    """An import into days that are already packed packs each of them again."""
     fill(url, [attempt(1440 * day) for day in range(5)], [attempt(1440 * day + 1) for day in range(4)])
     with open_reader(url) as connection:
         assert days.wrong(connection) == 0
@@ -213,7 +213,7 @@ def test_probes_and_paths_that_see_the_same_are_told_apart(url: str):
     fill(url, [attempt(minutes, **place) for minutes in (0, 1440) for place in places])
     with open_reader(url) as connection:
         found, expected = read_both(connection, **ALL)
-    assert told(found) == told(expected)
+    assert comparable(found) == comparable(expected)
     assert len(found.attributes) == 4
 
 
@@ -245,7 +245,7 @@ def test_days_that_are_not_packed_are_read_from_their_rows(url: str):
             starts = [int(MIDNIGHT.timestamp()) + day * DAY_S for day in gone]
             connection.execute(delete(PACKED).where(PACKED.c.day.in_(starts)))
             found, expected = read_both(connection, **ALL)
-        assert told(found) == told(expected)
+        assert comparable(found) == comparable(expected)
     assert days_packed(url) == []
 
 
@@ -257,11 +257,11 @@ def test_pruned_runs_are_drawn_as_they_were(url: str):
         before = read.columns(connection, **ALL)
     prune.prune(url, Retention(runs_days=10), START)
     with open_writer(url) as connection:
-        assert told(read.columns(connection, **ALL)) == told(before)
+        assert comparable(read.columns(connection, **ALL)) == comparable(before)
         assert read.count(connection) < 30
         assert days.wrong(connection) == 0
         days.rebuild(connection)
-        assert told(read.columns(connection, **ALL)) == told(before)
+        assert comparable(read.columns(connection, **ALL)) == comparable(before)
 
 
 def test_a_run_that_comes_back_is_not_drawn_twice(url: str):
@@ -291,7 +291,7 @@ def test_packed_days_go_at_the_age_of_roll_ups(url: str):
 
 
 def test_a_packed_day_that_is_wrong_is_found_and_mended(url: str):
-    """What is missing, what is of no run and what says something else is counted; packing anew leaves none."""
+    """Days that are missing, have no runs or differ from them are counted; after packing again there are none."""
     fill(url, [attempt(1440 * k) for k in range(5)])
     first = int(MIDNIGHT.timestamp())
     with open_writer(url) as connection:

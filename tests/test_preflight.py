@@ -65,7 +65,7 @@ def test_a_file_in_the_place_of_the_directory(tmp_path: Path, below: str, words:
 
 
 def test_a_read_only_file_system(outer: Outer):
-    """Root, whom no permission bits stop, is told that the file system is read-only; sqlalchemy is not imported."""
+    """For root, whom no permission bits stop, a read-only file system is an error; SQLAlchemy is not imported."""
     outer.run(["sh", "-c", "mkdir /run/state && mount -t tmpfs -o ro state /run/state"])
     answer, imported = json.loads(outer.python(ASK, "sqlite:////run/state/speedmon.db").stdout)
     assert "its directory cannot be written (read-only file system)" in answer
@@ -82,7 +82,7 @@ def test_a_read_only_file_system(outer: Outer):
     ],
 )
 def test_permissions(outer: Outer, build: str, words: str):
-    """A plain user is told which directory or file belongs to somebody else."""
+    """For a plain user, the error names the directory or file that belongs to somebody else."""
     outer.add_user("alice", 1234)
     outer.run(["sh", "-c", build])
     answer, _ = json.loads(outer.python(ASK, "sqlite:////run/state/speedmon.db", user="alice").stdout)

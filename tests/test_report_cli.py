@@ -106,10 +106,10 @@ def names(folder: Path) -> list[str]:
 def test_three_files_that_name_each_other(made: Path):
     """Both documents have the hash of the data that lies beside them, its name, and the link of the result."""
     assert names(made) == [f"{BASE}.csv", f"{BASE}.html", f"{BASE}.pdf"]
-    told = hashlib.sha256((made / f"{BASE}.csv").read_bytes()).hexdigest()
+    digest = hashlib.sha256((made / f"{BASE}.csv").read_bytes()).hexdigest()
     page = (made / f"{BASE}.html").read_text()
     paper = "".join("".join(page.extract_text() for page in PdfReader(made / f"{BASE}.pdf").pages).split())
-    assert all(told in document and f"{BASE}.csv" in document for document in (page, paper))
+    assert all(digest in document and f"{BASE}.csv" in document for document in (page, paper))
     assert f'href="{RESULT}"' in page
     assert page.count("<img ") == 5
 

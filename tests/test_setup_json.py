@@ -13,12 +13,12 @@ def ask(street: Street, *arguments: str) -> dict[str, Any]:
     """Return the object that a command prints; it prints nothing else."""
     done = street.speedmon(*arguments, "--json")
     assert done.stderr == ""
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
 
 
 def test_set_up_and_removed(street: Street):
-    """One object tells the namespace, whether anything was changed, the steps, the notes, and what is used."""
+    """One object has the namespace, whether anything was changed, the steps, the notes, and what is used."""
     made = ask(street, "setup-netns", "--no-launcher")
     assert (made["namespace"], made["changed"], made["steps"][0]) == ("ip4only", True, "ip netns add ip4only")
     assert made["notes"] == []
@@ -43,10 +43,10 @@ def test_dry_run_changes_nothing(street: Street):
 
 
 def test_note_is_in_the_object(street: Street):
-    """What a user would be told on the side is in the object."""
+    """Notes for the user are in the object."""
     street.shell("mkdir -p /etc/netns/ip4only; echo 'nameserver 9.9.9.9' > /etc/netns/ip4only/resolv.conf")
-    told = ask(street, "setup-netns", "--no-launcher")
-    assert told["notes"] == ["/etc/netns/ip4only/resolv.conf is somebody else's and was kept"]
+    document = ask(street, "setup-netns", "--no-launcher")
+    assert document["notes"] == ["/etc/netns/ip4only/resolv.conf is somebody else's and was kept"]
 
 
 def test_error_stays_a_line(street: Street):

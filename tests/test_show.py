@@ -27,7 +27,7 @@ TRACE = Trace(250, tuple((2_900_000, 30_000, 3_500_000, 30_000) for _ in range(4
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def told(one: Attempt) -> list[str]:
+def shown(one: Attempt) -> list[str]:
     """Return the lines for people."""
     return [*whole.lines(one, ZoneInfo("UTC"), 200)]
 
@@ -35,7 +35,7 @@ def told(one: Attempt) -> list[str]:
 def test_a_measured_run_is_told_whole():
     """Each thing that is known has a line; what is not known has none."""
     one = replace(attempt(id="ab", cross_rx_bps=4_800_000, cross_tx_bps=0, healthy=False), trace=TRACE)
-    assert told(one) == [
+    assert shown(one) == [
         "run         ab",
         "probe       home",
         "started     2026-11-23 13:17:03 UTC",
@@ -67,7 +67,7 @@ def test_a_failed_run_is_told_with_its_probe():
         raw=RawOutput("", "\x1b[2J\nno such host\n"),
         findings=Findings(servers=(Answer("192.0.2.53", "ETIMEDOUT"),)),
     )
-    *_, failure, probe, title, first, second = told(one)
+    *_, failure, probe, title, first, second = shown(one)
     assert failure.strip() == "dns (line, at configuration): Could not resolve host (exit code 2)"
     assert "DNS 192.0.2.53 ETIMEDOUT" in probe
     assert (title, first, second) == ("the engine's stderr:", "  [2J", "  no such host")
@@ -77,7 +77,7 @@ def test_everything_an_engine_can_tell_is_shown():
     """Sizes, times, loaded latency, loss and the whole server."""
     numbers = {"download_bytes": 10**8, "download_ms": 8000, "download_latency_ms": 20.0, "packet_loss_pct": 1.5}
     server = Server("1", "Near", None, None, "near.example:8080", "192.0.2.1")
-    lines = told(attempt(**numbers, server=server, remarks=(Remark("server_fallback", "other server"),)))
+    lines = shown(attempt(**numbers, server=server, remarks=(Remark("server_fallback", "other server"),)))
     assert "download    95.7 Mbit/s, 100.0 MB, in 8.0 s, latency under load 20.0 ms" in lines
     assert "latency     4.2 ms, jitter 0.4 ms, loss 1.5 %" in lines
     assert "server      Near near.example:8080 192.0.2.1 id 1" in lines

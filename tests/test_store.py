@@ -128,7 +128,7 @@ def test_a_run_is_stored_once(url: str):
 
 
 def test_many_are_stored_and_counted(url: str):
-    """Of runs that are given at once, those that are there already stay as they are and are told apart."""
+    """Of runs that are added together, those that are already stored are not changed and are counted separately."""
     known, new = attempt(), attempt(1)
     store(url, known)
     with open_writer(url) as connection:

@@ -1,4 +1,4 @@
-"""A store that cannot be had: one line that names the file and the mend, and nothing is destroyed."""
+"""A store that cannot be used: one line that names the file and the fix, and nothing is destroyed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_parent_that_is_a_file(tmp_path: Path):
     ],
 )
 def test_a_url_that_cannot_be_used(url: str, words: str):
-    """The message names the URL, shows a right one or the reason, and tells no password."""
+    """The message names the URL without its password, and an example of a valid one or the reason."""
     with pytest.raises(StoreError, match=words) as caught, open_reader(url):
         pass
     assert "secret" not in str(caught.value)
@@ -175,7 +175,7 @@ def test_a_disk_that_fills_up(outer: Outer):
 
 @pytest.mark.root
 def test_a_directory_of_root_is_read_only_to_others(outer: Outer):
-    """A plain user can list what root collected, and is told in one line why no run can be stored."""
+    """A plain user can list what root collected; one line says why no run can be stored."""
     outer.add_user("alice", 1234)
     outer.run(["mkdir", STATE])
     assert speedmon(outer, "db", "upgrade").returncode == 0
@@ -187,7 +187,7 @@ def test_a_directory_of_root_is_read_only_to_others(outer: Outer):
 
 @pytest.mark.root
 def test_a_database_that_others_may_not_read(outer: Outer):
-    """A plain user is told in one line that the state directory is closed."""
+    """For a plain user, one line says that the state directory is closed."""
     outer.add_user("alice", 1234)
     outer.run(["mkdir", "-m", "700", STATE])
     refused = speedmon(outer, "history", user="alice")

@@ -1,4 +1,4 @@
-"""The data that tests use: what engines told, what the kernel counted, what can be reckoned, and the budget."""
+"""The data that tests use: reported by engines, counted by the kernel, estimated; and the budget."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MONTH = month_of(NOW, UTC)
-TOLD = {"download_bytes": 1000, "upload_bytes": 100}
+REPORTED = {"download_bytes": 1000, "upload_bytes": 100}
 TRACE = Trace(250, ((10, 1, 99, 99), (20, 2, 99, 99)))
 
 
@@ -55,8 +55,8 @@ def used(settings: Settings, *attempts: Attempt) -> Usage:
 
 def test_what_engines_told_is_summed(settings: Settings):
     """Both directions are added up by month and probe."""
-    other_month = attempt(**TOLD, started_at=MONTH.end)
-    found = used(settings, attempt(**TOLD), attempt(**TOLD), attempt(**TOLD, probe="other"), other_month)
+    other_month = attempt(**REPORTED, started_at=MONTH.end)
+    found = used(settings, attempt(**REPORTED), attempt(**REPORTED), attempt(**REPORTED, probe="other"), other_month)
     assert found == Usage("2026-11", 2, 2000, 200, 0)
 
 
@@ -83,7 +83,7 @@ def test_a_skipped_test_uses_nothing(settings: Settings):
 
 def test_the_month_so_far(settings: Settings):
     """What the next test is to know: the bytes, and when the month ends."""
-    used(settings, attempt(**TOLD))
+    used(settings, attempt(**REPORTED))
     assert this_month(settings, NOW) == Spent(1100, int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()))
 
 
@@ -110,7 +110,7 @@ def test_months_leave_no_moment_out(moment: datetime, zone: Any):
     ("tests", "month_gb", "each", "share"), [(2, 10, 600_000_000, 12.0), (0, 10, None, 12.0), (2, 0, 600_000_000, None)]
 )
 def test_an_account(tests: int, month_gb: float, each: int | None, share: float | None):
-    """What one test costs and the share of the budget are told where they can be reckoned."""
+    """The data of one test and the share of the budget are shown if they can be computed."""
     found = account(Usage("2026-11", tests, 1_000_000_000, 200_000_000), month_gb)
     assert (found.bytes_per_test, found.budget_used_pct) == (each, share)
 
@@ -126,7 +126,7 @@ def test_the_table():
 
 def test_the_command(settings: Settings, tmp_path: Path):
     """`usage --json` is an array, this month first though nothing was used yet; months without a test are left out."""
-    used(settings, attempt(**TOLD))
+    used(settings, attempt(**REPORTED))
     environ = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(tmp_path),

@@ -137,7 +137,7 @@ def _draw(story: demo.Story, output: Path) -> None:
 
 def _collect(path: str, say: Tell) -> Run:
     say(f"   $ speedmon collect --no-retry --path {path} --engine speedtest-cli")
-    printed = _speedmon("collect", "--no-retry", "--path", path, "--engine", "speedtest-cli", "--json", fine=ENDED)
+    printed = _speedmon("collect", "--no-retry", "--path", path, "--engine", "speedtest-cli", "--json", allowed=ENDED)
     try:
         return msgspec.json.decode(printed, type=Run)
     except msgspec.DecodeError as error:

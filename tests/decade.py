@@ -1,4 +1,4 @@
-"""Ten years of runs to draw: one an hour, a pattern of speeds, few failures, a plan that changed and came back."""
+"""Ten years of hourly runs: a pattern of speeds, few failures, a plan that changes and changes back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BAD = frozenset({5, 6, 7, 40_000, *range(60_000, 60_400)})
 
 
 def decade() -> Columns:
-    """Return the runs, oldest first; the plan became another after a third of them, and the old one after two."""
+    """Return the runs, oldest first; the plan changes after a third of them, and back after two thirds."""
     good = [Sort.from_run(attempt().run), Sort.from_run(failed().run)]
     sorts = tuple(
         Sort(**{name: getattr(one, name) for name in Sort.__slots__} | {"plan": plan})

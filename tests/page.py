@@ -1,4 +1,4 @@
-"""What the tests of the web page share: a site over a real store, at a moment of its own, and a client for it."""
+"""A site over a real store with a fixed clock, and an HTTP client for it, for the tests of the web page."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Client:
         self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """Return the answer to a GET."""
+        """Return the response to a GET."""
         return self.request("GET", path, **options)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Return the answer to a request."""
+        """Return the response to a request."""
         return asyncio.run(self._request(method, path, **options))
 
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -66,7 +66,7 @@ class Place:
         return self
 
     def client(self) -> Client:
-        """Return a client of the site, which answers errors as a server would."""
+        """Return a client of the site, which gets errors as from a server."""
         settings = Settings(
             probe=Probe("home"), plan=Sold(download_mbps=100), web=self.web, database=Database(self.url)
         )
@@ -75,12 +75,12 @@ class Place:
 
 
 def in_minutes(minutes: int) -> Callable[[], datetime]:
-    """Return a schedule whose next slot is so many minutes ahead."""
+    """Return a schedule whose next slot is in `minutes`."""
     return lambda: NOW + timedelta(minutes=minutes)
 
 
 def assert_problem(response: httpx.Response, status: int, code: str, says: str) -> None:
-    """Assert the one shape that errors have, on every endpoint."""
+    """Assert that a response is an error in the shape that all endpoints share."""
     assert response.status_code == status
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {"error": {"code": code, "message": response.json()["error"]["message"]}}

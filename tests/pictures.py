@@ -1,4 +1,4 @@
-"""Small pictures of fixed runs to compare with: `python tests/pictures.py` writes them anew, to be looked at by eye."""
+"""Small reference images of fixed runs; `python tests/pictures.py` writes them again, to be inspected by eye."""
 
 from __future__ import annotations
 
@@ -53,22 +53,22 @@ REFERENCES = {
 
 
 def small(name: str) -> np.ndarray:
-    """Return a picture at a quarter of its size, in grey: a hinted glyph more or less is hardly seen in it."""
+    """Draw a graph and return it at a quarter of its size, in grey, so that font hinting hardly matters."""
     kind, runs, window, theme = REFERENCES[name]
-    made = Image.open(BytesIO(render(kind, runs, window, TERMS, RenderOptions(theme=THEMES[theme])))).convert("L")
-    return np.asarray(made.resize((made.width // 4, made.height // 4), Image.Resampling.BOX), dtype=float)
+    image = Image.open(BytesIO(render(kind, runs, window, TERMS, RenderOptions(theme=THEMES[theme])))).convert("L")
+    return np.asarray(image.resize((image.width // 4, image.height // 4), Image.Resampling.BOX), dtype=float)
 
 
 def stored(name: str) -> np.ndarray:
-    """Return the reference of a name."""
+    """Return the reference image of a name."""
     return np.asarray(Image.open(FOLDER / f"{name}.png"), dtype=float)
 
 
-def worst_block(one: np.ndarray, other: np.ndarray, side: int = 15) -> float:
-    """Return the mean difference, of 255, in the block of pixels where it is largest."""
-    apart = np.abs(one - other)
-    rows, columns = (length // side * side for length in apart.shape)
-    blocks = apart[:rows, :columns].reshape(rows // side, side, columns // side, side)
+def worst_block(first: np.ndarray, second: np.ndarray, side: int = 15) -> float:
+    """Return the largest mean difference (0 to 255) over blocks of `side` pixels."""
+    differences = np.abs(first - second)
+    rows, columns = (length // side * side for length in differences.shape)
+    blocks = differences[:rows, :columns].reshape(rows // side, side, columns // side, side)
     return float(blocks.mean(axis=(1, 3)).max())
 
 

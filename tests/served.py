@@ -1,4 +1,4 @@
-"""`speedmon serve` as a process: start it, ask it, end it."""
+"""Starts and ends `speedmon serve` as a process."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ SPEEDMON = Path(sys.executable).parent / "speedmon"
 def serving(
     environ: dict[str, str], *options: str, program: Sequence[str | Path] = (SPEEDMON,)
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the daemon; yield it with the address that it printed; killed if a test leaves it behind."""
+    """Run the daemon and yield it with the URL that it printed; it is killed at the end."""
     process = subprocess.Popen(
         [*program, "serve", *options], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout
         line = process.stdout.readline()
-        found = re.fullmatch(r"speedmon: serving (http://127\.0\.0\.1:\d+/)\n", line)
-        assert found, process.communicate()
-        yield process, found[1]
+        announced = re.fullmatch(r"speedmon: serving (http://127\.0\.0\.1:\d+/)\n", line)
+        assert announced, process.communicate()
+        yield process, announced[1]
     finally:
         process.kill()
         process.communicate()
 
 
 def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, float, str]:
-    """Send a signal; return the exit code, the seconds it took and what the daemon said."""
+    """Send a signal; return exit code, seconds until the exit, and stderr."""
     began = time.monotonic()
     process.send_signal(number)
     _, stderr = process.communicate(timeout=DEADLINE_S)
@@ -46,8 +46,8 @@ def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = DEADLINE_S) -> None:
-    """Wait until a condition holds, for a while at most."""
+    """Wait until a condition holds; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The street of `street` with an ISP that answers: a name server and a TCP port, for what asks from inside."""
+"""The home network of `street` with an ISP that offers a name server and a TCP port."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NAME_SERVER = "203.0.113.53"
 HOST = "203.0.113.1:443"
 DATABASE = "sqlite:////run/store/speedmon.db"
-# One process, until its input ends: names over UDP, and a port that takes every caller.
+# One process until its input ends: DNS over UDP, and a TCP port that accepts every connection.
 SERVERS = f"""
 import dns.name, dns.rdatatype, socket, sys, threading
 from netns.lab import name_server
@@ -44,7 +44,7 @@ SETTINGS = {"PATH": os.environ["PATH"], "SPEEDMON_DATABASE_URL": DATABASE, "SPEE
 
 
 class ServedStreet(Street):
-    """The home host on a street whose ISP answers."""
+    """A home network whose ISP has a name server and a TCP port."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,11 +62,11 @@ class ServedStreet(Street):
         super().close()
 
     def set_up(self, *arguments: str) -> None:
-        """Set up without the launcher, unless told otherwise."""
+        """Set up the namespace, without the launcher unless arguments are given."""
         self.speedmon("setup-netns", *(arguments or ("--no-launcher",)))
 
     def check(self, *arguments: str, user: str | None = None, **settings: str) -> CompletedProcess[str]:
-        """Run `speedmon check`, which asks nobody but the ISP; settings are named as in the environment."""
+        """Run `speedmon check` against the ISP only; settings are named as in the environment."""
         environ = SETTINGS | {f"SPEEDMON_{key}": value for key, value in settings.items()}
         return self.run([SPEEDMON, "check", *arguments], check=False, user=user, env=environ)
 

@@ -61,7 +61,7 @@ def planned(plans: Sequence[Plan], **more: object) -> Columns:
 def test_a_server_is_news_when_none_of_the_last_results_used_it(servers: str, told: list[tuple[int, str]]):
     """Servers that an engine uses in turn are no change; one that joins them is, and one that takes over."""
     found = [change for change in turns(used(servers)) if change.event is Event.SERVER]
-    assert [((change.at - ZERO) / 60, change.words) for change in found] == told
+    assert [((change.at - ZERO) / 60, change.text) for change in found] == told
 
 
 @given(st.text("AB", max_size=200))
@@ -86,7 +86,7 @@ def test_a_failed_test_tells_of_a_plan_too():
     places = zip(columns.codes.tolist(), [SLOW, FAST, FAST], strict=True)
     sorts = tuple(dataclasses.replace(columns.attributes[place], plan=plan) for place, plan in places)
     (found,) = turns(dataclasses.replace(columns, attributes=sorts, codes=np.arange(3, dtype=np.uint8)))
-    assert (found.at, found.words) == (ZERO + 60, "plan now 100 / 20")
+    assert (found.at, found.text) == (ZERO + 60, "plan now 100 / 20")
 
 
 def test_the_plan_steps_where_another_judged():

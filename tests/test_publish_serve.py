@@ -157,7 +157,7 @@ def test_another_database_is_only_looked_at(tmp_path: Path):
         (
             "DIRECTORY",
             "/nowhere/www",
-            "speedmon: publish.directory: /nowhere/www: No such file or directory: make a folder there",
+            "speedmon: publish.directory: /nowhere/www: No such file or directory: create it, writable",
         ),
         ("DIRECTORY", "www", "speedmon: SPEEDMON_PUBLISH__DIRECTORY: "),
         ("KINDS", "speed", "speedmon: publish.kinds: there is no graph 'speed': choose one of throughput, "),

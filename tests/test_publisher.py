@@ -99,7 +99,7 @@ def test_a_folder_that_went_away_is_one_line(
     assert errors(publisher) == [None, None]
     (tmp_path / "www").rename(tmp_path / "unplugged")
     wait_for(lambda: all(one.error for one in publisher.state()))
-    assert "www: No such file or directory: make a folder there" in str(publisher.state()[1].error)
+    assert "www: No such file or directory: create it, writable" in str(publisher.state()[1].error)
     assert all(one.updated_at for one in publisher.state())
     assert caplog.records[0].getMessage().startswith(f"publish: {tmp_path}/www: No such file or directory")
     assert not (tmp_path / "www").exists()
@@ -145,7 +145,7 @@ def test_what_a_killed_child_left_is_gone_after_the_next_pass(start: Callable[..
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("missing", "No such file or directory: make a folder there"), ("file", "is not a folder: name one")],
+    [("missing", "No such file or directory: create it, writable"), ("file", "is not a folder: name one")],
 )
 def test_a_folder_that_cannot_be_written_is_a_mistake(tmp_path: Path, name: str, says: str):
     """What is plain from the start is told at the start, with the key and the path."""

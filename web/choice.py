@@ -59,13 +59,13 @@ class Choice:
         return site.settings.plan.as_plan() if own else Plan()
 
 
-def choose(connection: Connection, site: Site, asked: Sequence[str] | None) -> Choice:
+def choose(connection: Connection, site: Site, requested: Sequence[str] | None) -> Choice:
     """Return the selection of a request that names these probes.
 
     Raises:
         UnknownProbeError: a name is not on offer.
     """
-    names = tuple(dict.fromkeys(name for name in asked or () if name))
+    names = tuple(dict.fromkeys(name for name in requested or () if name))
     offered = tuple(name for name in probes.known(connection) if not site.probes or name in site.probes)
     for name in names:
         if name not in offered:
@@ -73,6 +73,6 @@ def choose(connection: Connection, site: Site, asked: Sequence[str] | None) -> C
     return Choice(offered, names, tuple(probes.named(connection, names or site.probes)))
 
 
-def _told(names: Sequence[str]) -> str:
-    more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
-    return f"the probes are {', '.join(names[:TOLD])}{more}" if names else "nothing has been measured yet"
+def _told(offered: Sequence[str]) -> str:
+    more = f" and {len(offered) - TOLD} more" if len(offered) > TOLD else ""
+    return f"the probes are {', '.join(offered[:TOLD])}{more}" if offered else "nothing has been measured yet"

@@ -81,7 +81,7 @@ class Change:
     others: bool = False
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The text of its label."""
         return f"{self.event} {'now also' if self.others else 'now'} {self.after}"
 

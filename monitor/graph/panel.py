@@ -148,8 +148,8 @@ class Panel:
             return
         area.marks([(at, self.axis.top) for at, _ in beyond], "^", style.METRICS[self.metric], 7)
         highest = number(max(value for _, value in beyond) / self.axis.divisor)
-        words = f"▲ {len(beyond):,} above the scale, highest {highest} {self.axis.unit}"
-        canvas.text((frame.left + frame.width, self.top - 9), words, NOTE)
+        note = f"▲ {len(beyond):,} above the scale, highest {highest} {self.axis.unit}"
+        canvas.text((frame.left + frame.width, self.top - 9), note, NOTE)
 
 
 def draw_bands(area: Area, frame: Frame, all_series: Sequence[Track], top: float) -> None:

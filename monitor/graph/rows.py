@@ -53,7 +53,7 @@ class Label:
     """The text of a change, placed in a row (0 is the upper one) at a pixel."""
 
     at: float
-    words: str
+    text: str
     row: int
     x: float
 
@@ -128,8 +128,8 @@ def place_labels(
     right_edges = [frame.left] * LABEL_ROWS
     placed = []
     for change in changes:
-        words = change.words
-        width = min(width_of(words), NAME_PIXELS)
+        text = change.text
+        width = min(width_of(text), NAME_PIXELS)
         line = frame.x(change.at)
         x = (
             line + 5
@@ -140,7 +140,7 @@ def place_labels(
         if row is None:
             continue
         right_edges[row] = x + width + 10
-        placed.append(Label(change.at, words, row, x))
+        placed.append(Label(change.at, text, row, x))
     return tuple(placed), len(changes) - len(placed)
 
 
@@ -153,7 +153,7 @@ def draw_changes(
     starts = {frame.x(change.at): top + rows.get(change.at, 1) * style.ROW for change in changes}
     canvas.rules([((x, start), (x, bottom)) for x, start in starts.items()], style.QUIET, ":")
     for label in labels:
-        canvas.text((label.x, top + label.row * style.ROW + 11), label.words, CHANGE, room=NAME_PIXELS)
+        canvas.text((label.x, top + label.row * style.ROW + 11), label.text, CHANGE, room=NAME_PIXELS)
 
 
 def draw_rows(canvas: Sheet, frame: Frame, rows: Sequence[Row], top: float) -> None:

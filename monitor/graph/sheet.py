@@ -72,17 +72,17 @@ class Sheet:
         renderer: Any = RendererAgg  # matplotlib gives it no types
         self._renderer = renderer(width, height, DOTS_PER_INCH)
 
-    def text(self, at: Point, words: str, text_style: Pen, room: float | None = None) -> str:
+    def text(self, at: Point, text: str, text_style: Pen, room: float | None = None) -> str:
         """Write one line at (x, y), shortened with an ellipsis to fit `room`; return the text as written."""
-        words = self._cut(printable(words), text_style, room)
-        if not words:
-            return words
+        text = self._cut(printable(text), text_style, room)
+        if not text:
+            return text
         x, y = at[0] / self.width, 1 - at[1] / self.height
         font = _font(text_style.size, text_style.bold)
         self.figure.text(
-            x, y, words, fontproperties=font, color=self.theme.ink(text_style.color), ha=text_style.align, va="baseline"
+            x, y, text, fontproperties=font, color=self.theme.ink(text_style.color), ha=text_style.align, va="baseline"
         )
-        return words
+        return text
 
     def wrap(self, parts: Sequence[str], between: str, text_style: Pen, room: float) -> list[str]:
         """Join parts into lines, each with as many as fit into `room`."""
@@ -95,9 +95,9 @@ class Sheet:
                 lines.append(part)
         return lines
 
-    def width_of(self, words: str, text_style: Pen) -> float:
+    def width_of(self, text: str, text_style: Pen) -> float:
         """Return the width of a text in pixels."""
-        return self._measure(printable(words), text_style)
+        return self._measure(printable(text), text_style)
 
     def rules(self, lines: Sequence[tuple[Point, Point]], color: str, dash: Dash = "-") -> None:
         """Draw straight lines, one pixel wide."""
@@ -118,20 +118,20 @@ class Sheet:
         self.figure.savefig(written, format=form, metadata=METADATA[form] | {"Title": printable(title)}, **more)
         return written.getvalue()
 
-    def _cut(self, words: str, text_style: Pen, room: float | None) -> str:
+    def _cut(self, text: str, text_style: Pen, room: float | None) -> str:
         # Hardly any glyph is wider than the font size, so a short enough text need not be measured.
-        if room is None or len(words) * text_style.size <= room:
-            return words
-        width, kept = self._measure(words, text_style), words
-        while width > room and len(kept) > 1:
-            kept = kept[: min(len(kept) - 1, int(len(kept) * room / width))]
-            words = kept.rstrip() + ELLIPSIS
-            width = self._measure(words, text_style)
-        return words
+        if room is None or len(text) * text_style.size <= room:
+            return text
+        width, start = self._measure(text, text_style), text
+        while width > room and len(start) > 1:
+            start = start[: min(len(start) - 1, int(len(start) * room / width))]
+            text = start.rstrip() + ELLIPSIS
+            width = self._measure(text, text_style)
+        return text
 
-    def _measure(self, words: str, text_style: Pen) -> float:
+    def _measure(self, text: str, text_style: Pen) -> float:
         font = _font(text_style.size, text_style.bold)
-        width, _, _ = self._renderer.get_text_width_height_descent(words, font, ismath=False)
+        width, _, _ = self._renderer.get_text_width_height_descent(text, font, ismath=False)
         return float(width)
 
 

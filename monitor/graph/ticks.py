@@ -105,13 +105,13 @@ def start_of_day(day: date, zone: ZoneInfo) -> datetime:
 def offsets(window: Window, zone: ZoneInfo) -> tuple[tuple[datetime, timedelta], ...]:
     """Return each offset from UTC that holds in the window, with the instant (UTC) from which it does."""
     since, until = (moment.astimezone(UTC).replace(microsecond=0) for moment in (window.since, window.until))
-    found = [(since, _offset(since, zone))]
+    changes = [(since, _offset(since, zone))]
     midnights = (start_of_day(day, zone) for day in _dates(window, zone))
     for before, after in pairwise([since, *(moment for moment in midnights if since < moment < until), until]):
         if _offset(before, zone) != _offset(after, zone):
             change = _first_after(before, after, zone)
-            found.append((change, _offset(change, zone)))
-    return tuple(found)
+            changes.append((change, _offset(change, zone)))
+    return tuple(changes)
 
 
 def _first_after(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:

@@ -85,7 +85,7 @@ def _draw(canvas: Sheet, strip: Strip, step_s: float, top: float, height: float)
     seconds = len(strip.test) * step_s
     area = canvas.area((style.LEFT, top, canvas.width - style.LEFT - style.RIGHT, height), (0, seconds), (0, axis.top))
     area.lines([[(0, level), (seconds, level)] for level in axis.ticks], style.GRID, 1, zorder=1)
-    if any(whole > own for own, whole in zip(strip.test, strip.uplink, strict=True)):
+    if any(uplink_bps > test_bps for test_bps, uplink_bps in zip(strip.test, strip.uplink, strict=True)):
         area.shapes([_stairs(strip.uplink, step_s)], CROSS, edge=0, alpha=0.45, zorder=2)
     color = style.METRICS[strip.metric]
     # White underneath, so that the colour of the test does not mix with that of other traffic.
@@ -105,10 +105,10 @@ def _label(canvas: Sheet, strip: Strip, axis: Scale, top: float, height: float) 
     x = style.LEFT + canvas.width_of(name, HEADING) + 6
     canvas.text((x, top - 9), axis.unit, UNIT)
     x += canvas.width_of(axis.unit, UNIT) + 24
-    for words, color in _legend(strip, axis):
+    for text, color in _legend(strip, axis):
         text_style = Pen(style.SMALL_SIZE, color)
-        canvas.text((x, top - 9), words, text_style)
-        x += canvas.width_of(words, text_style) + 18
+        canvas.text((x, top - 9), text, text_style)
+        x += canvas.width_of(text, text_style) + 18
     for tick in axis.ticks:
         y = top + height * (1 - tick / axis.top)
         canvas.text((style.LEFT - 8, y + 4), round_number(tick / axis.divisor), LABEL)
@@ -132,5 +132,5 @@ def _time_axis(canvas: Sheet, seconds: float) -> None:
         x = left + (right - left) * at / seconds
         canvas.rules([((x, bottom), (x, bottom + 5))], style.AXIS)
         canvas.text((x, bottom + 19), f"{at} s", TICK)
-    words = "Payload as the kernel counted it on the test's own link and on the uplink."
-    canvas.text((style.EDGE, canvas.height - 14), words, NOTE)
+    note = "Payload as the kernel counted it on the test's own link and on the uplink."
+    canvas.text((style.EDGE, canvas.height - 14), note, NOTE)

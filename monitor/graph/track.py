@@ -51,8 +51,8 @@ class Track:
     @cached_property
     def marks(self) -> dict[Scope, NDArray[np.int64]]:
         """Start times of failed and interrupted runs by scope; only scopes that occur."""
-        found = {scope: self._when(scope) for scope in Scope}
-        return {scope: times for scope, times in found.items() if len(times)}
+        times_by_scope = {scope: self._when(scope) for scope in Scope}
+        return {scope: times for scope, times in times_by_scope.items() if len(times)}
 
     def _when(self, scope: Scope) -> NDArray[np.int64]:
         return self._at(self.runs.where(lambda run: run.broken and run.blamed is scope))

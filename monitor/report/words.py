@@ -73,7 +73,7 @@ _NEAR_0, _NEAR_100 = 1, 90
 
 
 def number(value: float) -> str:
-    """Return a value with three significant digits at least, and thousands set off: 4.21, 95.7, 941, 1,234."""
+    """Format with at least three significant digits and thousands separators: 4.21, 95.7, 941, 1,234."""
     size = abs(value)
     decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.995 or not size else 3  # noqa: PLR2004  rounds up to 100, 10, 1
     return f"{value:,.{decimals}f}"

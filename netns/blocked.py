@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netns import egress, foreign, iptables, legacy, loaded, suspects, trace
+from netns.backend import IPTABLES_LEGACY, IPTABLES_NFT
 from netns.egress import Fate
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _suspected(spec: NamespaceSpec, fate: Fate) -> str | None:
         return counted
     found = (
         suspect
-        for program in (iptables.NFT, iptables.LEGACY)
+        for program in (IPTABLES_NFT, IPTABLES_LEGACY)
         for table in suspects.TABLES
         for suspect in suspects.of_table(spec, fate, program, table, iptables.saved(program, table))
     )

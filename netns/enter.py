@@ -92,7 +92,7 @@ def _over_pasta(name: str, argv: list[str], dns: Sequence[str]) -> list[str]:
 def _with_other_ways(obstacle: NetnsError, name: str, rights: Rights) -> NetnsError:
     from netns.other_ways import other_ways  # noqa: PLC0415  only for the message
 
-    offered = other_ways(name, rights)
+    offered = other_ways(name, may_gain=rights.may_gain)
     return type(obstacle)(f"{obstacle}; other ways that work here: {', '.join(offered)}" if offered else str(obstacle))
 
 

@@ -13,8 +13,8 @@ from netns import (
     file_steps,
     firewall,
     firewalld,
-    foreign,
     foreign_steps,
+    group,
     iptables,
     iptables_steps,
     launcher,
@@ -23,6 +23,7 @@ from netns import (
     routing_steps,
     steps,
 )
+from netns.backend import NFT
 from netns.join import joined
 from netns.kernel import Kernel, NetlinkError
 from netns.routing import EVERYWHERE, PROTOCOL
@@ -183,7 +184,7 @@ def _(step: iptables_steps.DeleteChains, _kernel: Kernel) -> None:
 
 @execute.register
 def _(step: foreign_steps.OpenChain, _kernel: Kernel) -> None:
-    if step.program == foreign.NFT:
+    if step.program == NFT:
         firewall.open_chain(step.chain, step.opening)
     else:
         iptables.open_chain(step.program, step.chain, step.opening)
@@ -191,7 +192,7 @@ def _(step: foreign_steps.OpenChain, _kernel: Kernel) -> None:
 
 @execute.register
 def _(step: foreign_steps.CloseChain, _kernel: Kernel) -> None:
-    if step.program == foreign.NFT:
+    if step.program == NFT:
         firewall.close_chain(step.chain, step.tag)
     else:
         iptables.close_chain(step.program, step.chain, step.tag)
@@ -245,22 +246,22 @@ def _(step: file_steps.UnmountHandles, _kernel: Kernel) -> None:
 
 @execute.register
 def _(step: launcher_steps.CreateGroup, _kernel: Kernel) -> None:
-    launcher.ensure_group(step.group)
+    group.ensure_group(step.group)
 
 
 @execute.register
 def _(step: launcher_steps.DeleteGroup, _kernel: Kernel) -> None:
-    launcher.remove_group(step.group)
+    group.remove_group(step.group)
 
 
 @execute.register
 def _(step: launcher_steps.AddMember, _kernel: Kernel) -> None:
-    launcher.add_member(step.user, step.group)
+    group.add_member(step.user, step.group)
 
 
 @execute.register
 def _(step: launcher_steps.RemoveMember, _kernel: Kernel) -> None:
-    launcher.remove_member(step.user, step.group)
+    group.remove_member(step.user, step.group)
 
 
 @execute.register

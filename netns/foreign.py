@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from netns import backend, iptables_saved
+from netns import iptables_saved
+from netns.backend import NFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NFT = backend.NFT
 FORWARD, INPUT, DOCKER_USER = "FORWARD", "INPUT", "DOCKER-USER"
 # The chains that iptables-nft shows as its own.
 IPTABLES_NFT_CHAINS = frozenset({"ip filter FORWARD", "ip filter INPUT"})

@@ -11,7 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import backend, iptables_saved
+from netns import iptables_saved
+from netns.backend import IPTABLES_LEGACY, IPTABLES_NFT
 from netns.errors import MissingToolError, StepError
 from netns.firewall import SBIN, TIMEOUT_S
 from netns.iptables_ruleset import PLACES
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from netns.iptables_ruleset import Table
     from netns.opening import NameOpening, Opening
 
-NFT, LEGACY = backend.IPTABLES_NFT, backend.IPTABLES_LEGACY
 LEGACY_TABLES = Path("/proc/net/ip_tables_names")
 LEGACY_TABLES_6 = Path("/proc/net/ip6_tables_names")
 COMMANDS = {4: "iptables", 6: "ip6tables"}
@@ -43,7 +43,7 @@ def kind() -> str | None:
     """Return the kind that `iptables` is on this host, or the one that has only a name of its own; None for neither."""
     if (generic := _find("iptables")) is not None:
         return _kind(generic)
-    return next((program for program in (NFT, LEGACY) if _find(program)), None)
+    return next((program for program in (IPTABLES_NFT, IPTABLES_LEGACY) if _find(program)), None)
 
 
 def has_ipv6(program: str) -> bool:
@@ -58,7 +58,7 @@ def saved(program: str, table: str = "filter", version: int = 4) -> str:
         StepError: the program failed; its words are in the message.
     """
     tool = _tool(program, "save", version)
-    if tool is None or (program == LEGACY and not _is_in_use(table, version)):
+    if tool is None or (program == IPTABLES_LEGACY and not _is_in_use(table, version)):
         return ""
     return _run([tool, "-c", "-t", table])
 
@@ -155,7 +155,7 @@ def _tool(program: str, what: str, version: int = 4) -> str | None:
 @functools.cache
 def _kind(tool: str) -> str:
     """Tell the kinds by their version; before 1.8, which has no word for it, there was one kind only."""
-    return NFT if "nf_tables" in _run([tool, "--version"]) else LEGACY
+    return IPTABLES_NFT if "nf_tables" in _run([tool, "--version"]) else IPTABLES_LEGACY
 
 
 def _find(tool: str) -> str | None:

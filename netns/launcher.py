@@ -15,24 +15,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from netns import marker
-from netns.compiler import build, find_compiler, source_digest
+from netns.compiler import build, source_digest
 from netns.errors import ForeignStateError, NotPermittedError, StepError
 from netns.file_steps import beside
-from netns.group import add_member, ensure_group, remove_group, remove_member
-
-__all__ = [
-    "LauncherState",
-    "add_member",
-    "ensure_group",
-    "find_compiler",
-    "is_half_built",
-    "place",
-    "remove",
-    "remove_group",
-    "remove_member",
-    "source_digest",
-    "state",
-]
 
 MODE = 0o750
 _OR_NONE = "remount it with suid, or give --no-launcher and enter by sudo"

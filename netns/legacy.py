@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netns import egress, iptables, iptables_saved
+from netns.backend import IPTABLES_LEGACY
 
 if TYPE_CHECKING:
     from netns.iptables_saved import Drop
@@ -31,6 +32,6 @@ def explain(spec: NamespaceSpec) -> str | None:
 
 
 def _counted() -> dict[Drop, int]:
-    saved = {table: iptables.saved(iptables.LEGACY, table) for table in iptables.legacy_tables()}
-    found = (iptables_saved.drops(iptables.LEGACY, table, text) for table, text in saved.items())
+    saved = {table: iptables.saved(IPTABLES_LEGACY, table) for table in iptables.legacy_tables()}
+    found = (iptables_saved.drops(IPTABLES_LEGACY, table, text) for table, text in saved.items())
     return {drop: packets for counted in found for drop, packets in counted.items()}

@@ -94,16 +94,7 @@ class NamespaceSpec(Struct, frozen=True):
         return f"speedmon:{self.name}"
 
 
-def parse_spec(  # noqa: PLR0913  one argument a setting
-    name: str,
-    subnet: str,
-    uplink: str,
-    dns: tuple[str, ...] = (),
-    *,
-    router: str = "",
-    launcher: bool = True,
-    members: tuple[str, ...] = (),
-) -> NamespaceSpec:
+def parse_spec(name: str, subnet: str, uplink: str, dns: tuple[str, ...] = (), *, router: str = "") -> NamespaceSpec:
     """Return the spec of texts as a user writes them; `uplink` may be "auto", and `router` empty.
 
     Raises:
@@ -121,8 +112,6 @@ def parse_spec(  # noqa: PLR0913  one argument a setting
         uplink=None if uplink == "auto" else uplink,
         router=_parse_router(router) if router else None,
         dns=tuple(_parse_server(server) for server in dns),
-        launcher=launcher,
-        members=members,
     )
 
 

@@ -7,7 +7,8 @@ import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import firewall, firewalld, foreign, iptables, launcher, loaded, network, resolver, tuning
+from netns import compiler, firewall, firewalld, foreign, iptables, launcher, loaded, network, resolver, tuning
+from netns.backend import IPTABLES_LEGACY, IPTABLES_NFT
 from netns.file_steps import beside
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
@@ -89,12 +90,12 @@ def firewalls(*, nft: bool) -> foreign.Firewalls:
     bases = firewall.filter_chains() if nft else []
     found = {f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in bases}
     in_use = {
-        iptables.NFT: not nft or not foreign.IPTABLES_NFT_CHAINS.isdisjoint(found),
-        iptables.LEGACY: "filter" in iptables.legacy_tables(),
+        IPTABLES_NFT: not nft or not foreign.IPTABLES_NFT_CHAINS.isdisjoint(found),
+        IPTABLES_LEGACY: "filter" in iptables.legacy_tables(),
     }
     programs = [program for program, used in in_use.items() if used]
     chains = [chain for name in programs for chain in foreign.iptables_chains(name, iptables.saved(name))]
-    shown = foreign.IPTABLES_NFT_CHAINS if any(chain.program == iptables.NFT for chain in chains) else frozenset[str]()
+    shown = foreign.IPTABLES_NFT_CHAINS if any(chain.program == IPTABLES_NFT for chain in chains) else frozenset[str]()
     chains += [
         foreign.nft_chain(firewall.chain(name))
         for name, table in found.items()
@@ -185,7 +186,7 @@ def _launcher(spec: NamespaceSpec) -> Launcher:
         half=launcher.is_half_built(Path(spec.launcher_path)),
         ours=state.ours,
         sound=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
-        compiler=launcher.find_compiler() is not None,
+        compiler=compiler.find_compiler() is not None,
         group_exists=group is not None,
         members=frozenset(group.gr_mem) if group else frozenset(),
     )

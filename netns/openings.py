@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netns import foreign, foreign_steps
+from netns import foreign_steps
+from netns.backend import NFT
 from netns.foreign import DOCKER_USER, FORWARD, INPUT
 from netns.opening import NameOpening, Opening, is_tagged
 
@@ -71,16 +72,16 @@ def _on_the_way_out(seen: Firewalls) -> list[Chain]:
 
 def _before_the_host(seen: Firewalls) -> list[Chain]:
     """Return where the openings belong for what is asked of the host itself."""
-    inputs = [chain for chain in seen.chains if (chain.program != foreign.NFT, chain.name) == (True, INPUT)]
+    inputs = [chain for chain in seen.chains if (chain.program != NFT, chain.name) == (True, INPUT)]
     return [*_dropping_nft(seen, "input"), *(chain for chain in inputs if chain.may_drop)]
 
 
 def _dropping_nft(seen: Firewalls, hook: str) -> list[Chain]:
-    return [chain for chain in seen.chains if (chain.program, chain.hook) == (foreign.NFT, hook) and chain.may_drop]
+    return [chain for chain in seen.chains if (chain.program, chain.hook) == (NFT, hook) and chain.may_drop]
 
 
 def _programs(seen: Firewalls) -> list[str]:
-    return list(dict.fromkeys(chain.program for chain in seen.chains if chain.program != foreign.NFT))
+    return list(dict.fromkeys(chain.program for chain in seen.chains if chain.program != NFT))
 
 
 def _entrance(chains: dict[str, Chain]) -> Chain:

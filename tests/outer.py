@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
 _WORLD = """
@@ -89,26 +89,16 @@ class Outer:
             enter += [f"--user={namespaces}/user", "--preserve-credentials"]
         return [*enter, "--", *_as_user(user), *argv]
 
-    def run(  # noqa: PLR0913  the options of subprocess.run, by name
-        self,
-        argv: Sequence[str],
-        *,
-        check: bool = True,
-        user: str | None = None,
-        env: Mapping[str, str] | None = None,
-        input: str | None = None,  # noqa: A002  subprocess.run calls it so
-        timeout: float = 60,
+    def run(
+        self, argv: Sequence[str], *, check: bool = True, user: str | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in here and return it with its text output; a non-zero status raises unless `check=False`."""
-        done = subprocess.run(
-            self.argv(argv, user=user),
-            check=False,
-            env=env,
-            input=input or "",
-            timeout=timeout,
-            text=True,
-            capture_output=True,
-        )
+        """Run a command in here and return it with its text output; a non-zero status raises unless `check=False`.
+
+        The options are those of subprocess.run, such as `env`; without `input` its stdin is empty, without `timeout`
+        it has 60 s.
+        """
+        options = {"input": "", "timeout": 60, **options}
+        done = subprocess.run(self.argv(argv, user=user), check=False, text=True, capture_output=True, **options)
         assert not check or done.returncode == 0, f"{argv} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done
 

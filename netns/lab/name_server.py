@@ -59,12 +59,8 @@ def serve(listener: socket.socket) -> None:
             listener.sendto(reply, sender)
 
 
-def main() -> None:
+def serve_lab_names() -> None:
     """Serve the lab's names at the address of the ISP's name server; a line on stdout says that it listens."""
     with bound(topology.NAME_SERVER) as listener:
         print("ready", flush=True)  # noqa: T201  the parent waits for it
         serve(listener)
-
-
-if __name__ == "__main__":
-    main()

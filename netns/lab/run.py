@@ -18,7 +18,9 @@ from netns.lab import furnish, topology, world
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVERS = ((topology.ISP, "netns.lab.name_server"), (topology.INTERNET, "netns.lab.speedtest_net"))
+# The namespace of each server, and its argument for the module that holds both.
+SERVERS = ((topology.ISP, "names"), (topology.INTERNET, "speedtest"))
+SERVER_MODULE = "netns.lab.speedtest_net"
 
 
 @contextlib.contextmanager
@@ -35,19 +37,19 @@ def opened() -> Iterator[None]:
     except StepError as error:
         raise LabError(f"the lab cannot be built: {error}") from error
     with contextlib.ExitStack() as stack:
-        for netns, module in SERVERS:
-            stack.enter_context(_serving(netns, module))
+        for netns, server in SERVERS:
+            stack.enter_context(_serving(netns, server))
         yield
 
 
 @contextlib.contextmanager
-def _serving(netns: str, module: str) -> Iterator[None]:
+def _serving(netns: str, name: str) -> Iterator[None]:
     """Run one of the lab's servers in its namespace, from when it listens until the block ends."""
-    program = ["nsenter", f"--net=/run/netns/{netns}", sys.executable, "-P", "-m", module]
+    program = ["nsenter", f"--net=/run/netns/{netns}", sys.executable, "-P", "-m", SERVER_MODULE, name]
     with subprocess.Popen(program, stdout=subprocess.PIPE) as server:
         try:
             if server.stdout is None or not server.stdout.readline():
-                raise LabError(f"the server {module} of the lab did not start")
+                raise LabError(f"the server {name} of the lab did not start")
             yield
         finally:
             server.kill()

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-from netns.lab import topology
+from netns.lab import name_server, topology
 
 PORTS = (80, 8080)
 DOWNLOAD_S, UPLOAD_S = 3, 5
@@ -140,7 +141,7 @@ class Server(ThreadingHTTPServer):
         super().server_bind()
 
 
-def main() -> None:
+def serve_speedtests() -> None:
     """Serve all ports until the process ends; a line on stdout says that it listens."""
     servers = [Server(("::", port), Handler) for port in PORTS]
     print("ready", flush=True)  # noqa: T201  the parent waits for it
@@ -149,6 +150,11 @@ def main() -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def main() -> None:
+    """Run one of the lab's servers: `names` or `speedtest`, the only argument."""
+    {"names": name_server.serve_lab_names, "speedtest": serve_speedtests}[sys.argv[1]]()
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def close_chain(program: str, chain: str, tag: str) -> None:
 
 def _removals(program: str, chain: str, tag: str) -> list[str]:
     rules = iptables_saved.read(tag, saved(program)).rules
-    return [f"-D {rule.words}" for rule in rules if rule.chain == chain and is_tagged(rule.comment, tag)]
+    return [f"-D {rule.text}" for rule in rules if rule.chain == chain and is_tagged(rule.comment, tag)]
 
 
 def _restore(program: str, changes: Iterable[str], table: str = "filter", version: int = 4) -> None:

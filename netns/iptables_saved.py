@@ -29,7 +29,7 @@ class Rule(Struct, frozen=True):
     """One rule: its chain, its words from the chain on, and what they say."""
 
     chain: str
-    words: str
+    text: str
     packets: int
     comment: str
     target: str
@@ -51,7 +51,7 @@ class Drop(Struct, frozen=True):
     def __str__(self) -> str:
         return f"`{self.program} -t {self.table} {self.what}`"
 
-    def mend(self, spec: NamespaceSpec) -> str:
+    def fix(self, spec: NamespaceSpec) -> str:
         """Return the command that lets what comes from the namespace pass ahead of it."""
         return f"{self.program} -t {self.table} -I {self.chain} -s {spec.subnet} -j ACCEPT"
 
@@ -66,15 +66,15 @@ class Saved(Struct, frozen=True):
     def listing(self) -> list[str]:
         """Return what is ours, as lines, and the rules of others that were put ahead of it; empty for nothing."""
         ours = [rule for rule in self.rules if self._is_ours(rule)]
-        overtaking = [f"after {rule.words}" for rule in self.overtaking()]
-        return [*self.chains, *(rule.words for rule in ours), *overtaking]
+        rules_ahead = [f"after {rule.text}" for rule in self.rules_ahead()]
+        return [*self.chains, *(rule.text for rule in ours), *rules_ahead]
 
     def counters(self) -> dict[str, int]:
         """Return how many packets each of our counters has seen."""
         ours = [rule for rule in self.rules if rule.chain in self.chains]
         return {rule.comment: rule.packets for rule in ours if rule.comment in COUNTERS}
 
-    def overtaking(self) -> list[Rule]:
+    def rules_ahead(self) -> list[Rule]:
         """Return the rules of others ahead of ours in the kernel's chains that may judge a packet before they do."""
         last = {rule.chain: place for place, rule in enumerate(self.rules) if rule.target in self.chains}
         return [
@@ -122,7 +122,7 @@ def drops(program: str, table: str, text: str) -> dict[Drop, int]:
         if found["target"] in DROPPING_TARGETS
     }
     dropping = [rule for rule in rules(text) if rule.drops]
-    return counted | {Drop(program, table, rule.chain, f"-A {rule.words}"): rule.packets for rule in dropping}
+    return counted | {Drop(program, table, rule.chain, f"-A {rule.text}"): rule.packets for rule in dropping}
 
 
 def _rule(found: re.Match[str]) -> Rule:
@@ -136,7 +136,7 @@ def _after(words: list[str], option: str) -> str:
 
 
 def _deletions(rules: Iterable[Rule]) -> list[str]:
-    return [f"-D {rule.words}" for rule in rules]
+    return [f"-D {rule.text}" for rule in rules]
 
 
 def _ends(chains: Iterable[str]) -> list[str]:

@@ -73,19 +73,19 @@ class Kernel:
     """
 
     def __init__(self) -> None:
-        self._lines: dict[str | None, socket.socket] = {}
+        self._raw_sockets: dict[str | None, socket.socket] = {}
         self._sockets: dict[str | None, Any] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in {*self._lines, *self._sockets}:
+        for name in {*self._raw_sockets, *self._sockets}:
             self.forget(name)
 
     def forget(self, netns: str | None) -> None:
         """Close the sockets of a namespace, such as one that is about to be removed."""
-        for opened in (self._lines, self._sockets):
+        for opened in (self._raw_sockets, self._sockets):
             if netns in opened:
                 opened.pop(netns).close()
 
@@ -157,13 +157,13 @@ class Kernel:
             raise OSError(f"no interface {link}" + (f" in {netns}" if netns else "")) from None
 
     def _ask(self, netns: str | None, kind: int, flags: int, message: Any, attributes: list[tuple[str, Any]]) -> None:
-        if netns not in self._lines:
-            self._lines[netns] = netlink.opened(netns)
+        if netns not in self._raw_sockets:
+            self._raw_sockets[netns] = netlink.opened(netns)
         message["header"]["type"] = kind
         message["header"]["flags"] = netlink.REQUEST | netlink.ACKNOWLEDGE | flags
         message["attrs"] = attributes
         message.encode()
-        netlink.change(self._lines[netns], bytes(message.data))
+        netlink.change(self._raw_sockets[netns], bytes(message.data))
 
 
 def _nested(*attributes: tuple[str, Any]) -> dict[str, list[tuple[str, Any]]]:

@@ -28,7 +28,7 @@ def explain(spec: NamespaceSpec) -> str | None:
     grown = [drop for drop, packets in _counted().items() if packets >= before.get(drop, packets) + PROBES]
     if not grown:
         return None
-    return f"{grown[0]} drops what comes from {spec.name}; run: {grown[0].mend(spec)}"
+    return f"{grown[0]} drops packets from {spec.name}; run: {grown[0].fix(spec)}"
 
 
 def _counted() -> dict[Drop, int]:

@@ -28,7 +28,7 @@ class Loaded(Struct, frozen=True):
 
     digest: str
     counters: Mapping[str, int] = field(default_factory=dict)
-    overtaking: tuple[str, ...] = ()
+    rules_ahead: tuple[str, ...] = ()
 
 
 def find_backend() -> Backend:
@@ -81,4 +81,4 @@ def _chains(found: Iterable[Saved]) -> Loaded | None:
     if not lines:
         return None
     counted = {name: packets for table in tables for name, packets in table.counters().items()}
-    return Loaded(ruleset.digest(lines), counted, tuple(rule.words for t in tables for rule in t.overtaking()))
+    return Loaded(ruleset.digest(lines), counted, tuple(rule.text for t in tables for rule in t.rules_ahead()))

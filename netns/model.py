@@ -119,7 +119,7 @@ def _parse_subnet(text: str) -> ipaddress.IPv4Network:
     try:
         subnet = ipaddress.IPv4Network(text)
     except ValueError as error:
-        raise SpecError(f"subnet {text!r} is no IPv4 network such as 192.168.200.0/24: {error}") from None
+        raise SpecError(f"subnet {text!r} is not an IPv4 network such as 192.168.200.0/24: {error}") from None
     if subnet.prefixlen > LONGEST_PREFIX:
         raise SpecError(f"subnet {text} is too small: it must hold two hosts (/{LONGEST_PREFIX} or shorter)")
     return subnet
@@ -129,14 +129,14 @@ def _parse_router(text: str) -> str:
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
-        raise SpecError(f"router {text!r} is no IPv4 address such as 192.168.1.1") from None
+        raise SpecError(f"router {text!r} is not an IPv4 address such as 192.168.1.1") from None
 
 
 def _parse_server(text: str) -> ipaddress.IPv4Address:
     try:
         return ipaddress.IPv4Address(text)
     except ValueError:
-        raise SpecError(f"name server {text!r} is no IPv4 address, and the namespace has nothing else") from None
+        raise SpecError(f"name server {text!r} is not an IPv4 address, and the namespace has nothing else") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +186,9 @@ class Launcher(Struct, frozen=True):
     """
 
     present: bool = False
-    half: bool = False
+    half_built: bool = False
     ours: bool = False
-    sound: bool = False
+    intact: bool = False
     compiler: bool = True
     group_exists: bool = False
     members: frozenset[str] = frozenset()

@@ -49,7 +49,7 @@ class Route(Struct, frozen=True):
     index: int | None
     router: str | None
     protocol: int
-    several: bool
+    multipath: bool
 
 
 class Network(Struct, frozen=True):
@@ -98,7 +98,7 @@ def way_out(network: Network) -> Uplink | None:
     name = next((name for name, link in network.links.items() if link.index == route.index), None)
     if name is None:
         return None
-    if any(hop.several and hop.index == route.index for hop in network.default_routes()):
+    if any(hop.multipath and hop.index == route.index for hop in network.default_routes()):
         return pinned(network, name, route.router)
     return Uplink(name, network.links[name].mtu, route.router)
 
@@ -160,7 +160,7 @@ def _routes(message: Message) -> Iterator[Route]:
             index=_number(hop[_OIF]) if _OIF in hop else None,
             router=inet_ntoa(hop[_GATEWAY]) if _GATEWAY in hop else None,
             protocol=protocol,
-            several=_MULTIPATH in told,
+            multipath=_MULTIPATH in told,
         )
 
 

@@ -183,9 +183,9 @@ def _launcher(spec: NamespaceSpec) -> Launcher:
     group = next((entry for entry in grp.getgrall() if entry.gr_name == GROUP), None)
     return Launcher(
         present=state.present,
-        half=launcher.is_half_built(Path(spec.launcher_path)),
+        half_built=launcher.is_half_built(Path(spec.launcher_path)),
         ours=state.ours,
-        sound=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
+        intact=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
         compiler=compiler.find_compiler() is not None,
         group_exists=group is not None,
         members=frozenset(group.gr_mem) if group else frozenset(),

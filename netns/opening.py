@@ -52,14 +52,14 @@ class NameOpening(Struct, frozen=True):
     @property
     def comments(self) -> tuple[str, ...]:
         """The comments of the rules, in their order."""
-        return tuple(f"{self.tag} names {protocol} {server} {self.subnet}" for protocol, server in self._each)
+        return tuple(f"{self.tag} names {protocol} {server} {self.subnet}" for protocol, server in self._transports)
 
     def iptables(self) -> tuple[str, ...]:
         """Return the rules in iptables' words."""
         start = f"-i {self.host_link} -s {self.subnet}"
         return tuple(
             f'{start} -d {server} -p {protocol} --dport 53 -m comment --comment "{comment}" -j ACCEPT'
-            for (protocol, server), comment in zip(self._each, self.comments, strict=True)
+            for (protocol, server), comment in zip(self._transports, self.comments, strict=True)
         )
 
     def nft(self) -> tuple[str, ...]:
@@ -67,11 +67,11 @@ class NameOpening(Struct, frozen=True):
         start = f'iifname "{self.host_link}" ip saddr {self.subnet}'
         return tuple(
             f'{start} ip daddr {server} {protocol} dport 53 accept comment "{comment}"'
-            for (protocol, server), comment in zip(self._each, self.comments, strict=True)
+            for (protocol, server), comment in zip(self._transports, self.comments, strict=True)
         )
 
     @property
-    def _each(self) -> tuple[tuple[str, str], ...]:
+    def _transports(self) -> tuple[tuple[str, str], ...]:
         return tuple((protocol, server) for server in self.servers for protocol in ("udp", "tcp"))
 
 

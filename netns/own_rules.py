@@ -45,32 +45,32 @@ def delete(spec: NamespaceSpec, program: str) -> Step:
     return steps.DeleteTable(spec.table) if program == NFT else iptables_steps.DeleteChains(program, spec.alias)
 
 
-def strays(spec: NamespaceSpec, backend: Backend, seen: Firewalls) -> list[Step]:
+def strays(spec: NamespaceSpec, backend: Backend, firewalls: Firewalls) -> list[Step]:
     """Return the steps that remove our chains from a program that is not in use for them any more."""
-    programs = dict.fromkeys(chain.program for chain in seen.chains if _has_jump(spec, chain))
+    programs = dict.fromkeys(chain.program for chain in firewalls.chains if _has_jump(spec, chain))
     return [delete(spec, program) for program in programs if program != backend.program]
 
 
-def others(spec: NamespaceSpec, backend: Backend, seen: Firewalls) -> Firewalls:
+def others(spec: NamespaceSpec, backend: Backend, firewalls: Firewalls) -> Firewalls:
     """Return the firewalls in which an opening may be needed: not where our own chains come first anyway."""
-    found = openable(spec, seen)
+    visible = openable(spec, firewalls)
     if backend.is_nft:  # an accept in a table of its own is not the last word
-        return found
-    return replace(found, chains=tuple(chain for chain in found.chains if chain.program != backend.program))
+        return visible
+    return replace(visible, chains=tuple(chain for chain in visible.chains if chain.program != backend.program))
 
 
-def openable(spec: NamespaceSpec, seen: Firewalls) -> Firewalls:
+def openable(spec: NamespaceSpec, firewalls: Firewalls) -> Firewalls:
     """Return the firewalls that may have an opening, without the jumps to our own chains."""
-    return replace(seen, chains=tuple(_without_jumps(spec, chain) for chain in seen.chains))
+    return replace(firewalls, chains=tuple(_without_jumps(spec, chain) for chain in firewalls.chains))
 
 
-def refuse_out_of_reach(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
+def refuse_out_of_reach(spec: NamespaceSpec, observed: Observed, journal: Journal) -> None:
     """Refuse to go on while an nftables table of ours is loaded that nothing here can change or remove.
 
     Raises:
         MissingToolError: naming the table and the mend.
     """
-    if journal.table is not None and journal.program == NFT and not seen.backend.is_nft:
+    if journal.table is not None and journal.program == NFT and not observed.backend.is_nft:
         raise MissingToolError(
             f"the rules of {spec.name} are the nftables table inet {spec.table}, and nft is no longer installed:"
             " apt install nftables, or restart this machine"
@@ -81,8 +81,8 @@ def notes(spec: NamespaceSpec, backend: Backend) -> list[str]:
     """Return what the user should know of what the program cannot do."""
     if backend.ipv6:
         return []
-    off = f"no ip6tables: IPv6 is switched off in {spec.name} and at its link, but no rule would drop or count it"
-    return [f"{off}; apt install nftables mends that"]
+    message = f"no ip6tables: IPv6 is switched off in {spec.name} and at its link, but no rule would drop or count it"
+    return [f"{message}; apt install nftables mends that"]
 
 
 def _has_jump(spec: NamespaceSpec, chain: Chain) -> bool:
@@ -92,5 +92,5 @@ def _has_jump(spec: NamespaceSpec, chain: Chain) -> bool:
 def _without_jumps(spec: NamespaceSpec, chain: Chain) -> Chain:
     if chain.program not in {IPTABLES_NFT, IPTABLES_LEGACY}:
         return chain
-    begins = iptables_ruleset.prefix(spec.alias)
-    return replace(chain, rules=tuple(r for r in chain.rules if not r.target.startswith(begins)))
+    own_prefix = iptables_ruleset.prefix(spec.alias)
+    return replace(chain, rules=tuple(r for r in chain.rules if not r.target.startswith(own_prefix)))

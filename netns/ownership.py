@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 SHORTEST_PREFIX = 8
 
 
-def need_uplink(spec: NamespaceSpec, seen: Observed) -> Uplink:
+def need_uplink(spec: NamespaceSpec, observed: Observed) -> Uplink:
     """Return the uplink.
 
     Raises:
         SpecError: the interface that was named is not there, or the router that was named is not on it.
         NoUplinkError: none was named, and the host has no IPv4 default route; or no router is known on the one named.
     """
-    if seen.uplink is not None:
-        _need_way(spec, seen.uplink)
-        return seen.uplink
+    if observed.uplink is not None:
+        _need_way(spec, observed.uplink)
+        return observed.uplink
     if spec.uplink:
         raise SpecError(f"there is no interface {spec.uplink!r} to be the uplink; `ip link` lists them")
     raise NoUplinkError(
@@ -40,69 +40,69 @@ def _need_way(spec: NamespaceSpec, uplink: Uplink) -> None:
             f"no router is known on {uplink.link}: it has no IPv4 default route in any table;"
             " connect it or name its router with --router ADDRESS"
         )
-    near = [network for network, _ in uplink.routes or () if network != EVERYWHERE]
-    if spec.router and not any(IPv4Address(spec.router) in IPv4Network(network) for network in near):
+    on_link = [network for network, _ in uplink.routes or () if network != EVERYWHERE]
+    if spec.router and not any(IPv4Address(spec.router) in IPv4Network(network) for network in on_link):
         raise SpecError(
-            f"router {spec.router} is in no network of {uplink.link} ({', '.join(near) or 'it has none'});"
+            f"router {spec.router} is in no network of {uplink.link} ({', '.join(on_link) or 'it has none'});"
             f" `ip route show dev {uplink.link}` lists them"
         )
 
 
-def refuse_foreign(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
+def refuse_foreign(spec: NamespaceSpec, observed: Observed, journal: Journal) -> None:
     """Refuse a link, a namespace or a program that has one of our names and is not ours.
 
     Raises:
         ForeignStateError: naming it and the mend.
     """
-    if seen.host_link and not is_ours(spec, seen, journal):
+    if observed.host_link and not is_ours(spec, observed, journal):
         raise ForeignStateError(
             f"the interface {spec.host_link} is there and is not speedmon's;"
             f" remove it (ip link delete {spec.host_link}) or choose another --name"
         )
-    refuse_foreign_namespace(spec, seen, journal)
-    if spec.launcher and seen.launcher.present and not seen.launcher.ours:
+    refuse_foreign_namespace(spec, observed, journal)
+    if spec.launcher and observed.launcher.present and not observed.launcher.ours:
         raise ForeignStateError(
             f"{spec.launcher_path} is there and is not speedmon's launcher; move it away or use --no-launcher"
         )
 
 
-def refuse_foreign_namespace(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
+def refuse_foreign_namespace(spec: NamespaceSpec, observed: Observed, journal: Journal) -> None:
     """Refuse a namespace that has our name and is not ours.
 
     Raises:
         ForeignStateError: naming it and the mend.
     """
-    if seen.handle is Handle.LIVE and seen.host_link is None and journal.boot_id != seen.boot_id:
+    if observed.handle is Handle.LIVE and observed.host_link is None and journal.boot_id != observed.boot_id:
         raise ForeignStateError(
             f"the namespace {spec.name} is there and is not speedmon's;"
             f" remove it (ip netns delete {spec.name}) or choose another --name"
         )
 
 
-def refuse_overlap(spec: NamespaceSpec, seen: Observed) -> None:
+def refuse_overlap(spec: NamespaceSpec, observed: Observed) -> None:
     """Refuse a subnet that the host already uses.
 
     Raises:
         SpecError: naming what it overlaps and a subnet that is free.
     """
-    where = next((where for network, where in seen.networks if _overlap(network, spec.subnet)), None)
-    if where is None:
+    source = next((source for network, source in observed.networks if _overlap(network, spec.subnet)), None)
+    if source is None:
         return
-    taken = [network for network, _ in seen.networks]
+    used = [network for network, _ in observed.networks]
     free = (
         f", such as --subnet {subnet}"
         for subnet in _candidates()
-        if not any(_overlap(network, subnet) for network in taken)
+        if not any(_overlap(network, subnet) for network in used)
     )
-    raise SpecError(f"subnet {spec.subnet} overlaps {where}; use another{next(free, '')}")
+    raise SpecError(f"subnet {spec.subnet} overlaps {source}; use another{next(free, '')}")
 
 
-def is_ours(spec: NamespaceSpec, seen: Observed, journal: Journal) -> bool:
+def is_ours(spec: NamespaceSpec, observed: Observed, journal: Journal) -> bool:
     """Tell our link by its mark, or, where a kill came between a pair and its mark, by where its other end is."""
-    host, inner = seen.host_link, seen.inner_link
+    host, inner = observed.host_link, observed.inner_link
     if host is None or host.alias is not None:
         return host is not None and host.alias == spec.alias
-    return inner is not None and are_joined(host, inner) and journal.boot_id == seen.boot_id
+    return inner is not None and are_joined(host, inner) and journal.boot_id == observed.boot_id
 
 
 def are_joined(host: Link, inner: Link) -> bool:

@@ -68,7 +68,7 @@ def teardown(
             return planned
         if planned.steps:
             _apply().run_all(planned.steps, on_step)
-        _keep(spec.name, planned.settled)
+        _keep(spec.name, planned.final_journal)
     return planned
 
 
@@ -104,37 +104,39 @@ def _apply() -> ModuleType:
     return apply
 
 
-def _keep(name: str, account: Journal) -> None:
-    if account == Journal():
+def _keep(name: str, updated: Journal) -> None:
+    if updated == Journal():
         journal.remove(name)
     else:
-        journal.save(name, account)
+        journal.save(name, updated)
 
 
 def _verify(spec: NamespaceSpec, planned: Plan) -> None:
     """Look again: note what nft made of our rules, and make sure that nothing is left to do."""
-    seen = observe(spec)
-    kept = replace(planned.settled, table=seen.table)
-    journal.save(spec.name, kept)
-    left = plan.setup(spec, seen, kept, journal.load_others(spec.name)).steps
-    if left:
-        raise StepError(f"set-up did not hold, something changes it back: {'; '.join(map(str, left))}")
+    observed = observe(spec)
+    updated = replace(planned.final_journal, table=observed.table)
+    journal.save(spec.name, updated)
+    remaining = plan.setup(spec, observed, updated, journal.load_others(spec.name)).steps
+    if remaining:
+        raise StepError(f"set-up did not hold, something changes it back: {'; '.join(map(str, remaining))}")
 
 
 def _astray(spec: NamespaceSpec) -> str | None:
-    found = way.problems(spec.name, spec.host_link)
-    mend = "see `ip rule`, or keep it on one interface with --uplink"
-    return f"{'; '.join(found)}; {mend}" if found else None
+    problems = way.problems(spec.name, spec.host_link)
+    fix = "see `ip rule`, or keep it on one interface with --uplink"
+    return f"{'; '.join(problems)}; {fix}" if problems else None
 
 
 def _prove(spec: NamespaceSpec, before: Journal, planned: Plan) -> None:
     """Make sure that a packet from inside gets past every firewall and policy rule of this host."""
-    words = blocked.explain(spec) or _astray(spec)
-    if words is None:
+    problem = blocked.explain(spec) or _astray(spec)
+    if problem is None:
         return
     if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):
-        left = _apply().take_back(planned.steps)
-        if not left:
+        remaining = _apply().take_back(planned.steps)
+        if not remaining:
             _keep(spec.name, before)
-        words += f"; could not be undone: {'; '.join(left)}" if left else "; what was done before it was undone"
-    raise BlockedError(words)
+        problem += (
+            f"; could not be undone: {'; '.join(remaining)}" if remaining else "; what was done before it was undone"
+        )
+    raise BlockedError(problem)

@@ -23,8 +23,8 @@ CHAINS = {Fate.LOST_BEFORE: ("PREROUTING", "FORWARD"), Fate.LOST_BEHIND: ("POSTR
 def of_table(spec: NamespaceSpec, fate: Fate, program: str, table: str, saved: str) -> Iterable[Drop]:
     """Return the rules that may drop a probe in what `iptables-save` printed of one table."""
     for rule in iptables_saved.rules(saved):
-        if rule.drops and rule.chain in CHAINS[fate] and _may_match(spec, rule.words.split()):
-            yield Drop(program, table, rule.chain, f"-A {rule.words}")
+        if rule.drops and rule.chain in CHAINS[fate] and _may_match(spec, rule.text.split()):
+            yield Drop(program, table, rule.chain, f"-A {rule.text}")
 
 
 def _may_match(spec: NamespaceSpec, words: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Find the rule that drops what comes from a namespace: nftables traces a probe (nft(8), "meta nftrace").
+"""Find the rule that drops packets from a namespace: nftables traces a probe (nft(8), "meta nftrace").
 
 Only for an error message: for a second there is a table of our own that marks the namespace's packets, nothing else.
 """

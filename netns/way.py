@@ -23,14 +23,14 @@ _LOCAL = 2  # IFA_LOCAL of linux/if_addr.h
 
 def problems(name: str, link: str) -> list[str]:
     """Return what is wrong with the way out of namespace `name`, whose end on the host is `link`; one phrase each."""
-    kept = _kept(name)
-    uplink = kept.get("uplink")
+    journal = _kept(name)
+    uplink = journal.get("uplink")
     try:
         found = _way_out(socket.if_nametoindex(link))
     except OSError:  # a hardened service may not ask; then the test itself tells
         return []
     if found is None:
-        return _lost(uplink) if uplink and kept.get("route_table") else []
+        return _lost(uplink) if uplink and journal.get("route_table") else []
     if uplink not in {None, found}:
         return [f"packets from inside would leave by {found}, and the uplink it was set up for is {uplink}"]
     return [] if _forwards(found) else [f"uplink {found} does not forward IPv4"]
@@ -39,16 +39,16 @@ def problems(name: str, link: str) -> list[str]:
 def _kept(name: str) -> dict[str, Any]:
     try:
         with open(JOURNAL.format(name), "rb") as file:  # noqa: PTH123  light
-            kept: dict[str, Any] = msgspec.json.decode(file.read(), type=dict)
+            journal: dict[str, Any] = msgspec.json.decode(file.read(), type=dict)
     except (OSError, msgspec.DecodeError):
         return {}
-    return kept
+    return journal
 
 
 def _way_out(index: int) -> str | None:
     """Return the link by which a packet from inside, which comes in by link `index`, would leave; None for none."""
     addresses = netlink.dump(netlink.GETADDR, None, socket.AF_INET)
-    gateway = next((each.attributes[_LOCAL] for each in addresses if each.fixed[4] == index), None)
+    gateway = next((message.attributes[_LOCAL] for message in addresses if message.fixed[4] == index), None)
     if gateway is None:
         return None
     source = struct.pack("!I", struct.unpack("!I", gateway)[0] + 1)  # the namespace's address is the next one
@@ -61,9 +61,9 @@ def _lost(uplink: str) -> list[str]:
     """Tell a line that is down from one that is there while the namespace's own table has lost its route."""
     from netns import network  # noqa: PLC0415  only when something is wrong
 
-    seen = network.read(None)
-    found = network.pinned(seen, uplink)
-    if found is None or not seen.links[uplink].up or not found.leads_out:
+    host_network = network.read(None)
+    found = network.pinned(host_network, uplink)
+    if found is None or not host_network.links[uplink].up or not found.leads_out:
         return []
     return [f"packets from inside do not get to the uplink {uplink}, which is there"]
 

@@ -237,9 +237,9 @@ def _(step: launcher_steps.RemoveMember, seen: Observed) -> Observed:
 
 @_do.register
 def _(step: launcher_steps.PlaceLauncher, seen: Observed) -> Observed:
-    return replace(seen, launcher=replace(seen.launcher, present=True, ours=True, sound=True))
+    return replace(seen, launcher=replace(seen.launcher, present=True, ours=True, intact=True))
 
 
 @_do.register
 def _(step: launcher_steps.RemoveLauncher, seen: Observed) -> Observed:
-    return replace(seen, launcher=replace(seen.launcher, present=False, ours=False, sound=False))
+    return replace(seen, launcher=replace(seen.launcher, present=False, ours=False, intact=False))

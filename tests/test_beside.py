@@ -124,11 +124,11 @@ def test_each_namespace_has_its_own_opening(street: Street, firewall: str):
 BLOCKED = {
     "a chain after routing": (
         "nft 'add table inet odd { chain late { type filter hook postrouting priority 0; ip ttl 1 drop; }; }'",
-        "inet odd late drops what comes from ip4only (ip ttl 1 drop); run: nft insert rule inet odd late",
+        "inet odd late drops packets from ip4only (ip ttl 1 drop); run: nft insert rule inet odd late",
     ),
     "a rule of iptables' mangle table": (
         "iptables-nft -t mangle -A FORWARD -i ip4only-root -j DROP",
-        "ip mangle FORWARD drops what comes from ip4only",
+        "ip mangle FORWARD drops packets from ip4only",
     ),
     "firewalld that does not answer": (
         f"nft 'add table inet firewalld {{ chain filter_FORWARD {{ {FORWARD} 10; policy drop; }}; }}'",
@@ -136,11 +136,11 @@ BLOCKED = {
     ),
     LATE_LEGACY: (
         "iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP",
-        "`iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP` drops what comes from ip4only; run:",
+        "`iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP` drops packets from ip4only; run:",
     ),
     EARLY_LEGACY: (
         "alias raw='iptables-legacy -t raw'\nraw -N odd; raw -A odd -p udp -j DROP; raw -A PREROUTING ! -i eth0 -j odd",
-        "-t raw -A odd -p udp -j DROP` drops what comes from ip4only; run: iptables-legacy -t raw -I odd -s",
+        "-t raw -A odd -p udp -j DROP` drops packets from ip4only; run: iptables-legacy -t raw -I odd -s",
     ),
 }
 

@@ -82,7 +82,7 @@ def test_a_missing_namespace_is_named_with_the_mend(outer: Outer):
 def test_a_leftover_file_is_no_namespace(inner: Outer):
     """The plain file that is left when the mount has gone is told from a namespace."""
     inner.run(["umount", f"/run/netns/{NAME}"])
-    assert str(how(inner)).startswith("NamespaceMissingError 5: /run/netns/ip4only is no network namespace")
+    assert str(how(inner)).startswith("NamespaceMissingError 5: /run/netns/ip4only is not a network namespace")
 
 
 def test_who_is_inside_needs_no_way_in(placed: Outer):
@@ -122,8 +122,8 @@ done"""
     ("user", "fault", "said"),
     [
         (MEMBER, "rm {0}", "only root can enter without the launcher {0}; " + TO_THE_GROUP),
-        (STRANGER, "true", "{0} is for its group only, and this login is not in it; " + TO_THE_GROUP),
-        (MEMBER, "cp {0} /run/copy; cat /run/copy >{0}", "{0} has lost its capability, as any copy does; run: sudo"),
+        (STRANGER, "true", "{0} may be run by its group only, and this login session is not in it; " + TO_THE_GROUP),
+        (MEMBER, "cp {0} /run/copy; cat /run/copy >{0}", "{0} has lost its capability, as copies do; run: sudo"),
         (MEMBER, "mount -o remount,nosuid /usr/local/bin", "{0} is on a nosuid mount, where file capabilities do not"),
         (
             MEMBER,
@@ -192,11 +192,11 @@ def test_a_namespace_as_set_up_looks_sound(linked: Outer):
         (f"echo 0 >/proc/sys/net/ipv4/conf/{NAME}-root/forwarding", ["link ip4only-root does not forward IPv4"]),
         ("echo 0 >/proc/sys/net/ipv4/conf/uplink0/forwarding", ["uplink uplink0 does not forward IPv4"]),
         ("echo 0 >/proc/sys/net/ipv4/conf/uplink0/forwarding; ip route delete default", []),
-        (f"echo 0 >/proc/sys/net/ipv6/conf/{NAME}-root/disable_ipv6", ["link ip4only-root speaks IPv6"]),
+        (f"echo 0 >/proc/sys/net/ipv6/conf/{NAME}-root/disable_ipv6", ["IPv6 is enabled on link ip4only-root"]),
         (f"ip netns delete {NAME}", ["/run/netns/ip4only does not exist: the namespace is not set up"]),
         (
             f"umount /run/netns/{NAME}",
-            ["/run/netns/ip4only is no network namespace (a crash or a sandboxed service leaves such files)"],
+            ["/run/netns/ip4only is not a network namespace (a crash or a sandboxed service leaves such files)"],
         ),
     ],
 )
@@ -237,7 +237,7 @@ def test_a_way_that_is_named_is_the_only_one(inner: Outer, way: str, command: li
 def test_roots_way_is_for_root(placed: Outer):
     """A plain user who names it is told to use sudo, whether or not the launcher would work."""
     told = how(placed, MEMBER, "env", "WAY=root")
-    assert told == 'NotPermittedError 6: the way "root" is for root: run this by sudo'
+    assert told == 'NotPermittedError 6: the way "root" is for root only: run this with sudo'
 
 
 def test_entering_imports_nothing_heavy(outer: Outer):

@@ -126,7 +126,7 @@ def test_counters_are_ours_alone():
 def test_rule_ahead_of_ours_is_told_when_it_may_judge(rule: str, told: list[str]):
     """One that lets packets go on, or that of another namespace, is none."""
     overtaken = saved(SAVED.replace("[0:0] -A FORWARD -i wan2", f"[0:0] -A FORWARD {rule}\n[0:0] -A FORWARD -i wan2"))
-    assert [found.words for found in overtaken.overtaking()] == told
+    assert [rule.text for rule in overtaken.rules_ahead()] == told
     assert (overtaken.listing() == saved().listing()) == (not told)
 
 

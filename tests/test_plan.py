@@ -229,7 +229,7 @@ def half_built(draw: st.DrawFn) -> Observed:
         loopback_up=live and draw(st.booleans()),
         default_routes=tuple(draw(ROUTES)) if inner else (),
         table=draw(st.none() | st.just("something")),
-        launcher=draw(st.builds(Launcher, present=st.just(value=True), ours=st.just(value=True), sound=st.booleans())),
+        launcher=draw(st.builds(Launcher, present=st.just(value=True), ours=st.just(value=True), intact=st.booleans())),
     )
 
 

@@ -57,4 +57,4 @@ def test_place_of_the_loss_tells_the_chain():
 def test_mend_lets_the_subnet_pass_ahead_of_the_rule():
     """It is one command, for the namespace alone."""
     (suspect,) = suspects.of_table(SPEC, Fate.LOST_BEFORE, "iptables-nft", "raw", "-A PREROUTING -j DROP")
-    assert suspect.mend(SPEC) == "iptables-nft -t raw -I PREROUTING -s 192.168.200.0/24 -j ACCEPT"
+    assert suspect.fix(SPEC) == "iptables-nft -t raw -I PREROUTING -s 192.168.200.0/24 -j ACCEPT"

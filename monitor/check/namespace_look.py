@@ -37,7 +37,7 @@ def look(spec: NamespaceSpec, asked: Check, environ: Mapping[str, str]) -> Names
     after = outside.table(spec) if may_list else None
     return Namespace(
         spec=spec,
-        dead=None if live else "; ".join(seen_outside.unsound) or "it came only now",
+        dead=None if live else "; ".join(seen_outside.problems) or "it came only now",
         entered=entered,
         privileged=privileged,
         no_entry=no_entry,

@@ -1,4 +1,4 @@
-"""Make and remove named network namespaces, as `ip netns add` and `ip netns delete` do (iproute2, ip/ipnetns.c)."""
+"""Creates and removes named network namespaces, like `ip netns add` and `ip netns delete` (iproute2, ip/ipnetns.c)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _DETACH = 2
 
 
 def create(name: str) -> None:
-    """Make namespace `name`; this thread is back where it was afterwards.
+    """Create namespace `name`; afterwards this thread is in its former namespace again.
 
     Raises:
-        OSError: there is a file of that name already, or the kernel refused; then nothing is left of it.
+        OSError: the handle exists already, or the kernel refused; then nothing is left behind.
     """
     _share_handles()
     handle = handle_path(name)
@@ -34,7 +34,7 @@ def create(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove namespace `name`, or the plain file that a crash left in its place; no error where there is neither.
+    """Remove namespace `name`, or the plain file that a crash left in its place; no error if there is neither.
 
     Raises:
         OSError: the kernel refused.
@@ -46,7 +46,7 @@ def remove(name: str) -> None:
 
 
 def unmount_handles() -> None:
-    """Take back the mount of /run/netns.
+    """Unmount /run/netns.
 
     Raises:
         OSError: the kernel refused, for instance because a namespace is left in it.
@@ -55,11 +55,11 @@ def unmount_handles() -> None:
 
 
 def _share_handles() -> None:
-    """Make /run/netns a mount that other mount namespaces share, so that what is mounted there shows everywhere."""
+    """Make /run/netns a shared mount, so that handles mounted there are visible in other mount namespaces."""
     Path(RUN_NETNS).mkdir(exist_ok=True)
     try:
         _mount("", RUN_NETNS, _SHARED | _REC)
-    except OSError:  # it is no mount yet
+    except OSError:  # it is not a mount yet
         _mount(RUN_NETNS, RUN_NETNS, _BIND | _REC)
         _mount("", RUN_NETNS, _SHARED | _REC)
 

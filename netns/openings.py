@@ -1,7 +1,7 @@
-"""Pure: which openings a namespace needs in other firewalls, and the steps to them and back.
+"""Pure: which openings a namespace needs in other firewalls, and the steps that add and remove them.
 
-A chain gets one only if it can drop packets; nothing of others is removed, no policy is changed. In iptables the pair
-goes into DOCKER-USER, which Docker keeps for the user, where FORWARD leads there, else at the head of FORWARD.
+A chain gets an opening only if it can drop packets; no rule or policy of others is changed. In iptables it goes into
+DOCKER-USER, which Docker leaves to the user, if FORWARD jumps there, else to the head of FORWARD.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def setup(
     spec: NamespaceSpec, uplink: str, firewalls: Firewalls, journal: Journal, host_dns: tuple[str, ...] = ()
 ) -> list[Step]:
-    """Plan the openings that are missing, and the removal of those that are no longer wanted.
+    """Plan the openings that are missing, and the removal of those that are no longer needed.
 
     `host_dns` are the name servers of the namespace that run on this host.
     """
@@ -48,7 +48,7 @@ def setup(
 
 
 def teardown(spec: NamespaceSpec, firewalls: Firewalls, journal: Journal) -> list[Step]:
-    """Plan the removal of every opening of this namespace, whatever uplink it was made for."""
+    """Plan the removal of all openings of this namespace, for any uplink."""
     return [
         *(_close(chain, spec.alias) for chain in firewalls.chains if _has_tag(chain, spec.alias)),
         *(foreign_steps.DistrustSource(source) for source in journal.trusted),
@@ -56,19 +56,19 @@ def teardown(spec: NamespaceSpec, firewalls: Firewalls, journal: Journal) -> lis
 
 
 def places(firewalls: Firewalls, *, names: bool) -> list[Chain]:
-    """Return the chains that need an opening; `names`: the namespace asks a name server of this host."""
+    """Return the chains that need an opening; `names`: the namespace uses a name server on this host."""
     return [*_on_the_way_out(firewalls), *(_before_the_host(firewalls) if names else ())]
 
 
 def trusted_after(planned: tuple[Step, ...], journal: Journal) -> tuple[str, ...]:
-    """Return the sources that firewalld trusts by our doing, once the steps are done."""
+    """Return the sources that firewalld trusts because of us, after the steps."""
     added = {step.subnet for step in planned if isinstance(step, foreign_steps.TrustSource)}
     removed = {step.subnet for step in planned if isinstance(step, foreign_steps.DistrustSource)}
     return tuple(sorted({*journal.trusted, *added} - removed))
 
 
 def _on_the_way_out(firewalls: Firewalls) -> list[Chain]:
-    """Return where the openings belong for what is forwarded."""
+    """Return the chains that need an opening for forwarded packets."""
     filters = (
         {chain.name: chain for chain in firewalls.chains if chain.program == program}
         for program in _programs(firewalls)
@@ -78,7 +78,7 @@ def _on_the_way_out(firewalls: Firewalls) -> list[Chain]:
 
 
 def _before_the_host(firewalls: Firewalls) -> list[Chain]:
-    """Return where the openings belong for what is asked of the host itself."""
+    """Return the chains that need an opening for DNS queries to the host itself."""
     inputs = [chain for chain in firewalls.chains if (chain.program != NFT, chain.name) == (True, INPUT)]
     return [*_dropping_nft(firewalls, "input"), *(chain for chain in inputs if chain.may_drop)]
 
@@ -92,7 +92,7 @@ def _programs(firewalls: Firewalls) -> list[str]:
 
 
 def _entrance(chains: dict[str, Chain]) -> Chain:
-    """Return where a rule is kept and met first: Docker's chain for the user, unless FORWARD may drop before it."""
+    """Return where to put a rule: DOCKER-USER if FORWARD jumps there before any rule that may drop, else FORWARD."""
     for rule in chains[FORWARD].rules:
         if rule.target == DOCKER_USER and DOCKER_USER in chains:
             return chains[DOCKER_USER]
@@ -106,7 +106,7 @@ def _has_tag(chain: Chain, tag: str) -> bool:
 
 
 def _is_open(chain: Chain, opening: Opening | NameOpening) -> bool:
-    """Tell whether the chain has just these rules of ours, and nothing before it that could drop a packet."""
+    """Return whether the chain has exactly these rules of ours, and none before them that may drop a packet."""
     ours = [i for i, rule in enumerate(chain.rules) if is_tagged(rule.comment, opening.tag)]
     if tuple(chain.rules[i].comment for i in ours) != opening.comments:
         return False

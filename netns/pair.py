@@ -1,4 +1,4 @@
-"""Pure: the pair of links between host and namespace, as far as it is there, -> the steps that make it whole."""
+"""Pure: plans the veth pair between host and namespace: the steps that create or repair it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IPV6_SWITCH = "net/ipv6/conf/{}/disable_ipv6"
 
 
 def setup(spec: NamespaceSpec, observed: Observed, uplink: Uplink) -> list[Step]:
-    """Plan what is missing of the pair; one that is not what it should be is removed and made anew."""
+    """Plan what the pair lacks; a pair that is wrong in another way is removed and created anew."""
     if not is_whole(spec, observed):
         return [*_remove_halves(spec, observed), *_new(spec, observed, uplink)]
     host, inner = observed.host_link, observed.inner_link
@@ -36,7 +36,7 @@ def setup(spec: NamespaceSpec, observed: Observed, uplink: Uplink) -> list[Step]
 
 
 def is_whole(spec: NamespaceSpec, observed: Observed) -> bool:
-    """Tell whether the two ends are one pair with nothing on it but what belongs there."""
+    """Return whether the two ends are one pair with no addresses or routes except ours."""
     host, inner = observed.host_link, observed.inner_link
     if host is None or inner is None or not ownership.are_joined(host, inner) or host.alias != spec.alias:
         return False
@@ -50,21 +50,21 @@ def is_whole(spec: NamespaceSpec, observed: Observed) -> bool:
 
 def _remove_halves(spec: NamespaceSpec, observed: Observed) -> list[Step]:
     host, inner = observed.host_link, observed.inner_link
-    goes_along = host is not None and inner is not None and ownership.are_joined(host, inner)
+    is_removed_with_it = host is not None and inner is not None and ownership.are_joined(host, inner)
     return [
         *([steps.DeleteLink(spec.host_link)] if host else []),
-        *([steps.DeleteLink(spec.inner_link, spec.name)] if inner and not goes_along else []),
+        *([steps.DeleteLink(spec.inner_link, spec.name)] if inner and not is_removed_with_it else []),
     ]
 
 
 def _new(spec: NamespaceSpec, observed: Observed, uplink: Uplink) -> list[Step]:
-    unswitched = replace(
+    without_links = replace(
         observed,
         sysctls={location: value for location, value in observed.sysctls.items() if not _is_of_it(spec, location[1])},
     )
     return [
         steps.CreateVeth(spec.host_link, spec.inner_link, spec.name, uplink.mtu, alias=spec.alias),
-        *_no_ipv6_on_links(spec, unswitched),
+        *_no_ipv6_on_links(spec, without_links),
         steps.AddAddress(spec.host_link, spec.gateway),
         steps.SetLinkUp(spec.host_link),
         steps.SetLinkUp("lo", spec.name),
@@ -79,10 +79,10 @@ def _is_of_it(spec: NamespaceSpec, key: str) -> bool:
 
 
 def _no_ipv6_on_links(spec: NamespaceSpec, observed: Observed) -> list[Step]:
-    ends = ((None, spec.host_link), (spec.name, spec.inner_link))
+    link_ends = ((None, spec.host_link), (spec.name, spec.inner_link))
     return [
         steps.SetSysctl(IPV6_SWITCH.format(link), "1", netns)
-        for netns, link in ends
+        for netns, link in link_ends
         if has_ipv6(observed) and observed.sysctls.get((netns, IPV6_SWITCH.format(link))) != "1"
     ]
 
@@ -92,5 +92,5 @@ def _default_route(spec: NamespaceSpec) -> Step:
 
 
 def has_ipv6(observed: Observed) -> bool:
-    """Tell whether this kernel has IPv6 at all, so that there is a switch to turn it off."""
+    """Return whether this kernel has IPv6 at all, and so a sysctl to disable it."""
     return (None, IPV6_SWITCH.format("all")) in observed.sysctls

@@ -1,7 +1,7 @@
-"""Pure: (wanted, observed, journal) -> ordered steps, for set-up and for the way back. No clock, no file, no log.
+"""Pure: plans set-up and teardown, from the spec, the observed state and the journal. No clock, no file, no log.
 
-A step is planned only for what differs, so a second set-up plans nothing. Order matters twice: IPv6 is off inside
-before any link is there, and the firewall is loaded before the first interface forwards.
+A step is planned only where something differs, so a second set-up plans nothing. Order matters twice: IPv6 is disabled
+inside before there is a link, and the firewall rules are loaded before an interface forwards.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from netns.steps import Step
 
 ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
-# Any group may open an ICMP socket, so that ping works without a capability; a new namespace allows none.
+# The groups that may open ICMP sockets, which ping needs without a capability; in a new namespace there are none.
 PING = "net/ipv4/ping_group_range"
 
 
 class Plan(Struct, frozen=True):
-    """Steps in order, the journal to keep while they are done and that for afterwards, and notes for the user.
+    """Steps in order, the journal to write before them and the one to write after them, and notes for the user.
 
-    `uplink` is the one that a set-up uses.
+    `uplink` is the uplink of a set-up.
     """
 
     steps: tuple[Step, ...]
@@ -50,13 +50,13 @@ class Plan(Struct, frozen=True):
 
 
 def setup(spec: NamespaceSpec, observed: Observed, journal: Journal, others: tuple[Journal, ...] = ()) -> Plan:
-    """Plan what is missing for `spec`, beside other namespaces of ours, whose journals are `others`.
+    """Plan what is missing for `spec`; `others` are the journals of our other namespaces.
 
     Raises:
-        NoUplinkError: the host has no IPv4 default route, or no router is known on the uplink that was named.
-        ForeignStateError: somebody else's link, namespace, file or program has one of our names.
+        NoUplinkError: the host has no IPv4 default route, or no router is known on the given uplink.
+        ForeignStateError: a link, namespace, file or program has one of our names but is not ours.
         SpecError: the subnet overlaps a network of the host.
-        MissingToolError: our rules are nftables', and nft is gone.
+        MissingToolError: our rules are in nftables, but nft is no longer installed.
     """
     uplink = ownership.need_uplink(spec, observed)
     others = tuple(account.of_this_boot(other, observed) for other in others)
@@ -99,13 +99,13 @@ def teardown(
     *,
     keep_launcher: bool = False,
 ) -> Plan:
-    """Plan the removal of what we made and nothing else; somebody else's link or launcher of our name is left alone.
+    """Plan the removal of everything that we made; a link or launcher of our name that is not ours stays.
 
-    What other namespaces of ours still need, told by their journals, stays until the last of them goes.
+    What our other namespaces still need, according to their journals, stays until the last of them is removed.
 
     Raises:
         ForeignStateError: the namespace of that name is not ours.
-        MissingToolError: our rules are nftables', and nft is gone.
+        MissingToolError: our rules are in nftables, but nft is no longer installed.
     """
     own = account.of_this_boot(journal, observed)
     journal = claims.unshared(own, claims.merged(account.of_this_boot(other, observed) for other in others))
@@ -172,14 +172,14 @@ def _is_loaded(observed: Observed, journal: Journal, digest: str) -> bool:
 
 
 def _forwarding(spec: NamespaceSpec, observed: Observed, journal: Journal, uplink: Uplink) -> list[Step]:
-    """The incoming interface decides whether a packet is forwarded: ours for what leaves, the uplink for replies."""
+    """Enable forwarding on both links: the incoming one decides, ours for packets out, the uplink for replies."""
     fresh_pair = not pair.is_whole(spec, observed)
     veth, out = _forward(spec.host_link), _forward(uplink.link)
     planned: list[Step] = _restore(observed, journal, keep=out)
     if fresh_pair or observed.sysctls.get((None, veth)) != "1":
         planned.append(steps.SetSysctl(veth, "1"))
-    if (found := observed.sysctls.get((None, out))) != "1":
-        planned.append(steps.SetSysctl(out, "1", previous=found))
+    if (current := observed.sysctls.get((None, out))) != "1":
+        planned.append(steps.SetSysctl(out, "1", previous=current))
     return planned
 
 
@@ -188,7 +188,7 @@ def _forward(link: str) -> str:
 
 
 def _restore(observed: Observed, journal: Journal, keep: str | None) -> list[Step]:
-    """Put back what we changed, unless somebody changed it since or has come to depend on it."""
+    """Restore what we changed, unless somebody has changed it since, or the host now forwards everywhere."""
     if observed.sysctls.get((None, ALL_FORWARDING)) != "0":
         return []
     return [
@@ -215,8 +215,8 @@ def _files(spec: NamespaceSpec, observed: Observed, uplink: Uplink) -> list[Step
     return [*(file_steps.MakeDirectory(path) for path in folders), *writes]
 
 
-def _replaceable(found: str | None) -> bool:
-    return found is None or resolver.is_ours(found)
+def _replaceable(current: str | None) -> bool:
+    return current is None or resolver.is_ours(current)
 
 
 def _launcher(spec: NamespaceSpec, observed: Observed) -> list[Step]:
@@ -230,8 +230,8 @@ def _launcher(spec: NamespaceSpec, observed: Observed) -> list[Step]:
 
 
 def _remove_launcher(spec: NamespaceSpec, observed: Observed, journal: Journal) -> list[Step]:
-    there = observed.launcher.ours or observed.launcher.half_built
-    planned: list[Step] = [launcher_steps.RemoveLauncher(spec.launcher_path)] if there else []
+    is_present = observed.launcher.ours or observed.launcher.half_built
+    planned: list[Step] = [launcher_steps.RemoveLauncher(spec.launcher_path)] if is_present else []
     if journal.made_group and observed.launcher.group_exists:
         return [*planned, launcher_steps.DeleteGroup(GROUP)]
     return [
@@ -253,13 +253,13 @@ def _removable(path: str, observed: Observed, journal: Journal) -> bool:
 def _notes(spec: NamespaceSpec, observed: Observed, uplink: Uplink) -> tuple[str, ...]:
     notes = own_rules.notes(spec, observed.backend) if pair.has_ipv6(observed) else []
     notes += [
-        f"{path} is somebody else's and was kept"
+        f"{path} was not written by speedmon and was kept"
         for path in spec.etc_files
         if not _replaceable(observed.files.get(path))
     ]
     servers = _resolver(spec, observed, uplink).servers
     notes += [
-        f"{uplink.link} does not lead to the network of the name server {server}; give this line's own with --dns"
+        f"{uplink.link} does not lead to the network of the name server {server}; set this line's own with --dns"
         for server in pinning.out_of_reach(uplink, servers, observed)
     ]
     if spec.launcher and not observed.launcher.intact and not observed.launcher.compiler:

@@ -93,7 +93,7 @@ def test_without_nft_it_says_so(street: ServedStreet):
     street.shell("mount --bind /bin/false /usr/sbin/nft")
     code, told = street.lines()
     assert (code, told["firewall"].ok) == (5, False)
-    assert "our rules cannot be looked at" in told["firewall"].message
+    assert "our rules cannot be listed" in told["firewall"].message
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ done"""
         (MEMBER, "rm {0}", "only root can enter without the launcher {0}; " + TO_THE_GROUP),
         (STRANGER, "true", "{0} may be run by its group only, and this login session is not in it; " + TO_THE_GROUP),
         (MEMBER, "cp {0} /run/copy; cat /run/copy >{0}", "{0} has lost its capability, as copies do; run: sudo"),
-        (MEMBER, "mount -o remount,nosuid /usr/local/bin", "{0} is on a nosuid mount, where file capabilities do not"),
+        (MEMBER, "mount -o remount,nosuid /usr/local/bin", "{0} is on a nosuid mount, where file capabilities have"),
         (
             MEMBER,
             "rm {0}; mount -o remount,nosuid /usr/local/bin",

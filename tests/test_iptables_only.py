@@ -248,7 +248,7 @@ def test_nft_takes_over_when_it_is_installed(nft_street: IptablesStreet):
     for command in (SETUP, ("teardown-netns",)):
         failed = nft_street.speedmon(*command, check=False)
         assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
-        assert "table inet speedmon, and nft is no longer installed: apt install nftables" in failed.stderr
+        assert "table inet speedmon, but nft is no longer installed: apt install nftables" in failed.stderr
 
 
 def test_neither_is_there(nft_street: IptablesStreet):
@@ -257,7 +257,7 @@ def test_neither_is_there(nft_street: IptablesStreet):
     failed = nft_street.speedmon(*SETUP, check=False)
     assert (failed.returncode, failed.stdout) == (5, "")
     assert failed.stderr == (
-        "speedmon: neither nft nor iptables is installed, and NAT needs one of them: apt install nftables\n"
+        "speedmon: neither nft nor iptables is installed, but NAT needs one of them: apt install nftables\n"
     )
 
 
@@ -269,7 +269,7 @@ def test_no_ip6tables_is_told(nft_street: IptablesStreet):
         "mkdir /run/sbin; cp -a /usr/sbin/. /run/sbin; rm /run/sbin/ip6tables-nft*; mount --bind /run/sbin /usr/sbin"
     )
     done = nft_street.speedmon(*SETUP)
-    assert "note: no ip6tables: IPv6 is switched off in ip4only" in done.stderr
+    assert "note: no ip6tables: IPv6 is disabled in ip4only" in done.stderr
     assert SAME in nft_street.speedmon(*SETUP).stdout
 
 

@@ -46,7 +46,7 @@ def test_note_is_in_the_object(street: Street):
     """What a user would be told on the side is in the object."""
     street.shell("mkdir -p /etc/netns/ip4only; echo 'nameserver 9.9.9.9' > /etc/netns/ip4only/resolv.conf")
     told = ask(street, "setup-netns", "--no-launcher")
-    assert told["notes"] == ["/etc/netns/ip4only/resolv.conf is somebody else's and was kept"]
+    assert told["notes"] == ["/etc/netns/ip4only/resolv.conf was not written by speedmon and was kept"]
 
 
 def test_error_stays_a_line(street: Street):

@@ -56,7 +56,7 @@ def _beside(spec: NamespaceSpec, seen: Outside) -> Beside:
     try:
         return beside.look(spec, seen)
     except (NetnsError, OSError, subprocess.SubprocessError) as error:
-        return Beside(blocked=f"the rules of other firewalls cannot be looked at: {error}")
+        return Beside(blocked=f"the rules of other firewalls cannot be listed: {error}")
 
 
 def _way_in(name: str, asked: Check, environ: Mapping[str, str]) -> tuple[list[str] | None, str | None]:

@@ -1,4 +1,4 @@
-"""Set a namespace up and tear it down: lock, look, plan, keep the journal, do, look again."""
+"""Sets a namespace up and tears it down: lock, observe, plan, write the journal, apply, verify."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def setup(spec: NamespaceSpec, *, dry_run: bool = False, on_step: Callable[[Step], None] = lambda _: None) -> Plan:
-    """Make what is missing of `spec` and verify it; return the plan that was carried out (or, dry, would be).
+    """Create or repair the namespace of `spec`, and verify it; return the plan, which a dry run does not carry out.
 
     Raises:
-        SpecError: a user who may enter is none of this machine.
-        NetnsError: as `netns.plan.setup` and `netns.apply.run` say; after a failed step all is as before the call.
-        BlockedError: another firewall or policy rule of this host keeps all from the uplink; a new namespace is taken
-            back, an old one stays.
+        SpecError: a user who is to be allowed in does not exist.
+        NetnsError: see `netns.plan.setup` and `netns.apply.run`; after a failed step everything is as before the call.
+        BlockedError: another firewall or policy rule on this host keeps packets from the uplink; a new namespace is
+            removed again, an existing one stays.
     """
     _need_root("setup-netns")
     for user in spec.members:
@@ -52,11 +52,11 @@ def teardown(
     dry_run: bool = False,
     on_step: Callable[[Step], None] = lambda _: None,
 ) -> Plan:
-    """Remove what set-up made, also after a crash half-way; return the plan that was carried out (or would be).
+    """Remove all that set-up made, also after a crash during it; return the plan, which a dry run does not carry out.
 
     Raises:
         ForeignStateError: the namespace of that name is not ours.
-        StepError: naming every step that failed; the others were done.
+        StepError: some steps failed; the message names them. The others were carried out.
     """
     _need_root("teardown-netns")
     with journal.locked():
@@ -98,7 +98,7 @@ def _carry_out(spec: NamespaceSpec, before: Journal, planned: Plan, on_step: Cal
 
 
 def _apply() -> ModuleType:
-    """Import what carries steps out, which is not needed where nothing is to be done."""
+    """Import `netns.apply` only if there are steps to carry out."""
     from netns import apply  # noqa: PLC0415  imports pyroute2
 
     return apply
@@ -112,7 +112,7 @@ def _keep(name: str, updated: Journal) -> None:
 
 
 def _verify(spec: NamespaceSpec, planned: Plan) -> None:
-    """Look again: note what nft made of our rules, and make sure that nothing is left to do."""
+    """Observe again: store the digest of our rules as listed, and make sure that nothing is left to do."""
     observed = observe(spec)
     updated = replace(planned.final_journal, table=observed.table)
     journal.save(spec.name, updated)
@@ -128,15 +128,15 @@ def _astray(spec: NamespaceSpec) -> str | None:
 
 
 def _prove(spec: NamespaceSpec, before: Journal, planned: Plan) -> None:
-    """Make sure that a packet from inside gets past every firewall and policy rule of this host."""
+    """Make sure that a packet from inside passes every firewall and policy rule on this host."""
     problem = blocked.explain(spec) or _astray(spec)
     if problem is None:
         return
     if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):
-        remaining = _apply().take_back(planned.steps)
-        if not remaining:
+        failures = _apply().take_back(planned.steps)
+        if not failures:
             _keep(spec.name, before)
         problem += (
-            f"; could not be undone: {'; '.join(remaining)}" if remaining else "; what was done before it was undone"
+            f"; could not be undone: {'; '.join(failures)}" if failures else "; what was done before it was undone"
         )
     raise BlockedError(problem)

@@ -31,12 +31,12 @@ def test_auto_follows_the_better_line_away_and_back(street: TwoLines):
     street.shell(BETTER.replace("add", "delete"))
     refused = street.speedmon("collect", "--engine", "speedtest-cli", check=False)
     assert refused.returncode == 5
-    assert "leave by eth2, and the uplink it was set up for is eth0; run: sudo speedmon setup-netns" in refused.stderr
+    assert "leave by eth2, but the namespace was set up for uplink eth0; run: sudo speedmon setup-netns" in refused.stderr
     street.set_up()
     assert street.seen_as() == SECOND
     assert street.python(SOUND).stdout == "[]\n"
     street.shell(BETTER)
-    assert "leave by eth0, and the uplink it was set up for is eth2" in street.python(SOUND).stdout
+    assert "leave by eth0, but the namespace was set up for uplink eth2" in street.python(SOUND).stdout
     street.set_up()
     assert street.seen_as() == FIRST
 
@@ -97,7 +97,7 @@ def test_pinned_line_that_comes_back(street: TwoLines):
     """The kernel drops routes with their link: when it is back the light check says so, and a set-up mends it."""
     street.set_up(*PIN)
     street.shell(f"ip link set eth2 down; ip link set eth2 up; {WORSE}")
-    assert "do not get to the uplink eth2, which is there" in street.python(SOUND).stdout
+    assert "do not reach the uplink eth2, although it is up" in street.python(SOUND).stdout
     street.set_up(*PIN)
     assert street.seen_as() == SECOND
     assert street.python(SOUND).stdout == "[]\n"
@@ -189,7 +189,7 @@ def test_rule_that_leads_elsewhere(street: TwoLines):
     before = street.snapshot()
     failed = street.speedmon("setup-netns", "--no-launcher", check=False)
     assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
-    assert "leave by eth2, and the uplink it was set up for is eth0; see `ip rule`" in failed.stderr
+    assert "leave by eth2, but the namespace was set up for uplink eth0; see `ip rule`" in failed.stderr
     assert street.snapshot() == before
     street.set_up("--uplink", "eth0")
     assert street.seen_as() == FIRST

@@ -1,7 +1,7 @@
-"""Open the lab in a new world: furnish it, build `netns.lab.topology`, start its two servers.
+"""Opens the lab in a private machine: prepares its files, builds `netns.lab.topology`, starts its two servers.
 
-`python -m netns.lab.run COMMAND…` runs a command in it, in the place of the home host. It must be process 1 of what
-`netns.lab.world` made; everything ends with that process.
+`python -m netns.lab.run COMMAND…` runs a command in it, on the home host. It must be process 1 of a private machine of
+`netns.lab.world`; everything ends with that process.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SERVER_MODULE = "netns.lab.speedtest_net"
 
 @contextlib.contextmanager
 def opened() -> Iterator[None]:
-    """Open the lab for as long as the block runs; the process then is in the home host.
+    """Open the lab for the block; this process then is on the home host.
 
     Raises:
-        LabError: this process is not in a world of its own, or the kernel lacks something the lab is built of.
+        LabError: this process is not in a private machine, or the kernel lacks something that the lab needs.
     """
     world.require_inside()
     furnish.furnish(topology.ETC)
@@ -44,7 +44,7 @@ def opened() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _serving(netns: str, name: str) -> Iterator[None]:
-    """Run one of the lab's servers in its namespace, from when it listens until the block ends."""
+    """Run one of the lab's servers in its namespace for the block, which begins when it listens."""
     program = ["nsenter", f"--net=/run/netns/{netns}", sys.executable, "-P", "-m", SERVER_MODULE, name]
     with subprocess.Popen(program, stdout=subprocess.PIPE) as server:
         try:

@@ -1,4 +1,4 @@
-"""The kinds of hosts that the namespace must work on, each a row of `HOSTS`: how the street is furnished for it.
+"""The kinds of hosts that the namespace must work on, each a row of `HOSTS`: how the home network is prepared for it.
 
 To add one, add a row. `test_hosts` asks the same questions of every host; what a host has on top of those answers is
 for a test of its own.

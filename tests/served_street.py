@@ -62,7 +62,7 @@ class ServedStreet(Street):
         super().close()
 
     def set_up(self, *arguments: str) -> None:
-        """Set up without the launcher, unless told otherwise."""
+        """Set up without the launcher, unless other arguments are given."""
         self.speedmon("setup-netns", *(arguments or ("--no-launcher",)))
 
     def check(self, *arguments: str, user: str | None = None, **settings: str) -> CompletedProcess[str]:

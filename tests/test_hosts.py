@@ -77,8 +77,8 @@ def strangers(street: Street, line: str, aside: str, inner: str) -> list[str]:
     before = street.shell(count).stdout.split()
     with ThreadPoolExecutor() as pool:
         ways = {line: (aside, "ip4only"), aside: (line, "ip4only")}
-        found = pool.map(lambda who: knocked(street, who, {name: far[name] for name in ways[who]}), ways)
-        reached = [way for ways in found for way in ways]
+        results = pool.map(lambda who: knocked(street, who, {name: far[name] for name in ways[who]}), ways)
+        reached = [target for ways in results for target in ways]
     after = street.shell(count).stdout.split()
     return reached + [f"a datagram to {to}" for to, old, new in zip(far, before, after, strict=True) if old != new]
 
@@ -86,8 +86,8 @@ def strangers(street: Street, line: str, aside: str, inner: str) -> list[str]:
 def knocked(street: Street, who: str, whom: dict[str, str]) -> list[str]:
     """Return where a neighbour's connections got through."""
     code = f"{ONE_WAY}\n{KNOCK}"
-    said = street.run(["ip", "netns", "exec", who, "python3", "-c", code, *whom.values()]).stdout.split()
-    return [f"{who} to {to}" for to, word in zip(whom, said, strict=True) if word not in SHUT]
+    answers = street.run(["ip", "netns", "exec", who, "python3", "-c", code, *whom.values()]).stdout.split()
+    return [f"{who} to {to}" for to, word in zip(whom, answers, strict=True) if word not in SHUT]
 
 
 def test_set_up_twice_is_set_up_once(home: Home):

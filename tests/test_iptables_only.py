@@ -84,7 +84,7 @@ def test_ufw(street: IptablesStreet):
 
 
 def test_ipv6_is_dropped_and_counted(street: IptablesStreet):
-    """Even where root switched IPv6 on again at both ends, nothing of it passes, and check tells how much came."""
+    """Even where root switched IPv6 on again at both ends, nothing of it passes, and check reports how much came."""
     street.speedmon(*SETUP)
     street.shell("sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.ip4only-root.disable_ipv6=0")
     street.shell(
@@ -127,9 +127,9 @@ def test_name_server_on_the_host_is_let_through(nft_street: IptablesStreet):
     nft_street.speedmon(*SETUP)
     with nft_street.popen(["python3", "-c", SERVE.replace("8080", "53")], stdout=-1) as server:
         assert server.stdout.readline() == "ready\n"
-        asked = nft_street.run([*INSIDE, sys.executable, "-c", FETCH.replace("8080", "53"), "10.50.0.1"])
+        reply = nft_street.run([*INSIDE, sys.executable, "-c", FETCH.replace("8080", "53"), "10.50.0.1"])
         server.kill()
-    assert asked.stdout == "1000000\n"
+    assert reply.stdout == "1000000\n"
 
 
 FAULTS = {
@@ -146,7 +146,7 @@ FAULTS = {
 
 
 # Sets up after each fault, and prints how many steps that took and what is ours then.
-MEND = """
+REPAIR = """
 import json, subprocess, sys
 from netns import setup
 from netns.model import NamespaceSpec
@@ -159,13 +159,13 @@ for fault in faults:
 """
 
 
-def test_next_call_mends(street: IptablesStreet):
-    """Whatever was broken by hand, one more set-up mends it, and the rules of others stay."""
+def test_next_call_repairs(street: IptablesStreet):
+    """Whatever was broken by hand, one more set-up repairs it, and the rules of others stay."""
     street.speedmon(*SETUP)
     sound = [line for line in street.saved() if "ip4only" in line]
-    told = street.python(MEND, SAVED, *FAULTS.values(), "true").stdout.splitlines()
-    assert dict(zip(FAULTS, map(json.loads, told), strict=False)) == {key: [1, sound] for key in FAULTS}
-    assert json.loads(told[-1]) == [0, sound]
+    output = street.python(REPAIR, SAVED, *FAULTS.values(), "true").stdout.splitlines()
+    assert dict(zip(FAULTS, map(json.loads, output), strict=False)) == {key: [1, sound] for key in FAULTS}
+    assert json.loads(output[-1]) == [0, sound]
     assert {"-A FORWARD -j DROP", "-A INPUT -p tcp -j ACCEPT"} <= set(street.saved())
 
 
@@ -188,8 +188,8 @@ def test_check_tells_what_is_wrong(nft_street: IptablesStreet, fault: str, probl
     """A rule that was put ahead of ours is named; one that lets packets go on to ours is none."""
     nft_street.speedmon(*SETUP)
     nft_street.shell(fault)
-    told = nft_street.python(LOOK).stdout.strip()
-    assert told == problem.replace("RULES", "the set of chains speedmon-ip4only-* in iptables-nft")
+    output = nft_street.python(LOOK).stdout.strip()
+    assert output == problem.replace("RULES", "the set of chains speedmon-ip4only-* in iptables-nft")
 
 
 def test_namespaces_stand_side_by_side(street: IptablesStreet):
@@ -252,7 +252,7 @@ def test_nft_takes_over_when_it_is_installed(nft_street: IptablesStreet):
 
 
 def test_neither_is_there(nft_street: IptablesStreet):
-    """One line names both programs and the mend, and nothing is changed."""
+    """One line names both programs and the fix, and nothing is changed."""
     nft_street.shell("mount --bind /run/hidden /usr/sbin/xtables-nft-multi")
     failed = nft_street.speedmon(*SETUP, check=False)
     assert (failed.returncode, failed.stdout) == (5, "")
@@ -274,12 +274,12 @@ def test_no_ip6tables_is_told(nft_street: IptablesStreet):
 
 
 def test_drop_that_is_out_of_reach_is_named(street: IptablesStreet):
-    """A rule ahead of ours that drops is told with what to type, which helps; the machine is as before."""
+    """A rule ahead of ours that drops is reported with the command to type, which helps; the machine is as before."""
     street.shell("iptables -t mangle -A FORWARD -s 192.168.0.0/16 -j DROP")
     before = street.snapshot()
     failed = street.speedmon(*SETUP, "-q", check=False)
     assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
-    # Legacy tables count, which tells the rule for certain; in the others it is the first that may be the one.
+    # In legacy tables the counters identify the rule; in the others the first possible rule is named.
     assert "-t mangle" in failed.stderr
     assert "-A FORWARD -s 192.168.0.0/16 -j DROP" in failed.stderr
     assert street.snapshot() == before
@@ -304,7 +304,7 @@ getattr(setup, sys.argv[1])(NamespaceSpec(launcher=False))
 """
 
 
-def test_kill_between_two_tables_is_mended(street: IptablesStreet):
+def test_kill_between_two_tables_is_repaired(street: IptablesStreet):
     """Wherever a set-up or teardown was killed, the next set-up makes the rules sound; teardown leaves no trace."""
     before = street.snapshot()
     street.speedmon(*SETUP)
@@ -324,12 +324,14 @@ def test_kill_between_two_tables_is_mended(street: IptablesStreet):
 
 def test_dry_run_prints_what_would_be_loaded(nft_street: IptablesStreet):
     """The rules are printed as a script, which does the same when it is run."""
-    said = nft_street.speedmon(*SETUP, "--dry-run").stdout
+    script = nft_street.speedmon(*SETUP, "--dry-run").stdout
     nft_street.speedmon(*SETUP)
     loaded = nft_street.saved()
     nft_street.shell("for table in filter nat; do iptables -t $table -F; iptables -t $table -X; done")
     nft_street.shell("ip6tables -F; ip6tables -X")
-    nft_street.shell("iptables" + said.partition("\niptables")[2].partition("sysctl -w net/ipv4/conf/ip4only-root")[0])
+    nft_street.shell(
+        "iptables" + script.partition("\niptables")[2].partition("sysctl -w net/ipv4/conf/ip4only-root")[0]
+    )
     assert nft_street.saved() == loaded
 
 
@@ -337,6 +339,6 @@ def test_what_the_documentation_says_removes_them(street: IptablesStreet):
     """The script for doing it by hand leaves nothing of ours."""
     before = street.saved()
     street.speedmon(*SETUP)
-    told = DOCUMENT.read_text().partition("<!-- chains by hand -->\n```bash\n")[2]
-    street.shell(told.partition("```")[0])
+    output = DOCUMENT.read_text().partition("<!-- chains by hand -->\n```bash\n")[2]
+    street.shell(output.partition("```")[0])
     assert street.saved() == before

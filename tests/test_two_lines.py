@@ -31,7 +31,9 @@ def test_auto_follows_the_better_line_away_and_back(street: TwoLines):
     street.shell(BETTER.replace("add", "delete"))
     refused = street.speedmon("collect", "--engine", "speedtest-cli", check=False)
     assert refused.returncode == 5
-    assert "leave by eth2, but the namespace was set up for uplink eth0; run: sudo speedmon setup-netns" in refused.stderr
+    assert (
+        "leave by eth2, but the namespace was set up for uplink eth0; run: sudo speedmon setup-netns" in refused.stderr
+    )
     street.set_up()
     assert street.seen_as() == SECOND
     assert street.python(SOUND).stdout == "[]\n"
@@ -94,7 +96,7 @@ def test_pinned_line_that_is_lost_leaks_nothing(street: TwoLines, loss: str):
 
 
 def test_pinned_line_that_comes_back(street: TwoLines):
-    """The kernel drops routes with their link: when it is back the light check says so, and a set-up mends it."""
+    """The kernel drops routes with their link: when it is back the light check says so, and a set-up repairs it."""
     street.set_up(*PIN)
     street.shell(f"ip link set eth2 down; ip link set eth2 up; {WORSE}")
     assert "do not reach the uplink eth2, although it is up" in street.python(SOUND).stdout
@@ -106,9 +108,9 @@ def test_pinned_line_that_comes_back(street: TwoLines):
 def test_pin_that_moves_and_ends(street: TwoLines):
     """A namespace pinned to one line, then to the other, then to none uses each in turn, and leaves nothing behind."""
     bare = street.shell(RULES).stdout
-    for arguments, seen in ((PIN, SECOND), (("--uplink", "eth0"), FIRST), (PIN, SECOND)):
+    for arguments, address in ((PIN, SECOND), (("--uplink", "eth0"), FIRST), (PIN, SECOND)):
         street.set_up(*arguments)
-        assert street.seen_as() == seen
+        assert street.seen_as() == address
     street.set_up()
     assert street.seen_as() == FIRST
     assert "6400" not in street.shell(RULES).stdout
@@ -137,8 +139,8 @@ FAULTS = {
 }
 
 
-def test_half_of_the_routing_is_mended(street: TwoLines):
-    """Whatever of rule and table is deleted, changed or overtaken by hand, the next set-up mends it."""
+def test_half_of_the_routing_is_repaired(street: TwoLines):
+    """Whatever of rule and table is deleted, changed or overtaken by hand, the next set-up repairs it."""
     before = street.shell(RULES).stdout
     street.set_up(*PIN)
     for fault in FAULTS.values():
@@ -184,7 +186,7 @@ def test_pinned_line_at_work_while_other_routes_come(street: TwoLines):
 
 
 def test_rule_that_leads_elsewhere(street: TwoLines):
-    """A policy rule for the namespace only, which the host's way out does not show, is told; a pin goes ahead of it."""
+    """A policy rule for the namespace only, unseen in the host's own route, is reported; a pin goes ahead of it."""
     street.shell("ip route add default via 192.0.2.1 table 77; ip rule add from 192.168.200.2 table 77")
     before = street.snapshot()
     failed = street.speedmon("setup-netns", "--no-launcher", check=False)

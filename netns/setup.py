@@ -14,7 +14,6 @@ from netns.observe import observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
     from netns.model import NamespaceSpec
     from netns.plan import Plan
@@ -67,7 +66,9 @@ def teardown(
             _tell(planned, on_step)
             return planned
         if planned.steps:
-            _apply().run_all(planned.steps, on_step)
+            from netns import apply  # noqa: PLC0415  imports pyroute2, not needed if there is nothing to do
+
+            apply.run_all(planned.steps, on_step)
         _keep(spec.name, planned.final_journal)
     return planned
 
@@ -87,21 +88,16 @@ def _tell(planned: Plan, on_step: Callable[[Step], None]) -> None:
 
 
 def _carry_out(spec: NamespaceSpec, before: Journal, planned: Plan, on_step: Callable[[Step], None]) -> None:
+    from netns import apply  # noqa: PLC0415  as in `teardown`
+
     journal.save(spec.name, planned.journal)
     try:
-        _apply().run(planned.steps, on_step)
+        apply.run(planned.steps, on_step)
     except NetnsError as error:
         if not error.left_behind:
             _keep(spec.name, before)
         raise
     _verify(spec, planned)
-
-
-def _apply() -> ModuleType:
-    """Import `netns.apply` only if there are steps to carry out."""
-    from netns import apply  # noqa: PLC0415  imports pyroute2
-
-    return apply
 
 
 def _keep(name: str, updated: Journal) -> None:
@@ -133,7 +129,9 @@ def _prove(spec: NamespaceSpec, before: Journal, planned: Plan) -> None:
     if problem is None:
         return
     if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):
-        failures = _apply().take_back(planned.steps)
+        from netns import apply  # noqa: PLC0415  as in `teardown`
+
+        failures = apply.take_back(planned.steps)
         if not failures:
             _keep(spec.name, before)
         problem += (

@@ -69,7 +69,7 @@ class Home:
         """Return the address of a program inside as a server sees it, "" if it cannot connect."""
         return self.inside("/usr/bin/python3", "-c", CALL, address, str(port)).stdout.strip()
 
-    def called(self, where: str, address: str, port: int) -> str:
+    def call_from(self, where: str, address: str, port: int) -> str:
         """Return the same for a program at a neighbour's."""
         argv = ["ip", "netns", "exec", where, "python3", "-c", CALL, address, str(port)]
         return self.street.run(argv, check=False).stdout.strip()

@@ -55,7 +55,7 @@ class Host:
     """A kind of host.
 
     Attributes:
-        furnish: the script that makes it out of a street; it leads to what teardown must leave behind.
+        prepare: the script that makes it out of a street; it leads to what teardown must leave behind.
         arguments: what set-up is called with there.
         earlier: a script for how it is at a first set-up, before it is furnished again and set up once more.
         uplink: where its default route leads in the end.
@@ -65,7 +65,7 @@ class Host:
         needs_root: the host cannot be made in a user namespace.
     """
 
-    furnish: str = "true"
+    prepare: str = "true"
     arguments: tuple[str, ...] = ()
     earlier: str = ""
     uplink: Side = ISP
@@ -144,24 +144,24 @@ class Home(Street):
     def __init__(self, host: Host) -> None:
         super().__init__()
         self.host = host
-        self.set_up_said = ""
-        self.before: list[str] = []
+        self.set_up_output = ""
+        self.traces_before: list[str] = []
 
     @contextlib.contextmanager
-    def living(self) -> Iterator[None]:
+    def prepared(self) -> Iterator[None]:
         """Furnish it, set it up, and serve at the far end, for the block."""
         self.shell(f"ip -n isp address add {ISP.names}/24 dev far; ip -n isp route replace {self.subnet} via {ISP.own}")
         if IS_ROOT:
             self.add_user(MEMBER, 4001)
         with contextlib.ExitStack() as running:
             running.enter_context(self.host.service(self))
-            self.shell(self.host.furnish)
-            self.before = self.traces()
+            self.shell(self.host.prepare)
+            self.traces_before = self.take_traces()
             if self.host.earlier:
                 self.shell(self.host.earlier)
                 self.set_up()
-                self.shell(self.host.furnish)
-            self.set_up_said = self.set_up()
+                self.shell(self.host.prepare)
+            self.set_up_output = self.set_up()
             running.enter_context(self.serving(self.host.uplink.names, "ip", "netns", "exec", self.host.uplink.netns))
             if self.host.name_server:
                 running.enter_context(self.serving(LAN.own))
@@ -199,7 +199,7 @@ class Home(Street):
             f"{line.name}: {line.message}" for line in lines if line.fails or (line.name, line.ok) == ("beside", False)
         ]
 
-    def traces(self) -> list[str]:
+    def take_traces(self) -> list[str]:
         """Return what a teardown must leave as it was, without the copy of a zone that firewalld keeps."""
         self.shell(self.host.settle)
         return [line for line in self.snapshot() if firewalld.OWN_COPY not in line]

@@ -55,18 +55,18 @@ class IptablesStreet(Street):
         super().__init__()
         self.shell(only(kind, both=both))
 
-    def saved(self) -> list[str]:
+    def save_rules(self) -> list[str]:
         """Return the rules of iptables and ip6tables, without what they have counted."""
         return self.shell(SAVED).stdout.splitlines()
 
-    def counted(self, text: str) -> int:
+    def count_packets(self, text: str) -> int:
         """Return how many packets the rules whose text contains `text` have counted."""
         lines = self.shell("iptables-save -c; ip6tables-save -c").stdout.splitlines()
         return sum(int(line[1:].partition(":")[0]) for line in lines if line.startswith("[") and text in line)
 
     def snapshot(self) -> list[str]:
         """Return everything that a set-up could change, as lines."""
-        return [*super().snapshot(), *self.saved()]
+        return [*super().snapshot(), *self.save_rules()]
 
 
 @contextlib.contextmanager

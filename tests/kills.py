@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from netns.steps import Step
 
-IMPORTED_ONCE = apply  # by the parent, so that the children need not
+IMPORTED_ONCE = apply.run  # by the parent, so that the children need not
 CHANGES = {"os.mkdir", "os.rmdir", "os.remove", "os.rename", "os.link", "os.chmod", "os.chown", "os.setxattr"}
 CHANGES |= {"os.fork", "subprocess.Popen", "socket.sendto", "socket.sendmsg"}
 CALLS = {"mount", "umount2", "unshare"}

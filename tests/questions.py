@@ -203,13 +203,13 @@ def keeps_rules(at: Home) -> str:
 def keeps_closed_ports(at: Home) -> str:
     """Connect to a port of the host that its own rule closes."""
     with at.serving(2222):
-        return "it is open to the internet" if at.called("isp", "203.0.113.10", 2222) else YES
+        return "it is open to the internet" if at.call_from("isp", "203.0.113.10", 2222) else YES
 
 
 def keeps_forwarded_ports(at: Home) -> str:
     """Connect to a port of the host that is forwarded to the LAN neighbour."""
     with at.serving(8080, *LAN):
-        return YES if at.called("isp", "203.0.113.10", 8081) == "203.0.113.1" else "it is dead"
+        return YES if at.call_from("isp", "203.0.113.10", 8081) == "203.0.113.1" else "it is dead"
 
 
 def tells_of_a_collision(at: Home) -> str:

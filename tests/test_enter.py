@@ -221,7 +221,7 @@ def test_who_came_in_by_other_means_is_told_what_is_missing(linked: Outer, fault
     """Inside, what the launcher would have done is looked at: name servers, IPv6, nscd."""
     script = f'{fault}; exec {sys.executable} -c "$1"'
     sound_output = json.loads(linked.run(["ip", "netns", "exec", NAME, "sh", "-c", script, "sh", SOUND]).stdout)
-    assert [expected.startswith(problem) for expected in sound_output] == [True]
+    assert [line.startswith(problem) for line in sound_output] == [True]
 
 
 @pytest.mark.parametrize(

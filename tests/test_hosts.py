@@ -66,7 +66,7 @@ for netns in {names}; do ip netns exec $netns awk '/^Udp: [0-9]/ {{print $2 + $3
 @pytest.fixture(scope="module", params=parameters())
 def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     """Yield a host of each kind, set up."""
-    with Home(request.param) as host, host.living():
+    with Home(request.param) as host, host.prepared():
         yield host
 
 
@@ -92,7 +92,7 @@ def knocked(street: Street, who: str, whom: dict[str, str]) -> list[str]:
 
 def test_set_up_twice_is_set_up_once(home: Home):
     """The first call makes all of it ready, a second one changes nothing."""
-    assert "is ready" in home.set_up_said
+    assert "is ready" in home.set_up_output
     before = home.snapshot()
     assert "nothing changed" in home.set_up()
     assert home.snapshot() == before
@@ -132,7 +132,7 @@ def test_check_agrees(home: Home):
 def test_teardown_leaves_no_trace(home: Home):
     """Rules, links, addresses, routes, settings, files and groups are what they were before set-up."""
     home.speedmon("teardown-netns")
-    assert home.traces() == home.before
+    assert home.take_traces() == home.traces_before
 
 
 def test_an_open_router_would_be_noticed():

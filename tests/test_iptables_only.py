@@ -56,9 +56,9 @@ def test_namespace_works(street: IptablesStreet, firewall: str):
     street.shell(firewall)
     before = street.snapshot()
     assert READY in street.speedmon(*SETUP).stdout
-    loaded = street.saved()
+    loaded = street.save_rules()
     assert SAME in street.speedmon(*SETUP).stdout
-    assert street.saved() == loaded
+    assert street.save_rules() == loaded
     with serving(street, "ip", "netns", "exec", "isp"):
         assert fetch(street, "203.0.113.1") == "1000000"
     with serving(street):
@@ -97,11 +97,11 @@ def test_ipv6_is_dropped_and_counted(street: IptablesStreet):
     street.shell(f"ip -n ip4only neigh replace 2001:db8:1::1 lladdr {mac} dev ip4only-ns")
     street.shell("ip -n ip4only -6 route add default via 2001:db8:1::1")
     assert street.shell(f"{inside} ping -6 -qc1 -W1 2001:db8::1", check=False).returncode == 1
-    assert street.counted("ipv6_seen") > 0
+    assert street.count_packets("ipv6_seen") > 0
     lines = {line["name"]: line for line in json.loads(street.speedmon("check", "--json", check=False).stdout)}
     assert lines["firewall"]["message"].endswith("is as set up")
     assert lines["ipv6-seen"]["message"] == (
-        f"packets of IPv6 that the firewall had to drop: {street.counted('ipv6_seen')}"
+        f"packets of IPv6 that the firewall had to drop: {street.count_packets('ipv6_seen')}"
     )
 
 
@@ -109,7 +109,7 @@ def test_strangers_are_counted_by_the_guard(street: IptablesStreet):
     """What the ISP's network sends to the LAN would be forwarded by our doing, and is dropped."""
     street.speedmon(*SETUP)
     street.shell("ip netns exec isp ping -qc1 -W1 10.50.0.2", check=False)
-    assert street.counted("not a router") == 1
+    assert street.count_packets("not a router") == 1
 
 
 def test_spoofed_source_is_dropped(street: IptablesStreet):
@@ -118,7 +118,10 @@ def test_spoofed_source_is_dropped(street: IptablesStreet):
     street.shell("ip -n ip4only address add 10.9.9.9/32 dev ip4only-ns")
     street.shell("for link in all ip4only-root; do echo 0 > /proc/sys/net/ipv4/conf/$link/rp_filter; done")
     street.shell("ip netns exec ip4only ping -I 10.9.9.9 -qc1 -W1 203.0.113.1", check=False)
-    assert (street.counted("anti-spoof"), street.counted("left_host")) == (1, street.counted("fwd_out"))
+    assert (street.count_packets("anti-spoof"), street.count_packets("left_host")) == (
+        1,
+        street.count_packets("fwd_out"),
+    )
 
 
 def test_name_server_on_the_host_is_let_through(nft_street: IptablesStreet):
@@ -162,11 +165,11 @@ for fault in faults:
 def test_next_call_repairs(street: IptablesStreet):
     """Whatever was broken by hand, one more set-up repairs it, and the rules of others stay."""
     street.speedmon(*SETUP)
-    sound = [line for line in street.saved() if "ip4only" in line]
+    sound = [line for line in street.save_rules() if "ip4only" in line]
     output = street.python(REPAIR, SAVED, *FAULTS.values(), "true").stdout.splitlines()
     assert dict(zip(FAULTS, map(json.loads, output), strict=False)) == {key: [1, sound] for key in FAULTS}
     assert json.loads(output[-1]) == [0, sound]
-    assert {"-A FORWARD -j DROP", "-A INPUT -p tcp -j ACCEPT"} <= set(street.saved())
+    assert {"-A FORWARD -j DROP", "-A INPUT -p tcp -j ACCEPT"} <= set(street.save_rules())
 
 
 LOOK = "from netns import model, outside; print(outside.table(model.NamespaceSpec()).problem)"
@@ -195,14 +198,14 @@ def test_check_tells_what_is_wrong(nft_street: IptablesStreet, fault: str, probl
 def test_namespaces_stand_side_by_side(street: IptablesStreet):
     """Neither set-up disturbs the other, and the one that goes leaves the rules of the one that stays."""
     street.speedmon(*SETUP)
-    first = street.saved()
+    first = street.save_rules()
     second = ("--name", "wan2", "--subnet", "192.168.201.0/24")
     street.speedmon(*SETUP, *second)
     assert SAME in street.speedmon(*SETUP).stdout
     assert SAME in street.speedmon(*SETUP, *second).stdout
     assert street.shell("ip netns exec wan2 ping -qc1 -W5 203.0.113.1").returncode == 0
     street.speedmon("teardown-netns", "--name", "wan2")
-    assert street.saved() == first
+    assert street.save_rules() == first
 
 
 @pytest.mark.root
@@ -238,12 +241,12 @@ def test_rules_move_when_iptables_changes_its_kind(street_of_both: IptablesStree
 
 def test_nft_takes_over_when_it_is_installed(nft_street: IptablesStreet):
     """Set-up moves the rules into a table of their own; without nft again, one line says what to do."""
-    before = nft_street.saved()
+    before = nft_street.save_rules()
     nft_street.speedmon(*SETUP)
     nft_street.shell("umount /usr/sbin/nft")
     assert READY in nft_street.speedmon(*SETUP).stdout
     assert SAME in nft_street.speedmon(*SETUP).stdout
-    assert nft_street.saved() == before
+    assert nft_street.save_rules() == before
     nft_street.shell("mount --bind /run/hidden /usr/sbin/nft")
     for command in (SETUP, ("teardown-netns",)):
         failed = nft_street.speedmon(*command, check=False)
@@ -300,7 +303,8 @@ def hear(event, arguments):
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(hear)
-getattr(setup, sys.argv[1])(NamespaceSpec(launcher=False))
+action = {"setup": setup.setup, "teardown": setup.teardown}[sys.argv[1]]
+action(NamespaceSpec(launcher=False))
 """
 
 
@@ -308,14 +312,14 @@ def test_kill_between_two_tables_is_repaired(street: IptablesStreet):
     """Wherever a set-up or teardown was killed, the next set-up makes the rules sound; teardown leaves no trace."""
     before = street.snapshot()
     street.speedmon(*SETUP)
-    sound = street.saved()
+    sound = street.save_rules()
     assert street.python(DIE, "teardown", "1", check=False).returncode == -9
     assert READY in street.speedmon(*SETUP).stdout
-    assert street.saved() == sound
+    assert street.save_rules() == sound
     street.speedmon("teardown-netns")
     assert street.python(DIE, "setup", "2", check=False).returncode == -9
     assert READY in street.speedmon(*SETUP).stdout
-    assert street.saved() == sound
+    assert street.save_rules() == sound
     street.speedmon("teardown-netns")
     assert street.python(DIE, "setup", "1", check=False).returncode == -9
     street.speedmon("teardown-netns")
@@ -326,19 +330,19 @@ def test_dry_run_prints_what_would_be_loaded(nft_street: IptablesStreet):
     """The rules are printed as a script, which does the same when it is run."""
     script = nft_street.speedmon(*SETUP, "--dry-run").stdout
     nft_street.speedmon(*SETUP)
-    loaded = nft_street.saved()
+    loaded = nft_street.save_rules()
     nft_street.shell("for table in filter nat; do iptables -t $table -F; iptables -t $table -X; done")
     nft_street.shell("ip6tables -F; ip6tables -X")
     nft_street.shell(
         "iptables" + script.partition("\niptables")[2].partition("sysctl -w net/ipv4/conf/ip4only-root")[0]
     )
-    assert nft_street.saved() == loaded
+    assert nft_street.save_rules() == loaded
 
 
 def test_what_the_documentation_says_removes_them(street: IptablesStreet):
     """The script for doing it by hand leaves nothing of ours."""
-    before = street.saved()
+    before = street.save_rules()
     street.speedmon(*SETUP)
     output = DOCUMENT.read_text().partition("<!-- chains by hand -->\n```bash\n")[2]
     street.shell(output.partition("```")[0])
-    assert street.saved() == before
+    assert street.save_rules() == before

@@ -93,9 +93,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(folder)
 
 
-def is_rate_of(rate: float, link: topology.Link) -> bool:
-    """Tell whether a rate is that of a link; a busy machine may give a program less than the link would carry."""
-    return 0.4 * link.download_bps < rate < 1.15 * link.download_bps
+def is_rate_of(rate: float, line: topology.Access) -> bool:
+    """Return whether a rate is that of a line; on a busy machine a program may get less than the line could carry."""
+    return 0.4 * line.download_bps < rate < 1.15 * line.download_bps
 
 
 def test_without_the_namespace_it_measures_the_tunnel(home: Home):

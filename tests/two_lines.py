@@ -86,15 +86,15 @@ class TwoLines(Street):
         """Set up without the launcher; return the output."""
         return self.speedmon("setup-netns", "--no-launcher", *arguments).stdout
 
-    def seen_as(self, name: str = "ip4only") -> str:
+    def address_seen(self, name: str = "ip4only") -> str:
         """Return the address of a caller in the namespace as the server sees it, or the caller's error."""
         return self._call(name, "")
 
-    def fetched(self, size: int, name: str = "ip4only") -> str:
+    def count_fetched(self, size: int, name: str = "ip4only") -> str:
         """Return how many of `size` bytes a caller in the namespace receives, or its error."""
         return self._call(name, str(size))
 
-    def taken(self, size: int, name: str = "ip4only") -> str:
+    def count_sent(self, size: int, name: str = "ip4only") -> str:
         """Return how many of `size` bytes from a caller in the namespace the server receives, or the caller's error."""
         return self._call(name, f"+{size}")
 
@@ -102,6 +102,6 @@ class TwoLines(Street):
         done = self.run(["ip", "netns", "exec", name, sys.executable, "-c", CALL, wanted], check=False)
         return (done.stdout or done.stderr.splitlines()[-1]).strip()
 
-    def arrived(self, isp: str) -> int:
+    def count_arrived(self, isp: str) -> int:
         """Return how many IPv4 packets an ISP has received from the home host."""
         return int(self.shell(f"ip netns exec {isp} nft list counter ip seen got").stdout.split()[8])

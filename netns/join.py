@@ -53,10 +53,22 @@ def _opened(path: str | Path) -> Iterator[int]:
 
 
 def _setns(descriptor: int) -> None:
+    try:
+        call_libc("setns", descriptor, CLONE_NEWNET)  # os.setns came with Python 3.12
+    except OSError as error:
+        raise OSError(error.errno, f"cannot enter the namespace: {error.strerror}") from None
+
+
+def call_libc(function: str, *arguments: bytes | int | None, path: str | None = None) -> None:
+    """Call a function of the C library that returns 0 on success; integers are passed as unsigned long.
+
+    Raises:
+        OSError: it failed, with its error number and `path`.
+    """
     import ctypes  # noqa: PLC0415  not needed before a test, when the thread stays where it is
 
-    # os.setns came with Python 3.12.
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(descriptor, CLONE_NEWNET) != 0:
+    converted = [ctypes.c_ulong(argument) if isinstance(argument, int) else argument for argument in arguments]
+    if getattr(libc, function)(*converted) != 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"cannot enter the namespace: {os.strerror(number)}")
+        raise OSError(number, os.strerror(number), path)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from pathlib import Path
-from typing import Any
 
 from netns.handle import RUN_NETNS, handle_path
-from netns.join import CLONE_NEWNET, HERE, returning
+from netns.join import CLONE_NEWNET, HERE, call_libc, returning
 
 # From linux/mount.h and sys/mount.h.
 _BIND, _REC, _SHARED = 1 << 12, 1 << 14, 1 << 20
@@ -26,7 +24,7 @@ def create(name: str) -> None:
     os.close(os.open(handle, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
     try:
         with returning():
-            _insist("unshare", CLONE_NEWNET)
+            call_libc("unshare", CLONE_NEWNET)
             _mount(HERE, handle, _BIND)
     except OSError:
         Path(handle).unlink()
@@ -41,7 +39,7 @@ def remove(name: str) -> None:
     """
     handle = handle_path(name)
     if os.path.ismount(handle):
-        _insist("umount2", os.fsencode(handle), _DETACH, path=handle)
+        call_libc("umount2", os.fsencode(handle), _DETACH, path=handle)
     Path(handle).unlink(missing_ok=True)
 
 
@@ -51,7 +49,7 @@ def unmount_handles() -> None:
     Raises:
         OSError: the kernel refused, for instance because a namespace is left in it.
     """
-    _insist("umount2", os.fsencode(RUN_NETNS), 0, path=RUN_NETNS)
+    call_libc("umount2", os.fsencode(RUN_NETNS), 0, path=RUN_NETNS)
 
 
 def _share_handles() -> None:
@@ -66,11 +64,4 @@ def _share_handles() -> None:
 
 def _mount(source: str, target: str, flags: int) -> None:
     place = os.fsencode(source), os.fsencode(target)
-    _insist("mount", *place, b"none", ctypes.c_ulong(flags), None, path=target)
-
-
-def _insist(function: str, *arguments: Any, path: str | None = None) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if getattr(libc, function)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), path)
+    call_libc("mount", *place, b"none", flags, None, path=target)

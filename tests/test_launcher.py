@@ -156,7 +156,7 @@ def test_a_foreign_file_is_left_alone(outer: Outer, make: str):
             "mount -o remount,ro /usr/local/bin",
             "StepError: cannot install the launcher /usr/local/bin/ip4only: Read-only",
         ),
-        ("mount -t ramfs none /usr/local/bin", "StepError: the filesystem of /usr/local/bin/ip4only does not support file"),
+        ("mount -t ramfs none /usr/local/bin", "StepError: the filesystem of /usr/local/bin/ip4only does not support"),
     ],
 )
 def test_a_launcher_that_cannot_be_placed_leaves_nothing(outer: Outer, hindrance: str, message: str):

@@ -220,13 +220,13 @@ def test_dry_run_prints_the_steps_and_changes_nothing(street: Street):
         ("true", ("--uplink", "eth9"), 2, "eth9"),
         ("true", ("--uplink", "eth1"), 5, "no router is known on eth1"),
         ("true", ("--uplink", "eth1", "--router", "10.51.0.2"), 2, "in no network of eth1 (10.50.0.0/24)"),
-        ("true", ("--uplink", "eth1", "--router", "fe80::1"), 2, "no IPv4 address"),
+        ("true", ("--uplink", "eth1", "--router", "fe80::1"), 2, "not an IPv4 address"),
         ("true", ("--router", "10.50.0.2"), 2, "--uplink"),
         ("ip rule add priority 1 table 77", ("--uplink", "eth0"), 5, "leaves no room"),
         ("true", ("--subnet", "192.168.300.0/24"), 2, "192.168.300.0/24"),
         ("true", ("--subnet", "192.168.200.0/31"), 2, "too small"),
         ("true", ("--name", "Über"), 2, "cannot name a namespace"),
-        ("true", ("--dns", "2001:db8::53"), 2, "no IPv4 address"),
+        ("true", ("--dns", "2001:db8::53"), 2, "not an IPv4 address"),
     ],
 )
 def test_what_stands_in_the_way_is_one_line(

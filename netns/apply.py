@@ -1,6 +1,6 @@
-"""Carry out steps, and undo them in reverse when one fails.
+"""Carry out steps, and undo them in reverse order when one fails.
 
-Its `netns.kernel` imports pyroute2: nothing that runs before each measurement may import this module.
+`netns.kernel` imports pyroute2: nothing that runs before each test may import this module.
 """
 
 from __future__ import annotations
@@ -19,66 +19,66 @@ if TYPE_CHECKING:
     from netns.steps import Step
 
 
-def run(ordered: Iterable[Step], on_step: Callable[[Step], None] = lambda _step: None) -> None:
-    """Carry out steps in order; `on_step` hears each before it is done.
+def run(planned: Iterable[Step], on_step: Callable[[Step], None] = lambda _step: None) -> None:
+    """Carry out steps in order; `on_step` is called with each step before it is carried out.
 
     Raises:
-        StepError: a step failed; what was done before it has been undone, and the message names the step.
+        StepError: a step failed. The steps before it have been undone; the message names the step.
     """
     done: list[Step] = []
     with Kernel() as kernel:
-        for step in ordered:
+        for step in planned:
             on_step(step)
             try:
                 execute(step, kernel)
             except (NetlinkError, OSError, subprocess.SubprocessError, NetnsError) as error:
-                left = _roll_back(done, kernel)
-                raise _step_error(step, error, left) from error
+                failures = _roll_back(done, kernel)
+                raise _step_error(step, error, failures) from error
             done.append(step)
 
 
 def take_back(done: Iterable[Step]) -> list[str]:
-    """Undo steps that were done, last first; return what could not be undone."""
+    """Undo steps, last first; return one message for each step that could not be undone."""
     with Kernel() as kernel:
         return _roll_back(list(done), kernel)
 
 
-def run_all(ordered: Iterable[Step], on_step: Callable[[Step], None] = lambda _step: None) -> None:
-    """Carry out every step whatever becomes of the others, as a removal must.
+def run_all(planned: Iterable[Step], on_step: Callable[[Step], None] = lambda _step: None) -> None:
+    """Carry out every step even if others fail, as a teardown must.
 
     Raises:
         StepError: naming every step that failed.
     """
-    failed: list[str] = []
+    failures: list[str] = []
     with Kernel() as kernel:
-        for step in ordered:
+        for step in planned:
             on_step(step)
             try:
                 execute(step, kernel)
             except (NetlinkError, OSError, subprocess.SubprocessError, NetnsError) as error:
-                failed.append(f"`{step}` failed: {_words(error)}")
-    if failed:
-        raise StepError("; ".join(failed))
+                failures.append(f"`{step}` failed: {_words(error)}")
+    if failures:
+        raise StepError("; ".join(failures))
 
 
 def _roll_back(done: list[Step], kernel: Kernel) -> list[str]:
-    left = []
+    failures = []
     for step in reversed(done):
         if step.undo is None:
             continue
         try:
             execute(step.undo, kernel)
         except (NetlinkError, OSError, subprocess.SubprocessError, NetnsError) as error:
-            left.append(f"`{step.undo}` failed: {_words(error)}")
-    return left
+            failures.append(f"`{step.undo}` failed: {_words(error)}")
+    return failures
 
 
-def _step_error(step: Step, error: Exception, left: list[str]) -> NetnsError:
-    aftermath = f"; could not be undone: {'; '.join(left)}" if left else "; what was done before it was undone"
+def _step_error(step: Step, error: Exception, failures: list[str]) -> NetnsError:
+    aftermath = f"; could not be undone: {'; '.join(failures)}" if failures else "; what was done before it was undone"
     kind = type(error) if isinstance(error, NetnsError) else StepError
-    told = kind(f"`{step}` failed: {_words(error)}{aftermath}")
-    told.left_behind = bool(left)
-    return told
+    wrapped = kind(f"`{step}` failed: {_words(error)}{aftermath}")
+    wrapped.left_behind = bool(failures)
+    return wrapped
 
 
 def _words(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Which program holds our own rules, as data: nft where it is there, else the kind of iptables that the host has."""
+"""The program that holds our own firewall rules, as data: nft if it is installed, else the host's kind of iptables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ NFT, IPTABLES_NFT, IPTABLES_LEGACY = "nft", "iptables-nft", "iptables-legacy"
 
 
 class Backend(Struct, frozen=True):
-    """The program, and whether it judges IPv6 as well: iptables does where there is an ip6tables."""
+    """The program, and whether it filters IPv6 as well: iptables does if ip6tables is installed."""
 
     program: str = NFT
     ipv6: bool = True
 
     @property
     def is_nft(self) -> bool:
-        """Tell whether our rules are an nftables table of their own, and not chains of iptables."""
+        """Whether our rules are an nftables table of their own rather than iptables chains."""
         return self.program == NFT

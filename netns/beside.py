@@ -1,6 +1,6 @@
-"""What other firewalls of this host make of a namespace: what `check` looks at, and only root may. Changes nothing.
+"""What other firewalls on this host do to packets from the namespace, for `speedmon check` run as root.
 
-Where a packet is lost, it is followed by the table that `netns.trace` has for a second.
+Read-only, except that `netns.trace` loads a table of its own for about a second to trace a lost packet.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 
 class Beside(Struct, frozen=True):
-    """The other firewalls that may drop packets.
+    """The other firewalls that may drop packets from the namespace.
 
     Attributes:
-        met: their chains on the namespace's way, such as "iptables-nft FORWARD", and firewalld.
-        missing: what set-up would still do there, as a person would type it; nothing where all openings are in place.
-        blocked: which rule drops a packet from inside, with the mend; None when it left this host.
+        chains: their chains that its packets pass, such as "iptables-nft FORWARD", and firewalld.
+        missing: the openings that set-up would still add, as shell commands; empty when all are in place.
+        blocked: which rule drops a packet from inside, and the fix; None when the packet left this host.
     """
 
-    met: tuple[str, ...] = ()
+    chains: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     blocked: str | None = None
 
 
 def look(spec: NamespaceSpec, outside: Outside) -> Beside:
-    """Return what stands beside, and what becomes of a packet from inside.
+    """Return the other firewalls, and whether they drop a packet from inside.
 
     Raises:
-        NetnsError: the rules cannot be looked at.
+        NetnsError: the rules cannot be listed.
     """
     backend = loaded.find_backend()
-    seen = own_rules.others(spec, backend, observe.firewalls(nft=backend.is_nft))
+    firewalls = own_rules.others(spec, backend, observe.firewalls(nft=backend.is_nft))
     servers = resolver.choose(spec, (outside.files.get(path) for path in resolver.SOURCES), outside.router).servers
     host_dns = tuple(server for server in servers if server in outside.addresses)
-    steps = openings.setup(spec, outside.uplink or "", seen, journal.load(spec.name), host_dns)
-    met = [f"{chain.program} {chain.name}" for chain in openings.places(seen, names=bool(host_dns))]
-    met += ["firewalld"] if seen.trusted is not None else []
-    return Beside(tuple(met), tuple(map(str, steps)), blocked.explain(spec))
+    steps = openings.setup(spec, outside.uplink or "", firewalls, journal.load(spec.name), host_dns)
+    chains = [f"{chain.program} {chain.name}" for chain in openings.places(firewalls, names=bool(host_dns))]
+    chains += ["firewalld"] if firewalls.trusted is not None else []
+    return Beside(tuple(chains), tuple(map(str, steps)), blocked.explain(spec))

@@ -1,10 +1,11 @@
-"""Tell whether another firewall of this host drops what comes from a namespace, which one, and what to type."""
+"""Whether another firewall on this host drops packets from a namespace, which rule does, and how to fix it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from netns import egress, foreign, iptables, legacy, loaded, suspects, trace
+from netns.backend import IPTABLES_LEGACY, IPTABLES_NFT
 from netns.egress import Fate
 
 if TYPE_CHECKING:
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def explain(spec: NamespaceSpec) -> str | None:
-    """Return one line that names the chain and rule, as far as it can be told, and the mend; None where all is well.
+    """Return one line that names the chain and rule, if they can be found, and the fix; None if packets get out.
 
-    A packet that is lost before our own rules see it, with no rule found that drops it, is a matter of routes.
+    None too for a packet that is lost before our own rules with no rule that drops it: then routing is the cause.
 
     Raises:
         StepError: nft refused to trace a packet, iptables to list its rules, or the counters could not be read.
@@ -28,36 +29,34 @@ def explain(spec: NamespaceSpec) -> str | None:
 
 
 def _traced(spec: NamespaceSpec, fate: Fate) -> str | None:
-    found = trace.culprit(spec.name, spec.host_link)
-    if found is not None and not foreign.is_ours(found.table):
-        return f"{found.chain} drops what comes from {spec.name} ({found.rule}); run: {_mend(spec, found)}"
+    drop = trace.culprit(spec.name, spec.host_link)
+    if drop is not None and not foreign.is_ours(drop.table):
+        return f"{drop.chain} drops packets from {spec.name} ({drop.rule}); run: {_fix_command(spec, drop)}"
     return legacy.explain(spec) or (_unseen(spec.host_link) if fate is Fate.LOST_BEHIND else None)
 
 
-def _mend(spec: NamespaceSpec, found: Culprit) -> str:
-    if found.table == "firewalld":  # a rule in its own table would be gone with its next reload
+def _fix_command(spec: NamespaceSpec, drop: Culprit) -> str:
+    if drop.table == "firewalld":  # a rule in its own table would be gone with its next reload
         return f"firewall-cmd --zone=trusted --add-source={spec.subnet}"
-    return f"nft insert rule {found.chain} iifname {spec.host_link} accept"
+    return f"nft insert rule {drop.chain} iifname {spec.host_link} accept"
 
 
 def _unseen(host_link: str) -> str:
-    return (
-        f"something that neither nft nor iptables shows (tc, eBPF) drops what comes from {host_link}; let it pass there"
-    )
+    return f"something that neither nft nor iptables shows (tc, eBPF) drops packets from {host_link}; let it pass there"
 
 
 def _suspected(spec: NamespaceSpec, fate: Fate) -> str | None:
-    """Name the rule whose counter tells, else the first rule that may be the one: only nft can follow a packet."""
-    if counted := legacy.explain(spec):
-        return counted
-    found = (
+    """Name the rule whose counter grew, else the first that could match: only nft can trace a packet."""
+    if counted_drop := legacy.explain(spec):
+        return counted_drop
+    candidates = (
         suspect
-        for program in (iptables.NFT, iptables.LEGACY)
+        for program in (IPTABLES_NFT, IPTABLES_LEGACY)
         for table in suspects.TABLES
         for suspect in suspects.of_table(spec, fate, program, table, iptables.saved(program, table))
     )
-    if (suspect := next(iter(found), None)) is not None:
-        lost = f"{suspect} seems to drop what comes from {spec.name}; run: {suspect.mend(spec)}"
-        return f"{lost}; where that does not help, apt install nftables, which finds the rule"
-    lost = f"something that iptables does not show drops what comes from {spec.host_link}"
-    return f"{lost}; apt install nftables, and run this again to find it" if fate is Fate.LOST_BEHIND else None
+    if (suspect := next(iter(candidates), None)) is not None:
+        message = f"{suspect} seems to drop packets from {spec.name}; run: {suspect.fix(spec)}"
+        return f"{message}; where that does not help, apt install nftables, which finds the rule"
+    message = f"something that iptables does not show drops packets from {spec.host_link}"
+    return f"{message}; apt install nftables, and run this again to find it" if fate is Fate.LOST_BEHIND else None

@@ -1,4 +1,4 @@
-"""Who stands behind sudo: the user whose command it is, by what sudo puts into the environment (sudo(8)).
+"""The user who called sudo, from the variables that sudo sets (sudo(8)).
 
 Imported before each test, so it imports next to nothing.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Caller(NamedTuple):
-    """A user and its group, by number."""
+    """The numeric user and group id of the user who called sudo."""
 
     uid: int
     gid: int
@@ -26,16 +26,16 @@ class Caller(NamedTuple):
 
 
 def behind_sudo(environ: Mapping[str, str]) -> Caller | None:
-    """Return the user who called sudo; None when this is no root, or root itself called.
+    """Return the user who called sudo; None if this process is not root, or if root itself called sudo.
 
     Raises:
-        SpecError: SUDO_UID or SUDO_GID is no number.
+        SpecError: SUDO_UID or SUDO_GID is not a number.
     """
     uid, gid = environ.get("SUDO_UID", "0"), environ.get("SUDO_GID", "0")
     if os.geteuid() != 0 or uid == "0":
         return None
     if not (_is_number(uid) and _is_number(gid)):
-        raise SpecError(f"SUDO_UID and SUDO_GID must be numbers, and are {uid!r} and {gid!r}: unset them")
+        raise SpecError(f"SUDO_UID and SUDO_GID must be numbers, but are {uid!r} and {gid!r}: unset them")
     return Caller(int(uid), int(gid))
 
 

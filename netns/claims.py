@@ -1,7 +1,7 @@
-"""Pure: what several namespaces on one host share, so that the last one to go takes it back and not the first.
+"""Pure: what several namespaces on one host share, so that it is undone with the last of them, not with the first.
 
-Shared are the forwarding of an uplink, the launcher's group and its members, the folders of all namespaces and the
-mount of /run/netns. A new namespace inherits the account of them from the journals of those that are there.
+Shared are the forwarding setting of an uplink, the launcher's group and its members, the folders, and the mount of
+/run/netns. A new namespace takes over the entries about them from the journals of the existing ones.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def merged(journals: Iterable[Journal]) -> Journal:
-    """Return what the other namespaces' journals say together."""
-    together = list(journals)
+    """Return the shared entries of the other namespaces' journals as one journal."""
+    all_journals = list(journals)
     return Journal(
-        sysctls={key: previous for journal in together for key, previous in journal.sysctls.items()},
-        made_group=any(journal.made_group for journal in together),
-        members=tuple(sorted({user for journal in together for user in journal.members})),
-        made_directories=tuple(sorted({path for journal in together for path in journal.made_directories})),
-        mounted_handles=any(journal.mounted_handles for journal in together),
+        sysctls={key: previous for journal in all_journals for key, previous in journal.sysctls.items()},
+        made_group=any(journal.made_group for journal in all_journals),
+        members=tuple(sorted({user for journal in all_journals for user in journal.members})),
+        made_directories=tuple(sorted({path for journal in all_journals for path in journal.made_directories})),
+        mounted_handles=any(journal.mounted_handles for journal in all_journals),
     )
 
 
 def inherit(own: Journal, others: Journal, spec: NamespaceSpec, forwarding: str) -> Journal:
-    """Return `own` with the others' account of what `spec` uses too; `forwarding` is the setting of its uplink."""
+    """Return `own` plus the others' entries about what `spec` uses too; `forwarding` is the sysctl of its uplink."""
     return replace(
         own,
         sysctls={**{key: previous for key, previous in others.sysctls.items() if key == forwarding}, **own.sysctls},
@@ -43,7 +43,7 @@ def inherit(own: Journal, others: Journal, spec: NamespaceSpec, forwarding: str)
 
 
 def unshared(own: Journal, others: Journal) -> Journal:
-    """Return `own` without what the others still need."""
+    """Return `own` without the entries about what the others still need."""
     return replace(
         own,
         sysctls={key: previous for key, previous in own.sysctls.items() if key not in others.sysctls},
@@ -53,5 +53,5 @@ def unshared(own: Journal, others: Journal) -> Journal:
 
 
 def settled(journal: Journal, forwarding: str) -> Journal:
-    """Return the journal for when all is done: an uplink of the past has its setting back, and keeps what it gets."""
+    """Return the journal after all steps: settings of former uplinks are restored, that of the current one is kept."""
     return replace(journal, sysctls={key: previous for key, previous in journal.sysctls.items() if key == forwarding})

@@ -1,4 +1,4 @@
-"""Build the launcher from `ip4only.c` with whatever C compiler is here; musl's first, for the smaller program."""
+"""Build the launcher from `ip4only.c` with the first C compiler found; musl-gcc comes first, for a smaller program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from netns.errors import MissingToolError, StepError
 
 SOURCE = Path(__file__).with_name("ip4only.c")
-# A static program of glibc works too; it takes LD_LIBRARY_PATH and the like from the command's environment.
+# A static glibc program works too, but reads LD_LIBRARY_PATH and the like from the environment.
 COMPILERS = ("musl-gcc", "cc", "gcc", "clang")
 FLAGS = (
     "-std=c11",
@@ -29,16 +29,16 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def find_compiler() -> str | None:
-    """Return the path of the compiler that `build` would take, None where there is none."""
+    """Return the path of the compiler that `build` would use, None if there is none."""
     path = f"{os.environ.get('PATH', '')}:{_PATH}"
-    found = (shutil.which(compiler, path=path) for compiler in COMPILERS)
-    return next(filter(None, found), None)
+    paths = (shutil.which(compiler, path=path) for compiler in COMPILERS)
+    return next(filter(None, paths), None)
 
 
 def source_digest(name: str) -> str:
-    """Return what tells one build of the launcher of namespace `name` from another, as 16 hexadecimal digits."""
-    told = "\0".join((name, *FLAGS)).encode() + SOURCE.read_bytes()
-    return hashlib.sha256(told).hexdigest()[:16]
+    """Return 16 hexadecimal digits that identify the source, flags and namespace `name` of a build."""
+    identity = "\0".join((name, *FLAGS)).encode() + SOURCE.read_bytes()
+    return hashlib.sha256(identity).hexdigest()[:16]
 
 
 def build(name: str, folder: Path) -> bytes:
@@ -46,7 +46,7 @@ def build(name: str, folder: Path) -> bytes:
 
     Raises:
         MissingToolError: there is no C compiler.
-        StepError: the compiler failed; its first words are in the message.
+        StepError: the compiler failed; the first line it printed is in the message.
     """
     compiler = find_compiler()
     if compiler is None:
@@ -63,10 +63,12 @@ def command_line(compiler: str, name: str, program: Path) -> list[str]:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    # Nothing of the caller's environment: a few variables change what a compiler reads and writes.
+    # Not the caller's environment: some variables change what a compiler reads and writes.
     environment = {"PATH": _PATH, "LC_ALL": "C", "TMPDIR": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        said = words[0] if words else f"exit code {done.returncode}"
-        raise StepError(f"{command[0]} cannot build the launcher: {said}; apt install musl-tools brings one that can")
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        reason = lines[0] if lines else f"exit code {done.returncode}"
+        raise StepError(
+            f"{command[0]} cannot build the launcher: {reason}; apt install musl-tools installs one that can"
+        )

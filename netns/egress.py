@@ -1,7 +1,7 @@
-"""Prove that packets from inside leave this host: send one, and read the two counters of our rules that it passes.
+"""Check that packets from inside leave this host: send one, and read two counters of our rules.
 
-Nothing has to answer, and nothing beyond the router hears it. `fwd_out` counts what our own rules have let out, ahead
-of the other firewalls, `left_host` what came out behind them all.
+No reply is needed, and the packet goes no further than the router. `fwd_out` counts packets that our own rules accept,
+before the other firewalls; `left_host` counts those that leave after all of them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from netns.join import joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-# An address for documentation (RFC 5737) and the port that discards (RFC 863).
+# An address reserved for documentation (RFC 5737) and the discard port (RFC 863).
 TARGET = ("198.51.100.1", 9)
-# The host takes one hop, the router the other.
+# The TTL: the host uses one hop, the router the other.
 HOPS = 2
-# A new pair of links may lose its first packet, and the kernel asks for the gateway's address once a second.
+# A new veth pair may lose its first packet, and the kernel sends ARP requests once a second.
 TRIES = 15
 PAUSE_S = 0.1
-# Looks at the counters with a packet before the other firewalls and none behind them, until it counts as dropped.
+# How often the counters must show a packet before the other firewalls and none after, until it counts as dropped.
 LOOKS = 3
 
 
 class Fate(Enum):
-    """What became of a probe: it left, our own table refused it, or it was lost ahead of our table or behind it."""
+    """What happened to a packet: it left, our own table rejected it, or it was lost before or after our table."""
 
     LEFT = "left"
     REFUSED = "refused"
@@ -38,23 +38,23 @@ class Fate(Enum):
 
 
 def fate(netns: str, counters: Callable[[], Mapping[str, int]]) -> Fate:
-    """Send probes from a namespace until it is known what becomes of them; `counters` reads those of its rules.
+    """Send packets from a namespace until it is clear what happens to them; `counters` reads the counters of its rules.
 
     Raises:
         StepError: the counters could not be listed.
     """
     before = counters()
-    looks = 0
-    with sender(netns) as probe:
+    losses = 0
+    with sender(netns) as udp_socket:
         for _ in range(TRIES):
-            sent = send(probe)
+            sent = send(udp_socket)
             now = counters()
             if now["left_host"] > before["left_host"]:
                 return Fate.LEFT
-            looks += now["fwd_out"] > before["fwd_out"]
-            if not sent and not looks:
+            losses += now["fwd_out"] > before["fwd_out"]
+            if not sent and not losses:
                 return Fate.REFUSED
-            if not sent or looks == LOOKS:
+            if not sent or losses == LOOKS:
                 return Fate.LOST_BEHIND
             time.sleep(PAUSE_S)
     return Fate.LOST_BEFORE
@@ -62,19 +62,19 @@ def fate(netns: str, counters: Callable[[], Mapping[str, int]]) -> Fate:
 
 @contextlib.contextmanager
 def sender(netns: str) -> Iterator[socket.socket]:
-    """Yield a socket inside, for `send`."""
+    """Yield a UDP socket inside the namespace, for `send`."""
     with joined(netns):
-        probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with probe:
-        probe.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, HOPS)
-        yield probe
+        udp_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with udp_socket:
+        udp_socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, HOPS)
+        yield udp_socket
 
 
-def send(probe: socket.socket) -> bool:
-    """Send one probe; False when the kernel refuses: a firewall rejected the one before, or there is no route."""
+def send(udp_socket: socket.socket) -> bool:
+    """Send one packet; False if the kernel refuses: a firewall rejected the previous one, or there is no route."""
     try:
-        probe.connect(TARGET)
-        probe.send(b"")
+        udp_socket.connect(TARGET)
+        udp_socket.send(b"")
     except OSError:
         return False
     return True

@@ -1,14 +1,14 @@
-"""What can go wrong with a namespace, each with its exit code and whether trying again makes sense.
+"""The error tree of namespaces: what can go wrong, with the exit code and whether trying again makes sense.
 
-NetnsError                the namespace cannot be had                          exit 5
-├── NotPermittedError     root, or the group of the launcher, is needed        exit 6
+NetnsError                the namespace cannot be set up or used               exit 5
+├── NotPermittedError     root, or membership in the launcher's group         exit 6
 ├── SpecError             a name, subnet or uplink that cannot be used         exit 2
-├── ForeignStateError     somebody else's interface, file or namespace is in the way
+├── ForeignStateError     an interface, file or namespace of our name that is not ours
 ├── NoUplinkError         the host has no IPv4 default route                   retry
 ├── StepError             the kernel or a tool refused a step; what this call did was undone
-├── BlockedError          another firewall of this host drops what comes from the namespace
+├── BlockedError          another firewall on this host drops packets from the namespace
 ├── MissingToolError      a program that set-up needs is not installed
-├── NamespaceMissingError the namespace is not there or not sound
+├── NamespaceMissingError the namespace does not exist or is not sound
 └── LabError              the lab of `speedmon demo` could not be built        exit 1
 """
 
@@ -16,11 +16,11 @@ from __future__ import annotations
 
 
 class NetnsError(Exception):
-    """The namespace cannot be had; the message names what stands in the way and the mend."""
+    """The namespace cannot be set up or used; the message names the obstacle and the fix."""
 
     exit_code = 5
     retry = False
-    # Set on an error whose steps could not all be undone: then the journal must go on telling of them.
+    # True if some steps could not be undone: then the journal must keep listing them.
     left_behind = False
 
 
@@ -31,7 +31,7 @@ class NotPermittedError(NetnsError):
 
 
 class SpecError(NetnsError):
-    """A name, subnet or uplink that cannot be used, found before anything was touched."""
+    """A name, subnet or uplink that cannot be used, found before anything was changed."""
 
     exit_code = 2
 
@@ -51,7 +51,7 @@ class StepError(NetnsError):
 
 
 class BlockedError(NetnsError):
-    """Another firewall or policy rule of this host keeps packets from the uplink, and nothing we may add helps."""
+    """Another firewall or policy rule on this host keeps packets from the uplink, and no opening we could add helps."""
 
 
 class MissingToolError(NetnsError):
@@ -59,7 +59,7 @@ class MissingToolError(NetnsError):
 
 
 class NamespaceMissingError(NetnsError):
-    """The namespace is not there, or what is there is not a sound namespace."""
+    """The namespace does not exist, or is not sound."""
 
 
 class LabError(NetnsError):

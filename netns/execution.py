@@ -1,4 +1,4 @@
-"""How each step is carried out, one function a kind of step; `netns.apply` says in which order."""
+"""How each step is carried out: one function per kind of step. `netns.apply` decides the order."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from netns import (
     file_steps,
     firewall,
     firewalld,
-    foreign,
     foreign_steps,
+    group,
     iptables,
     iptables_steps,
     launcher,
@@ -23,6 +23,7 @@ from netns import (
     routing_steps,
     steps,
 )
+from netns.backend import NFT
 from netns.join import joined
 from netns.kernel import Kernel, NetlinkError
 from netns.routing import EVERYWHERE, PROTOCOL
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from netns.routing import Route, Rule
     from netns.steps import Step
 
-ROOT = 0x10000  # the handle 1:0, tc's usual name for the first qdisc
+ROOT = 0x10000  # the handle 1:0, which tc uses for the root qdisc
 SCOPE_LINK, ONLINK = 253, 0x04  # RT_SCOPE_LINK, RTNH_F_ONLINK of linux/rtnetlink.h
 PROC_SYS = Path("/proc/sys")
 
@@ -105,14 +106,14 @@ def _(step: routing_steps.DeleteTableRoute, kernel: Kernel) -> None:
 
 
 def _table_route(route: Route, kernel: Kernel) -> dict[str, Any]:
-    told = {"family": AF_INET, "dst": "default" if route.network == EVERYWHERE else route.network}
-    told |= {"table": route.table, "proto": PROTOCOL}
+    arguments = {"family": AF_INET, "dst": "default" if route.network == EVERYWHERE else route.network}
+    arguments |= {"table": route.table, "proto": PROTOCOL}
     if route.link is None:
-        return {**told, "type": "unreachable", "priority": routing_steps.LAST_METRIC}
-    told |= {"oif": kernel.index(route.link, None)}
+        return {**arguments, "type": "unreachable", "priority": routing_steps.LAST_METRIC}
+    arguments |= {"oif": kernel.index(route.link, None)}
     if route.router is None:
-        return {**told, "scope": SCOPE_LINK}
-    return {**told, "gateway": route.router, "flags": ONLINK}
+        return {**arguments, "scope": SCOPE_LINK}
+    return {**arguments, "gateway": route.router, "flags": ONLINK}
 
 
 @execute.register
@@ -126,11 +127,11 @@ def _(step: routing_steps.DeleteRule, kernel: Kernel) -> None:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    told = {"priority": rule.priority, "table": rule.table, "protocol": rule.protocol, "iifname": rule.link}
+    arguments = {"priority": rule.priority, "table": rule.table, "protocol": rule.protocol, "iifname": rule.link}
     if rule.source:
         address, _, length = rule.source.partition("/")
-        told |= {"src": address, "src_len": int(length)}
-    return told
+        arguments |= {"src": address, "src_len": int(length)}
+    return arguments
 
 
 @execute.register
@@ -148,7 +149,7 @@ def _(step: steps.Shape, kernel: Kernel) -> None:
 
 @execute.register
 def _(step: steps.SetSysctl, _kernel: Kernel) -> None:
-    # /proc/sys/net shows the namespace of the thread that opens it.
+    # /proc/sys/net belongs to the namespace of the thread that opens it.
     with joined(step.netns):
         (PROC_SYS / step.key).write_text(step.value)
 
@@ -183,7 +184,7 @@ def _(step: iptables_steps.DeleteChains, _kernel: Kernel) -> None:
 
 @execute.register
 def _(step: foreign_steps.OpenChain, _kernel: Kernel) -> None:
-    if step.program == foreign.NFT:
+    if step.program == NFT:
         firewall.open_chain(step.chain, step.opening)
     else:
         iptables.open_chain(step.program, step.chain, step.opening)
@@ -191,7 +192,7 @@ def _(step: foreign_steps.OpenChain, _kernel: Kernel) -> None:
 
 @execute.register
 def _(step: foreign_steps.CloseChain, _kernel: Kernel) -> None:
-    if step.program == foreign.NFT:
+    if step.program == NFT:
         firewall.close_chain(step.chain, step.tag)
     else:
         iptables.close_chain(step.program, step.chain, step.tag)
@@ -210,12 +211,12 @@ def _(step: foreign_steps.DistrustSource, _kernel: Kernel) -> None:
 @execute.register
 def _(step: file_steps.WriteFile, _kernel: Kernel) -> None:
     target = Path(step.path)
-    fresh = Path(file_steps.beside(step.path))
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, step.mode), "w") as file:
+    temporary = Path(file_steps.beside(step.path))
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, step.mode), "w") as file:
         file.write(step.content)
         os.fchmod(file.fileno(), step.mode)
-    fresh.replace(target)
+    temporary.replace(target)
 
 
 @execute.register
@@ -245,22 +246,22 @@ def _(step: file_steps.UnmountHandles, _kernel: Kernel) -> None:
 
 @execute.register
 def _(step: launcher_steps.CreateGroup, _kernel: Kernel) -> None:
-    launcher.ensure_group(step.group)
+    group.ensure_group(step.group)
 
 
 @execute.register
 def _(step: launcher_steps.DeleteGroup, _kernel: Kernel) -> None:
-    launcher.remove_group(step.group)
+    group.remove_group(step.group)
 
 
 @execute.register
 def _(step: launcher_steps.AddMember, _kernel: Kernel) -> None:
-    launcher.add_member(step.user, step.group)
+    group.add_member(step.user, step.group)
 
 
 @execute.register
 def _(step: launcher_steps.RemoveMember, _kernel: Kernel) -> None:
-    launcher.remove_member(step.user, step.group)
+    group.remove_member(step.user, step.group)
 
 
 @execute.register

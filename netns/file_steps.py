@@ -1,4 +1,4 @@
-"""The steps that write and remove files and folders below /etc and /run, as pure data; see `netns.steps`."""
+"""Steps that write and remove files and folders below /etc and /run, as pure data; see `netns.steps`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from netns.steps import Step
 
 
 def beside(path: str) -> str:
-    """Return where a file is written before it is renamed to `path`; a call that is killed may leave it there."""
+    """Return where a file is written before it is renamed to `path`; a process that is killed may leave it there."""
     folder, _, name = path.rpartition("/")
     return f"{folder}/.{name}.speedmon"
 
 
 class WriteFile(Step, frozen=True):
-    """Write a small root-owned file, atomically; `previous` is what our last call wrote there, None for a new file."""
+    """Write a small root-owned file atomically; `previous` is the text we wrote there before, None for a new file."""
 
     path: str
     content: str
@@ -52,7 +52,7 @@ class MakeDirectory(Step, frozen=True):
 
 
 class RemoveDirectory(Step, frozen=True):
-    """Remove a folder that we made, unless somebody has put something into it."""
+    """Remove a folder that we made, unless it is not empty."""
 
     path: str
 
@@ -61,7 +61,7 @@ class RemoveDirectory(Step, frozen=True):
 
 
 class UnmountHandles(Step, frozen=True):
-    """Take back the mount that the first named namespace made of /run/netns, once no namespace is left in it."""
+    """Unmount /run/netns, which the first named namespace mounted, once no namespace is left in it."""
 
     path: str = "/run/netns"
 

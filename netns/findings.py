@@ -1,4 +1,4 @@
-"""What a probe found, as frozen data that travels as JSON from inside the namespace to whoever judges it."""
+"""What `netns.probe` finds inside the namespace, as frozen data that is passed on as JSON."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from netns.proc_net import Route  # noqa: TC001  msgspec reads the annotations a
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one step: whom it asked, the error's symbol (ETIMEDOUT, NXDOMAIN, …) or None, and how long it took.
+    """The result of one step: its target, the error's symbol (ETIMEDOUT, NXDOMAIN, …) or None, and the time in ms.
 
-    `said` is what was learnt, such as the address of a name.
+    `said` is the answer, such as the address of a name.
     """
 
     target: str
@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class InnerLink:
-    """A link as it is seen from where the probe ran."""
+    """A network link where the look was taken: in the namespace, or on the host for `uplink`."""
 
     name: str
     up: bool
@@ -38,13 +38,13 @@ class InnerLink:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything that a probe looked at and asked.
+    """The network as seen from inside, and the answers of everything that was asked.
 
-    `ipv6_open` names the links, `all` and `default` among them, on which IPv6 is not switched off; `ipv6` is the
-    attempt to connect over IPv6, which must fail. `gateway` is None where there is no default route; `servers` are
-    the name servers of resolv.conf; `hosts` are those that the configuration names, `far` those of the engine's
-    provider. From the host come `direct`, the same hosts asked from there, and `uplink`, the link of its default
-    route (`up`: it has a carrier; None: there is no such route, or nobody looked).
+    `ipv6_open` names the links, including `all` and `default`, on which IPv6 is not disabled; `ipv6` is the attempt
+    to connect over IPv6, which must fail. `gateway` is None if there is no default route; `servers` are the name
+    servers of resolv.conf; `hosts` are the hosts of the configuration, `far` those of the engine's provider. The host
+    adds `direct`, the same hosts asked from there, and `uplink`, the link of its default route (`up`: it has a
+    carrier; None: there is no such route, or it was not looked up).
     """
 
     links: tuple[InnerLink, ...] = ()

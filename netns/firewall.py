@@ -1,4 +1,7 @@
-"""The only room that speaks to `nft`: our own table, and our tagged pair in chains of others; one transaction each."""
+"""Runs `nft`, for our own table and for our tagged rules in other chains; each change is one transaction.
+
+The only module that does.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,15 @@ if TYPE_CHECKING:
     from netns.opening import NameOpening, Opening
     from netns.ruleset import Command
 
-# Where distributions put it; a user's PATH often lacks /usr/sbin.
+# Where distributions install nft and iptables; a user's PATH often lacks /usr/sbin.
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 TIMEOUT_S = 30
-# What nft says of a table that is not there, ENOENT in the words of the C locale.
+# nft's message for a table that does not exist: ENOENT in the C locale.
 NO_TABLE = "No such file or directory"
 
 
 def is_there() -> bool:
-    """Tell whether this host has `nft`."""
+    """Return whether this host has `nft`."""
     return _nft_path() is not None
 
 
@@ -47,16 +50,16 @@ def find_nft() -> str:
 
 
 def load(commands: tuple[Command, ...]) -> None:
-    """Carry out `commands` in one transaction: all of it or nothing.
+    """Carry out `commands` in one transaction: all of them or none.
 
     Raises:
-        StepError: nft or the kernel refused; its words are in the message.
+        StepError: nft or the kernel refused; the message quotes it.
     """
     _nft("-j", "-f", "-", stdin=json.dumps({"nftables": list(commands)}))
 
 
 def listing(table: str) -> list[dict[str, Any]] | None:
-    """Return the objects of table `inet TABLE` as nft lists them, None where there is no such table."""
+    """Return the objects of table `inet TABLE` as nft lists them, None if there is no such table."""
     try:
         objects: list[dict[str, Any]] = json.loads(_nft("-j", "list", "table", "inet", table))["nftables"]
     except StepError as error:
@@ -67,15 +70,15 @@ def listing(table: str) -> list[dict[str, Any]] | None:
 
 
 def delete(table: str) -> None:
-    """Delete table `inet TABLE`; no error where there is none."""
-    named = {"table": {"family": "inet", "name": table}}
-    load(({"add": named}, {"delete": named}))
+    """Delete table `inet TABLE`; no error if there is none."""
+    table_object = {"table": {"family": "inet", "name": table}}
+    load(({"add": table_object}, {"delete": table_object}))
 
 
 def filter_chains() -> list[dict[str, Any]]:
-    """Return every base chain that judges IPv4 packets, forwarded or for the host itself, without its rules.
+    """Return every base chain that filters IPv4 packets, forwarded or for the host itself, without its rules.
 
-    In the words of libnftables-json(5).
+    Each is a chain object of libnftables-json(5).
     """
     chains = (entry.get("chain", {}) for entry in json.loads(_nft("-j", "list", "chains"))["nftables"])
     return [
@@ -92,10 +95,10 @@ def chain(name: str) -> list[dict[str, Any]]:
 
 
 def open_chain(name: str, opening: Opening | NameOpening) -> None:
-    """Put the rules of an opening at the head of a chain, in place of what has its tag.
+    """Insert the rules of an opening at the head of a chain, in place of rules with its tag.
 
     Raises:
-        StepError: nft or the kernel refused; its words are in the message.
+        StepError: nft or the kernel refused; the message quotes it.
     """
     added = [f"insert rule {name} {rule}" for rule in reversed(opening.nft())]
     _nft("-f", "-", stdin="\n".join([*_removals(name, opening.tag), *added, ""]))
@@ -105,7 +108,7 @@ def close_chain(name: str, tag: str) -> None:
     """Remove the rules with a tag from a chain.
 
     Raises:
-        StepError: nft or the kernel refused; its words are in the message.
+        StepError: nft or the kernel refused; the message quotes it.
     """
     _nft("-f", "-", stdin="\n".join([*_removals(name, tag), ""]))
 
@@ -119,13 +122,13 @@ def _removals(name: str, tag: str) -> list[str]:
 def counters(table: str) -> dict[str, int]:
     """Return how many packets each named counter of table `inet TABLE` has seen."""
     objects = json.loads(_nft("-j", "list", "counters", "table", "inet", table))["nftables"]
-    found = (entry["counter"] for entry in objects if "counter" in entry)
-    return {counter["name"]: counter["packets"] for counter in found}
+    named_counters = (entry["counter"] for entry in objects if "counter" in entry)
+    return {counter["name"]: counter["packets"] for counter in named_counters}
 
 
 @contextlib.contextmanager
 def tracing() -> Iterator[int]:
-    """Yield a descriptor to read from what `nft monitor trace` prints of packets that are marked with nftrace."""
+    """Yield a descriptor with the output of `nft monitor trace`, about packets that are marked with nftrace."""
     with subprocess.Popen([find_nft(), "monitor", "trace"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None  # noqa: S101  a pipe was asked for
         try:
@@ -137,10 +140,10 @@ def tracing() -> Iterator[int]:
 def _nft(*arguments: str, stdin: str = "") -> str:
     command = [find_nft(), *arguments]
     environ = {**os.environ, "LC_ALL": "C"}
-    done = subprocess.run(
+    completed = subprocess.run(
         command, env=environ, input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
-    if done.returncode != 0:
-        words = done.stderr.strip().splitlines()
-        raise StepError(f"nft: {words[0] if words else f'exit code {done.returncode}'}")
-    return done.stdout
+    if completed.returncode != 0:
+        lines = completed.stderr.strip().splitlines()
+        raise StepError(f"nft: {lines[0] if lines else f'exit code {completed.returncode}'}")
+    return completed.stdout

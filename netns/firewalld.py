@@ -1,7 +1,7 @@
-"""The only room that speaks to firewalld: which sources its trusted zone has, adding and removing one.
+"""Lists, adds and removes sources of firewalld's trusted zone. The only module that runs firewalld's tools.
 
-A source is changed both at once (runtime) and for good (permanent): then no reload of the user's firewall is needed,
-and it outlives one. The trusted zone would also open the host itself; our own table keeps that shut.
+A source is changed in the runtime and in the permanent configuration: so no reload is needed, and it survives one. The
+trusted zone would also allow access to the host itself; our own table prevents that.
 """
 
 from __future__ import annotations
@@ -16,63 +16,63 @@ from netns.firewall import SBIN
 PID = Path("/run/firewalld.pid")
 ZONE = "--zone=trusted"
 TIMEOUT_S = 60
-# Runtime and permanent configuration, in the words of firewall-cmd(1).
+# The options of firewall-cmd(1) for the runtime and for the permanent configuration.
 WHEN: tuple[tuple[str, ...], ...] = ((), ("--permanent",))
 
 
 def trusted(*, has_table: bool) -> frozenset[str] | None:
-    """Return the sources that are trusted both now and for good, None where firewalld does not run.
+    """Return the sources trusted in both configurations, None if firewalld is not running.
 
-    It is asked only where it has left a sign of itself, its nftables table or its pid: asking takes long.
+    firewall-cmd is slow, so it is only run if there is a sign of firewalld: its nftables table or its pid file.
     """
     if not has_table and not PID.exists():
         return None
     now = _ask(ZONE, "--list-sources")
     if now is None:
         return None
-    later = _ask("--permanent", ZONE, "--list-sources") or ""
-    return frozenset(now.split()) & frozenset(later.split())
+    permanent = _ask("--permanent", ZONE, "--list-sources") or ""
+    return frozenset(now.split()) & frozenset(permanent.split())
 
 
 def trust(subnet: str) -> None:
-    """Add a source to the trusted zone, now and for good, where it is not there yet.
+    """Add a source to the trusted zone, runtime and permanent, unless it is there already.
 
     Raises:
-        StepError: firewalld refused; its words are in the message.
+        StepError: firewalld refused; the message quotes it.
     """
-    for when in WHEN:
-        if _ask(*when, ZONE, f"--query-source={subnet}") is None:
-            _insist("firewall-cmd", *when, ZONE, f"--add-source={subnet}")
+    for options in WHEN:
+        if _ask(*options, ZONE, f"--query-source={subnet}") is None:
+            _insist("firewall-cmd", *options, ZONE, f"--add-source={subnet}")
 
 
 def distrust(subnet: str) -> None:
-    """Remove a source from the trusted zone where it is still there, also while firewalld does not run.
+    """Remove a source from the trusted zone if it is still there, also while firewalld is not running.
 
     Raises:
-        StepError: firewalld refused; its words are in the message.
+        StepError: firewalld refused; the message quotes it.
     """
     if _ask("--state") is None:
         _insist("firewall-offline-cmd", ZONE, f"--remove-source={subnet}")
         return
-    for when in WHEN:
-        if _ask(*when, ZONE, f"--query-source={subnet}") is not None:
-            _insist("firewall-cmd", *when, ZONE, f"--remove-source={subnet}")
+    for options in WHEN:
+        if _ask(*options, ZONE, f"--query-source={subnet}") is not None:
+            _insist("firewall-cmd", *options, ZONE, f"--remove-source={subnet}")
 
 
 def _ask(*arguments: str) -> str | None:
-    done = _run("firewall-cmd", *arguments)
-    return done.stdout if done is not None and done.returncode == 0 else None
+    completed = _run("firewall-cmd", *arguments)
+    return completed.stdout if completed is not None and completed.returncode == 0 else None
 
 
 def _insist(tool: str, *arguments: str) -> None:
-    done = _run(tool, *arguments)
-    if done is not None and done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        raise StepError(f"{tool}: {words[0] if words else f'exit code {done.returncode}'}")
+    completed = _run(tool, *arguments)
+    if completed is not None and completed.returncode != 0:
+        lines = (completed.stderr or completed.stdout).strip().splitlines()
+        raise StepError(f"{tool}: {lines[0] if lines else f'exit code {completed.returncode}'}")
 
 
 def _run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """Run a tool of firewalld; None where it is not installed (any more)."""
+    """Run a tool of firewalld; None if it is not installed."""
     path = shutil.which(tool) or shutil.which(tool, path=SBIN)
     if path is None:
         return None

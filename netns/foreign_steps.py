@@ -1,4 +1,4 @@
-"""The steps into other firewalls and back: what `netns.openings` plans. Pure data, like those of `netns.steps`."""
+"""Steps that open other firewalls and close them again, planned by `netns.openings`. Pure data; see `netns.steps`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class OpenChain(Step, frozen=True):
-    """Let the namespace through a chain of another firewall: our tagged rules at its head, in place of older ones.
+    """Let the namespace through a chain of another firewall: our tagged rules at its head, replacing older ones.
 
-    `program` is nft, iptables-nft or iptables-legacy; for nft, `chain` has family and table before it.
+    `program` is nft, iptables-nft or iptables-legacy; for nft, `chain` begins with family and table.
     """
 
     program: str
@@ -49,7 +49,7 @@ def _twice(arguments: str) -> str:
 
 
 class TrustSource(Step, frozen=True):
-    """Let a subnet through firewalld, now and after its reload."""
+    """Add a subnet to firewalld's trusted zone, in the runtime and the permanent configuration."""
 
     subnet: str
 
@@ -62,7 +62,7 @@ class TrustSource(Step, frozen=True):
 
 
 class DistrustSource(Step, frozen=True):
-    """Take a subnet out of firewalld's trusted zone again."""
+    """Remove a subnet from firewalld's trusted zone."""
 
     subnet: str
 

@@ -1,4 +1,4 @@
-"""The group whose members may use the launcher: made, filled and removed with the tools of shadow or of busybox."""
+"""The group whose members may use the launcher: managed with the tools of shadow (passwd) or busybox."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TIMEOUT_S = 30
 
 
 def ensure_group(group: str) -> bool:
-    """Make a system group; return whether it had to be made.
+    """Create a system group; return whether it had to be created.
 
     Raises:
-        MissingToolError: neither shadow's nor busybox's tools are here.
-        StepError: the tool failed, for instance for want of root; its first words are in the message.
+        MissingToolError: neither shadow's nor busybox's tools are installed.
+        StepError: the tool failed, for instance without root; the message quotes it.
     """
     if _find(group) is not None:
         return False
@@ -32,10 +32,10 @@ def ensure_group(group: str) -> bool:
 
 
 def need_user(user: str, group: str) -> None:
-    """Make sure that there is a user to put into a group.
+    """Make sure that a user exists.
 
     Raises:
-        SpecError: there is none.
+        SpecError: there is no such user.
     """
     try:
         pwd.getpwnam(user)
@@ -44,7 +44,7 @@ def need_user(user: str, group: str) -> None:
 
 
 def add_member(user: str, group: str) -> bool:
-    """Put a user into the group; return whether it was not in it yet. It counts from the next login on.
+    """Add a user to the group, from the next login on; return whether the user had to be added.
 
     Raises:
         SpecError: there is no such user.
@@ -59,7 +59,7 @@ def add_member(user: str, group: str) -> bool:
 
 
 def remove_member(user: str, group: str) -> bool:
-    """Take a user out of the group; return whether it was in it.
+    """Remove a user from the group; return whether the user was in it.
 
     Raises:
         MissingToolError, StepError: as for `ensure_group`.
@@ -75,7 +75,7 @@ def remove_group(group: str) -> bool:
     """Remove the group; return whether there was one.
 
     Raises:
-        MissingToolError, StepError: as for `ensure_group`; a group that is a user's first one cannot go.
+        MissingToolError, StepError: as for `ensure_group`; a user's primary group cannot be removed.
     """
     if _find(group) is None:
         return False
@@ -83,29 +83,29 @@ def remove_group(group: str) -> bool:
     return True
 
 
-def group_command(group: str, is_here: Callable[[str], bool]) -> list[str]:
-    """Return the command that makes a system group, with the tools that `is_here` knows."""
-    return _first((["groupadd", "--system", group], ["addgroup", "-S", group]), is_here)
+def group_command(group: str, is_installed: Callable[[str], bool]) -> list[str]:
+    """Return the command that creates a system group; `is_installed` says which tools there are."""
+    return _first((["groupadd", "--system", group], ["addgroup", "-S", group]), is_installed)
 
 
-def member_command(user: str, group: str, is_here: Callable[[str], bool]) -> list[str]:
-    """Return the command that puts a user into a group, with the tools that `is_here` knows."""
-    return _first((["usermod", "-aG", group, user], ["addgroup", user, group]), is_here)
+def member_command(user: str, group: str, is_installed: Callable[[str], bool]) -> list[str]:
+    """Return the command that adds a user to a group; `is_installed` says which tools there are."""
+    return _first((["usermod", "-aG", group, user], ["addgroup", user, group]), is_installed)
 
 
-def departure_command(user: str, group: str, is_here: Callable[[str], bool]) -> list[str]:
-    """Return the command that takes a user out of the group, with the tools that `is_here` knows."""
-    return _first((["gpasswd", "--delete", user, group], ["delgroup", user, group]), is_here)
+def departure_command(user: str, group: str, is_installed: Callable[[str], bool]) -> list[str]:
+    """Return the command that removes a user from a group; `is_installed` says which tools there are."""
+    return _first((["gpasswd", "--delete", user, group], ["delgroup", user, group]), is_installed)
 
 
-def removal_command(group: str, is_here: Callable[[str], bool]) -> list[str]:
-    """Return the command that removes a group, with the tools that `is_here` knows."""
-    return _first((["groupdel", group], ["delgroup", group]), is_here)
+def removal_command(group: str, is_installed: Callable[[str], bool]) -> list[str]:
+    """Return the command that removes a group; `is_installed` says which tools there are."""
+    return _first((["groupdel", group], ["delgroup", group]), is_installed)
 
 
-def _first(commands: tuple[list[str], list[str]], is_here: Callable[[str], bool]) -> list[str]:
+def _first(commands: tuple[list[str], list[str]], is_installed: Callable[[str], bool]) -> list[str]:
     for command in commands:
-        if is_here(command[0]):
+        if is_installed(command[0]):
             return command
     tools = " nor ".join(command[0] for command in commands)
     raise MissingToolError(f"neither {tools} is installed, and the launcher's group needs one: apt install passwd")
@@ -129,7 +129,9 @@ def _is_here(tool: str) -> bool:
 
 def _run(command: list[str]) -> None:
     environment = {**os.environ, "PATH": _search_path(), "LC_ALL": "C"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        raise StepError(f"{command[0]}: {words[0] if words else f'exit code {done.returncode}'}")
+    completed = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+    )
+    if completed.returncode != 0:
+        lines = (completed.stderr or completed.stdout).strip().splitlines()
+        raise StepError(f"{command[0]}: {lines[0] if lines else f'exit code {completed.returncode}'}")

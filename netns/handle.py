@@ -1,7 +1,7 @@
 """The handle of a named network namespace: the file in /run/netns that `ip netns` and others agree on.
 
-Only the standard library, and little of it: this is imported before each test and on the way into the namespace, where
-pathlib alone would cost 8 ms.
+Imported before each test and when entering the namespace, so it uses only small parts of the standard library: pathlib
+alone would cost 8 ms.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ _CLONE_NEWNET = 0x40000000
 
 
 def handle_path(name: str) -> str:
-    """Return where the handle of namespace `name` lies."""
+    """Return the path of the handle of namespace `name`."""
     return f"{RUN_NETNS}/{name}"
 
 
 def open_handle(name: str) -> int:
-    """Return a descriptor of the handle, not followed through a symlink and not inherited by children.
+    """Open the handle without following a symlink; the descriptor is not inherited by children.
 
     Raises:
-        OSError: there is no such file, or it may not be read; a plain file opens like any other.
+        OSError: there is no such file, or it may not be read. A plain file raises no error.
     """
     return os.open(handle_path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
 
 def is_network_namespace(descriptor: int) -> bool:
-    """Tell whether a descriptor is that of a network namespace and not of what a crash leaves: a plain file."""
+    """Return whether a descriptor is a network namespace, not the plain file that a crash leaves."""
     try:
         return fcntl.ioctl(descriptor, _GET_NSTYPE) == _CLONE_NEWNET
     except OSError:
@@ -38,7 +38,7 @@ def is_network_namespace(descriptor: int) -> bool:
 
 
 def is_live(name: str) -> bool:
-    """Tell whether /run/netns/NAME is a network namespace, not missing and not the plain file a crash left."""
+    """Return whether /run/netns/NAME is a network namespace, neither missing nor the plain file that a crash leaves."""
     try:
         descriptor = open_handle(name)
     except OSError:
@@ -50,7 +50,7 @@ def is_live(name: str) -> bool:
 
 
 def is_entered(name: str) -> bool:
-    """Tell whether the calling thread is in namespace `name` already."""
+    """Return whether the calling thread is already in namespace `name`."""
     try:
         there = os.stat(handle_path(name))  # noqa: PTH116  no pathlib here
         here = os.stat("/proc/thread-self/ns/net")  # noqa: PTH116  the same

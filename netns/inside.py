@@ -1,9 +1,9 @@
-"""The way in for root without a launcher: `python -I -m netns.inside [--as UID:GID] NAME -- COMMAND…`.
+"""Enters the namespace as root without the launcher: `python -I -m netns.inside [--as UID:GID] NAME -- COMMAND…`.
 
-The same sequence as `ip4only.c`, with the same exit codes (125 it refused, 126/127 as a shell); change both. Whoever
-holds cap_sys_admin may use it: root, also of a user namespace. The command keeps its user, or becomes the one that
-`--as` names with all the groups of that user, and loses every capability. `netns.pasta_inside` shares the steps.
-It imports little, because it is on the way of each test that root runs.
+The same sequence and exit codes as `ip4only.c` (125 refused, 126/127 as in a shell): change both together. It needs
+cap_sys_admin, which root has, also in a user namespace. The command keeps its user, or gets the user that `--as` names
+with all of that user's groups, and loses every capability. `netns.pasta_inside` uses the same steps. It runs before
+each test that root starts, so it imports little.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 
 from netns.handle import handle_path, is_network_namespace, open_handle
 
-TYPE_CHECKING = False  # typing itself would cost 6 ms
+TYPE_CHECKING = False  # importing typing would cost 6 ms
 if TYPE_CHECKING:
     from typing import NoReturn
 
@@ -29,7 +29,7 @@ USAGE = "usage: python -I -m netns.inside [--as UID:GID] NAME -- COMMAND [ARGUME
 REFUSED = 125
 TARGETS = ("/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/etc/gai.conf")
 
-# From linux/sched.h, mount.h, prctl.h and capability.h; numbers of calls that are the same on every architecture.
+# From linux/sched.h, mount.h, prctl.h and capability.h; these syscall numbers are the same on every architecture.
 _CLONE_NEWNET, _CLONE_NEWNS, _CLONE_NEWUSER = 0x40000000, 0x00020000, 0x10000000
 _NOSUID, _NODEV, _NOEXEC, _REC, _SLAVE = 2, 4, 8, 1 << 14, 1 << 19
 _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE = 428, 429, 436
@@ -41,17 +41,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class RefusedError(Exception):
-    """The command was not started; the message says why."""
+    """The command was not started; the message gives the reason."""
 
 
 def main(argv: list[str]) -> NoReturn:
-    """Become the command; on refusal write one line and exit with 125."""
+    """Replace this process by the command; on refusal write one line and exit with 125."""
     complete_standard_streams()
-    identity, rest = (argv[1], argv[2:]) if argv[:1] == ["--as"] and len(argv) > 1 else (None, argv)
-    if len(rest) < 3 or rest[1] != "--":  # noqa: PLR2004  NAME -- COMMAND
+    identity, arguments = (argv[1], argv[2:]) if argv[:1] == ["--as"] and len(argv) > 1 else (None, argv)
+    if len(arguments) < 3 or arguments[1] != "--":  # noqa: PLR2004  NAME -- COMMAND
         say(USAGE)
         os._exit(REFUSED)
-    name, command = rest[0], rest[2:]
+    name, command = arguments[0], arguments[2:]
     try:
         user = _parse_user(identity) if identity else None
         _enter(name, user)
@@ -74,7 +74,7 @@ def _enter(name: str, user: _User | None) -> None:
 
 
 def complete_standard_streams() -> None:
-    """Open what is closed of 0, 1 and 2 on /dev/null, so that nothing opened later takes its place."""
+    """Open those of descriptors 0, 1 and 2 that are closed on /dev/null, so that no later file gets their number."""
     while (descriptor := os.open("/dev/null", os.O_RDWR)) < 3:  # noqa: PLR2004  stderr is 2
         os.set_inheritable(descriptor, True)  # noqa: FBT003  its only argument
     os.close(descriptor)
@@ -89,34 +89,34 @@ def _join_namespace(name: str) -> None:
     if not is_network_namespace(descriptor):
         raise RefusedError(f"{path}: not a network namespace; {MEND}")
     if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
-        raise RefusedError(f"cannot join {path}: {_error()}; only root can, and others by the launcher")
+        raise RefusedError(f"cannot join {path}: {_error()}; only root can, others need the launcher")
 
 
 def make_mounts_private() -> None:
-    """Keep what is mounted from now on to this process and its children."""
+    """Make mounts from now on visible to this process and its children only."""
     if _libc.unshare(_CLONE_NEWNS) != 0 or _libc.mount(b"", b"/", None, ctypes.c_ulong(_SLAVE | _REC), None) != 0:
-        raise RefusedError(f"cannot have mounts of my own: {_error()}")
+        raise RefusedError(f"cannot make private mounts: {_error()}")
 
 
 def _take_prepared_files(folder: str) -> None:
     try:
-        there = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     except OSError as error:
         raise RefusedError(f"{folder}: {error.strerror}; {MEND}") from None
-    _require_root_alone(os.fstat(there), folder, stat.S_IFDIR)
+    _require_root_alone(os.fstat(directory), folder, stat.S_IFDIR)
     for target in TARGETS:
         try:
-            file = os.open(os.path.basename(target), os.O_PATH | os.O_NOFOLLOW, dir_fd=there)  # noqa: PTH119  light
+            file = os.open(os.path.basename(target), os.O_PATH | os.O_NOFOLLOW, dir_fd=directory)  # noqa: PTH119  light
         except FileNotFoundError:
             continue
         _require_root_alone(os.fstat(file), f"{folder}/{os.path.basename(target)}", stat.S_IFREG)  # noqa: PTH119  light
         mount_over(file, target)
 
 
-def _require_root_alone(found: os.stat_result, path: str, kind: int) -> None:
-    if stat.S_IFMT(found.st_mode) != kind or found.st_uid != 0 or found.st_mode & 0o022:
+def _require_root_alone(status: os.stat_result, path: str, kind: int) -> None:
+    if stat.S_IFMT(status.st_mode) != kind or status.st_uid != 0 or status.st_mode & 0o022:
         what = "directory" if kind == stat.S_IFDIR else "plain file"
         raise RefusedError(f"{path}: must be a {what} that only root can write; {MEND}")
 
@@ -124,7 +124,7 @@ def _require_root_alone(found: os.stat_result, path: str, kind: int) -> None:
 def mount_over(file: int, target: str) -> None:
     """Mount on the name itself, even a symlink: a mount on its target is lost when the host renames a file there.
 
-    What the host does not have need not be replaced, but for resolv.conf: without it, 127.0.0.1 would be asked.
+    A file that the host lacks need not be replaced, except resolv.conf: without it, programs would ask 127.0.0.1.
     """
     tree = _libc.syscall(_OPEN_TREE, file, b"", _TREE_CLONE | _EMPTY_PATH | os.O_CLOEXEC)
     move = (_MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_FROM_DESCRIPTOR)
@@ -135,14 +135,14 @@ def mount_over(file: int, target: str) -> None:
 
 
 def hide_name_cache() -> None:
-    """Hide the socket of nscd, which answers from the host's own network."""
+    """Hide the socket of nscd, which would answer lookups over the host's own network."""
     flags = ctypes.c_ulong(_NOSUID | _NODEV | _NOEXEC)
     if os.path.isdir("/run/nscd") and _libc.mount(b"none", b"/run/nscd", b"tmpfs", flags, b"size=4k,mode=755") != 0:  # noqa: PTH112  light
         raise RefusedError(f"cannot hide /run/nscd: {_error()}")
 
 
 def _parse_user(identity: str) -> _User:
-    """Return whom UID:GID names, with all the groups: looked up outside, where the host's name services are."""
+    """Return user and group of UID:GID, and all groups of the user, looked up outside with the host's name services."""
     try:
         uid, gid = map(int, identity.split(":"))
     except ValueError:
@@ -164,34 +164,34 @@ def _become_user(user: _User) -> None:
 
 
 def be_known_as(uid: int, gid: int) -> None:
-    """Go from root of a user namespace to one more, in which this user has the number it has outside."""
+    """Enter a nested user namespace in which this user has the same ids as outside."""
     if _libc.unshare(_CLONE_NEWUSER) != 0:
-        raise RefusedError(f"cannot have a user namespace: {_error()}")
+        raise RefusedError(f"cannot create a user namespace: {_error()}")
     for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} 0 1"), ("gid_map", f"{gid} 0 1")):
         with open(f"/proc/self/{file}", "w", encoding="ascii") as map_:  # noqa: PTH123  light
             map_.write(text)
 
 
 def die_with_parent() -> None:
-    """Be killed when the parent ends; a later change of privileges would undo it."""
+    """Be killed when the parent ends; call it last, because a change of privileges would undo it."""
     if _libc.prctl(_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0) != 0:
         raise RefusedError(f"cannot tie the command to pasta: {_error()}")
 
 
 def drop_every_capability() -> None:
-    """Lose every capability, and the means to gain one."""
-    # The bounding set stays: without it, a program with a file capability, such as ping, would not start at all.
+    """Drop every capability, and the possibility to gain one."""
+    # The bounding set stays: without it, programs with a file capability, such as ping, would not even start.
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    none, left = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)(*[1] * 6)
+    none, remaining = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)(*[1] * 6)
     if _libc.prctl(_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0) != 0 or _libc.capset(header, none) != 0:
         raise RefusedError(f"cannot drop privileges: {_error()}")
-    if _libc.capget(header, left) != 0 or any(left):
+    if _libc.capget(header, remaining) != 0 or any(remaining):
         raise RefusedError("privileges were not dropped; this is a fault of the system")
 
 
 def become(name: str, command: list[str]) -> NoReturn:
-    """Be replaced by the command; 126 or 127 when it cannot be executed."""
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and a program inherits what is ignored
+    """Replace this process by the command; exit with 126 or 127 if it cannot be executed."""
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the command would inherit that
         signal.signal(ignored, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)  # noqa: S606  no shell is the point
@@ -205,7 +205,7 @@ def _error() -> str:
 
 
 def say(line: str) -> None:
-    """Write one line to stderr, whatever bytes it holds."""
+    """Write one line to stderr, even if it holds bytes that are not UTF-8."""
     os.write(2, f"{line}\n".encode(errors="surrogateescape"))
 
 

@@ -1,8 +1,8 @@
-/* ip4only COMMAND [ARG...]: run a command inside one fixed network namespace, as the caller and with no privilege.
+/* ip4only COMMAND [ARG...]: run a command in one fixed network namespace, as the caller and without privileges.
  *
- * Installed root:speedmon 0750 with cap_sys_admin+ep by `speedmon setup-netns`. It reads no option and no environment;
- * NS_NAME and DIGEST are fixed when it is built (netns/compiler.py). Exit: 125 it refused, 126/127 as a shell, else the
- * command's. netns/inside.py is the same sequence for root: change both. Linux 5.9 or later, for close_range(2). */
+ * Installed root:speedmon 0750 with cap_sys_admin+ep by `speedmon setup-netns`. It reads no options and no environment;
+ * NS_NAME and DIGEST are fixed when it is built (netns/compiler.py). Exit code: 125 refused, 126/127 as in a shell, else
+ * the command's. netns/inside.py is the same sequence for root: change both. Linux 5.9 or later, for close_range(2). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -18,31 +18,31 @@
 
 #define HANDLE "/run/netns/" NS_NAME
 #define PREPARED "/etc/netns/" NS_NAME
-#define MEND "run: sudo speedmon setup-netns"
+#define FIX "run: sudo speedmon setup-netns"
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* From linux/nsfs.h, linux/mount.h, linux/close_range.h and linux/capability.h, which musl does not bring. */
+/* From linux/nsfs.h, linux/mount.h, linux/close_range.h and linux/capability.h, which musl lacks. */
 enum { GET_USERNS = 0xb701, GET_NSTYPE = 0xb703, GET_OWNER_UID = 0xb704 };
 enum { NR_OPEN_TREE = 428, NR_MOVE_MOUNT = 429, NR_CLOSE_RANGE = 436 }; /* the same on every architecture */
 enum { TREE_CLONE = 1, MOVE_FROM_DESCRIPTOR = 4, CAPABILITY_VERSION_3 = 0x20080522 };
 struct capability_header { unsigned version; int pid; };
 struct capability_words { unsigned effective, permitted, inheritable; };
 
-/* By this text speedmon knows the program for its own, and for current, without running it. */
+/* By this text speedmon recognises its own program, and a current one, without running it. */
 __attribute__((used)) static const char marker[] = "speedmon-launcher:" NS_NAME ":" DIGEST;
 
-__attribute__((noreturn)) static void refuse(const char *what, const char *why, const char *mend)
+__attribute__((noreturn)) static void refuse(const char *what, const char *why, const char *fix)
 {
-    dprintf(STDERR_FILENO, NS_NAME ": %s: %s; %s\n", what, why, mend);
+    dprintf(STDERR_FILENO, NS_NAME ": %s: %s; %s\n", what, why, fix);
     _exit(125);
 }
 
-__attribute__((noreturn)) static void refuse_after_error(const char *what, const char *mend)
+__attribute__((noreturn)) static void refuse_after_error(const char *what, const char *fix)
 {
-    refuse(what, strerror(errno), mend);
+    refuse(what, strerror(errno), fix);
 }
 
-/* What is opened here must not become the command's stdin, stdout or stderr. */
+/* Files opened here must not become the command's stdin, stdout or stderr. */
 static void complete_standard_streams(void)
 {
     for (int fd = 0; fd < 3; fd++)
@@ -50,7 +50,7 @@ static void complete_standard_streams(void)
             _exit(125);
 }
 
-/* A socket opened outside stays outside, IPv6 and all. */
+/* A socket opened outside would stay in the outer network, IPv6 included. */
 static void close_inherited_descriptors(void)
 {
     if (syscall(NR_CLOSE_RANGE, 3U, ~0U, 0U) < 0)
@@ -69,17 +69,17 @@ static int is_network_namespace_of_root(int fd)
 static const char *why_not_permitted(void)
 {
     if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
-        return "the caller has no_new_privs, under which file capabilities do not count";
-    return "this program has lost its file capability; " MEND;
+        return "the caller has no_new_privs, so file capabilities have no effect";
+    return "this program has lost its file capability; " FIX;
 }
 
 static void join_namespace(void)
 {
     int fd = open(HANDLE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
-        refuse_after_error(HANDLE, MEND);
+        refuse_after_error(HANDLE, FIX);
     if (!is_network_namespace_of_root(fd))
-        refuse(HANDLE, "not a network namespace made by root, as seen from here", MEND);
+        refuse(HANDLE, "not a network namespace made by root, as seen from here", FIX);
     if (setns(fd, CLONE_NEWNET) < 0)
         refuse_after_error("cannot join " HANDLE, why_not_permitted());
 }
@@ -87,7 +87,7 @@ static void join_namespace(void)
 static void make_mounts_private(void)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-        refuse_after_error("cannot have mounts of my own", MEND);
+        refuse_after_error("cannot make private mounts", FIX);
 }
 
 static int belongs_to_root_alone(int fd, mode_t type)
@@ -97,7 +97,7 @@ static int belongs_to_root_alone(int fd, mode_t type)
 }
 
 /* On the name itself, even where it is a symlink: a mount on its target is lost when the host renames a new file there.
- * What the host does not have need not be replaced, but for resolv.conf: without it, 127.0.0.1 would be asked. */
+ * A file that the host lacks need not be replaced, except resolv.conf: without it, programs would ask 127.0.0.1. */
 static void mount_over(int file, const char *target, int required)
 {
     int tree = (int)syscall(NR_OPEN_TREE, file, "", TREE_CLONE | AT_EMPTY_PATH | O_CLOEXEC);
@@ -111,29 +111,29 @@ static void mount_over(int file, const char *target, int required)
 static const struct { const char *prepared, *target; } files[] = {
     PAIR("resolv.conf"), PAIR("nsswitch.conf"), PAIR("hosts"), PAIR("gai.conf")};
 
-/* Opened only now: what was opened before unshare() lies in the old mount namespace and cannot be mounted. */
+/* Opened only now: files opened before unshare() belong to the old mount namespace and cannot be mounted. */
 static void take_prepared_files(void)
 {
     int folder = open(PREPARED, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (folder < 0 && errno == ENOENT)
         return;
     if (!belongs_to_root_alone(folder, S_IFDIR))
-        refuse(PREPARED, "must be a directory that only root can write", MEND);
+        refuse(PREPARED, "must be a directory that only root can write", FIX);
     for (size_t i = 0; i < COUNT(files); i++) {
         int file = openat(folder, files[i].prepared + sizeof PREPARED, O_PATH | O_CLOEXEC | O_NOFOLLOW);
         if (file < 0 && errno == ENOENT)
             continue;
         if (!belongs_to_root_alone(file, S_IFREG))
-            refuse(files[i].prepared, "must be a plain file that only root can write", MEND);
+            refuse(files[i].prepared, "must be a plain file that only root can write", FIX);
         mount_over(file, files[i].target, i == 0);
     }
 }
 
-/* nscd answers over a socket file, from the host's own network. */
+/* nscd answers through a socket file, over the host's own network. */
 static void hide_name_cache(void)
 {
     if (mount("none", "/run/nscd", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=755") < 0 && errno != ENOENT)
-        refuse_after_error("cannot hide /run/nscd", MEND);
+        refuse_after_error("cannot hide /run/nscd", FIX);
 }
 
 static void drop_every_capability(void)
@@ -152,7 +152,7 @@ int main(int argc, char **argv)
     if (argc < 2)
         refuse("usage", NS_NAME " COMMAND [ARGUMENT...]", "runs it in the IPv4-only network");
     if (getuid() != geteuid() || getgid() != getegid())
-        refuse("this program", "must not be setuid or setgid", MEND);
+        refuse("this program", "must not be setuid or setgid", FIX);
     close_inherited_descriptors();
     join_namespace();
     make_mounts_private();

@@ -1,6 +1,6 @@
-"""The only room that speaks to iptables: our own chains where there is no nft, our tagged pair in those of others.
+"""Runs iptables of either kind: for our own chains if there is no nft, and for our tagged rules in other chains.
 
-Both kinds have programs of their own, and only what is there is read: `iptables-legacy` makes its tables when it looks.
+The only module that does. Only tables that exist are read: `iptables-legacy` creates a table by listing it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import backend, iptables_saved
+from netns import iptables_saved
+from netns.backend import IPTABLES_LEGACY, IPTABLES_NFT
 from netns.errors import MissingToolError, StepError
 from netns.firewall import SBIN, TIMEOUT_S
 from netns.iptables_ruleset import PLACES
@@ -23,48 +24,47 @@ if TYPE_CHECKING:
     from netns.iptables_ruleset import Table
     from netns.opening import NameOpening, Opening
 
-NFT, LEGACY = backend.IPTABLES_NFT, backend.IPTABLES_LEGACY
 LEGACY_TABLES = Path("/proc/net/ip_tables_names")
 LEGACY_TABLES_6 = Path("/proc/net/ip6_tables_names")
 COMMANDS = {4: "iptables", 6: "ip6tables"}
-# How long to wait for another program that holds the lock of legacy iptables, in seconds.
+# How long to wait, in seconds, for another program that holds the lock of legacy iptables.
 LOCK_S = 5
 
 
 def legacy_tables() -> list[str]:
-    """Return the tables of legacy iptables that are in use, such as filter; none where that cannot be known."""
+    """Return the tables of legacy iptables that are in use, such as filter; none if the kernel does not say."""
     try:
         return LEGACY_TABLES.read_text().split()
-    except (FileNotFoundError, PermissionError):  # it is shown to real root only, not to that of a user namespace
+    except (FileNotFoundError, PermissionError):  # only real root may read it, not root of a user namespace
         return []
 
 
 def kind() -> str | None:
-    """Return the kind that `iptables` is on this host, or the one that has only a name of its own; None for neither."""
+    """Return which kind `iptables` is on this host, else a kind of which only `iptables-KIND` exists, else None."""
     if (generic := _find("iptables")) is not None:
         return _kind(generic)
-    return next((program for program in (NFT, LEGACY) if _find(program)), None)
+    return next((program for program in (IPTABLES_NFT, IPTABLES_LEGACY) if _find(program)), None)
 
 
 def has_ipv6(program: str) -> bool:
-    """Tell whether there is an ip6tables of this kind."""
+    """Return whether there is an ip6tables of this kind."""
     return _tool(program, "restore", 6) is not None
 
 
 def saved(program: str, table: str = "filter", version: int = 4) -> str:
-    """Return a table, with its counters, as `PROGRAM-save` prints it; nothing where the program is not installed.
+    """Return a table, with its counters, as `PROGRAM-save` prints it; empty if the program is not installed.
 
     Raises:
-        StepError: the program failed; its words are in the message.
+        StepError: the program failed; the message quotes it.
     """
     tool = _tool(program, "save", version)
-    if tool is None or (program == LEGACY and not _is_in_use(table, version)):
+    if tool is None or (program == IPTABLES_LEGACY and not _is_in_use(table, version)):
         return ""
     return _run([tool, "-c", "-t", table])
 
 
 def tables(program: str) -> list[str]:
-    """Return each table that may hold chains of ours, as `saved` does.
+    """Return each table that may hold chains of ours, in the format of `saved`.
 
     Raises:
         StepError: the program failed.
@@ -73,7 +73,7 @@ def tables(program: str) -> list[str]:
 
 
 def load(program: str, tag: str, wanted: Iterable[Table]) -> None:
-    """Put tables of ours in the place of what has the tag, one transaction each; when one fails, nothing of ours stays.
+    """Replace everything with the tag by these tables, one transaction each; if one fails, nothing of ours is left.
 
     Raises:
         MissingToolError: the program is not installed.
@@ -81,15 +81,15 @@ def load(program: str, tag: str, wanted: Iterable[Table]) -> None:
     """
     try:
         for table in wanted:
-            found = iptables_saved.read(tag, saved(program, table.name, table.version))
-            _restore(program, found.replacement(table), table.name, table.version)
+            existing = iptables_saved.read(tag, saved(program, table.name, table.version))
+            _restore(program, existing.replacement(table), table.name, table.version)
     except StepError:
         delete(program, tag)
         raise
 
 
 def delete(program: str, tag: str) -> None:
-    """Remove our chains and the jumps to them; no error where there are none.
+    """Remove our chains and the jumps to them; no error if there are none.
 
     Raises:
         MissingToolError: the program is not installed.
@@ -101,7 +101,7 @@ def delete(program: str, tag: str) -> None:
 
 
 def open_chain(program: str, chain: str, opening: Opening | NameOpening) -> None:
-    """Put the rules of an opening at the head of a chain, in place of what has its tag, in one transaction.
+    """Insert the rules of an opening at the head of a chain, replacing rules with its tag, in one transaction.
 
     Raises:
         MissingToolError: the program is not installed.
@@ -123,39 +123,39 @@ def close_chain(program: str, chain: str, tag: str) -> None:
 
 def _removals(program: str, chain: str, tag: str) -> list[str]:
     rules = iptables_saved.read(tag, saved(program)).rules
-    return [f"-D {rule.words}" for rule in rules if rule.chain == chain and is_tagged(rule.comment, tag)]
+    return [f"-D {rule.text}" for rule in rules if rule.chain == chain and is_tagged(rule.comment, tag)]
 
 
 def _restore(program: str, changes: Iterable[str], table: str = "filter", version: int = 4) -> None:
     tool = _tool(program, "restore", version)
     if tool is None:
-        raise MissingToolError(f"{program} is not installed, and its rules are in the way: apt install iptables")
+        raise MissingToolError(f"{program} is not installed, but its rules are loaded: apt install iptables")
     _run([tool, "--noflush", "--wait", str(LOCK_S)], "\n".join([f"*{table}", *changes, "COMMIT", ""]))
 
 
 def _is_in_use(table: str, version: int) -> bool:
-    """Tell whether legacy iptables has the table; looking at one that is not there would make it."""
+    """Return whether legacy iptables has the table: listing one that does not exist would create it."""
     try:
         return table in {4: LEGACY_TABLES, 6: LEGACY_TABLES_6}[version].read_text().split()
     except FileNotFoundError:
         return False
     except PermissionError:
-        return True  # in a user namespace: it cannot be known
+        return True  # in a user namespace the kernel does not say
 
 
-def _tool(program: str, what: str, version: int = 4) -> str | None:
-    """Return `iptables-KIND-WHAT`, or where a host has no such name, an `iptables-WHAT` of that kind."""
+def _tool(program: str, action: str, version: int = 4) -> str | None:
+    """Return the path of `iptables-KIND-ACTION`, else of an `iptables-ACTION` of that kind."""
     command = COMMANDS[version]
-    own = _find(f"{program.replace(COMMANDS[4], command, 1)}-{what}")
-    if own is not None or (generic := _find(f"{command}-{what}")) is None:
-        return own
+    specific = _find(f"{program.replace(COMMANDS[4], command, 1)}-{action}")
+    if specific is not None or (generic := _find(f"{command}-{action}")) is None:
+        return specific
     return generic if _kind(generic) == program else None
 
 
 @functools.cache
 def _kind(tool: str) -> str:
-    """Tell the kinds by their version; before 1.8, which has no word for it, there was one kind only."""
-    return NFT if "nf_tables" in _run([tool, "--version"]) else LEGACY
+    """Return the kind of a tool, from its version text; before 1.8, which does not name it, all were legacy."""
+    return IPTABLES_NFT if "nf_tables" in _run([tool, "--version"]) else IPTABLES_LEGACY
 
 
 def _find(tool: str) -> str | None:
@@ -163,8 +163,8 @@ def _find(tool: str) -> str | None:
 
 
 def _run(argv: list[str], stdin: str = "") -> str:
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    if done.returncode != 0:
-        words = [line for line in done.stderr.splitlines() if not line.startswith("#")]
-        raise StepError(f"{Path(argv[0]).name}: {words[0] if words else f'exit code {done.returncode}'}")
-    return done.stdout
+    completed = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    if completed.returncode != 0:
+        lines = [line for line in completed.stderr.splitlines() if not line.startswith("#")]
+        raise StepError(f"{Path(argv[0]).name}: {lines[0] if lines else f'exit code {completed.returncode}'}")
+    return completed.stdout

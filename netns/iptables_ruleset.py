@@ -1,9 +1,8 @@
-"""The iptables rules of one namespace, as pure data in the words of iptables-restore(8): the same as `netns.ruleset`.
+"""The iptables rules of one namespace, as pure data in the format of iptables-restore(8); see also `netns.ruleset`.
 
-Chains of our own, named after the namespace, and jumps to them at the head of the kernel's chains: what others accept
-behind them opens nothing to the namespace, and what others drop there does not reach it. Three rules count for us, told
-by their comments: `fwd_out`, `left_host` (in nat, which is passed last, and by the first packet of a connection alone)
-and `ipv6_seen`.
+Chains of our own, named after the namespace, and jumps to them at the head of the kernel's chains, so that no rule of
+others behind them applies to its packets. Three rules serve as counters, found by their comments: `fwd_out`,
+`left_host` (in nat, which comes last and sees only the first packet of a connection) and `ipv6_seen`.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
 REPLIES = "-m conntrack --ctstate RELATED,ESTABLISHED"
 REJECT = "-j REJECT --reject-with icmp-admin-prohibited"
 COUNTERS = ("ipv6_seen", "fwd_out", "left_host")
-# The tables that get rules of ours, as (version of IP, name).
+# The tables that get rules of ours: (IP version, name).
 PLACES = ((4, "filter"), (6, "filter"), (4, "nat"))
 
 
 class Chain(Struct, frozen=True):
-    """A chain of ours, its rules, and where packets are handed to it: (chain of the kernel, what they match)."""
+    """A chain of ours, its rules, and the jumps to it: (chain of the kernel, match)."""
 
     name: str
     rules: tuple[str, ...]
@@ -31,7 +30,7 @@ class Chain(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """What one table gets; `tag` marks the jumps, as it marks our rules in other firewalls."""
+    """Our chains in one table; `tag` marks the jumps, as it marks our rules in other firewalls."""
 
     version: int
     name: str
@@ -39,24 +38,24 @@ class Table(Struct, frozen=True):
     chains: tuple[Chain, ...]
 
     def lines(self) -> list[str]:
-        """Return what makes the chains and fills them anew, the jumps at the head of their chains."""
-        made = [f":{chain.name} - [0:0]" for chain in self.chains]
+        """Return the iptables-restore lines that create and fill the chains and insert the jumps at the head."""
+        declarations = [f":{chain.name} - [0:0]" for chain in self.chains]
         rules = [f"-A {chain.name} {rule}" for chain in self.chains for rule in chain.rules]
         jumps = [
-            f'-I {at} 1 {match} -m comment --comment "{self.tag} {chain.name}" -j {chain.name}'
+            f'-I {kernel_chain} 1 {match} -m comment --comment "{self.tag} {chain.name}" -j {chain.name}'
             for chain in self.chains
-            for at, match in chain.entrances
+            for kernel_chain, match in chain.entrances
         ]
-        return [*made, *rules, *jumps]
+        return [*declarations, *rules, *jumps]
 
 
 def prefix(tag: str) -> str:
-    """Return how the names of our chains begin, such as `speedmon-ip4only-`; they may have 28 characters."""
+    """Return the prefix of our chain names, such as `speedmon-ip4only-`; iptables allows 28 characters in a name."""
     return f"{tag.replace(':', '-')}-"
 
 
 def tables(rules: Rules, tag: str, *, ipv6: bool) -> tuple[Table, ...]:
-    """Return the whole set, without the part for IPv6 where there is no ip6tables."""
+    """Return all tables, without those for IPv6 if `ipv6` is false."""
     contents = {
         (4, "filter"): (_out(rules), _in(rules), _host(rules), *([_guard(rules)] if rules.guard else [])),
         (6, "filter"): (_no_ipv6(rules),),
@@ -96,7 +95,7 @@ def _in(rules: Rules) -> Chain:
 
 
 def _host(rules: Rules) -> Chain:
-    """From the namespace to the host itself: a ping, replies, and the name servers it was told to use."""
+    """From the namespace to the host itself: ping, replies, and the name servers that the namespace uses."""
     dns = [
         f"-d {server} -p {transport} --dport 53 {_why('dns')} -j ACCEPT"
         for server in rules.host_dns
@@ -116,25 +115,25 @@ def _host(rules: Rules) -> Chain:
 
 
 def _guard(rules: Rules) -> Chain:
-    """Drop what only our forwarding flag would let through; flows that another program translated are left to it."""
-    strange = "-m conntrack --ctstate NEW,INVALID,UNTRACKED -m conntrack ! --ctstate DNAT"
+    """Drop packets that are forwarded only because of our setting; flows with DNAT by another program pass."""
+    unknown_flows = "-m conntrack --ctstate NEW,INVALID,UNTRACKED -m conntrack ! --ctstate DNAT"
     return Chain(
         "guard",
-        (f"{strange} {_why('not a router')} -j DROP",),
+        (f"{unknown_flows} {_why('not a router')} -j DROP",),
         (("FORWARD", f"-i {rules.uplink} ! -o {rules.host_link}"),),
     )
 
 
 def _no_ipv6(rules: Rules) -> Chain:
-    ways = (("FORWARD", "-i"), ("FORWARD", "-o"), ("INPUT", "-i"))
-    entrances = tuple((at, f"{way} {rules.host_link}") for at, way in ways)
+    directions = (("FORWARD", "-i"), ("FORWARD", "-o"), ("INPUT", "-i"))
+    entrances = tuple((kernel_chain, f"{direction} {rules.host_link}") for kernel_chain, direction in directions)
     return Chain("ipv6", (f"{_why('ipv6_seen')} -j DROP",), entrances)
 
 
 def _nat(rules: Rules) -> Chain:
-    leaves = (("POSTROUTING", f"-s {rules.subnet} -o {rules.uplink}"),)
-    return Chain("nat", (f"{_why('left_host')} -j MASQUERADE",), leaves)
+    entrances = (("POSTROUTING", f"-s {rules.subnet} -o {rules.uplink}"),)
+    return Chain("nat", (f"{_why('left_host')} -j MASQUERADE",), entrances)
 
 
-def _why(words: str) -> str:
-    return f'-m comment --comment "{words}"'
+def _why(text: str) -> str:
+    return f'-m comment --comment "{text}"'

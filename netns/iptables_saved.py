@@ -1,4 +1,4 @@
-"""What iptables-save(8) printed of one table, with our part of it told from that of others. Pure."""
+"""Parses one table from the output of iptables-save(8), and tells our chains and rules from those of others. Pure."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ PASSING_TARGETS = frozenset({"", "LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "
 
 
 class Rule(Struct, frozen=True):
-    """One rule: its chain, its words from the chain on, and what they say."""
+    """One rule: its chain, its text from the chain on, and the parts of it that matter here."""
 
     chain: str
-    words: str
+    text: str
     packets: int
     comment: str
     target: str
 
     @property
     def drops(self) -> bool:
-        """Whether a packet that fits ends here."""
+        """Whether the rule drops packets that match."""
         return self.target in DROPPING_TARGETS
 
 
 class Drop(Struct, frozen=True):
-    """A rule or the policy of a chain that drops packets, `what` in iptables' words, with its program and table."""
+    """A rule, or the policy of a chain, that drops packets; `what` is its iptables arguments."""
 
     program: str
     table: str
@@ -51,49 +51,49 @@ class Drop(Struct, frozen=True):
     def __str__(self) -> str:
         return f"`{self.program} -t {self.table} {self.what}`"
 
-    def mend(self, spec: NamespaceSpec) -> str:
-        """Return the command that lets what comes from the namespace pass ahead of it."""
+    def fix(self, spec: NamespaceSpec) -> str:
+        """Return the command that accepts packets from the namespace before this rule."""
         return f"{self.program} -t {self.table} -I {self.chain} -s {spec.subnet} -j ACCEPT"
 
 
 class Saved(Struct, frozen=True):
-    """One table, seen by the namespace whose rules have `tag`: the names of our chains, and every rule there is."""
+    """One table: the names of the chains of the namespace whose rules have `tag`, and every rule in the table."""
 
     tag: str
     chains: tuple[str, ...]
     rules: tuple[Rule, ...]
 
     def listing(self) -> list[str]:
-        """Return what is ours, as lines, and the rules of others that were put ahead of it; empty for nothing."""
+        """Return our chains and rules as lines, and the rules of others ahead of them; empty if nothing is ours."""
         ours = [rule for rule in self.rules if self._is_ours(rule)]
-        overtaking = [f"after {rule.words}" for rule in self.overtaking()]
-        return [*self.chains, *(rule.words for rule in ours), *overtaking]
+        rules_ahead = [f"after {rule.text}" for rule in self.rules_ahead()]
+        return [*self.chains, *(rule.text for rule in ours), *rules_ahead]
 
     def counters(self) -> dict[str, int]:
-        """Return how many packets each of our counters has seen."""
+        """Return the packet counts of our counters."""
         ours = [rule for rule in self.rules if rule.chain in self.chains]
         return {rule.comment: rule.packets for rule in ours if rule.comment in COUNTERS}
 
-    def overtaking(self) -> list[Rule]:
-        """Return the rules of others ahead of ours in the kernel's chains that may judge a packet before they do."""
-        last = {rule.chain: place for place, rule in enumerate(self.rules) if rule.target in self.chains}
+    def rules_ahead(self) -> list[Rule]:
+        """Return the rules of others ahead of ours in the kernel's chains that may accept or drop a packet first."""
+        last_jump = {rule.chain: position for position, rule in enumerate(self.rules) if rule.target in self.chains}
         return [
             rule
-            for place, rule in enumerate(self.rules)
-            if place < last.get(rule.chain, -1)
+            for position, rule in enumerate(self.rules)
+            if position < last_jump.get(rule.chain, -1)
             and not rule.comment.startswith(OUR_TAGS)
             and rule.target not in PASSING_TARGETS
         ]
 
     def replacement(self, table: Table) -> list[str]:
-        """Return what puts `table` in the place of everything here that is ours."""
-        kept = {chain.name for chain in table.chains}
-        outside = [rule for rule in self.rules if rule.chain not in self.chains and self._is_ours(rule)]
-        stale = [name for name in self.chains if name not in kept]
-        return [*_deletions(outside), *_ends(stale), *table.lines()]
+        """Return the iptables-restore lines that replace everything of ours by `table`."""
+        new_names = {chain.name for chain in table.chains}
+        jumps = [rule for rule in self.rules if rule.chain not in self.chains and self._is_ours(rule)]
+        stale = [name for name in self.chains if name not in new_names]
+        return [*_deletions(jumps), *_ends(stale), *table.lines()]
 
     def removal(self) -> list[str]:
-        """Return what removes our chains and the jumps to them; openings of ours for another program's rules stay."""
+        """Return the lines that remove our chains and the jumps to them; our openings in other firewalls stay."""
         jumps = [rule for rule in self.rules if rule.target in self.chains and rule.chain not in self.chains]
         return [*_deletions(jumps), *_ends(self.chains)]
 
@@ -102,41 +102,41 @@ class Saved(Struct, frozen=True):
 
 
 def read(tag: str, text: str) -> Saved:
-    """Return the table of a text; counters may be in it."""
-    begins = f":{prefix(tag)}"
-    chains = sorted(line.split()[0].removeprefix(":") for line in text.splitlines() if line.startswith(begins))
+    """Parse a table, with or without counters."""
+    declaration = f":{prefix(tag)}"
+    chains = sorted(line.split()[0].removeprefix(":") for line in text.splitlines() if line.startswith(declaration))
     return Saved(tag, tuple(chains), rules(text))
 
 
 def rules(text: str) -> tuple[Rule, ...]:
-    """Return every rule of a text, in order."""
-    return tuple(_rule(found) for line in text.splitlines() if (found := RULE.match(line)))
+    """Return every rule of the text, in order."""
+    return tuple(_rule(match) for line in text.splitlines() if (match := RULE.match(line)))
 
 
 def drops(program: str, table: str, text: str) -> dict[Drop, int]:
-    """Return the policies and rules of a text that drop packets, and how many each has dropped."""
-    policies = [found for line in text.splitlines() if (found := POLICY.match(line))]
+    """Return the policies and rules that drop packets, and how many packets each has dropped."""
+    policies = [match for line in text.splitlines() if (match := POLICY.match(line))]
     counted = {
-        Drop(program, table, found["chain"], f"-P {found['chain']} {found['target']}"): int(found["packets"])
-        for found in policies
-        if found["target"] in DROPPING_TARGETS
+        Drop(program, table, match["chain"], f"-P {match['chain']} {match['target']}"): int(match["packets"])
+        for match in policies
+        if match["target"] in DROPPING_TARGETS
     }
     dropping = [rule for rule in rules(text) if rule.drops]
-    return counted | {Drop(program, table, rule.chain, f"-A {rule.words}"): rule.packets for rule in dropping}
+    return counted | {Drop(program, table, rule.chain, f"-A {rule.text}"): rule.packets for rule in dropping}
 
 
-def _rule(found: re.Match[str]) -> Rule:
-    words = shlex.split(found["rule"])
-    target = _after(words, "-j") or _after(words, "-g")
-    return Rule(found["chain"], found["rule"], int(found["packets"] or 0), _after(words, "--comment"), target)
+def _rule(match: re.Match[str]) -> Rule:
+    arguments = shlex.split(match["rule"])
+    target = _after(arguments, "-j") or _after(arguments, "-g")
+    return Rule(match["chain"], match["rule"], int(match["packets"] or 0), _after(arguments, "--comment"), target)
 
 
-def _after(words: list[str], option: str) -> str:
-    return words[words.index(option) + 1] if option in words else ""
+def _after(arguments: list[str], option: str) -> str:
+    return arguments[arguments.index(option) + 1] if option in arguments else ""
 
 
 def _deletions(rules: Iterable[Rule]) -> list[str]:
-    return [f"-D {rule.words}" for rule in rules]
+    return [f"-D {rule.text}" for rule in rules]
 
 
 def _ends(chains: Iterable[str]) -> list[str]:

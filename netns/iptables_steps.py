@@ -1,4 +1,4 @@
-"""The steps that load and remove our own chains in iptables, where there is no nft. Pure data, as in `netns.steps`."""
+"""Steps that load and remove our own iptables chains, for hosts without nft. Pure data; see `netns.steps`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def restore(program: str, version: int) -> str:
-    """Return the name of the tool of `iptables-nft` or `iptables-legacy` that changes a table in one transaction."""
+    """Return the name of the restore tool of `iptables-nft` or `iptables-legacy` for an IP version."""
     kind = program.removeprefix("iptables")
     return f"{'ip6tables' if version == 6 else 'iptables'}{kind}-restore"  # noqa: PLR2004  the version of IP
 
 
 class LoadChains(Step, frozen=True):
-    """Load our own chains and the jumps to them, one transaction a table; nobody else's rules are touched."""
+    """Load our own chains and the jumps to them, one transaction per table; the rules of others stay as they are."""
 
     program: str
     tag: str
@@ -27,11 +27,11 @@ class LoadChains(Step, frozen=True):
     def __str__(self) -> str:
         tools = " and ".join(dict.fromkeys(restore(self.program, table.version) for table in self.tables))
         count = sum(len(chain.rules) + len(chain.entrances) for table in self.tables for chain in table.chains)
-        return f"{tools} --noflush  # chains {prefix(self.tag)}*: {count} rules, one transaction a table"
+        return f"{tools} --noflush  # chains {prefix(self.tag)}*: {count} rules, one transaction per table"
 
     @property
     def script(self) -> str:
-        """The rules themselves; where older ones are in their place, these are removed in the same transactions."""
+        """The rules themselves. Older ones of ours are removed in the same transactions, which is not shown."""
         return "\n".join(_script(self.program, table) for table in self.tables)
 
     @property

@@ -1,6 +1,6 @@
-"""Take this thread into a named network namespace for a while: what it opens there stays there.
+"""Move this thread into a named network namespace for a while; sockets that it opens there stay there.
 
-/proc/sys/net and new sockets follow the thread, so nothing has to be forked to read or write inside.
+/proc/sys/net and new sockets follow the thread, so no child process is needed to read or write inside.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HERE = "/proc/thread-self/ns/net"
 
 @contextlib.contextmanager
 def joined(name: str | None) -> Iterator[None]:
-    """Be in namespace `name` (None: stay) until the block ends.
+    """Be in namespace `name` (None: stay where the thread is) until the block ends.
 
     Raises:
         OSError: there is no such namespace, or the caller may not enter it.
@@ -28,19 +28,19 @@ def joined(name: str | None) -> Iterator[None]:
     if name is None:
         yield
         return
-    with _opened(NETNS_ROOT / name) as there, returning():
-        _setns(there)
+    with _opened(NETNS_ROOT / name) as target, returning():
+        _setns(target)
         yield
 
 
 @contextlib.contextmanager
 def returning() -> Iterator[None]:
-    """Be back in the namespace of now when the block ends, wherever it has gone."""
-    with _opened(HERE) as back:
+    """Return to the current namespace when the block ends, whatever namespace the thread is in by then."""
+    with _opened(HERE) as origin:
         try:
             yield
         finally:
-            _setns(back)
+            _setns(origin)
 
 
 @contextlib.contextmanager
@@ -53,10 +53,22 @@ def _opened(path: str | Path) -> Iterator[int]:
 
 
 def _setns(descriptor: int) -> None:
-    import ctypes  # noqa: PLC0415  who stays where he is, as before each test, is spared it
+    try:
+        call_libc("setns", descriptor, CLONE_NEWNET)  # os.setns came with Python 3.12
+    except OSError as error:
+        raise OSError(error.errno, f"cannot enter the namespace: {error.strerror}") from None
 
-    # os.setns came with Python 3.12.
+
+def call_libc(function: str, *arguments: bytes | int | None, path: str | None = None) -> None:
+    """Call a function of the C library that returns 0 on success; integers are passed as unsigned long.
+
+    Raises:
+        OSError: it failed, with its error number and `path`.
+    """
+    import ctypes  # noqa: PLC0415  not needed before a test, when the thread stays where it is
+
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(descriptor, CLONE_NEWNET) != 0:
+    converted = [ctypes.c_ulong(argument) if isinstance(argument, int) else argument for argument in arguments]
+    if getattr(libc, function)(*converted) != 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"cannot enter the namespace: {os.strerror(number)}")
+        raise OSError(number, os.strerror(number), path)

@@ -1,7 +1,7 @@
-"""Keep the journal of what was done to this machine, and keep two set-ups from running at once.
+"""The journal file of what was done to this machine, and the lock that keeps two set-ups from running at once.
 
-One file a namespace, straight in a folder that every Linux has: a folder of our own could itself be left behind by a
-call that is killed before the journal says who made it.
+One file per namespace, directly in a folder that every Linux has: a folder of our own could be left behind by a process
+that is killed before the journal records who made it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from netns.model import Journal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Persistent: that we made the group must be known after a reboot too.
+# Persistent: that we created the group must still be known after a reboot.
 DIRECTORY = Path("/var/lib")
 PREFIX = "speedmon-netns-"
 LOCK = Path("/run/speedmon-netns.lock")
 
 
 def load(name: str, directory: Path = DIRECTORY) -> Journal:
-    """Return the journal of namespace `name`, an empty one where there is none.
+    """Return the journal of namespace `name`, an empty one if there is none.
 
     Raises:
-        StepError: the file is damaged; the message says what to do.
+        StepError: the file is damaged; the message names the fix.
     """
     return _read(_file(name, directory)) or Journal()
 
@@ -59,20 +59,20 @@ def _read(file: Path) -> Journal | None:
 
 
 def save(name: str, journal: Journal, directory: Path = DIRECTORY) -> None:
-    """Write the journal, durably: it must survive what it describes."""
+    """Write the journal durably: it must survive a crash during the changes it describes."""
     directory.mkdir(parents=True, exist_ok=True)
     file = _file(name, directory)
-    fresh = _fresh(file)
-    with fresh.open("wb") as text:
-        os.fchmod(text.fileno(), 0o644)  # whoever runs a test asks it for the uplink
+    temporary = _fresh(file)
+    with temporary.open("wb") as text:
+        os.fchmod(text.fileno(), 0o644)  # any user who runs a test reads the uplink from it
         text.write(msgspec.json.format(msgspec.json.encode(journal)))
         text.flush()
         os.fsync(text.fileno())
-    fresh.replace(file)
+    temporary.replace(file)
 
 
 def remove(name: str, directory: Path = DIRECTORY) -> None:
-    """Remove the journal, and what a call that was killed while it wrote has left of it."""
+    """Remove the journal, and the temporary file of a process that was killed while writing it."""
     file = _file(name, directory)
     _fresh(file).unlink(missing_ok=True)
     file.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ def _fresh(file: Path) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path = LOCK) -> Iterator[None]:
-    """Hold the lock for the block; a second caller waits. The file is gone afterwards."""
+    """Hold the lock for the block; a second caller waits. The file is removed afterwards."""
     descriptor = _acquire(path)
     try:
         yield
@@ -99,7 +99,7 @@ def _acquire(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if _is(descriptor, path):
             return descriptor
-        os.close(descriptor)  # its last holder removed the file while we waited
+        os.close(descriptor)  # its previous holder removed the file while we waited
 
 
 def _is(descriptor: int, path: Path) -> bool:

@@ -1,7 +1,7 @@
-"""What changes links, addresses and routes: pyroute2's messages over a socket of ours. The only importer of pyroute2.
+"""Changes links, addresses and routes: pyroute2's messages over a socket of ours. The only importer of pyroute2.
 
-The classes of its messages take 15 ms to import. Its sockets bring asyncio along, and its package all the rest: five
-times as much. Nothing that runs before each measurement may import this module.
+Its message classes take 15 ms to import; with its sockets, which need asyncio, and the rest of its package it is five
+times as much. Nothing that runs before each test may import this module.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ _NODAD = 0x02  # IFA_F_NODAD of linux/if_addr.h
 _MAIN_TABLE, _STATIC, _UNICAST = 254, 4, 1  # RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST
 
 
-def without_package(take: Callable[[], Parts]) -> Parts:
-    """Call `take`, which imports modules of pyroute2, so that pyroute2's own `__init__` does not run.
+def without_package(import_parts: Callable[[], Parts]) -> Parts:
+    """Call `import_parts`, which imports modules of pyroute2, without running pyroute2's own `__init__`.
 
-    It runs after all where they do not go without. Afterwards the package is out of `sys.modules` again: whoever
-    imports it next gets all of it.
+    If they cannot be imported without it, it runs after all. Afterwards the package is not in `sys.modules`: the next
+    import gets all of it.
     """
     spec = importlib.util.find_spec("pyroute2")
     if spec is None or "pyroute2" in sys.modules:
-        return take()
+        return import_parts()
     before = {*sys.modules}
     sys.modules["pyroute2"] = importlib.util.module_from_spec(spec)
     try:
-        return take()
-    except (ImportError, AttributeError):  # a release whose modules need their package
+        return import_parts()
+    except (ImportError, AttributeError):  # a release of pyroute2 whose modules need the package
         for name in {name for name in sys.modules if name.startswith("pyroute2.")} - before:
             del sys.modules[name]
     finally:
         del sys.modules["pyroute2"]
-    return take()
+    return import_parts()
 
 
 def _messages() -> tuple[Any, ...]:
@@ -67,46 +67,46 @@ NetlinkError, _Link, _Address, _Route = without_package(_messages)
 
 
 class Kernel:
-    """Netlink sockets, one a namespace, opened when first needed and closed together.
+    """Netlink sockets, one per namespace, opened when first needed and closed together.
 
-    `netns` is the name of a namespace, None for the host. Each method raises OSError where the kernel refuses.
+    `netns` is the name of a namespace, None for the host. Each method raises OSError if the kernel refuses.
     """
 
     def __init__(self) -> None:
-        self._lines: dict[str | None, socket.socket] = {}
+        self._raw_sockets: dict[str | None, socket.socket] = {}
         self._sockets: dict[str | None, Any] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in {*self._lines, *self._sockets}:
+        for name in {*self._raw_sockets, *self._sockets}:
             self.forget(name)
 
     def forget(self, netns: str | None) -> None:
-        """Close the sockets of a namespace, such as one that is about to be removed."""
-        for opened in (self._lines, self._sockets):
+        """Close the sockets of a namespace, for instance before it is removed."""
+        for opened in (self._raw_sockets, self._sockets):
             if netns in opened:
                 opened.pop(netns).close()
 
     def socket(self, netns: str | None) -> Any:
-        """Return pyroute2's own socket, an IPRoute, for what is rare: it is slow to import and raises NetlinkError."""
+        """Return pyroute2's own socket, an IPRoute, for rare requests: slow to import; raises NetlinkError."""
         if netns not in self._sockets:
             with joined(netns):
                 self._sockets[netns] = without_package(_sockets)()
         return self._sockets[netns]
 
     def add_veth(self, netns: str | None, link: str, peer: str, peer_netns: str, mtu: int) -> None:
-        """Make a pair of links in one message; `peer` is born in `peer_netns`."""
-        there = open_handle(peer_netns)
+        """Create a veth pair in one message; `peer` is created in `peer_netns`."""
+        descriptor = open_handle(peer_netns)
         try:
-            born = [("IFLA_IFNAME", peer), ("IFLA_MTU", mtu), ("IFLA_NET_NS_FD", there)]
-            data = _nested(("VETH_INFO_PEER", _nested(*born)))
+            peer_attributes = [("IFLA_IFNAME", peer), ("IFLA_MTU", mtu), ("IFLA_NET_NS_FD", descriptor)]
+            data = _nested(("VETH_INFO_PEER", _nested(*peer_attributes)))
             info = _nested(("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", data))
             attributes = [("IFLA_IFNAME", link), ("IFLA_MTU", mtu), ("IFLA_LINKINFO", info)]
             self._ask(netns, _NEWLINK, _CREATE | _EXCL, _Link(), attributes)
         finally:
-            os.close(there)
+            os.close(descriptor)
 
     def set_link(self, netns: str | None, link: str, *attributes: tuple[str, Any]) -> None:
         """Change attributes of a link, such as ("IFLA_MTU", 1500)."""
@@ -121,13 +121,13 @@ class Kernel:
         self._ask(netns, _NEWLINK, 0, message, [])
 
     def delete_link(self, netns: str | None, link: str) -> None:
-        """Remove a link; the other end of a pair goes with it."""
+        """Remove a link; the other end of a veth pair is removed with it."""
         message = _Link()
         message["index"] = self.index(link, netns)
         self._ask(netns, _DELLINK, 0, message, [])
 
     def put_address(self, netns: str | None, link: str, address: str, length: int) -> None:
-        """Give a link an address, or keep the one that is there; an IPv6 one skips duplicate detection."""
+        """Add an address to a link unless it is there; duplicate detection is skipped for IPv6."""
         message = _Address()
         message["index"], message["prefixlen"], message["family"] = self.index(link, netns), length, _family(address)
         message["flags"] = _NODAD if _family(address) == AF_INET6 else 0
@@ -135,7 +135,7 @@ class Kernel:
         self._ask(netns, _NEWADDR, _CREATE | _REPLACE, message, attributes)
 
     def put_route(self, netns: str | None, destination: str, gateway: str, link: str) -> None:
-        """Add a route or replace the one of that destination, which is a network or "default"."""
+        """Add a route, or replace the one to that destination, which is a network or "default"."""
         network, _, length = destination.partition("/")
         message = _Route()
         message["family"], message["dst_len"] = _family(gateway), int(length or 0)
@@ -157,13 +157,13 @@ class Kernel:
             raise OSError(f"no interface {link}" + (f" in {netns}" if netns else "")) from None
 
     def _ask(self, netns: str | None, kind: int, flags: int, message: Any, attributes: list[tuple[str, Any]]) -> None:
-        if netns not in self._lines:
-            self._lines[netns] = netlink.opened(netns)
+        if netns not in self._raw_sockets:
+            self._raw_sockets[netns] = netlink.opened(netns)
         message["header"]["type"] = kind
         message["header"]["flags"] = netlink.REQUEST | netlink.ACKNOWLEDGE | flags
         message["attrs"] = attributes
         message.encode()
-        netlink.change(self._lines[netns], bytes(message.data))
+        netlink.change(self._raw_sockets[netns], bytes(message.data))
 
 
 def _nested(*attributes: tuple[str, Any]) -> dict[str, list[tuple[str, Any]]]:

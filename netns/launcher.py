@@ -1,6 +1,6 @@
-"""The installed launcher: what is there, putting ours in place, and taking it away. Nobody else's file is touched.
+"""Inspects, installs and removes the launcher. A file that is not our launcher is never changed.
 
-Recognised by `netns.marker`, built by `netns.compiler`; its group is `netns.group`.
+`netns.marker` recognises it, `netns.compiler` builds it, and `netns.group` manages its group.
 """
 
 from __future__ import annotations
@@ -15,34 +15,19 @@ from pathlib import Path
 from msgspec import Struct
 
 from netns import marker
-from netns.compiler import build, find_compiler, source_digest
+from netns.compiler import build, source_digest
 from netns.errors import ForeignStateError, NotPermittedError, StepError
 from netns.file_steps import beside
-from netns.group import add_member, ensure_group, remove_group, remove_member
-
-__all__ = [
-    "LauncherState",
-    "add_member",
-    "ensure_group",
-    "find_compiler",
-    "is_half_built",
-    "place",
-    "remove",
-    "remove_group",
-    "remove_member",
-    "source_digest",
-    "state",
-]
 
 MODE = 0o750
-_OR_NONE = "remount it with suid, or give --no-launcher and enter by sudo"
-# Where it is built. The name is fixed, so that what a call that is killed leaves there is found by the next one; only
-# root can write in /run, and set-up and teardown come one after the other.
+_OR_NONE = "remount it with suid, or use --no-launcher and enter with sudo"
+# Where it is built. A fixed name, so that the next call finds what a killed one left. Safe, because only root can write
+# in /run, and set-up and teardown hold a lock.
 WORKSHOP = Path("/run/speedmon-launcher")
 
 
 class LauncherState(Struct, frozen=True):
-    """What lies at a launcher's path. The last four say nothing of a file that is not ours."""
+    """The file at a launcher's path. The last four fields are false for a file that is not ours."""
 
     present: bool = False
     ours: bool = False
@@ -53,7 +38,7 @@ class LauncherState(Struct, frozen=True):
 
 
 def state(path: Path, group: str, name: str) -> LauncherState:
-    """Return what lies at `path`, judged as the launcher of namespace `name` for members of `group`."""
+    """Return the state of the file at `path` as the launcher of namespace `name` for members of `group`."""
     try:
         file = path.lstat()
     except OSError:
@@ -71,13 +56,13 @@ def state(path: Path, group: str, name: str) -> LauncherState:
 
 
 def place(name: str, group: str, path: Path) -> None:
-    """Build the launcher of namespace `name` and install it in one rename, root-owned, for members of `group`.
+    """Build the launcher of namespace `name` and install it atomically, root-owned, for members of `group`.
 
     Raises:
-        ForeignStateError: another file is at `path`.
+        ForeignStateError: the file at `path` is not our launcher.
         MissingToolError: there is no C compiler.
         NotPermittedError: the caller is not root.
-        StepError: it cannot be built or installed there, for instance on a mount with nosuid.
+        StepError: it cannot be built or installed, for instance on a nosuid mount.
     """
     _refuse_foreign(path)
     try:
@@ -91,7 +76,7 @@ def place(name: str, group: str, path: Path) -> None:
 
 
 def remove(path: Path) -> bool:
-    """Remove the launcher, half-built ones included; return whether there was one. A file that is not ours stays."""
+    """Remove the launcher, even a half-built one, but no file that is not ours; return whether there was one."""
     shutil.rmtree(WORKSHOP, ignore_errors=True)
     Path(beside(str(path))).unlink(missing_ok=True)
     if not _is_ours(path):
@@ -101,7 +86,7 @@ def remove(path: Path) -> bool:
 
 
 def is_half_built(path: Path) -> bool:
-    """Tell whether a call that was killed left a launcher for `path` half-built or half-installed."""
+    """Return whether a killed process left a half-built or half-installed launcher for `path`."""
     return WORKSHOP.exists() or os.path.lexists(beside(str(path)))
 
 
@@ -130,36 +115,36 @@ def _group_id(group: str) -> int | None:
 
 def _refuse_foreign(path: Path) -> None:
     if os.path.lexists(path) and not _is_ours(path):
-        raise ForeignStateError(f"{path} is not speedmon's launcher and was left alone: move it away and try again")
+        raise ForeignStateError(f"{path} is not speedmon's launcher and was not changed: move it away and try again")
 
 
 def _refuse_nosuid(folder: Path) -> None:
     if os.statvfs(folder).f_flag & os.ST_NOSUID:
-        raise StepError(f"{folder} is mounted nosuid, where file capabilities do not count: {_OR_NONE}")
+        raise StepError(f"{folder} is mounted nosuid, where file capabilities have no effect: {_OR_NONE}")
 
 
 def _install(program: bytes, path: Path, group: str) -> None:
-    """Write a new file beside `path`, complete but for its name, then rename it."""
+    """Write a complete file beside `path`, then rename it."""
     group_id = _group_id(group)
     if group_id is None:
         raise StepError(f"there is no group {group} to give {path} to")
-    fresh = Path(beside(str(path)))
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    temporary = Path(beside(str(path)))
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor has no Path
             file.write(program)
-            os.fchown(descriptor, 0, group_id)  # before the capability: a change of owner takes it away
+            os.fchown(descriptor, 0, group_id)  # before setting the capability: a change of owner removes it
             os.fchmod(descriptor, MODE)
             os.setxattr(descriptor, marker.XATTR, marker.CAPABILITY)
             os.fsync(descriptor)
-        fresh.rename(path)
+        temporary.rename(path)
     except BaseException:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def _why_not_installed(path: Path, error: OSError) -> str:
     if error.errno == errno.ENOTSUP:
-        return f"the filesystem of {path} holds no file capabilities; put /usr/local/bin on one that does"
+        return f"the filesystem of {path} does not support file capabilities; put /usr/local/bin on one that does"
     return f"cannot install the launcher {path}: {error.strerror}"

@@ -1,4 +1,4 @@
-"""The steps for the launcher and the group that may use it, as pure data; see `netns.steps`."""
+"""Steps on the launcher and the group that may use it, as pure data; see `netns.steps`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from netns.steps import Step
 
 
 class CreateGroup(Step, frozen=True):
-    """Make the system group whose members may use the launcher."""
+    """Create the system group whose members may use the launcher."""
 
     group: str
 
@@ -19,7 +19,7 @@ class CreateGroup(Step, frozen=True):
 
 
 class DeleteGroup(Step, frozen=True):
-    """Remove the group that we made."""
+    """Remove the group that we created."""
 
     group: str
 
@@ -28,7 +28,7 @@ class DeleteGroup(Step, frozen=True):
 
 
 class AddMember(Step, frozen=True):
-    """Put a user into the launcher's group."""
+    """Add a user to the launcher's group."""
 
     user: str
     group: str
@@ -42,7 +42,7 @@ class AddMember(Step, frozen=True):
 
 
 class RemoveMember(Step, frozen=True):
-    """Take a user whom we put there out of the launcher's group again."""
+    """Remove a user whom we added from the launcher's group."""
 
     user: str
     group: str
@@ -52,7 +52,7 @@ class RemoveMember(Step, frozen=True):
 
 
 class PlaceLauncher(Step, frozen=True):
-    """Compile the launcher of a namespace and install it with its one capability."""
+    """Compile the launcher of a namespace and install it with its only capability, cap_sys_admin."""
 
     name: str
     path: str
@@ -70,7 +70,7 @@ class PlaceLauncher(Step, frozen=True):
 
 
 class RemoveLauncher(Step, frozen=True):
-    """Remove a launcher of ours."""
+    """Remove our launcher."""
 
     path: str
 

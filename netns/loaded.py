@@ -1,4 +1,4 @@
-"""Look at our own rules as they are loaded, whichever program holds them. Changes nothing."""
+"""Reads our own rules as they are loaded now, from nft or iptables. Changes nothing."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ IPV6_LINKS = Path("/proc/net/if_inet6")
 
 
 class Loaded(Struct, frozen=True):
-    """The digest of what is there, the packets that each counter saw, and rules of others that were put ahead."""
+    """A digest of our loaded rules, packet counts by counter name, and rules of others ahead of ours."""
 
     digest: str
     counters: Mapping[str, int] = field(default_factory=dict)
-    overtaking: tuple[str, ...] = ()
+    rules_ahead: tuple[str, ...] = ()
 
 
 def find_backend() -> Backend:
-    """Return the program for our rules: nft, else the kind that `iptables` is.
+    """Return the program for our rules: nft if it is installed, else the host's kind of iptables.
 
     Raises:
         MissingToolError: neither is installed.
@@ -41,12 +41,12 @@ def find_backend() -> Backend:
         return Backend()
     program = iptables.kind()
     if program is None:
-        raise MissingToolError("neither nft nor iptables is installed, and NAT needs one of them: apt install nftables")
+        raise MissingToolError("neither nft nor iptables is installed, but NAT needs one of them: apt install nftables")
     return Backend(program, ipv6=iptables.has_ipv6(program) and IPV6_LINKS.exists())
 
 
 def read(spec: NamespaceSpec, backend: Backend) -> Loaded | None:
-    """Return what is loaded for `spec`, None for nothing.
+    """Return the rules that are loaded for `spec`, None if there are none.
 
     Raises:
         StepError: the program refused to list it.
@@ -57,28 +57,28 @@ def read(spec: NamespaceSpec, backend: Backend) -> Loaded | None:
 
 
 def counters(spec: NamespaceSpec, backend: Backend) -> Mapping[str, int]:
-    """Return the packets that each of our counters saw.
+    """Return the packet counts of our counters by name.
 
     Raises:
         StepError: the program refused to list them.
     """
     if backend.is_nft:
         return firewall.counters(spec.table)
-    found = read(spec, backend)
-    return dict.fromkeys(COUNTERS, 0) | dict(found.counters if found else {})
+    loaded_rules = read(spec, backend)
+    return dict.fromkeys(COUNTERS, 0) | dict(loaded_rules.counters if loaded_rules else {})
 
 
 def _table(objects: list[dict[str, Any]] | None) -> Loaded | None:
     if objects is None:
         return None
-    found = (entry["counter"] for entry in objects if "counter" in entry)
-    return Loaded(ruleset.digest(objects), {counter["name"]: counter["packets"] for counter in found})
+    named_counters = (entry["counter"] for entry in objects if "counter" in entry)
+    return Loaded(ruleset.digest(objects), {counter["name"]: counter["packets"] for counter in named_counters})
 
 
-def _chains(found: Iterable[Saved]) -> Loaded | None:
-    tables = list(found)
+def _chains(saved_tables: Iterable[Saved]) -> Loaded | None:
+    tables = list(saved_tables)
     lines = [line for table in tables for line in table.listing()]
     if not lines:
         return None
-    counted = {name: packets for table in tables for name, packets in table.counters().items()}
-    return Loaded(ruleset.digest(lines), counted, tuple(rule.words for t in tables for rule in t.overtaking()))
+    counts = {name: packets for table in tables for name, packets in table.counters().items()}
+    return Loaded(ruleset.digest(lines), counts, tuple(rule.text for table in tables for rule in table.rules_ahead()))

@@ -1,6 +1,6 @@
-"""How a launcher of ours is told from any other program, without running it: a text in it, and its one capability.
+"""Recognises our launcher without running it, by a text in the file and by its capability.
 
-Read before each test, so it imports next to nothing. The text is put in by `netns/ip4only.c`.
+Runs before each test, so it imports next to nothing. `netns/ip4only.c` puts the text into the program.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MARK = b"speedmon-launcher:"
-# A static program of glibc has 0.7 MB.
+# In bytes; a static glibc program has 0.7 MB.
 _LARGEST = 8_000_000
 XATTR = "security.capability"
 _CAP_SYS_ADMIN = 21
@@ -23,21 +23,21 @@ CAPABILITY = struct.pack("<5I", 0x02000000 | 1, 1 << _CAP_SYS_ADMIN, 0, 0, 0)
 
 
 def is_ours(path: str | Path) -> bool:
-    """Tell whether the file is a launcher that speedmon built, of whatever version.
+    """Return whether the file is a launcher built by any version of speedmon.
 
     Raises:
-        PermissionError: the caller may not read it, which means: nor run it.
+        PermissionError: the caller may not read it, and so may not run it either.
     """
     return _MARK in _content(path)
 
 
 def is_marked(path: str | Path, name: str, digest: str) -> bool:
-    """Tell whether the file is the launcher of namespace `name`, built from the source with this digest."""
+    """Return whether the file is the launcher of namespace `name`, built from the source with this digest."""
     return _MARK + f"{name}:{digest}\0".encode() in _content(path)
 
 
 def has_capability(path: str | Path) -> bool:
-    """Tell whether the file has cap_sys_admin+ep and nothing else; copying a file loses it."""
+    """Return whether the file has cap_sys_admin+ep and no other capability; a copy of the file has none."""
     try:
         return os.getxattr(path, XATTR, follow_symlinks=False) == CAPABILITY
     except OSError:
@@ -45,7 +45,7 @@ def has_capability(path: str | Path) -> bool:
 
 
 def _content(path: str | Path) -> bytes:
-    """Return what a plain file holds; nothing for a symlink, a folder, a missing or a far too large file."""
+    """Return the content of a plain file; empty for a symlink, a folder, and a missing or far too large file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except PermissionError:

@@ -19,20 +19,20 @@ from netns.routing import EVERYWHERE, Routing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# IFNAMSIZ leaves 15 characters, and the longer suffix is "-root".
+# At most 10 characters: IFNAMSIZ allows 15 for a link, and the longer suffix is "-root".
 NAME = re.compile(r"[a-z][a-z0-9]{0,9}")
 GROUP = "speedmon"
-# The highest group id that ping_group_range takes; a user namespace has fewer.
+# The highest group id that ping_group_range accepts; a user namespace has fewer groups.
 LAST_GROUP = 2_147_483_647
 SUBNET = ipaddress.IPv4Network("192.168.200.0/24")
-# The longest prefix that still holds a gateway and an address.
+# The longest prefix with room for a gateway and one more address.
 LONGEST_PREFIX = 30
 
 
 class NamespaceSpec(Struct, frozen=True):
-    """What the user asked for. `uplink` None follows the default route; `dns` empty takes the host's servers.
+    """What the user asked for. `uplink` None follows the default route; empty `dns` uses the host's servers.
 
-    `router` is the one behind a pinned uplink; None where a route of the host tells it.
+    `router` is the next hop on a pinned uplink; None to take it from a route of the host.
     """
 
     name: str = "ip4only"
@@ -70,7 +70,7 @@ class NamespaceSpec(Struct, frozen=True):
 
     @property
     def etc(self) -> str:
-        """The folder whose files are shown over /etc inside; iproute2's convention."""
+        """The folder with files that replace those of /etc inside; iproute2's convention."""
         return f"/etc/netns/{self.name}"
 
     @property
@@ -90,39 +90,28 @@ class NamespaceSpec(Struct, frozen=True):
 
     @property
     def alias(self) -> str:
-        """The mark on our veth, and the tag of our rules in other firewalls: what tells ours from others'."""
+        """The alias of our veth and the tag of our rules in other firewalls, by which ours are recognised."""
         return f"speedmon:{self.name}"
 
 
-def parse_spec(  # noqa: PLR0913  one argument a setting
-    name: str,
-    subnet: str,
-    uplink: str,
-    dns: tuple[str, ...] = (),
-    *,
-    router: str = "",
-    launcher: bool = True,
-    members: tuple[str, ...] = (),
-) -> NamespaceSpec:
-    """Return the spec of texts as a user writes them; `uplink` may be "auto", and `router` empty.
+def parse_spec(name: str, subnet: str, uplink: str, dns: tuple[str, ...] = (), *, router: str = "") -> NamespaceSpec:
+    """Return the spec from the texts of a configuration; `uplink` may be "auto", `router` may be empty.
 
     Raises:
-        SpecError: naming the text that cannot be used and what would do.
+        SpecError: a text cannot be used; the message says what is accepted.
     """
     if not NAME.fullmatch(name):
         raise SpecError(
             f"{name!r} cannot name a namespace: use a letter, then up to 9 letters or digits, all lower case"
         )
     if router and uplink == "auto":
-        raise SpecError(f"router {router} is of no use without an uplink: name its interface with --uplink")
+        raise SpecError(f"router {router} has no effect without an uplink: name its interface with --uplink")
     return NamespaceSpec(
         name=name,
         subnet=_parse_subnet(subnet),
         uplink=None if uplink == "auto" else uplink,
         router=_parse_router(router) if router else None,
         dns=tuple(_parse_server(server) for server in dns),
-        launcher=launcher,
-        members=members,
     )
 
 
@@ -130,7 +119,7 @@ def _parse_subnet(text: str) -> ipaddress.IPv4Network:
     try:
         subnet = ipaddress.IPv4Network(text)
     except ValueError as error:
-        raise SpecError(f"subnet {text!r} is no IPv4 network such as 192.168.200.0/24: {error}") from None
+        raise SpecError(f"subnet {text!r} is not an IPv4 network such as 192.168.200.0/24: {error}") from None
     if subnet.prefixlen > LONGEST_PREFIX:
         raise SpecError(f"subnet {text} is too small: it must hold two hosts (/{LONGEST_PREFIX} or shorter)")
     return subnet
@@ -140,22 +129,22 @@ def _parse_router(text: str) -> str:
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
-        raise SpecError(f"router {text!r} is no IPv4 address such as 192.168.1.1") from None
+        raise SpecError(f"router {text!r} is not an IPv4 address such as 192.168.1.1") from None
 
 
 def _parse_server(text: str) -> ipaddress.IPv4Address:
     try:
         return ipaddress.IPv4Address(text)
     except ValueError:
-        raise SpecError(f"name server {text!r} is no IPv4 address, and the namespace has nothing else") from None
+        raise SpecError(f"name server {text!r} is not an IPv4 address, and the namespace has IPv4 only") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Uplink:
-    """The interface to the internet: what the namespace is masqueraded to, and the router behind it.
+    """The interface to the internet, to which the namespace is masqueraded, and its router.
 
-    `routes` are what a table of the namespace's own is to hold, as networks and routers, where it must not follow the
-    host: none to 0.0.0.0/0 among them when no way to the internet is known. They are None where the host's tables do.
+    `routes` is the content of a routing table of the namespace's own, as (network, router), for a pinned uplink;
+    without 0.0.0.0/0 if no route to the internet is known. None if the host's own tables are used.
     """
 
     link: str
@@ -165,12 +154,12 @@ class Uplink:
 
     @property
     def leads_out(self) -> bool:
-        """Whether a way to the internet is known."""
+        """Whether a route to the internet is known."""
         return self.routes is None or EVERYWHERE in dict(self.routes)
 
 
 class Link(Struct, frozen=True):
-    """An interface as the kernel shows it; `addresses` are IPv4 with prefix length."""
+    """An interface as reported by the kernel; `addresses` are IPv4 addresses with prefix length."""
 
     index: int
     kind: str | None
@@ -183,7 +172,7 @@ class Link(Struct, frozen=True):
 
 
 class Handle(Enum):
-    """What lies at /run/netns/NAME: nothing, a plain file that a crash left, or a live network namespace."""
+    """What is at /run/netns/NAME: nothing, a plain file that a crash left, or a live network namespace."""
 
     MISSING = "missing"
     STALE = "stale"
@@ -191,28 +180,28 @@ class Handle(Enum):
 
 
 class Launcher(Struct, frozen=True):
-    """The launcher and its group as found. `sound`: current, root-owned, right mode and capability.
+    """The launcher and its group as they are now. `intact`: current, root-owned, right mode and capability.
 
-    `half`: an installation that was killed left its new file, or the folder in which it was being built.
+    `half_built`: an installation that was killed left its temporary file or its build folder.
     """
 
     present: bool = False
-    half: bool = False
+    half_built: bool = False
     ours: bool = False
-    sound: bool = False
+    intact: bool = False
     compiler: bool = True
     group_exists: bool = False
     members: frozenset[str] = frozenset()
 
 
 class Observed(Struct, frozen=True):
-    """Everything of the host that a plan depends on.
+    """Everything on the host that a plan depends on.
 
-    `sysctls` maps (namespace or None, path below /proc/sys) to the value found; `files` maps a path to its text, None
-    where there is none; `backend` is the program for our rules, `table` the digest of them as it lists them, None where
-    there are none; `firewalls` are the others that forwarded packets have to pass. `networks` are the host's routes and
-    addresses apart from ours, each with where it was found; `untuned` are the TCP and UDP settings that differ inside;
-    `last_group` is the highest group id that exists where set-up runs.
+    `sysctls` maps (namespace or None, path below /proc/sys) to the value; `files` maps a path to its text, None if it
+    does not exist; `backend` is the program for our rules, `table` the digest of the rules it lists, None for none;
+    `firewalls` are the other firewalls. `networks` are the host's routes and addresses except ours, each with a
+    description; `untuned` are the TCP and UDP sysctls that differ inside; `last_group` is the highest group id in the
+    user namespace of this process.
     """
 
     boot_id: str = ""
@@ -238,14 +227,13 @@ class Observed(Struct, frozen=True):
 
 
 class Journal(Struct, frozen=True):
-    """What earlier calls did to this machine, so that it can be taken back; kept in a file (`netns.journal`).
+    """What earlier calls did to this machine, so that it can be undone; stored in a file (`netns.journal`).
 
-    `sysctls` maps a path below /proc/sys of the host to what it was; it is void after a reboot, which `boot_id` tells,
-    as are the digests: `ruleset` of the rules we loaded, `table` of the listing the kernel gave back for them, and the
-    `program` that holds them. `members`: whom we put into the launcher's group.
-    `mounted_handles`: the first namespace made a mount of /run/netns. `trusted`: the sources that firewalld trusts
-    because of us, also after a reboot. `uplink` is the one that was set up, `route_table` the number of the routing
-    table of a pinned namespace.
+    `sysctls` maps a path below /proc/sys of the host to its former value. It is only valid for the boot of `boot_id`,
+    as are `ruleset`, the digest of the rules we loaded, `table`, the digest of the listing after loading them, and
+    `program`, which holds them. `members`: the users that we added to the launcher's group. `mounted_handles`: the
+    first namespace mounted /run/netns. `trusted`: the sources that we added to firewalld's trusted zone, permanently.
+    `uplink` is the one of the last set-up, `route_table` the number of a pinned namespace's routing table.
     """
 
     boot_id: str = ""

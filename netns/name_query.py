@@ -1,4 +1,4 @@
-"""Ask one name server for one name over UDP, as a resolver would."""
+"""Queries one name server for one name over UDP, as a resolver would. Imports dnspython."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def ask(server: str, name: str, port: int = 53) -> Answer:
-    """Return what the server says of the IPv4 address of a name; an error is a code of RFC 1035 or of the system."""
+    """Ask a server for the IPv4 address of a name; an error is a DNS response code, "NODATA" or an errno symbol."""
     try:
         query = dns.message.make_query(name, dns.rdatatype.A)
     except dns.exception.DNSException:
@@ -28,18 +28,18 @@ def ask(server: str, name: str, port: int = 53) -> Answer:
 
 
 def _exchange(query: Message, server: tuple[str, int], wait_s: float) -> Message:
-    """Return the reply; what answers something else is passed by.
+    """Return the reply to a query; other datagrams are ignored.
 
     Raises:
-        OSError: there is none in time, or nobody listens.
+        OSError: there was no reply in time, or no server listens.
     """
-    until = time.monotonic() + wait_s
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
-        caller.connect(server)
-        caller.send(query.to_wire())
-        while (left := until - time.monotonic()) > 0:
-            caller.settimeout(left)
-            reply = _parsed(caller.recv(4096))
+    deadline = time.monotonic() + wait_s
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp_socket:
+        udp_socket.connect(server)
+        udp_socket.send(query.to_wire())
+        while (remaining_s := deadline - time.monotonic()) > 0:
+            udp_socket.settimeout(remaining_s)
+            reply = _parsed(udp_socket.recv(4096))
             if reply is not None and query.is_response(reply):
                 return reply
     raise TimeoutError
@@ -56,12 +56,12 @@ def _address(reply: Message) -> str:
     """Return the first address of a reply.
 
     Raises:
-        RefusalError: there is none.
+        RefusalError: there is none; the message is the response code or NODATA.
     """
     if reply.rcode() != dns.rcode.NOERROR:
         raise RefusalError(dns.rcode.to_text(reply.rcode()))
     records = (record for answer in reply.answer for record in answer if answer.rdtype == dns.rdatatype.A)
-    found: list[str] = [record.to_text() for record in records]
-    if not found:
+    addresses: list[str] = [record.to_text() for record in records]
+    if not addresses:
         raise RefusalError("NODATA")
-    return found[0]
+    return addresses[0]

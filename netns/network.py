@@ -1,4 +1,4 @@
-"""The links, IPv4 addresses, routes and policy rules of a namespace, read at once. Changes nothing."""
+"""Reads the links, IPv4 addresses, routes and policy rules of a namespace. Changes nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HOP = struct.Struct("=HBBi")  # rtnexthop: length, flags, weight, link
 
 
 class Address(Struct, frozen=True):
-    """An IPv4 address of a link: `local` is the host's own, `text` the subnet's or the peer's, with prefix length."""
+    """An IPv4 address of a link: `local` is the host's own; `text` is it, or the peer's, with prefix length."""
 
     index: int
     local: str
@@ -37,9 +37,9 @@ class Address(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """An IPv4 route, one for each next hop; `network` is as 0.0.0.0/0; a local or a blackhole one is not `unicast`.
+    """An IPv4 route, one for each next hop; `network` is like 0.0.0.0/0; local and blackhole routes are not `unicast`.
 
-    `protocol` tells who made it (rtnetlink(7)); `several`: it is one of several next hops.
+    `protocol` identifies who added it (rtnetlink(7)); `multipath`: it is one of several next hops.
     """
 
     network: str
@@ -49,11 +49,11 @@ class Route(Struct, frozen=True):
     index: int | None
     router: str | None
     protocol: int
-    several: bool
+    multipath: bool
 
 
 class Network(Struct, frozen=True):
-    """What a namespace has."""
+    """The links, addresses, routes and policy rules of a namespace."""
 
     links: dict[str, Link]
     addresses: tuple[Address, ...]
@@ -61,13 +61,13 @@ class Network(Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
 
     def default_routes(self) -> list[Route]:
-        """Return the default routes, those of the main table first and by metric."""
-        found = [route for route in self.routes if route.network == EVERYWHERE]
-        return sorted(found, key=lambda route: (route.table != MAIN_TABLE, route.priority))
+        """Return the default routes, main table first, then by metric."""
+        defaults = [route for route in self.routes if route.network == EVERYWHERE]
+        return sorted(defaults, key=lambda route: (route.table != MAIN_TABLE, route.priority))
 
 
 def read(netns: str | None) -> Network:
-    """Return what a namespace (None: the host) has.
+    """Return the network of a namespace (None: of the host).
 
     Raises:
         OSError: there is no such namespace, or the kernel refused.
@@ -82,14 +82,14 @@ def read(netns: str | None) -> Network:
 
 
 def uplink(network: Network, name: str | None, router: str | None = None) -> Uplink | None:
-    """Return the uplink of that name, with the router behind it if that is given; without a name, the way out."""
+    """Return the uplink with this name, and this router if given; without a name, the host's own uplink."""
     return pinned(network, name, router) if name else way_out(network)
 
 
 def way_out(network: Network) -> Uplink | None:
-    """Ask the kernel, which knows rules, metrics, several next hops and the halves of the internet that VPNs route.
+    """Ask the kernel for the uplink: it knows rules, metrics, next hops and the half-internet routes of VPNs.
 
-    Of several next hops the one it names is kept to: others would get a part of the connections.
+    With several next hops the namespace is pinned to the one named: else others would get some of the connections.
     """
     message = netlink.way_to(netlink.SOMEWHERE)
     route = next(_routes(message), None) if message else None
@@ -98,45 +98,45 @@ def way_out(network: Network) -> Uplink | None:
     name = next((name for name, link in network.links.items() if link.index == route.index), None)
     if name is None:
         return None
-    if any(hop.several and hop.index == route.index for hop in network.default_routes()):
+    if any(hop.multipath and hop.index == route.index for hop in network.default_routes()):
         return pinned(network, name, route.router)
     return Uplink(name, network.links[name].mtu, route.router)
 
 
 def pinned(network: Network, name: str, router: str | None = None) -> Uplink | None:
-    """Return the uplink of that name and what a table that knows no other holds.
+    """Return the uplink with this name, and the content of a routing table for it alone.
 
-    The router is the one given, else that of the best default route on it in anybody's table; a point-to-point link
+    The router is the one given, else that of the best default route over the link in any table; a point-to-point link
     needs none.
     """
     link = network.links.get(name)
     if link is None:
         return None
-    ways = [way for way in network.default_routes() if way.index == link.index and way.protocol != PROTOCOL]
-    router = router or next((way.router for way in ways), None)
-    near = dict.fromkeys(route.network for route in network.routes if _is_near(route, link.index))
-    way = [(EVERYWHERE, router)] if router or ways or link.point_to_point else []
-    return Uplink(name, link.mtu, router, (*((each, None) for each in near), *way))
+    defaults = [r for r in network.default_routes() if r.index == link.index and r.protocol != PROTOCOL]
+    router = router or next((route.router for route in defaults), None)
+    connected = dict.fromkeys(route.network for route in network.routes if _is_near(route, link.index))
+    default = [(EVERYWHERE, router)] if router or defaults or link.point_to_point else []
+    return Uplink(name, link.mtu, router, (*((destination, None) for destination in connected), *default))
 
 
 def _is_near(route: Route, index: int) -> bool:
-    """Tell whether a route leads straight to a network on a link."""
+    """Return whether a route leads to a network that is directly connected to a link."""
     direct = route.unicast and route.router is None and route.network != EVERYWHERE
     return direct and route.table == MAIN_TABLE and route.index == index
 
 
 def _link(message: Message, addresses: tuple[Address, ...]) -> tuple[str, Link]:
     index, flags = message.fixed[2:4]
-    told = message.attributes
-    kind = netlink.attributes(told.get(_LINKINFO, b"")).get(_KIND)
-    return _text(told[_IFNAME]), Link(
+    attributes = message.attributes
+    kind = netlink.attributes(attributes.get(_LINKINFO, b"")).get(_KIND)
+    return _text(attributes[_IFNAME]), Link(
         index=index,
         kind=_text(kind) if kind else None,
         up=bool(flags & _UP),
         point_to_point=bool(flags & _POINT_TO_POINT),
-        mtu=_number(told[_MTU]),
-        peer_index=_number(told[_PEER]) if _PEER in told else None,
-        alias=_text(told[_ALIAS]) if _ALIAS in told else None,
+        mtu=_number(attributes[_MTU]),
+        peer_index=_number(attributes[_PEER]) if _PEER in attributes else None,
+        alias=_text(attributes[_ALIAS]) if _ALIAS in attributes else None,
         addresses=frozenset(address.text for address in addresses if address.index == index),
     )
 
@@ -150,25 +150,25 @@ def _address(message: Message) -> Address:
 
 def _routes(message: Message) -> Iterator[Route]:
     length, table, protocol, kind = message.fixed[1], message.fixed[4], message.fixed[5], message.fixed[7]
-    told = message.attributes
-    for hop in _hops(told):
+    attributes = message.attributes
+    for hop in _hops(attributes):
         yield Route(
-            network=f"{inet_ntoa(told.get(_DST, bytes(4)))}/{length}",
+            network=f"{inet_ntoa(attributes.get(_DST, bytes(4)))}/{length}",
             unicast=kind == _UNICAST,
-            table=_number(told[_TABLE]) if _TABLE in told else table,
-            priority=_number(told[_PRIORITY]) if _PRIORITY in told else 0,
+            table=_number(attributes[_TABLE]) if _TABLE in attributes else table,
+            priority=_number(attributes[_PRIORITY]) if _PRIORITY in attributes else 0,
             index=_number(hop[_OIF]) if _OIF in hop else None,
             router=inet_ntoa(hop[_GATEWAY]) if _GATEWAY in hop else None,
             protocol=protocol,
-            several=_MULTIPATH in told,
+            multipath=_MULTIPATH in attributes,
         )
 
 
-def _hops(told: dict[int, bytes]) -> Iterator[dict[int, bytes]]:
-    """Yield the attributes of each next hop; where there is one, they are the route's own."""
-    text = told.get(_MULTIPATH)
+def _hops(attributes: dict[int, bytes]) -> Iterator[dict[int, bytes]]:
+    """Yield the attributes of each next hop; of a route with only one, its own attributes."""
+    text = attributes.get(_MULTIPATH)
     if text is None:
-        yield told
+        yield attributes
         return
     while len(text) >= _HOP.size:
         length, _, _, index = _HOP.unpack_from(text)
@@ -178,13 +178,13 @@ def _hops(told: dict[int, bytes]) -> Iterator[dict[int, bytes]]:
 
 def _rule(message: Message) -> Rule:
     length, table = message.fixed[2], message.fixed[4]
-    told = message.attributes
+    attributes = message.attributes
     return Rule(
-        priority=_number(told[_RULE_PRIORITY]) if _RULE_PRIORITY in told else 0,
-        table=_number(told[_RULE_TABLE]) if _RULE_TABLE in told else table,
-        link=_text(told[_RULE_IIF]) if _RULE_IIF in told else None,
-        source=f"{inet_ntoa(told[_RULE_SRC])}/{length}" if _RULE_SRC in told else None,
-        protocol=told[_RULE_PROTOCOL][0] if _RULE_PROTOCOL in told else 0,
+        priority=_number(attributes[_RULE_PRIORITY]) if _RULE_PRIORITY in attributes else 0,
+        table=_number(attributes[_RULE_TABLE]) if _RULE_TABLE in attributes else table,
+        link=_text(attributes[_RULE_IIF]) if _RULE_IIF in attributes else None,
+        source=f"{inet_ntoa(attributes[_RULE_SRC])}/{length}" if _RULE_SRC in attributes else None,
+        protocol=attributes[_RULE_PROTOCOL][0] if _RULE_PROTOCOL in attributes else 0,
     )
 
 

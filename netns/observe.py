@@ -1,4 +1,4 @@
-"""Look at the machine: everything that a plan depends on, read once. Changes nothing."""
+"""Reads everything on the machine that a plan depends on. Changes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import firewall, firewalld, foreign, iptables, launcher, loaded, network, resolver, tuning
+from netns import compiler, firewall, firewalld, foreign, iptables, launcher, loaded, network, resolver, tuning
+from netns.backend import IPTABLES_LEGACY, IPTABLES_NFT
 from netns.file_steps import beside
 from netns.handle import is_live
 from netns.join import NETNS_ROOT, joined
@@ -27,18 +28,18 @@ PROC_SYS = Path("/proc/sys")
 
 
 def observe(spec: NamespaceSpec) -> Observed:
-    """Return what is there of `spec` and around it.
+    """Return the state of the namespace of `spec` and of the host around it.
 
     Raises:
         MissingToolError: neither nft nor iptables is installed.
-        StepError: nft or iptables refused to list what it has.
+        StepError: nft or iptables refused to list its rules.
     """
     handle = _handle(spec.name)
     host = network.read(None)
     inside = network.read(spec.name) if handle is Handle.LIVE else _NOTHING
     uplink = network.uplink(host, spec.uplink, spec.router)
     host_link, inner_link = host.links.get(spec.host_link), inside.links.get(spec.inner_link)
-    ours = host_link.index if host_link else None
+    own_index = host_link.index if host_link else None
     backend = loaded.find_backend()
     rules = loaded.read(spec, backend)
     return Observed(
@@ -58,8 +59,8 @@ def observe(spec: NamespaceSpec) -> Observed:
         files={path: _text(path) for path in _file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
         handles_mounted=_is_mount(NETNS_ROOT),
-        networks=tuple(_networks(host, ours)),
-        addresses=frozenset(address.local for address in _foreign_addresses(host, ours)),
+        networks=tuple(_networks(host, own_index)),
+        addresses=frozenset(address.local for address in _foreign_addresses(host, own_index)),
         launcher=_launcher(spec),
         last_group=_last_group(Path("/proc/self/gid_map").read_text()),
     )
@@ -75,32 +76,34 @@ def _handle(name: str) -> Handle:
 
 
 def _is_mount(path: Path) -> bool:
-    """Tell from the kernel's list (proc(5), mountinfo), which also has a folder that is mounted on itself."""
+    """Return whether the kernel lists a mount at this path (proc(5), mountinfo), be it a folder mounted on itself."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return any(mount.split()[4] == str(path) for mount in mounts)
 
 
 def firewalls(*, nft: bool) -> foreign.Firewalls:
-    """Return the other firewalls of this host; `nft`: there is a program that can list nftables.
+    """Return the other firewalls of this host; `nft`: nft is installed, so nftables can be listed.
 
     Raises:
-        StepError: nft or iptables refused to list what it has.
+        StepError: nft or iptables refused to list its rules.
     """
-    bases = firewall.filter_chains() if nft else []
-    found = {f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in bases}
+    base_chains = firewall.filter_chains() if nft else []
+    tables = {f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in base_chains}
     in_use = {
-        iptables.NFT: not nft or not foreign.IPTABLES_NFT_CHAINS.isdisjoint(found),
-        iptables.LEGACY: "filter" in iptables.legacy_tables(),
+        IPTABLES_NFT: not nft or not foreign.IPTABLES_NFT_CHAINS.isdisjoint(tables),
+        IPTABLES_LEGACY: "filter" in iptables.legacy_tables(),
     }
     programs = [program for program, used in in_use.items() if used]
     chains = [chain for name in programs for chain in foreign.iptables_chains(name, iptables.saved(name))]
-    shown = foreign.IPTABLES_NFT_CHAINS if any(chain.program == iptables.NFT for chain in chains) else frozenset[str]()
+    listed_by_iptables = (
+        foreign.IPTABLES_NFT_CHAINS if any(chain.program == IPTABLES_NFT for chain in chains) else frozenset[str]()
+    )
     chains += [
         foreign.nft_chain(firewall.chain(name))
-        for name, table in found.items()
-        if name not in shown and not foreign.is_closed(table)
+        for name, table in tables.items()
+        if name not in listed_by_iptables and not foreign.is_closed(table)
     ]
-    return foreign.Firewalls(tuple(chains), firewalld.trusted(has_table="firewalld" in found.values()))
+    return foreign.Firewalls(tuple(chains), firewalld.trusted(has_table="firewalld" in tables.values()))
 
 
 def _routing(host: Network) -> Routing:
@@ -119,16 +122,16 @@ def _sysctls(
     links = [spec.host_link, *([uplink.link] if uplink else [])]
     host = [ALL_FORWARDING, *(IPV6_SWITCH.format(link) for link in ("all", spec.host_link))]
     host += [f"net/ipv4/conf/{link}/forwarding" for link in (*links, *_links_of_the_host())]
-    found: dict[tuple[str | None, str], str] = dict(_read(None, host))
+    values: dict[tuple[str | None, str], str] = dict(_read(None, host))
     if handle is Handle.LIVE:
         inside = [IPV6_SWITCH.format(link) for link in ("all", "default", "lo")] + [PING]
         inside += [IPV6_SWITCH.format(spec.inner_link)] if inner_link else []
-        found |= dict(_read(spec.name, inside))
-    return found
+        values |= dict(_read(spec.name, inside))
+    return values
 
 
 def _links_of_the_host() -> list[str]:
-    # An uplink of the past may have to be put back, so all are read.
+    # The setting of a former uplink may have to be restored, so all links are read.
     return [path.name for path in (PROC_SYS / "net/ipv4/conf").iterdir()]
 
 
@@ -151,7 +154,7 @@ def _file_paths(spec: NamespaceSpec) -> tuple[str, ...]:
 
 
 def _last_group(gid_map: str) -> int:
-    """Return the highest id of a map of group ids (user_namespaces(7)), as far as ping_group_range takes it."""
+    """Return the highest id of a group id map (user_namespaces(7)), at most what ping_group_range accepts."""
     ranges = [[int(word) for word in line.split()] for line in gid_map.splitlines()]
     return min(LAST_GROUP, max(first + count - 1 for first, _outside, count in ranges))
 
@@ -163,17 +166,17 @@ def _text(path: str) -> str | None:
         return None
 
 
-def _networks(host: Network, ours: int | None) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
-    """Yield what a subnet must not overlap, with the words for it: routes and addresses, but for those of our link."""
+def _networks(host: Network, own_index: int | None) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
+    """Yield the networks that a subnet must not overlap, with a description: all routes and addresses except ours."""
     for route in host.routes:
-        if route.unicast and route.network != EVERYWHERE and (ours is None or route.index != ours):
+        if route.unicast and route.network != EVERYWHERE and (own_index is None or route.index != own_index):
             yield ipaddress.IPv4Network(route.network, strict=False), f"the host's route to {route.network}"
-    for address in _foreign_addresses(host, ours):
+    for address in _foreign_addresses(host, own_index):
         yield ipaddress.IPv4Interface(address.text).network, f"the address {address.local} of the host"
 
 
-def _foreign_addresses(host: Network, ours: int | None) -> list[Address]:
-    return [address for address in host.addresses if address.index != ours]
+def _foreign_addresses(host: Network, own_index: int | None) -> list[Address]:
+    return [address for address in host.addresses if address.index != own_index]
 
 
 def _launcher(spec: NamespaceSpec) -> Launcher:
@@ -182,10 +185,10 @@ def _launcher(spec: NamespaceSpec) -> Launcher:
     group = next((entry for entry in grp.getgrall() if entry.gr_name == GROUP), None)
     return Launcher(
         present=state.present,
-        half=launcher.is_half_built(Path(spec.launcher_path)),
+        half_built=launcher.is_half_built(Path(spec.launcher_path)),
         ours=state.ours,
-        sound=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
-        compiler=launcher.find_compiler() is not None,
+        intact=state.current and state.owner_ok and state.mode_ok and state.capability_ok,
+        compiler=compiler.find_compiler() is not None,
         group_exists=group is not None,
         members=frozenset(group.gr_mem) if group else frozenset(),
     )

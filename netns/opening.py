@@ -1,7 +1,7 @@
 """The rules that let one namespace through another firewall. Pure.
 
-Each carries a comment that begins with the tag of its namespace, so that it is found again whatever became of the
-uplink since, and that holds what the rule depends on, so that a stale one is told without parsing it.
+Each has a comment that begins with the tag of its namespace, so that it is found even after the uplink has changed, and
+that contains what the rule depends on, so that an outdated rule is recognised without parsing it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class Opening(Struct, frozen=True):
-    """What may be forwarded: IPv4 from `subnet` on `host_link` to `uplink`, and what belongs to it on the way back."""
+    """What may be forwarded: IPv4 from `subnet` on `host_link` to `uplink`, and the replies."""
 
     tag: str
     host_link: str
@@ -19,30 +19,30 @@ class Opening(Struct, frozen=True):
 
     @property
     def comments(self) -> tuple[str, str]:
-        """The comments of the two rules, in their order."""
+        """The comments of the two rules, in order."""
         return f"{self.tag} out {self.uplink} {self.subnet}", f"{self.tag} back {self.uplink} {self.subnet}"
 
     def iptables(self) -> tuple[str, str]:
-        """Return the two rules in iptables' words."""
-        out, back = (f'-m comment --comment "{comment}" -j ACCEPT' for comment in self.comments)
+        """Return the two rules in iptables syntax."""
+        forward, reply = (f'-m comment --comment "{comment}" -j ACCEPT' for comment in self.comments)
         replies = "-m conntrack --ctstate RELATED,ESTABLISHED"
         return (
-            f"-i {self.host_link} -o {self.uplink} -s {self.subnet} {out}",
-            f"-i {self.uplink} -o {self.host_link} -d {self.subnet} {replies} {back}",
+            f"-i {self.host_link} -o {self.uplink} -s {self.subnet} {forward}",
+            f"-i {self.uplink} -o {self.host_link} -d {self.subnet} {replies} {reply}",
         )
 
     def nft(self) -> tuple[str, str]:
-        """Return the two rules in nft's words."""
-        out, back = (f'accept comment "{comment}"' for comment in self.comments)
+        """Return the two rules in nft syntax."""
+        forward, reply = (f'accept comment "{comment}"' for comment in self.comments)
         replies = "ct state related,established"
         return (
-            f'iifname "{self.host_link}" oifname "{self.uplink}" ip saddr {self.subnet} {out}',
-            f'iifname "{self.uplink}" oifname "{self.host_link}" ip daddr {self.subnet} {replies} {back}',
+            f'iifname "{self.host_link}" oifname "{self.uplink}" ip saddr {self.subnet} {forward}',
+            f'iifname "{self.uplink}" oifname "{self.host_link}" ip daddr {self.subnet} {replies} {reply}',
         )
 
 
 class NameOpening(Struct, frozen=True):
-    """What may get to the host itself: questions to the name servers that it runs at `servers`, one rule each."""
+    """What may reach the host itself: DNS queries to the name servers that it runs at `servers`."""
 
     tag: str
     host_link: str
@@ -51,30 +51,30 @@ class NameOpening(Struct, frozen=True):
 
     @property
     def comments(self) -> tuple[str, ...]:
-        """The comments of the rules, in their order."""
-        return tuple(f"{self.tag} names {protocol} {server} {self.subnet}" for protocol, server in self._each)
+        """The comments of the rules, in order."""
+        return tuple(f"{self.tag} names {protocol} {server} {self.subnet}" for protocol, server in self._transports)
 
     def iptables(self) -> tuple[str, ...]:
-        """Return the rules in iptables' words."""
+        """Return the rules in iptables syntax."""
         start = f"-i {self.host_link} -s {self.subnet}"
         return tuple(
             f'{start} -d {server} -p {protocol} --dport 53 -m comment --comment "{comment}" -j ACCEPT'
-            for (protocol, server), comment in zip(self._each, self.comments, strict=True)
+            for (protocol, server), comment in zip(self._transports, self.comments, strict=True)
         )
 
     def nft(self) -> tuple[str, ...]:
-        """Return the rules in nft's words."""
+        """Return the rules in nft syntax."""
         start = f'iifname "{self.host_link}" ip saddr {self.subnet}'
         return tuple(
             f'{start} ip daddr {server} {protocol} dport 53 accept comment "{comment}"'
-            for (protocol, server), comment in zip(self._each, self.comments, strict=True)
+            for (protocol, server), comment in zip(self._transports, self.comments, strict=True)
         )
 
     @property
-    def _each(self) -> tuple[tuple[str, str], ...]:
+    def _transports(self) -> tuple[tuple[str, str], ...]:
         return tuple((protocol, server) for server in self.servers for protocol in ("udp", "tcp"))
 
 
 def is_tagged(comment: str, tag: str) -> bool:
-    """Tell whether the rule with this comment belongs to the opening of that tag."""
+    """Return whether a rule with this comment belongs to the opening with this tag."""
     return comment.partition(" ")[0] == tag

@@ -1,14 +1,15 @@
-"""Pure: which openings a namespace needs in other firewalls, and the steps to them and back.
+"""Pure: which openings a namespace needs in other firewalls, and the steps that add and remove them.
 
-A chain gets one only if it can drop packets; nothing of others is removed, no policy is changed. In iptables the pair
-goes into DOCKER-USER, which Docker keeps for the user, where FORWARD leads there, else at the head of FORWARD.
+A chain gets an opening only if it can drop packets; no rule or policy of others is changed. In iptables it goes into
+DOCKER-USER, which Docker leaves to the user, if FORWARD jumps there, else to the head of FORWARD.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netns import foreign, foreign_steps
+from netns import foreign_steps
+from netns.backend import NFT
 from netns.foreign import DOCKER_USER, FORWARD, INPUT
 from netns.opening import NameOpening, Opening, is_tagged
 
@@ -19,72 +20,79 @@ if TYPE_CHECKING:
 
 
 def setup(
-    spec: NamespaceSpec, uplink: str, seen: Firewalls, journal: Journal, host_dns: tuple[str, ...] = ()
+    spec: NamespaceSpec, uplink: str, firewalls: Firewalls, journal: Journal, host_dns: tuple[str, ...] = ()
 ) -> list[Step]:
-    """Plan the openings that are missing, and the removal of those that are no longer wanted.
+    """Plan the openings that are missing, and the removal of those that are no longer needed.
 
     `host_dns` are the name servers of the namespace that run on this host.
     """
     opening = Opening(spec.alias, spec.host_link, uplink, str(spec.subnet))
     names = NameOpening(spec.alias, spec.host_link, str(spec.subnet), host_dns)
-    wanted: list[tuple[Chain, Opening | NameOpening]] = [(chain, opening) for chain in _on_the_way_out(seen)]
-    wanted += [(chain, names) for chain in _before_the_host(seen) if host_dns]
-    kept = [chain for chain, _ in wanted]
+    wanted: list[tuple[Chain, Opening | NameOpening]] = [(chain, opening) for chain in _on_the_way_out(firewalls)]
+    wanted += [(chain, names) for chain in _before_the_host(firewalls) if host_dns]
+    wanted_chains = [chain for chain, _ in wanted]
     return [
-        *(_close(chain, spec.alias) for chain in seen.chains if chain not in kept and _has_tag(chain, spec.alias)),
+        *(
+            _close(chain, spec.alias)
+            for chain in firewalls.chains
+            if chain not in wanted_chains and _has_tag(chain, spec.alias)
+        ),
         *(
             foreign_steps.OpenChain(chain.program, chain.name, rules)
             for chain, rules in wanted
             if not _is_open(chain, rules)
         ),
         *(foreign_steps.DistrustSource(source) for source in journal.trusted if source != opening.subnet),
-        *([foreign_steps.TrustSource(opening.subnet)] if _wants_trust(seen, opening.subnet) else []),
+        *([foreign_steps.TrustSource(opening.subnet)] if _wants_trust(firewalls, opening.subnet) else []),
     ]
 
 
-def teardown(spec: NamespaceSpec, seen: Firewalls, journal: Journal) -> list[Step]:
-    """Plan the removal of every opening of this namespace, whatever uplink it was made for."""
+def teardown(spec: NamespaceSpec, firewalls: Firewalls, journal: Journal) -> list[Step]:
+    """Plan the removal of all openings of this namespace, for any uplink."""
     return [
-        *(_close(chain, spec.alias) for chain in seen.chains if _has_tag(chain, spec.alias)),
+        *(_close(chain, spec.alias) for chain in firewalls.chains if _has_tag(chain, spec.alias)),
         *(foreign_steps.DistrustSource(source) for source in journal.trusted),
     ]
 
 
-def places(seen: Firewalls, *, names: bool) -> list[Chain]:
-    """Return the chains that need an opening; `names`: the namespace asks a name server of this host."""
-    return [*_on_the_way_out(seen), *(_before_the_host(seen) if names else ())]
+def places(firewalls: Firewalls, *, names: bool) -> list[Chain]:
+    """Return the chains that need an opening; `names`: the namespace uses a name server on this host."""
+    return [*_on_the_way_out(firewalls), *(_before_the_host(firewalls) if names else ())]
 
 
-def trusted_after(ordered: tuple[Step, ...], journal: Journal) -> tuple[str, ...]:
-    """Return the sources that firewalld trusts by our doing, once the steps are done."""
-    added = {step.subnet for step in ordered if isinstance(step, foreign_steps.TrustSource)}
-    removed = {step.subnet for step in ordered if isinstance(step, foreign_steps.DistrustSource)}
+def trusted_after(planned: tuple[Step, ...], journal: Journal) -> tuple[str, ...]:
+    """Return the sources that firewalld trusts because of us, after the steps."""
+    added = {step.subnet for step in planned if isinstance(step, foreign_steps.TrustSource)}
+    removed = {step.subnet for step in planned if isinstance(step, foreign_steps.DistrustSource)}
     return tuple(sorted({*journal.trusted, *added} - removed))
 
 
-def _on_the_way_out(seen: Firewalls) -> list[Chain]:
-    """Return where the openings belong for what is forwarded."""
-    filters = ({chain.name: chain for chain in seen.chains if chain.program == program} for program in _programs(seen))
+def _on_the_way_out(firewalls: Firewalls) -> list[Chain]:
+    """Return the chains that need an opening for forwarded packets."""
+    filters = (
+        {chain.name: chain for chain in firewalls.chains if chain.program == program}
+        for program in _programs(firewalls)
+    )
     entrances = [_entrance(chains) for chains in filters if FORWARD in chains and chains[FORWARD].may_drop]
-    return [*_dropping_nft(seen, "forward"), *entrances]
+    return [*_dropping_nft(firewalls, "forward"), *entrances]
 
 
-def _before_the_host(seen: Firewalls) -> list[Chain]:
-    """Return where the openings belong for what is asked of the host itself."""
-    inputs = [chain for chain in seen.chains if (chain.program != foreign.NFT, chain.name) == (True, INPUT)]
-    return [*_dropping_nft(seen, "input"), *(chain for chain in inputs if chain.may_drop)]
+def _before_the_host(firewalls: Firewalls) -> list[Chain]:
+    """Return the chains that need an opening for DNS queries to the host itself."""
+    inputs = [chain for chain in firewalls.chains if (chain.program != NFT, chain.name) == (True, INPUT)]
+    return [*_dropping_nft(firewalls, "input"), *(chain for chain in inputs if chain.may_drop)]
 
 
-def _dropping_nft(seen: Firewalls, hook: str) -> list[Chain]:
-    return [chain for chain in seen.chains if (chain.program, chain.hook) == (foreign.NFT, hook) and chain.may_drop]
+def _dropping_nft(firewalls: Firewalls, hook: str) -> list[Chain]:
+    return [chain for chain in firewalls.chains if (chain.program, chain.hook) == (NFT, hook) and chain.may_drop]
 
 
-def _programs(seen: Firewalls) -> list[str]:
-    return list(dict.fromkeys(chain.program for chain in seen.chains if chain.program != foreign.NFT))
+def _programs(firewalls: Firewalls) -> list[str]:
+    return list(dict.fromkeys(chain.program for chain in firewalls.chains if chain.program != NFT))
 
 
 def _entrance(chains: dict[str, Chain]) -> Chain:
-    """Return where a rule is kept and met first: Docker's chain for the user, unless FORWARD may drop before it."""
+    """Return where to put a rule: DOCKER-USER if FORWARD jumps there before any rule that may drop, else FORWARD."""
     for rule in chains[FORWARD].rules:
         if rule.target == DOCKER_USER and DOCKER_USER in chains:
             return chains[DOCKER_USER]
@@ -98,7 +106,7 @@ def _has_tag(chain: Chain, tag: str) -> bool:
 
 
 def _is_open(chain: Chain, opening: Opening | NameOpening) -> bool:
-    """Tell whether the chain has just these rules of ours, and nothing before it that could drop a packet."""
+    """Return whether the chain has exactly these rules of ours, and none before them that may drop a packet."""
     ours = [i for i, rule in enumerate(chain.rules) if is_tagged(rule.comment, opening.tag)]
     if tuple(chain.rules[i].comment for i in ours) != opening.comments:
         return False
@@ -109,5 +117,5 @@ def _close(chain: Chain, tag: str) -> Step:
     return foreign_steps.CloseChain(chain.program, chain.name, tag)
 
 
-def _wants_trust(seen: Firewalls, subnet: str) -> bool:
-    return seen.trusted is not None and subnet not in seen.trusted
+def _wants_trust(firewalls: Firewalls, subnet: str) -> bool:
+    return firewalls.trusted is not None and subnet not in firewalls.trusted

@@ -1,4 +1,4 @@
-"""The host's side of a namespace as far as files and, for root, its rules tell: what `check` looks at; no pyroute2."""
+"""The host's side of a namespace, from files and, for root, the loaded rules: for `speedmon check`. No pyroute2."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SYS_NET = Path("/sys/class/net")
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What was seen: the phrases of `enter.sound`, local addresses, MTUs by link, default routes, and files' texts."""
+    """The host's side: problems found by `enter.sound`, local addresses, uplink, MTUs by link, and texts by path."""
 
-    unsound: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     uplink: str | None = None
     router: str | None = None
@@ -34,9 +34,9 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Our firewall rules: what is wrong with them, None for nothing, and the packets that each named counter saw.
+    """Our firewall rules: what is wrong with them, if anything, and the packet counts by counter name.
 
-    `title` says where they are.
+    `title` names the table or chains for messages.
     """
 
     problem: str | None = None
@@ -45,65 +45,65 @@ class Table:
 
 
 def look(spec: NamespaceSpec) -> Outside:
-    """Return what the host shows of `spec`."""
-    way = network.uplink(network.read(None), spec.uplink, spec.router)
-    uplink = way.link if way else spec.uplink
+    """Return the host's side of the namespace of `spec`."""
+    found_uplink = network.uplink(network.read(None), spec.uplink, spec.router)
+    uplink = found_uplink.link if found_uplink else spec.uplink
     return Outside(
-        unsound=tuple(enter.sound(spec.name)),
+        problems=tuple(enter.sound(spec.name)),
         addresses=tuple(proc_net.addresses(_text(PROC_NET / "fib_trie") or "")),
         uplink=uplink,
-        router=way.router if way else None,
+        router=found_uplink.router if found_uplink else None,
         mtus={link: mtu for link in (spec.host_link, uplink) if link and (mtu := _mtu(link))},
         files={path: _text(Path(path)) for path in _file_paths(spec)},
     )
 
 
-def link_problems(spec: NamespaceSpec, seen: Outside) -> list[str]:
-    """Return what is wrong with the host's end, one phrase a problem. Pure."""
-    problems = list(seen.unsound)
-    if str(spec.subnet[1]) not in seen.addresses:
+def link_problems(spec: NamespaceSpec, host_side: Outside) -> list[str]:
+    """Return what is wrong with the host's end of the link, one phrase per problem. Pure."""
+    problems = list(host_side.problems)
+    if str(spec.subnet[1]) not in host_side.addresses:
         problems.append(f"{spec.host_link} has no address {spec.subnet[1]}")
-    if seen.uplink is None:
+    if host_side.uplink is None:
         problems.append("the host has no IPv4 default route")
-    elif seen.mtus.get(spec.host_link) != seen.mtus.get(seen.uplink):
+    elif host_side.mtus.get(spec.host_link) != host_side.mtus.get(host_side.uplink):
         problems.append(
-            f"MTU {seen.mtus.get(spec.host_link)} of {spec.host_link} is not the"
-            f" {seen.mtus.get(seen.uplink)} of {seen.uplink}"
+            f"MTU {host_side.mtus.get(spec.host_link)} of {spec.host_link} is not the"
+            f" {host_side.mtus.get(host_side.uplink)} of {host_side.uplink}"
         )
     return problems
 
 
-def resolver_problems(spec: NamespaceSpec, seen: Outside) -> list[str]:
-    """Return what is wrong with the files that name lookups inside depend on. Pure; somebody else's file is right."""
-    chosen = resolver.choose(spec, (seen.files.get(path) for path in resolver.SOURCES), seen.router)
-    host = seen.files.get(resolver.NSSWITCH)
-    wanted = {f"{spec.etc}/resolv.conf": resolver.resolv_conf(chosen, spec.name)}
+def resolver_problems(spec: NamespaceSpec, host_side: Outside) -> list[str]:
+    """Return what is wrong with the files for name lookups inside. Pure; files that we did not write are accepted."""
+    chosen_resolver = resolver.choose(spec, (host_side.files.get(path) for path in resolver.SOURCES), host_side.router)
+    host = host_side.files.get(resolver.NSSWITCH)
+    expected = {f"{spec.etc}/resolv.conf": resolver.resolv_conf(chosen_resolver, spec.name)}
     if host is not None:
-        wanted[f"{spec.etc}/nsswitch.conf"] = resolver.nsswitch_conf(host, spec.name)
+        expected[f"{spec.etc}/nsswitch.conf"] = resolver.nsswitch_conf(host, spec.name)
     return [
-        f"{path} is missing" if found is None else f"{path} is not what this host's resolver asks for"
-        for path, text in wanted.items()
-        if (found := seen.files.get(path)) is None or (resolver.is_ours(found) and found != text)
+        f"{path} is missing" if current is None else f"{path} does not match this host's resolver"
+        for path, text in expected.items()
+        if (current := host_side.files.get(path)) is None or (resolver.is_ours(current) and current != text)
     ]
 
 
 def table(spec: NamespaceSpec) -> Table:
-    """Return the state of our firewall rules; only root may look."""
+    """Return the state of our firewall rules; only root may list them."""
     try:
         backend = loaded.find_backend()
         rules = loaded.read(spec, backend)
-        left = journal.load(spec.name).table
+        expected_digest = journal.load(spec.name).table
     except (NetnsError, OSError, subprocess.SubprocessError) as error:
-        return Table(f"our rules cannot be looked at: {error}")
+        return Table(f"our rules cannot be listed: {error}")
     title = own_rules.title(spec, backend)
     if rules is None:
         return Table(f"{title} is not loaded", title=title)
-    return Table(None if rules.digest == left else _change(title, rules), rules.counters, title)
+    return Table(None if rules.digest == expected_digest else _change(title, rules), rules.counters, title)
 
 
 def _change(title: str, rules: Loaded) -> str:
-    if rules.overtaking:
-        return f"{title} comes behind a rule of another program: {rules.overtaking[0]}"
+    if rules.rules_ahead:
+        return f"{title} comes behind a rule of another program: {rules.rules_ahead[0]}"
     return f"{title} was changed since set-up"
 
 

@@ -1,4 +1,4 @@
-"""Pure: what is ours, and what of somebody else's stands in the way of a set-up. Each refusal names it and the mend."""
+"""Pure: what is ours, and what belongs to others and prevents a set-up. Each refusal names it and the fix."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 SHORTEST_PREFIX = 8
 
 
-def need_uplink(spec: NamespaceSpec, seen: Observed) -> Uplink:
+def need_uplink(spec: NamespaceSpec, observed: Observed) -> Uplink:
     """Return the uplink.
 
     Raises:
-        SpecError: the interface that was named is not there, or the router that was named is not on it.
-        NoUplinkError: none was named, and the host has no IPv4 default route; or no router is known on the one named.
+        SpecError: there is no interface of the given name, or the given router is not on it.
+        NoUplinkError: no name was given and the host has no IPv4 default route; or no router is known on the interface.
     """
-    if seen.uplink is not None:
-        _need_way(spec, seen.uplink)
-        return seen.uplink
+    if observed.uplink is not None:
+        _need_way(spec, observed.uplink)
+        return observed.uplink
     if spec.uplink:
-        raise SpecError(f"there is no interface {spec.uplink!r} to be the uplink; `ip link` lists them")
+        raise SpecError(f"the uplink {spec.uplink!r} does not exist; `ip link` lists the interfaces")
     raise NoUplinkError(
-        "the host has no IPv4 default route, so there is no uplink; connect it or name one with --uplink"
+        "the host has no IPv4 default route, so there is no uplink; connect it or choose one with --uplink"
     )
 
 
@@ -38,80 +38,80 @@ def _need_way(spec: NamespaceSpec, uplink: Uplink) -> None:
     if not uplink.leads_out:
         raise NoUplinkError(
             f"no router is known on {uplink.link}: it has no IPv4 default route in any table;"
-            " connect it or name its router with --router ADDRESS"
+            " connect it or give its router with --router ADDRESS"
         )
-    near = [network for network, _ in uplink.routes or () if network != EVERYWHERE]
-    if spec.router and not any(IPv4Address(spec.router) in IPv4Network(network) for network in near):
+    on_link = [network for network, _ in uplink.routes or () if network != EVERYWHERE]
+    if spec.router and not any(IPv4Address(spec.router) in IPv4Network(network) for network in on_link):
         raise SpecError(
-            f"router {spec.router} is in no network of {uplink.link} ({', '.join(near) or 'it has none'});"
+            f"router {spec.router} is in no network of {uplink.link} ({', '.join(on_link) or 'it has none'});"
             f" `ip route show dev {uplink.link}` lists them"
         )
 
 
-def refuse_foreign(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
-    """Refuse a link, a namespace or a program that has one of our names and is not ours.
+def refuse_foreign(spec: NamespaceSpec, observed: Observed, journal: Journal) -> None:
+    """Refuse a link, a namespace or a program that has one of our names but is not ours.
 
     Raises:
-        ForeignStateError: naming it and the mend.
+        ForeignStateError: names it and the fix.
     """
-    if seen.host_link and not is_ours(spec, seen, journal):
+    if observed.host_link and not is_ours(spec, observed, journal):
         raise ForeignStateError(
-            f"the interface {spec.host_link} is there and is not speedmon's;"
+            f"the interface {spec.host_link} exists but is not speedmon's;"
             f" remove it (ip link delete {spec.host_link}) or choose another --name"
         )
-    refuse_foreign_namespace(spec, seen, journal)
-    if spec.launcher and seen.launcher.present and not seen.launcher.ours:
+    refuse_foreign_namespace(spec, observed, journal)
+    if spec.launcher and observed.launcher.present and not observed.launcher.ours:
         raise ForeignStateError(
-            f"{spec.launcher_path} is there and is not speedmon's launcher; move it away or use --no-launcher"
+            f"{spec.launcher_path} exists but is not speedmon's launcher; move it away or use --no-launcher"
         )
 
 
-def refuse_foreign_namespace(spec: NamespaceSpec, seen: Observed, journal: Journal) -> None:
-    """Refuse a namespace that has our name and is not ours.
+def refuse_foreign_namespace(spec: NamespaceSpec, observed: Observed, journal: Journal) -> None:
+    """Refuse a namespace that has our name but is not ours.
 
     Raises:
-        ForeignStateError: naming it and the mend.
+        ForeignStateError: names it and the fix.
     """
-    if seen.handle is Handle.LIVE and seen.host_link is None and journal.boot_id != seen.boot_id:
+    if observed.handle is Handle.LIVE and observed.host_link is None and journal.boot_id != observed.boot_id:
         raise ForeignStateError(
-            f"the namespace {spec.name} is there and is not speedmon's;"
+            f"the namespace {spec.name} exists but is not speedmon's;"
             f" remove it (ip netns delete {spec.name}) or choose another --name"
         )
 
 
-def refuse_overlap(spec: NamespaceSpec, seen: Observed) -> None:
+def refuse_overlap(spec: NamespaceSpec, observed: Observed) -> None:
     """Refuse a subnet that the host already uses.
 
     Raises:
-        SpecError: naming what it overlaps and a subnet that is free.
+        SpecError: names what it overlaps and a subnet that is free.
     """
-    where = next((where for network, where in seen.networks if _overlap(network, spec.subnet)), None)
-    if where is None:
+    source = next((source for network, source in observed.networks if _overlap(network, spec.subnet)), None)
+    if source is None:
         return
-    taken = [network for network, _ in seen.networks]
+    used = [network for network, _ in observed.networks]
     free = (
         f", such as --subnet {subnet}"
         for subnet in _candidates()
-        if not any(_overlap(network, subnet) for network in taken)
+        if not any(_overlap(network, subnet) for network in used)
     )
-    raise SpecError(f"subnet {spec.subnet} overlaps {where}; use another{next(free, '')}")
+    raise SpecError(f"subnet {spec.subnet} overlaps {source}; use another{next(free, '')}")
 
 
-def is_ours(spec: NamespaceSpec, seen: Observed, journal: Journal) -> bool:
-    """Tell our link by its mark, or, where a kill came between a pair and its mark, by where its other end is."""
-    host, inner = seen.host_link, seen.inner_link
+def is_ours(spec: NamespaceSpec, observed: Observed, journal: Journal) -> bool:
+    """Recognise our link by its alias or, if a kill came between its creation and its alias, by its other end."""
+    host, inner = observed.host_link, observed.inner_link
     if host is None or host.alias is not None:
         return host is not None and host.alias == spec.alias
-    return inner is not None and are_joined(host, inner) and journal.boot_id == seen.boot_id
+    return inner is not None and are_joined(host, inner) and journal.boot_id == observed.boot_id
 
 
 def are_joined(host: Link, inner: Link) -> bool:
-    """Tell whether two links are the ends of one pair."""
+    """Return whether two links are the ends of one veth pair."""
     return host.peer_index == inner.index and inner.peer_index == host.index
 
 
 def _overlap(network: IPv4Network, other: IPv4Network) -> bool:
-    # Shorter prefixes than 10.0.0.0/8 are not networks but parts of a default route, as VPNs make them.
+    # Prefixes shorter than /8 are not networks but parts of a default route, as VPNs add them.
     return network.prefixlen >= SHORTEST_PREFIX and network.overlaps(other)
 
 

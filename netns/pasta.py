@@ -1,8 +1,8 @@
-"""The rootless way in: `pasta` (package passt) makes a network namespace of its own, and a proxy carries what is sent.
+"""The way in without root: `pasta` (package passt) creates a network namespace whose traffic goes through a proxy.
 
-For who may have neither root nor the launcher, and only where it is asked for: connections end in that proxy, which is
-slower than a link and answers in the line's place. `python -I -m netns.pasta NAME SERVERS -- COMMAND…` runs pasta with
-`netns.pasta_inside` in it, under a deadline, for pasta has been seen to hang where the tun device cannot be opened.
+For users who have neither root nor the launcher, and only on request: connections end in the proxy, which is slower
+than a link and can hide how the line behaves. `python -I -m netns.pasta NAME SERVERS -- COMMAND…` runs pasta with
+`netns.pasta_inside` in it, with a deadline, because pasta can hang if the tun device cannot be opened.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 TUN = "/dev/net/tun"
 DEADLINE_S = 10
-# Kept with the output of a test. Not with the prefix of a refusal, which is told from the command's words by it.
-NOTE = "speedmon: through pasta, a proxy on this machine: a figure near the proxy's own limit is not the line's"
-# IPv4 only, no way to the host's loopback by the router's address, and no port of either side on the other.
+# Stored with the output of a test. Its prefix differs from that of a refusal, which is recognised by its prefix.
+NOTE = "speedmon: through pasta, a proxy on this machine: a rate near the proxy's own limit is not the line's"
+# IPv4 only, no access to the host's loopback by the router's address, and no ports forwarded in either direction.
 PASTA = ["pasta", "--config-net", "-4", "--no-map-gw", "--quiet", "--foreground"]
 NO_PORTS = ["-t", "none", "-u", "none", "-T", "none", "-U", "none"]
-# 0 in one of them forbids user namespaces; the second is Debian's own.
+# A value of 0 in one of them forbids user namespaces; the second is a Debian patch.
 SWITCHES = ("user/max_user_namespaces", "kernel/unprivileged_userns_clone")
 
 
@@ -40,20 +40,20 @@ def command(name: str, argv: list[str], dns: Sequence[str]) -> list[str]:
     """Return the command line that runs `argv` over pasta with the given name servers, else those of the host.
 
     Raises:
-        NetnsError: pasta cannot work here; the message names what stands in the way and the mend.
+        NetnsError: pasta cannot work here; the message names the obstacle and the fix.
     """
-    if found := obstacle():
-        raise found
+    if error := obstacle():
+        raise error
     servers = dns or resolver.within_reach(_text(source) for source in resolver.SOURCES)
     if not servers:
-        raise NetnsError('pasta needs an IPv4 name server out of this host: set dns = ["9.9.9.9"] below [namespace]')
+        raise NetnsError('pasta needs an IPv4 name server outside this host: set dns = ["9.9.9.9"] in [namespace]')
     return [sys.executable, "-I", "-m", "netns.pasta", name, ",".join(servers), "--", *argv]
 
 
 def obstacle() -> NetnsError | None:
-    """Return why pasta cannot work for the caller, None when nothing that files tell keeps it from working."""
+    """Return why pasta cannot work for the caller, None if no file or setting shows an obstacle."""
     if os.geteuid() == 0:
-        return NotPermittedError('pasta is for users other than root, who needs it not: leave way at "auto"')
+        return NotPermittedError('pasta is for users other than root, and root does not need it: leave way at "auto"')
     if shutil.which(PASTA[0]) is None:
         return MissingToolError("pasta is not installed; run: sudo apt install passt")
     return _no_user_namespaces() or _no_tun()
@@ -71,8 +71,8 @@ def _no_tun() -> NetnsError | None:
     try:
         os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
-        mend = "run: sudo modprobe tun" if isinstance(error, FileNotFoundError) else f"run: sudo chmod 666 {TUN}"
-        return NotPermittedError(f"pasta cannot open {TUN}: {error.strerror}; {mend}")
+        fix = "run: sudo modprobe tun" if isinstance(error, FileNotFoundError) else f"run: sudo chmod 666 {TUN}"
+        return NotPermittedError(f"pasta cannot open {TUN}: {error.strerror}; {fix}")
     return None
 
 
@@ -84,11 +84,11 @@ def _text(path: str) -> str | None:
 
 
 def main(argv: list[str]) -> NoReturn:
-    """Run pasta and end as the command did; 125 when it was not started."""
+    """Run pasta and exit as the command did; 125 if it was not started."""
     name, servers, command = argv[0], tuple(argv[1].split(",")), argv[3:]
     with tempfile.TemporaryDirectory(prefix="speedmon-") as folder:
         _prepare(Path(folder), name, servers)
-        # Opened before there is a writer, or the other end would find nobody.
+        # Opened before pasta starts: opening the other end needs a reader.
         ready = os.open(f"{folder}/ready", os.O_RDONLY | os.O_NONBLOCK)
         inside = [sys.executable, "-I", "-m", "netns.pasta_inside", name, folder, f"{os.getuid()}:{os.getgid()}", "--"]
         pasta = subprocess.Popen([*PASTA, *NO_PORTS, "--log-file", f"{folder}/log", "--", *inside, *command])
@@ -107,19 +107,19 @@ def _prepare(folder: Path, name: str, servers: tuple[str, ...]) -> None:
 
 
 def _await(pasta: subprocess.Popen[bytes], ready: int, log: Path) -> str | None:
-    """Wait until the command is about to start; return why that did not come to pass."""
-    waiting = select.poll()
-    waiting.register(ready, select.POLLIN)
-    waiting.register(os.pidfd_open(pasta.pid), select.POLLIN)
-    waiting.poll(DEADLINE_S * 1000)
+    """Wait until the command is about to start; return why it is not, or None."""
+    poller = select.poll()
+    poller.register(ready, select.POLLIN)
+    poller.register(os.pidfd_open(pasta.pid), select.POLLIN)
+    poller.poll(DEADLINE_S * 1000)
     if _is_ready(ready):
         return None
     if pasta.poll() is None:
         pasta.kill()
         pasta.wait()
         return f"pasta was not ready after {DEADLINE_S} s, and was killed"
-    said = (_text(str(log)) or "").strip().splitlines()[-1:]
-    return f"pasta ended with exit code {pasta.returncode}: {''.join(said) or 'see above'}"
+    last_line = (_text(str(log)) or "").strip().splitlines()[-1:]
+    return f"pasta ended with exit code {pasta.returncode}: {''.join(last_line) or 'see above'}"
 
 
 def _is_ready(ready: int) -> bool:
@@ -130,7 +130,7 @@ def _is_ready(ready: int) -> bool:
 
 
 def _see_out(pasta: subprocess.Popen[bytes]) -> int:
-    """Wait for the end. A terminal's Ctrl-C reaches the command as well, whose answer to it counts."""
+    """Wait for pasta to end. Ctrl-C is ignored here: the command gets it too, and its reaction counts."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _number, _frame: pasta.terminate())
     code = pasta.wait()

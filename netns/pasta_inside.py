@@ -1,7 +1,7 @@
-"""What runs first inside pasta's namespace, as its root: IPv6 off, name servers in place, the command as the caller.
+"""Runs first in pasta's namespace, as its root: disables IPv6, mounts resolv.conf, runs the command as the caller.
 
-`python -I -m netns.pasta_inside NAME FOLDER UID:GID -- COMMAND…`; started by `netns.pasta` only. It stays as init of
-the namespace and passes the command's exit status on, for pasta tells of a signal as if all were well.
+`python -I -m netns.pasta_inside NAME FOLDER UID:GID -- COMMAND…`; only `netns.pasta` starts it. It stays as init of the
+namespace and passes on the command's exit status, because pasta reports death by a signal as success.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ IPV6 = "/proc/sys/net/ipv6/conf"
 
 
 def main(argv: list[str]) -> NoReturn:
-    """Run the command and end as it did; on refusal write one line and exit with 125."""
+    """Run the command and exit as it did; on refusal write one line and exit with 125."""
     name, folder, (uid, gid), command = argv[0], argv[1], argv[2].split(":"), argv[4:]
     try:
         _switch_ipv6_off()
@@ -43,15 +43,15 @@ def main(argv: list[str]) -> NoReturn:
 
 
 def _switch_ipv6_off() -> None:
-    """Switch IPv6 off for links to come and for those that are here, and make sure that no address is left."""
+    """Disable IPv6 for existing and future links, and make sure that no address is left."""
     if not os.path.isdir(IPV6):  # noqa: PTH112  light; a kernel without IPv6
         return
     for link in ("all", "default", *os.listdir(IPV6)):  # noqa: PTH208  light
         with open(f"{IPV6}/{link}/disable_ipv6", "w", encoding="ascii") as switch:  # noqa: PTH123  light
             switch.write("1")
     with open("/proc/self/net/if_inet6", encoding="ascii") as addresses:  # noqa: PTH123  light
-        if found := addresses.read().split():
-            raise RefusedError(f"an IPv6 address stayed inside: {found[0]}")
+        if words := addresses.read().split():
+            raise RefusedError(f"an IPv6 address is left inside: {words[0]}")
 
 
 def _tell_ready(folder: str) -> None:
@@ -61,7 +61,7 @@ def _tell_ready(folder: str) -> None:
 
 
 def _status(child: int) -> int:
-    """Return the command's exit status as a shell tells it; others of this namespace may end before it."""
+    """Wait for the command and return its exit status as a shell does; other processes may end before it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they are for the command
         signal.signal(number, signal.SIG_IGN)
     while True:

@@ -1,4 +1,4 @@
-"""Ask the network, one small step each, none longer than its deadline: connect, ping, and IPv6, which must fail."""
+"""Network attempts, each one small step with a deadline: TCP connect, ping, and IPv6, which must fail."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DEADLINE_S = 2.0
-# A datagram may be lost, and a neighbour that was sought in vain a moment ago is refused at once: both are tried again.
+# One try, and the pause between tries: a datagram may be lost, and the kernel rejects packets to a neighbour at once
+# if it has just failed to find it.
 TRY_S, PAUSE_S = 0.9, 0.1
-# An address for documentation (RFC 3849): with IPv6 switched off the kernel refuses it without sending anything.
+# An address reserved for documentation (RFC 3849): with IPv6 disabled, the kernel rejects it without sending anything.
 IPV6_TARGET = ("2001:db8::1", 443)
 _ECHO = struct.pack("!BBHHH", 8, 0, 0, 0, 1)  # RFC 792; the kernel fills in identifier and checksum
 
 
 class RefusalError(Exception):
-    """The other side answered, with a refusal that has a name of its own, such as NXDOMAIN."""
+    """The other side answered with an error that has a name, such as NXDOMAIN."""
 
 
 def timed(target: str, step: Callable[[], str | None]) -> Answer:
-    """Return what came of a step that returns what it learnt, or raises when it fails."""
-    begun = time.monotonic()
+    """Run a step and return its result as an answer; the step returns a text or None, and raises if it fails."""
+    started_at = time.monotonic()
     said, error = None, None
     try:
         said = step()
@@ -37,25 +38,25 @@ def timed(target: str, step: Callable[[], str | None]) -> Answer:
         error = str(refusal)
     except TimeoutError:
         error = "ETIMEDOUT"
-    except OSError as failed:
-        error = errno.errorcode.get(failed.errno or 0, type(failed).__name__)
+    except OSError as os_error:
+        error = errno.errorcode.get(os_error.errno or 0, type(os_error).__name__)
     except (ValueError, OverflowError):
         error = "EINVAL"
-    return Answer(target, error, round((time.monotonic() - begun) * 1000, 3), said)
+    return Answer(target, error, round((time.monotonic() - started_at) * 1000, 3), said)
 
 
 def patiently(step: Callable[[float], T], try_s: float = TRY_S) -> T:
-    """Return what a step returns that is given so many seconds; until the deadline it is tried again.
+    """Call a step with a timeout in seconds, again until the deadline if it fails, and return its result.
 
     Raises:
-        OSError: what the last try raised.
+        OSError: the error of the last try.
     """
-    until = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
-            return step(min(try_s, until - time.monotonic()))
+            return step(min(try_s, deadline - time.monotonic()))
         except OSError as error:
-            if not _may_pass(error) or until - time.monotonic() < 2 * PAUSE_S:
+            if not _may_pass(error) or deadline - time.monotonic() < 2 * PAUSE_S:
                 raise
         time.sleep(PAUSE_S)
 
@@ -65,38 +66,38 @@ def _may_pass(error: OSError) -> bool:
 
 
 def connect(host: str) -> Answer:
-    """Open a TCP connection to `ADDRESS:PORT` (IPv4) and close it: a packet out and a packet back."""
+    """Open a TCP connection to `ADDRESS:PORT` (IPv4) and close it."""
     address, _, port = host.rpartition(":")
 
     def step(seconds: float) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as caller:
-            caller.settimeout(seconds)
-            caller.connect((str(ipaddress.IPv4Address(address)), int(port)))
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+            client.settimeout(seconds)
+            client.connect((str(ipaddress.IPv4Address(address)), int(port)))
 
     return timed(host, lambda: patiently(step, DEADLINE_S))
 
 
 def ping(address: str) -> Answer:
-    """Send one echo request by a socket that needs no privilege where ping_group_range allows it."""
+    """Send one echo request through an ICMP socket, which needs no privilege if ping_group_range allows it."""
 
     def step(seconds: float) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as caller:
-            caller.settimeout(seconds)
-            caller.connect((address, 0))
-            caller.send(_ECHO)
-            caller.recv(1024)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as client:
+            client.settimeout(seconds)
+            client.connect((address, 0))
+            client.send(_ECHO)
+            client.recv(1024)
 
     return timed(address, lambda: patiently(step))
 
 
 def ipv6() -> Answer:
-    """Begin a TCP connection over IPv6; no error means that a packet left, or could have."""
+    """Start a TCP connection over IPv6; no error means that a packet was or could have been sent."""
 
     def step() -> None:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as caller:
-            caller.setblocking(False)  # noqa: FBT003  its only argument
-            failed = caller.connect_ex(IPV6_TARGET)
-        if failed not in {0, errno.EINPROGRESS}:
-            raise OSError(failed, "refused")
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as client:
+            client.setblocking(False)  # noqa: FBT003  its only argument
+            code = client.connect_ex(IPV6_TARGET)
+        if code not in {0, errno.EINPROGRESS}:
+            raise OSError(code, "refused")
 
     return timed(IPV6_TARGET[0], step)

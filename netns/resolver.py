@@ -1,7 +1,8 @@
-"""Which DNS servers the namespace gets, and the files that say so inside. Pure: texts in, texts out.
+"""Which DNS servers the namespace uses, and the text of its resolv.conf and nsswitch.conf. Pure.
 
-A resolver on a loopback address is out of reach inside, so its real upstreams are used; without any, the router is.
-glibc may ask the host's resolver through a UNIX socket that knows no namespaces: nsswitch.conf is narrowed as well.
+A resolver on a loopback address cannot be reached from inside, so its upstream servers are used, else the router.
+glibc may ask the host's resolver through a UNIX socket, which ignores network namespaces: so nsswitch.conf is limited
+to files and DNS.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from netns.model import NamespaceSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# In this order; the later ones list the upstreams of a local stub (systemd-resolved, NetworkManager, resolvconf).
+# In this order; the later files list the upstreams of a local stub (systemd-resolved, NetworkManager, resolvconf).
 SOURCES = (
     "/etc/resolv.conf",
     "/run/systemd/resolve/resolv.conf",
@@ -26,7 +27,7 @@ SOURCES = (
 )
 NSSWITCH = "/etc/nsswitch.conf"
 MARK = "# Written by speedmon"
-# The C libraries read no more (MAXNS in resolv.h).
+# The C libraries use no more (MAXNS in resolv.h).
 MOST_SERVERS = 3
 
 
@@ -38,19 +39,19 @@ class Resolver(Struct, frozen=True):
 
 
 def choose(spec: NamespaceSpec, sources: Iterable[str | None], router: str | None) -> Resolver:
-    """Return the given servers, else those of the first source that has any in reach, else the router."""
+    """Return the servers of the spec, else those of the first source with reachable ones, else the router."""
     texts = [text for text in sources if text]
     search = tuple(dict.fromkeys(domain for text in texts for domain in _search(text)))
     if spec.dns:
         return Resolver(tuple(str(server) for server in spec.dns[:MOST_SERVERS]), search)
     for text in texts:
-        if found := tuple(server for server in _servers(text) if _reachable(server, spec)):
-            return Resolver(found[:MOST_SERVERS], search)
+        if reachable := tuple(server for server in _servers(text) if _reachable(server, spec)):
+            return Resolver(reachable[:MOST_SERVERS], search)
     return Resolver((router,) if router else (), search)
 
 
 def within_reach(sources: Iterable[str | None]) -> tuple[str, ...]:
-    """Return the servers of the first source that has any outside of this host."""
+    """Return the servers of the first source that has any outside this host."""
     return choose(NamespaceSpec(), sources, None).servers
 
 
@@ -60,19 +61,19 @@ def resolv_conf(resolver: Resolver, name: str) -> str:
     lines += [f"nameserver {server}" for server in resolver.servers]
     if resolver.search:
         lines.append(f"search {' '.join(resolver.search)}")
-    # With IPv6 addresses (glibc 2.36) a failed test ends with the error of trying those, which hides what failed.
+    # Without this option (glibc 2.36), the error of an IPv6 attempt would hide why a test failed.
     lines.append("options no-aaaa")
     return "\n".join(lines) + "\n"
 
 
 def nsswitch_conf(host: str, name: str) -> str:
     """Return the host's nsswitch.conf (nsswitch.conf(5)) with host names looked up in files and DNS only."""
-    kept = [line for line in host.splitlines() if not re.match(r"\s*hosts\s*:", line)]
-    return "\n".join([f"{MARK} for the namespace {name}.", *kept, "hosts: files dns"]) + "\n"
+    other_lines = [line for line in host.splitlines() if not re.match(r"\s*hosts\s*:", line)]
+    return "\n".join([f"{MARK} for the namespace {name}.", *other_lines, "hosts: files dns"]) + "\n"
 
 
 def is_ours(text: str) -> bool:
-    """Tell whether a file in /etc/netns was written by us and may be replaced."""
+    """Return whether a file in /etc/netns was written by us and may be replaced."""
     return text.startswith(MARK)
 
 

@@ -1,4 +1,4 @@
-"""What the calling thread may do about namespaces, read from the kernel's account of it. Imports next to nothing."""
+"""Which rights the calling thread has to enter a namespace, from /proc. Imports next to nothing."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _CAP_SYS_ADMIN = 1 << 21
 
 
 class Rights(NamedTuple):
-    """`may_join`: it can enter by itself, as root does; `may_gain`: a program's file capability counts for it."""
+    """`may_join`: it can enter without help, like root; `may_gain`: file capabilities of programs have an effect."""
 
     may_join: bool
     may_gain: bool
 
 
 def parse_rights(status: str) -> Rights:
-    """Return the rights told by a /proc/PID/status text (proc(5))."""
+    """Return the rights in a /proc/PID/status text (proc(5))."""
     lines = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     return Rights(
         may_join=bool(int(lines["CapEff"], 16) & _CAP_SYS_ADMIN),

@@ -1,19 +1,19 @@
-"""The routing of a pinned namespace as frozen data: the kernel's policy rules, and the table that one of ours leads to.
+"""Policy routing as frozen data: the kernel's policy rules, and the routes of a pinned namespace's own table.
 
-Ours carry a protocol number of their own (ip-route(8), "protocol"), by which they are found again.
+Our rules and routes have a protocol number of their own (ip-route(8), "protocol"), by which they are recognised.
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-# Free in /etc/iproute2/rt_protos; daemons that clean up after themselves remove what has their own number.
+# Unused in /etc/iproute2/rt_protos; routing daemons remove only what has their own number.
 PROTOCOL = 115
 EVERYWHERE = "0.0.0.0/0"
 
 
 class Rule(Struct, frozen=True):
-    """A policy rule for IPv4: what comes in by `link` from `source` is looked up in `table`; None is any."""
+    """An IPv4 policy rule: packets received on `link` from `source` (None: any) are looked up in `table`."""
 
     priority: int
     table: int
@@ -23,7 +23,7 @@ class Rule(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """A route of our own in a table; without a link it refuses, where nothing better is left."""
+    """A route of ours in a table; without a link it is the unreachable route that comes last."""
 
     table: int
     network: str
@@ -32,7 +32,7 @@ class Route(Struct, frozen=True):
 
 
 class Routing(Struct, frozen=True):
-    """The host's policy rules, our own routes, and the numbers of all tables that hold a route of anybody."""
+    """The host's policy rules, our own routes, and the numbers of all tables that contain any route."""
 
     rules: tuple[Rule, ...] = ()
     routes: tuple[Route, ...] = ()

@@ -1,4 +1,4 @@
-"""The steps that keep a namespace on one uplink and back: what `netns.pinning` plans. Pure data, like `netns.steps`."""
+"""Steps that pin a namespace to one uplink and undo that, planned by `netns.pinning`. Pure data; see `netns.steps`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from netns.steps import Step
 if TYPE_CHECKING:
     from netns.routing import Route, Rule
 
-# The largest there is, so that every other route is better.
+# The highest metric, so that every other route is preferred.
 LAST_METRIC = 4_294_967_295
 
 
 def _route(route: Route) -> str:
     network = "default" if route.network == EVERYWHERE else route.network
-    end = f"table {route.table} proto {PROTOCOL}"
+    suffix = f"table {route.table} proto {PROTOCOL}"
     if route.link is None:
-        return f"unreachable {network} metric {LAST_METRIC} {end}"
-    way = f" via {route.router} dev {route.link} onlink" if route.router else f" dev {route.link}"
-    return f"{network}{way} {end}"
+        return f"unreachable {network} metric {LAST_METRIC} {suffix}"
+    next_hop = f" via {route.router} dev {route.link} onlink" if route.router else f" dev {route.link}"
+    return f"{network}{next_hop} {suffix}"
 
 
 def _rule(rule: Rule) -> str:
@@ -28,7 +28,7 @@ def _rule(rule: Rule) -> str:
 
 
 class AddTableRoute(Step, frozen=True):
-    """Put a route into the table of a pinned namespace."""
+    """Add a route to the table of a pinned namespace."""
 
     route: Route
 
@@ -41,7 +41,7 @@ class AddTableRoute(Step, frozen=True):
 
 
 class DeleteTableRoute(Step, frozen=True):
-    """Take a route out of the table of a pinned namespace; one that went with its link is gone already."""
+    """Remove a route from the table of a pinned namespace, unless it was removed with its link."""
 
     route: Route
 
@@ -54,7 +54,7 @@ class DeleteTableRoute(Step, frozen=True):
 
 
 class AddRule(Step, frozen=True):
-    """Have what comes from the namespace looked up in its own table."""
+    """Add the policy rule that sends packets from the namespace to its own table."""
 
     rule: Rule
 
@@ -67,7 +67,7 @@ class AddRule(Step, frozen=True):
 
 
 class DeleteRule(Step, frozen=True):
-    """Have what comes from the namespace looked up like anything else again."""
+    """Remove the policy rule that sends packets from the namespace to its own table."""
 
     rule: Rule
 

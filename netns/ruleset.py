@@ -1,8 +1,8 @@
-"""The nftables rules of one namespace, as pure data in libnftables' JSON (libnftables-json(5)).
+"""The nftables rules of one namespace, as pure data in JSON (libnftables-json(5)).
 
-One table of our own: masquerade for the subnet only, new connections only from the namespace to the uplink, only
-replies back, nothing of the host reachable but the name servers it runs, IPv6 dropped and counted. Where this program
-is the reason that the uplink forwards at all, a guard keeps the host from becoming a router for anybody else.
+One table of our own: masquerading for the subnet only, new connections only from the namespace to the uplink, only
+replies back, nothing of the host reachable except ping and its name servers, IPv6 dropped and counted. If the uplink
+forwards only because of us, a guard rule keeps the host from becoming a router for others.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Command = dict[str, Any]
 COUNTER: Expression = {"counter": None}
 DROP: Expression = {"drop": None}
 ACCEPT: Expression = {"accept": None}
-# An administrative refusal fails at once with EHOSTUNREACH instead of a timeout.
+# With "administratively prohibited" a connection fails at once (EHOSTUNREACH) instead of timing out.
 REJECT: Expression = {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}
 # Before iptables, ufw and Docker (0) and firewalld (+10).
 EARLY = -10
-# After every other chain of postrouting: what is counted here left the host.
+# After every other postrouting chain: a packet that is counted here has left the host.
 LAST = 300
 SRCNAT = 100
 
 
 class Rules(Struct, frozen=True):
-    """What the rule set depends on. `host_dns`: name servers on the host; `guard`: we made the uplink forward."""
+    """What the rules depend on. `host_dns`: name servers on the host; `guard`: only we made the uplink forward."""
 
     table: str
     host_link: str
@@ -40,7 +40,7 @@ class Rules(Struct, frozen=True):
 
 
 def commands(rules: Rules) -> tuple[Command, ...]:
-    """Return one transaction that replaces our table: add, delete, add, then its contents in order of use."""
+    """Return one transaction that replaces our table: add, delete and add it, then its contents in order of use."""
     table = {"table": {"family": "inet", "name": rules.table}}
     return (
         {"add": table},
@@ -55,16 +55,16 @@ def commands(rules: Rules) -> tuple[Command, ...]:
 
 
 def first(commands: tuple[Command, ...]) -> tuple[Command, ...]:
-    """Return the same transaction for where there is no such table yet; it fails where there is one after all.
+    """Return the same transaction for a table that does not exist yet; it fails if it does.
 
-    The kernel takes three times as long for one that deletes a table, even an empty one.
+    A transaction that deletes a table, even an empty one, takes the kernel three times as long.
     """
     table, _delete, _add, *contents = commands
     return {"create": table["add"]}, *contents
 
 
 def digest(objects: object) -> str:
-    """Return a short fingerprint of rules or of a listing, blind to handles and to what counters have counted."""
+    """Return a short hash of rules or of a listing, without handles and counter values."""
     return hashlib.sha256(json.dumps(_plain(objects), sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -77,10 +77,10 @@ def _plain(value: object) -> object:
 
 
 def _objects(rules: Rules) -> list[Command]:
-    named = [{"add": {"counter": _place(rules, name=name)}} for name in ("ipv6_seen", "fwd_out", "left_host")]
+    counters = [{"add": {"counter": _place(rules, name=name)}} for name in ("ipv6_seen", "fwd_out", "left_host")]
     uplinks = {"add": {"set": _place(rules, name="uplinks", type="ifname", elem=[rules.uplink])}}
     chains = [{"add": {"chain": _place(rules, name=name)}} for name in ("ns_out", "ns_in", "ns_host")]
-    return [*named, uplinks, *chains]
+    return [*counters, uplinks, *chains]
 
 
 def _out(rules: Rules) -> list[Command]:
@@ -112,7 +112,7 @@ def _in(rules: Rules) -> list[Command]:
 
 
 def _host(rules: Rules) -> list[Command]:
-    """From the namespace to the host itself: a ping, replies, and the name servers it was told to use."""
+    """From the namespace to the host itself: ping, replies, and the name servers that the namespace uses."""
     dns = _match(_payload("th", "dport"), 53)
     transport = _match(_meta("l4proto"), {"set": ["tcp", "udp"]})
     ping = {"limit": {"rate": 20, "per": "second", "burst": 20}}
@@ -129,13 +129,13 @@ def _host(rules: Rules) -> list[Command]:
 
 
 def _hooks(rules: Rules) -> list[Command]:
-    """The base chains, where the kernel hands packets to the chains above."""
+    """The base chains, from which packets get to the chains above."""
     from_namespace = _match(_meta("iifname"), rules.host_link)
     to_namespace = _match(_meta("oifname"), rules.host_link)
     to_uplink = _match(_meta("oifname"), "@uplinks")
-    leaves = _match(_meta("oifname"), rules.host_link, "!=")
+    not_to_namespace = _match(_meta("oifname"), rules.host_link, "!=")
     # `iifname` in postrouting needs Linux 5.5; the original tuple works everywhere.
-    original = _match({"ct": {"key": "ip saddr", "dir": "original"}}, _prefix(rules.subnet))
+    original_source = _match({"ct": {"key": "ip saddr", "dir": "original"}}, _prefix(rules.subnet))
     source = _match(_payload("ip", "saddr"), _prefix(rules.subnet))
     return [
         _base(rules, "postrouting", "nat", "postrouting", SRCNAT),
@@ -147,12 +147,12 @@ def _hooks(rules: Rules) -> list[Command]:
         _base(rules, "input", "filter", "input", EARLY),
         _rule(rules, "input", from_namespace, {"jump": {"target": "ns_host"}}),
         _base(rules, "after", "filter", "postrouting", LAST),
-        _rule(rules, "after", original, leaves, {"counter": "left_host"}),
+        _rule(rules, "after", original_source, not_to_namespace, {"counter": "left_host"}),
     ]
 
 
 def _guard(rules: Rules) -> Command:
-    """Drop what only our forwarding flag would let through; flows that another program translated are left to it."""
+    """Drop packets that are forwarded only because of our setting; flows with DNAT by another program pass."""
     translated = {"match": {"op": "!=", "left": {"&": [_ct("status"), "dnat"]}, "right": "dnat"}}
     return _rule(
         rules,

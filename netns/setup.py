@@ -1,4 +1,4 @@
-"""Set a namespace up and tear it down: lock, look, plan, keep the journal, do, look again."""
+"""Sets a namespace up and tears it down: lock, observe, plan, write the journal, apply, verify."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from netns.observe import observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
     from netns.model import NamespaceSpec
     from netns.plan import Plan
@@ -22,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def setup(spec: NamespaceSpec, *, dry_run: bool = False, on_step: Callable[[Step], None] = lambda _: None) -> Plan:
-    """Make what is missing of `spec` and verify it; return the plan that was carried out (or, dry, would be).
+    """Create or repair the namespace of `spec`, and verify it; return the plan, which a dry run does not carry out.
 
     Raises:
-        SpecError: a user who may enter is none of this machine.
-        NetnsError: as `netns.plan.setup` and `netns.apply.run` say; after a failed step all is as before the call.
-        BlockedError: another firewall or policy rule of this host keeps all from the uplink; a new namespace is taken
-            back, an old one stays.
+        SpecError: a user who is to be allowed in does not exist.
+        NetnsError: see `netns.plan.setup` and `netns.apply.run`; after a failed step everything is as before the call.
+        BlockedError: another firewall or policy rule on this host keeps packets from the uplink; a new namespace is
+            removed again, an existing one stays.
     """
     _need_root("setup-netns")
     for user in spec.members:
@@ -52,11 +51,11 @@ def teardown(
     dry_run: bool = False,
     on_step: Callable[[Step], None] = lambda _: None,
 ) -> Plan:
-    """Remove what set-up made, also after a crash half-way; return the plan that was carried out (or would be).
+    """Remove all that set-up made, also after a crash during it; return the plan, which a dry run does not carry out.
 
     Raises:
         ForeignStateError: the namespace of that name is not ours.
-        StepError: naming every step that failed; the others were done.
+        StepError: some steps failed; the message names them. The others were carried out.
     """
     _need_root("teardown-netns")
     with journal.locked():
@@ -67,8 +66,10 @@ def teardown(
             _tell(planned, on_step)
             return planned
         if planned.steps:
-            _apply().run_all(planned.steps, on_step)
-        _keep(spec.name, planned.settled)
+            from netns import apply  # noqa: PLC0415  imports pyroute2, not needed if there is nothing to do
+
+            apply.run_all(planned.steps, on_step)
+        _keep(spec.name, planned.final_journal)
     return planned
 
 
@@ -87,9 +88,11 @@ def _tell(planned: Plan, on_step: Callable[[Step], None]) -> None:
 
 
 def _carry_out(spec: NamespaceSpec, before: Journal, planned: Plan, on_step: Callable[[Step], None]) -> None:
+    from netns import apply  # noqa: PLC0415  as in `teardown`
+
     journal.save(spec.name, planned.journal)
     try:
-        _apply().run(planned.steps, on_step)
+        apply.run(planned.steps, on_step)
     except NetnsError as error:
         if not error.left_behind:
             _keep(spec.name, before)
@@ -97,44 +100,41 @@ def _carry_out(spec: NamespaceSpec, before: Journal, planned: Plan, on_step: Cal
     _verify(spec, planned)
 
 
-def _apply() -> ModuleType:
-    """Import what carries steps out, which is not needed where nothing is to be done."""
-    from netns import apply  # noqa: PLC0415  imports pyroute2
-
-    return apply
-
-
-def _keep(name: str, account: Journal) -> None:
-    if account == Journal():
+def _keep(name: str, updated: Journal) -> None:
+    if updated == Journal():
         journal.remove(name)
     else:
-        journal.save(name, account)
+        journal.save(name, updated)
 
 
 def _verify(spec: NamespaceSpec, planned: Plan) -> None:
-    """Look again: note what nft made of our rules, and make sure that nothing is left to do."""
-    seen = observe(spec)
-    kept = replace(planned.settled, table=seen.table)
-    journal.save(spec.name, kept)
-    left = plan.setup(spec, seen, kept, journal.load_others(spec.name)).steps
-    if left:
-        raise StepError(f"set-up did not hold, something changes it back: {'; '.join(map(str, left))}")
+    """Observe again: store the digest of our rules as listed, and make sure that nothing is left to do."""
+    observed = observe(spec)
+    updated = replace(planned.final_journal, table=observed.table)
+    journal.save(spec.name, updated)
+    remaining = plan.setup(spec, observed, updated, journal.load_others(spec.name)).steps
+    if remaining:
+        raise StepError(f"set-up did not hold, something changes it back: {'; '.join(map(str, remaining))}")
 
 
 def _astray(spec: NamespaceSpec) -> str | None:
-    found = way.problems(spec.name, spec.host_link)
-    mend = "see `ip rule`, or keep it on one interface with --uplink"
-    return f"{'; '.join(found)}; {mend}" if found else None
+    problems = way.problems(spec.name, spec.host_link)
+    fix = "see `ip rule`, or keep it on one interface with --uplink"
+    return f"{'; '.join(problems)}; {fix}" if problems else None
 
 
 def _prove(spec: NamespaceSpec, before: Journal, planned: Plan) -> None:
-    """Make sure that a packet from inside gets past every firewall and policy rule of this host."""
-    words = blocked.explain(spec) or _astray(spec)
-    if words is None:
+    """Make sure that a packet from inside passes every firewall and policy rule on this host."""
+    problem = blocked.explain(spec) or _astray(spec)
+    if problem is None:
         return
     if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):
-        left = _apply().take_back(planned.steps)
-        if not left:
+        from netns import apply  # noqa: PLC0415  as in `teardown`
+
+        failures = apply.take_back(planned.steps)
+        if not failures:
             _keep(spec.name, before)
-        words += f"; could not be undone: {'; '.join(left)}" if left else "; what was done before it was undone"
-    raise BlockedError(words)
+        problem += (
+            f"; could not be undone: {'; '.join(failures)}" if failures else "; what was done before it was undone"
+        )
+    raise BlockedError(problem)

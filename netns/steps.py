@@ -1,8 +1,7 @@
-"""The steps that build any network here, as pure data: what `netns.plan` orders and `netns.apply` carries out.
+"""Steps on namespaces, links, addresses, routes and sysctls, as pure data: planned here, carried out by `netns.apply`.
 
-Each step prints as the shell command a person would type; its `undo` is the step that takes it back, None where
-removing something else (a namespace, a link) takes it along. `netns` names the namespace a step
-happens in, None the host.
+The `str` of a step is the equivalent shell command; its `undo` is the step that reverses it, None if that happens with
+the removal of something else (a namespace, a link). `netns` is the namespace that a step changes, None for the host.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ def _enter(netns: str | None) -> str:
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One change of the machine. A Struct, because two dozen dataclasses would take 15 ms to make."""
+    """One change of the machine. A Struct, because creating two dozen dataclasses would take 15 ms."""
 
     @property
     def undo(self) -> Step | None:
-        """The step that takes this one back, if it needs one."""
+        """The step that reverses this one, if one is needed."""
         return None
 
     @property
     def script(self) -> str:
-        """What a person would type, with all that the one line of `str` may leave out."""
+        """The complete shell commands, where `str` abbreviates."""
         return str(self)
 
 
 class CreateNamespace(Step, frozen=True):
-    """Make a named network namespace."""
+    """Create a named network namespace."""
 
     name: str
 
@@ -58,7 +57,7 @@ class DeleteNamespace(Step, frozen=True):
 
 
 class CreateVeth(Step, frozen=True):
-    """Make a pair of links in one message: `link` in `netns`, `peer` born in `peer_netns`."""
+    """Create a veth pair in one message: `link` in `netns`, `peer` in `peer_netns`."""
 
     link: str
     peer: str
@@ -79,7 +78,7 @@ class CreateVeth(Step, frozen=True):
 
 
 class DeleteLink(Step, frozen=True):
-    """Remove a link; the other end of a pair goes with it."""
+    """Remove a link; the other end of a veth pair is removed with it."""
 
     link: str
     netns: str | None = None
@@ -89,7 +88,7 @@ class DeleteLink(Step, frozen=True):
 
 
 class SetMtu(Step, frozen=True):
-    """Set the largest packet of a link, in bytes."""
+    """Set the MTU of a link, in bytes."""
 
     link: str
     mtu: int
@@ -100,7 +99,7 @@ class SetMtu(Step, frozen=True):
 
 
 class AddAddress(Step, frozen=True):
-    """Give a link an address such as 192.168.200.1/24; IPv6 ones skip duplicate detection."""
+    """Add an address such as 192.168.200.1/24 to a link; duplicate detection is skipped for IPv6."""
 
     link: str
     address: str
@@ -133,7 +132,7 @@ class AddRoute(Step, frozen=True):
 
 
 class SetSysctl(Step, frozen=True):
-    """Write a kernel setting; `key` is its path below /proc/sys, `previous` what it was (None: nothing to restore)."""
+    """Write a sysctl; `key` is its path below /proc/sys, `previous` its former value (None: nothing to restore)."""
 
     key: str
     value: str
@@ -151,7 +150,7 @@ class SetSysctl(Step, frozen=True):
 
 
 class Shape(Step, frozen=True):
-    """Limit what leaves a link with a token bucket (tc-tbf): rate in bit/s, bucket in bytes, longest wait in ms."""
+    """Shape what a link sends with a token bucket (tc-tbf): rate in bit/s, bucket in bytes, longest queue in ms."""
 
     link: str
     rate_bps: int
@@ -167,7 +166,7 @@ class Shape(Step, frozen=True):
 
 
 class LoadTable(Step, frozen=True):
-    """Load our own nftables table in one transaction that replaces what it held; nobody else's rules are touched."""
+    """Load our own nftables table, replacing its content in one transaction; the rules of others stay as they are."""
 
     name: str
     commands: tuple[dict[str, Any], ...]
@@ -190,7 +189,7 @@ class DeleteTable(Step, frozen=True):
 
 
 class CopyTuning(Step, frozen=True):
-    """Give a namespace the host's TCP and UDP settings: a new one starts from the kernel's defaults instead."""
+    """Copy the host's TCP and UDP sysctls into a namespace: a new one has the kernel's defaults."""
 
     netns: str
     keys: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Which rule of iptables may have dropped a packet, as far as reading tells: for errors without nft. Pure."""
+"""Which iptables rule may have dropped a packet, judged from its text: for error messages without nft. Pure."""
 
 from __future__ import annotations
 
@@ -14,25 +14,29 @@ if TYPE_CHECKING:
 
     from netns.model import NamespaceSpec
 
-# `filter` is not among the tables, because our own rules come first there.
+# Not `filter`, because our own rules come first there.
 TABLES = ("raw", "mangle")
-# The chains that a forwarded packet passes ahead of our own rules and behind them.
+# The chains that a forwarded packet passes before and after our own rules.
 CHAINS = {Fate.LOST_BEFORE: ("PREROUTING", "FORWARD"), Fate.LOST_BEHIND: ("POSTROUTING",)}
 
 
 def of_table(spec: NamespaceSpec, fate: Fate, program: str, table: str, saved: str) -> Iterable[Drop]:
-    """Return the rules that may drop a probe in what `iptables-save` printed of one table."""
+    """Yield the rules that may drop a test packet, from the `iptables-save` text of one table."""
     for rule in iptables_saved.rules(saved):
-        if rule.drops and rule.chain in CHAINS[fate] and _may_match(spec, rule.words.split()):
-            yield Drop(program, table, rule.chain, f"-A {rule.words}")
+        if rule.drops and rule.chain in CHAINS[fate] and _may_match(spec, rule.text.split()):
+            yield Drop(program, table, rule.chain, f"-A {rule.text}")
 
 
-def _may_match(spec: NamespaceSpec, words: list[str]) -> bool:
-    """Tell whether nothing in a rule says that it is for others; what it negates is not understood, and may match."""
-    asked = {option: value for before, option, value in zip(words, words[1:], words[2:], strict=False) if before != "!"}
+def _may_match(spec: NamespaceSpec, arguments: list[str]) -> bool:
+    """Return whether no option of a rule excludes our packet; negated options are not evaluated, so they may match."""
+    options = {
+        option: value
+        for previous, option, value in zip(arguments, arguments[1:], arguments[2:], strict=False)
+        if previous != "!"
+    }
     return (
-        asked.get("-i", spec.host_link) == spec.host_link
-        and asked.get("-p", "udp") == "udp"
-        and asked.get("--ctstate") != "INVALID"
-        and spec.subnet.overlaps(ipaddress.IPv4Network(asked.get("-s", "0.0.0.0/0")))
+        options.get("-i", spec.host_link) == spec.host_link
+        and options.get("-p", "udp") == "udp"
+        and options.get("--ctstate") != "INVALID"
+        and spec.subnet.overlaps(ipaddress.IPv4Network(options.get("-s", "0.0.0.0/0")))
     )

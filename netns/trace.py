@@ -1,6 +1,6 @@
-"""Find the rule that drops what comes from a namespace: nftables traces a probe (nft(8), "meta nftrace").
+"""Finds the rule that drops packets from a namespace: nftables traces a test packet (nft(8), "meta nftrace").
 
-Only for an error message: for a second there is a table of our own that marks the namespace's packets, nothing else.
+Only used for an error message: for about a second, a table of our own marks the packets of the namespace.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netns.ruleset import Command
 
 TABLE = "speedmon_trace"
-# Ahead of every other chain.
+# A priority before every other chain.
 FIRST = -500
 DEADLINE_S = 1.5
 PAUSE_S = 0.1
@@ -33,7 +33,7 @@ DROPPED = re.compile(
 
 
 class Culprit(Struct, frozen=True):
-    """What drops the packets: a chain, such as "ip mangle FORWARD", and its rule, or "policy drop"."""
+    """What drops a packet: a chain, such as "ip mangle FORWARD", and its rule, or "policy drop"."""
 
     chain: str
     rule: str
@@ -45,30 +45,30 @@ class Culprit(Struct, frozen=True):
 
 
 def culprit(netns: str, host_link: str) -> Culprit | None:
-    """Return what drops a probe from inside, None where it is not nftables (or iptables on top of it).
+    """Return what drops a packet from inside, None if it is not nftables (or iptables-nft).
 
     Raises:
         StepError: nft refused.
     """
-    heard = ""
-    with _marked(host_link), firewall.tracing() as trace, egress.sender(netns) as sender:
-        end = time.monotonic() + DEADLINE_S
-        while time.monotonic() < end:
-            egress.send(sender)
+    output = ""
+    with _marked(host_link), firewall.tracing() as trace, egress.sender(netns) as udp_socket:
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            egress.send(udp_socket)
             if select.select([trace], [], [], PAUSE_S)[0]:
-                heard += os.read(trace, CHUNK).decode(errors="replace")
-            if found := parse(heard):
-                return found
+                output += os.read(trace, CHUNK).decode(errors="replace")
+            if drop := parse(output):
+                return drop
     return None
 
 
-def parse(heard: str) -> Culprit | None:
-    """Return the first end of a packet in what `nft monitor trace` has printed so far."""
-    found = DROPPED.search(heard)
-    if found is None:
+def parse(output: str) -> Culprit | None:
+    """Return the first drop of a packet in the output of `nft monitor trace` so far."""
+    match = DROPPED.search(output)
+    if match is None:
         return None
-    rule = re.sub(r" counter packets \d+ bytes \d+", "", found["what"])
-    return Culprit(found["chain"], rule.removeprefix("rule ").removesuffix("(verdict drop)").strip())
+    rule = re.sub(r" counter packets \d+ bytes \d+", "", match["what"])
+    return Culprit(match["chain"], rule.removeprefix("rule ").removesuffix("(verdict drop)").strip())
 
 
 @contextlib.contextmanager
@@ -81,12 +81,12 @@ def _marked(host_link: str) -> Iterator[None]:
 
 
 def _marking(host_link: str) -> tuple[Command, ...]:
-    place = {"family": "inet", "table": TABLE}
-    hook = {**place, "name": "mark", "type": "filter", "hook": "prerouting", "prio": FIRST, "policy": "accept"}
-    comes = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": host_link}}
+    location = {"family": "inet", "table": TABLE}
+    hook = {**location, "name": "mark", "type": "filter", "hook": "prerouting", "prio": FIRST, "policy": "accept"}
+    from_namespace = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": host_link}}
     mark = {"mangle": {"key": {"meta": {"key": "nftrace"}}, "value": 1}}
     return (
         {"add": {"table": {"family": "inet", "name": TABLE}}},
         {"add": {"chain": hook}},
-        {"add": {"rule": {**place, "chain": "mark", "expr": [comes, mark]}}},
+        {"add": {"rule": {**location, "chain": "mark", "expr": [from_namespace, mark]}}},
     )

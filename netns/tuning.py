@@ -1,6 +1,6 @@
-"""Which TCP and UDP settings the namespace takes over from the host: those that change what a test inside measures.
+"""The TCP and UDP sysctls that set-up copies from the host, because they change what a test inside measures.
 
-A new namespace starts from the kernel's defaults, not from the host's values; only the listed keys are copied.
+A new namespace has the kernel's defaults, not the host's values; only the listed keys are copied.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Two ways to an IPv4-only namespace, the old recipe and speedmon, on a street where questions can be put to either.
+"""Two ways to make an IPv4-only namespace, the old recipe and speedmon, in a home network where both can be compared.
 
-Both make the same names: namespace, links, subnet and `/usr/local/bin/ip4only`; a question need not know whose it is.
+Both use the same names for namespace, links, subnet and `/usr/local/bin/ip4only`, so a question fits either.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def die(step):
         os.kill(os.getpid(), signal.SIGKILL)
 setup.setup(NamespaceSpec(), on_step=die)
 """
-# Tells each caller the address that it is seen by, until its own stdin ends.
+# Replies to each caller with its address, until its own stdin ends.
 TELL = """
 import select, socket, sys
 server = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
@@ -66,11 +66,11 @@ class Home:
         return self.street.run(["ip4only", *argv], user=user, check=False)
 
     def call(self, address: str, port: int) -> str:
-        """Return by which address a server sees a program inside, "" where it is out of reach."""
+        """Return the address of a program inside as a server sees it, "" if it cannot connect."""
         return self.inside("/usr/bin/python3", "-c", CALL, address, str(port)).stdout.strip()
 
-    def called(self, where: str, address: str, port: int) -> str:
-        """Return the same for a neighbour."""
+    def call_from(self, where: str, address: str, port: int) -> str:
+        """Return the same for a program at a neighbour's."""
         argv = ["ip", "netns", "exec", where, "python3", "-c", CALL, address, str(port)]
         return self.street.run(argv, check=False).stdout.strip()
 
@@ -83,7 +83,7 @@ class Home:
             server.stdin.close()
 
     def gets_through(self, sender: str, receiver: str, address: str) -> bool:
-        """Tell whether a datagram of a neighbour arrives: it has, once what follows it on each link is answered."""
+        """Return whether a neighbour's datagram arrives, which is certain once later packets are answered."""
         argv = ["ip", "netns", "exec", receiver, "python3", "-c", COLLECT]
         with self.street.popen(argv, stdout=PIPE) as listener:
             assert listener.stdout.readline() == "ready\n"
@@ -96,7 +96,7 @@ class Home:
 
 @dataclass(frozen=True)
 class Way:
-    """How the namespace is made, and unmade, on a street."""
+    """How the namespace is made and removed on a home host."""
 
     name: str
     set_up: Callable[[ServedStreet], CompletedProcess[str]]

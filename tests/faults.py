@@ -1,4 +1,4 @@
-"""What can happen to a namespace between two looks at it, each as a command by hand; check sees it, set-up mends it."""
+"""What can break a namespace, each as a shell command; `check` reports it, and set-up repairs it."""
 
 FAULTS = {
     "namespace deleted": "ip netns delete ip4only",

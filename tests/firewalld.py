@@ -32,7 +32,7 @@ OWN_COPY = "/etc/firewalld/zones"
 
 @contextlib.contextmanager
 def running(street: Street) -> Iterator[None]:
-    """Run firewalld on a street for the block."""
+    """Run firewalld on the home host for the block."""
     files = UNPACKED
     subprocess.run([UNPACK, "firewalld", files], check=True)
     street.shell(f"mkdir -p /run/dbus; cp -a {files}/etc/firewalld /etc/")

@@ -1,4 +1,4 @@
-"""The kinds of hosts that the namespace must work on, each a row of `HOSTS`: how the street is furnished for it.
+"""The kinds of hosts that the namespace must work on, each a row of `HOSTS`: how the home network is prepared for it.
 
 To add one, add a row. `test_hosts` asks the same questions of every host; what a host has on top of those answers is
 for a test of its own.
@@ -55,17 +55,17 @@ class Host:
     """A kind of host.
 
     Attributes:
-        furnish: the script that makes it out of a street; it leads to what teardown must leave behind.
-        arguments: what set-up is called with there.
-        earlier: a script for how it is at a first set-up, before it is furnished again and set up once more.
-        uplink: where its default route leads in the end.
-        name_server: whether it answers name lookups itself, at its address in the LAN.
-        service: what runs on it meanwhile.
-        settle: a script to run before it is looked at for traces.
-        needs_root: the host cannot be made in a user namespace.
+        prepare: the script that turns the home host into this kind; its result is what teardown must restore.
+        arguments: the arguments of set-up.
+        earlier: a script for the state at a first set-up, after which it is prepared and set up once more.
+        uplink: the neighbour that its default route finally leads to.
+        name_server: whether it is its own name server, at its address in the LAN.
+        service: a service that runs on it during the test.
+        settle: a script to run before traces are compared.
+        needs_root: this kind cannot be prepared in a user namespace.
     """
 
-    furnish: str = "true"
+    prepare: str = "true"
     arguments: tuple[str, ...] = ()
     earlier: str = ""
     uplink: Side = ISP
@@ -139,41 +139,41 @@ sys.stdin.read()
 
 
 class Home(Street):
-    """A street furnished as a kind of host and set up, with a far end that answers and a user in the group."""
+    """A home network whose host is of one kind and set up, with a far end that answers and a user in the group."""
 
     def __init__(self, host: Host) -> None:
         super().__init__()
         self.host = host
-        self.set_up_said = ""
-        self.before: list[str] = []
+        self.set_up_output = ""
+        self.traces_before: list[str] = []
 
     @contextlib.contextmanager
-    def living(self) -> Iterator[None]:
-        """Furnish it, set it up, and serve at the far end, for the block."""
+    def prepared(self) -> Iterator[None]:
+        """Prepare it, set it up, and serve at the far end, for the block."""
         self.shell(f"ip -n isp address add {ISP.names}/24 dev far; ip -n isp route replace {self.subnet} via {ISP.own}")
         if IS_ROOT:
             self.add_user(MEMBER, 4001)
         with contextlib.ExitStack() as running:
             running.enter_context(self.host.service(self))
-            self.shell(self.host.furnish)
-            self.before = self.traces()
+            self.shell(self.host.prepare)
+            self.traces_before = self.take_traces()
             if self.host.earlier:
                 self.shell(self.host.earlier)
                 self.set_up()
-                self.shell(self.host.furnish)
-            self.set_up_said = self.set_up()
+                self.shell(self.host.prepare)
+            self.set_up_output = self.set_up()
             running.enter_context(self.serving(self.host.uplink.names, "ip", "netns", "exec", self.host.uplink.netns))
             if self.host.name_server:
                 running.enter_context(self.serving(LAN.own))
             yield
 
     def set_up(self) -> str:
-        """Set up as a user of this host would, with a launcher for the member where there can be one."""
+        """Set up as a user of this host would, with a launcher for the member if the test runs as root."""
         more = ("--user", MEMBER) if IS_ROOT else ("--no-launcher",)
         return self.speedmon("setup-netns", *self.host.arguments, *more).stdout
 
     def inside(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command in the namespace: by the launcher as the member without privilege, where there can be one."""
+        """Run a command in the namespace: as root, through the launcher as the unprivileged member."""
         if IS_ROOT:
             return self.run(["ip4only", *argv], user=MEMBER, check=check)
         return self.speedmon("exec", "--", *argv, check=check)
@@ -184,7 +184,7 @@ class Home(Street):
         return IPv4Network(self.host.arguments[1]) if "--subnet" in self.host.arguments else NamespaceSpec().subnet
 
     def failing_checks(self) -> list[str]:
-        """Return what `speedmon check` says against a test, and against what it finds of other firewalls."""
+        """Return the lines of `speedmon check` that fail, the one about other firewalls included."""
         settings = {
             "DATABASE_URL": "sqlite:////run/speedmon.db",
             "CHECK__HOSTS": f"{self.host.uplink.far}:8080",
@@ -199,8 +199,8 @@ class Home(Street):
             f"{line.name}: {line.message}" for line in lines if line.fails or (line.name, line.ok) == ("beside", False)
         ]
 
-    def traces(self) -> list[str]:
-        """Return what a teardown must leave as it was, without the copy of a zone that firewalld keeps."""
+    def take_traces(self) -> list[str]:
+        """Return everything that a teardown must restore, without the zone copy that firewalld keeps."""
         self.shell(self.host.settle)
         return [line for line in self.snapshot() if firewalld.OWN_COPY not in line]
 

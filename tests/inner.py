@@ -1,4 +1,4 @@
-"""A private world with a namespace `ip4only` in it, and the two ways into that namespace, for the tests of both."""
+"""A private machine with a namespace `ip4only`, and the two ways into that namespace, for the tests of both."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ GROUP_ID = "getent group speedmon | cut -d: -f3"
 
 
 def make_namespace(outer: Outer) -> None:
-    """Make the namespace and the file that is shown in it."""
+    """Make the namespace and the resolv.conf that it shows."""
     outer.run(["sh", "-c", NAMESPACE])
 
 
 def make_users(outer: Outer) -> None:
-    """Make the launcher's group, a user in it and one who is not."""
+    """Create the launcher's group, a member of it and a user who is not."""
     outer.run(["groupadd", "--force", "--system", "speedmon"])
     outer.add_user(MEMBER, 4001, "speedmon")
     outer.add_user(STRANGER, 4002)

@@ -1,4 +1,4 @@
-"""A home host on a street that has iptables of one kind and no nft: what is hidden cannot be run by anybody."""
+"""A home network whose host has iptables of one kind and no nft: the other programs are hidden from everybody."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ for what in '' -save -restore; do for command in iptables ip6tables; do
     ln -sf /usr/sbin/$command-KIND$what /etc/alternatives/$command$what
 done; done
 """
-# Looking at the tables first makes those of legacy iptables and the chains of the other kind, which nothing removes.
+# Listing the tables creates those of legacy iptables and the chains of the other kind, which are never removed.
 MAKE_TABLES = """
 for table in filter nat; do
     iptables -t $table -N made; iptables -t $table -X made; ip6tables -t $table -N made; ip6tables -t $table -X made
@@ -55,18 +55,18 @@ class IptablesStreet(Street):
         super().__init__()
         self.shell(only(kind, both=both))
 
-    def saved(self) -> list[str]:
+    def save_rules(self) -> list[str]:
         """Return the rules of iptables and ip6tables, without what they have counted."""
         return self.shell(SAVED).stdout.splitlines()
 
-    def counted(self, words: str) -> int:
-        """Return how many packets the rules whose text has `words` have seen."""
+    def count_packets(self, text: str) -> int:
+        """Return how many packets the rules whose text contains `text` have counted."""
         lines = self.shell("iptables-save -c; ip6tables-save -c").stdout.splitlines()
-        return sum(int(line[1:].partition(":")[0]) for line in lines if line.startswith("[") and words in line)
+        return sum(int(line[1:].partition(":")[0]) for line in lines if line.startswith("[") and text in line)
 
     def snapshot(self) -> list[str]:
         """Return everything that a set-up could change, as lines."""
-        return [*super().snapshot(), *self.saved()]
+        return [*super().snapshot(), *self.save_rules()]
 
 
 @contextlib.contextmanager

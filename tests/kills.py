@@ -1,10 +1,10 @@
 """Set-ups and teardowns that die by SIGKILL before their n-th change of the machine, for every n.
 
-    python kills.py ACTION MEND FROM     in a private machine; prints a line for each death that was not mended
+    python kills.py ACTION REPAIR FROM     in a private machine; prints a line for each kill that was not repaired
 
-The interpreter's audit events tell of a change before it is made: files, folders, links, mounts, programs. ACTION and
-MEND are "setup" or "teardown"; FROM is the start of the step from which deaths are counted: "" for all without a
-launcher, a step of the launcher for those with one.
+The interpreter's audit events announce each change before it is made: files, folders, links, mounts, programs. ACTION
+and REPAIR are "setup" or "teardown"; FROM is the start of the step from which changes are counted: "" for all without
+a launcher, a step of the launcher for those with one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from netns.steps import Step
 
-IMPORTED_ONCE = apply  # by the parent, not by each child
+IMPORTED_ONCE = apply.run  # by the parent, so that the children need not
 CHANGES = {"os.mkdir", "os.rmdir", "os.remove", "os.rename", "os.link", "os.chmod", "os.chown", "os.setxattr"}
 CHANGES |= {"os.fork", "subprocess.Popen", "socket.sendto", "socket.sendmsg"}
 CALLS = {"mount", "umount2", "unshare"}
@@ -35,21 +35,21 @@ ACTIONS = {"setup": setup.setup, "teardown": setup.teardown}
 
 
 class Death:
-    """Kills this process, and the one it was forked from, before the `last`-th change from the step `begin` on."""
+    """Kills this process, and the one it was forked from, before change number `last`, counted from a given step on."""
 
-    def __init__(self, last: int, begin: str) -> None:
-        self.last, self.begin, self.victim = last, begin, os.getpid()
+    def __init__(self, last: int, first_step: str) -> None:
+        self.last, self.first_step, self.victim = last, first_step, os.getpid()
         self.count = mmap.mmap(-1, 8)  # shared with children
-        self.counts = begin == ""
+        self.counts = first_step == ""
 
     def hear(self, event: str, arguments: tuple[object, ...]) -> None:
-        """Take an audit event."""
+        """Handle an audit event."""
         if self.counts and _is_change(event, arguments):
             self._come_closer()
 
     def on_step(self, step: Step) -> None:
-        """Take a step that is about to be done."""
-        self.counts = self.counts or str(step).startswith(self.begin)
+        """Handle a step that is about to be carried out."""
+        self.counts = self.counts or str(step).startswith(self.first_step)
         if self.counts:
             self._come_closer()
 
@@ -70,14 +70,14 @@ def _is_change(event: str, arguments: tuple[object, ...]) -> bool:
 
 
 def in_a_child(action: Callable[[], object]) -> int:
-    """Do `action` in a process of its own, without importing anything anew; return its status, 0 when it ended well."""
+    """Run `action` in a child process, which has all imports already; return its status, 0 for success."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
             action()
             status = 0
-        except Exception:  # noqa: BLE001  whatever it is, it is told and the parent goes on
+        except Exception:  # noqa: BLE001  whatever it is, it is printed, and the parent goes on
             traceback.print_exc()
         finally:
             os._exit(status)
@@ -89,44 +89,44 @@ def snapshot() -> list[str]:
     return subprocess.run(["/bin/sh", "-c", SNAPSHOT], capture_output=True, text=True, check=False).stdout.splitlines()
 
 
-def say(words: str) -> None:
-    """Tell the test; at once, because children are copies of what is not written yet."""
-    sys.stdout.write(f"{words}\n")
+def say(line: str) -> None:
+    """Print a line for the test, flushed at once: a child would inherit and repeat what is buffered."""
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def main(action: str, mend: str, begin: str) -> None:
-    """Die at each change in turn, mend, and compare."""
-    spec = NamespaceSpec(launcher=begin != "", uplink="eth0")
+def main(action: str, repair: str, first_step: str) -> None:
+    """Kill the action at each change in turn, repair, and compare."""
+    spec = NamespaceSpec(launcher=first_step != "", uplink="eth0")
     bare = snapshot()
     last = 0
-    while not _dies(action, spec, last, begin):
-        if in_a_child(lambda: ACTIONS[mend](spec)) or in_a_child(lambda: setup.teardown(spec)):
-            say(f"not mended by {mend} after a death of {action} at change {last}")
+    while not _dies(action, spec, last, first_step):
+        if in_a_child(lambda: ACTIONS[repair](spec)) or in_a_child(lambda: setup.teardown(spec)):
+            say(f"not repaired by {repair} after a kill of {action} at change {last}")
             return
-        # What a set-up does not mend stays to the end; a teardown could have it taken away by the next one.
-        if mend == "teardown" and not _is_bare(bare, last):
+        # What a set-up does not repair is left until the end; after a teardown, the next round could remove it.
+        if repair == "teardown" and not _is_bare(bare, last):
             return
         last += 1
     if in_a_child(lambda: setup.teardown(spec)) == 0 and _is_bare(bare, last):
-        say(f"{last} deaths, all mended")
+        say(f"{last} kills, all repaired")
 
 
 def _is_bare(bare: list[str], last: int) -> bool:
-    """Tell whether the machine is as it was, and what differs if it is not."""
-    left = set(snapshot()) ^ set(bare)
-    if left:
-        say(f"left after a death at change {last}: {sorted(left)}")
-    return not left
+    """Return whether the machine is as before; print what differs if it is not."""
+    difference = set(snapshot()) ^ set(bare)
+    if difference:
+        say(f"left after a kill at change {last}: {sorted(difference)}")
+    return not difference
 
 
-def _dies(action: str, spec: NamespaceSpec, last: int, begin: str) -> bool:
-    """Return False when it died, True when it came to its end before change `last`."""
+def _dies(action: str, spec: NamespaceSpec, last: int, first_step: str) -> bool:
+    """Return False if it was killed, True if it ended before change `last`."""
     if action == "teardown":
         in_a_child(lambda: setup.setup(spec))
 
     def doomed() -> None:
-        death = Death(last, begin)
+        death = Death(last, first_step)
         sys.addaudithook(death.hear)
         ACTIONS[action](spec, on_step=death.on_step)
 

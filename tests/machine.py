@@ -1,4 +1,4 @@
-"""A machine on paper: carries out steps on an `Observed`, so that plans can be checked without touching anything."""
+"""A machine on paper: applies steps to an `Observed`, so that plans can be tested without changing anything."""
 
 from __future__ import annotations
 
@@ -19,47 +19,49 @@ if TYPE_CHECKING:
 NS = "ip4only"
 
 
-def carry_out(seen: Observed, ordered: tuple[Step, ...]) -> Observed:
+def carry_out(observed: Observed, ordered: tuple[Step, ...]) -> Observed:
     """Return the machine after the steps."""
-    return functools.reduce(lambda state, step: _do(step, state), ordered, seen)
+    return functools.reduce(lambda state, step: _do(step, state), ordered, observed)
 
 
 @functools.singledispatch
-def _do(step: Step, seen: Observed) -> Observed:
+def _do(step: Step, observed: Observed) -> Observed:
     raise AssertionError(f"the paper machine does not know {step!r}")
 
 
 @_do.register
-def _(step: steps.CreateNamespace, seen: Observed) -> Observed:
-    assert seen.handle is Handle.MISSING
+def _(step: steps.CreateNamespace, observed: Observed) -> Observed:
+    assert observed.handle is Handle.MISSING
     return replace(
-        seen,
+        observed,
         handle=Handle.LIVE,
         inner_link=None,
         loopback_up=False,
         default_routes=(),
         untuned=(),
-        directories=seen.directories | {"/run/netns"},
+        directories=observed.directories | {"/run/netns"},
         handles_mounted=True,
-        sysctls={**seen.sysctls, **{(NS, IPV6_SWITCH.format(link)): "0" for link in ("all", "default", "lo")}},
+        sysctls={**observed.sysctls, **{(NS, IPV6_SWITCH.format(link)): "0" for link in ("all", "default", "lo")}},
     )
 
 
 @_do.register
-def _(step: steps.DeleteNamespace, seen: Observed) -> Observed:
-    assert seen.handle is not Handle.MISSING
-    inside = {place: value for place, value in seen.sysctls.items() if place[0] is None}
-    gone = replace(seen, handle=Handle.MISSING, inner_link=None, default_routes=(), loopback_up=False, sysctls=inside)
-    return replace(gone, host_link=None if seen.inner_link else seen.host_link)
+def _(step: steps.DeleteNamespace, observed: Observed) -> Observed:
+    assert observed.handle is not Handle.MISSING
+    inside = {place: value for place, value in observed.sysctls.items() if place[0] is None}
+    without_namespace = replace(
+        observed, handle=Handle.MISSING, inner_link=None, default_routes=(), loopback_up=False, sysctls=inside
+    )
+    return replace(without_namespace, host_link=None if observed.inner_link else observed.host_link)
 
 
 @_do.register
-def _(step: steps.CreateVeth, seen: Observed) -> Observed:
-    assert seen.handle is Handle.LIVE
-    assert seen.host_link is None
-    assert seen.inner_link is None
+def _(step: steps.CreateVeth, observed: Observed) -> Observed:
+    assert observed.handle is Handle.LIVE
+    assert observed.host_link is None
+    assert observed.inner_link is None
     made = replace(
-        seen,
+        observed,
         host_link=Link(20, "veth", up=False, mtu=step.mtu, peer_index=3, alias=step.alias),
         inner_link=Link(3, "veth", up=False, mtu=step.mtu, peer_index=20),
     )
@@ -68,178 +70,181 @@ def _(step: steps.CreateVeth, seen: Observed) -> Observed:
 
 
 @_do.register
-def _(step: steps.DeleteLink, seen: Observed) -> Observed:
-    host, inner = seen.host_link, seen.inner_link
+def _(step: steps.DeleteLink, observed: Observed) -> Observed:
+    host, inner = observed.host_link, observed.inner_link
     paired = host and inner and (host.peer_index, inner.peer_index) == (inner.index, host.index)
     if step.netns is None:
-        left = None if paired else seen.inner_link
+        remaining = None if paired else observed.inner_link
         return replace(
-            seen, host_link=None, inner_link=left, default_routes=() if left is None else seen.default_routes
+            observed,
+            host_link=None,
+            inner_link=remaining,
+            default_routes=() if remaining is None else observed.default_routes,
         )
-    return replace(seen, inner_link=None, default_routes=(), host_link=None if paired else seen.host_link)
+    return replace(observed, inner_link=None, default_routes=(), host_link=None if paired else observed.host_link)
 
 
-def _on_link(seen: Observed, netns: str | None, name: str, **change: object) -> Observed:
+def _on_link(observed: Observed, netns: str | None, name: str, **change: object) -> Observed:
     if name == "lo":
-        return replace(seen, loopback_up=True)
+        return replace(observed, loopback_up=True)
     place = "inner_link" if netns else "host_link"
-    link = getattr(seen, place)
+    link = getattr(observed, place)
     assert link is not None
-    return replace(seen, **{place: replace(link, **change)})
+    return replace(observed, **{place: replace(link, **change)})
 
 
 @_do.register
-def _(step: steps.SetMtu, seen: Observed) -> Observed:
-    return _on_link(seen, step.netns, step.link, mtu=step.mtu)
+def _(step: steps.SetMtu, observed: Observed) -> Observed:
+    return _on_link(observed, step.netns, step.link, mtu=step.mtu)
 
 
 @_do.register
-def _(step: steps.SetLinkUp, seen: Observed) -> Observed:
-    return _on_link(seen, step.netns, step.link, up=True)
+def _(step: steps.SetLinkUp, observed: Observed) -> Observed:
+    return _on_link(observed, step.netns, step.link, up=True)
 
 
 @_do.register
-def _(step: steps.AddAddress, seen: Observed) -> Observed:
-    return _on_link(seen, step.netns, step.link, addresses=frozenset({step.address}))
+def _(step: steps.AddAddress, observed: Observed) -> Observed:
+    return _on_link(observed, step.netns, step.link, addresses=frozenset({step.address}))
 
 
 @_do.register
-def _(step: steps.AddRoute, seen: Observed) -> Observed:
-    assert seen.inner_link is not None
-    assert seen.inner_link.up, "the kernel refuses a route over a link that is down"
-    return replace(seen, default_routes=((step.gateway, seen.inner_link.index),))
+def _(step: steps.AddRoute, observed: Observed) -> Observed:
+    assert observed.inner_link is not None
+    assert observed.inner_link.up, "the kernel refuses a route over a link that is down"
+    return replace(observed, default_routes=((step.gateway, observed.inner_link.index),))
 
 
 @_do.register
-def _(step: steps.SetSysctl, seen: Observed) -> Observed:
-    return replace(seen, sysctls={**seen.sysctls, (step.netns, step.key): step.value})
+def _(step: steps.SetSysctl, observed: Observed) -> Observed:
+    return replace(observed, sysctls={**observed.sysctls, (step.netns, step.key): step.value})
 
 
 @_do.register
-def _(step: steps.CopyTuning, seen: Observed) -> Observed:
-    return replace(seen, untuned=())
+def _(step: steps.CopyTuning, observed: Observed) -> Observed:
+    return replace(observed, untuned=())
 
 
 @_do.register
-def _(step: steps.LoadTable, seen: Observed) -> Observed:
-    return replace(seen, table=f"listing of {ruleset.digest(step.commands)}")
+def _(step: steps.LoadTable, observed: Observed) -> Observed:
+    return replace(observed, table=f"listing of {ruleset.digest(step.commands)}")
 
 
 @_do.register
-def _(step: steps.DeleteTable, seen: Observed) -> Observed:
-    return replace(seen, table=None)
+def _(step: steps.DeleteTable, observed: Observed) -> Observed:
+    return replace(observed, table=None)
 
 
-def _with_rules(seen: Observed, program: str, name: str, ours: tuple[str, ...], tag: str) -> Observed:
-    """Put rules with our comments at the head of a chain, in place of those with the tag."""
-    chains = {(chain.program, chain.name): chain for chain in seen.firewalls.chains}
+def _with_rules(observed: Observed, program: str, name: str, ours: tuple[str, ...], tag: str) -> Observed:
+    """Insert rules with our comments at the head of a chain, replacing those with the tag."""
+    chains = {(chain.program, chain.name): chain for chain in observed.firewalls.chains}
     chain = chains[program, name]
     others = (rule for rule in chain.rules if not is_tagged(rule.comment, tag))
     chains[program, name] = replace(chain, rules=(*(Rule(comment, target="ACCEPT") for comment in ours), *others))
-    return replace(seen, firewalls=replace(seen.firewalls, chains=tuple(chains.values())))
+    return replace(observed, firewalls=replace(observed.firewalls, chains=tuple(chains.values())))
 
 
 @_do.register
-def _(step: foreign_steps.OpenChain, seen: Observed) -> Observed:
-    return _with_rules(seen, step.program, step.chain, step.opening.comments, step.opening.tag)
+def _(step: foreign_steps.OpenChain, observed: Observed) -> Observed:
+    return _with_rules(observed, step.program, step.chain, step.opening.comments, step.opening.tag)
 
 
 @_do.register
-def _(step: foreign_steps.CloseChain, seen: Observed) -> Observed:
-    return _with_rules(seen, step.program, step.chain, (), step.tag)
+def _(step: foreign_steps.CloseChain, observed: Observed) -> Observed:
+    return _with_rules(observed, step.program, step.chain, (), step.tag)
 
 
-def _trusting(seen: Observed, trusted: frozenset[str]) -> Observed:
-    return replace(seen, firewalls=replace(seen.firewalls, trusted=trusted))
-
-
-@_do.register
-def _(step: foreign_steps.TrustSource, seen: Observed) -> Observed:
-    assert seen.firewalls.trusted is not None
-    return _trusting(seen, seen.firewalls.trusted | {step.subnet})
+def _trusting(observed: Observed, trusted: frozenset[str]) -> Observed:
+    return replace(observed, firewalls=replace(observed.firewalls, trusted=trusted))
 
 
 @_do.register
-def _(step: foreign_steps.DistrustSource, seen: Observed) -> Observed:
-    assert seen.firewalls.trusted is not None
-    return _trusting(seen, seen.firewalls.trusted - {step.subnet})
+def _(step: foreign_steps.TrustSource, observed: Observed) -> Observed:
+    assert observed.firewalls.trusted is not None
+    return _trusting(observed, observed.firewalls.trusted | {step.subnet})
 
 
 @_do.register
-def _(step: routing_steps.AddTableRoute, seen: Observed) -> Observed:
-    assert step.route not in seen.routing.routes
-    return replace(seen, routing=replace(seen.routing, routes=(*seen.routing.routes, step.route)))
+def _(step: foreign_steps.DistrustSource, observed: Observed) -> Observed:
+    assert observed.firewalls.trusted is not None
+    return _trusting(observed, observed.firewalls.trusted - {step.subnet})
 
 
 @_do.register
-def _(step: routing_steps.DeleteTableRoute, seen: Observed) -> Observed:
-    left = tuple(route for route in seen.routing.routes if route != step.route)
-    return replace(seen, routing=replace(seen.routing, routes=left))
+def _(step: routing_steps.AddTableRoute, observed: Observed) -> Observed:
+    assert step.route not in observed.routing.routes
+    return replace(observed, routing=replace(observed.routing, routes=(*observed.routing.routes, step.route)))
 
 
 @_do.register
-def _(step: routing_steps.AddRule, seen: Observed) -> Observed:
-    assert step.rule not in seen.routing.rules
-    return replace(seen, routing=replace(seen.routing, rules=(*seen.routing.rules, step.rule)))
+def _(step: routing_steps.DeleteTableRoute, observed: Observed) -> Observed:
+    remaining = tuple(route for route in observed.routing.routes if route != step.route)
+    return replace(observed, routing=replace(observed.routing, routes=remaining))
 
 
 @_do.register
-def _(step: routing_steps.DeleteRule, seen: Observed) -> Observed:
-    assert step.rule in seen.routing.rules
-    left = tuple(rule for rule in seen.routing.rules if rule != step.rule)
-    return replace(seen, routing=replace(seen.routing, rules=left))
+def _(step: routing_steps.AddRule, observed: Observed) -> Observed:
+    assert step.rule not in observed.routing.rules
+    return replace(observed, routing=replace(observed.routing, rules=(*observed.routing.rules, step.rule)))
 
 
 @_do.register
-def _(step: file_steps.MakeDirectory, seen: Observed) -> Observed:
-    return replace(seen, directories=seen.directories | {step.path})
+def _(step: routing_steps.DeleteRule, observed: Observed) -> Observed:
+    assert step.rule in observed.routing.rules
+    remaining = tuple(rule for rule in observed.routing.rules if rule != step.rule)
+    return replace(observed, routing=replace(observed.routing, rules=remaining))
 
 
 @_do.register
-def _(step: file_steps.RemoveDirectory, seen: Observed) -> Observed:
-    return replace(seen, directories=seen.directories - {step.path})
+def _(step: file_steps.MakeDirectory, observed: Observed) -> Observed:
+    return replace(observed, directories=observed.directories | {step.path})
 
 
 @_do.register
-def _(step: file_steps.UnmountHandles, seen: Observed) -> Observed:
-    return replace(seen, handles_mounted=False)
+def _(step: file_steps.RemoveDirectory, observed: Observed) -> Observed:
+    return replace(observed, directories=observed.directories - {step.path})
 
 
 @_do.register
-def _(step: file_steps.WriteFile, seen: Observed) -> Observed:
-    return replace(seen, files={**seen.files, step.path: step.content})
+def _(step: file_steps.UnmountHandles, observed: Observed) -> Observed:
+    return replace(observed, handles_mounted=False)
 
 
 @_do.register
-def _(step: file_steps.RemoveFile, seen: Observed) -> Observed:
-    return replace(seen, files={**seen.files, step.path: None})
+def _(step: file_steps.WriteFile, observed: Observed) -> Observed:
+    return replace(observed, files={**observed.files, step.path: step.content})
 
 
 @_do.register
-def _(step: launcher_steps.CreateGroup, seen: Observed) -> Observed:
-    return replace(seen, launcher=replace(seen.launcher, group_exists=True))
+def _(step: file_steps.RemoveFile, observed: Observed) -> Observed:
+    return replace(observed, files={**observed.files, step.path: None})
 
 
 @_do.register
-def _(step: launcher_steps.DeleteGroup, seen: Observed) -> Observed:
-    return replace(seen, launcher=replace(seen.launcher, group_exists=False))
+def _(step: launcher_steps.CreateGroup, observed: Observed) -> Observed:
+    return replace(observed, launcher=replace(observed.launcher, group_exists=True))
 
 
 @_do.register
-def _(step: launcher_steps.AddMember, seen: Observed) -> Observed:
-    return replace(seen, launcher=replace(seen.launcher, members=seen.launcher.members | {step.user}))
+def _(step: launcher_steps.DeleteGroup, observed: Observed) -> Observed:
+    return replace(observed, launcher=replace(observed.launcher, group_exists=False))
 
 
 @_do.register
-def _(step: launcher_steps.RemoveMember, seen: Observed) -> Observed:
-    return replace(seen, launcher=replace(seen.launcher, members=seen.launcher.members - {step.user}))
+def _(step: launcher_steps.AddMember, observed: Observed) -> Observed:
+    return replace(observed, launcher=replace(observed.launcher, members=observed.launcher.members | {step.user}))
 
 
 @_do.register
-def _(step: launcher_steps.PlaceLauncher, seen: Observed) -> Observed:
-    return replace(seen, launcher=replace(seen.launcher, present=True, ours=True, sound=True))
+def _(step: launcher_steps.RemoveMember, observed: Observed) -> Observed:
+    return replace(observed, launcher=replace(observed.launcher, members=observed.launcher.members - {step.user}))
 
 
 @_do.register
-def _(step: launcher_steps.RemoveLauncher, seen: Observed) -> Observed:
-    return replace(seen, launcher=replace(seen.launcher, present=False, ours=False, sound=False))
+def _(step: launcher_steps.PlaceLauncher, observed: Observed) -> Observed:
+    return replace(observed, launcher=replace(observed.launcher, present=True, ours=True, intact=True))
+
+
+@_do.register
+def _(step: launcher_steps.RemoveLauncher, observed: Observed) -> Observed:
+    return replace(observed, launcher=replace(observed.launcher, present=False, ours=False, intact=False))

@@ -1,7 +1,7 @@
-"""A private machine for tests: network, mounts and processes of its own, so that nothing of the real machine changes.
+"""A private machine for tests: network, mounts and processes of its own, so that the real machine never changes.
 
-`Outer` holds them open with a shell that ends when the test process does, however that ends. What it hides behind
-private copies is the list in `_WORLD`; add a directory there when a test must write to it.
+`Outer` keeps them open with a shell that ends with the test process, however that ends. `_WORLD` lists the folders that
+are replaced by private copies; add a folder there when a test must write to it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
 _WORLD = """
@@ -28,7 +28,7 @@ mount --bind /usr/local/bin /run/real-bin  # large on some machines: linked, not
 mount -o remount,bind,ro /run/real-bin
 mount -t tmpfs -o mode=755 bin /usr/local/bin
 find /run/real-bin -mindepth 1 -maxdepth 1 ! -name ip4only -exec ln -s -t /usr/local/bin {} +
-rm -rf /etc/netns /etc/speedmon            # a speedmon that is installed on the machine is not in the world
+rm -rf /etc/netns /etc/speedmon            # a speedmon that is installed on the real machine is hidden
 sed -i /^speedmon:/d /etc/group
 mount -t tmpfs -o mode=755 lib /var/lib
 mount -t sysfs sys /sys                    # /sys/class/net shows the links of whoever mounted it
@@ -40,13 +40,13 @@ echo ready
 read -r _end || exit 0                     # the pipe closes when the test process goes, and this is init here
 """
 
-_UNPRIVILEGED = 'exec "$@"'  # run by a shell that holds no capability, so that file modes are judged as for any user
+_UNPRIVILEGED = 'exec "$@"'  # run by a shell without capabilities, so that file modes apply as for any user
 
 
 class Outer:
     """A network, mount and process namespace with a private /run, /etc, /usr/local/bin and /var/lib; lo is up.
 
-    For a plain user it lies in a user namespace in which that user is root; `user_namespace=True` asks for one as root.
+    For a plain user it is in a user namespace in which that user is root; `user_namespace=True` does the same for root.
     """
 
     def __init__(self, *, user_namespace: bool = False) -> None:
@@ -77,7 +77,7 @@ class Outer:
         self._holder.wait(timeout=30)
 
     def path(self, path: str) -> Path:
-        """Return a path by which the test process itself reads or writes a file of this world."""
+        """Return a path by which the test process itself can read or write a file of this machine."""
         return Path(f"/proc/{self._holder.pid}/root") / path.lstrip("/")
 
     def argv(self, argv: Sequence[str], *, user: str | None = None) -> list[str]:
@@ -89,31 +89,21 @@ class Outer:
             enter += [f"--user={namespaces}/user", "--preserve-credentials"]
         return [*enter, "--", *_as_user(user), *argv]
 
-    def run(  # noqa: PLR0913  the options of subprocess.run, by name
-        self,
-        argv: Sequence[str],
-        *,
-        check: bool = True,
-        user: str | None = None,
-        env: Mapping[str, str] | None = None,
-        input: str | None = None,  # noqa: A002  subprocess.run calls it so
-        timeout: float = 60,
+    def run(
+        self, argv: Sequence[str], *, check: bool = True, user: str | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in here and return it with its text output; a non-zero status raises unless `check=False`."""
-        done = subprocess.run(
-            self.argv(argv, user=user),
-            check=False,
-            env=env,
-            input=input or "",
-            timeout=timeout,
-            text=True,
-            capture_output=True,
-        )
+        """Run a command in here and return it with its text output; a non-zero status raises unless `check=False`.
+
+        The options are those of subprocess.run, such as `env`; without `input` its stdin is empty, without `timeout`
+        it has 60 s.
+        """
+        options = {"input": "", "timeout": 60, **options}
+        done = subprocess.run(self.argv(argv, user=user), check=False, text=True, capture_output=True, **options)
         assert not check or done.returncode == 0, f"{argv} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done
 
     def popen(self, argv: Sequence[str], *, user: str | None = None, **options: Any) -> subprocess.Popen[str]:
-        """Start a command in here; the options are those of Popen. It dies with this world at the latest."""
+        """Start a command in here; the options are those of Popen. It ends with this machine at the latest."""
         return subprocess.Popen(self.argv(argv, user=user), text=True, **options)
 
     def python(self, code: str, *argv: str, **options: Any) -> subprocess.CompletedProcess[str]:

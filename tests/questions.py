@@ -1,6 +1,6 @@
-"""What a person wants of an IPv4-only namespace, each as a question that is put to the real thing.
+"""What a user expects of an IPv4-only namespace, each as a question that is asked of a real one.
 
-An answer is "yes", or what was found instead. To add one: a function here, a row in `rounds`, and a run of
+An answer is "yes", or what happened instead. To add one: a function here, a row in `rounds`, and a run of
 `python benchmarks/baseline.py` for docs/namespace.md.
 """
 
@@ -37,14 +37,14 @@ print(line.recv(99).decode())
 
 
 def gets_out(at: Home) -> str:
-    """Have the far end tell which address it sees."""
+    """Connect to the ISP, which replies with the address that it sees."""
     with at.serving(8080, *ISP):
-        seen = at.call("203.0.113.1", 8080)
-    return YES if seen == "203.0.113.10" else "no answer comes"
+        address = at.call("203.0.113.1", 8080)
+    return YES if address == "203.0.113.10" else "no answer comes"
 
 
 def pings(at: Home) -> str:
-    """Ping the ISP as a user without privilege, by a ping that carries none."""
+    """Ping the ISP as an unprivileged user, with a ping that has no capability."""
     done = at.inside("/run/ping", "-c1", "-W5", "203.0.113.1")
     return YES if done.returncode == 0 else "operation not permitted"
 
@@ -57,18 +57,18 @@ def finds_names(at: Home) -> str:
 
 
 def hides_name_cache(at: Home) -> str:
-    """Look for the socket of nscd, which answers from the host's network."""
+    """Look for the socket of nscd, which would answer over the host's network."""
     return YES if at.inside("ls", "/run/nscd/socket").returncode else "`/run/nscd` is within reach"
 
 
 def fits_the_uplink(at: Home) -> str:
-    """Read the largest packet that the link inside takes."""
-    found = at.inside("ip", "-o", "link", "show", "ip4only-ns").stdout.partition(" mtu ")[2].split()[0]
-    return YES if found == "1492" else f"packets of {found} bytes"
+    """Read the MTU of the link inside."""
+    mtu = at.inside("ip", "-o", "link", "show", "ip4only-ns").stdout.partition(" mtu ")[2].split()[0]
+    return YES if mtu == "1492" else f"packets of {mtu} bytes"
 
 
 def takes_over_tcp(at: Home) -> str:
-    """Compare the settings of TCP and UDP that matter to a measurement."""
+    """Compare the TCP and UDP sysctls that affect a measurement."""
     read = ("sh", "-c", "cd /proc/sys; for key; do echo $key $(cat $key); done", "sh", *KEYS)
     outside, inside = at.street.run(read).stdout.splitlines(), at.inside(*read).stdout.splitlines()
     differ = [f"`{line.split()[0].rpartition('/')[2]}`" for line in inside if line not in outside]
@@ -77,12 +77,12 @@ def takes_over_tcp(at: Home) -> str:
 
 def has_no_ipv6(at: Home) -> str:
     """Look for an IPv6 address inside."""
-    found = at.inside("ip", "-6", "-o", "address", "show", "dev", "ip4only-ns").stdout
-    return "an address of `fe80::/10`" if "fe80::" in found else YES
+    output = at.inside("ip", "-6", "-o", "address", "show", "dev", "ip4only-ns").stdout
+    return "an address of `fe80::/10`" if "fe80::" in output else YES
 
 
 def ignores_advertisements(at: Home) -> str:
-    """Send one down the veth, and look at what came of it once it has come in."""
+    """Send one over the veth, and check its effect once it has been received."""
     switch = "/proc/sys/net/ipv6/conf/ip4only-root/disable_ipv6"
     before, was = at.street.shell(RECEIVED).stdout, at.street.shell(f"cat {switch}").stdout
     at.street.shell(SPEAK_IPV6.format("ip4only-root"))
@@ -90,8 +90,8 @@ def ignores_advertisements(at: Home) -> str:
     until(lambda: at.street.shell(RECEIVED).stdout != before)
     until(lambda: at.inside("cat", OFF_INSIDE).stdout == "1\n" or counted(at, "Icmp6InRouterAdvertisements") > 0)
     at.street.shell(f"echo {was} > {switch}")
-    found = at.inside("ip", "-6", "route", "show", "default").stdout + at.inside("ip", "-6", "address").stdout
-    return "an address and a default route come of it" if "proto ra" in found and "2001:db8:bad:" in found else YES
+    output = at.inside("ip", "-6", "route", "show", "default").stdout + at.inside("ip", "-6", "address").stdout
+    return "an address and a default route come of it" if "proto ra" in output and "2001:db8:bad:" in output else YES
 
 
 def sends_no_ipv6(at: Home) -> str:
@@ -101,7 +101,7 @@ def sends_no_ipv6(at: Home) -> str:
 
 
 def counted(at: Home, name: str) -> int:
-    """Return what the kernel has counted of IPv6 inside."""
+    """Return an IPv6 counter of the kernel inside."""
     return int(at.inside("awk", f"/^{name} / {{print $2}}", "/proc/net/snmp6").stdout)
 
 
@@ -134,12 +134,12 @@ def lan_is_out_of_reach(at: Home) -> str:
 
 
 def only_those_named_may_enter(at: Home) -> str:
-    """Have a user enter whom nobody named."""
+    """Enter as a user who was not given with --user."""
     return YES if at.inside("true", user=STRANGER).returncode else "every user may"
 
 
 def leaves_sockets_outside(at: Home) -> str:
-    """Hand an IPv6 socket of the host's network to the command, which connects it."""
+    """Pass an IPv6 socket of the host's network to the command, which connects it."""
     with at.serving(8080, *ISP):
         done = at.street.python(INHERITED, USE_INHERITED, user=USER, check=False)
     return "it reaches the internet over IPv6" if "2001:db8::10" in done.stdout else YES
@@ -147,12 +147,12 @@ def leaves_sockets_outside(at: Home) -> str:
 
 def holds_no_capability(at: Home) -> str:
     """Read the capabilities of the command."""
-    words = at.inside("grep", "-E", "Cap(Inh|Prm|Eff|Amb)", "/proc/self/status").stdout.split()
-    return YES if {*words[1::2]} == {"0" * 16} else "it holds some"
+    fields = at.inside("grep", "-E", "Cap(Inh|Prm|Eff|Amb)", "/proc/self/status").stdout.split()
+    return YES if {*fields[1::2]} == {"0" * 16} else "it holds some"
 
 
 def ignores_preload(at: Home) -> str:
-    """Name a library in LD_PRELOAD that tells which program has loaded it."""
+    """Set LD_PRELOAD to a library that prints which program has loaded it."""
     done = at.street.run(["ip4only", "true"], user=USER, env={"LD_PRELOAD": "/run/tell.so", "PATH": os.environ["PATH"]})
     assert "setpriv" in done.stdout  # a program that is run on the way
     return "it loads the library" if "ip4only" in done.stdout else YES
@@ -173,51 +173,51 @@ def second_run_changes_nothing(at: Home) -> str:
 
 
 def follows_the_uplink(at: Home) -> str:
-    """Move the default route to the neighbour, set up again, and have him tell which address he sees."""
+    """Move the default route to the neighbour, set up again, and connect to it: it replies with the address it sees."""
     at.street.shell("ip route replace default via 10.50.0.2")
     at.way.set_up(at.street)
     with at.serving(8080, *LAN):
-        seen = at.call("10.50.0.2", 8080)
+        address = at.call("10.50.0.2", 8080)
     at.street.shell("ip route replace default via 203.0.113.1")
-    return YES if seen == "10.50.0.1" else f"the far end sees {seen}"
+    return YES if address == "10.50.0.1" else f"the far end sees {address}"
 
 
 def leaves_no_trace(at: Home) -> str:
-    """Undo, and compare rules, settings and files with what they were."""
+    """Undo, and compare rules, settings and files with those before."""
     at.way.undo(at.street)
-    left = set(at.street.snapshot()) ^ set(at.before)
-    files = sorted(line.split()[0] for line in left if line.startswith(("/etc/", "/usr/local/")))
+    difference = set(at.street.snapshot()) ^ set(at.before)
+    files = sorted(line.split()[0] for line in difference if line.startswith(("/etc/", "/usr/local/")))
     signs = {"/proc/sys/net/ipv4/ip_forward:1": "`ip_forward=1`", "MASQUERADE": "a masquerade rule"}
-    found = [words for sign, words in signs.items() if any(sign in line for line in left)]
-    found += [f"`{file}`" for file in files if not any(other.startswith(f"{file}/") for other in files)]
-    return f"left behind: {', '.join(found)}" if left else YES
+    leftovers = [name for sign, name in signs.items() if any(sign in line for line in difference)]
+    leftovers += [f"`{file}`" for file in files if not any(other.startswith(f"{file}/") for other in files)]
+    return f"left behind: {', '.join(leftovers)}" if difference else YES
 
 
 def keeps_rules(at: Home) -> str:
-    """Look for each rule and policy that was there before."""
-    left = at.street.rules()
-    gone = [line for line in set(at.before) if line.startswith(("-A", ":FORWARD DROP")) and line not in left]
-    return f"{len(gone)} are gone" if gone else YES
+    """Check that each rule and policy from before is still there."""
+    rules = at.street.rules()
+    missing = [line for line in set(at.before) if line.startswith(("-A", ":FORWARD DROP")) and line not in rules]
+    return f"{len(missing)} are gone" if missing else YES
 
 
 def keeps_closed_ports(at: Home) -> str:
-    """Connect to a port of the host that a rule of its own closes."""
+    """Connect to a port of the host that its own rule closes."""
     with at.serving(2222):
-        return "it is open to the internet" if at.called("isp", "203.0.113.10", 2222) else YES
+        return "it is open to the internet" if at.call_from("isp", "203.0.113.10", 2222) else YES
 
 
 def keeps_forwarded_ports(at: Home) -> str:
     """Connect to a port of the host that is forwarded to the LAN neighbour."""
     with at.serving(8080, *LAN):
-        return YES if at.called("isp", "203.0.113.10", 8081) == "203.0.113.1" else "it is dead"
+        return YES if at.call_from("isp", "203.0.113.10", 8081) == "203.0.113.1" else "it is dead"
 
 
 def tells_of_a_collision(at: Home) -> str:
-    """Look at whether the set-up was refused with a mend, and where replies to the namespace go if not."""
+    """Check that the set-up is refused with a fix; if not, where replies to the namespace go."""
     if "--subnet 192.168.201.0/24" in at.way.set_up(at.street).stderr:
         return YES
-    lost = " dev eth1 " in at.street.shell("ip route get 192.168.200.2").stdout
-    return "it is built, and its replies go into the LAN" if lost else "it is built"
+    misrouted = " dev eth1 " in at.street.shell("ip route get 192.168.200.2").stdout
+    return "it is built, and its replies go into the LAN" if misrouted else "it is built"
 
 
 def survives_a_kill(at: Home) -> str:

@@ -1,4 +1,4 @@
-"""The questions in rounds, one street each; they are put in order, and a later one may spoil what others need."""
+"""The questions in rounds, one home network each; asked in order, because later ones may break what others need."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ extern char *program_invocation_short_name;
 __attribute__((constructor)) static void tell(void) { puts(program_invocation_short_name); fflush(stdout); }
 END
 """
-# A firewall by hand: a closed port, a port forwarded into the LAN, and nothing else forwarded.
+# A hand-made firewall: a closed port, a port forwarded into the LAN, and nothing else forwarded.
 FIREWALL = """
 echo 1 > /proc/sys/net/ipv4/ip_forward
 iptables -A INPUT -p tcp --dport 2222 -j REJECT --reject-with tcp-reset
@@ -45,18 +45,18 @@ SAME_SUBNET = "ip address add 192.168.200.129/24 dev eth1; ip -n lan address add
 
 @dataclass(frozen=True)
 class Round:
-    """What a street is made to be, whether the namespace is built on it before the questions, and these."""
+    """How the home host is prepared, the questions, and whether the namespace is built before them."""
 
     prepare: str
     questions: dict[str, Callable[[Home], str]]
     built: bool = True
 
     def answers(self, way: Way) -> dict[str, str]:
-        """Put each question to a namespace that was made in this way."""
+        """Ask each question of a namespace that was made in this way."""
         with home(way, self.prepare) as at:
             if self.built:
                 way.set_up(at.street)
-            return {words: ask(at) for words, ask in self.questions.items()}
+            return {question: ask(at) for question, ask in self.questions.items()}
 
 
 ROUNDS = {
@@ -108,7 +108,7 @@ ROUNDS = {
     "kill": Round(
         "",
         {
-            "A set-up that was killed half-way is mended by the next": questions.survives_a_kill,
+            "A set-up that was killed half-way is repaired by the next": questions.survives_a_kill,
             "A wrong file in the namespace's place is refused": questions.refuses_a_wrong_file,
         },
         built=False,
@@ -119,7 +119,10 @@ ROUNDS = {
 def table(answers: dict[str, dict[str, str]]) -> str:
     """Return the answers, by way and then by question, as a table of Markdown."""
     rows = [["what you want", *answers], *[["---"] * (1 + len(answers))]]
-    rows += [[words, *(cell(found[words]) for found in answers.values())] for words in next(iter(answers.values()))]
+    rows += [
+        [question, *(cell(by_question[question]) for by_question in answers.values())]
+        for question in next(iter(answers.values()))
+    ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 NAME_SERVER = "203.0.113.53"
 HOST = "203.0.113.1:443"
 DATABASE = "sqlite:////run/store/speedmon.db"
-# One process until its input ends: DNS over UDP, and a TCP port that accepts every connection.
-SERVERS = f"""
+# One process, until its input ends: names over UDP, and a port that takes every caller.
+SERVERS = """
 import dns.name, dns.rdatatype, socket, sys, threading
 from netns.lab import name_server
-zone = {{dns.name.from_text("www.speedtest.net"): {{dns.rdatatype.A: "203.0.113.80"}}}}
-asked = name_server.bound("{NAME_SERVER}")
+zone = {dns.name.from_text("www.speedtest.net"): {dns.rdatatype.A: "203.0.113.80"}}
+asked = name_server.bound(sys.argv[1])
 taken = socket.create_server(("203.0.113.1", 443))
 
 def answer():
@@ -50,7 +50,9 @@ class ServedStreet(Street):
         super().__init__()
         self.shell(f"ip -n isp address add {NAME_SERVER}/24 dev far; mkdir -m 1777 /run/store")
         self._servers = self.popen(
-            ["ip", "netns", "exec", "isp", sys.executable, "-c", SERVERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            ["ip", "netns", "exec", "isp", sys.executable, "-c", SERVERS, NAME_SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         assert self._servers.stdout is not None
         assert self._servers.stdout.readline() == "ready\n"
@@ -62,7 +64,7 @@ class ServedStreet(Street):
         super().close()
 
     def set_up(self, *arguments: str) -> None:
-        """Set up the namespace, without the launcher unless arguments are given."""
+        """Set up without the launcher, unless other arguments are given."""
         self.speedmon("setup-netns", *(arguments or ("--no-launcher",)))
 
     def check(self, *arguments: str, user: str | None = None, **settings: str) -> CompletedProcess[str]:

@@ -17,7 +17,7 @@ set -e
 for name in isp lan; do ip netns add $name; ip -n $name link set lo up; done
 ip link add eth0 type veth peer name far netns isp
 ip link add eth1 type veth peer name near netns lan
-for link in eth0 eth1; do ip link set $link addrgenmode none; done  # no address that comes when it likes
+for link in eth0 eth1; do ip link set $link addrgenmode none; done  # no link-local address that appears later
 ip -n isp link set far addrgenmode none; ip -n lan link set near addrgenmode none
 ip -n isp address add 203.0.113.1/24 dev far; ip -n isp address add 2001:db8::1/64 dev far nodad
 ip address add 203.0.113.10/24 dev eth0; ip address add 2001:db8::10/64 dev eth0 nodad
@@ -28,10 +28,10 @@ ip -n lan route add default via 10.50.0.1; ip -n isp route add 10.50.0.0/24 via 
 ip -n isp route add 192.168.200.0/24 via 203.0.113.10
 printf 'nameserver 203.0.113.53\\n' > /etc/resolv.conf
 """
-# Every rule of every firewall, without what counters have counted; looking at legacy iptables would make its tables.
+# All rules of all firewalls without counter values; listing legacy iptables would create its tables.
 RULES = r"""{ nft list ruleset; iptables-nft-save; ! grep -q . /proc/net/ip_tables_names || iptables-legacy-save; } \
     2>/dev/null | sed -E 's/packets [0-9]+ bytes [0-9]+//; s/\[[0-9:]+\]//; /^#/d'"""
-# All that a set-up could change, without what the kernel counts or times by itself and groupadd's own backups.
+# All that a set-up could change, without counters and timers of the kernel and the backups that groupadd makes.
 SNAPSHOT = r"""
 ip -o -d link | sed -E 's/(minmtu|promiscuity|numtxqueues).*//'; ip -o address; ip -6 route show table all
 ip route show table all; ip rule; RULES

@@ -84,8 +84,8 @@ def test_firewall_that_drops_nothing_is_left_alone(street: Street):
 
 
 @pytest.mark.parametrize("program", ["iptables-nft", pytest.param("iptables-legacy", marks=pytest.mark.root)])
-def test_opening_that_was_overtaken_is_mended(street: Street, program: str):
-    """A drop that somebody put before our rules, or one of them deleted, is mended by the next call."""
+def test_opening_that_was_overtaken_is_repaired(street: Street, program: str):
+    """A drop that somebody put before our rules, or one of them deleted, is repaired by the next call."""
     street.shell(f"{program} -P FORWARD DROP")
     street.speedmon(*SETUP)
     opened = street.shell(f"{program} -S FORWARD").stdout
@@ -124,11 +124,11 @@ def test_each_namespace_has_its_own_opening(street: Street, firewall: str):
 BLOCKED = {
     "a chain after routing": (
         "nft 'add table inet odd { chain late { type filter hook postrouting priority 0; ip ttl 1 drop; }; }'",
-        "inet odd late drops what comes from ip4only (ip ttl 1 drop); run: nft insert rule inet odd late",
+        "inet odd late drops packets from ip4only (ip ttl 1 drop); run: nft insert rule inet odd late",
     ),
     "a rule of iptables' mangle table": (
         "iptables-nft -t mangle -A FORWARD -i ip4only-root -j DROP",
-        "ip mangle FORWARD drops what comes from ip4only",
+        "ip mangle FORWARD drops packets from ip4only",
     ),
     "firewalld that does not answer": (
         f"nft 'add table inet firewalld {{ chain filter_FORWARD {{ {FORWARD} 10; policy drop; }}; }}'",
@@ -136,23 +136,23 @@ BLOCKED = {
     ),
     LATE_LEGACY: (
         "iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP",
-        "`iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP` drops what comes from ip4only; run:",
+        "`iptables-legacy -t mangle -A POSTROUTING -s 192.168.200.0/24 -j DROP` drops packets from ip4only; run:",
     ),
     EARLY_LEGACY: (
         "alias raw='iptables-legacy -t raw'\nraw -N odd; raw -A odd -p udp -j DROP; raw -A PREROUTING ! -i eth0 -j odd",
-        "-t raw -A odd -p udp -j DROP` drops what comes from ip4only; run: iptables-legacy -t raw -I odd -s",
+        "-t raw -A odd -p udp -j DROP` drops packets from ip4only; run: iptables-legacy -t raw -I odd -s",
     ),
 }
 
 
-@pytest.mark.parametrize(("firewall", "words"), [beside(name, *values) for name, values in BLOCKED.items()])
-def test_what_cannot_be_opened_is_named(street: Street, firewall: str, words: str):
-    """Where a drop is out of our reach, one line names it and the mend, and the machine is as before."""
+@pytest.mark.parametrize(("firewall", "message"), [beside(name, *values) for name, values in BLOCKED.items()])
+def test_what_cannot_be_opened_is_named(street: Street, firewall: str, message: str):
+    """Where a drop is out of our reach, one line names it and the fix, and the machine is as before."""
     street.shell(firewall)
     before = street.snapshot()
     failed = street.speedmon(*SETUP, "-q", check=False)
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (5, "", 1)
-    assert words in failed.stderr
+    assert message in failed.stderr
     assert street.snapshot() == before
 
 
@@ -162,8 +162,8 @@ def test_what_cannot_be_opened_is_named(street: Street, firewall: str, words: st
 def test_what_it_says_to_type_helps(street: Street, firewall: str):
     """The command of the message, typed as it stands, lets the namespace work."""
     street.shell(firewall)
-    said = street.speedmon(*SETUP, check=False).stderr
-    street.shell(said.partition("run: ")[2].partition(";")[0])
+    output = street.speedmon(*SETUP, check=False).stderr
+    street.shell(output.partition("run: ")[2].partition(";")[0])
     assert READY in street.speedmon(*SETUP).stdout
 
 
@@ -193,8 +193,8 @@ def test_route_that_swallows_the_probe_is_no_fault_of_a_firewall(street: Street)
 def test_dry_run_prints_the_rules(street: Street):
     """The rules for other firewalls are printed as a person would type them, and typing them does the same."""
     street.shell(FIREWALLS["both kinds of iptables"] + "; " + FIREWALLS["nft policy"])
-    said = street.speedmon(*SETUP, "--dry-run").stdout.splitlines()
-    printed = [line for line in said if "speedmon:ip4only" in line]
+    output = street.speedmon(*SETUP, "--dry-run").stdout.splitlines()
+    printed = [line for line in output if "speedmon:ip4only" in line]
     street.speedmon(*SETUP)
     opened = street.rules()
     street.shell("iptables-nft -F FORWARD; iptables-legacy -F FORWARD; nft flush chain inet filter forward")

@@ -127,6 +127,6 @@ def test_a_plain_run_goes_on_where_sudo_began(street: Street):
     for argv in (["sudo", url], ["env", url], ["sudo", url]):
         done = plain(street, *argv, SPEEDMON, "collect", "-q")
         assert done.returncode == 0, done.stderr
-    found = plain(street, "env", url, SPEEDMON, "history", "--json")
-    assert [run["status"] for run in json.loads(found.stdout)] == ["ok"] * 3
+    history = plain(street, "env", url, SPEEDMON, "history", "--json")
+    assert [run["status"] for run in json.loads(history.stdout)] == ["ok"] * 3
     assert street.shell("find /run/ann/line -not -user ann").stdout == ""

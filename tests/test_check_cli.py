@@ -84,7 +84,7 @@ def test_neither_pyroute2_nor_sqlalchemy_is_imported(outer: Outer):
 def test_leftover_of_a_crash_is_no_namespace(outer: Outer):
     """The plain file in the place of the handle is named."""
     outer.path("/run/netns/ip4only").touch()
-    assert "is no network namespace" in lines(outer)["namespace"].message
+    assert "is not a network namespace" in lines(outer)["namespace"].message
 
 
 def test_without_nft_it_says_so(street: ServedStreet):
@@ -93,7 +93,7 @@ def test_without_nft_it_says_so(street: ServedStreet):
     street.shell("mount --bind /bin/false /usr/sbin/nft")
     code, told = street.lines()
     assert (code, told["firewall"].ok) == (5, False)
-    assert "our rules cannot be looked at" in told["firewall"].message
+    assert "our rules cannot be listed" in told["firewall"].message
 
 
 @pytest.mark.parametrize(

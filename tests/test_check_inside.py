@@ -141,7 +141,7 @@ def test_another_firewall_in_the_way_is_told_from_the_line(street: ServedStreet)
     street.shell("iptables -P FORWARD DROP")
     code, lines = street.lines()
     assert (code, failing(lines)) == (5, {"beside", "forwarding", "dns"})
-    assert lines["beside"].message == "ip filter FORWARD drops what comes from ip4only (policy drop)"
+    assert lines["beside"].message == "ip filter FORWARD drops packets from ip4only (policy drop)"
     assert lines["beside"].mend == MEND
     assert lines["forwarding"].message.startswith("another firewall on this host drops what the namespace sends")
 

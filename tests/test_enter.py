@@ -71,7 +71,7 @@ def linked(inner: Outer) -> Outer:
     return inner
 
 
-def test_a_missing_namespace_is_named_with_the_mend(outer: Outer):
+def test_a_missing_namespace_is_named_with_the_fix(outer: Outer):
     """Before set-up the error says so."""
     assert how(outer) == (
         "NamespaceMissingError 5: /run/netns/ip4only does not exist: the namespace is not set up;"
@@ -80,9 +80,9 @@ def test_a_missing_namespace_is_named_with_the_mend(outer: Outer):
 
 
 def test_a_leftover_file_is_no_namespace(inner: Outer):
-    """The plain file that is left when the mount has gone is told from a namespace."""
+    """The plain file that is left when the mount has gone is not taken for a namespace."""
     inner.run(["umount", f"/run/netns/{NAME}"])
-    assert str(how(inner)).startswith("NamespaceMissingError 5: /run/netns/ip4only is no network namespace")
+    assert str(how(inner)).startswith("NamespaceMissingError 5: /run/netns/ip4only is not a network namespace")
 
 
 def test_who_is_inside_needs_no_way_in(placed: Outer):
@@ -119,12 +119,12 @@ done"""
 
 @pytest.mark.root
 @pytest.mark.parametrize(
-    ("user", "fault", "said"),
+    ("user", "fault", "expected"),
     [
         (MEMBER, "rm {0}", "only root can enter without the launcher {0}; " + TO_THE_GROUP),
-        (STRANGER, "true", "{0} is for its group only, and this login is not in it; " + TO_THE_GROUP),
-        (MEMBER, "cp {0} /run/copy; cat /run/copy >{0}", "{0} has lost its capability, as any copy does; run: sudo"),
-        (MEMBER, "mount -o remount,nosuid /usr/local/bin", "{0} is on a nosuid mount, where file capabilities do not"),
+        (STRANGER, "true", "{0} may be run by its group only, and this login session is not in it; " + TO_THE_GROUP),
+        (MEMBER, "cp {0} /run/copy; cat /run/copy >{0}", "{0} has lost its capability, as copies do; run: sudo"),
+        (MEMBER, "mount -o remount,nosuid /usr/local/bin", "{0} is on a nosuid mount, where file capabilities have"),
         (
             MEMBER,
             "rm {0}; mount -o remount,nosuid /usr/local/bin",
@@ -133,14 +133,14 @@ done"""
         (MEMBER, "cp /bin/true {0}", "{0} is not speedmon's launcher: move it away, then run: sudo speedmon"),
     ],
 )
-def test_a_launcher_that_cannot_work_is_not_taken(placed: Outer, user: str, fault: str, said: str):
-    """A user is told in one line what keeps the launcher from working and which other ways work; root enters anyway."""
+def test_a_launcher_that_cannot_work_is_not_taken(placed: Outer, user: str, fault: str, expected: str):
+    """One line says what keeps the launcher from working and which other ways work; root enters anyway."""
     placed.run(["sh", "-c", fault.format(LAUNCHER)])
-    told = str(how(placed, user))
-    assert told.partition(": ")[0] in {"NotPermittedError 6", "ForeignStateError 5"}
-    assert told.partition(": ")[2].startswith(said.format(LAUNCHER))
-    assert OTHER_WAYS in told
-    assert "\n" not in told
+    message = str(how(placed, user))
+    assert message.partition(": ")[0] in {"NotPermittedError 6", "ForeignStateError 5"}
+    assert message.partition(": ")[2].startswith(expected.format(LAUNCHER))
+    assert OTHER_WAYS in message
+    assert "\n" not in message
     assert how(placed) == (BY_ROOT if user == MEMBER else BY_LAUNCHER)
 
 
@@ -148,17 +148,17 @@ def test_a_launcher_that_cannot_work_is_not_taken(placed: Outer, user: str, faul
 def test_without_a_compiler_the_launcher_has_to_wait(placed: Outer):
     """Where none can be built, the error says what to install first."""
     placed.run(["sh", "-c", f"rm {LAUNCHER}; {NO_COMPILER}"])
-    mend = "run: sudo apt install musl-tools && sudo speedmon setup-netns --user ann"
-    assert f"there is no launcher {LAUNCHER}, and no C compiler to build it; {mend}; other ways" in how(placed, MEMBER)
+    fix = "run: sudo apt install musl-tools && sudo speedmon setup-netns --user ann"
+    assert f"there is no launcher {LAUNCHER}, and no C compiler to build it; {fix}; other ways" in how(placed, MEMBER)
 
 
 @pytest.mark.root
 def test_under_no_new_privs_sudo_is_not_offered(placed: Outer):
     """A hardened process gains nothing by the launcher, nor by sudo; what the service manager or pasta can do stays."""
     placed.run(["mkdir", "-p", "/run/systemd/system"])
-    told = str(how(placed, MEMBER, "setpriv", "--no-new-privs"))
-    assert told.startswith("NotPermittedError 6: /usr/local/bin/ip4only gains no capability here")
-    assert "here: a systemd service with NetworkNamespacePath=/run/netns/ip4only, pasta" in told
+    message = str(how(placed, MEMBER, "setpriv", "--no-new-privs"))
+    assert message.startswith("NotPermittedError 6: /usr/local/bin/ip4only gains no capability here")
+    assert "here: a systemd service with NetworkNamespacePath=/run/netns/ip4only, pasta" in message
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ def test_a_namespace_as_set_up_looks_sound(linked: Outer):
         (f"echo 0 >/proc/sys/net/ipv4/conf/{NAME}-root/forwarding", ["link ip4only-root does not forward IPv4"]),
         ("echo 0 >/proc/sys/net/ipv4/conf/uplink0/forwarding", ["uplink uplink0 does not forward IPv4"]),
         ("echo 0 >/proc/sys/net/ipv4/conf/uplink0/forwarding; ip route delete default", []),
-        (f"echo 0 >/proc/sys/net/ipv6/conf/{NAME}-root/disable_ipv6", ["link ip4only-root speaks IPv6"]),
+        (f"echo 0 >/proc/sys/net/ipv6/conf/{NAME}-root/disable_ipv6", ["IPv6 is enabled on link ip4only-root"]),
         (f"ip netns delete {NAME}", ["/run/netns/ip4only does not exist: the namespace is not set up"]),
         (
             f"umount /run/netns/{NAME}",
-            ["/run/netns/ip4only is no network namespace (a crash or a sandboxed service leaves such files)"],
+            ["/run/netns/ip4only is not a network namespace (a crash or a sandboxed service leaves such files)"],
         ),
     ],
 )
@@ -220,8 +220,8 @@ def test_what_was_lost_since_set_up_is_found(linked: Outer, fault: str, problems
 def test_who_came_in_by_other_means_is_told_what_is_missing(linked: Outer, fault: str, problem: str):
     """Inside, what the launcher would have done is looked at: name servers, IPv6, nscd."""
     script = f'{fault}; exec {sys.executable} -c "$1"'
-    found = json.loads(linked.run(["ip", "netns", "exec", NAME, "sh", "-c", script, "sh", SOUND]).stdout)
-    assert [said.startswith(problem) for said in found] == [True]
+    sound_output = json.loads(linked.run(["ip", "netns", "exec", NAME, "sh", "-c", script, "sh", SOUND]).stdout)
+    assert [line.startswith(problem) for line in sound_output] == [True]
 
 
 @pytest.mark.parametrize(
@@ -229,15 +229,15 @@ def test_who_came_in_by_other_means_is_told_what_is_missing(linked: Outer, fault
 )
 def test_a_way_that_is_named_is_the_only_one(inner: Outer, way: str, command: list[str] | str):
     """Root, without a launcher, goes its own way unless the launcher was asked for."""
-    told = how(inner, None, "env", f"WAY={way}")
-    assert told == command or str(told).startswith(str(command))
+    message = how(inner, None, "env", f"WAY={way}")
+    assert message == command or str(message).startswith(str(command))
 
 
 @pytest.mark.root
 def test_roots_way_is_for_root(placed: Outer):
-    """A plain user who names it is told to use sudo, whether or not the launcher would work."""
-    told = how(placed, MEMBER, "env", "WAY=root")
-    assert told == 'NotPermittedError 6: the way "root" is for root: run this by sudo'
+    """A plain user who chooses it gets a message to use sudo, whether or not the launcher would work."""
+    message = how(placed, MEMBER, "env", "WAY=root")
+    assert message == 'NotPermittedError 6: the way "root" is for root only: run this with sudo'
 
 
 def test_entering_imports_nothing_heavy(outer: Outer):

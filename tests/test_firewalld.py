@@ -38,7 +38,7 @@ def test_reload_of_firewalld_keeps_the_trust(street: Street):
 
 
 @pytest.mark.parametrize("when", ["", "--permanent"])
-def test_half_of_the_trust_is_mended_and_removed(street: Street, when: str):
+def test_half_of_the_trust_is_repaired_and_removed(street: Street, when: str):
     """A source that somebody took out of one of the two configurations is put back; teardown copes with it as well."""
     street.speedmon(*SETUP)
     street.shell(f"firewall-cmd {when} --zone=trusted --remove-source=192.168.200.0/24")

@@ -73,9 +73,9 @@ def test_rule_of_nft_that_may_drop(expression: list[dict], may_drop: bool):
     """A drop, a reject, a way to other rules and what nft cannot read may all end a packet's way."""
     place = {"family": "inet", "table": "mine", "chain": "forward"}
     chain = {"family": "inet", "table": "mine", "name": "forward", "policy": "accept"}
-    found = foreign.nft_chain([{"metainfo": {}}, {"chain": chain}, {"rule": {**place, "expr": expression}}])
-    assert found == Chain("nft", "inet mine forward", rules=(Rule(may_drop=may_drop),))
-    assert found.may_drop == may_drop
+    parsed = foreign.nft_chain([{"metainfo": {}}, {"chain": chain}, {"rule": {**place, "expr": expression}}])
+    assert parsed == Chain("nft", "inet mine forward", rules=(Rule(may_drop=may_drop),))
+    assert parsed.may_drop == may_drop
 
 
 def test_policy_of_nft():

@@ -24,12 +24,12 @@ SHADOW, BUSYBOX = {"groupadd", "usermod", "gpasswd", "groupdel"}, {"addgroup", "
 )
 def test_the_tools_that_are_here_are_used(tools: set[str], commands: list[str]):
     """Shadow's tools come first, busybox's do as well."""
-    said = [group_command("g", tools.__contains__), member_command("u", "g", tools.__contains__)]
-    said += [departure_command("u", "g", tools.__contains__), removal_command("g", tools.__contains__)]
-    assert [" ".join(command) for command in said] == commands
+    results = [group_command("g", tools.__contains__), member_command("u", "g", tools.__contains__)]
+    results += [departure_command("u", "g", tools.__contains__), removal_command("g", tools.__contains__)]
+    assert [" ".join(command) for command in results] == commands
 
 
-def test_without_tools_the_mend_is_named():
+def test_without_tools_the_fix_is_named():
     """Where neither is installed the error says what to install."""
     with pytest.raises(MissingToolError, match="apt install passwd"):
         group_command("g", lambda _tool: False)
@@ -45,7 +45,7 @@ def ask(outer: Outer, *questions: str) -> list[str]:
 
 @pytest.mark.root
 def test_a_group_is_made_once_and_removed_once(outer: Outer):
-    """Each call tells whether it had anything to do."""
+    """Each call returns whether it had anything to do."""
     made = ["ensure_group('speedmon')"] * 2
     assert ask(outer, *made, *["remove_group('speedmon')"] * 2) == ["True", "False", "True", "False"]
 

@@ -66,7 +66,7 @@ for netns in {names}; do ip netns exec $netns awk '/^Udp: [0-9]/ {{print $2 + $3
 @pytest.fixture(scope="module", params=parameters())
 def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     """Yield a host of each kind, set up."""
-    with Home(request.param) as host, host.living():
+    with Home(request.param) as host, host.prepared():
         yield host
 
 
@@ -77,8 +77,8 @@ def strangers(street: Street, line: str, aside: str, inner: str) -> list[str]:
     before = street.shell(count).stdout.split()
     with ThreadPoolExecutor() as pool:
         ways = {line: (aside, "ip4only"), aside: (line, "ip4only")}
-        found = pool.map(lambda who: knocked(street, who, {name: far[name] for name in ways[who]}), ways)
-        reached = [way for ways in found for way in ways]
+        results = pool.map(lambda who: knocked(street, who, {name: far[name] for name in ways[who]}), ways)
+        reached = [target for ways in results for target in ways]
     after = street.shell(count).stdout.split()
     return reached + [f"a datagram to {to}" for to, old, new in zip(far, before, after, strict=True) if old != new]
 
@@ -86,13 +86,13 @@ def strangers(street: Street, line: str, aside: str, inner: str) -> list[str]:
 def knocked(street: Street, who: str, whom: dict[str, str]) -> list[str]:
     """Return where a neighbour's connections got through."""
     code = f"{ONE_WAY}\n{KNOCK}"
-    said = street.run(["ip", "netns", "exec", who, "python3", "-c", code, *whom.values()]).stdout.split()
-    return [f"{who} to {to}" for to, word in zip(whom, said, strict=True) if word not in SHUT]
+    answers = street.run(["ip", "netns", "exec", who, "python3", "-c", code, *whom.values()]).stdout.split()
+    return [f"{who} to {to}" for to, word in zip(whom, answers, strict=True) if word not in SHUT]
 
 
 def test_set_up_twice_is_set_up_once(home: Home):
     """The first call makes all of it ready, a second one changes nothing."""
-    assert "is ready" in home.set_up_said
+    assert "is ready" in home.set_up_output
     before = home.snapshot()
     assert "nothing changed" in home.set_up()
     assert home.snapshot() == before
@@ -132,7 +132,7 @@ def test_check_agrees(home: Home):
 def test_teardown_leaves_no_trace(home: Home):
     """Rules, links, addresses, routes, settings, files and groups are what they were before set-up."""
     home.speedmon("teardown-netns")
-    assert home.traces() == home.before
+    assert home.take_traces() == home.traces_before
 
 
 def test_an_open_router_would_be_noticed():

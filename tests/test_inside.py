@@ -44,10 +44,10 @@ def test_ping_with_a_file_capability_runs(inner: Outer):
 
 def test_roots_command_has_no_power_over_the_namespace(inner: Outer):
     """The command is still root, but may not touch links or mounts."""
-    way = inside_way(inner)
-    assert way.run("id", "-u").stdout == "0\n"
-    assert way.run("ip", "link", "set", "lo", "up").returncode == 2
-    assert way.run("umount", "/etc/resolv.conf").returncode == 32
+    entry = inside_way(inner)
+    assert entry.run("id", "-u").stdout == "0\n"
+    assert entry.run("ip", "link", "set", "lo", "up").returncode == 2
+    assert entry.run("umount", "/etc/resolv.conf").returncode == 32
 
 
 def test_the_root_of_a_user_namespace_enters(rootless: Outer):

@@ -56,9 +56,9 @@ def test_namespace_works(street: IptablesStreet, firewall: str):
     street.shell(firewall)
     before = street.snapshot()
     assert READY in street.speedmon(*SETUP).stdout
-    loaded = street.saved()
+    loaded = street.save_rules()
     assert SAME in street.speedmon(*SETUP).stdout
-    assert street.saved() == loaded
+    assert street.save_rules() == loaded
     with serving(street, "ip", "netns", "exec", "isp"):
         assert fetch(street, "203.0.113.1") == "1000000"
     with serving(street):
@@ -84,7 +84,7 @@ def test_ufw(street: IptablesStreet):
 
 
 def test_ipv6_is_dropped_and_counted(street: IptablesStreet):
-    """Even where root switched IPv6 on again at both ends, nothing of it passes, and check tells how much came."""
+    """Even where root switched IPv6 on again at both ends, nothing of it passes, and check reports how much came."""
     street.speedmon(*SETUP)
     street.shell("sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.ip4only-root.disable_ipv6=0")
     street.shell(
@@ -97,11 +97,11 @@ def test_ipv6_is_dropped_and_counted(street: IptablesStreet):
     street.shell(f"ip -n ip4only neigh replace 2001:db8:1::1 lladdr {mac} dev ip4only-ns")
     street.shell("ip -n ip4only -6 route add default via 2001:db8:1::1")
     assert street.shell(f"{inside} ping -6 -qc1 -W1 2001:db8::1", check=False).returncode == 1
-    assert street.counted("ipv6_seen") > 0
+    assert street.count_packets("ipv6_seen") > 0
     lines = {line["name"]: line for line in json.loads(street.speedmon("check", "--json", check=False).stdout)}
     assert lines["firewall"]["message"].endswith("is as set up")
     assert lines["ipv6-seen"]["message"] == (
-        f"packets of IPv6 that the firewall had to drop: {street.counted('ipv6_seen')}"
+        f"packets of IPv6 that the firewall had to drop: {street.count_packets('ipv6_seen')}"
     )
 
 
@@ -109,7 +109,7 @@ def test_strangers_are_counted_by_the_guard(street: IptablesStreet):
     """What the ISP's network sends to the LAN would be forwarded by our doing, and is dropped."""
     street.speedmon(*SETUP)
     street.shell("ip netns exec isp ping -qc1 -W1 10.50.0.2", check=False)
-    assert street.counted("not a router") == 1
+    assert street.count_packets("not a router") == 1
 
 
 def test_spoofed_source_is_dropped(street: IptablesStreet):
@@ -118,7 +118,10 @@ def test_spoofed_source_is_dropped(street: IptablesStreet):
     street.shell("ip -n ip4only address add 10.9.9.9/32 dev ip4only-ns")
     street.shell("for link in all ip4only-root; do echo 0 > /proc/sys/net/ipv4/conf/$link/rp_filter; done")
     street.shell("ip netns exec ip4only ping -I 10.9.9.9 -qc1 -W1 203.0.113.1", check=False)
-    assert (street.counted("anti-spoof"), street.counted("left_host")) == (1, street.counted("fwd_out"))
+    assert (street.count_packets("anti-spoof"), street.count_packets("left_host")) == (
+        1,
+        street.count_packets("fwd_out"),
+    )
 
 
 def test_name_server_on_the_host_is_let_through(nft_street: IptablesStreet):
@@ -127,9 +130,9 @@ def test_name_server_on_the_host_is_let_through(nft_street: IptablesStreet):
     nft_street.speedmon(*SETUP)
     with nft_street.popen(["python3", "-c", SERVE.replace("8080", "53")], stdout=-1) as server:
         assert server.stdout.readline() == "ready\n"
-        asked = nft_street.run([*INSIDE, sys.executable, "-c", FETCH.replace("8080", "53"), "10.50.0.1"])
+        reply = nft_street.run([*INSIDE, sys.executable, "-c", FETCH.replace("8080", "53"), "10.50.0.1"])
         server.kill()
-    assert asked.stdout == "1000000\n"
+    assert reply.stdout == "1000000\n"
 
 
 FAULTS = {
@@ -146,7 +149,7 @@ FAULTS = {
 
 
 # Sets up after each fault, and prints how many steps that took and what is ours then.
-MEND = """
+REPAIR = """
 import json, subprocess, sys
 from netns import setup
 from netns.model import NamespaceSpec
@@ -159,14 +162,14 @@ for fault in faults:
 """
 
 
-def test_next_call_mends(street: IptablesStreet):
-    """Whatever was broken by hand, one more set-up mends it, and the rules of others stay."""
+def test_next_call_repairs(street: IptablesStreet):
+    """Whatever was broken by hand, one more set-up repairs it, and the rules of others stay."""
     street.speedmon(*SETUP)
-    sound = [line for line in street.saved() if "ip4only" in line]
-    told = street.python(MEND, SAVED, *FAULTS.values(), "true").stdout.splitlines()
-    assert dict(zip(FAULTS, map(json.loads, told), strict=False)) == {key: [1, sound] for key in FAULTS}
-    assert json.loads(told[-1]) == [0, sound]
-    assert {"-A FORWARD -j DROP", "-A INPUT -p tcp -j ACCEPT"} <= set(street.saved())
+    sound = [line for line in street.save_rules() if "ip4only" in line]
+    output = street.python(REPAIR, SAVED, *FAULTS.values(), "true").stdout.splitlines()
+    assert dict(zip(FAULTS, map(json.loads, output), strict=False)) == {key: [1, sound] for key in FAULTS}
+    assert json.loads(output[-1]) == [0, sound]
+    assert {"-A FORWARD -j DROP", "-A INPUT -p tcp -j ACCEPT"} <= set(street.save_rules())
 
 
 LOOK = "from netns import model, outside; print(outside.table(model.NamespaceSpec()).problem)"
@@ -188,21 +191,21 @@ def test_check_tells_what_is_wrong(nft_street: IptablesStreet, fault: str, probl
     """A rule that was put ahead of ours is named; one that lets packets go on to ours is none."""
     nft_street.speedmon(*SETUP)
     nft_street.shell(fault)
-    told = nft_street.python(LOOK).stdout.strip()
-    assert told == problem.replace("RULES", "the set of chains speedmon-ip4only-* in iptables-nft")
+    output = nft_street.python(LOOK).stdout.strip()
+    assert output == problem.replace("RULES", "the set of chains speedmon-ip4only-* in iptables-nft")
 
 
 def test_namespaces_stand_side_by_side(street: IptablesStreet):
     """Neither set-up disturbs the other, and the one that goes leaves the rules of the one that stays."""
     street.speedmon(*SETUP)
-    first = street.saved()
+    first = street.save_rules()
     second = ("--name", "wan2", "--subnet", "192.168.201.0/24")
     street.speedmon(*SETUP, *second)
     assert SAME in street.speedmon(*SETUP).stdout
     assert SAME in street.speedmon(*SETUP, *second).stdout
     assert street.shell("ip netns exec wan2 ping -qc1 -W5 203.0.113.1").returncode == 0
     street.speedmon("teardown-netns", "--name", "wan2")
-    assert street.saved() == first
+    assert street.save_rules() == first
 
 
 @pytest.mark.root
@@ -238,26 +241,26 @@ def test_rules_move_when_iptables_changes_its_kind(street_of_both: IptablesStree
 
 def test_nft_takes_over_when_it_is_installed(nft_street: IptablesStreet):
     """Set-up moves the rules into a table of their own; without nft again, one line says what to do."""
-    before = nft_street.saved()
+    before = nft_street.save_rules()
     nft_street.speedmon(*SETUP)
     nft_street.shell("umount /usr/sbin/nft")
     assert READY in nft_street.speedmon(*SETUP).stdout
     assert SAME in nft_street.speedmon(*SETUP).stdout
-    assert nft_street.saved() == before
+    assert nft_street.save_rules() == before
     nft_street.shell("mount --bind /run/hidden /usr/sbin/nft")
     for command in (SETUP, ("teardown-netns",)):
         failed = nft_street.speedmon(*command, check=False)
         assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
-        assert "table inet speedmon, and nft is no longer installed: apt install nftables" in failed.stderr
+        assert "table inet speedmon, but nft is no longer installed: apt install nftables" in failed.stderr
 
 
 def test_neither_is_there(nft_street: IptablesStreet):
-    """One line names both programs and the mend, and nothing is changed."""
+    """One line names both programs and the fix, and nothing is changed."""
     nft_street.shell("mount --bind /run/hidden /usr/sbin/xtables-nft-multi")
     failed = nft_street.speedmon(*SETUP, check=False)
     assert (failed.returncode, failed.stdout) == (5, "")
     assert failed.stderr == (
-        "speedmon: neither nft nor iptables is installed, and NAT needs one of them: apt install nftables\n"
+        "speedmon: neither nft nor iptables is installed, but NAT needs one of them: apt install nftables\n"
     )
 
 
@@ -269,17 +272,17 @@ def test_no_ip6tables_is_told(nft_street: IptablesStreet):
         "mkdir /run/sbin; cp -a /usr/sbin/. /run/sbin; rm /run/sbin/ip6tables-nft*; mount --bind /run/sbin /usr/sbin"
     )
     done = nft_street.speedmon(*SETUP)
-    assert "note: no ip6tables: IPv6 is switched off in ip4only" in done.stderr
+    assert "note: no ip6tables: IPv6 is disabled in ip4only" in done.stderr
     assert SAME in nft_street.speedmon(*SETUP).stdout
 
 
 def test_drop_that_is_out_of_reach_is_named(street: IptablesStreet):
-    """A rule ahead of ours that drops is told with what to type, which helps; the machine is as before."""
+    """A rule ahead of ours that drops is reported with the command to type, which helps; the machine is as before."""
     street.shell("iptables -t mangle -A FORWARD -s 192.168.0.0/16 -j DROP")
     before = street.snapshot()
     failed = street.speedmon(*SETUP, "-q", check=False)
     assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
-    # Legacy tables count, which tells the rule for certain; in the others it is the first that may be the one.
+    # In legacy tables the counters identify the rule; in the others the first possible rule is named.
     assert "-t mangle" in failed.stderr
     assert "-A FORWARD -s 192.168.0.0/16 -j DROP" in failed.stderr
     assert street.snapshot() == before
@@ -300,22 +303,23 @@ def hear(event, arguments):
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(hear)
-getattr(setup, sys.argv[1])(NamespaceSpec(launcher=False))
+action = {"setup": setup.setup, "teardown": setup.teardown}[sys.argv[1]]
+action(NamespaceSpec(launcher=False))
 """
 
 
-def test_kill_between_two_tables_is_mended(street: IptablesStreet):
+def test_kill_between_two_tables_is_repaired(street: IptablesStreet):
     """Wherever a set-up or teardown was killed, the next set-up makes the rules sound; teardown leaves no trace."""
     before = street.snapshot()
     street.speedmon(*SETUP)
-    sound = street.saved()
+    sound = street.save_rules()
     assert street.python(DIE, "teardown", "1", check=False).returncode == -9
     assert READY in street.speedmon(*SETUP).stdout
-    assert street.saved() == sound
+    assert street.save_rules() == sound
     street.speedmon("teardown-netns")
     assert street.python(DIE, "setup", "2", check=False).returncode == -9
     assert READY in street.speedmon(*SETUP).stdout
-    assert street.saved() == sound
+    assert street.save_rules() == sound
     street.speedmon("teardown-netns")
     assert street.python(DIE, "setup", "1", check=False).returncode == -9
     street.speedmon("teardown-netns")
@@ -324,19 +328,21 @@ def test_kill_between_two_tables_is_mended(street: IptablesStreet):
 
 def test_dry_run_prints_what_would_be_loaded(nft_street: IptablesStreet):
     """The rules are printed as a script, which does the same when it is run."""
-    said = nft_street.speedmon(*SETUP, "--dry-run").stdout
+    script = nft_street.speedmon(*SETUP, "--dry-run").stdout
     nft_street.speedmon(*SETUP)
-    loaded = nft_street.saved()
+    loaded = nft_street.save_rules()
     nft_street.shell("for table in filter nat; do iptables -t $table -F; iptables -t $table -X; done")
     nft_street.shell("ip6tables -F; ip6tables -X")
-    nft_street.shell("iptables" + said.partition("\niptables")[2].partition("sysctl -w net/ipv4/conf/ip4only-root")[0])
-    assert nft_street.saved() == loaded
+    nft_street.shell(
+        "iptables" + script.partition("\niptables")[2].partition("sysctl -w net/ipv4/conf/ip4only-root")[0]
+    )
+    assert nft_street.save_rules() == loaded
 
 
 def test_what_the_documentation_says_removes_them(street: IptablesStreet):
     """The script for doing it by hand leaves nothing of ours."""
-    before = street.saved()
+    before = street.save_rules()
     street.speedmon(*SETUP)
-    told = DOCUMENT.read_text().partition("<!-- chains by hand -->\n```bash\n")[2]
-    street.shell(told.partition("```")[0])
-    assert street.saved() == before
+    output = DOCUMENT.read_text().partition("<!-- chains by hand -->\n```bash\n")[2]
+    street.shell(output.partition("```")[0])
+    assert street.save_rules() == before

@@ -1,4 +1,4 @@
-"""The rules for iptables and what is told from iptables-save: scoped to us, complete, and replaced by the set."""
+"""The rules for iptables and what is read from iptables-save: scoped to us, complete, and replaced by the set."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_counters_are_ours_alone():
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "expected"),
     [
         ("-j DROP", ["FORWARD -j DROP"]),
         ("-j ACCEPT", ["FORWARD -j ACCEPT"]),
@@ -123,11 +123,11 @@ def test_counters_are_ours_alone():
         ('-m comment --comment "speedmon:wan2 x" -j speedmon-wan2-in', []),
     ],
 )
-def test_rule_ahead_of_ours_is_told_when_it_may_judge(rule: str, told: list[str]):
+def test_rule_ahead_of_ours_is_listed_when_it_may_judge(rule: str, expected: list[str]):
     """One that lets packets go on, or that of another namespace, is none."""
     overtaken = saved(SAVED.replace("[0:0] -A FORWARD -i wan2", f"[0:0] -A FORWARD {rule}\n[0:0] -A FORWARD -i wan2"))
-    assert [found.words for found in overtaken.overtaking()] == told
-    assert (overtaken.listing() == saved().listing()) == (not told)
+    assert [rule.text for rule in overtaken.rules_ahead()] == expected
+    assert (overtaken.listing() == saved().listing()) == (not expected)
 
 
 def test_replacement_takes_away_all_that_is_ours_first():
@@ -161,10 +161,10 @@ def forward(program: str, *rules: Rule) -> Firewalls:
     return Firewalls((Chain(program, "FORWARD", drops=True, rules=rules),))
 
 
-def kinds(seen: Observed) -> list[type]:
+def kinds(observed: Observed) -> list[type]:
     """Return the kinds of those steps of a set-up that change rules."""
     changes = (steps.LoadTable, iptables_steps.LoadChains, iptables_steps.DeleteChains, foreign_steps.OpenChain)
-    return [type(step) for step in plan.setup(SPEC, seen, Journal()).steps if isinstance(step, changes)]
+    return [type(step) for step in plan.setup(SPEC, observed, Journal()).steps if isinstance(step, changes)]
 
 
 def test_own_jumps_at_the_head_are_the_opening():
@@ -184,7 +184,7 @@ def test_chains_in_a_program_that_is_not_in_use_any_more_go():
 
 @pytest.mark.parametrize("what", [plan.setup, plan.teardown])
 def test_table_of_nft_without_nft_is_refused(what: Callable[..., plan.Plan]):
-    """Nobody here could change or remove it, so nothing is done, and the mend is named."""
+    """Nobody here could change or remove it, so nothing is done, and the fix is named."""
     with pytest.raises(MissingToolError, match="apt install nftables"):
         what(SPEC, BARE, Journal(boot_id="b", table="digest"))
 
@@ -192,6 +192,6 @@ def test_table_of_nft_without_nft_is_refused(what: Callable[..., plan.Plan]):
 def test_second_setup_plans_nothing():
     """What the first one noted is what the second finds."""
     first = plan.setup(SPEC, BARE, Journal()).journal
-    seen = replace(BARE, table="listed")
-    left = plan.setup(SPEC, seen, replace(first, table="listed")).steps
-    assert not [step for step in left if isinstance(step, iptables_steps.LoadChains)]
+    observed = replace(BARE, table="listed")
+    remaining = plan.setup(SPEC, observed, replace(first, table="listed")).steps
+    assert not [step for step in remaining if isinstance(step, iptables_steps.LoadChains)]

@@ -48,7 +48,7 @@ def test_removal_takes_all_that_was_written(tmp_path: Path):
 
 
 def test_journals_of_other_namespaces_are_read(tmp_path: Path):
-    """What the others say is told, without one's own."""
+    """The journals of the other namespaces are returned, without one's own."""
     journal.save("ip4only", FULL, tmp_path)
     assert journal.load_others("ip4only", tmp_path) == ()
     assert journal.load_others("wan2", tmp_path) == (FULL,)

@@ -81,7 +81,7 @@ def test_links_addresses_routes_and_limits_are_made(outer: Outer):
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         ("Kernel().add_veth(None, 'lo', 'x', 'there', 1500)", "File exists"),
         ("Kernel().put_route(None, 'default', '10.9.9.9', 'lo')", "Network is unreachable"),
@@ -90,8 +90,8 @@ def test_links_addresses_routes_and_limits_are_made(outer: Outer):
         ("namespaces.create('there')", "File exists: '/run/netns/there'"),
     ],
 )
-def test_what_the_kernel_refuses_is_an_os_error_in_its_words(outer: Outer, call: str, words: str):
+def test_what_the_kernel_refuses_is_an_os_error_in_its_words(outer: Outer, call: str, message: str):
     """Each call says what was refused."""
-    begin = "from netns import namespaces; from netns.kernel import Kernel; namespaces.remove('there')"
-    done = outer.python(f"{begin}; namespaces.create('there'); {call}", check=False)
-    assert done.stderr.splitlines()[-1].split(": ", 1)[1].endswith(words)
+    prelude = "from netns import namespaces; from netns.kernel import Kernel; namespaces.remove('there')"
+    done = outer.python(f"{prelude}; namespaces.create('there'); {call}", check=False)
+    assert done.stderr.splitlines()[-1].split(": ", 1)[1].endswith(message)

@@ -63,7 +63,7 @@ def test_the_cut_is_made_where_the_isp_meets_the_internet():
     [(topology.HOME_IPV4, "Example Fibre"), (topology.HOME_IPV6, "Tunnel Broker (IPv6)"), ("192.0.2.1", None)],
 )
 def test_an_address_tells_the_access(address: str, isp: str | None):
-    """Each client is told the ISP that its address belongs to, a stranger none."""
+    """Each client gets the ISP that its address belongs to, other addresses none."""
     access = topology.access_of(address)
     assert (access.isp if access else None) == isp
 

@@ -43,9 +43,9 @@ def fetch(path: str, method: str = "GET", body: bytes | None = None) -> tuple[in
 )
 def test_the_configuration_tells_a_client_who_it_is(client: str, isp: str):
     """Address and ISP in it are those of the client."""
-    found = ET.fromstring(speedtest_net.configuration(client)).find("client")  # noqa: S314  our own text
-    assert found is not None
-    assert (found.get("ip"), found.get("isp")) == (client, isp)
+    element = ET.fromstring(speedtest_net.configuration(client)).find("client")  # noqa: S314  our own text
+    assert element is not None
+    assert (element.get("ip"), element.get("isp")) == (client, isp)
 
 
 def test_a_client_over_ipv4_is_told_an_ipv4_address():

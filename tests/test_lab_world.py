@@ -52,7 +52,7 @@ def test_the_exit_code_comes_back():
 
 
 @pytest.mark.parametrize(
-    ("settings", "mend"),
+    ("settings", "fix"),
     [
         ({"kernel.unprivileged_userns_clone": "0"}, "sysctl -w kernel.unprivileged_userns_clone=1"),
         ({"user.max_user_namespaces": "0"}, "sysctl -w user.max_user_namespaces=15000"),
@@ -63,10 +63,10 @@ def test_the_exit_code_comes_back():
         ({"user.max_user_namespaces": "9"}, "unshare: no"),
     ],
 )
-def test_a_refusal_names_the_setting_and_the_mend(settings: dict[str, str], mend: str):
+def test_a_refusal_names_the_setting_and_the_fix(settings: dict[str, str], fix: str):
     """One line says which setting forbids it and what opens it, or what the kernel said, and that root may do it."""
     line = world.refusal("unshare: no", settings, rootless=True)
-    assert mend in line
+    assert fix in line
     assert "sudo speedmon demo" in line
 
 
@@ -125,12 +125,12 @@ def test_the_host_prefers_ipv6():
 
 def test_both_ways_reach_the_server():
     """Each family has its way to the test server and back."""
-    asked = "from urllib.request import urlopen as get; import sys; print(get(sys.argv[1]).read().decode())"
+    code = "from urllib.request import urlopen as get; import sys; print(get(sys.argv[1]).read().decode())"
     urls = (
         f"http://{topology.SERVER_IPV4}/speedtest-config.php",
         f"http://[{topology.SERVER_IPV6}]:8080/speedtest-config.php",
     )
-    printed = in_lab("\n".join(f"{sys.executable} -c '{asked}' '{url}'" for url in urls))
+    printed = in_lab("\n".join(f"{sys.executable} -c '{code}' '{url}'" for url in urls))
     assert topology.FIBRE.isp in printed
     assert topology.TUNNEL.isp in printed
 

@@ -64,7 +64,7 @@ def test_the_program_is_static(program: bytes):
 
 
 def test_a_built_launcher_is_known_for_ours_and_current(tmp_path: Path, program: bytes):
-    """The text in the program tells the namespace and the source it was built from."""
+    """The text in the program identifies the namespace and the source it was built from."""
     file = tmp_path / "program"
     file.write_bytes(program)
     assert marker.is_ours(file)
@@ -89,20 +89,20 @@ def test_other_files_are_not_ours(tmp_path: Path, program: bytes, kind: str):
     assert not marker.is_ours(path)
 
 
-def test_without_a_compiler_the_mend_is_named(outer: Outer):
+def test_without_a_compiler_the_fix_is_named(outer: Outer):
     """Where no compiler is installed the error says what to install."""
     for tool in compiler.COMPILERS:
         outer.run(["sh", "-c", f"! real=$(command -v {tool}) || mount --bind /dev/null $(readlink -f $real)"])
-    said = ask(outer, PLACE)
-    assert said == "MissingToolError: no C compiler, and the launcher needs one: apt install musl-tools"
+    message = ask(outer, PLACE)
+    assert message == "MissingToolError: no C compiler, and the launcher needs one: apt install musl-tools"
 
 
 def test_a_failing_compiler_is_quoted(outer: Outer):
     """The first line of what the compiler says is in the error."""
     outer.run(["sh", "-c", "mkdir /run/bin; echo 'echo cannot find -lc; echo more; exit 1' >/run/bin/musl-gcc"])
     outer.run(["sh", "-c", "sed -i '1i #!/bin/sh' /run/bin/musl-gcc; chmod +x /run/bin/musl-gcc"])
-    said = ask(outer, PLACE, path="/run/bin:/usr/bin:/bin")
-    assert said.startswith("StepError: /run/bin/musl-gcc cannot build the launcher: cannot find -lc; apt install")
+    message = ask(outer, PLACE, path="/run/bin:/usr/bin:/bin")
+    assert message.startswith("StepError: /run/bin/musl-gcc cannot build the launcher: cannot find -lc; apt install")
 
 
 # Placing and removing
@@ -121,7 +121,7 @@ def test_a_placed_launcher_is_sound(outer: Outer):
 
 @pytest.mark.root
 @pytest.mark.parametrize(
-    ("fault", "lost"),
+    ("fault", "flaw"),
     [
         ("chown 0:0 {}", "owner_ok"),
         ("chmod 755 {}", "mode_ok"),
@@ -129,10 +129,10 @@ def test_a_placed_launcher_is_sound(outer: Outer):
         ("sed -i s/launcher:ip4only/launcher:ip4onlx/ {0}; chown 0:speedmon {0}", "current"),
     ],
 )
-def test_what_is_wrong_with_a_launcher_is_told(placed: Outer, fault: str, lost: str):
+def test_what_is_wrong_with_a_launcher_is_told(placed: Outer, fault: str, flaw: str):
     """Each way in which a launcher loses its worth shows in its state."""
     placed.run(["sh", "-c", fault.format(LAUNCHER)])
-    assert f"{lost}=False" in ask(placed, STATE)
+    assert f"{flaw}=False" in ask(placed, STATE)
 
 
 @pytest.mark.parametrize("make", ["echo theirs >{}", "ln -s /bin/true {}", "mkdir {}"])
@@ -148,7 +148,7 @@ def test_a_foreign_file_is_left_alone(outer: Outer, make: str):
 
 @pytest.mark.root
 @pytest.mark.parametrize(
-    ("hindrance", "said"),
+    ("hindrance", "message"),
     [
         ("groupdel speedmon", "StepError: there is no group speedmon"),
         ("mount -o remount,nosuid /usr/local/bin", "StepError: /usr/local/bin is mounted nosuid"),
@@ -156,26 +156,26 @@ def test_a_foreign_file_is_left_alone(outer: Outer, make: str):
             "mount -o remount,ro /usr/local/bin",
             "StepError: cannot install the launcher /usr/local/bin/ip4only: Read-only",
         ),
-        ("mount -t ramfs none /usr/local/bin", "StepError: the filesystem of /usr/local/bin/ip4only holds no file"),
+        ("mount -t ramfs none /usr/local/bin", "StepError: the filesystem of /usr/local/bin/ip4only does not support"),
     ],
 )
-def test_a_launcher_that_cannot_be_placed_leaves_nothing(outer: Outer, hindrance: str, said: str):
+def test_a_launcher_that_cannot_be_placed_leaves_nothing(outer: Outer, hindrance: str, message: str):
     """The error says what hinders, and no half-made file stays behind."""
     make_users(outer)
     outer.run(["sh", "-c", f"{hindrance}; find /usr/local/bin -delete 2>/dev/null; :"])
-    assert ask(outer, PLACE).startswith(said)
+    assert ask(outer, PLACE).startswith(message)
     assert outer.run(["ls", "-A", "/usr/local/bin"]).stdout in ("", outer.run(["ls", "/run/real-bin"]).stdout)
 
 
 @pytest.mark.root
 def test_placing_needs_root(outer: Outer):
-    """An unprivileged user is told to use sudo."""
+    """The message tells an unprivileged user to use sudo."""
     make_users(outer)
     assert ask(outer, PLACE, user=STRANGER).startswith(f"NotPermittedError: the launcher {LAUNCHER} needs root")
 
 
 def test_a_launcher_of_ours_is_removed(tmp_path: Path, program: bytes):
-    """Removing tells whether there was a launcher to remove."""
+    """Removing returns whether there was a launcher to remove."""
     path = tmp_path / "launcher"
     path.write_bytes(program)
     assert remove(path)
@@ -208,7 +208,7 @@ def test_a_caller_with_no_new_privs_is_told_so(placed: Outer):
 
 @pytest.mark.root
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ("cp {0} /run/copy; cat /run/copy >{0}", "lost its file capability; run: sudo speedmon setup-netns"),
         ("mount -o remount,nosuid /usr/local/bin", "lost its file capability; run: sudo speedmon setup-netns"),
@@ -216,10 +216,10 @@ def test_a_caller_with_no_new_privs_is_told_so(placed: Outer):
         ("chmod g+s {0}; chgrp stranger {0}; chmod 2755 {0}", "must not be setuid or setgid"),
     ],
 )
-def test_a_launcher_of_the_wrong_kind_refuses(placed: Outer, fault: str, said: str):
-    """Without its capability, or with more than that, it runs nothing and names the mend."""
+def test_a_launcher_of_the_wrong_kind_refuses(placed: Outer, fault: str, message: str):
+    """Without its capability, or with more than that, it runs nothing and names the fix."""
     placed.run(["sh", "-c", fault.format(LAUNCHER)])
-    assert said in refusal(placed)
+    assert message in refusal(placed)
 
 
 @pytest.mark.root

@@ -63,14 +63,14 @@ def test_small_packets_of_the_line(street: TwoLines, mtu: int):
     street.set_up(*PIN)
     ends = street.shell("ip link show ip4only-root; ip -n ip4only link show ip4only-ns").stdout
     assert ends.count(f"mtu {mtu} ") == 2
-    assert (street.fetched(SIZE), street.taken(SIZE)) == (str(SIZE),) * 2
+    assert (street.count_fetched(SIZE), street.count_sent(SIZE)) == (str(SIZE),) * 2
 
 
 def test_narrow_path_further_on_is_found(street: TwoLines):
     """Where a router beyond the line needs smaller packets, its word reaches the namespace, and an upload completes."""
     street.shell("ip -n isp2 link set net mtu 1300")
     street.set_up(*PIN)
-    assert street.taken(SIZE) == str(SIZE)
+    assert street.count_sent(SIZE) == str(SIZE)
     assert " mtu 1300" in street.shell(f"ip -n ip4only route get {SERVER}").stdout
 
 
@@ -78,7 +78,7 @@ def test_route_of_the_host_with_a_smaller_size(street: TwoLines):
     """A packet size that the host's own default route sets holds for the namespace too, by the host's word to it."""
     street.shell("ip route replace default via 203.0.113.1 mtu 1400")
     street.set_up()
-    assert street.taken(SIZE) == str(SIZE)
+    assert street.count_sent(SIZE) == str(SIZE)
     assert " mtu 1400" in street.shell(f"ip -n ip4only route get {SERVER}").stdout
 
 
@@ -88,7 +88,7 @@ def test_tunnel_needs_no_router(street: TwoLines):
     before = street.shell("ip rule; ip route show table all").stdout
     street.set_up("--uplink", "tun0")
     assert "mtu 1420 " in street.shell("ip -n ip4only link show ip4only-ns").stdout
-    assert street.seen_as() == "10.9.0.2" != SECOND
-    assert (street.fetched(SIZE), street.taken(SIZE)) == (str(SIZE),) * 2
+    assert street.address_seen() == "10.9.0.2" != SECOND
+    assert (street.count_fetched(SIZE), street.count_sent(SIZE)) == (str(SIZE),) * 2
     street.speedmon("teardown-netns")
     assert street.shell("ip rule; ip route show table all").stdout == before

@@ -44,17 +44,19 @@ def type_in(at: Home, lines: list[str]) -> None:
 
 @pytest.mark.root
 @pytest.mark.parametrize("way", WAYS, ids=[way.name for way in WAYS])
-@pytest.mark.parametrize("asked", ROUNDS.values(), ids=ROUNDS)
-def test_table_says_what_is_found(asked: Round, way: Way):
+@pytest.mark.parametrize("round_", ROUNDS.values(), ids=ROUNDS)
+def test_table_says_what_is_found(round_: Round, way: Way):
     """Each answer in the table is the one that the real thing gives: `python benchmarks/baseline.py` writes them."""
     column = WAYS.index(way)
-    said = {words: cells[column] for words, cells in documented.table_rows().items() if words in asked.questions}
-    assert {words: cell(answer) for words, answer in asked.answers(way).items()} == said
+    documented_answers = {
+        question: cells[column] for question, cells in documented.table_rows().items() if question in round_.questions
+    }
+    assert {question: cell(answer) for question, answer in round_.answers(way).items()} == documented_answers
 
 
 def test_table_has_each_question():
     """No question is left out of the table, and none is in it that is not asked."""
-    assert list(documented.table_rows()) == [words for asked in ROUNDS.values() for words in asked.questions]
+    assert list(documented.table_rows()) == [question for round_ in ROUNDS.values() for question in round_.questions]
 
 
 @pytest.mark.root
@@ -119,12 +121,12 @@ def test_rule_about_a_user_does_not_hold_inside(at: Home):
 
 def test_picture_has_the_real_names():
     """The names, addresses and priorities of the picture are those of the program."""
-    words = re.sub(r"<[^>]+>", "", documented.PICTURE.read_text())
+    picture_text = re.sub(r"<[^>]+>", "", documented.PICTURE.read_text())
     names = [SPEC.host_link, SPEC.inner_link, str(SPEC.subnet), SPEC.alias, f"{SPEC.etc}/resolv.conf"]
     priorities = [f"{ruleset.EARLY} &#160;table inet {SPEC.table}", f"{ruleset.SRCNAT} &#160;masquerade"]
     reasons = ["not a router", f"{ruleset.LAST} &#160;after", "ns_out", "ns_in", "ns_host"]
     rules = str(ruleset.commands(ruleset.Rules(SPEC.table, SPEC.host_link, str(SPEC.subnet), "eth0", guard=True)))
-    assert [name for name in [*names, *priorities, *reasons] if name not in words] == []
+    assert [name for name in [*names, *priorities, *reasons] if name not in picture_text] == []
     assert all(name in rules for name in ("not a router", "ns_out", "ns_in", "ns_host", "after", "ipv6_seen"))
 
 

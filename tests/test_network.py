@@ -21,26 +21,31 @@ TWO_METRICS += "ip route add default via 10.50.0.2 metric 9"
 BESIDE = "ip route replace default via 10.50.0.2 dev eth1 table 77"
 
 
-def ip(street: Street, *words: str) -> list[dict[str, Any]]:
-    """Return what `ip -j` tells."""
-    told: list[dict[str, Any]] = json.loads(street.run(["ip", "-j", "-d", *words]).stdout)
-    return told
+def ip(street: Street, *arguments: str) -> list[dict[str, Any]]:
+    """Return what `ip -j` prints."""
+    objects: list[dict[str, Any]] = json.loads(street.run(["ip", "-j", "-d", *arguments]).stdout)
+    return objects
 
 
 @pytest.mark.parametrize("netns", [None, "isp"])
 def test_links_are_those_of_ip(street: Street, netns: str | None):
     """Index, kind, state, MTU, other end, mark and IPv4 addresses of each link."""
     street.shell("ip link set eth0 mtu 1492 alias here; ip address add 10.9.9.1 peer 10.9.9.2/32 dev eth0")
-    found = json.loads(street.python(READ, *[netns] if netns else []).stdout)["links"]
+    read_links = json.loads(street.python(READ, *[netns] if netns else []).stdout)["links"]
     there = ["-n", netns] if netns else []
     wanted = {link["ifname"]: link for link in ip(street, *there, "-4", "address")}
-    for name, link in {each["ifname"]: each for each in ip(street, *there, "link")}.items():
-        assert found[name]["index"] == link["ifindex"]
-        assert found[name]["kind"] == link.get("linkinfo", {}).get("info_kind")
-        assert (found[name]["up"], found[name]["mtu"]) == ("UP" in link["flags"], link["mtu"])
-        assert (found[name]["alias"], found[name]["peer_index"]) == (link.get("ifalias"), link.get("link_index"))
+    for name, link in {entry["ifname"]: entry for entry in ip(street, *there, "link")}.items():
+        assert read_links[name]["index"] == link["ifindex"]
+        assert read_links[name]["kind"] == link.get("linkinfo", {}).get("info_kind")
+        assert (read_links[name]["up"], read_links[name]["mtu"]) == ("UP" in link["flags"], link["mtu"])
+        assert (read_links[name]["alias"], read_links[name]["peer_index"]) == (
+            link.get("ifalias"),
+            link.get("link_index"),
+        )
         addresses = wanted.get(name, {}).get("addr_info", [])
-        assert set(found[name]["addresses"]) == {f"{a.get('address', a['local'])}/{a['prefixlen']}" for a in addresses}
+        assert set(read_links[name]["addresses"]) == {
+            f"{a.get('address', a['local'])}/{a['prefixlen']}" for a in addresses
+        }
 
 
 def test_routes_are_those_of_ip(street: Street):
@@ -55,8 +60,8 @@ def test_routes_are_those_of_ip(street: Street):
             where = (int(route.get("table", 254)), route.get("metric", 0))
             whose = (int(route["protocol"]), "nexthops" in route)
             wanted.add((network, *where, links[hop["dev"]], hop.get("gateway"), *whose))
-    found = [route for route in json.loads(street.python(READ).stdout)["routes"] if route.pop("unicast")]
-    assert {tuple(route.values()) for route in found} == wanted
+    read_links = [route for route in json.loads(street.python(READ).stdout)["routes"] if route.pop("unicast")]
+    assert {tuple(route.values()) for route in read_links} == wanted
 
 
 def test_rules_are_those_of_ip(street: Street):

@@ -1,4 +1,4 @@
-"""Openings in other firewalls: only where packets may be dropped, told apart by tag, and gone with the namespace."""
+"""Openings in other firewalls: only where packets may be dropped, recognised by tag, and gone with the namespace."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ INPUTS = (
 def test_name_server_of_the_host_is_let_be_asked():
     """Where the host answers for names and its input is closed, port 53 is opened there, and nowhere else."""
     assert planned(*INPUTS) == []
-    asked = openings.setup(SPEC, "eth0", Firewalls(INPUTS), Journal(), ("10.50.0.1",))
+    planned_steps = openings.setup(SPEC, "eth0", Firewalls(INPUTS), Journal(), ("10.50.0.1",))
     names = NameOpening("speedmon:ip4only", "ip4only-root", "192.168.200.0/24", ("10.50.0.1",))
-    assert asked == [foreign_steps.OpenChain(chain.program, chain.name, names) for chain in reversed(INPUTS)]
-    opened = carry_out(Observed(firewalls=Firewalls(INPUTS)), tuple(asked)).firewalls
+    assert planned_steps == [foreign_steps.OpenChain(chain.program, chain.name, names) for chain in reversed(INPUTS)]
+    opened = carry_out(Observed(firewalls=Firewalls(INPUTS)), tuple(planned_steps)).firewalls
     assert openings.setup(SPEC, "eth0", opened, Journal(), ("10.50.0.1",)) == []
     assert len(openings.setup(SPEC, "eth0", opened, Journal())) == 2  # asked no more: both are closed again
 
@@ -79,8 +79,8 @@ def test_docker_keeps_a_chain_for_us():
 @pytest.mark.parametrize("rules", [(), (DROP, USER)], ids=["no jump", "a drop before the jump"])
 def test_orphan_of_docker_is_not_used(rules: tuple[Rule, ...]):
     """A DOCKER-USER that packets do not reach is no place for rules, and those in it go."""
-    found = planned(replace(FORWARD, rules=rules), replace(DOCKER[1], rules=OURS))
-    assert found == [
+    orphan_steps = planned(replace(FORWARD, rules=rules), replace(DOCKER[1], rules=OURS))
+    assert orphan_steps == [
         foreign_steps.CloseChain("iptables-nft", "DOCKER-USER", "speedmon:ip4only"),
         foreign_steps.OpenChain("iptables-nft", "FORWARD", OPENING),
     ]
@@ -133,16 +133,16 @@ FIREWALLS = st.builds(Firewalls, CHAINS, st.none() | st.just(frozenset[str]()))
 
 
 @given(FIREWALLS)
-def test_one_set_up_is_enough_and_teardown_takes_all_of_it(found: Firewalls):
+def test_one_set_up_is_enough_and_teardown_takes_all_of_it(random_firewalls: Firewalls):
     """From any state, a second set-up plans nothing, and a teardown leaves the rules of others and none of ours."""
-    first = tuple(openings.setup(SPEC, "eth0", found, Journal()))
-    opened = carry_out(Observed(firewalls=found), first)
+    first = tuple(openings.setup(SPEC, "eth0", random_firewalls, Journal()))
+    opened = carry_out(Observed(firewalls=random_firewalls), first)
     journal = Journal(trusted=openings.trusted_after(first, Journal()))
     assert openings.setup(SPEC, "eth0", opened.firewalls, journal) == []
     closed = carry_out(opened, tuple(openings.teardown(SPEC, opened.firewalls, journal)))
-    for before, after in zip(found.chains, closed.firewalls.chains, strict=True):
+    for before, after in zip(random_firewalls.chains, closed.firewalls.chains, strict=True):
         assert after.rules == tuple(rule for rule in before.rules if rule not in (*OURS, *STALE))
-    assert closed.firewalls.trusted == found.trusted
+    assert closed.firewalls.trusted == random_firewalls.trusted
 
 
 def test_steps_read_as_what_a_person_would_type():

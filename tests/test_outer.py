@@ -49,8 +49,8 @@ def test_mounts_of_one_command_are_seen_by_the_next(outer: Outer):
 def test_everything_dies_with_the_world():
     """A process that was left running ends when the world is closed."""
     with Outer() as world:
-        left = world.popen(["sleep", "1000"])
-    assert left.wait(timeout=30) != 0
+        process = world.popen(["sleep", "1000"])
+    assert process.wait(timeout=30) != 0
 
 
 def test_two_worlds_know_nothing_of_each_other():
@@ -65,5 +65,5 @@ def test_a_user_of_the_world_is_truly_unprivileged(outer: Outer):
     """A command run as a user has that user's groups and no capability."""
     outer.run(["groupadd", "friends"])
     outer.add_user("visitor", 4242, "friends")
-    said = outer.run(["sh", "-c", "id -un; id -Gn; grep CapEff /proc/self/status"], user="visitor").stdout
-    assert said == "visitor\nvisitor friends\nCapEff:\t0000000000000000\n"
+    output = outer.run(["sh", "-c", "id -un; id -Gn; grep CapEff /proc/self/status"], user="visitor").stdout
+    assert output == "visitor\nvisitor friends\nCapEff:\t0000000000000000\n"

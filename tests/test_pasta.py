@@ -69,10 +69,10 @@ def test_ipv6_is_off_everywhere_inside(street: ServedStreet):
 def test_the_command_is_the_callers(street: ServedStreet):
     """It has its user's numbers, no capability, no means to gain one, and its three streams."""
     script = "id -u; id -g; grep -h 'Cap[IPEA]\\|NoNew' /proc/self/status; ls /proc/self/fd"
-    told = by_pasta(street, "sh", "-c", script).stdout.split()
-    assert told[:2] == ["4001", "4001"]
-    assert told[3:11:2] == ["0" * 16] * 4
-    assert told[-5:] == ["1", "0", "1", "2", "3"]
+    output_lines = by_pasta(street, "sh", "-c", script).stdout.split()
+    assert output_lines[:2] == ["4001", "4001"]
+    assert output_lines[3:11:2] == ["0" * 16] * 4
+    assert output_lines[-5:] == ["1", "0", "1", "2", "3"]
     assert by_pasta(street, "ip", "link", "set", "lo", "down").returncode == 2
     assert by_pasta(street, "sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/lo/disable_ipv6").returncode == 2
 
@@ -97,7 +97,7 @@ def test_the_line_is_in_reach_and_the_loopback_of_the_host_is_not(street: Served
 
 @pytest.mark.parametrize(("script", "status"), [("exit 37", 37), ("kill -KILL $$", 137), ("exec /nowhere/at/all", 127)])
 def test_the_commands_status_passes_through(street: ServedStreet, script: str, status: int):
-    """As a shell tells it: a signal as 128 and its number, though pasta calls that a success."""
+    """As in a shell: a signal as 128 plus its number, though pasta reports that as a success."""
     assert by_pasta(street, "sh", "-c", script).returncode == status
 
 
@@ -119,7 +119,7 @@ def test_nothing_is_left_when_the_group_is_ended(street: ServedStreet):
 
 
 @pytest.mark.parametrize(
-    ("fault", "undo", "code", "said"),
+    ("fault", "undo", "code", "message"),
     [
         (
             "chmod 600 /run/tun && mount --bind /run/tun /dev/net/tun",
@@ -141,12 +141,12 @@ def test_nothing_is_left_when_the_group_is_ended(street: ServedStreet):
         ),
     ],
 )
-def test_what_keeps_pasta_from_working_is_named(street: ServedStreet, fault: str, undo: str, code: int, said: str):
-    """One line names the mend, and nothing else is tried in its place."""
+def test_what_keeps_pasta_from_working_is_named(street: ServedStreet, fault: str, undo: str, code: int, message: str):
+    """One line names the fix, and nothing else is tried in its place."""
     street.shell(f"mknod /run/tun c 10 200 2>/dev/null; {fault}")
     done = by_pasta(street, "echo", "ran")
     street.shell(undo)
-    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"speedmon: {said}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"speedmon: {message}\n")
 
 
 def test_forbidden_user_namespaces_are_named(street: ServedStreet):
@@ -154,8 +154,8 @@ def test_forbidden_user_namespaces_are_named(street: ServedStreet):
     lowered = 'echo 0 >/proc/sys/user/max_user_namespaces; exec setpriv --inh-caps=-all --ambient-caps=-all -- "$@"'
     between = ("unshare", "--user", "--map-user=4001", "--map-group=4001", "--keep-caps", "sh", "-c", lowered, "sh")
     done = by_pasta(street, "true", before=between)
-    said = "pasta needs user namespaces, and user.max_user_namespaces is 0; run: sudo sysctl -w"
-    assert (done.returncode, done.stderr.startswith(f"speedmon: {said}")) == (6, True), done.stderr
+    message = "pasta needs user namespaces, and user.max_user_namespaces is 0; run: sudo sysctl -w"
+    assert (done.returncode, done.stderr.startswith(f"speedmon: {message}")) == (6, True), done.stderr
 
 
 def test_pasta_that_hangs_is_given_up(street: ServedStreet):
@@ -189,10 +189,10 @@ def test_it_is_never_taken_unasked(street: ServedStreet):
     """Without a namespace the error is that, even where pasta would work; the setting chooses it for a test."""
     plain = street.run([SPEEDMON, "exec", "--", "true"], user="ann", env=ENVIRON, check=False)
     assert (plain.returncode, "does not exist" in plain.stderr) == (5, True)
-    asked = ENVIRON | {"SPEEDMON_NAMESPACE__WAY": "pasta"}
-    shown = street.run([SPEEDMON, "exec", "--", "cat", "/proc/net/route"], user="ann", env=asked)
+    pasta_environ = ENVIRON | {"SPEEDMON_NAMESPACE__WAY": "pasta"}
+    shown = street.run([SPEEDMON, "exec", "--", "cat", "/proc/net/route"], user="ann", env=pasta_environ)
     assert "017100CB" in shown.stdout  # 203.0.113.1, the ISP's, as the route inside
-    run = street.run([SPEEDMON, "collect", "--json"], user="ann", env=asked | ENGINE)
+    run = street.run([SPEEDMON, "collect", "--json"], user="ann", env=pasta_environ | ENGINE)
     assert (json.loads(run.stdout)["healthy"], run.stderr.count("through pasta")) == (False, 1)
-    shown = street.run([SPEEDMON, "show", "last", "--json"], user="ann", env=asked | ENGINE)
+    shown = street.run([SPEEDMON, "show", "last", "--json"], user="ann", env=pasta_environ | ENGINE)
     assert "through pasta" in json.loads(shown.stdout)["raw"]["stderr"]

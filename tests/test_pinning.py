@@ -25,16 +25,18 @@ OURS = Rule(5000, 6400, "ip4only-root", "192.168.200.0/24")
 TABLE = (Route(6400, EVERYWHERE), Route(6400, NEAR[0], "eth2"), Route(6400, EVERYWHERE, "eth2", "192.0.2.1"))
 
 
-def table(seen: Routing, *others: int | None, uplink: Uplink = UPLINK, journal: Journal | None = None) -> int | None:
+def table(
+    host_routing: Routing, *others: int | None, uplink: Uplink = UPLINK, journal: Journal | None = None
+) -> int | None:
     """Return the table that is chosen."""
-    return pinning.table(SPEC, uplink, seen, journal or Journal(), others)
+    return pinning.table(SPEC, uplink, host_routing, journal or Journal(), others)
 
 
-def after(seen: Routing, uplink: Uplink = UPLINK, journal: Journal | None = None) -> Routing:
+def after(host_routing: Routing, uplink: Uplink = UPLINK, journal: Journal | None = None) -> Routing:
     """Return the routing after a set-up on paper."""
     journal = journal or Journal()
-    planned = pinning.setup(SPEC, uplink, seen, journal, table(seen, uplink=uplink, journal=journal))
-    return carry_out(Observed(routing=seen), tuple(planned)).routing
+    planned = pinning.setup(SPEC, uplink, host_routing, journal, table(host_routing, uplink=uplink, journal=journal))
+    return carry_out(Observed(routing=host_routing), tuple(planned)).routing
 
 
 def with_rules(*rules: Rule) -> Routing:
@@ -73,12 +75,12 @@ def test_refusal_comes_before_the_way_and_the_rule_last():
 )
 def test_priority_is_free_and_ahead_of_others(others: tuple[Rule, ...], priority: int | None):
     """It is below that of each rule of somebody else, none is shared, and no room is an error that says so."""
-    seen = with_rules(*others)
+    host_routing = with_rules(*others)
     if priority is None:
         with pytest.raises(ForeignStateError, match="leaves no room"):
-            pinning.setup(SPEC, UPLINK, seen, Journal(), 6401)
+            pinning.setup(SPEC, UPLINK, host_routing, Journal(), 6401)
     else:
-        planned = pinning.setup(SPEC, UPLINK, seen, Journal(), 6401)
+        planned = pinning.setup(SPEC, UPLINK, host_routing, Journal(), 6401)
         assert [step.rule.priority for step in planned if hasattr(step, "rule")] == [priority]
 
 
@@ -90,7 +92,7 @@ def test_table_is_free():
 
 
 def test_table_is_kept():
-    """The journal tells it, else our rule does; without a pin there is none."""
+    """It comes from the journal, else from our rule; without a pin there is none."""
     assert table(BARE, journal=Journal(route_table=6407)) == 6407
     assert table(with_rules(replace(OURS, table=6408))) == 6408
     assert table(BARE, uplink=AUTO) is None
@@ -99,13 +101,15 @@ def test_table_is_kept():
 def test_nothing_of_others_is_removed():
     """Rules and routes of other namespaces and of other programs stay at teardown."""
     theirs = Rule(4999, 6401, "wan2-root", "192.168.201.0/24")
-    seen = Routing((*KERNEL, OURS, theirs), (*TABLE, Route(6401, EVERYWHERE)), frozenset({6400, 6401}))
-    left = carry_out(Observed(routing=seen), tuple(pinning.teardown(SPEC, seen, Journal()))).routing
-    assert left == replace(seen, rules=(*KERNEL, theirs), routes=(Route(6401, EVERYWHERE),))
+    host_routing = Routing((*KERNEL, OURS, theirs), (*TABLE, Route(6401, EVERYWHERE)), frozenset({6400, 6401}))
+    remaining = carry_out(
+        Observed(routing=host_routing), tuple(pinning.teardown(SPEC, host_routing, Journal()))
+    ).routing
+    assert remaining == replace(host_routing, rules=(*KERNEL, theirs), routes=(Route(6401, EVERYWHERE),))
 
 
 @pytest.mark.parametrize(
-    ("uplink", "server", "told"),
+    ("uplink", "server", "is_reported"),
     [
         (UPLINK, "203.0.113.53", True),
         (UPLINK, "203.0.113.10", False),
@@ -114,11 +118,11 @@ def test_nothing_of_others_is_removed():
         (AUTO, "203.0.113.53", False),
     ],
 )
-def test_name_server_of_another_line_is_told(uplink: Uplink, server: str, told: bool):
+def test_name_server_of_another_line_is_told(uplink: Uplink, server: str, is_reported: bool):
     """One in a network of another interface is not reached by the pinned line, but for the host's own address."""
     networks = tuple((IPv4Network(text), "a route") for text in ("203.0.113.0/24", "192.0.2.0/24", "0.0.0.0/1"))
-    seen = Observed(networks=networks, addresses=frozenset({"203.0.113.10"}))
-    assert pinning.out_of_reach(uplink, [server], seen) == ([server] if told else [])
+    host_routing = Observed(networks=networks, addresses=frozenset({"203.0.113.10"}))
+    assert pinning.out_of_reach(uplink, [server], host_routing) == ([server] if is_reported else [])
 
 
 RULES = st.sets(st.sampled_from([OURS, replace(OURS, priority=40), replace(OURS, source="10.0.0.0/8")]))
@@ -132,9 +136,9 @@ FOREIGN = st.sets(st.builds(Rule, st.integers(10, 20), st.just(77), protocol=st.
 def test_any_half_is_repaired_in_one_go(rules: set[Rule], routes: set[Route], foreign: set[Rule], uplink: Uplink):
     """Whatever is there of ours, one set-up makes it right and a second does nothing; others' rules are kept."""
     journal = Journal(route_table=6400)
-    seen = Routing((*KERNEL, *foreign, *rules), tuple(routes), frozenset({254, 6400}))
-    mended = after(seen, uplink, journal)
-    assert set(mended.routes) == (set(TABLE) if uplink is UPLINK else set())
-    assert {rule for rule in mended.rules if rule.protocol != OURS.protocol} == {*KERNEL, *foreign}
-    assert after(mended, uplink, journal) == mended
-    assert pinning.setup(SPEC, uplink, mended, journal, table(mended, uplink=uplink, journal=journal)) == []
+    host_routing = Routing((*KERNEL, *foreign, *rules), tuple(routes), frozenset({254, 6400}))
+    repaired = after(host_routing, uplink, journal)
+    assert set(repaired.routes) == (set(TABLE) if uplink is UPLINK else set())
+    assert {rule for rule in repaired.rules if rule.protocol != OURS.protocol} == {*KERNEL, *foreign}
+    assert after(repaired, uplink, journal) == repaired
+    assert pinning.setup(SPEC, uplink, repaired, journal, table(repaired, uplink=uplink, journal=journal)) == []

@@ -37,10 +37,10 @@ BARE = Observed(
 )
 
 
-def settle(seen: Observed, spec: NamespaceSpec = SPEC) -> tuple[Observed, Journal]:
+def settle(observed: Observed, spec: NamespaceSpec = SPEC) -> tuple[Observed, Journal]:
     """Set up on paper and note the listing, as set-up does after it has looked again."""
-    planned = plan.setup(spec, seen, Journal())
-    after = carry_out(seen, planned.steps)
+    planned = plan.setup(spec, observed, Journal())
+    after = carry_out(observed, planned.steps)
     return after, replace(planned.journal, table=after.table)
 
 
@@ -151,9 +151,9 @@ def test_changed_rules_are_loaded_again():
 def test_journal_of_another_boot_is_void():
     """After a reboot the recorded settings mean nothing, but that we made the group still counts."""
     old = Journal(boot_id="boot-0", sysctls={UPLINK_FORWARDING: "1"}, made_group=True)
-    kept = plan.setup(SPEC, BARE, old).journal
-    assert kept.sysctls == {UPLINK_FORWARDING: "0"}
-    assert kept.made_group
+    new_journal = plan.setup(SPEC, BARE, old).journal
+    assert new_journal.sysctls == {UPLINK_FORWARDING: "0"}
+    assert new_journal.made_group
 
 
 def test_host_without_ipv6_gets_no_ipv6_settings():
@@ -163,7 +163,7 @@ def test_host_without_ipv6_gets_no_ipv6_settings():
 
 
 @pytest.mark.parametrize(
-    ("seen", "error", "words"),
+    ("observed", "error", "message"),
     [
         (replace(BARE, uplink=None), NoUplinkError, "no IPv4 default route"),
         (replace(BARE, host_link=Link(7, "veth", up=True, mtu=1500)), ForeignStateError, "ip4only-root"),
@@ -176,10 +176,10 @@ def test_host_without_ipv6_gets_no_ipv6_settings():
         ),
     ],
 )
-def test_what_stands_in_the_way_is_named(seen: Observed, error: type[Exception], words: str):
+def test_what_stands_in_the_way_is_named(observed: Observed, error: type[Exception], message: str):
     """Somebody else's state is never touched; the message names it and what to do."""
-    with pytest.raises(error, match=words):
-        plan.setup(SPEC, seen, Journal())
+    with pytest.raises(error, match=message):
+        plan.setup(SPEC, observed, Journal())
 
 
 def test_missing_pinned_uplink_is_a_mistake_of_the_caller():
@@ -189,7 +189,7 @@ def test_missing_pinned_uplink_is_a_mistake_of_the_caller():
 
 
 def test_foreign_resolver_file_is_kept():
-    """A resolv.conf that somebody else put into /etc/netns stays, and the user is told."""
+    """A resolv.conf in /etc/netns that is not ours stays, with a note to the user."""
     path = "/etc/netns/ip4only/resolv.conf"
     planned = plan.setup(SPEC, replace(BARE, files={**BARE.files, path: "nameserver 9.9.9.9\n"}), Journal())
     assert path not in {step.path for step in planned.steps if isinstance(step, file_steps.WriteFile)}
@@ -229,14 +229,14 @@ def half_built(draw: st.DrawFn) -> Observed:
         loopback_up=live and draw(st.booleans()),
         default_routes=tuple(draw(ROUTES)) if inner else (),
         table=draw(st.none() | st.just("something")),
-        launcher=draw(st.builds(Launcher, present=st.just(value=True), ours=st.just(value=True), sound=st.booleans())),
+        launcher=draw(st.builds(Launcher, present=st.just(value=True), ours=st.just(value=True), intact=st.booleans())),
     )
 
 
 @given(half_built())
-def test_any_half_built_state_is_repaired_in_one_go(seen: Observed):
+def test_any_half_built_state_is_repaired_in_one_go(observed: Observed):
     """Whatever was left half-built, one plan repairs it and a second finds nothing to do."""
-    after, journal = settle(seen)
+    after, journal = settle(observed)
     assert plan.setup(SPEC, after, journal).steps == ()
     assert after.host_link is not None
     assert after.host_link.addresses == {SPEC.gateway}
@@ -244,9 +244,9 @@ def test_any_half_built_state_is_repaired_in_one_go(seen: Observed):
 
 
 @given(half_built())
-def test_any_half_built_state_is_removed_in_one_go(seen: Observed):
+def test_any_half_built_state_is_removed_in_one_go(observed: Observed):
     """Whatever was left half-built, one teardown removes it and a second finds nothing to do."""
     journal = Journal(boot_id=BOOT)
-    after = carry_out(seen, plan.teardown(SPEC, seen, journal).steps)
+    after = carry_out(observed, plan.teardown(SPEC, observed, journal).steps)
     assert (after.handle, after.host_link, after.table) == (Handle.MISSING, None, None)
     assert plan.teardown(SPEC, after, journal).steps == ()

@@ -56,7 +56,7 @@ def by_zone(query: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("name", "error", "said"),
+    ("name", "error", "address"),
     [
         ("www.example", None, "192.0.2.80"),
         ("six.example", "NODATA", None),
@@ -64,11 +64,11 @@ def by_zone(query: bytes) -> list[bytes]:
         ("a" * 64, "EINVAL", None),
     ],
 )
-def test_name_is_asked_for(name: str, error: str | None, said: str | None):
-    """The first IPv4 address is told, or the reason why there is none."""
+def test_name_is_asked_for(name: str, error: str | None, address: str | None):
+    """The answer is the first IPv4 address, or the reason why there is none."""
     with served(by_zone) as port:
         answer = name_query.ask("127.0.0.1", name, port)
-    assert (answer.target, answer.error, answer.said) == ("127.0.0.1", error, said)
+    assert (answer.target, answer.error, answer.said) == ("127.0.0.1", error, address)
 
 
 def test_answer_to_another_question_is_passed_by():
@@ -100,7 +100,7 @@ def test_silence_ends_at_the_deadline():
 
 
 def test_connection_is_opened_and_refused():
-    """A listening port is ok, a closed one is told by the system's symbol."""
+    """A listening port is ok, a closed one has the system's symbol."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         host = f"127.0.0.1:{server.getsockname()[1]}"
         assert reach.connect(host).ok
@@ -109,7 +109,7 @@ def test_connection_is_opened_and_refused():
 
 @pytest.mark.parametrize("host", ["999.0.0.1:80", "127.0.0.1:99999", "127.0.0.1:", "localhost:80"])
 def test_host_that_is_none_is_no_crash(host: str):
-    """What the settings cannot tell from an address is told here, and no name is looked up."""
+    """What the settings do not reject is rejected here, and no name is looked up."""
     assert reach.connect(host).error == "EINVAL"
 
 
@@ -121,14 +121,14 @@ def test_name_servers_are_those_of_resolv_conf():
 
 def test_findings_travel_as_json():
     """What comes out is what went in; another text is none."""
-    found = Findings(
+    original = Findings(
         links=(InnerLink("lo", up=True, mtu=65536),),
         addresses=("192.168.200.2",),
         routes=(Route("0.0.0.0/0", "192.168.200.1", "ip4only-ns"),),
         gateway=Answer("192.168.200.1", "ETIMEDOUT", 2000.5),
         servers=(Answer("192.0.2.53", None, 3.1, "192.0.2.80"),),
     )
-    assert findings.decode(findings.encode(found)) == found
+    assert findings.decode(findings.encode(original)) == original
     assert [findings.decode(text) for text in (b"", b"{", b"[]", b'{"links": 3}')] == [None] * 4
 
 

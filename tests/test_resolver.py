@@ -59,7 +59,7 @@ def test_host_names_go_to_files_and_dns_only():
 
 
 def test_our_files_are_recognised():
-    """What we write is told from what somebody else wrote."""
+    """Files that we wrote are distinguished from those of others."""
     chosen = resolver.choose(SPEC, [], ROUTER)
     assert resolver.is_ours(resolver.resolv_conf(chosen, "ip4only"))
     assert resolver.is_ours(resolver.nsswitch_conf("", "ip4only"))

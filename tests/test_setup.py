@@ -36,8 +36,8 @@ def test_ping_works_over_ipv4_and_fails_at_once_over_ipv6(street: Street):
     """The ISP answers over IPv4; over IPv6 there is no address to ask from."""
     setup(street)
     assert inside(street, "ping", "-c1", "-W5", "203.0.113.1")[0] == 0
-    code, words = inside(street, "ping", "-6", "-c1", "-W5", "2001:db8::1")
-    assert (code, "Cannot assign requested address" in words) == (2, True)
+    code, output = inside(street, "ping", "-6", "-c1", "-W5", "2001:db8::1")
+    assert (code, "Cannot assign requested address" in output) == (2, True)
 
 
 def test_rules_of_the_host_are_left_alone(street: Street):
@@ -57,8 +57,13 @@ def test_rules_of_the_host_are_left_alone(street: Street):
 def test_only_the_two_links_involved_forward(street: Street):
     """The host is made no router: forwarding is on for the uplink and for our own link, and for nothing else."""
     setup(street)
-    found = street.shell("cat /proc/sys/net/ipv4/ip_forward; grep -l 1 /proc/sys/net/ipv4/conf/*/forwarding").stdout
-    assert found.split() == ["0", *(f"/proc/sys/net/ipv4/conf/{link}/forwarding" for link in ("eth0", "ip4only-root"))]
+    forwarding = street.shell(
+        "cat /proc/sys/net/ipv4/ip_forward; grep -l 1 /proc/sys/net/ipv4/conf/*/forwarding"
+    ).stdout
+    assert forwarding.split() == [
+        "0",
+        *(f"/proc/sys/net/ipv4/conf/{link}/forwarding" for link in ("eth0", "ip4only-root")),
+    ]
 
 
 def test_services_of_the_host_are_out_of_reach_inside(street: Street):
@@ -77,14 +82,14 @@ def test_user_who_does_not_exist_is_told_first(street: Street, arguments: list[s
     """A mistyped name is one line and exit code 2, before a step is shown or done."""
     before = street.snapshot()
     failed = street.speedmon("setup-netns", "--user", "nobdy", *arguments, check=False)
-    words = "speedmon: there is no user 'nobdy' to put into group speedmon\n"
-    assert (failed.returncode, failed.stdout, failed.stderr) == (2, "", words)
+    output = "speedmon: there is no user 'nobdy' to put into group speedmon\n"
+    assert (failed.returncode, failed.stdout, failed.stderr) == (2, "", output)
     assert street.snapshot() == before
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_next_call_mends(street: Street, fault: str):
-    """Whatever was broken by hand, one more set-up mends it, and the far end answers again."""
+def test_next_call_repairs(street: Street, fault: str):
+    """Whatever was broken by hand, one more set-up repairs it, and the far end answers again."""
     setup(street)
     street.shell(fault)
     assert READY in setup(street)
@@ -140,9 +145,9 @@ def test_what_could_not_be_undone_is_not_forgotten(street: Street):
 def test_two_calls_at_once_do_not_collide(street: Street):
     """Four set-ups started together all succeed."""
     with ThreadPoolExecutor(4) as pool:
-        said = list(pool.map(lambda _: setup(street), range(4)))
-    assert sum(READY in words for words in said) == 1
-    assert sum(SAME in words for words in said) == 3
+        printed = list(pool.map(lambda _: setup(street), range(4)))
+    assert sum(READY in output for output in printed) == 1
+    assert sum(SAME in output for output in printed) == 3
 
 
 def test_pinned_uplink_and_subnet(street: Street):
@@ -196,9 +201,9 @@ def test_name_server_on_the_host_itself_is_let_through(street: Street):
 def test_dry_run_prints_the_steps_and_changes_nothing(street: Street):
     """Each step is printed as the command a person would type."""
     before = street.snapshot()
-    said = street.speedmon("setup-netns", "--dry-run").stdout.splitlines()
-    assert said[0] == "ip netns add ip4only"
-    assert "sysctl -w net/ipv4/conf/eth0/forwarding=1" in said
+    printed = street.speedmon("setup-netns", "--dry-run").stdout.splitlines()
+    assert printed[0] == "ip netns add ip4only"
+    assert "sysctl -w net/ipv4/conf/eth0/forwarding=1" in printed
     assert street.snapshot() == before
     setup(street)
     assert "ip netns delete ip4only" in street.speedmon("teardown-netns", "--dry-run").stdout
@@ -206,7 +211,7 @@ def test_dry_run_prints_the_steps_and_changes_nothing(street: Street):
 
 
 @pytest.mark.parametrize(
-    ("before", "arguments", "code", "words"),
+    ("before", "arguments", "code", "output"),
     [
         ("ip route delete default", (), 5, "no IPv4 default route"),
         ("ip netns add ip4only", (), 5, "ip netns delete ip4only"),
@@ -215,31 +220,31 @@ def test_dry_run_prints_the_steps_and_changes_nothing(street: Street):
         ("true", ("--uplink", "eth9"), 2, "eth9"),
         ("true", ("--uplink", "eth1"), 5, "no router is known on eth1"),
         ("true", ("--uplink", "eth1", "--router", "10.51.0.2"), 2, "in no network of eth1 (10.50.0.0/24)"),
-        ("true", ("--uplink", "eth1", "--router", "fe80::1"), 2, "no IPv4 address"),
+        ("true", ("--uplink", "eth1", "--router", "fe80::1"), 2, "not an IPv4 address"),
         ("true", ("--router", "10.50.0.2"), 2, "--uplink"),
         ("ip rule add priority 1 table 77", ("--uplink", "eth0"), 5, "leaves no room"),
         ("true", ("--subnet", "192.168.300.0/24"), 2, "192.168.300.0/24"),
         ("true", ("--subnet", "192.168.200.0/31"), 2, "too small"),
         ("true", ("--name", "Über"), 2, "cannot name a namespace"),
-        ("true", ("--dns", "2001:db8::53"), 2, "no IPv4 address"),
+        ("true", ("--dns", "2001:db8::53"), 2, "not an IPv4 address"),
     ],
 )
 def test_what_stands_in_the_way_is_one_line(
-    street: Street, before: str, arguments: tuple[str, ...], code: int, words: str
+    street: Street, before: str, arguments: tuple[str, ...], code: int, output: str
 ):
-    """Each obstacle is one line that names it and the mend, with its exit code, and nothing is changed."""
+    """Each obstacle is one line that names it and the fix, with its exit code, and nothing is changed."""
     street.shell(before)
     state = street.snapshot()
     failed = street.speedmon("setup-netns", *arguments, check=False)
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (code, "", 1)
-    assert words in failed.stderr
+    assert output in failed.stderr
     assert street.snapshot() == state
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("command", ["setup-netns", "teardown-netns"])
 def test_without_root_it_says_so(street: Street, command: str):
-    """A plain user is told what to type, with exit code 6."""
+    """A plain user gets a message with the command to type, and exit code 6."""
     street.add_user("ann", 4001)
     failed = street.speedmon(command, check=False, user="ann")
     assert (failed.returncode, failed.stderr) == (6, f"speedmon: {command} needs root: sudo speedmon {command}\n")
@@ -247,7 +252,7 @@ def test_without_root_it_says_so(street: Street, command: str):
 
 @pytest.mark.root
 def test_user_of_the_group_gets_in_and_others_do_not(street: Street):
-    """A user that --user names enters as himself with no capability; another is told what to ask for."""
+    """A user given with --user enters without capabilities; another gets a message with what to ask for."""
     street.add_user("ann", 4001)
     street.add_user("bob", 4002)
     street.speedmon("setup-netns", "--user", "ann")

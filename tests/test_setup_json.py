@@ -18,7 +18,7 @@ def ask(street: Street, *arguments: str) -> dict[str, Any]:
 
 
 def test_set_up_and_removed(street: Street):
-    """One object has the namespace, whether anything was changed, the steps, the notes, and what is used."""
+    """One object has the namespace, whether anything changed, the steps, the notes, and uplink and subnet."""
     made = ask(street, "setup-netns", "--no-launcher")
     assert (made["namespace"], made["changed"], made["steps"][0]) == ("ip4only", True, "ip netns add ip4only")
     assert made["notes"] == []
@@ -26,10 +26,10 @@ def test_set_up_and_removed(street: Street):
     assert used.items() <= made.items()
     again = ask(street, "setup-netns", "--no-launcher")
     assert again == {**made, "changed": False, "steps": []}
-    gone = ask(street, "teardown-netns")
-    assert gone["changed"]
-    assert "ip netns delete ip4only" in gone["steps"]
-    assert ask(street, "teardown-netns") == {**gone, "changed": False, "steps": []}
+    removed = ask(street, "teardown-netns")
+    assert removed["changed"]
+    assert "ip netns delete ip4only" in removed["steps"]
+    assert ask(street, "teardown-netns") == {**removed, "changed": False, "steps": []}
 
 
 def test_dry_run_changes_nothing(street: Street):
@@ -43,10 +43,10 @@ def test_dry_run_changes_nothing(street: Street):
 
 
 def test_note_is_in_the_object(street: Street):
-    """Notes for the user are in the object."""
+    """The notes for the user are in the object."""
     street.shell("mkdir -p /etc/netns/ip4only; echo 'nameserver 9.9.9.9' > /etc/netns/ip4only/resolv.conf")
     document = ask(street, "setup-netns", "--no-launcher")
-    assert document["notes"] == ["/etc/netns/ip4only/resolv.conf is somebody else's and was kept"]
+    assert document["notes"] == ["/etc/netns/ip4only/resolv.conf was not written by speedmon and was kept"]
 
 
 def test_error_stays_a_line(street: Street):

@@ -28,7 +28,7 @@ def named(rule: str, fate: Fate = Fate.LOST_BEFORE) -> list[str]:
     ],
 )
 def test_rule_that_may_be_the_one(rule: str):
-    """It is told as it would be typed."""
+    """It is printed as it would be typed."""
     assert named(rule) == [f"`iptables-legacy -t mangle -A {rule}`"]
 
 
@@ -54,7 +54,7 @@ def test_place_of_the_loss_tells_the_chain():
     assert len(named("POSTROUTING -j DROP", Fate.LOST_BEHIND)) == 1
 
 
-def test_mend_lets_the_subnet_pass_ahead_of_the_rule():
+def test_fix_lets_the_subnet_pass_ahead_of_the_rule():
     """It is one command, for the namespace alone."""
     (suspect,) = suspects.of_table(SPEC, Fate.LOST_BEFORE, "iptables-nft", "raw", "-A PREROUTING -j DROP")
-    assert suspect.mend(SPEC) == "iptables-nft -t raw -I PREROUTING -s 192.168.200.0/24 -j ACCEPT"
+    assert suspect.fix(SPEC) == "iptables-nft -t raw -I PREROUTING -s 192.168.200.0/24 -j ACCEPT"

@@ -27,9 +27,9 @@ def test_a_step_that_fails_is_named_and_the_others_are_done(street: Street):
     failed = street.speedmon("teardown-netns", check=False)
     assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
     assert f"`rm {ETC}/resolv.conf` failed: Read-only file system" in failed.stderr
-    left = street.shell("ip netns; ip link; nft list tables").stdout
-    assert "ip4only" not in left
-    assert "speedmon" not in left
+    leftover = street.shell("ip netns; ip link; nft list tables").stdout
+    assert "ip4only" not in leftover
+    assert "speedmon" not in leftover
     assert street.shell(f"cat {FORWARDING}").stdout == "0\n"
     street.shell(f"umount {ETC}")
     street.speedmon("teardown-netns")
@@ -132,8 +132,8 @@ kill -KILL $PPID
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("mend", ["setup-netns", "teardown-netns"])
-def test_what_a_killed_compiler_leaves_goes(street: Street, mend: str):
+@pytest.mark.parametrize("repair", ["setup-netns", "teardown-netns"])
+def test_what_a_killed_compiler_leaves_goes(street: Street, repair: str):
     """The folder in which the launcher was being built is removed by the next call of either kind."""
     before = street.snapshot()
     compiler = street.path("/usr/local/bin/musl-gcc")
@@ -141,10 +141,10 @@ def test_what_a_killed_compiler_leaves_goes(street: Street, mend: str):
     compiler.chmod(0o755)
     assert street.speedmon("setup-netns", check=False).returncode != 0
     compiler.unlink()
-    left = street.path(street.path("/run/where").read_text().strip())
+    leftover = street.path(street.path("/run/where").read_text().strip())
     street.path("/run/where").unlink()
-    assert left.exists()
-    street.speedmon(mend)
-    assert not left.exists()
+    assert leftover.exists()
+    street.speedmon(repair)
+    assert not leftover.exists()
     street.speedmon("teardown-netns")
     assert street.snapshot() == before

@@ -93,16 +93,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(folder)
 
 
-def found(rate: float, link: topology.Link) -> bool:
-    """Tell whether a rate is that of a link; a busy machine may give a program less than the link would carry."""
-    return 0.4 * link.download_bps < rate < 1.15 * link.download_bps
+def is_rate_of(rate: float, line: topology.Access) -> bool:
+    """Return whether a rate is that of a line; on a busy machine a program may get less than the line could carry."""
+    return 0.4 * line.download_bps < rate < 1.15 * line.download_bps
 
 
 def test_without_the_namespace_it_measures_the_tunnel(home: Home):
     """On the host the client goes over IPv6 and finds the rate of the tunnel, an eighth of the line's."""
     family, rate = home.measure(f"$client www.speedtest.net {SMALL}")
     assert family == 6
-    assert found(rate, topology.TUNNEL)
+    assert is_rate_of(rate, topology.TUNNEL)
 
 
 def test_with_the_namespace_it_measures_the_line(home: Home):
@@ -110,7 +110,7 @@ def test_with_the_namespace_it_measures_the_line(home: Home):
     inside = f"$speedmon exec -- $client www.speedtest.net {LARGE}; "
     family, rate = home.measure(f"$speedmon setup-netns --no-launcher --quiet; {inside * 3}")
     assert family == 4
-    assert found(rate, topology.FIBRE)
+    assert is_rate_of(rate, topology.FIBRE)
 
 
 def test_gai_conf_does_not_reach_it(home: Home):

@@ -27,18 +27,20 @@ def street() -> Iterator[TwoLines]:
 def test_auto_follows_the_better_line_away_and_back(street: TwoLines):
     """When the better line goes, the light check says so; each set-up follows, as the far end sees."""
     street.set_up()
-    assert street.seen_as() == FIRST
+    assert street.address_seen() == FIRST
     street.shell(BETTER.replace("add", "delete"))
     refused = street.speedmon("collect", "--engine", "speedtest-cli", check=False)
     assert refused.returncode == 5
-    assert "leave by eth2, and the uplink it was set up for is eth0; run: sudo speedmon setup-netns" in refused.stderr
+    assert (
+        "leave by eth2, but the namespace was set up for uplink eth0; run: sudo speedmon setup-netns" in refused.stderr
+    )
     street.set_up()
-    assert street.seen_as() == SECOND
+    assert street.address_seen() == SECOND
     assert street.python(SOUND).stdout == "[]\n"
     street.shell(BETTER)
-    assert "leave by eth0, and the uplink it was set up for is eth2" in street.python(SOUND).stdout
+    assert "leave by eth0, but the namespace was set up for uplink eth2" in street.python(SOUND).stdout
     street.set_up()
-    assert street.seen_as() == FIRST
+    assert street.address_seen() == FIRST
 
 
 def test_one_of_two_next_hops_is_kept_to(street: TwoLines):
@@ -49,7 +51,7 @@ def test_one_of_two_next_hops_is_kept_to(street: TwoLines):
     before = street.snapshot()
     street.set_up()
     assert "nothing changed" in street.set_up()
-    assert len({street.seen_as() for _ in range(5)} & {FIRST, SECOND}) == 1
+    assert len({street.address_seen() for _ in range(5)} & {FIRST, SECOND}) == 1
     assert street.python(SOUND).stdout == "[]\n"
     street.speedmon("teardown-netns")
     assert street.snapshot() == before
@@ -59,11 +61,11 @@ def test_pinned_to_the_worse_line(street: TwoLines):
     """While the better line is up, all from inside leaves by the pinned one; twice is once, and teardown is whole."""
     before = street.snapshot()
     street.set_up(*PIN)
-    first, second = street.arrived("isp"), street.arrived("isp2")
-    assert street.fetched(100_000) == "100000"
-    assert street.seen_as() == SECOND
-    assert street.arrived("isp") == first
-    assert street.arrived("isp2") > second
+    first, second = street.count_arrived("isp"), street.count_arrived("isp2")
+    assert street.count_fetched(100_000) == "100000"
+    assert street.address_seen() == SECOND
+    assert street.count_arrived("isp") == first
+    assert street.count_arrived("isp2") > second
     state = street.snapshot()
     again = street.speedmon("setup-netns", "--no-launcher", *PIN)
     assert "nothing changed" in again.stdout
@@ -86,31 +88,31 @@ def test_pinned_line_that_is_lost_leaks_nothing(street: TwoLines, loss: str):
     """Without its line the namespace is cut off, though the other line is up; that is the line's fault."""
     street.set_up(*PIN)
     street.shell(loss)
-    other = street.arrived("isp")
+    other = street.count_arrived("isp")
     street.shell("nft flush chain inet speedmon forward")  # the routes alone must hold
-    assert street.seen_as() not in {FIRST, SECOND}
-    assert street.arrived("isp") == other
+    assert street.address_seen() not in {FIRST, SECOND}
+    assert street.count_arrived("isp") == other
     assert street.python(SOUND).stdout == "[]\n"
 
 
 def test_pinned_line_that_comes_back(street: TwoLines):
-    """The kernel drops routes with their link: when it is back the light check says so, and a set-up mends it."""
+    """The kernel drops routes with their link: when it is back the light check says so, and a set-up repairs it."""
     street.set_up(*PIN)
     street.shell(f"ip link set eth2 down; ip link set eth2 up; {WORSE}")
-    assert "do not get to the uplink eth2, which is there" in street.python(SOUND).stdout
+    assert "do not reach the uplink eth2, although it is up" in street.python(SOUND).stdout
     street.set_up(*PIN)
-    assert street.seen_as() == SECOND
+    assert street.address_seen() == SECOND
     assert street.python(SOUND).stdout == "[]\n"
 
 
 def test_pin_that_moves_and_ends(street: TwoLines):
     """A namespace pinned to one line, then to the other, then to none uses each in turn, and leaves nothing behind."""
     bare = street.shell(RULES).stdout
-    for arguments, seen in ((PIN, SECOND), (("--uplink", "eth0"), FIRST), (PIN, SECOND)):
+    for arguments, address in ((PIN, SECOND), (("--uplink", "eth0"), FIRST), (PIN, SECOND)):
         street.set_up(*arguments)
-        assert street.seen_as() == seen
+        assert street.address_seen() == address
     street.set_up()
-    assert street.seen_as() == FIRST
+    assert street.address_seen() == FIRST
     assert "6400" not in street.shell(RULES).stdout
     street.speedmon("teardown-netns")
     assert street.shell(RULES).stdout == bare
@@ -121,9 +123,9 @@ def test_one_namespace_a_line(street: TwoLines):
     before = street.snapshot()
     street.set_up("--uplink", "eth0")
     street.set_up(*OTHER)
-    assert (street.seen_as(), street.seen_as("wan2")) == (FIRST, SECOND)
+    assert (street.address_seen(), street.address_seen("wan2")) == (FIRST, SECOND)
     street.speedmon("teardown-netns")
-    assert street.seen_as("wan2") == SECOND
+    assert street.address_seen("wan2") == SECOND
     street.speedmon("teardown-netns", "--name", "wan2")
     assert street.snapshot() == before
 
@@ -137,14 +139,14 @@ FAULTS = {
 }
 
 
-def test_half_of_the_routing_is_mended(street: TwoLines):
-    """Whatever of rule and table is deleted, changed or overtaken by hand, the next set-up mends it."""
+def test_half_of_the_routing_is_repaired(street: TwoLines):
+    """Whatever of rule and table is deleted, changed or overtaken by hand, the next set-up repairs it."""
     before = street.shell(RULES).stdout
     street.set_up(*PIN)
     for fault in FAULTS.values():
         street.shell(fault)
         assert "is ready" in street.set_up(*PIN), fault
-        assert street.seen_as() == SECOND, fault
+        assert street.address_seen() == SECOND, fault
     street.shell("ip rule delete priority 4000 lookup main")
     street.speedmon("teardown-netns")
     assert street.shell(RULES).stdout == before
@@ -156,7 +158,7 @@ def test_rules_and_tables_of_others_are_kept(street: TwoLines):
     street.shell("ip route add 198.18.5.0/24 dev eth1 table 6400")
     before = street.snapshot()
     street.set_up(*PIN)
-    assert street.seen_as() == SECOND
+    assert street.address_seen() == SECOND
     assert "2998:\tfrom 192.168.200.0/24 iif ip4only-root lookup 6402" in street.shell("ip rule").stdout
     street.speedmon("teardown-netns")
     assert street.snapshot() == before
@@ -177,22 +179,22 @@ def test_pinned_line_at_work_while_other_routes_come(street: TwoLines):
     street.set_up(*PIN)
     street.shell("ip route add default via 203.0.113.1 table 77")
     street.shell("ip rule add table 77; ip rule add table main suppress_prefixlength 0")  # as wg-quick does
-    assert street.seen_as() not in {FIRST, SECOND}
+    assert street.address_seen() not in {FIRST, SECOND}
     assert "leave by eth0" in street.python(SOUND).stdout
     street.set_up(*PIN)
-    assert street.seen_as() == SECOND
+    assert street.address_seen() == SECOND
 
 
 def test_rule_that_leads_elsewhere(street: TwoLines):
-    """A policy rule for the namespace only, which the host's way out does not show, is told; a pin goes ahead of it."""
+    """A policy rule for the namespace only, unseen in the host's own route, is reported; a pin goes ahead of it."""
     street.shell("ip route add default via 192.0.2.1 table 77; ip rule add from 192.168.200.2 table 77")
     before = street.snapshot()
     failed = street.speedmon("setup-netns", "--no-launcher", check=False)
     assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
-    assert "leave by eth2, and the uplink it was set up for is eth0; see `ip rule`" in failed.stderr
+    assert "leave by eth2, but the namespace was set up for uplink eth0; see `ip rule`" in failed.stderr
     assert street.snapshot() == before
     street.set_up("--uplink", "eth0")
-    assert street.seen_as() == FIRST
+    assert street.address_seen() == FIRST
 
 
 def test_subnet_that_collides_gets_one_that_works(street: TwoLines):
@@ -202,4 +204,4 @@ def test_subnet_that_collides_gets_one_that_works(street: TwoLines):
     assert (failed.returncode, failed.stderr.count("\n")) == (2, 1)
     proposed = failed.stderr.split("--subnet ")[1].strip()
     street.set_up("--subnet", proposed, *PIN)
-    assert street.seen_as() == SECOND
+    assert street.address_seen() == SECOND

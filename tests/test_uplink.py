@@ -75,8 +75,8 @@ def test_uplink_that_goes_and_comes_back(street: Street, pin: tuple[str, ...]):
     """While it is gone set-up says so; when it is back, as ppp0 after a reconnect, the next call makes all work."""
     street.speedmon(*SET_UP, *pin)
     street.shell("ip link delete eth0")
-    gone = street.speedmon(*SET_UP, *pin, check=False)
-    assert (gone.returncode, gone.stderr.count("\n")) == (2 if pin else 5, 1)
+    refused = street.speedmon(*SET_UP, *pin, check=False)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2 if pin else 5, 1)
     street.shell(BACK)
     before = street.shell("cat /proc/sys/net/ipv4/conf/eth0/forwarding").stdout
     street.speedmon(*SET_UP, *pin)

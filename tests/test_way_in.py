@@ -16,7 +16,7 @@ HOST = "nameserver 127.0.0.53\n"
 
 
 @pytest.fixture(params=["launcher", "inside"])
-def way(request: pytest.FixtureRequest, outer: Outer, program: bytes) -> WayIn:
+def entry(request: pytest.FixtureRequest, outer: Outer, program: bytes) -> WayIn:
     """Return a way into the namespace of a private world."""
     make_namespace(outer)
     if request.param == "inside":
@@ -25,28 +25,28 @@ def way(request: pytest.FixtureRequest, outer: Outer, program: bytes) -> WayIn:
     return launcher_way(outer)
 
 
-def test_the_command_runs_in_the_namespace(way: WayIn):
+def test_the_command_runs_in_the_namespace(entry: WayIn):
     """The command's network is the named one."""
-    named = way.outer.run(["ip", "netns", "exec", NAME, "readlink", "/proc/self/ns/net"]).stdout
-    assert way.run("readlink", "/proc/self/ns/net").stdout == named
+    named = entry.outer.run(["ip", "netns", "exec", NAME, "readlink", "/proc/self/ns/net"]).stdout
+    assert entry.run("readlink", "/proc/self/ns/net").stdout == named
 
 
-@pytest.mark.parametrize("held", ["CapInh", "CapPrm", "CapEff", "CapAmb"])
-def test_the_command_holds_no_capability(way: WayIn, held: str):
+@pytest.mark.parametrize("capability_set", ["CapInh", "CapPrm", "CapEff", "CapAmb"])
+def test_the_command_holds_no_capability(entry: WayIn, capability_set: str):
     """No set that a program could use has a capability left."""
-    assert way.run("grep", held, "/proc/self/status").stdout == f"{held}:\t{'0' * 16}\n"
+    assert entry.run("grep", capability_set, "/proc/self/status").stdout == f"{capability_set}:\t{'0' * 16}\n"
 
 
-def test_the_command_can_gain_no_privilege(way: WayIn):
+def test_the_command_can_gain_no_privilege(entry: WayIn):
     """no_new_privs is set, so setuid programs and file capabilities give nothing."""
-    assert way.run("grep", "NoNewPrivs", "/proc/self/status").stdout == "NoNewPrivs:\t1\n"
+    assert entry.run("grep", "NoNewPrivs", "/proc/self/status").stdout == "NoNewPrivs:\t1\n"
 
 
 @pytest.mark.parametrize("question", [["id"], ["grep", "Sig[BIC]", "/proc/self/status"], ["sh", "-c", "umask; env"]])
-def test_the_command_is_the_callers_in_all_else(way: WayIn, question: list[str]):
+def test_the_command_is_the_callers_in_all_else(entry: WayIn, question: list[str]):
     """User, groups, signals, umask and environment are those of a command that is run outside."""
     environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "KEPT": "a b"}
-    assert way.run(*question, env=environment).stdout == way.direct(*question, env=environment).stdout
+    assert entry.run(*question, env=environment).stdout == entry.direct(*question, env=environment).stdout
 
 
 @pytest.mark.parametrize(
@@ -59,77 +59,77 @@ def test_the_command_is_the_callers_in_all_else(way: WayIn, question: list[str])
         ([], 125),
     ],
 )
-def test_the_exit_status_tells_who_failed(way: WayIn, command: list[str], status: int):
+def test_the_exit_status_tells_who_failed(entry: WayIn, command: list[str], status: int):
     """The command's own status and signal pass through; 125 to 127 are as with env(1)."""
-    assert way.run(*command).returncode == status
+    assert entry.run(*command).returncode == status
 
 
-def test_a_command_is_looked_for_on_the_callers_path(way: WayIn):
+def test_a_command_is_looked_for_on_the_callers_path(entry: WayIn):
     """PATH is the caller's for a command without a slash."""
-    done = way.after("os.environ['PATH'] = '/nowhere'", ["true"])
+    done = entry.after("os.environ['PATH'] = '/nowhere'", ["true"])
     assert (done.returncode, done.stderr) == (127, "ip4only: true: No such file or directory\n")
 
 
-def test_the_command_sees_the_prepared_files(way: WayIn):
+def test_the_command_sees_the_prepared_files(entry: WayIn):
     """The namespace's resolv.conf is in place of the host's, which is a symlink and stays as it is."""
-    assert way.run("cat", "/etc/resolv.conf").stdout == PREPARED
-    assert way.outer.run(["cat", "/etc/resolv.conf"]).stdout == HOST
+    assert entry.run("cat", "/etc/resolv.conf").stdout == PREPARED
+    assert entry.outer.run(["cat", "/etc/resolv.conf"]).stdout == HOST
 
 
-def test_what_is_not_prepared_is_the_hosts(way: WayIn):
+def test_what_is_not_prepared_is_the_hosts(entry: WayIn):
     """A file without a counterpart in /etc/netns is seen as it is on the host."""
-    assert way.run("cat", "/etc/hosts").stdout == way.direct("cat", "/etc/hosts").stdout
+    assert entry.run("cat", "/etc/hosts").stdout == entry.direct("cat", "/etc/hosts").stdout
 
 
-def test_nothing_need_be_prepared(way: WayIn):
+def test_nothing_need_be_prepared(entry: WayIn):
     """A namespace without a folder in /etc/netns can be entered all the same."""
-    way.outer.run(["rm", "-r", "/etc/netns"])
-    assert way.run("cat", "/etc/resolv.conf").stdout == HOST
+    entry.outer.run(["rm", "-r", "/etc/netns"])
+    assert entry.run("cat", "/etc/resolv.conf").stdout == HOST
 
 
-def test_mounts_do_not_reach_the_host(way: WayIn):
+def test_mounts_do_not_reach_the_host(entry: WayIn):
     """Where the host shares its mounts, as systemd has it, it still sees none of the command's."""
-    way.outer.run(["mount", "--make-rshared", "/"])
-    before = way.outer.run(["cat", "/proc/self/mounts"]).stdout
-    assert way.run("cat", "/etc/resolv.conf").stdout == PREPARED
-    assert way.outer.run(["cat", "/proc/self/mounts"]).stdout == before
+    entry.outer.run(["mount", "--make-rshared", "/"])
+    before = entry.outer.run(["cat", "/proc/self/mounts"]).stdout
+    assert entry.run("cat", "/etc/resolv.conf").stdout == PREPARED
+    assert entry.outer.run(["cat", "/proc/self/mounts"]).stdout == before
 
 
-def test_a_new_resolv_conf_of_the_host_does_not_leak_in(way: WayIn):
+def test_a_new_resolv_conf_of_the_host_does_not_leak_in(entry: WayIn):
     """A running command keeps the namespace's servers when the host's resolver renames a new file into place."""
-    asking = way.argv("sh", "-c", "echo started; read -r _go; cat /etc/resolv.conf")
-    with way.outer.popen(asking, user=way.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+    asking = entry.argv("sh", "-c", "echo started; read -r _go; cat /etc/resolv.conf")
+    with entry.outer.popen(asking, user=entry.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "started\n"
-        way.outer.run(["sh", "-c", "echo 'nameserver ::1' >/run/new && mv /run/new /run/resolv.conf"])
+        entry.outer.run(["sh", "-c", "echo 'nameserver ::1' >/run/new && mv /run/new /run/resolv.conf"])
         assert running.communicate("go\n", timeout=30)[0] == PREPARED
 
 
-def test_a_file_that_the_host_lacks_is_not_missed(way: WayIn):
+def test_a_file_that_the_host_lacks_is_not_missed(entry: WayIn):
     """A prepared nsswitch.conf is left out where the host has none, as with musl."""
-    way.outer.run(["sh", "-c", f"rm -f /etc/nsswitch.conf; echo hosts: dns >/etc/netns/{NAME}/nsswitch.conf"])
-    assert way.run("cat", "/etc/resolv.conf").stdout == PREPARED
+    entry.outer.run(["sh", "-c", f"rm -f /etc/nsswitch.conf; echo hosts: dns >/etc/netns/{NAME}/nsswitch.conf"])
+    assert entry.run("cat", "/etc/resolv.conf").stdout == PREPARED
 
 
-def test_nscd_is_out_of_reach(way: WayIn):
+def test_nscd_is_out_of_reach(entry: WayIn):
     """The socket of nscd is hidden: it would answer from the host's network."""
-    way.outer.run(["sh", "-c", "mkdir /run/nscd && touch /run/nscd/socket"])
-    assert way.run("ls", "/run/nscd").stdout == ""
-    assert way.outer.run(["ls", "/run/nscd"]).stdout == "socket\n"
+    entry.outer.run(["sh", "-c", "mkdir /run/nscd && touch /run/nscd/socket"])
+    assert entry.run("ls", "/run/nscd").stdout == ""
+    assert entry.outer.run(["ls", "/run/nscd"]).stdout == "socket\n"
 
 
-def test_an_inherited_socket_does_not_come_along(way: WayIn):
+def test_an_inherited_socket_does_not_come_along(entry: WayIn):
     """A socket that was opened in the host's network is closed; the command has its three streams and no more."""
     code = "import socket; opened = socket.socket(); os.dup2(opened.fileno(), 9)"
-    assert way.after(code, ["ls", "/proc/self/fd"]).stdout.split() == ["0", "1", "2", "3"]  # the last is ls's own
+    assert entry.after(code, ["ls", "/proc/self/fd"]).stdout.split() == ["0", "1", "2", "3"]  # the last is ls's own
 
 
-def test_closed_streams_are_not_given_the_namespace(way: WayIn):
+def test_closed_streams_are_not_given_the_namespace(entry: WayIn):
     """What the caller closed of stdin and stderr is an empty device for the command."""
     streams = ["readlink", "/proc/self/fd/0", "/proc/self/fd/2"]
-    found = way.after("os.close(0); os.close(2)", streams).stdout.split()
-    assert len(found) == 2
-    assert set(found) <= {"/dev/null", "/dev/full"}  # the latter is glibc's choice in a privileged program
+    devices = entry.after("os.close(0); os.close(2)", streams).stdout.split()
+    assert len(devices) == 2
+    assert set(devices) <= {"/dev/null", "/dev/full"}  # the latter is glibc's choice in a privileged program
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_closed_streams_are_not_given_the_namespace(way: WayIn):
         "rm /etc/resolv.conf",
     ],
 )
-def test_what_is_not_right_is_refused(way: WayIn, fault: str):
-    """Nothing is run when the namespace or its files are not as root made them; one line says what and the mend."""
-    way.outer.run(["sh", "-c", fault])
-    done = way.run("echo", "ran")
+def test_what_is_not_right_is_refused(entry: WayIn, fault: str):
+    """Nothing is run when the namespace or its files are not as root made them; one line says what and the fix."""
+    entry.outer.run(["sh", "-c", fault])
+    done = entry.run("echo", "ran")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (125, "", 1)
     assert done.stderr.startswith("ip4only: /")
     assert "sudo speedmon setup-netns" in done.stderr or "must exist" in done.stderr
@@ -159,8 +159,8 @@ def test_what_is_not_right_is_refused(way: WayIn, fault: str):
 
 @pytest.mark.root
 @pytest.mark.parametrize("file", [f"/etc/netns/{NAME}", f"/etc/netns/{NAME}/resolv.conf"])
-def test_files_of_another_user_are_refused(way: WayIn, file: str):
+def test_files_of_another_user_are_refused(entry: WayIn, file: str):
     """Prepared files count only when root owns them."""
-    way.outer.run(["chown", "4002", file])
-    done = way.run("echo", "ran")
+    entry.outer.run(["chown", "4002", file])
+    done = entry.run("echo", "ran")
     assert (done.returncode, done.stdout) == (125, "")

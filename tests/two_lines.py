@@ -35,7 +35,7 @@ for name in isp isp2; do ip netns exec $name nft '
     add rule ip seen first iifname far counter name got'; done
 {WORSE}
 """
-# Tells a caller its address, or sends as many bytes as it asks for, or says how many it got after "+".
+# Replies with the caller's address, or with as many bytes as requested, or after "+" with the number of bytes received.
 SERVE = f"""
 import socket, threading
 server = socket.create_server(("{SERVER}", 8080))
@@ -66,7 +66,7 @@ print(len(heard) if sys.argv[1].isdigit() else heard.decode())
 
 
 class TwoLines(Street):
-    """The home host with two lines; the first, at eth0, has the better metric. Each uplink filters strictly."""
+    """The home host with two lines; the first, eth0, has the better metric. Both have strict reverse-path filters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,25 +83,25 @@ class TwoLines(Street):
             pass
 
     def set_up(self, *arguments: str) -> str:
-        """Set up without the launcher; return what was said."""
+        """Set up without the launcher; return the output."""
         return self.speedmon("setup-netns", "--no-launcher", *arguments).stdout
 
-    def seen_as(self, name: str = "ip4only") -> str:
-        """Return by which address the server sees a caller in the namespace, or the error of one that gets nowhere."""
+    def address_seen(self, name: str = "ip4only") -> str:
+        """Return the address of a caller in the namespace as the server sees it, or the caller's error."""
         return self._call(name, "")
 
-    def fetched(self, size: int, name: str = "ip4only") -> str:
-        """Return how many bytes a caller in the namespace gets of `size`, or its error."""
+    def count_fetched(self, size: int, name: str = "ip4only") -> str:
+        """Return how many of `size` bytes a caller in the namespace receives, or its error."""
         return self._call(name, str(size))
 
-    def taken(self, size: int, name: str = "ip4only") -> str:
-        """Return how many bytes the server got of a caller in the namespace who sent `size`, or the caller's error."""
+    def count_sent(self, size: int, name: str = "ip4only") -> str:
+        """Return how many of `size` bytes from a caller in the namespace the server receives, or the caller's error."""
         return self._call(name, f"+{size}")
 
     def _call(self, name: str, wanted: str) -> str:
         done = self.run(["ip", "netns", "exec", name, sys.executable, "-c", CALL, wanted], check=False)
         return (done.stdout or done.stderr.splitlines()[-1]).strip()
 
-    def arrived(self, isp: str) -> int:
-        """Return how many packets of IPv4 an ISP has got from the home host."""
+    def count_arrived(self, isp: str) -> int:
+        """Return how many IPv4 packets an ISP has received from the home host."""
         return int(self.shell(f"ip netns exec {isp} nft list counter ip seen got").stdout.split()[8])

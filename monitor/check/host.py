@@ -94,7 +94,7 @@ def beside(seen: Namespace) -> Line | None:
     if seen.beside is None:
         message = "only root may look at the rules of other firewalls"
         return Line("beside", ok=None, message=message, mend=ROOT_LOOKS, matters=False)
-    met = ", ".join(seen.beside.met)
+    met = ", ".join(seen.beside.chains)
     if seen.beside.blocked:
         message, mend = _parted(seen.beside.blocked)
         return Line("beside", ok=False, message=message, mend=MEND if seen.beside.missing else mend)

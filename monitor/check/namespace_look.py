@@ -37,7 +37,7 @@ def look(spec: NamespaceSpec, asked: Check, environ: Mapping[str, str]) -> Names
     after = outside.table(spec) if may_list else None
     return Namespace(
         spec=spec,
-        dead=None if live else "; ".join(seen_outside.unsound) or "it came only now",
+        dead=None if live else "; ".join(seen_outside.problems) or "it came only now",
         entered=entered,
         privileged=privileged,
         no_entry=no_entry,
@@ -56,7 +56,7 @@ def _beside(spec: NamespaceSpec, seen: Outside) -> Beside:
     try:
         return beside.look(spec, seen)
     except (NetnsError, OSError, subprocess.SubprocessError) as error:
-        return Beside(blocked=f"the rules of other firewalls cannot be looked at: {error}")
+        return Beside(blocked=f"the rules of other firewalls cannot be listed: {error}")
 
 
 def _way_in(name: str, asked: Check, environ: Mapping[str, str]) -> tuple[list[str] | None, str | None]:

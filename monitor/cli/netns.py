@@ -124,18 +124,20 @@ def _spec(  # noqa: PLR0913  one argument a setting
     router: str | None = None,
     **more: Any,
 ) -> NamespaceSpec:
+    from msgspec.structs import replace  # noqa: PLC0415  keeps --help light
+
     from netns.model import parse_spec  # noqa: PLC0415  keeps --help light
 
     configured = settings.namespace
     behind = "" if uplink else configured.router  # another uplink has another router
-    return parse_spec(
+    spec = parse_spec(
         name or configured.name,
         subnet or configured.subnet,
         uplink or configured.uplink,
         dns or tuple(configured.dns),
         router=behind if router is None else router,
-        **more,
     )
+    return replace(spec, **more)
 
 
 def _silent(_step: Step) -> None:

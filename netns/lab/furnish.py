@@ -1,8 +1,8 @@
-"""Give a new world its own /run, /etc, /usr/local/bin and /var/lib: set-up inside writes where nobody else looks.
+"""Gives a private machine its own /run, /etc, /usr/local/bin and /var/lib, so that set-up inside writes only there.
 
-Runs inside, as process 1 of what `netns.lab.world` made. The machine's files stay readable: small ones as copies, the
-others as links to where their folder was put aside. What must not show (sockets of the machine's resolver, its own
-namespaces, its configuration of speedmon) is left out.
+Runs inside, as process 1 of the namespaces that `netns.lab.world` made. The machine's files stay readable: small ones
+as copies, others as links to the original folder, which is mounted elsewhere. Hidden are the sockets of the machine's
+resolver, its own namespaces and its configuration of speedmon.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ASIDE = Path("/run/speedmon-lab")
-# Where set-up writes: configuration, the launcher, its journal.
+# The folders that set-up writes to: configuration, launcher, journal.
 STOOD_IN = ("/etc", "/usr/local/bin", "/var/lib")
 LEFT_OUT = frozenset({"netns", "speedmon"})
 COPIED_BYTES = 65_536
@@ -27,7 +27,7 @@ MOUNT = "mount"
 
 
 def furnish(etc: Mapping[str, str]) -> None:
-    """Replace /run by an empty folder, and let `etc` (name to text) stand in place of the machine's files in /etc.
+    """Replace /run by an empty folder, and files in /etc by those of `etc` (name to text).
 
     Raises:
         LabError: the kernel refuses a mount.
@@ -41,35 +41,35 @@ def furnish(etc: Mapping[str, str]) -> None:
 
 
 def _stand_in(folder: Path, replaced: Mapping[str, str]) -> None:
-    aside = ASIDE / folder.relative_to("/")
-    aside.mkdir(parents=True)
-    _mount("--rbind", str(folder), str(aside))
+    original_folder = ASIDE / folder.relative_to("/")
+    original_folder.mkdir(parents=True)
+    _mount("--rbind", str(folder), str(original_folder))
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(folder))
-    for original in aside.iterdir():
+    for original in original_folder.iterdir():
         if original.name not in replaced and original.name not in LEFT_OUT:
             _reproduce(original, folder / original.name)
     for name, text in replaced.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _reproduce(original: Path, place: Path) -> None:
-    """Copy a link or a small file, link to a folder or a large file, leave out what the caller may not read."""
+def _reproduce(original: Path, target: Path) -> None:
+    """Copy a link or a small file, link to a folder or a large file, omit what the caller may not read."""
     if original.is_symlink():
-        place.symlink_to(original.readlink())
+        target.symlink_to(original.readlink())
     elif not os.access(original, os.R_OK):
         return
     elif original.is_file() and original.stat().st_size <= COPIED_BYTES:
-        shutil.copy(original, place)
+        shutil.copy(original, target)
     else:
-        place.symlink_to(original)
+        target.symlink_to(original)
 
 
 def _show_own_links() -> None:
-    """Mount a /sys that shows this world's links; where a container forbids it, the machine's stays."""
+    """Mount a /sys that shows the links of this namespace; if a container forbids it, the machine's stays."""
     subprocess.run([MOUNT, "-t", "sysfs", "sysfs", "/sys"], capture_output=True, check=False)
 
 
 def _mount(*arguments: str) -> None:
-    done = subprocess.run([MOUNT, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LabError(f"the lab cannot be furnished: mount {' '.join(arguments)}: {done.stderr.strip()}")
+    completed = subprocess.run([MOUNT, *arguments], capture_output=True, text=True, check=False)
+    if completed.returncode:
+        raise LabError(f"cannot prepare the files of the lab: mount {' '.join(arguments)}: {completed.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""The lab's name server: A and AAAA for a handful of names, over UDP. `answer` is pure, `serve` reads the socket."""
+"""The lab's name server: A and AAAA records of a few names, over UDP. `answer` is pure, `serve` uses the socket."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ ZONE = {dns.name.from_text(name): ADDRESSES for name in topology.NAMES}
 def answer(query: bytes, zone: Mapping[dns.name.Name, Mapping[dns.rdatatype.RdataType, str]] = ZONE) -> bytes | None:
     """Return the reply to a query (RFC 1035): the address, no data for another type, NXDOMAIN for another name.
 
-    None for what is no query.
+    None if it is not a query.
     """
     try:
-        asked = dns.message.from_wire(query)
-        reply = dns.message.make_response(asked, recursion_available=True)
+        request = dns.message.from_wire(query)
+        reply = dns.message.make_response(request, recursion_available=True)
     except dns.exception.DNSException:
         return None
-    for question in asked.question:
+    for question in request.question:
         addresses = zone.get(question.name)
         if addresses is None:
             reply.set_rcode(dns.rcode.NXDOMAIN)
@@ -45,7 +45,7 @@ def answer(query: bytes, zone: Mapping[dns.name.Name, Mapping[dns.rdatatype.Rdat
 
 
 def bound(address: str, port: int = 53) -> socket.socket:
-    """Return a UDP socket of that address, ready to be served."""
+    """Return a UDP socket bound to an address, for `serve`."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.bind((address, port))
     return listener
@@ -59,12 +59,8 @@ def serve(listener: socket.socket) -> None:
             listener.sendto(reply, sender)
 
 
-def main() -> None:
-    """Serve the lab's names at the address of the ISP's name server; a line on stdout says that it listens."""
+def serve_lab_names() -> None:
+    """Serve the lab's names at the address of the ISP's name server; a line on stdout reports that it listens."""
     with bound(topology.NAME_SERVER) as listener:
         print("ready", flush=True)  # noqa: T201  the parent waits for it
         serve(listener)
-
-
-if __name__ == "__main__":
-    main()

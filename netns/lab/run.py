@@ -1,7 +1,7 @@
-"""Open the lab in a new world: furnish it, build `netns.lab.topology`, start its two servers.
+"""Opens the lab in a private machine: prepares its files, builds `netns.lab.topology`, starts its two servers.
 
-`python -m netns.lab.run COMMAND…` runs a command in it, in the place of the home host. It must be process 1 of what
-`netns.lab.world` made; everything ends with that process.
+`python -m netns.lab.run COMMAND…` runs a command in it, on the home host. It must be process 1 of a private machine of
+`netns.lab.world`; everything ends with that process.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from netns.lab import furnish, topology, world
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVERS = ((topology.ISP, "netns.lab.name_server"), (topology.INTERNET, "netns.lab.speedtest_net"))
+# The namespace of each server, and its argument for the module that holds both.
+SERVERS = ((topology.ISP, "names"), (topology.INTERNET, "speedtest"))
+SERVER_MODULE = "netns.lab.speedtest_net"
 
 
 @contextlib.contextmanager
 def opened() -> Iterator[None]:
-    """Open the lab for as long as the block runs; the process then is in the home host.
+    """Open the lab for the block; this process then is on the home host.
 
     Raises:
-        LabError: this process is not in a world of its own, or the kernel lacks something the lab is built of.
+        LabError: this process is not in a private machine, or the kernel lacks something that the lab needs.
     """
     world.require_inside()
     furnish.furnish(topology.ETC)
@@ -35,19 +37,19 @@ def opened() -> Iterator[None]:
     except StepError as error:
         raise LabError(f"the lab cannot be built: {error}") from error
     with contextlib.ExitStack() as stack:
-        for netns, module in SERVERS:
-            stack.enter_context(_serving(netns, module))
+        for netns, server in SERVERS:
+            stack.enter_context(_serving(netns, server))
         yield
 
 
 @contextlib.contextmanager
-def _serving(netns: str, module: str) -> Iterator[None]:
-    """Run one of the lab's servers in its namespace, from when it listens until the block ends."""
-    program = ["nsenter", f"--net=/run/netns/{netns}", sys.executable, "-P", "-m", module]
+def _serving(netns: str, name: str) -> Iterator[None]:
+    """Run one of the lab's servers in its namespace for the block, which begins when it listens."""
+    program = ["nsenter", f"--net=/run/netns/{netns}", sys.executable, "-P", "-m", SERVER_MODULE, name]
     with subprocess.Popen(program, stdout=subprocess.PIPE) as server:
         try:
             if server.stdout is None or not server.stdout.readline():
-                raise LabError(f"the server {module} of the lab did not start")
+                raise LabError(f"the server {name} of the lab did not start")
             yield
         finally:
             server.kill()

@@ -1,21 +1,22 @@
-"""The lab's test server: as much of speedtest.net over plain HTTP as speedtest-cli 2.1.3 asks for, and no more.
+"""The lab's test server: as much of speedtest.net, over plain HTTP, as speedtest-cli 2.1.3 needs.
 
-The shapes of configuration and server list are those that `speedtest.Speedtest.get_config` and `get_servers` read. The
-test is short: download for 3 s, upload of 8.9 MB in three requests, at most 5 s. Socket buffers are small, so that what
-is on its way fits the queue of the shaped link: nothing is lost, and little of an upload is counted before it has left.
+Configuration and server list have the format that `speedtest.Speedtest.get_config` and `get_servers` read. The test is
+short: download for 3 s, upload of 8.9 MB in three requests, at most 5 s. Socket buffers are small, so that the data in
+flight fits the queue of the shaped link: no packet is lost, and little of an upload is counted before it was sent.
 """
 
 from __future__ import annotations
 
 import re
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-from netns.lab import topology
+from netns.lab import name_server, topology
 
 PORTS = (80, 8080)
 DOWNLOAD_S, UPLOAD_S = 3, 5
@@ -55,13 +56,13 @@ def _document(root: ET.Element) -> bytes:
 
 
 def image_bytes(path: str) -> int | None:
-    """Return the size of a test image, about that of the real ones: two bytes a pixel. None if the path names none."""
+    """Return the size of a test image in bytes, two per pixel like the real ones; None if the path is not an image."""
     match = IMAGE.fullmatch(path)
     return 2 * int(match[1]) ** 2 if match else None
 
 
 def delay_s(host: str) -> float:
-    """Return how many seconds later than the nearest the server of a Host header answers a ping."""
+    """Return by how many seconds the server of a Host header answers a ping later than the nearest one."""
     return next((server.delay_ms / 1000 for server in topology.SERVERS if server.host == host.partition(":")[0]), 0.0)
 
 
@@ -87,19 +88,19 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def do_POST(self) -> None:
-        """Take an upload and say how much came."""
+        """Receive an upload and reply with its size."""
         received = self._receive(int(self.headers.get("Content-Length", "0")))
         self._reply(f"size={received}".encode())
 
     def handle(self) -> None:
-        """Serve the connection; that the client ends a test in the middle of a transfer is how such tests end."""
+        """Serve the connection; clients end a test by closing the connection in the middle of a transfer."""
         try:
             super().handle()
         except (ConnectionError, TimeoutError):
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gives it
-        """Say nothing."""
+        """Log nothing: stdout and stderr belong to the demo."""
 
     def _client(self) -> str:
         return str(self.client_address[0]).removeprefix("::ffff:")
@@ -133,15 +134,15 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def server_bind(self) -> None:
-        """Bind to every address; connections inherit the small buffers."""
+        """Bind to all addresses; connections inherit the small buffers."""
         self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             self.socket.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
         super().server_bind()
 
 
-def main() -> None:
-    """Serve all ports until the process ends; a line on stdout says that it listens."""
+def serve_speedtests() -> None:
+    """Serve all ports until the process ends; a line on stdout reports that it listens."""
     servers = [Server(("::", port), Handler) for port in PORTS]
     print("ready", flush=True)  # noqa: T201  the parent waits for it
     threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
@@ -149,6 +150,11 @@ def main() -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def main() -> None:
+    """Run one of the lab's servers: `names` or `speedtest`, the only argument."""
+    {"names": name_server.serve_lab_names, "speedtest": serve_speedtests}[sys.argv[1]]()
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     home ── wan0 203.0.113.10 ────── isp ───── internet 198.51.100.80    (100/20 Mbit/s)
          └─ he-ipv6 2001:db8:1::10 ─ broker ── internet 2001:db8:ff::80  (12/3 Mbit/s)
 
-The home host is the namespace the steps are run from. Pure: `netns.lab.run` carries it out. All addresses and names are
-of the blocks kept for documentation (RFC 5737, RFC 3849, RFC 2606), except the names that speedtest-cli has built in.
+The home host is the namespace the steps are run from. Pure: `netns.lab.run` builds it. All addresses and names are
+reserved for documentation (RFC 5737, RFC 3849, RFC 2606), except the names that speedtest-cli has built in.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 ISP, BROKER, INTERNET = "isp", "broker", "internet"
 HOME_IPV4, HOME_IPV6 = "203.0.113.10", "2001:db8:1::10"
 SERVER_IPV4, SERVER_IPV6 = "198.51.100.80", "2001:db8:ff::80"
-# In the ISP's own network, so that no name is looked up across the shaped uplink.
+# In the ISP's own network, so that DNS queries do not cross the shaped uplink.
 NAME_SERVER = "203.0.113.53"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One way out of the home: what it is called, whose addresses it has, and the rates it is shaped to in bit/s."""
+    """One line of the home: its ISP, the network of its addresses, and the rates it is shaped to, in bit/s."""
 
     isp: str
     network: str
@@ -43,7 +43,7 @@ TUNNEL = Access("Tunnel Broker (IPv6)", "2001:db8::/32", 12_000_000, 3_000_000)
 
 @dataclass(frozen=True, slots=True)
 class ListedServer:
-    """An entry of the lab's server list; `delay_ms` is how much later than the nearest it answers a ping."""
+    """An entry of the lab's server list; it answers pings `delay_ms` later than the nearest server."""
 
     id: str
     sponsor: str
@@ -58,10 +58,10 @@ SERVERS = (
     ListedServer("101", "Near Hosting", "Exampleton", "near.speedtest.example", 48.0, 11.0, 0),
     ListedServer("102", "Far Hosting", "Otherham", "far.speedtest.example", 52.0, 13.0, 30),
 )
-# speedtest-cli asks for the first two, whatever server it then chooses.
+# speedtest-cli looks up the first two, whichever server it then chooses.
 NAMES = ("www.speedtest.net", "c.speedtest.net", *(server.host for server in SERVERS))
 
-# What programs of the home host read instead of the machine's own; an empty gai.conf is the order of RFC 6724.
+# Files in /etc of the home host instead of the machine's; an empty gai.conf means the order of RFC 6724.
 ETC = {
     "resolv.conf": f"nameserver {NAME_SERVER}\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
@@ -71,18 +71,18 @@ ETC = {
 
 
 def access_of(address: str) -> Access | None:
-    """Return the access that a client's address belongs to, None for a stranger."""
-    ip = ipaddress.ip_address(address)
-    return next((access for access in (FIBRE, TUNNEL) if ip in ipaddress.ip_network(access.network)), None)
+    """Return the line that a client's address belongs to, None for other addresses."""
+    client = ipaddress.ip_address(address)
+    return next((access for access in (FIBRE, TUNNEL) if client in ipaddress.ip_network(access.network)), None)
 
 
 def steps() -> tuple[Step, ...]:
-    """Return the steps that build the whole lab, in order, for a home host that has nothing but a loopback."""
+    """Return the steps that build the lab, in order, for a home host that has only a loopback link."""
     return (*_namespaces(), *_fibre(), *_tunnel())
 
 
 def cut() -> Step:
-    """Return the step that fails the line for good: the ISP loses its way to the internet and says so to who asks."""
+    """Return the step that breaks the line: the ISP loses its route to the internet and reports it by ICMP."""
     return DeleteLink("net0", ISP)
 
 
@@ -99,7 +99,7 @@ def _namespaces() -> Iterator[Step]:
 
 
 def _ipv6_ready(netns: str | None) -> Iterator[Step]:
-    """Switch IPv6 on, whatever the machine's default is, and let addresses be used without waiting."""
+    """Enable IPv6, whatever the machine's default is, and make addresses usable without waiting."""
     for key, value in (("disable_ipv6", "0"), ("accept_dad", "0")):
         for scope in ("all", "default"):
             yield SetSysctl(f"net/ipv6/conf/{scope}/{key}", value, netns)
@@ -131,6 +131,6 @@ def _cable(near: tuple[str | None, str, str], far: tuple[str, str, str]) -> Iter
 
 
 def _shape(router: str, access: Access, queue_ms: int) -> Iterator[Step]:
-    """Shape both directions where a provider does: in its router, on the way out. The rates count Ethernet frames."""
+    """Shape both directions in the provider's router, on its outgoing links. The rates include Ethernet headers."""
     yield Shape("home0", access.download_bps, 32_768, queue_ms, router)
     yield Shape("net0", access.upload_bps, 32_768, queue_ms, router)

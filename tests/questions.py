@@ -40,7 +40,7 @@ def gets_out(at: Home) -> str:
     """Have the far end tell which address it sees."""
     with at.serving(8080, *ISP):
         seen = at.call("203.0.113.1", 8080)
-    return YES if seen == "203.0.113.10" else "no answer comes"
+    return YES if seen == "203.0.113.10" else "no answer"
 
 
 def pings(at: Home) -> str:
@@ -53,12 +53,12 @@ def finds_names(at: Home) -> str:
     """Look a name up as any program does."""
     done = at.inside("getent", "ahostsv4", "www.speedtest.net")
     servers = at.inside("grep", "nameserver", "/etc/resolv.conf").stdout.strip()
-    return YES if "203.0.113.80" in done.stdout else f"`{servers}`, and nobody answers there inside"
+    return YES if "203.0.113.80" in done.stdout else f"`{servers}`, and nothing answers there inside"
 
 
 def hides_name_cache(at: Home) -> str:
     """Look for the socket of nscd, which answers from the host's network."""
-    return YES if at.inside("ls", "/run/nscd/socket").returncode else "`/run/nscd` is within reach"
+    return YES if at.inside("ls", "/run/nscd/socket").returncode else "`/run/nscd` can be reached"
 
 
 def fits_the_uplink(at: Home) -> str:
@@ -91,13 +91,13 @@ def ignores_advertisements(at: Home) -> str:
     until(lambda: at.inside("cat", OFF_INSIDE).stdout == "1\n" or counted(at, "Icmp6InRouterAdvertisements") > 0)
     at.street.shell(f"echo {was} > {switch}")
     found = at.inside("ip", "-6", "route", "show", "default").stdout + at.inside("ip", "-6", "address").stdout
-    return "an address and a default route come of it" if "proto ra" in found and "2001:db8:bad:" in found else YES
+    return "it adds an address and a default route" if "proto ra" in found and "2001:db8:bad:" in found else YES
 
 
 def sends_no_ipv6(at: Home) -> str:
     """Ask the kernel how much was sent, at the latest when each address has been checked for duplicates."""
     until(lambda: counted(at, "Ip6OutRequests") > 0 or "tentative" not in at.inside("ip", "-6", "address").stdout)
-    return "some are sent" if counted(at, "Ip6OutRequests") else YES
+    return "some are" if counted(at, "Ip6OutRequests") else YES
 
 
 def counted(at: Home, name: str) -> int:
@@ -124,18 +124,18 @@ def host_is_out_of_reach(at: Home) -> str:
     """Connect from inside to a service of the host, at each of its addresses."""
     with at.serving(8080):
         reached = [to for to in ("192.168.200.1", "203.0.113.10", "10.50.0.1") if at.call(to, 8080)]
-    return f"reached at {len(reached)} of 3 addresses" if reached else YES
+    return f"they can be, at {len(reached)} of 3 addresses" if reached else YES
 
 
 def lan_is_out_of_reach(at: Home) -> str:
     """Connect from inside to a service of the LAN neighbour."""
     with at.serving(8080, *LAN):
-        return "reached" if at.call("10.50.0.2", 8080) else YES
+        return "it can be" if at.call("10.50.0.2", 8080) else YES
 
 
 def only_those_named_may_enter(at: Home) -> str:
     """Have a user enter whom nobody named."""
-    return YES if at.inside("true", user=STRANGER).returncode else "every user may"
+    return YES if at.inside("true", user=STRANGER).returncode else "every user may enter"
 
 
 def leaves_sockets_outside(at: Home) -> str:
@@ -209,7 +209,7 @@ def keeps_closed_ports(at: Home) -> str:
 def keeps_forwarded_ports(at: Home) -> str:
     """Connect to a port of the host that is forwarded to the LAN neighbour."""
     with at.serving(8080, *LAN):
-        return YES if at.called("isp", "203.0.113.10", 8081) == "203.0.113.1" else "it is dead"
+        return YES if at.called("isp", "203.0.113.10", 8081) == "203.0.113.1" else "it no longer works"
 
 
 def tells_of_a_collision(at: Home) -> str:

@@ -63,20 +63,20 @@ ROUNDS = {
     "inside": Round(
         PLAIN,
         {
-            "A user's program reaches the internet from inside": questions.gets_out,
+            "A user's program inside reaches the internet": questions.gets_out,
             "`ping` works inside without privilege": questions.pings,
-            "Names are found inside, where the host's `resolv.conf` says 127.0.0.53": questions.finds_names,
-            "The host's name cache (nscd), which asks outside, is out of reach": questions.hides_name_cache,
+            "Names resolve inside, although the host's `resolv.conf` says 127.0.0.53": questions.finds_names,
+            "The host's name cache (nscd), which asks outside, cannot be reached": questions.hides_name_cache,
             "Packets fit a PPPoE line (1492 bytes)": questions.fits_the_uplink,
-            "TCP inside is tuned as on the host": questions.takes_over_tcp,
+            "TCP inside is tuned as it is on the host": questions.takes_over_tcp,
             "There is no IPv6 address inside": questions.has_no_ipv6,
             "A router advertisement on the veth changes nothing": questions.ignores_advertisements,
             "No IPv6 packet is ever sent from inside": questions.sends_no_ipv6,
-            "Only users that were named may enter": questions.only_those_named_may_enter,
-            "A socket that was opened outside does not come along": questions.leaves_sockets_outside,
+            "Only users who were named may enter": questions.only_those_named_may_enter,
+            "A socket that was opened outside cannot be taken inside": questions.leaves_sockets_outside,
             "The command holds no capability": questions.holds_no_capability,
             "The launcher ignores `LD_PRELOAD`": questions.ignores_preload,
-            "A setuid program gives nothing inside": questions.setuid_gives_nothing,
+            "A setuid program gains nothing inside": questions.setuid_gives_nothing,
         },
     ),
     "around": Round(
@@ -85,11 +85,11 @@ ROUNDS = {
             "Packets of a LAN neighbour do not get out through the host": questions.lan_stays_in,
             "Packets from the internet do not get into the LAN": questions.strangers_stay_out_of_the_lan,
             "Packets from the internet do not get into the namespace": questions.strangers_stay_out_of_the_namespace,
-            "Services of the host are out of reach from inside": questions.host_is_out_of_reach,
-            "The LAN is out of reach from inside": questions.lan_is_out_of_reach,
-            "A second run finds nothing to do": questions.second_run_changes_nothing,
-            "A run after the default route has moved follows it": questions.follows_the_uplink,
-            "Undone, all is as it was": questions.leaves_no_trace,
+            "Services of the host cannot be reached from inside": questions.host_is_out_of_reach,
+            "The LAN cannot be reached from inside": questions.lan_is_out_of_reach,
+            "Running it again changes nothing": questions.second_run_changes_nothing,
+            "Running it again after the default route has moved follows the route": questions.follows_the_uplink,
+            "Undoing it leaves the host as it was": questions.leaves_no_trace,
         },
     ),
     "iptables": Round(
@@ -103,12 +103,12 @@ ROUNDS = {
     ),
     "nftables": Round(NFT, {"The namespace gets out past nftables rules that refuse forwarding": questions.gets_out}),
     "collision": Round(
-        SAME_SUBNET, {"A subnet that the LAN uses already is refused": questions.tells_of_a_collision}, built=False
+        SAME_SUBNET, {"A subnet that the LAN already uses is refused": questions.tells_of_a_collision}, built=False
     ),
     "kill": Round(
         "",
         {
-            "A set-up that was killed half-way is mended by the next": questions.survives_a_kill,
+            "Running it again repairs a set-up that was killed half-way": questions.survives_a_kill,
             "A wrong file in the namespace's place is refused": questions.refuses_a_wrong_file,
         },
         built=False,

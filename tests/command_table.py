@@ -1,4 +1,4 @@
-"""Make docs/commands.md: every command and option, as the program's own `--help` tells them.
+"""Write docs/commands.md: every command and option, with the text of `--help`.
 
 `python tests/command_table.py` writes it; a test compares.
 """
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 DOCUMENT = Path(__file__).parent.parent / "docs" / "commands.md"
 HEAD = """# Commands
 
-Every command with its options, as `--help` tells them. Made by `python tests/command_table.py` from the commands
-themselves; a test compares.
+Every command with its options, as `--help` prints them. This page is made from the commands themselves.
 
-Each takes `--config FILE`, the configuration, before or after its name, and `-h` or `--help`.
+Every command also takes `--config FILE`, before or after its name, and `-h` or `--help`. The exit codes are in the
+[README](../README.md#when-something-is-wrong).
 """
 
 
 def document() -> str:
-    """Return the whole file."""
+    """Return the text of the page."""
     found = commands(cli, click.Context(cli, info_name="speedmon"))
     return "\n".join([HEAD, *(_section(command, context) for command, context in found)])
 
 
 def commands(group: click.Group, above: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
-    """Yield each command that does something, those of groups included, in the order of the list of commands."""
+    """Yield each command that is not a group, those of groups included, in the order of `--help`."""
     for name in group.list_commands(above):
         command = group.get_command(above, name)
         assert command is not None

@@ -109,14 +109,13 @@ followed by a test on another server, so that one bad server is not mistaken for
 ## Known failures
 
 How speedmon classifies each known failure: real recordings, and ones constructed from the engines' source
-(`tests/data`). The scope is the one before a diagnosis. These tables are made by `python tests/failure_table.py`; a
-test compares them with the code.
+(`tests/data`). The scope is the one before a diagnosis. These tables are made from the code that classifies.
 """
 
 
 @dataclass(frozen=True)
 class Row:
-    """A failure of an engine and what it was drawn from."""
+    """A failure of an engine, and the recording or ending it comes from."""
 
     engine: str
     source: str
@@ -124,13 +123,13 @@ class Row:
 
 
 def row(engine: str, source: str, ended: Ended) -> Row:
-    """Return the row of an engine that ended so in the namespace."""
+    """Return the row of an engine that ended in this way in the namespace."""
     chosen = load(engine)
     return Row(engine, source, classify(chosen, ended, chosen.parse(ended.stdout, ended.stderr), "ip4only", 120))
 
 
 def rows() -> dict[str, list[Row]]:
-    """Return the rows of each engine, and those of the ways to end."""
+    """Return the rows of each engine, and those of ways in which any engine can end."""
     found: dict[str, list[Row]] = {}
     for engine, pattern in TEXTS:
         found.setdefault(engine, []).extend(_texts(engine, pattern))
@@ -164,7 +163,7 @@ def _iperf3() -> Iterator[Row]:
 
 
 def document() -> str:
-    """Return the whole page."""
+    """Return the text of the page."""
     sections = [f"### {name}\n\n{_table(of_engine)}" for name, of_engine in rows().items()]
     return "\n".join((HEAD, *sections, f"## Advice\n\n{_advice()}"))
 

@@ -1,4 +1,4 @@
-"""docs/commands.md tells of the commands what they tell of themselves."""
+"""docs/commands.md has the help of every command."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ GROUPS = ["config", "db", "fleet"]
 
 
 def test_the_document_is_current():
-    """Every command and option is there, with the words of its help; `python tests/command_table.py` writes it anew."""
+    """Every command and option is there with its help; `python tests/command_table.py` rewrites the page."""
     assert DOCUMENT.read_text() == document()
 
 
 def test_every_command_is_documented():
-    """Those of groups are commands too."""
+    """The commands of groups are included."""
     names = {context.command_path for _, context in commands(cli, TOP)}
     assert {"speedmon collect", "speedmon db backup", "speedmon fleet push"} <= names
 
 
 @pytest.mark.parametrize("name", GROUPS)
-def test_the_list_of_a_group_is_whole(name: str):
-    """What a command of a group does is said in so few words that none are cut off."""
+def test_the_list_of_a_group_is_not_cut(name: str):
+    """The short help of each command of a group fits on its line."""
     group = cli.get_command(TOP, name)
     assert group is not None
     page = group.get_help(click.Context(group, parent=TOP, info_name=name, terminal_width=80))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WINDOW = Window(END - DAYS, END)
 TERMS = Terms(ZoneInfo("Europe/Berlin"), PLAN, "Internet speed at home (generated)")
-# A page is read over slow lines too; a graph has few colours.
+# The page is also read over slow lines, and a graph has few colours.
 COLOURS, MOST_BYTES = 64, 120_000
 HEAD = """# Gallery
 
@@ -68,7 +68,7 @@ The first page in a browser; the plan, tables, outages, the rules and all tests 
 
 
 class Picture(NamedTuple):
-    """A picture of the page: its kind and theme, and the command that draws the like."""
+    """A picture on the page: its kind and theme, and the command that draws one like it."""
 
     kind: str
     theme: str = "light"
@@ -76,18 +76,18 @@ class Picture(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Its name in the folder."""
+        """The file's name in the folder."""
         span = "" if self.days == DAYS.days else f"-{self.days}d"
         return f"{self.kind}{'' if self.theme == 'light' else f'-{self.theme}'}{span}.png"
 
     @property
     def command(self) -> str:
-        """What a user types."""
+        """The command that a user types."""
         theme = "" if self.theme == "light" else f" --theme {self.theme}"
         return f"speedmon graph --days {self.days} --kind {self.kind}{theme}"
 
     def made(self, runs: list[Run] | Columns, window: Window) -> bytes:
-        """Return the file, with few colours."""
+        """Return the PNG, with few colours."""
         return _small(render(self.kind, runs, window, TERMS, theme=self.theme))
 
 

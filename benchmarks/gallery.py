@@ -87,7 +87,7 @@ class Picture(NamedTuple):
         return f"speedmon graph --days {self.days} --kind {self.kind}{theme}"
 
     def made(self, runs: list[Run] | Columns, window: Window) -> bytes:
-        """Return the PNG, with few colours."""
+        """Return the file, with few colours."""
         return _small(render(self.kind, runs, window, TERMS, theme=self.theme))
 
 

@@ -1,4 +1,4 @@
-"""Write docs/failures.md: every known failure as the code classifies it, with the advice to the user.
+"""Generate docs/failures.md: every recorded failure as the code classifies it, with the advice for the user.
 
 `python tests/failure_table.py` writes it; a test compares.
 """
@@ -115,30 +115,32 @@ How speedmon classifies each known failure: real recordings, and ones constructe
 
 @dataclass(frozen=True)
 class Row:
-    """A failure of an engine, and the recording or ending it comes from."""
+    """A failure of an engine, and the recording that it comes from."""
 
     engine: str
     source: str
-    found: Failure
+    failure: Failure
 
 
 def row(engine: str, source: str, ended: Ended) -> Row:
     """Return the row of an engine that ended in this way in the namespace."""
-    chosen = load(engine)
-    return Row(engine, source, classify(chosen, ended, chosen.parse(ended.stdout, ended.stderr), "ip4only", 120))
+    chosen_engine = load(engine)
+    return Row(
+        engine, source, classify(chosen_engine, ended, chosen_engine.parse(ended.stdout, ended.stderr), "ip4only", 120)
+    )
 
 
 def rows() -> dict[str, list[Row]]:
-    """Return the rows of each engine, and those of ways in which any engine can end."""
-    found: dict[str, list[Row]] = {}
+    """Return the rows by engine, then those of the ways in which any engine can end."""
+    failures: dict[str, list[Row]] = {}
     for engine, pattern in TEXTS:
-        found.setdefault(engine, []).extend(_texts(engine, pattern))
-    found["ookla"] += _collected()
-    found["iperf3"] = list(_iperf3())
-    found["Any engine, by how it ended (with Ookla's patterns)"] = [
+        failures.setdefault(engine, []).extend(_texts(engine, pattern))
+    failures["ookla"] += _collected()
+    failures["iperf3"] = list(_iperf3())
+    failures["Any engine, by how it ended (with Ookla's patterns)"] = [
         row("ookla", name, end) for name, end in ENDINGS.items()
     ]
-    return found
+    return failures
 
 
 def _texts(engine: str, pattern: str) -> Iterator[Row]:
@@ -163,29 +165,29 @@ def _iperf3() -> Iterator[Row]:
 
 
 def document() -> str:
-    """Return the text of the page."""
+    """Return the page."""
     sections = [f"### {name}\n\n{_table(of_engine)}" for name, of_engine in rows().items()]
     return "\n".join((HEAD, *sections, f"## Advice\n\n{_advice()}"))
 
 
-def _table(found: Iterable[Row]) -> str:
-    lines = ["| failure | kind | scope | stage | message | advice |", "|---|---|---|---|---|---|"]
-    for each in found:
-        one = each.found
-        words = (each.source, one.kind, one.scope, one.stage or "", f"`{one.message}`", advice(one, each.engine))
-        lines.append(_line(words))
+def _table(entries: Iterable[Row]) -> str:
+    lines = ["| what happened | kind | scope | stage | message | advice |", "|---|---|---|---|---|---|"]
+    for entry in entries:
+        cause = entry.failure
+        cells = (entry.source, cause.kind, cause.scope, cause.stage or "", f"`{cause.message}`")
+        lines.append(_line((*cells, advice(cause, entry.engine))))
     return "\n".join(lines) + "\n"
 
 
 def _advice() -> str:
-    lines = [_line((kind, "", words)) for kind, words in ADVICE.items()]
-    lines += [_line((kind, f"scope {scope}", words)) for (kind, scope), words in SCOPED.items()]
-    lines += [_line((kind, engine, words)) for (engine, kind), words in OF_ENGINE.items()]
+    lines = [_line((kind, "", cells)) for kind, cells in ADVICE.items()]
+    lines += [_line((kind, f"scope {scope}", cells)) for (kind, scope), cells in SCOPED.items()]
+    lines += [_line((kind, engine, cells)) for (engine, kind), cells in OF_ENGINE.items()]
     return "\n".join(("| kind | only | advice |", "|---|---|---|", *sorted(lines))) + "\n"
 
 
-def _line(words: Iterable[str]) -> str:
-    return f"| {' | '.join(word.replace('|', '/') for word in words)} |"
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(word.replace('|', '/') for word in cells)} |"
 
 
 if __name__ == "__main__":

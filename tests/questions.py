@@ -40,7 +40,7 @@ def gets_out(at: Home) -> str:
     """Have the far end tell which address it sees."""
     with at.serving(8080, *ISP):
         seen = at.call("203.0.113.1", 8080)
-    return YES if seen == "203.0.113.10" else "no answer"
+    return YES if seen == "203.0.113.10" else "no answer comes"
 
 
 def pings(at: Home) -> str:
@@ -91,7 +91,7 @@ def ignores_advertisements(at: Home) -> str:
     until(lambda: at.inside("cat", OFF_INSIDE).stdout == "1\n" or counted(at, "Icmp6InRouterAdvertisements") > 0)
     at.street.shell(f"echo {was} > {switch}")
     found = at.inside("ip", "-6", "route", "show", "default").stdout + at.inside("ip", "-6", "address").stdout
-    return "it adds an address and a default route" if "proto ra" in found and "2001:db8:bad:" in found else YES
+    return "an address and a default route come of it" if "proto ra" in found and "2001:db8:bad:" in found else YES
 
 
 def sends_no_ipv6(at: Home) -> str:
@@ -209,7 +209,7 @@ def keeps_closed_ports(at: Home) -> str:
 def keeps_forwarded_ports(at: Home) -> str:
     """Connect to a port of the host that is forwarded to the LAN neighbour."""
     with at.serving(8080, *LAN):
-        return YES if at.called("isp", "203.0.113.10", 8081) == "203.0.113.1" else "it no longer works"
+        return YES if at.called("isp", "203.0.113.10", 8081) == "203.0.113.1" else "it is dead"
 
 
 def tells_of_a_collision(at: Home) -> str:

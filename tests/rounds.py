@@ -103,12 +103,12 @@ ROUNDS = {
     ),
     "nftables": Round(NFT, {"The namespace gets out past nftables rules that refuse forwarding": questions.gets_out}),
     "collision": Round(
-        SAME_SUBNET, {"A subnet that the LAN already uses is refused": questions.tells_of_a_collision}, built=False
+        SAME_SUBNET, {"A subnet that the LAN uses already is refused": questions.tells_of_a_collision}, built=False
     ),
     "kill": Round(
         "",
         {
-            "Running it again repairs a set-up that was killed half-way": questions.survives_a_kill,
+            "A set-up that was killed half-way is repaired by the next": questions.survives_a_kill,
             "A wrong file in the namespace's place is refused": questions.refuses_a_wrong_file,
         },
         built=False,

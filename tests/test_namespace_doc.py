@@ -1,4 +1,4 @@
-"""docs/namespace.md is true: its table is measured again, its commands are run, its picture is compared."""
+"""docs/namespace.md says what is so: its table is measured again, its commands are run, its picture is compared."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REMOVE = "Remove it"
 
 @pytest.fixture
 def at() -> Iterator[Home]:
-    """Yield a home host whose firewall needs an opening for the namespace, with a sudo that works for root."""
+    """Yield a home host beside whose firewall the namespace needs an opening, with a sudo for who is root already."""
     with home(WAYS[1], f"{OTHER_FIREWALL}; chmod 755 /usr/local/bin/sudo") as host:
         yield host
 
@@ -46,27 +46,27 @@ def type_in(at: Home, lines: list[str]) -> None:
 @pytest.mark.parametrize("way", WAYS, ids=[way.name for way in WAYS])
 @pytest.mark.parametrize("asked", ROUNDS.values(), ids=ROUNDS)
 def test_table_says_what_is_found(asked: Round, way: Way):
-    """Each answer in the table is the one that is measured; `python benchmarks/baseline.py` rewrites them."""
+    """Each answer in the table is the one that the real thing gives: `python benchmarks/baseline.py` writes them."""
     column = WAYS.index(way)
     said = {words: cells[column] for words, cells in documented.table_rows().items() if words in asked.questions}
     assert {words: cell(answer) for words, answer in asked.answers(way).items()} == said
 
 
 def test_table_has_each_question():
-    """The table has all the questions, and no others."""
+    """No question is left out of the table, and none is in it that is not asked."""
     assert list(documented.table_rows()) == [words for asked in ROUNDS.values() for words in asked.questions]
 
 
 @pytest.mark.root
 def test_steps_are_those_of_a_dry_run():
-    """The printed steps are those of the program."""
+    """The printed steps are those of the program as it is."""
     with home(WAYS[1], "") as at:
         assert documented.part(documented.PRINTED) == documented.printed_steps(at.street, USER)
 
 
 @pytest.mark.root
 def test_every_command_works(at: Home):
-    """Run one after another, from the first to teardown, the commands succeed and leave no trace."""
+    """Typed in one after another, from the first to teardown, the commands succeed and leave no trace."""
     sections = [name for name in documented.headings() if name != REMOVE]
     at.street.shell(NFT)
     before = at.street.snapshot()
@@ -79,7 +79,7 @@ def test_every_command_works(at: Home):
 
 @pytest.mark.root
 def test_undoing_by_hand_leaves_no_trace(at: Home):
-    """The commands for when the program is gone remove everything, also the rules in another firewall."""
+    """The commands for when the program is gone take everything away, the rules in another firewall too."""
     at.way.set_up(at.street)
     assert at.street.snapshot() != at.before
     type_in(at, documented.commands(REMOVE)[1:])
@@ -88,7 +88,7 @@ def test_undoing_by_hand_leaves_no_trace(at: Home):
 
 @pytest.mark.root
 def test_counters_tell_who_drops(at: Home):
-    """If a later chain drops the packet only `fwd_out` grows; otherwise `left_host` grows too."""
+    """A later chain that drops lets `fwd_out` grow alone; where all is well, `left_host` grows with it."""
     at.way.set_up(at.street)
     begin = counters(at)
     assert at.inside("ping", "-c1", "-W5", "203.0.113.1").returncode == 0
@@ -108,7 +108,7 @@ def counters(at: Home) -> dict[str, int]:
 
 @pytest.mark.root
 def test_rule_about_a_user_does_not_hold_inside(at: Home):
-    """As the page warns, a rule about a user's packets does not apply to those of the namespace."""
+    """What the document warns of: a rule about a user's packets does not meet those of the namespace."""
     at.way.set_up(at.street)
     at.street.shell(f"iptables -A OUTPUT -m owner --uid-owner {USER} -j REJECT")
     ping = ["ping", "-c1", "-W5", "203.0.113.1"]
@@ -118,7 +118,7 @@ def test_rule_about_a_user_does_not_hold_inside(at: Home):
 
 
 def test_picture_has_the_real_names():
-    """The names, addresses and priorities in the picture are those of the program."""
+    """The names, addresses and priorities of the picture are those of the program."""
     words = re.sub(r"<[^>]+>", "", documented.PICTURE.read_text())
     names = [SPEC.host_link, SPEC.inner_link, str(SPEC.subnet), SPEC.alias, f"{SPEC.etc}/resolv.conf"]
     priorities = [f"{ruleset.EARLY} &#160;table inet {SPEC.table}", f"{ruleset.SRCNAT} &#160;masquerade"]
@@ -129,7 +129,7 @@ def test_picture_has_the_real_names():
 
 
 def test_links_lead_somewhere():
-    """Each file of the project that the page names or links to exists."""
+    """Each link of the document to a file of the project is to one that is there."""
     links = re.findall(r"\]\(([^)#]+)\)|`(tests/[^`]+|netns/[^`]+)`", documented.DOCUMENT.read_text())
     assert links
     for link, code in links:

@@ -58,7 +58,7 @@ def finds_names(at: Home) -> str:
 
 def hides_name_cache(at: Home) -> str:
     """Look for the socket of nscd, which answers from the host's network."""
-    return YES if at.inside("ls", "/run/nscd/socket").returncode else "`/run/nscd` can be reached"
+    return YES if at.inside("ls", "/run/nscd/socket").returncode else "`/run/nscd` is within reach"
 
 
 def fits_the_uplink(at: Home) -> str:
@@ -135,7 +135,7 @@ def lan_is_out_of_reach(at: Home) -> str:
 
 def only_those_named_may_enter(at: Home) -> str:
     """Have a user enter whom nobody named."""
-    return YES if at.inside("true", user=STRANGER).returncode else "every user may enter"
+    return YES if at.inside("true", user=STRANGER).returncode else "every user may"
 
 
 def leaves_sockets_outside(at: Home) -> str:

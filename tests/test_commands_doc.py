@@ -1,4 +1,4 @@
-"""docs/commands.md has the help of every command."""
+"""docs/commands.md is what the commands print as their help."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ GROUPS = ["config", "db", "fleet"]
 
 
 def test_the_document_is_current():
-    """Every command and option is there with its help; `python tests/command_table.py` rewrites the page."""
+    """Every command and option is there with its help; `python tests/command_table.py` writes the file."""
     assert DOCUMENT.read_text() == document()
 
 
 def test_every_command_is_documented():
-    """The commands of groups are included."""
+    """Those of groups are commands too."""
     names = {context.command_path for _, context in commands(cli, TOP)}
     assert {"speedmon collect", "speedmon db backup", "speedmon fleet push"} <= names
 
 
 @pytest.mark.parametrize("name", GROUPS)
-def test_the_list_of_a_group_is_not_cut(name: str):
-    """The short help of each command of a group fits on its line."""
+def test_the_list_of_a_group_is_whole(name: str):
+    """What a command of a group does is said in so few words that none are cut off."""
     group = cli.get_command(TOP, name)
     assert group is not None
     page = group.get_help(click.Context(group, parent=TOP, info_name=name, terminal_width=80))

@@ -1,8 +1,8 @@
-"""The old recipe and speedmon on the same streets: put the questions to both and write what docs/namespace.md says.
+"""The usual recipe and speedmon on the same home networks: ask both the same questions, and write docs/namespace.md.
 
-    python benchmarks/baseline.py        as root; the machine itself is not touched
+    python benchmarks/baseline.py        as root; the machine itself is not changed
 
-tests/rounds.py has the questions, tests/recipe.sh the recipe, and tests/test_namespace_doc.py asks them too.
+tests/rounds.py has the questions and tests/recipe.sh the recipe; tests/test_namespace_doc.py compares the answers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rounds import ROUNDS, table
 
 
 def main() -> None:
-    """Ask, print and write."""
+    """Ask the questions, print the answers and write the page."""
     answers = {
         way.name: {words: found for each in ROUNDS.values() for words, found in each.answers(way).items()}
         for way in WAYS

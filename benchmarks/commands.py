@@ -1,8 +1,8 @@
-"""Whole commands: time, and memory at the highest.
+"""Time and peak memory of whole commands.
 
 Budgets: --help 100 ms; collect 120 ms before the engine starts, 500 ms in all beyond the engine, 45 MiB; graph of 30
-days from cold 1.0 s. Beside collect, in turn, a shell pipeline that stores the same line with the sqlite3 program of
-Debian.
+days from cold 1.0 s. collect takes turns with a shell pipeline that stores the same line with Debian's
+sqlite3 program.
 
     python benchmarks/commands.py [ROUNDS]
 """
@@ -27,7 +27,7 @@ from monitor.store.open import open_writer
 
 SPEEDMON = str(Path(sys.executable).with_name("speedmon"))
 RESULT = Path(__file__).parents[1] / "tests/data/ookla/v1.2_result_2022-08-17_airtel_bufferbloat.json"
-# Notes when it was started and ends at once: what is left is speedmon's own time.
+# Records when it was started and ends at once, so the rest of the time is speedmon's own.
 STAND_IN = """#!/bin/bash
 case "$*" in *--version*) echo "Speedtest by Ookla 1.2.0.84 (stand-in)"; exit;; esac
 echo $EPOCHREALTIME > {folder}/started
@@ -35,7 +35,7 @@ printf '%s\\n' "$(<{result})"
 """
 
 
-# As people do it from cron: the line, and when; nothing is checked, nothing explained.
+# What people run from cron: it stores the line and the time, and checks and explains nothing.
 PIPELINE = """
 line=$({folder}/speedtest --format=json) && printf "PRAGMA synchronous=FULL; CREATE TABLE IF NOT EXISTS runs (at, line);
 INSERT INTO runs VALUES (strftime('%%s'), '%s');" "$line" | sqlite3 {folder}/pipeline.db
@@ -43,14 +43,14 @@ INSERT INTO runs VALUES (strftime('%%s'), '%s');" "$line" | sqlite3 {folder}/pip
 
 
 class Cost(NamedTuple):
-    """One run of a command: ms of wall time and MiB of memory at the highest."""
+    """One run of a command: ms of wall time and MiB of peak memory."""
 
     ms: float
     mib: float
 
 
 def cost(arguments: list[str], environ: dict[str, str]) -> Cost:
-    """Run speedmon and return what the kernel says it cost."""
+    """Run speedmon and return its cost as the kernel reports it."""
     begin = time.perf_counter()
     child = subprocess.Popen([SPEEDMON, *arguments], env=environ, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
@@ -61,7 +61,7 @@ def cost(arguments: list[str], environ: dict[str, str]) -> Cost:
 
 
 def median(figures: list[float]) -> str:
-    """Return the median with the range."""
+    """Return the median and the range as text."""
     return f"{statistics.median(figures):.0f} ({min(figures):.0f} to {max(figures):.0f})"
 
 

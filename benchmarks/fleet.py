@@ -1,8 +1,8 @@
-"""What a fleet costs a PostgreSQL: bytes and write-ahead log a run, the time of a batch and of a reader's views.
+"""What a fleet costs PostgreSQL: bytes and write-ahead log per run, the time of a batch and of common reads.
 
-Starts a server of its own (see `tests/cluster.py`), with durable commits. A month of PROBES probes, a test in
-STEP_S seconds, is made in SQL; then each of some probes forwards as the program does. The plan for 1,000 and 100,000
-probes is that, multiplied.
+Starts a server of its own (see `tests/cluster.py`), with durable commits. A month of PROBES probes with a test every
+STEP_S seconds is generated in SQL; then some of the probes forward runs with the program's own code. The estimates for
+1,000 and 100,000 probes in docs/fleet.md are these figures, multiplied.
 
     PYTHONPATH=.:tests python benchmarks/fleet.py [PROBES [DAYS [STEP_S]]]
 """
@@ -47,7 +47,7 @@ MADE = """
 
 
 def fill(url: str, count: int, days: int, step_s: int) -> None:
-    """Store a time of so many probes, in the order of time, as runs come in."""
+    """Store runs of that many probes, in order of time, as they would arrive."""
     since = int(SINCE.timestamp())
     with open_writer(url) as connection:
         connection.exec_driver_sql(
@@ -62,7 +62,7 @@ def fill(url: str, count: int, days: int, step_s: int) -> None:
 
 
 def bytes_of(url: str) -> dict[str, int]:
-    """Return the bytes of each table with its indexes, partitions together, and the log that was written so far."""
+    """Return the bytes of each table with its indexes, partitions added up, and of the write-ahead log so far."""
     with open_reader(url) as connection:
         found = connection.exec_driver_sql(
             "SELECT regexp_replace(relname, '_[0-9]{6}$', ''), sum(pg_total_relation_size(oid))::bigint FROM pg_class"
@@ -86,7 +86,7 @@ def one_run(name: str, at: datetime) -> Attempt:
 
 
 def forward(url: str, names: list[str], size: int) -> list[float]:
-    """Store a batch of each probe, as forwarding does; return the seconds of each."""
+    """Store a batch of each probe, as forwarding does; return the seconds that each took."""
     taken = []
     for name in names:
         end = SINCE + timedelta(days=40)
@@ -110,7 +110,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def reads(url: str, days: int) -> dict[str, float]:
-    """Return the seconds that a reader's views take."""
+    """Return the seconds that common reads take."""
     until, zone = SINCE + timedelta(days=days), ZoneInfo("Europe/Berlin")
 
     def latest() -> None:

@@ -1,4 +1,4 @@
-"""Make docs/gallery.md and its pictures, from generated runs: one of each kind of graph, and the themes.
+"""Write docs/gallery.md and its pictures from generated runs: each kind of graph, and the themes.
 
 python benchmarks/gallery.py docs
 """
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
 
 WINDOW = Window(END - DAYS, END)
 TERMS = Terms(ZoneInfo("Europe/Berlin"), PLAN, "Internet speed at home (generated)")
-# A page is read over slow lines too; a graph has few colours.
+# The page is also read over slow lines, and a graph has few colours.
 COLOURS, MOST_BYTES = 64, 120_000
 HEAD = """# Gallery
 
-Every kind of `speedmon graph`, drawn from generated runs: nobody measured them. `make gallery` makes this page anew.
+Every kind of `speedmon graph`, drawn from generated data. [Graphs](graphs.md) explains how to draw and read them.
+`make gallery` writes this page.
 
 """
 MORE = {
-    "throughput": """Over more tests than the picture has pixels, a line is the median of each bucket, in a band from
-the lowest to the highest test; the caption says how long a bucket is. Hollow diamonds are doubtful results (much
-cross traffic, the wrong path): they are in no number, and the caption counts them.""",
+    "throughput": """If there are more tests than pixels, the line is the median of each bucket, in a band from the
+lowest to the highest test; the caption says how long a bucket is. Hollow diamonds are doubtful results, such as those
+with much cross traffic or over the wrong path: they are left out of every statistic, and the caption counts them.""",
     "latency": """The grade is that of [DSLReports](https://www.dslreports.com/faq/17930): the mean of what download and
-upload add to the idle latency, A+ below 5 ms, A below 30, B below 60, C below 200, D below 400, else F; a
-picture grades the median of its runs. The dotted lines are these limits above the idle median.""",
-    "heatmap": "Share of the plan; Mbit/s where there is no plan. Each cell is the median of its tests.",
-    "distribution": "How many tests were no faster than that, and how many reached the plan or most of it.",
-    "availability": """A row a day, up to two months; a longer window is a calendar with a cell a day. An outage is as
-`speedmon incidents` has it; what two paths saw at once is one.""",
+upload add to the idle latency, A+ below 5 ms, A below 30, B below 60, C below 200, D below 400, else F. The
+graph grades the median of its runs. The dotted lines are these limits, above the idle median.""",
+    "heatmap": "Each cell is the median of its tests, as a share of the plan; without a plan, in Mbit/s.",
+    "distribution": "For each speed: the share of tests at or below it, and how many reached the plan or most of it.",
+    "availability": """One row for each day, up to two months; a longer window is a calendar with a cell for each day.
+The outages are those of `speedmon incidents`; one that was seen on two paths at once counts once.""",
     "servers": "The bars reach from the 5th to the 95th percentile.",
-    "compare": """Paths, probes and engines side by side, here the namespace and the host. It takes all paths unless
-`--path` says otherwise.""",
+    "compare": """Here the namespace and the host side by side. All paths are shown unless `--path` says otherwise.""",
     "dashboard": "A poster to print, best as a PDF: `--output poster.pdf`.",
 }
 
@@ -61,8 +61,7 @@ REPORT = """## The report
 
     speedmon report --days 30
 
-The first page as a browser shows it; the plan, tables, outages, the rules and all tests follow. The PDF is the same,
-on A4.
+The first page in a browser; the plan, tables, outages, the rules and all tests follow. The PDF has the same on A4.
 
 ![the first page of a report](gallery/report.png)
 
@@ -70,7 +69,7 @@ on A4.
 
 
 class Picture(NamedTuple):
-    """A picture of the page: its kind and theme, and the command that draws the like."""
+    """A picture on the page: its kind and theme, and the command that draws one like it."""
 
     kind: str
     theme: str = "light"
@@ -78,13 +77,13 @@ class Picture(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Its name in the folder."""
+        """The file's name in the folder."""
         span = "" if self.days == DAYS.days else f"-{self.days}d"
         return f"{self.kind}{'' if self.theme == 'light' else f'-{self.theme}'}{span}.png"
 
     @property
     def command(self) -> str:
-        """What a user types."""
+        """The command that a user types."""
         theme = "" if self.theme == "light" else f" --theme {self.theme}"
         return f"speedmon graph --days {self.days} --kind {self.kind}{theme}"
 
@@ -106,9 +105,9 @@ THEMED = (Picture("throughput", "dark"), Picture("availability", "print"))
 LONG = (Picture("throughput", days=3650), Picture("availability", days=3650))
 LONG_TEXT = """## Ten years
 
-Here one run in five minutes, a million of them. A line is the exact median of each bucket; the plan steps where another
-came into force, and each run is held against the one that judged it. Where marks would share a place they grow with
-their number, and only failures that last as long as a pixel are shaded: the caption says how long that is.
+A run every five minutes, a million of them. The line is the exact median of each bucket. The plan line steps when the
+plan changes, and each run is compared with the plan in force when it ran. Marks that would overlap are drawn as one,
+larger mark, and only failures that last as long as a pixel are shaded; the caption says how long that is.
 
 """
 

@@ -1,6 +1,6 @@
-"""What graphs of 30 days and of ten years cost, beside `rrdtool graph` on the same data, and what the time goes to.
+"""What graphs of 30 days and of ten years cost, compared with `rrdtool graph` on the same data, and where time goes.
 
-A whole process each time, in turn. rrdtool draws one panel of averages that it consolidated while they came in;
+Each is a whole process, in turn. rrdtool draws one panel of averages that it consolidated while they were stored;
 speedmon reads every run and draws three panels with failures, medians, percentiles, the plan and changes. The budget:
 30 days 1.0 s; ten years, 1.05 M runs, 1.3 times that and 130 MiB. Filling both databases takes a few minutes.
 
@@ -38,7 +38,7 @@ KINDS_DRAWN = list(KINDS)
 RRDTOOL = shutil.which("rrdtool") or "rrdtool"
 SERIES = {"down": "download_bps", "up": "upload_bps", "latency": "latency_ms"}
 COLOURS = {"down": "0072b2", "up": "009e73", "latency": "8e4b8e"}
-# Each step in a process of its own would hide what they share, so one process tells its own times.
+# Steps in processes of their own would hide what they share, so one process reports the time of each.
 PHASES = """
 import os, sys, time
 marks = [("", time.perf_counter())]
@@ -89,7 +89,7 @@ print(1000 * (time.perf_counter() - begin), 1000 * (usage.ru_utime + usage.ru_st
 
 
 class Cost(NamedTuple):
-    """One run of a command: ms of wall time and of processor time, MiB of memory at the highest."""
+    """One run of a command: ms of wall time and of processor time, MiB of peak memory."""
 
     ms: float
     cpu: float
@@ -119,7 +119,7 @@ class Case(NamedTuple):
         return whole([RRDTOOL, "graph", f"{self.file}.png", *span, *data, *lines], environ)
 
     def phases(self, environ: dict[str, str]) -> None:
-        """Print what the time goes to."""
+        """Print where the time goes."""
         print(f"{self.name}: what the time goes to, one process")
         sys.stdout.flush()
         command = [sys.executable, "-c", PHASES, self.url, str(self.since), str(self.until)]
@@ -127,7 +127,7 @@ class Case(NamedTuple):
 
 
 def month_case(folder: Path) -> Case:
-    """Store 30 days, one run in a quarter of an hour."""
+    """Store 30 days with a run every 15 minutes."""
     runs, url = list(month()), f"sqlite:///{folder}/month.db"
     with open_writer(url) as connection:
         write.add_many(connection, map(Attempt, runs))
@@ -137,7 +137,7 @@ def month_case(folder: Path) -> Case:
 
 
 def decade_case(folder: Path) -> Case:
-    """Store ten years, one run in five minutes."""
+    """Store ten years with a run every five minutes."""
     url = f"sqlite:///{folder}/decade.db"
     store.build(url, store.SIZES[-1])
     query = f"SELECT started_at, {', '.join(SERIES.values())} FROM runs ORDER BY started_at"  # noqa: S608  our own words
@@ -147,7 +147,7 @@ def decade_case(folder: Path) -> Case:
 
 
 def round_robin(file: Path, rows: Iterable[tuple[Any, ...]], step: int) -> Path:
-    """Write rows of a moment and numbers into a round-robin database that keeps ten years, finer the newer."""
+    """Write rows of a time and numbers into a round-robin database of ten years, newer rows in finer steps."""
     remaining = iter(rows)
     first = next(remaining)
     sources = [f"DS:{name}:GAUGE:{2 * step}:0:U" for name in SERIES]
@@ -166,7 +166,7 @@ def _seconds(moment: datetime) -> str:
 
 
 def whole(command: list[str], environ: dict[str, str]) -> Cost:
-    """Run a command from a process that is small itself: the kernel counts what a child had before its exec."""
+    """Run a command from a small process: the kernel's figure includes what a child had before its exec."""
     told = subprocess.run(
         [sys.executable, "-S", "-c", LAUNCHER, *command], env=environ, check=True, capture_output=True
     )
@@ -182,7 +182,7 @@ def table(name: str, costs: list[Cost]) -> None:
 def compare(case: Case, rounds: int, environ: dict[str, str]) -> float:
     """Print what drawing a window costs with both; return the median ms of speedmon."""
     taken = [(case.ours(KINDS_DRAWN[0], environ), case.rrdtool(environ)) for _ in range(rounds + 1)]
-    pairs = taken[1:]  # the first one warms the caches
+    pairs = taken[1:]  # the first pair warms the caches
     table(f"speedmon graph, {case.name}", [first for first, _ in pairs])
     table(f"rrdtool graph, {case.name}", [second for _, second in pairs])
     for kind in KINDS_DRAWN[1:]:

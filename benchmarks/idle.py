@@ -1,7 +1,7 @@
-"""What `speedmon serve` costs while nothing happens: memory, and time on a processor.
+"""What `speedmon serve` costs while nothing happens: memory and processor time.
 
-Budget: 60 MiB of its own and 0.1 % of a core. Its own is what no other process could share and the kernel could not
-read again from a file (Private_Dirty); RSS counts such pages too, PSS its share of them.
+Budget: 60 MiB of its own and 0.1 % of a core. Memory of its own is what no other process shares and the kernel cannot
+read again from a file (Private_Dirty). RSS also counts shared pages, PSS a share of them.
 
     python benchmarks/idle.py [SECONDS]
 """
@@ -28,20 +28,20 @@ PICTURES = ("graph.png?days=1", "graph.png?days=7", "graph.png?days=30")
 
 
 def memory(pid: int) -> str:
-    """Return what a process holds, in MiB, by https://docs.kernel.org/filesystems/proc.html."""
+    """Return the memory of a process in MiB, as in https://docs.kernel.org/filesystems/proc.html."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     mib = {name: int(kib.split()[0]) / 1024 for name, _, kib in (line.partition(":") for line in lines)}
     return f"its own {mib['Private_Dirty']:.1f}, PSS {mib['Pss']:.1f}, RSS {mib['Rss']:.1f}"
 
 
 def on_a_processor_s(pid: int) -> float:
-    """Return the seconds for which the threads of a process have run (their schedstat is in ns)."""
+    """Return the processor time of a process's threads in seconds (schedstat is in ns)."""
     threads = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
 def ask(url: str, pages: tuple[str, ...]) -> None:
-    """Fetch pages as a reader would."""
+    """Fetch pages as a browser would."""
     for page in pages:
         with urllib.request.urlopen(url + page) as answer:  # noqa: S310  our own daemon
             answer.read()

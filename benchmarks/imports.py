@@ -1,9 +1,9 @@
-"""How fast a log of years is imported, and in how much memory: Ookla `-f json` lines, made up, a test in five minutes.
+"""How fast a long log is imported, and in how much memory: generated Ookla `-f json` lines, a test every five minutes.
 
 python benchmarks/imports.py [ROWS]
 
-Two sizes tell whether memory stays flat. The budget is 5,000 rows a second; where others use the machine as well, the
-time of the processor says more than the clock.
+Two sizes show whether memory stays flat. The budget is 5,000 rows a second. On a busy machine, trust the processor
+time more than the wall time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()"]
 
 
 def lines(rows: int) -> Iterator[str]:
-    """Yield a log: results, and now and then the error of a failed test."""
+    """Yield a log: results, with an occasional error of a failed test."""
     for number in range(rows):
         at = f"{FIRST + number * STEP:%Y-%m-%dT%H:%M:%SZ}"
         yield json.dumps(_failure(at) if number % FAILS_EVERY == 0 else _result(number, at)) + "\n"
@@ -64,7 +64,7 @@ def _result(number: int, at: str) -> dict[str, object]:
 
 
 def speedmon(url: str, *arguments: str) -> tuple[float, float, int]:
-    """Run the program; return seconds of the clock and of the processor, and the most memory that it held in KiB."""
+    """Run the program; return wall and processor time in seconds, and peak memory in KiB."""
     began = time.perf_counter()
     environ = os.environ | {"SPEEDMON_DATABASE_URL": url}
     pid = os.posix_spawn(COMMAND[0], [*COMMAND, *arguments], environ)

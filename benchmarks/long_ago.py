@@ -1,7 +1,7 @@
-"""Ten years that nobody measured, one run in five minutes, as columns: for the gallery and to look at by eye.
+"""Ten generated years, a run every five minutes, as columns: for the gallery and for a look at long windows.
 
-The line grows with three plans, sags in the evenings and in one bad autumn, changes its ISP, and has outages, a week in
-which nobody measured and a year with more failures than the others.
+The line has three plans, one after the other, is slower in the evenings and in one bad autumn, changes its ISP, and has
+outages, a week without tests and a year with more failures than the others.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _inside(day: np.ndarray, begin: float, end: float) -> np.ndarray:
 
 
 def _share(chance: np.random.Generator, day: np.ndarray, hour: np.ndarray) -> np.ndarray:
-    """Return what is reached of the plan."""
+    """Return the share of the plan that is reached."""
     share = 0.95 - np.abs(chance.normal(0, 0.03, RUNS)) - 0.02 * np.sin(day / 58)
     share *= np.where((hour >= EVENING[0]) & (hour < EVENING[1]), 0.8, 1)
     return np.clip(share * np.where(_inside(day, *BAD_AUTUMN), 0.55, 1), 0.05, None)
@@ -66,7 +66,7 @@ def _numbers(share: np.ndarray, plan: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _sorts() -> tuple[Sort, ...]:
-    """Return a sort for the good runs of each plan, and one for those that failed."""
+    """Return the attributes of the successful runs of each plan, and those of failed runs."""
     good = [
         Sort("home", Path.IP4ONLY, Status.OK, "ookla", healthy=True, ip_family=4, isp=isp, server=server, plan=plan)
         for plan, isp, server in zip(PLANS, (ISPS[0], *ISPS), (_server(1), _server(1), _server(2)), strict=True)

@@ -1,4 +1,4 @@
-"""Thirty days that nobody measured: generated runs for the benchmarks and for the example picture of the README.
+"""Thirty generated days: runs for the benchmarks and for the picture in the README.
 
 python benchmarks/made_up.py docs/example-30d.png
 """
@@ -26,12 +26,12 @@ END = datetime(2026, 11, 23, 16, 40, tzinfo=UTC)
 DAYS = timedelta(days=30)
 STEP = timedelta(minutes=15)
 PLAN = Plan(download_bps=100_000_000, upload_bps=20_000_000)
-# The busy hours of the neighbourhood, UTC, and what is left of the rate then.
+# The busy hours of the neighbourhood, in UTC, and the share of the rate that is left then.
 EVENING, LEFT = range(18, 22), 0.72
 OUTAGES = (range(260, 275), range(1240, 1262), range(2610, 2622))
 OTHERS = {90: Scope.PROVIDER, 640: Scope.LOCAL, 700: Scope.UNKNOWN, 1600: Scope.PROVIDER, 2200: Scope.PROVIDER}
 PAUSE = range(1730, 1800)
-# The line is used for something else each night then, and one test finds another running.
+# At this hour of each night the line is used for something else, and one test finds another one running.
 BUSY = frozenset(range(330, 2880, 288))
 SKIPPED = frozenset({450, 1900, 2300})
 NEW_SERVER = 2050
@@ -39,7 +39,7 @@ SERVERS = (Server("1001", "Near Hosting", "Exampleton"), Server("1002", "Far Hos
 
 
 def month() -> Iterator[Run]:
-    """Yield 30 days at one run in 15 minutes, with busy evenings, outages, other failures, a pause and a new server."""
+    """Yield 30 days, a run every 15 minutes, with busy evenings, outages, other failures, a pause and a new server."""
     chance = random.Random(7)  # noqa: S311  a picture, not a secret
     for number in range(DAYS // STEP):
         if number not in PAUSE:
@@ -81,7 +81,7 @@ def _base(number: int, at: datetime, status: Status, **more: object) -> Run:
 
 
 def two_paths() -> Iterator[Run]:
-    """Yield the month over the namespace and, between its runs, over a host whose IPv6 tunnel is slow."""
+    """Yield the month over the namespace and, between its runs, over a host with a slow IPv6 tunnel."""
     for run in month():
         yield run
         at, finished = run.started_at + STEP / 2, run.finished_at + STEP / 2

@@ -1,12 +1,12 @@
-"""The namespace against the machine outside of it, and set-up against the recipe by hand; no internet.
+"""The namespace compared with the host outside it, and set-up with the recipe by hand; needs no internet.
 
     python benchmarks/namespace.py [ROUNDS]
 
-The budget: inside at least 0.97 of outside with one stream; a first set-up at most 4 times the recipe, a second less
-than the first. Each way is a fresh process, start of Python and imports included, once without and once with the
-launcher that both compile. The far end is another namespace: over a line of 1 Gbit/s, and over none at all, where only
-the processors limit what passes and each packet costs them one more link, NAT and our rules. Each figure is a median
-with its range, each ratio that of the pairs.
+The budget: with one stream, at least 0.97 of the throughput outside; a first set-up takes at most 4 times as long as
+the recipe, and a second one less than the first. Each set-up is a fresh process, with the start of Python and imports,
+once without and once with a launcher that both compile. The far end is another namespace, over a line of 1 Gbit/s and
+without a limit; then only the processor limits throughput, and each packet costs one more link, NAT and our rules. Each
+figure is a median with its range, each ratio that of the pairs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ print("ready", flush=True)
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
-# The sum of its streams, each a process, in Gbit/s over 1 s.
+# The sum of the streams, each a process, in Gbit/s over 1 s.
 CLIENT = """
 import os, socket, sys, time
 way, streams = sys.argv[1], int(sys.argv[2])
@@ -127,7 +127,7 @@ def _costs(street: Street, rounds: int, recipe: str, argv: tuple[str, ...], what
 
 
 def _launcher_by_hand() -> str:
-    """Return the recipe for a launcher: the same compiler and flags."""
+    """Return the recipe that compiles a launcher, with the same compiler and flags."""
     compiler = find_compiler()
     assert compiler is not None
     compile_it = shlex.join(command_line(compiler, LAUNCHER.name, LAUNCHER))
@@ -149,7 +149,7 @@ def _latency(street: Street, rounds: int) -> None:
 
 
 def _undone(take: Callable[[], float], undo: Callable[[], object]) -> Callable[[], float]:
-    """Return a function that takes a figure and then undoes what was done, off the clock."""
+    """Return a function that takes a figure and then undoes the change, without counting the time for that."""
 
     def taken() -> float:
         figure = take()
@@ -160,7 +160,7 @@ def _undone(take: Callable[[], float], undo: Callable[[], object]) -> Callable[[
 
 
 def _sum(street: Street, *argv: str) -> Callable[[], float]:
-    """Return a function that runs a program and adds up the figures that it prints."""
+    """Return a function that runs a program and returns the sum of the figures it prints."""
     return lambda: sum(map(float, street.run(argv).stdout.split()))
 
 

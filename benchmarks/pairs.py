@@ -1,4 +1,4 @@
-"""Two ways of doing a thing, timed in turn, so that a machine whose speed drifts does not favour either."""
+"""Times two alternatives in turn, so that a machine whose speed drifts does not favour either."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Figures of two ways, taken in turn: `first[i]` and `second[i]` belong together."""
+    """Figures of two alternatives, taken in turn: `first[i]` and `second[i]` belong together."""
 
     first: list[float]
     second: list[float]
 
     @property
     def ratios(self) -> list[float]:
-        """First / second, pair by pair."""
+        """Return first / second for each pair."""
         return [a / b for a, b in zip(self.first, self.second, strict=True)]
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ def in_turn(first: Callable[[], float], second: Callable[[], float], rounds: int
 
 
 def milliseconds(action: Callable[[], object]) -> Callable[[], float]:
-    """Return a function that does `action` and returns how long it took, in ms of wall time."""
+    """Return a function that calls `action` and returns how long it took, in ms of wall time."""
 
     def timed() -> float:
         begin = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How a report looks: its first page in a browser, from generated runs. Needs chromium."""
+"""Takes a picture of the first page of a report in a browser. Needs chromium."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIZE = "1000,1414"
 
 
 def page(runs: list[Run], window: Window, terms: Terms) -> bytes:
-    """Return a picture of the first page of the report of these runs."""
+    """Return a PNG of the first page of a report on these runs."""
     with tempfile.TemporaryDirectory() as folder:
         file, picture = Path(folder, "report.html"), Path(folder, "report.png")
         with file.open("wb") as opened:

@@ -1,8 +1,8 @@
-"""How long a report takes from cold, and in how much memory: 30 days of a test in 15 minutes, a year of one in five.
+"""How long a report takes from cold, and in how much memory: 30 days of a test every 15 minutes, a year of one every 5.
 
 python benchmarks/reports.py
 
-Where others use the machine as well, the time of the processor says more than the clock.
+On a busy machine, trust the processor time more than the wall time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()", "report
 
 
 def attempts(days: int, minutes: int) -> Iterator[Attempt]:
-    """Yield the generated month, over and over, at another pace, up to now."""
+    """Yield the generated month repeatedly, with another interval between tests, up to now."""
     runs, count = list(month()), days * 1440 // minutes
     begin = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days)
     for number in range(count):
@@ -46,7 +46,7 @@ def attempts(days: int, minutes: int) -> Iterator[Attempt]:
 
 
 def measure(folder: str, days: int, form: str) -> str:
-    """Return a line of what one report took."""
+    """Return a line with the cost of one report."""
     begin = time.perf_counter()
     asked = ["--days", str(days), "--format", form, "--output-dir", folder]
     process = subprocess.Popen([*COMMAND, *asked], env=os.environ | {"SPEEDMON_DATABASE_URL": _url(folder, days)})
@@ -66,7 +66,7 @@ def _url(folder: str, days: int) -> str:
 
 
 def main() -> None:
-    """Print a line for each window and form."""
+    """Print a line for each window and format."""
     with tempfile.TemporaryDirectory() as folder:
         for days, minutes in WINDOWS:
             with open_writer(_url(folder, days)) as connection:

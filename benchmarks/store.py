@@ -1,8 +1,8 @@
-"""The store at size: reads as buckets and as columns, storing with durability, bytes a run, memory and an upgrade.
+"""The store with many runs: reads as buckets and columns, durable writes, bytes per run, memory, and an upgrade.
 
-Builds databases of 10,000, 100,000 and 1,051,200 runs (ten years, one in five minutes) in a temporary folder, which
-takes a minute and 1.5 GB there. Times are of the wall clock; each read is made in a process of its own, whose memory at
-the highest is told too.
+Builds databases of 10,000, 100,000 and 1,051,200 runs (ten years, one every five minutes) in a temporary folder, which
+takes a minute and 1.5 GB. Times are wall times. Each read is made in a process of its own, whose peak memory is printed
+too.
 
     python benchmarks/store.py [ROUNDS]
 """
@@ -40,7 +40,7 @@ WINDOWS = (1, 30, 365, 3650)
 RESULT = Path(__file__).parents[1] / "tests/data/ookla/v1.2_result_2022-08-17_airtel_bufferbloat.json"
 NAMES = ("download_bps", "upload_bps", "latency_ms")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata")
-# One run in fifty failed; rates wander by the hour and by the run.
+# One run in fifty failed; rates vary by the hour and by the run.
 NUMBERS = """
     WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {runs}),
     made(i, at, good) AS MATERIALIZED (SELECT i, {end} - {step} * ({runs} - i), (i * 7919) % 50 > 0 FROM n)
@@ -63,7 +63,7 @@ COLUMNS = """
 
 
 def build(url: str, runs: int) -> None:
-    """Make a database of so many runs."""
+    """Create a database of that many runs."""
     upgrade.upgrade(url)
     numbers = NUMBERS.format(runs=runs, end=int(END.timestamp()), step=STEP_S)
     with open_writer(url) as connection:
@@ -81,7 +81,7 @@ def build(url: str, runs: int) -> None:
 
 
 def build_earlier(url: str, runs: int) -> None:
-    """Make a database of so many runs in the schema before this one, with the engine's output for a month of them."""
+    """Create a database of that many runs in the previous schema, with the engine's output for one month of them."""
     numbers = NUMBERS.format(runs=runs, end=int(END.timestamp()), step=STEP_S)
     with engine_of(url, writes=True).begin() as connection:
         upgrade.run_scripts(connection, "0002")
@@ -94,14 +94,14 @@ def build_earlier(url: str, runs: int) -> None:
 
 
 def take(work: Callable[[], object]) -> float:
-    """Return how many ms some work takes."""
+    """Return how many ms a function takes."""
     begin = time.perf_counter()
     work()
     return (time.perf_counter() - begin) * 1000
 
 
 def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None:
-    """Print, as JSON, what the reads of a window took, how many buckets there were, and this process's memory."""
+    """Print, as JSON, how long reads of a window took, the number of buckets, and this process's memory."""
     found: list[read.Bucket] = []
 
     def look() -> None:
@@ -115,7 +115,7 @@ def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None
 
 
 def columns_once(url: str, length: int, rounds: int) -> None:
-    """Print, as JSON, what reading a window as columns took, the first time in this process first, runs and memory."""
+    """Print, as JSON, how long reading a window as columns took (the first read first), runs and memory."""
     import monitor.store.packed  # noqa: F401, PLC0415  numpy, which no other read needs
 
     before, found = _memory_mib(), []
@@ -130,13 +130,13 @@ def columns_once(url: str, length: int, rounds: int) -> None:
 
 
 def _memory_mib() -> float:
-    """Return the most memory this process held; the kernel's `ru_maxrss` would begin with that of the parent."""
+    """Return the peak memory of this process; the kernel's `ru_maxrss` would begin with that of the parent."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
 
 
 def column_reads(url: str, rounds: int) -> None:
-    """Print what reading each window as columns costs."""
+    """Print the cost of reading each window as columns."""
     for length in WINDOWS:
         command = [sys.executable, __file__, "columns", url, str(length), str(rounds)]
         (first, *times), runs, mib, more = json.loads(subprocess.check_output(command))
@@ -145,7 +145,7 @@ def column_reads(url: str, rounds: int) -> None:
 
 
 def reads(url: str, size: int, rounds: int) -> None:
-    """Print what reading each window costs."""
+    """Print the cost of reading each window as buckets."""
     for zone in ZONES:
         for days in WINDOWS:
             one_read(url, size, days, zone, "plain", rounds)
@@ -161,7 +161,7 @@ def one_read(url: str, size: int, days: int, zone: str, medians: str, rounds: in
 
 
 def stores(url: str, rounds: int) -> None:
-    """Print what storing costs: one run a transaction, as `collect` does, and many at once, as `import` does."""
+    """Print the cost of storing: one run per transaction, as `collect` does, and many at once, as `import` does."""
     output = RawOutput(RESULT.read_text())
 
     def one_by_one(attempts: list[Attempt]) -> None:
@@ -180,13 +180,13 @@ def stores(url: str, rounds: int) -> None:
 
 
 def renewed(count: int, output: RawOutput) -> list[Attempt]:
-    """Return so many attempts that are not stored yet."""
+    """Return that many runs that are not stored yet."""
     runs = [run for _ in range(1 + count // 2800) for run in month()][:count]
     return [Attempt(replace(run, id=str(uuid.uuid4())), raw=output) for run in runs]
 
 
 def measure(folder: Path, size: int, rounds: int) -> None:
-    """Build a database of one size and print what it costs."""
+    """Build a database of one size and print its costs."""
     file = folder / f"{size}.db"
     url = f"sqlite:///{file}"
     seconds = take(lambda: build(url, size)) / 1000

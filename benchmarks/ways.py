@@ -1,9 +1,10 @@
-"""What each way into the namespace costs to start a command, and what pasta costs in throughput; no internet.
+"""How long a command takes to start by each way into the namespace, and pasta's throughput; needs no internet.
 
     python benchmarks/ways.py [ROUNDS]
 
-Each way runs `true` as a plain user, in turn with `true` outside. systemd's is `systemctl start` of a unit with
-NetworkNamespacePath=, in turn with the same unit without it. Throughput is one stream against the launcher's way.
+Each way runs `true` as a plain user, in turn with `true` outside. For systemd, `systemctl start` of a unit with
+NetworkNamespacePath= takes turns with the same unit without it. Throughput is that of one stream, compared with the
+launcher's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/namespace.md as data: the parts that are generated, and the commands that it shows."""
+"""docs/namespace.md as data: its generated parts and the commands in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEASURED, PRINTED = "measured", "printed"
 
 
 def part(name: str) -> str:
-    """Return what stands between the two marks of a generated part."""
+    """Return the text between the two markers of a generated part."""
     return DOCUMENT.read_text().partition(f"<!-- {name} -->\n")[2].partition(f"<!-- end of {name} -->")[0]
 
 
@@ -27,7 +27,7 @@ def write(name: str, content: str) -> None:
 
 
 def printed_steps(street: ServedStreet, user: str) -> str:
-    """Return what a dry run prints, as a block, without the figures, which differ from host to host."""
+    """Return the output of a dry run as a block, without the figures that differ between hosts."""
     printed = street.speedmon("setup-netns", "--user", user, "--dry-run").stdout.replace(user, "YOU")
     return f"```text\n{re.sub(r' {2}# [0-9]+ bytes| [0-9]+(?= (?:commands|settings))', '', printed)}```\n"
 

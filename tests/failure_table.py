@@ -1,4 +1,4 @@
-"""Make docs/failures.md: every recorded failure as the code classifies it, with the advice to the user.
+"""Generate docs/failures.md: every recorded failure as the code classifies it, with the advice for the user.
 
 `python tests/failure_table.py` writes it; a test compares.
 """
@@ -31,58 +31,116 @@ TEXTS = (
     ("librespeed", "fail_*"),
 )
 ENDINGS = {
-    "exit code 173 and silence": Ended(173),
-    "exit code 0 and silence": Ended(0),
+    "exit code 173, no output": Ended(173),
+    "exit code 0, no output": Ended(0),
     "a web page on stdout": Ended(0, stdout=b"<!DOCTYPE html><html><title>Login</title></html>"),
     "half a result": Ended(2, stdout=b'{"type":"result","download":{"bandw'),
     "a result without rates": Ended(0, stdout=b'{"type":"result"}'),
-    "a rate that is a text": Ended(
+    "a rate that is not a number": Ended(
         0, stdout=b'{"type":"result","download":{"bandwidth":"9"},"upload":{"bandwidth":9}}'
     ),
     "a result of the Python speedtest": Ended(0, stdout=b'{"download":9.0,"upload":9.0}'),
-    "the deadline": Ended(signal=9, timed_out=True),
+    "the deadline passed": Ended(signal=9, timed_out=True),
     "Ctrl-C or SIGTERM to speedmon": Ended(signal=15, interrupted=15),
-    "SIGKILL from elsewhere": Ended(signal=9),
+    "SIGKILL from another program": Ended(signal=9),
     "SIGSEGV": Ended(signal=11),
     "SIGILL": Ended(signal=4),
-    "abort without HOME": Ended(signal=6, stderr=b"basic_string::_M_construct null not valid"),
-    "a program that is gone": Ended(127, stderr=b"ip4only: /opt/speedtest: No such file or directory\n"),
-    "a launcher that refuses": Ended(125, stderr=b"ip4only: open /run/netns/ip4only: No such file or directory\n"),
+    "aborted because HOME is not set": Ended(signal=6, stderr=b"basic_string::_M_construct null not valid"),
+    "the program does not exist": Ended(127, stderr=b"ip4only: /opt/speedtest: No such file or directory\n"),
+    "the launcher refuses": Ended(125, stderr=b"ip4only: open /run/netns/ip4only: No such file or directory\n"),
 }
 HEAD = """# Failures
 
-Every failure that was recorded or made to an engine's rules (`tests/data`), as speedmon classifies it. Made by
-`python tests/failure_table.py` from the code that classifies; a test compares.
+A failed test is a result: it is stored with what failed (its *kind*, such as `dns` or `timeout`), whose fault it is
+(its *scope*), and what the engine said. Graphs mark it, and no statistic counts it as a speed of 0.
 
-`scope` is whose fault it is: of the `line`, the `provider` of the test, the `config`uration, this machine (`local`), or
-`unknown` where the engine's words alone cannot tell the line from the provider.
+| scope | whose fault it is |
+|---|---|
+| `line` | the connection to your ISP |
+| `provider` | the servers of the speed test |
+| `config` | a setting or a program on this machine that you can fix |
+| `local` | something else on this machine |
+| `unknown` | cannot be told from what is known |
+
+`collect` prints one line, with what to do about it:
+
+```text
+speedmon: test failed: refused (provider): unable to connect to server: Connection refused; diagnosis: a moment later
+the line and its DNS worked; fix: see that `iperf3 -s` runs at iperf3.host and iperf3.port, idle and without a login
+```
+
+```sh
+speedmon history --verbose        # below each failed run: the whole message, and what the diagnosis found
+speedmon incidents                # the outages: begin, end, length, cause; --json for programs
+```
+
+## How the fault is found
+
+The engine's message alone often cannot say whether the line or the provider failed. So speedmon makes a *diagnosis* the
+moment a test fails. From inside the namespace it tries the link, the gateway, each name server, two hosts that have
+nothing to do with the test (`check.hosts`), the provider, and the server of the test; then it tries the same hosts from
+outside the namespace. `collect.probe_failures = false` turns the diagnosis off.
+
+## Outages
+
+An outage of the line begins with the first failed test whose scope is `line` and ends with the next successful test.
+Failures with any other scope, and skipped tests, neither begin an outage nor end one.
+
+## What happens after a failure
+
+Every attempt is stored. A second attempt has `"trigger": "retry"` and the id of the first in `retry_of`.
+
+| fault | what speedmon does next |
+|---|---|
+| the line, or unknown | tests again after 20 s, to confirm it (`retry.confirm_s`) |
+| the provider | leaves its engine alone for 5 minutes, doubling up to an hour (`retry.provider_s`) |
+| a rate limit | leaves its engine alone for 4 hours, doubling up to a day (`retry.rate_limit_s`) |
+| the server that you chose is gone | tests again, with a server that the engine chooses |
+| the configuration, or this machine | nothing: a second test would fail too |
+
+During such a back-off, `engine = "auto"` uses another engine that is installed. If you named an engine, its tests are
+skipped, and the skipped runs say until when. If the test used a different server or engine from the one you asked for,
+`remarks` says so. Back-off periods survive restarts. `collect --anyway` tests all the same; `collect --no-retry` makes
+one attempt only.
+
+With `retry.second_below_pct = 50`, a result below half of the plan (without a plan: of the median of the last month) is
+followed by a test on another server, so that one bad server is not mistaken for a bad line.
+
+## Known failures
+
+How speedmon classifies each known failure: real recordings, and ones constructed from the engines' source
+(`tests/data`). The scope is the one before a diagnosis. These tables are made from the code that classifies.
 """
 
 
 @dataclass(frozen=True)
 class Row:
-    """A failure of an engine and what it was drawn from."""
+    """A failure of an engine, and the recording that it comes from."""
 
     engine: str
     source: str
-    found: Failure
+    failure: Failure
 
 
 def row(engine: str, source: str, ended: Ended) -> Row:
-    """Return the row of an engine that ended so in the namespace."""
-    chosen = load(engine)
-    return Row(engine, source, classify(chosen, ended, chosen.parse(ended.stdout, ended.stderr), "ip4only", 120))
+    """Return the row of an engine that ended in this way in the namespace."""
+    chosen_engine = load(engine)
+    return Row(
+        engine, source, classify(chosen_engine, ended, chosen_engine.parse(ended.stdout, ended.stderr), "ip4only", 120)
+    )
 
 
 def rows() -> dict[str, list[Row]]:
-    """Return the rows of each engine, and those of the ways to end."""
-    found: dict[str, list[Row]] = {}
+    """Return the rows by engine, then those of the ways in which any engine can end."""
+    failures: dict[str, list[Row]] = {}
     for engine, pattern in TEXTS:
-        found.setdefault(engine, []).extend(_texts(engine, pattern))
-    found["ookla"] += _collected()
-    found["iperf3"] = list(_iperf3())
-    found["However an engine ends (ookla's signs)"] = [row("ookla", name, end) for name, end in ENDINGS.items()]
-    return found
+        failures.setdefault(engine, []).extend(_texts(engine, pattern))
+    failures["ookla"] += _collected()
+    failures["iperf3"] = list(_iperf3())
+    failures["Any engine, by how it ended (with Ookla's patterns)"] = [
+        row("ookla", name, end) for name, end in ENDINGS.items()
+    ]
+    return failures
 
 
 def _texts(engine: str, pattern: str) -> Iterator[Row]:
@@ -107,29 +165,29 @@ def _iperf3() -> Iterator[Row]:
 
 
 def document() -> str:
-    """Return the whole page."""
-    sections = [f"## {name}\n\n{_table(of_engine)}" for name, of_engine in rows().items()]
+    """Return the page."""
+    sections = [f"### {name}\n\n{_table(of_engine)}" for name, of_engine in rows().items()]
     return "\n".join((HEAD, *sections, f"## Advice\n\n{_advice()}"))
 
 
-def _table(found: Iterable[Row]) -> str:
-    lines = ["| what was seen | kind | scope | stage | told as | advice |", "|---|---|---|---|---|---|"]
-    for each in found:
-        one = each.found
-        words = (each.source, one.kind, one.scope, one.stage or "", f"`{one.message}`", advice(one, each.engine))
-        lines.append(_line(words))
+def _table(entries: Iterable[Row]) -> str:
+    lines = ["| what happened | kind | scope | stage | message | advice |", "|---|---|---|---|---|---|"]
+    for entry in entries:
+        cause = entry.failure
+        cells = (entry.source, cause.kind, cause.scope, cause.stage or "", f"`{cause.message}`")
+        lines.append(_line((*cells, advice(cause, entry.engine))))
     return "\n".join(lines) + "\n"
 
 
 def _advice() -> str:
-    lines = [_line((kind, "", words)) for kind, words in ADVICE.items()]
-    lines += [_line((kind, f"scope {scope}", words)) for (kind, scope), words in SCOPED.items()]
-    lines += [_line((kind, engine, words)) for (engine, kind), words in OF_ENGINE.items()]
+    lines = [_line((kind, "", cells)) for kind, cells in ADVICE.items()]
+    lines += [_line((kind, f"scope {scope}", cells)) for (kind, scope), cells in SCOPED.items()]
+    lines += [_line((kind, engine, cells)) for (engine, kind), cells in OF_ENGINE.items()]
     return "\n".join(("| kind | only | advice |", "|---|---|---|", *sorted(lines))) + "\n"
 
 
-def _line(words: Iterable[str]) -> str:
-    return f"| {' | '.join(word.replace('|', '/') for word in words)} |"
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(word.replace('|', '/') for word in cells)} |"
 
 
 if __name__ == "__main__":

@@ -67,5 +67,5 @@ def test_page_has_every_engine_and_kind() -> None:
     """Every engine has rows, and each kind of failure occurs."""
     found = rows()
     assert set(TABLE) <= set(found)
-    kinds = {row.found.kind for part in found.values() for row in part}
+    kinds = {row.failure.kind for part in found.values() for row in part}
     assert kinds == set(Kind)

@@ -1,4 +1,4 @@
-"""docs/gallery.md is what `make gallery` makes of the code as it is."""
+"""docs/gallery.md is up to date with the code; `make gallery` rewrites it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def _gallery(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_page_is_in_step_with_the_code(gallery: ModuleType):
-    """Words, commands and the plots in text; `make gallery` mends it."""
+    """Text, commands and terminal plots are those that the code gives; `make gallery` rewrites the page."""
     assert (DOCS / "gallery.md").read_text() == "".join(gallery.page(list(gallery.month())))
 
 
 def test_each_kind_has_a_picture_that_is_not_heavy(gallery: ModuleType):
-    """All of the folder is on the page."""
+    """Each file of the folder is on the page, and small."""
     page = (DOCS / "gallery.md").read_text()
     files = list((DOCS / "gallery").iterdir())
     assert set(gallery.KINDS) <= {file.stem for file in files}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SPEC = NamespaceSpec()
 OTHER_FIREWALL = "iptables -P FORWARD DROP; printf '#!/bin/sh\\nexec \"$@\"\\n' > /usr/local/bin/sudo"
 ENVIRONMENT = SETTINGS | {"USER": USER, "PATH": f"/usr/local/bin:{Path(SPEEDMON).parent}:{SETTINGS['PATH']}"}
-AWAY = "Take it away"
+REMOVE = "Remove it"
 
 
 @pytest.fixture
@@ -69,13 +69,13 @@ def test_steps_are_those_of_a_dry_run():
 @pytest.mark.root
 def test_every_command_works(at: Home):
     """Typed in one after another, from the first to teardown, the commands succeed and leave no trace."""
-    sections = [name for name in documented.headings() if name != AWAY]
+    sections = [name for name in documented.headings() if name != REMOVE]
     at.street.shell(NFT)
     before = at.street.snapshot()
     type_in(at, [line for name in sections for line in documented.commands(name)])
     assert "not a router" not in at.street.shell("nft list ruleset").stdout
     at.street.shell("sysctl -qw net.ipv4.ip_forward=0")
-    type_in(at, documented.commands(AWAY)[:1])
+    type_in(at, documented.commands(REMOVE)[:1])
     assert at.street.snapshot() == before
 
 
@@ -84,7 +84,7 @@ def test_undoing_by_hand_leaves_no_trace(at: Home):
     """The commands for when the program is gone take everything away, the rules in another firewall too."""
     at.way.set_up(at.street)
     assert at.street.snapshot() != at.before
-    type_in(at, documented.commands(AWAY)[1:])
+    type_in(at, documented.commands(REMOVE)[1:])
     assert at.street.snapshot() == at.before
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.root
 ROOT = Path(__file__).parents[1]
 STAND_IN = Path(__file__).with_name("ookla_stand_in.py")
 STREAM = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
-UNIT = "speedmon-serve.service"
+UNIT, NETNS = "speedmon-serve.service", "speedmon-netns.service"
 # On a busy machine a process of the lowest priority gets little of it.
 DEADLINE_S = 300
 CONFIG = """
@@ -107,3 +107,13 @@ def test_the_daemon_measures_and_publishes_where_it_may(host: Booted):
     wait_for(picture.exists, said.read_text)
     assert (picture.stat().st_uid, picture.stat().st_mode & 0o777) == (4003, 0o644)
     host.within("systemctl", "stop", UNIT)
+
+
+def test_the_namespace_is_built_at_boot(host: Booted):
+    """The unit of set-up builds the namespace if it is missing, and starting it again changes nothing."""
+    shutil.copy(ROOT / "deploy" / NETNS, host.path(f"{UNITS}/{NETNS}"))
+    assert host.within(SPEEDMON, "teardown-netns", "-q").stderr == ""
+    assert host.start(NETNS) == "success", host.within("systemctl", "status", NETNS).stdout
+    assert host.start(NETNS) == "success"
+    assert host.within(SPEEDMON, "setup-netns", "--dry-run").stdout == ""
+    assert host.within("ip", "netns", "exec", "ip4only", "true").returncode == 0

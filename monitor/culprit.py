@@ -31,15 +31,23 @@ _VAGUE = frozenset({Kind.NO_SERVER, Kind.STAGE_FAILED, Kind.UNKNOWN})
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whom a probe asked: `hosts` of nobody in particular, `far` of the engine's provider.
+    """What a probe connects to and looks up.
 
-    `own_dns`: the configuration names the DNS servers; `inside`: it looked in the namespace.
+    Attributes:
+        hosts: well-known hosts, which belong to nobody in particular.
+        far: hosts of the engine's provider, and the server of the test.
+        own_dns: the configuration names the DNS servers.
+        inside: it runs in the namespace.
+        name: what each DNS server is asked for.
+        host_link: the host's end of the namespace's link, which is no uplink.
     """
 
     hosts: tuple[str, ...]
     far: tuple[str, ...] = ()
     own_dns: bool = False
     inside: bool = True
+    name: str = ""
+    host_link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from monitor import spool
 from monitor.child import Child, speedmon
-from monitor.errors import ConfigError, SpeedmonError
+from monitor.errors import SpeedmonError
 from monitor.gap import as_run
 from monitor.model import Attempt
 from monitor.paths import state_dir
@@ -29,7 +29,6 @@ from monitor.zone import resolve
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from zoneinfo import ZoneInfo
 
     from monitor.gap import Gap
     from monitor.settings import Settings
@@ -60,7 +59,7 @@ class Daemon:
         self._spool = state_dir(os.environ, os.geteuid()) / "spool"
         with open_reader(settings.database.url) as connection:
             newest = last(connection)
-        zone = _zone(settings.schedule.timezone)
+        zone = resolve(settings.schedule.timezone, "schedule.timezone")
         when = timetable(settings.schedule, zone, datetime.now(UTC), newest.started_at if newest else None)
         self._child = Child(command or speedmon(config, *COLLECT), longest_s(settings))
         self._schedule = Schedule(when, self._test, self._record)
@@ -128,10 +127,3 @@ def make_store(url: str, config: Path | None) -> None:
             timeout=UPGRADE_DEADLINE_S,
             check=False,
         )
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return resolve(name)
-    except ConfigError as error:
-        raise ConfigError(f"schedule.timezone: unknown time zone {name!r} (a name such as Europe/Berlin)") from error

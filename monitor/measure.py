@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from monitor import counters, engines, home, live, offer, outcome, paths, process, quiet, servers
+from monitor import counters, engines, home, live, offer, outcome, paths, preflight, process, quiet, servers
 from monitor.errors import ConfigError, EngineError
 from monitor.live import Live, Moment
-from monitor.model import Path
+from monitor.model import Path, Status
 from monitor.progress import Silence
 from monitor.sampler import Sampler
 from netns import enter
@@ -70,7 +70,9 @@ class World:
 def environment(settings: Settings, path: Path, world: World) -> dict[str, str]:
     """Return the environment of an engine: inside it runs as whoever called sudo, with a HOME of its own."""
     caller = behind_sudo(world.environ) if path is Path.IP4ONLY else None
-    return home.environment(paths.state_dir(world.environ, world.uid), settings.database.url, caller)
+    return home.environment(
+        paths.state_dir(world.environ, world.uid), preflight.directory_of(settings.database.url), caller
+    )
 
 
 def asker(env: Mapping[str, str], interrupts: Interrupts, deadline_s: float = ASK_DEADLINE_S) -> Ask:
@@ -93,54 +95,69 @@ def measure(settings: Settings, order: Order, world: World, interrupts: Interrup
         return outcome.not_started(engine.name, located.version, located.failure)
     launcher = settings.namespace.name if order.path is Path.IP4ONLY else None
     enter = way_in(settings, order.path, world)
-    asked = offer.Asked(engine, located, enter, asker(env, interrupts, offer.LIST_DEADLINE_S))
+    query = offer.Asked(engine, located, enter, asker(env, interrupts, offer.LIST_DEADLINE_S))
     try:
-        aim = servers.aim(engine, order, settings.servers.deny, partial(_offered, asked, settings))
-        argv = enter([*engine.command(located, settings, aim.server_id), *aim.arguments])
+        choice = servers.aim(engine, order, settings.servers.deny, partial(_offered, query, settings))
+        argv = enter([*engine.command(located, settings, choice.server_id), *choice.arguments])
     except NetnsError as error:
         return outcome.not_entered(engine.name, located.version, error)
-    ended, counted = _watched(argv, env, engine, settings, order, world, interrupts)
+    test = _Test(engine, order.path, settings, interrupts)
+    ended, traffic = _run_counted(test, argv, env, world)
+    ran = outcome.EngineRun(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
     from monitor import proof  # noqa: PLC0415  only after the engine has ended
-    from monitor.explain import explain  # noqa: PLC0415  the same
 
-    promised = proof.promise(order.path, settings)
-    found = outcome.judge(engine, engine.version(located), ended, launcher, settings.collect.timeout_s, promised)
-    found = outcome.accounted(found, counted, settings.cross.limit_pct)
-    return explain(found, engine, order, settings, world, env, interrupts)
+    result = outcome.judge(ran, proof.promise(order.path, settings))
+    result = outcome.accounted(result, traffic, settings.cross.limit_pct)
+    return _diagnosed(result, test, enter, env)
 
 
-def _watched(  # noqa: PLR0913, PLR0917  a test and all that looks at it
-    argv: list[str],
-    env: Mapping[str, str],
-    engine: Engine,
-    settings: Settings,
-    order: Order,
-    world: World,
-    interrupts: Interrupts,
-) -> tuple[Ended, Account]:
-    """Run the engine on a quiet line, counting what it and the uplink carry; return how it ended and the account."""
-    links = counters.links(order.path, settings.namespace)
-    quiet.wait(links, settings.cross, interrupts)
-    world.meter.start(engine.name)
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """One run of an engine over a path."""
+
+    engine: Engine
+    path: Path
+    settings: Settings
+    interrupts: Interrupts
+
+
+def _run_counted(test: _Test, argv: list[str], env: Mapping[str, str], world: World) -> tuple[Ended, Account]:
+    """Run the engine once the line is quiet; return how it ended, and what it and the uplink carried."""
+    links = counters.links(test.path, test.settings.namespace)
+    quiet.wait(links, test.settings.cross, test.interrupts)
+    world.meter.start(test.engine.name)
     file = paths.state_dir(world.environ, world.uid) / live.FILE
-    shown = Live(world.meter, file, Moment(engine.name, order.path, time.time()))
-    sampler = Sampler(links, shown.readings)
+    progress = Live(world.meter, file, Moment(test.engine.name, test.path, time.time()))
+    sampler = Sampler(links, progress.readings)
     ended = process.run(
         argv,
         env=env,
-        deadline_s=settings.collect.timeout_s,
-        on_line=shown.line(engine.progress),
+        deadline_s=test.settings.collect.timeout_s,
+        on_line=progress.line(test.engine.progress),
         beat=sampler.beat,
-        interrupts=interrupts,
+        interrupts=test.interrupts,
     )
-    counted = sampler.account()
-    shown.end()
-    return ended, counted
+    traffic = sampler.account()
+    progress.end()
+    return ended, traffic
 
 
-def _offered(asked: offer.Asked, settings: Settings) -> tuple[Server, ...]:
+def _diagnosed(
+    result: Outcome, test: _Test, enter: Callable[[list[str]], list[str]], env: Mapping[str, str]
+) -> Outcome:
+    """Return the outcome with a diagnosis, where the test failed and the settings allow one."""
+    if result.failure is None or result.status is not Status.FAILED or not test.settings.collect.probe_failures:
+        return result
+    from monitor import explain  # noqa: PLC0415  only a failure needs it
+
+    targets = explain.whom(test.settings, test.engine, test.path, result.measurement.server)
+    failure, findings = explain.diagnose(result.failure, targets, enter, env, test.interrupts)
+    return replace(result, failure=failure, findings=findings)
+
+
+def _offered(query: offer.Asked, settings: Settings) -> tuple[Server, ...]:
     """Return what an engine lists; nothing where it cannot, and then it chooses for itself."""
     try:
-        return offer.offered(asked, settings)
+        return offer.offered(query, settings)
     except (ConfigError, EngineError):
         return ()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor.model import Kind  # noqa: TC001  msgspec reads the annotations at run time
+from monitor.model import DataUsed, Kind  # noqa: TC001  msgspec reads the annotations at run time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,20 +32,12 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """The bytes that tests have used in the month that ends at `until`, in epoch seconds."""
-
-    bytes: int
-    until: int
-
-
-@dataclass(frozen=True, slots=True)
 class Memory:
     """What is remembered: rests by engine, the server of the rotation that came last, the usage of this month."""
 
     rests: dict[str, Rest] = field(default_factory=dict)
     last_server: str = ""
-    spent: Spent | None = None
+    spent: DataUsed | None = None
 
 
 def load(file: Path) -> Memory:

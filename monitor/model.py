@@ -40,7 +40,7 @@ class Path(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whose fault a failure is."""
+    """Whose fault a failure is; a value that only a newer program knows is read as UNKNOWN."""
 
     LINE = "line"
     PROVIDER = "provider"
@@ -48,9 +48,13 @@ class Scope(StrEnum):
     LOCAL = "local"
     UNKNOWN = "unknown"
 
+    @classmethod
+    def _missing_(cls, _value: object) -> Scope:
+        return cls.UNKNOWN
+
 
 class Kind(StrEnum):
-    """What failed."""
+    """What failed; a value that only a newer program knows is read as UNKNOWN."""
 
     TIMEOUT = "timeout"
     DNS = "dns"
@@ -71,6 +75,10 @@ class Kind(StrEnum):
     NAMESPACE = "namespace"
     INTERRUPTED = "interrupted"
     UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, _value: object) -> Kind:
+        return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,22 @@ class Plan:
     download_bps: int | None = None
     upload_bps: int | None = None
     latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRates:
+    """The rates in bit/s that a line should give: those of its plan, or its recent median. None: not known."""
+
+    download_bps: int | None = None
+    upload_bps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataUsed:
+    """The bytes that tests have used in the month that ends at `until`, in epoch seconds."""
+
+    bytes: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)

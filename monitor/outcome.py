@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
-from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
+from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, Plan, RawOutput, Run, Scope, Server, Status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -104,25 +104,43 @@ def not_entered(engine: str, version: str | None, error: NetnsError) -> Outcome:
     return Outcome(engine, Status.FAILED, error.exit_code, Measurement(engine_version=version), failure)
 
 
-def judge(  # noqa: PLR0913, PLR0917  all that an outcome is drawn from
-    engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float, promised: Promise
-) -> Outcome:
-    """Return the outcome of an engine that ran: a whole result counts, whatever else was said and however it ended."""
+@dataclass(frozen=True, slots=True)
+class EngineRun:
+    """An engine that ran: how it ended, and what it was started with.
+
+    Attributes:
+        engine: the engine.
+        version: its version, None where it is not known.
+        ended: how its process ended, and what it printed.
+        launcher: name of the namespace that it was started in; None: it was started on the host.
+        timeout_s: its deadline.
+    """
+
+    engine: Engine
+    version: str | None
+    ended: Ended
+    launcher: str | None
+    timeout_s: float
+
+
+def judge(ran: EngineRun, promised: Promise) -> Outcome:
+    """Return the outcome of an engine that ran: a complete result counts, whatever else it printed."""
     from monitor import proof  # noqa: PLC0415  only after the engine has ended
     from monitor.classify import classify  # noqa: PLC0415  the same
 
+    engine, ended = ran.engine, ran.ended
     parsed = engine.parse(ended.stdout, ended.stderr)
-    stopped = None if ended.interrupted is None else SIGNALLED + ended.interrupted
+    signal_code = None if ended.interrupted is None else SIGNALLED + ended.interrupted
     raw = _raw(engine, ended)
     if parsed.measurement is not None:
-        measurement = replace(parsed.measurement, engine_version=version)
+        measurement = replace(parsed.measurement, engine_version=ran.version)
         doubts = proof.remarks(measurement, parsed.local, promised)
-        return Outcome(engine.name, Status.OK, stopped or MEASURED, measurement, raw=raw, remarks=doubts)
-    failure = classify(engine, ended, parsed, launcher, timeout_s)
+        return Outcome(engine.name, Status.OK, signal_code or MEASURED, measurement, raw=raw, remarks=doubts)
+    failure = classify(engine, ended, parsed, ran.launcher, ran.timeout_s)
     status = Status.INTERRUPTED if failure.kind is Kind.INTERRUPTED else Status.FAILED
     code = NO_NAMESPACE if failure.kind is Kind.NAMESPACE else FAILED
-    tried = Measurement(engine_version=version, server=parsed.server)
-    return Outcome(engine.name, status, stopped or code, tried, failure, raw)
+    incomplete = Measurement(engine_version=ran.version, server=parsed.server)
+    return Outcome(engine.name, status, signal_code or code, incomplete, failure, raw)
 
 
 def accounted(outcome: Outcome, counted: Account, limit_pct: float) -> Outcome:
@@ -139,18 +157,21 @@ def accounted(outcome: Outcome, counted: Account, limit_pct: float) -> Outcome:
     )
 
 
-def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from
-    settings: Settings, order: Order, outcome: Outcome, run_id: str, started: datetime, finished: datetime
+def attempt(
+    settings: Settings, order: Order, outcome: Outcome, run_id: str, times: tuple[datetime, datetime]
 ) -> Attempt:
-    """Return the row of an outcome with what is stored beside it; times are whole seconds and never run back."""
+    """Return the row of an outcome with what is stored beside it.
+
+    `times` are its start and its end; they are stored as whole seconds, and never as an end before the start.
+    """
     measured = asdict(outcome.measurement)
     server = measured.pop("server")
-    begin, end = started.replace(microsecond=0), finished.replace(microsecond=0)
+    started, finished = (time.replace(microsecond=0) for time in times)
     run = Run(
         id=run_id,
         probe=settings.probe.name,
-        started_at=begin,
-        finished_at=max(begin, end),
+        started_at=started,
+        finished_at=max(started, finished),
         status=outcome.status,
         trigger=order.trigger,
         path=order.path,
@@ -165,7 +186,7 @@ def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from
         remarks=order.remarks + outcome.remarks,
         **measured,
     )
-    return Attempt(run, settings.plan.as_plan(), outcome.raw, outcome.findings, outcome.trace)
+    return Attempt(run, Plan(**settings.plan.promised), outcome.raw, outcome.findings, outcome.trace)
 
 
 def _ordered(order: Order, outcome: Outcome) -> Server | None:

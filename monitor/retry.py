@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from monitor.engines import AUTO
 from monitor.memory import Rest
-from monitor.model import Doubt, Kind, Remark, Scope, Status, Trigger
+from monitor.model import Doubt, ExpectedRates, Kind, Remark, Scope, Status, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +26,7 @@ LONGEST_REST_S = 86_400
 BESIDE_AN_ENGINE_S = 120
 _NO_SUCH_SERVER = (Kind.SERVER_GONE, Kind.NO_SERVER, Kind.REFUSED)
 _CONFIRMED = (Scope.LINE, Scope.UNKNOWN)
+_NOTHING_EXPECTED = ExpectedRates()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +37,28 @@ class Next:
     wait_s: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """The rates in bit/s that a line ought to give: those of its plan, or the median of late. None: nobody knows."""
-
-    download_bps: int | None = None
-    upload_bps: int | None = None
-
-
-def expected(plan: Plan, median: Expected) -> Expected:
+def expected(plan: Plan, median: ExpectedRates) -> ExpectedRates:
     """Return what was sold where that is known, else the median."""
-    return Expected(plan.download_bps or median.download_bps, plan.upload_bps or median.upload_bps)
+    return ExpectedRates(plan.download_bps or median.download_bps, plan.upload_bps or median.upload_bps)
 
 
-def following(retry: Retry, order: Order, tried: Sequence[Run], hoped: Expected = Expected()) -> Next | None:
+def following(
+    retry: Retry, order: Order, tried: Sequence[Run], rates: ExpectedRates = _NOTHING_EXPECTED
+) -> Next | None:
     """Return what comes after the last of the runs tried, None when the series is over.
 
     Args:
         retry: the settings.
         order: the order of the last run.
         tried: the runs of the series, oldest first.
-        hoped: what the line ought to give, for a result that falls far below.
+        rates: what the line ought to give, for a result that falls far below.
     """
     last = tried[-1]
     if len(tried) >= retry.attempts:
         return None
     again = replace(order, attempt=len(tried) + 1, retry_of=tried[0].id, trigger=Trigger.RETRY, remarks=())
     if last.status is Status.OK:
-        return _second_test(retry, again, tried, hoped)
+        return _second_test(retry, again, tried, rates)
     if last.status is Status.FAILED and last.failure is not None:
         return _after_failure(retry, again, tried, last.failure)
     return None
@@ -85,8 +80,8 @@ def _is_confirmed(run: Run) -> bool:
     return run.failure is not None and run.failure.scope in _CONFIRMED
 
 
-def _second_test(retry: Retry, again: Order, tried: Sequence[Run], hoped: Expected) -> Next | None:
-    low = _far_below(tried[-1], hoped, retry.second_below_pct)
+def _second_test(retry: Retry, again: Order, tried: Sequence[Run], rates: ExpectedRates) -> Next | None:
+    low = _far_below(tried[-1], rates, retry.second_below_pct)
     if low is None or any(run.status is Status.OK for run in tried[:-1]):
         return None
     server = tried[-1].server
@@ -96,11 +91,11 @@ def _second_test(retry: Retry, again: Order, tried: Sequence[Run], hoped: Expect
     return Next(replace(again, server_id="", avoid=(*again.avoid, *known), remarks=(remark,)))
 
 
-def _far_below(run: Run, hoped: Expected, percent: int) -> str | None:
-    """Say which rate of a run falls below a share of what was hoped for, None when none does."""
+def _far_below(run: Run, rates: ExpectedRates, percent: int) -> str | None:
+    """Say which rate of a run falls below a share of what was rates for, None when none does."""
     for name, rate, wanted in (
-        ("download", run.download_bps, hoped.download_bps),
-        ("upload", run.upload_bps, hoped.upload_bps),
+        ("download", run.download_bps, rates.download_bps),
+        ("upload", run.upload_bps, rates.upload_bps),
     ):
         if rate is not None and wanted and rate * 100 < wanted * percent:
             return f"{100 * rate / wanted:.0f} % of the {name} that was to be expected"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from monitor import admission, engines, memory, outcome, paths, retry, servers, started
 from monitor.errors import StoreError
 from monitor.measure import asker, environment, measure
-from monitor.model import Status
+from monitor.model import ExpectedRates, Status
 from monitor.outcome import Order, new_id
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Series:
     def _measure(self, admitted: Order, order: Order, begun: datetime) -> retry.Next | None:
         """Make one test; the note of it lasts until its row is kept."""
         run_id = new_id()
-        cut_off = outcome.attempt(self._settings, admitted, outcome.cut_off(admitted.engine), run_id, begun, begun)
+        cut_off = outcome.attempt(self._settings, admitted, outcome.cut_off(admitted.engine), run_id, (begun, begun))
         with started.noted(self._state_dir / "spool", cut_off):
             found = measure(self._settings, admitted, self._world, self._interrupts)
             doubts = servers.remarks(admitted, found.measurement, self._settings.servers.deny)
@@ -94,7 +94,7 @@ class Series:
         if settings.schedule.quiet:
             from monitor import zone  # noqa: PLC0415  reads the list of zones
 
-            local = begun.astimezone(zone.resolve(settings.schedule.timezone))
+            local = begun.astimezone(zone.resolve(settings.schedule.timezone, "schedule.timezone"))
         failure = admission.obstacle(settings, order, self._memory, begun, local)
         return failure or self._with_engine(order, begun)
 
@@ -116,7 +116,7 @@ class Series:
 
     def _row(self, order: Order, found: outcome.Outcome, begun: datetime, run_id: str | None = None) -> Attempt:
         run_id = run_id or new_id()
-        return outcome.attempt(self._settings, order, found, run_id, begun, self._world.clock())
+        return outcome.attempt(self._settings, order, found, run_id, (begun, self._world.clock()))
 
     def _conclude(self, order: Order, attempt: Attempt, code: int) -> retry.Next | None:
         """Keep an attempt, remember what the next test has to know, and tell; return what follows."""
@@ -153,17 +153,17 @@ class Series:
             memory.save(self._state_dir / memory.NAME, changed)
             self._memory = changed
 
-    def _hoped(self, attempt: Attempt) -> retry.Expected:
+    def _hoped(self, attempt: Attempt) -> ExpectedRates:
         """Return what the line ought to give, where a second test may follow."""
         if not self._settings.retry.second_below_pct or attempt.run.status is not Status.OK:
-            return retry.Expected()
+            return ExpectedRates()
         from monitor.store import median  # noqa: PLC0415  the same
 
         try:
             return retry.expected(attempt.plan, median.of_late(self._settings, attempt.run))
         except StoreError as error:
             _log.warning("the median of late cannot be read: %s", error)
-            return retry.expected(attempt.plan, retry.Expected())
+            return retry.expected(attempt.plan, ExpectedRates())
 
 
 def _keep(attempt: Attempt, settings: Settings, spool_dir: Path) -> None:

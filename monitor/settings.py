@@ -7,12 +7,9 @@ add a setting, add a field.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct, field
-
-if TYPE_CHECKING:
-    from monitor.model import Plan
 
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 
@@ -192,24 +189,30 @@ class Check(Struct, frozen=True):
     ] = field(default_factory=lambda: ["1.1.1.1:443", "9.9.9.9:443"])
 
 
+class _Promised(TypedDict):
+    """What `monitor.model.Plan` is made of."""
+
+    download_bps: int | None
+    upload_bps: int | None
+    latency_ms: float | None
+
+
 class Sold(Struct, frozen=True):
     """What the ISP sold, for the plan lines of the graphs; 0 means not given."""
 
     isp: Annotated[str, Meta(description="part of the ISP's name; a result of another one is flagged; empty: any")] = ""
-
     download_mbps: Annotated[float, Meta(ge=0, description="download of the plan in Mbit/s")] = 0.0
     upload_mbps: Annotated[float, Meta(ge=0, description="upload of the plan in Mbit/s")] = 0.0
     latency_ms: Annotated[float, Meta(ge=0, description="latency of the plan in ms")] = 0.0
 
-    def as_plan(self) -> Plan:
-        """Return the plan in bit/s and ms, with None for what was not given."""
-        from monitor.model import Plan  # noqa: PLC0415  most commands need no run's model
-
-        return Plan(
-            download_bps=round(self.download_mbps * 1e6) or None,
-            upload_bps=round(self.upload_mbps * 1e6) or None,
-            latency_ms=self.latency_ms or None,
-        )
+    @property
+    def promised(self) -> _Promised:
+        """The fields of a `monitor.model.Plan`, in bit/s and ms, with None for what was not given."""
+        return {
+            "download_bps": round(self.download_mbps * 1e6) or None,
+            "upload_bps": round(self.upload_mbps * 1e6) or None,
+            "latency_ms": self.latency_ms or None,
+        }
 
 
 class Display(Struct, frozen=True):

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import admission, quiet_hours
-from monitor.memory import Memory, Rest, Spent
-from monitor.model import Kind, Path, Scope, Trigger
+from monitor.memory import Memory, Rest
+from monitor.model import DataUsed, Kind, Path, Scope, Trigger
 from monitor.outcome import Order
 from monitor.settings import Budget, Schedule, Settings
 
@@ -71,13 +71,13 @@ def test_only_the_schedule_keeps_quiet():
     ("spent", "limit", "expected"),
     [
         (None, 1, None),
-        (Spent(10**9, SECOND + 1), 1, "budget"),
-        (Spent(10**9 - 1, SECOND + 1), 1, None),
-        (Spent(10**12, SECOND), 1, None),
-        (Spent(10**12, SECOND + 1), 0, None),
+        (DataUsed(10**9, SECOND + 1), 1, "budget"),
+        (DataUsed(10**9 - 1, SECOND + 1), 1, None),
+        (DataUsed(10**12, SECOND), 1, None),
+        (DataUsed(10**12, SECOND + 1), 0, None),
     ],
 )
-def test_the_budget_of_the_month(spent: Spent | None, limit: float, expected: str | None):
+def test_the_budget_of_the_month(spent: DataUsed | None, limit: float, expected: str | None):
     """A month whose data is used takes no test until it ends; without a limit, or word of usage, it does."""
     assert stage(Settings(budget=Budget(limit)), memory=Memory(spent=spent)) == expected
 

@@ -23,6 +23,7 @@ from monitor.errors import StoreError, UsageError
 from monitor.lock import alone
 from monitor.measure import World, into_namespace
 from monitor.model import Failure, Kind, Plan, Scope, Status, Trigger
+from monitor.outcome import EngineRun
 from monitor.process import Ended
 from monitor.proof import Promise
 from netns.errors import NamespaceMissingError, NetnsError, NotPermittedError
@@ -32,6 +33,11 @@ from netns.errors import NamespaceMissingError, NetnsError, NotPermittedError
 def site(tmp_path: Path) -> Site:
     """Return a site with a stand-in that replays a good test."""
     return install(tmp_path)
+
+
+def ookla_run(ended: Ended) -> EngineRun:
+    """Return what is judged after Ookla's CLI ended so on the host."""
+    return EngineRun(ookla.ENGINE, None, ended, None, 60)
 
 
 def test_good_test_is_stored(site: Site) -> None:
@@ -171,10 +177,10 @@ def test_clock_that_runs_back(site: Site) -> None:
 def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
     """The plan in force is kept, and the output without the progress of the test."""
     settings = site.settings()
-    found = outcome.judge(ookla.ENGINE, None, Ended(0, stdout=STREAM.encode(), stderr=b"a\0b"), None, 60, Promise())
+    found = outcome.judge(ookla_run(Ended(0, stdout=STREAM.encode(), stderr=b"a\0b")), Promise())
     now = datetime(2026, 1, 1, tzinfo=UTC)
     order = make_order(settings, None, None, None, Trigger.CLI)
-    attempt = outcome.attempt(settings, order, found, "id", now, now)
+    attempt = outcome.attempt(settings, order, found, "id", (now, now))
     assert attempt.plan == Plan(download_bps=100_000_000)
     assert [json.loads(line)["type"] for line in attempt.raw.stdout.split("\n") if line] == ["testStart", "result"]
     assert attempt.raw.stderr == "a\N{REPLACEMENT CHARACTER}b"
@@ -182,7 +188,7 @@ def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
 
 def test_interrupt_after_the_result() -> None:
     """A result that is whole when a signal comes is kept, and the exit code tells the signal."""
-    found = outcome.judge(ookla.ENGINE, None, Ended(None, 15, STREAM.encode(), interrupted=15), None, 60, Promise())
+    found = outcome.judge(ookla_run(Ended(None, 15, STREAM.encode(), interrupted=15)), Promise())
     assert (found.status, found.code) == (Status.OK, 143)
 
 

@@ -175,5 +175,5 @@ def test_every_setting_has_help():
 
 def test_a_plan_is_what_was_given():
     """Mbit/s become bit/s; what was not given is None."""
-    assert settings.Sold(download_mbps=93.5, latency_ms=20).as_plan() == Plan(93_500_000, None, 20)
-    assert settings.Sold().as_plan() == Plan(None, None, None)
+    assert Plan(**settings.Sold(download_mbps=93.5, latency_ms=20).promised) == Plan(93_500_000, None, 20)
+    assert Plan(**settings.Sold().promised) == Plan(None, None, None)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor import memory
-from monitor.memory import Memory, Rest, Spent
-from monitor.model import Kind
+from monitor.memory import Memory, Rest
+from monitor.model import DataUsed, Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FULL = Memory({"ookla": Rest(1, 2, Kind.RATE_LIMITED, 3)}, "42", Spent(10**9, 5))
+FULL = Memory({"ookla": Rest(1, 2, Kind.RATE_LIMITED, 3)}, "42", DataUsed(10**9, 5))
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path):

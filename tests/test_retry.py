@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from monitor import retry
 from monitor.memory import Rest
-from monitor.model import Doubt, Failure, Kind, Path, Plan, Remark, Run, Scope, Server, Status, Trigger
+from monitor.model import Doubt, ExpectedRates, Failure, Kind, Path, Plan, Remark, Run, Scope, Server, Status, Trigger
 from monitor.outcome import Order
-from monitor.retry import Expected, following, rest_after, resting
+from monitor.retry import following, rest_after, resting
 from monitor.settings import Collect, Cross, Retry, Settings
 
 ORDER = Order("ookla", Path.HOST, "", Trigger.CLI)
@@ -91,15 +91,17 @@ def test_a_server_that_is_gone_is_left_and_told():
 @pytest.mark.parametrize(
     ("plan", "median", "percent", "low"),
     [
-        (Plan(1_000_000_000), Expected(), 50, "10 % of the download"),
-        (Plan(upload_bps=100_000_000), Expected(), 50, "17 % of the upload"),
-        (Plan(), Expected(1_000_000_000), 50, "10 % of the download"),
-        (Plan(100_000_000), Expected(1_000_000_000), 50, None),
-        (Plan(1_000_000_000), Expected(), 0, None),
-        (Plan(), Expected(), 50, None),
+        (Plan(1_000_000_000), ExpectedRates(), 50, "10 % of the download"),
+        (Plan(upload_bps=100_000_000), ExpectedRates(), 50, "17 % of the upload"),
+        (Plan(), ExpectedRates(1_000_000_000), 50, "10 % of the download"),
+        (Plan(100_000_000), ExpectedRates(1_000_000_000), 50, None),
+        (Plan(1_000_000_000), ExpectedRates(), 0, None),
+        (Plan(), ExpectedRates(), 50, None),
     ],
 )
-def test_a_result_far_below_is_tested_on_another_server(plan: Plan, median: Expected, percent: int, low: str | None):
+def test_a_result_far_below_is_tested_on_another_server(
+    plan: Plan, median: ExpectedRates, percent: int, low: str | None
+):
     """The plan is the measure where it is known, else the median; without either, or unasked, there is none."""
     step = following(Retry(second_below_pct=percent), PINNED, [replace(MEASURED, id="a")], retry.expected(plan, median))
     assert (step is None) is (low is None)
@@ -111,7 +113,7 @@ def test_a_result_far_below_is_tested_on_another_server(plan: Plan, median: Expe
 def test_a_second_test_is_the_last():
     """A second result that is as low ends it."""
     low = replace(MEASURED, id="a", server=Server("1"))
-    assert following(Retry(attempts=4, second_below_pct=50), ORDER, [low, low], Expected(10**12)) is None
+    assert following(Retry(attempts=4, second_below_pct=50), ORDER, [low, low], ExpectedRates(10**12)) is None
 
 
 @given(
@@ -122,7 +124,7 @@ def test_a_second_test_is_the_last():
 def test_every_series_ends(settings: Retry, order: Order, runs: list[Run]):
     """Whatever comes of them, there are never more attempts than the settings allow, each linked to the first."""
     tried = runs[:1]
-    while step := following(settings, order, tried, Expected(10**13, 10**13)):
+    while step := following(settings, order, tried, ExpectedRates(10**13, 10**13)):
         assert (step.order.attempt, step.order.retry_of) == (len(tried) + 1, runs[0].id)
         order, tried = step.order, runs[: len(tried) + 1]
     assert len(tried) <= settings.attempts

@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import usage
-from monitor.memory import Spent
-from monitor.model import Status, Trace
+from monitor.model import DataUsed, Status, Trace
 from monitor.months import back_from, month_of
 from monitor.settings import Database, Display, Probe, Settings
 from monitor.store.open import open_writer
@@ -84,7 +83,7 @@ def test_a_skipped_test_uses_nothing(settings: Settings):
 def test_the_month_so_far(settings: Settings):
     """What the next test is to know: the bytes, and when the month ends."""
     used(settings, attempt(**TOLD))
-    assert this_month(settings, NOW) == Spent(1100, int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()))
+    assert this_month(settings, NOW) == DataUsed(1100, int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()))
 
 
 def test_a_month_is_one_of_the_zone():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor import home
 from monitor.engines import readings
 from monitor.engines.model import Located
 from monitor.model import Failure, Kind, Scope
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from monitor.engines.model import Ask
     from monitor.process import Ended
-
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Program:
 def find(program: Program, configured: str, environ: Mapping[str, str]) -> Located:
     """Return where the program is, by the configured path or by PATH, or why it is nowhere."""
     wanted = os.path.expanduser(configured) or program.name  # noqa: PTH111  Path.expanduser raises for strange users
-    binary = shutil.which(wanted, path=environ.get("PATH") or DEFAULT_PATH)
+    binary = shutil.which(wanted, path=environ.get("PATH") or home.PATH)
     if binary is None:
         return Located(failure=_absent(program, wanted), configured=bool(configured))
     return Located((str(Path(binary).absolute()),), configured=bool(configured))

@@ -1,4 +1,4 @@
-"""The configuration as TOML text: what `config init` writes and `config show` prints. Pure."""
+"""The configuration as TOML: what `config init` writes and `config show` prints. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _URLS = (("database", "url"), ("fleet", "database_url"))
 # A password may hold any of these marks, unescaped too: SQLAlchemy takes all but an @.
 _PASSWORD = re.compile(r"((?:^|//)[^:@/]*):(?!//).*@|([?&]password=)[^&]*", re.DOTALL)
 _HEAD = """\
-# Configuration of speedmon. Each line shows a default; take away its first # to change it.
-# The environment overrules this file: SPEEDMON_COLLECT__TIMEOUT_S is timeout_s below [collect],
+# Configuration of speedmon. Each line shows a default; remove the # at its start to change it.
+# The environment overrides this file: SPEEDMON_COLLECT__TIMEOUT_S is timeout_s below [collect],
 # SPEEDMON_DATABASE_URL is url below [database].
 """
 
@@ -30,13 +30,13 @@ def template() -> str:
 
 
 def effective(settings: Settings) -> str:
-    """Return the settings as TOML; passwords in URLs are left out."""
+    """Return the settings as TOML; passwords in URLs are masked."""
     tables = (_section(name, kind, getattr(settings, name)) for name, kind in config.sections().items())
     return "\n".join(tables)
 
 
 def as_dict(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the settings by section and key; passwords in URLs are left out."""
+    """Return the settings by section and key; passwords in URLs are masked."""
     values: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
     for section, key in _URLS:
         values[section][key] = masked(values[section][key])

@@ -1,6 +1,6 @@
-"""The small, known environment of an engine: nothing of the caller's but what is named here.
+"""The small, fixed environment of an engine; nothing else of the caller's environment is passed on.
 
-The Ookla CLI aborts without HOME, and keeps its record of the accepted licence there.
+The Ookla CLI aborts without HOME, and stores there that the licence is accepted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def environment(state_dir: Path, database_dir: Path | None, caller: Caller | None = None) -> dict[str, str]:
-    """Return the whole environment of an engine, with a HOME of its own that lasts.
+    """Return the complete environment of an engine, with a HOME of its own.
 
     HOME is `home` in the state directory, else in the folder of a SQLite database, else `/`: then nothing lasts, but no
     engine aborts. For the user who called sudo, as whom root runs the engine, it is `home-UID`.

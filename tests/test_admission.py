@@ -23,9 +23,9 @@ NOTHING = Memory()
 RESTING = Memory({"ookla": Rest(SECOND, SECOND + 3600, Kind.RATE_LIMITED, 2)})
 
 
-def stage(settings: Settings, order: Order = ORDER, memory: Memory = NOTHING, local: datetime = NOW) -> str | None:
+def stage(settings: Settings, request: Order = ORDER, memory: Memory = NOTHING, local: datetime = NOW) -> str | None:
     """Return what is in the way."""
-    failure = admission.obstacle(settings, order, memory, NOW, local)
+    failure = admission.obstacle(settings, request, memory, NOW, local)
     if failure is None:
         return None
     assert (failure.kind, failure.scope) == (Kind.UNKNOWN, Scope.LOCAL)
@@ -87,7 +87,9 @@ def test_a_named_engine_that_rests_says_until_when():
     failure = admission.obstacle(Settings(), ORDER, RESTING, NOW, NOW)
     assert failure is not None
     assert failure.stage == "silenced"
-    assert failure.message.startswith("engine ookla rests until 2026-11-24T00:30:00Z (rate_limited, 2 times in a row);")
+    assert failure.message.startswith(
+        "engine ookla is in back-off until 2026-11-24T00:30:00Z (rate_limited, 2 times in a row);"
+    )
 
 
 @pytest.mark.parametrize("engine", ["speedtest-cli", "auto"])

@@ -54,7 +54,7 @@ def test_scope_and_engine_change_the_advice() -> None:
     ],
 )
 def test_messages_that_say_enough(failure: Failure, enough: bool) -> None:
-    """What was found before the engine started brings its own mend, and who ended a test knows why."""
+    """What was found before the engine started brings its own fix, and who ended a test knows why."""
     assert needs_none(failure) is enough
 
 
@@ -67,5 +67,5 @@ def test_page_has_every_engine_and_kind() -> None:
     """Every engine has rows, and each kind of failure occurs."""
     found = rows()
     assert set(TABLE) <= set(found)
-    kinds = {row.found.kind for part in found.values() for row in part}
+    kinds = {row.failure.kind for part in found.values() for row in part}
     assert kinds == set(Kind)

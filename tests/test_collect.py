@@ -169,8 +169,8 @@ def test_clock_that_runs_back(site: Site) -> None:
     """A clock that is set back during a test gives a run of no length, in whole seconds, not a negative one."""
     start = datetime(2026, 1, 1, 12, 0, 0, 999, UTC)
     times = iter([start, start - timedelta(hours=1)])
-    order = make_order(site.settings(), None, None, None, Trigger.CLI)
-    run, _ = collect(site.settings(), order, World(site.environ, os.geteuid(), clock=lambda: next(times)))
+    request = make_order(site.settings(), None, None, None, Trigger.CLI)
+    run, _ = collect(site.settings(), request, World(site.environ, os.geteuid(), clock=lambda: next(times)))
     assert run.started_at == run.finished_at == start.replace(microsecond=0)
 
 
@@ -179,8 +179,8 @@ def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
     settings = site.settings()
     found = outcome.judge(ookla_run(Ended(0, stdout=STREAM.encode(), stderr=b"a\0b")), Promise())
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    order = make_order(settings, None, None, None, Trigger.CLI)
-    attempt = outcome.attempt(settings, order, found, "id", (now, now))
+    request = make_order(settings, None, None, None, Trigger.CLI)
+    attempt = outcome.attempt(settings, request, found, "id", (now, now))
     assert attempt.plan == Plan(download_bps=100_000_000)
     assert [json.loads(line)["type"] for line in attempt.raw.stdout.split("\n") if line] == ["testStart", "result"]
     assert attempt.raw.stderr == "a\N{REPLACEMENT CHARACTER}b"
@@ -194,8 +194,8 @@ def test_interrupt_after_the_result() -> None:
 
 @pytest.mark.parametrize("server", ["abc", "1 2", "-1", "--share"])
 def test_server_id_must_be_a_number(site: Site, server: str) -> None:
-    """A server id that is no number is refused before anything starts."""
-    with pytest.raises(UsageError, match="is no number"):
+    """A server id that is not a number is refused before anything starts."""
+    with pytest.raises(UsageError, match="is not a number"):
         make_order(site.settings(), None, None, server, Trigger.CLI)
 
 
@@ -232,14 +232,14 @@ def test_quiet_command_tells_a_failure(site: Site) -> None:
     """A failure is one line on stderr with kind, scope and what to do, -q or not."""
     site.script(stderr=DNS, exit_code=2)
     words = "dns (line): Configuration - Couldn't resolve host name (HostNotFoundException)"
-    assert site.finish("-q") == (3, "", f"speedmon: test failed: {words}; mend: {ADVICE[Kind.DNS]}\n")
+    assert site.finish("-q") == (3, "", f"speedmon: test failed: {words}; fix: {ADVICE[Kind.DNS]}\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--engine", "iperf"], "unknown engine 'iperf' (known: auto, ookla, speedtest-cli, librespeed, iperf3)"),
-        (["--server-id", "x"], "server id 'x' is no number"),
+        (["--server-id", "x"], "server id 'x' is not a number"),
         (["--path", "moon"], "moon"),
     ],
 )

@@ -107,7 +107,7 @@ def test_text_of_the_environment_becomes_what_the_setting_is(name: str, text: st
     ],
 )
 def test_a_mistake_in_the_file(file: Path, text: str, words: str):
-    """One line names the file, the key and the mend."""
+    """One line names the file, the key and the fix."""
     found = mistakes(file, text)
     assert found.startswith(str(file))
     assert words in found
@@ -128,7 +128,7 @@ def test_a_mistake_in_the_environment(file: Path, name: str, text: str, words: s
 
 
 def test_every_mistake_is_told_at_once(file: Path):
-    """Who mends one does not have to come back for the next."""
+    """Who fixes one does not have to come back for the next."""
     found = mistakes(
         file,
         "[colect]\nx = 1\n[collect]\ntimeout_s = 1\npth = 2\n[web]\nport = 99999\n",

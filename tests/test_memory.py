@@ -36,7 +36,7 @@ def test_garbage_is_told_and_forgotten(tmp_path: Path, caplog: pytest.LogCapture
     file = tmp_path / "memory.json"
     file.write_bytes(content)
     assert memory.load(file) == Memory()
-    assert f"{file}: is not what speedmon wrote" in caplog.text
+    assert f"{file}: was not written by speedmon" in caplog.text
 
 
 def test_a_directory_in_the_way_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):

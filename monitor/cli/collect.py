@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--path", type=click.Choice([path.value for path in Path]), help="ip4only: in the namespace; host: outside."
 )
 @click.option("--no-retry", is_flag=True, help="One test only, whatever comes of it.")
-@click.option("--anyway", is_flag=True, help="Test although the engine rests or the month's data is used.")
+@click.option("--anyway", is_flag=True, help="Test although the engine is in back-off or the month's data is used.")
 @click.option("--json", "as_json", is_flag=True, help="Print the stored run, the last one, as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
 @click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
@@ -49,8 +49,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     """Run one speed test and store what came of it; a failure may be followed by a second test.
 
     Exit codes, of the last test: 0 measured; 2 usage or configuration; 3 the test failed and is recorded; 4 skipped
-    (another test runs, the month's data is used, the engine rests, quiet hours) and recorded; 5 the namespace is
-    missing or not sound, recorded; 6 not permitted, recorded.
+    (another test runs, the month's data is used, the engine is in back-off, quiet hours) and recorded; 5 the namespace
+    is missing or broken, recorded; 6 not permitted, recorded.
     """
     from monitor import collect, measure  # noqa: PLC0415  `--help` needs none of it
 
@@ -99,8 +99,10 @@ def _reason(run: Run) -> str:
     failure = run.failure
     if failure is None:
         return ""
-    mend = "" if needs_none(failure) else f"; mend: {advice(failure, run.engine)}"
-    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}{mend}"
+    if run.status is Status.SKIPPED:
+        return failure.message
+    fix = "" if needs_none(failure) else f"; fix: {advice(failure, run.engine)}"
+    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}{fix}"
 
 
 def summary(run: Run) -> str:

@@ -1,4 +1,7 @@
-"""May a test start now: quiet hours, the month's data, engines that rest. Pure; who may not leaves a skipped row."""
+"""Whether a test may start now: quiet hours, the data budget of the month, engines in back-off. Pure.
+
+A test that may not start becomes a skipped row with the reason.
+"""
 
 from __future__ import annotations
 
@@ -16,49 +19,49 @@ if TYPE_CHECKING:
 GB = 10**9
 
 
-def obstacle(settings: Settings, order: Order, memory: Memory, now: datetime, local: datetime) -> Failure | None:
-    """Return why a test is not to start, None when it is. `local` is now in the zone of the schedule."""
-    if order.anyway:
+def obstacle(settings: Settings, request: Order, memory: Memory, now: datetime, local_time: datetime) -> Failure | None:
+    """Return why a test must not start, None when it may; `local_time` is now in the time zone of the schedule."""
+    if request.anyway:
         return None
-    return _quiet_hours(settings, order, local) or _budget(settings, memory, now) or _rest(order, memory, now)
+    return _quiet_hours(settings, request, local_time) or _budget(settings, memory, now) or _rest(request, memory, now)
 
 
-def silenced(engine: str, rest: Rest) -> Failure:
-    """Return the cause of a skipped test whose engine rests."""
-    return _skipped("silenced", f"{resting_words(engine, rest)}; another --engine can measure meanwhile")
+def silenced(engine: str, backoff: Rest) -> Failure:
+    """Return the reason of a skipped test whose engine is in back-off."""
+    return _skipped("silenced", f"{resting_words(engine, backoff)}; another one can be named with --engine")
 
 
-def stand_in(engine: str, rest: Rest, other: str) -> Remark:
+def stand_in(engine: str, backoff: Rest, other: str) -> Remark:
     """Return the remark on a test that another engine measured."""
-    return Remark(Doubt.ENGINE_FALLBACK, f"{resting_words(engine, rest)}; {other} took its place")
+    return Remark(Doubt.ENGINE_FALLBACK, f"{resting_words(engine, backoff)}; {other} took its place")
 
 
-def resting_words(engine: str, rest: Rest) -> str:
-    """Say until when an engine rests and why."""
-    until = datetime.fromtimestamp(rest.until, UTC)
-    times = "" if rest.times == 1 else f", {rest.times} times in a row"
-    return f"engine {engine} rests until {until:%Y-%m-%dT%H:%M:%SZ} ({rest.kind.value}{times})"
+def resting_words(engine: str, backoff: Rest) -> str:
+    """Return in words until when an engine is in back-off, and why."""
+    until = datetime.fromtimestamp(backoff.until, UTC)
+    times = "" if backoff.times == 1 else f", {backoff.times} times in a row"
+    return f"engine {engine} is in back-off until {until:%Y-%m-%dT%H:%M:%SZ} ({backoff.kind.value}{times})"
 
 
-def _quiet_hours(settings: Settings, order: Order, local: datetime) -> Failure | None:
-    hours = quiet_hours.hours_at(settings.schedule.quiet, local) if order.trigger is Trigger.SCHEDULE else None
+def _quiet_hours(settings: Settings, request: Order, local_time: datetime) -> Failure | None:
+    hours = quiet_hours.hours_at(settings.schedule.quiet, local_time) if request.trigger is Trigger.SCHEDULE else None
     return _skipped("quiet_hours", f"quiet hours {hours} (schedule.quiet)") if hours else None
 
 
 def _budget(settings: Settings, memory: Memory, now: datetime) -> Failure | None:
-    limit, spent = settings.budget.month_gb, memory.spent
-    if not limit or spent is None or now.timestamp() >= spent.until or spent.bytes < limit * GB:
+    limit, used = settings.budget.month_gb, memory.spent
+    if not limit or used is None or now.timestamp() >= used.until or used.bytes < limit * GB:
         return None
-    words = f"the tests of this month have used {spent.bytes / GB:.2f} of {limit:g} GB (budget.month_gb)"
-    return _skipped("budget", f"{words}; `speedmon usage` shows it")
+    text = f"the tests of this month have used {used.bytes / GB:.2f} of {limit:g} GB (budget.month_gb)"
+    return _skipped("budget", f"{text}; `speedmon usage` shows it")
 
 
-def _rest(order: Order, memory: Memory, now: datetime) -> Failure | None:
-    """Return the rest of a named engine; a series that has begun knows what it does."""
-    if order.attempt > 1:
+def _rest(request: Order, memory: Memory, now: datetime) -> Failure | None:
+    """Return the back-off of the requested engine as the reason; a second attempt is allowed in spite of it."""
+    if request.attempt > 1:
         return None
-    rest = retry.resting(memory.rests, int(now.timestamp())).get(order.engine)
-    return silenced(order.engine, rest) if rest else None
+    backoff = retry.resting(memory.rests, int(now.timestamp())).get(request.engine)
+    return silenced(request.engine, backoff) if backoff else None
 
 
 def _skipped(stage: str, message: str) -> Failure:

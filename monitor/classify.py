@@ -1,13 +1,14 @@
-"""What failed and whose fault it is, from how the engine ended and what it said. Pure.
+"""What failed and whose fault it is, from how the engine ended and what it printed. Pure.
 
-Asked only when there is no whole result: with one, nothing on stderr and no exit code makes a failure.
-The signs of each engine live in its own module; here is what all of them share.
+Used only when there is no complete result: with one, neither stderr nor the exit code makes a test a failure.
+The signs of each engine are in its own module; this one has what all engines share.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from signal import Signals
 from typing import TYPE_CHECKING
 
@@ -22,19 +23,19 @@ if TYPE_CHECKING:
     from monitor.process import Ended
 
 MAX_MESSAGE = 300
-# Beyond these a flood of lines or a line without an end would only cost time.
+# More complaints, or longer ones, would cost time and explain nothing.
 MAX_COMPLAINTS = 500
 MAX_COMPLAINT = 2_000
 LAUNCHER_REFUSED = 125
 
-# What the parsers say about a result that cannot be used (`monitor.engines.readings.flaw`).
+# What the parsers say of a result that cannot be used (`monitor.engines.readings.flaw`).
 _FLAWS = (
     Sign(r"^result with an impossible ", Kind.BAD_OUTPUT, Scope.UNKNOWN),
     Sign(r"^result without a (download|upload) rate$", Kind.STAGE_FAILED, Scope.UNKNOWN),
-    # What `monitor.engines.guard` says of a package's own engine.
+    # What `monitor.engines.guard` says of a broken engine of another package.
     Sign(r"^the engine \S+ is broken: ", Kind.CRASHED, Scope.CONFIG),
 )
-# A shell or a launcher in between tells a signal as 128 + its number.
+# A shell or a launcher in between reports a signal as exit code 128 + its number.
 _SIGNALS_AS_CODES = {128 + number: number for number in (4, 6, 7, 8, 9, 11)}
 _STAGES = (
     ("server_list", r"server list"),
@@ -55,8 +56,8 @@ def classify(engine: Engine, ended: Ended, parsed: Parsed, launcher: str | None,
     Args:
         engine: whose signs are looked for.
         ended: how its process ended.
-        parsed: what it said.
-        launcher: name of the namespace that it was to be started in; None: it was started on the host.
+        parsed: what it printed.
+        launcher: name of the namespace that it had to be started in; None: it was started on the host.
         timeout_s: the deadline, for the message.
     """
     return (
@@ -73,7 +74,7 @@ def _from_ourselves(ended: Ended, parsed: Parsed, timeout_s: float) -> Failure |
     if ended.interrupted is not None:
         return _failure(Kind.INTERRUPTED, Scope.LOCAL, f"ended by {_signal_name(ended.interrupted)}", ended, parsed)
     if ended.timed_out:
-        last = f"; its last words: {_plain(parsed.complaints[-1])}" if parsed.complaints else ""
+        last = f"; last output: {_plain(parsed.complaints[-1])}" if parsed.complaints else ""
         return _failure(Kind.TIMEOUT, Scope.UNKNOWN, f"no result after {timeout_s:g} s{last}", ended, parsed)
     return None
 
@@ -81,9 +82,9 @@ def _from_ourselves(ended: Ended, parsed: Parsed, timeout_s: float) -> Failure |
 def _from_launcher(ended: Ended, launcher: str | None) -> Failure | None:
     prefix = f"{launcher}: ".encode()
     if ended.exec_errno is not None:
-        what = "the launcher of the namespace" if launcher else "the engine"
+        text = "the launcher of the namespace" if launcher else "the engine"
         kind, scope = (Kind.NAMESPACE, Scope.LOCAL) if launcher else (Kind.NOT_INSTALLED, Scope.CONFIG)
-        return Failure(kind, scope, "start", f"{what} cannot be executed: {os.strerror(ended.exec_errno)}")
+        return Failure(kind, scope, "start", f"{text} cannot be executed: {os.strerror(ended.exec_errno)}")
     if launcher is None or ended.exit_code != LAUNCHER_REFUSED:
         return None
     line = next((line for line in ended.stderr.splitlines() if line.startswith(prefix)), None)
@@ -97,15 +98,15 @@ def _from_signal(engine: Engine, ended: Ended, parsed: Parsed) -> Failure | None
     if number is None:
         return None
     known = _from_signs([sign for sign in engine.signs if sign.kind is Kind.CRASHED], ended, parsed)
-    scope, words = _signal_meaning(number)
+    scope, details = _signal_meaning(number)
     return known or _failure(
-        Kind.CRASHED, scope, f"{engine.name} was ended by {_signal_name(number)}{words}", ended, parsed
+        Kind.CRASHED, scope, f"{engine.name} was ended by {_signal_name(number)}{details}", ended, parsed
     )
 
 
 def _signal_meaning(number: int) -> tuple[Scope, str]:
     if number == Signals.SIGKILL:
-        return Scope.LOCAL, ", not by speedmon: out of memory, or somebody"
+        return Scope.LOCAL, ", not by speedmon: out of memory, or by somebody"
     if number == Signals.SIGILL:
         return Scope.CONFIG, ": built for another processor"
     if number in {Signals.SIGSEGV, Signals.SIGABRT, Signals.SIGBUS, Signals.SIGFPE}:
@@ -122,37 +123,34 @@ def _from_exit_code(engine: Engine, ended: Ended, parsed: Parsed) -> Failure | N
 
 
 def _from_signs(signs: tuple[Sign, ...] | list[Sign], ended: Ended, parsed: Parsed) -> Failure | None:
-    """The first sign that any complaint bears: the table goes from the specific to the general, the lines do not."""
+    """Return the failure of the first sign that matches any complaint; signs go from specific to general."""
     lines = [*_considered(parsed)]
     for sign in signs:
         for line in lines:
             if re.search(sign.pattern, line):
-                return _failure(sign.kind, sign.scope, line, ended, parsed, sign.stage)
+                failure = _failure(sign.kind, sign.scope, line, ended, parsed)
+                return replace(failure, stage=sign.stage) if sign.stage else failure
     return None
 
 
 def _from_silence(ended: Ended, parsed: Parsed) -> Failure:
     if parsed.noise is not None:
-        what = (
-            "a web page, maybe a login page of the line"
-            if _WEB_PAGE.match(parsed.noise)
-            else "output that is no result"
-        )
-        message = f"{what}: {_plain(parsed.noise)}"
+        text = "a web page, perhaps a login page" if _WEB_PAGE.match(parsed.noise) else "output that is not a result"
+        message = f"{text}: {_plain(parsed.noise)}"
         return _failure(Kind.BAD_OUTPUT, Scope.UNKNOWN, message, ended, parsed)
     if ended.exit_code == 0:
-        said = f": {_plain(parsed.complaints[-1])}" if parsed.complaints else ""
+        last_line = f": {_plain(parsed.complaints[-1])}" if parsed.complaints else ""
         return _failure(
-            Kind.BAD_OUTPUT, Scope.UNKNOWN, f"ended without a result and without an error{said}", ended, parsed
+            Kind.BAD_OUTPUT, Scope.UNKNOWN, f"ended without a result and without an error{last_line}", ended, parsed
         )
-    message = parsed.complaints[-1] if parsed.complaints else f"ended with exit code {ended.exit_code} and said nothing"
+    message = (
+        parsed.complaints[-1] if parsed.complaints else f"ended with exit code {ended.exit_code} and printed nothing"
+    )
     return _failure(Kind.UNKNOWN, Scope.UNKNOWN, message, ended, parsed)
 
 
-def _failure(  # noqa: PLR0913, PLR0917  the fields of a Failure and what they are drawn from
-    kind: Kind, scope: Scope, message: str, ended: Ended, parsed: Parsed, stage: str | None = None
-) -> Failure:
-    stage = stage or _stage([message]) or parsed.stage or _stage(_considered(parsed))
+def _failure(kind: Kind, scope: Scope, message: str, ended: Ended, parsed: Parsed) -> Failure:
+    stage = _stage([message]) or parsed.stage or _stage(_considered(parsed))
     return Failure(kind, scope, stage, _told(message), ended.exit_code, ended.signal)
 
 
@@ -162,7 +160,7 @@ def _considered(parsed: Parsed) -> Iterator[str]:
 
 
 def _stage(lines: list[str] | Iterator[str]) -> str | None:
-    """Return the stage that the words of a line name, the first line that names one."""
+    """Return the stage that the first matching line names."""
     for line in lines:
         for stage, pattern in _STAGES:
             if re.search(pattern, line, re.IGNORECASE):
@@ -179,7 +177,7 @@ def _told(message: str) -> str:
 
 
 def _plain(line: str) -> str:
-    """Return a line without what its program puts around every error."""
+    """Return a line without the prefix that its program puts before every error."""
     return _URLOPEN.sub(r"\1", _DECORATION.sub("", line[:MAX_COMPLAINT])).strip() or line.strip()
 
 

@@ -1,6 +1,6 @@
-"""One order from start to stored rows: lock, attempts, what follows each. Every attempt is a row.
+"""One request for a test, from the command line to stored rows: takes the lock and hands over to `monitor.series`.
 
-Nothing heavy may be imported before the engine has ended: the store comes last, and only then.
+Nothing heavy may be imported before the engine has ended.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from monitor.settings import Settings
 
 
-def make_order(settings: Settings, engine: str | None, path: str | None, server_id: str | None, by: Trigger) -> Order:
-    """Return the order, each None filled in from the settings.
+def make_order(
+    settings: Settings, engine: str | None, path: str | None, server_id: str | None, trigger: Trigger
+) -> Order:
+    """Return the request, each None filled in from the settings.
 
     Raises:
-        UsageError: nobody knows the engine, or the server id is no number.
-        ConfigError: the policy asks for servers that the settings do not name.
+        UsageError: there is no such engine, or the server id is not a number.
+        ConfigError: the policy needs servers that the settings do not name.
     """
     name = engine or settings.collect.engine
     if name != engines.AUTO:
@@ -36,32 +38,32 @@ def make_order(settings: Settings, engine: str | None, path: str | None, server_
     server = servers.pin(settings) if server_id is None else server_id
     if server and not (server.isascii() and server.isdigit()):
         raise UsageError(
-            f"server id {server!r} is no number: set collect.server_id or --server-id to one, or leave it out"
+            f"server id {server!r} is not a number: set collect.server_id or --server-id to one, or leave it out"
         )
     rotates = server_id is None and settings.servers.policy == "rotation"
-    return Order(name, Path(path or settings.collect.path), server, by, rotates=rotates)
+    return Order(name, Path(path or settings.collect.path), server, trigger, rotates=rotates)
 
 
 def _unheard(_run: Run, _following: Next | None) -> None:
-    """Tell nobody."""
+    """Do nothing: nobody wants to know."""
 
 
 def collect(
-    settings: Settings, order: Order, world: World, tell: Callable[[Run, Next | None], None] = _unheard
+    settings: Settings, request: Order, world: World, report: Callable[[Run, Next | None], None] = _unheard
 ) -> tuple[Run, int]:
-    """Run one test, and others where its failure asks for them; return the last row and its exit code.
+    """Run one test, and more where its failure calls for them; return the last row and its exit code.
 
     Args:
         settings: all settings.
-        order: what is asked for.
-        world: what a test needs of its surroundings.
-        tell: called with each row once it is stored, and with the attempt that is to follow it, if any.
+        request: what is asked for.
+        world: what a test needs from its surroundings.
+        report: called with each row once it is stored, and with the attempt that will follow it, if any.
 
     Raises:
-        StoreError: the database cannot be written; found before the test where that can be known.
+        StoreError: the database cannot be written; checked before the test where possible.
         UsageError: no lock file can be opened.
     """
     preflight.writable(settings.database.url)
-    with Interrupts() as interrupts, lock.alone(settings.collect.lock_file) as alone:
-        series = Series(settings, world, interrupts, tell)
-        return series.run(order) if alone else series.leave_busy(order)
+    with Interrupts() as interrupts, lock.alone(settings.collect.lock_file) as locked:
+        series = Series(settings, world, interrupts, report)
+        return series.run(request) if locked else series.skip_busy(request)

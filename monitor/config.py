@@ -1,7 +1,7 @@
-"""Read the configuration: TOML, then the environment on top. Every mistake is reported at once, with its mend.
+"""Read the configuration from TOML and the environment, and report every mistake at once, with its fix.
 
-A value is looked up as SPEEDMON_SECTION__KEY, then as KEY under [SECTION] in the file, then in `monitor.settings`.
-SPEEDMON_DATABASE_URL is the short name of SPEEDMON_DATABASE__URL.
+A value comes from the variable SPEEDMON_SECTION__KEY, else from KEY below [SECTION] in the file, else from the defaults
+in `monitor.settings`. SPEEDMON_DATABASE_URL is short for SPEEDMON_DATABASE__URL.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PREFIX = "SPEEDMON_"
-# Variables with the prefix that are no settings.
+# Variables with the prefix that are not settings.
 NOT_SETTINGS = frozenset({"SPEEDMON_CONFIG", "SPEEDMON_DEBUG"})
 Values = dict[str, dict[str, Any]]
 
 
 def load(file: Path | None, environ: Mapping[str, str], uid: int) -> Settings:
-    """Return the settings of `file` (None: the first one found) and the environment, defaults filled in.
+    """Return the settings of `file` (None: the first one that exists) and the environment, defaults filled in.
 
     Raises:
-        ConfigError: the file cannot be read or is no TOML, or a section, key or value is wrong; all are listed.
+        ConfigError: the file cannot be read or is not TOML, or a section, key or value is wrong; all are listed.
     """
     file = file_in_use(file, environ)
     values, source = (_read(file), str(file)) if file else ({}, "configuration")
@@ -47,15 +47,15 @@ def load(file: Path | None, environ: Mapping[str, str], uid: int) -> Settings:
 
 
 def file_in_use(file: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """Return the file that `load` reads: the one named, else the first one found; None when there is none."""
+    """Return the file that `load` reads: `file`, else the first one that exists; None where there is none."""
     return file or _find(environ)
 
 
 def _unknown_zones(settings: Settings) -> list[str]:
-    """Return a line for each zone that nobody knows; the list of zones is opened only when one is named."""
+    """Return a message for each unknown time zone; the list of zones is read only when one is named."""
     named = {"display.timezone": settings.display.timezone, "schedule.timezone": settings.schedule.timezone}
     return [
-        f"{key}: there is no time zone {name!r}; a name such as Europe/Berlin is needed"
+        f"{key}: there is no time zone {name!r}; use a name such as Europe/Berlin"
         for key, name in named.items()
         if name not in {"", "UTC"} and not _is_zone(name)
     ]
@@ -84,7 +84,7 @@ def keys(section: type) -> dict[str, Any]:
 def _find(environ: Mapping[str, str]) -> Path | None:
     if named := environ.get("SPEEDMON_CONFIG"):
         return Path(named)
-    # os.path.exists, because a home that cannot be searched holds no configuration for this user.
+    # Path.exists would raise where this user may not search the home directory.
     return next((file for file in paths.config_files(environ) if os.path.exists(file)), None)  # noqa: PTH110
 
 
@@ -94,8 +94,8 @@ def _read(file: Path) -> Values:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        mend = "name another, or write one with `speedmon config init`"
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}: {mend}") from error
+        fix = "name another, or write one with `speedmon config init`"
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}: {fix}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: is not TOML: {error}") from error
     return values
@@ -111,11 +111,11 @@ def _from_environ(environ: Mapping[str, str], mistakes: list[str]) -> Values:
         if not separator:
             mistakes.append(f"{name}: the name of a setting is {PREFIX}SECTION__KEY")
         values.setdefault(section, {})[key] = _Text(name, text)
-    return {section: found for section, found in values.items() if "" not in found}
+    return {section: section_values for section, section_values in values.items() if "" not in section_values}
 
 
 class _Text:
-    """A value from the environment: text that may have to become a number, a truth value or a list."""
+    """A value from the environment: text that may have to be converted to a number, a boolean or a list."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
@@ -124,9 +124,9 @@ class _Text:
 
 def _merge(below: Values, above: Values) -> Values:
     merged = dict(below)
-    for section, found in above.items():
+    for section, section_values in above.items():
         base = merged.get(section, {})
-        merged[section] = {**base, **found} if isinstance(base, dict) else base
+        merged[section] = {**base, **section_values} if isinstance(base, dict) else base
     return merged
 
 
@@ -135,36 +135,40 @@ def _build(values: Values, source: str, mistakes: list[str]) -> Settings:
     unknown = (name for name in values if name not in known)
     mistakes.extend(f"{source}: unknown section [{name}]{_suggest(name, known)}" for name in unknown)
     built = {
-        name: _section(name, known[name], found, source, mistakes) for name, found in values.items() if name in known
+        name: _section(name, known[name], section_values, source, mistakes)
+        for name, section_values in values.items()
+        if name in known
     }
     return Settings(**built)
 
 
-def _section(name: str, kind: type, found: Any, source: str, mistakes: list[str]) -> Any:
-    if not isinstance(found, dict):
+def _section(name: str, section_type: type, section_values: Any, source: str, mistakes: list[str]) -> Any:
+    if not isinstance(section_values, dict):
         mistakes.append(f"{source}: [{name}] must be a section, not a value")
-        return kind()
-    known = keys(kind)
+        return section_type()
+    known = keys(section_type)
     accepted = {}
-    for key, value in found.items():
-        where = value.name if isinstance(value, _Text) else f"{source}: {name}.{key}"
+    for key, value in section_values.items():
+        name_of_value = value.name if isinstance(value, _Text) else f"{source}: {name}.{key}"
         if key not in known:
-            mistakes.append(f"{where}: unknown key {key!r} in [{name}]{_suggest(key, known)}")
+            mistakes.append(f"{name_of_value}: unknown key {key!r} in [{name}]{_suggest(key, known)}")
             continue
         try:
             accepted[key] = _convert(value, known[key])
         except msgspec.ValidationError as error:
-            what = described(known[key]).partition(";")[0]
-            mistakes.append(f"{where}: {error} ({what})")
-    return kind(**accepted)
+            help_text = described(known[key]).partition(";")[0]
+            mistakes.append(f"{name_of_value}: {error} ({help_text})")
+    return section_type(**accepted)
 
 
-def _convert(value: Any, kind: Any) -> Any:
+def _convert(value: Any, value_type: Any) -> Any:
     if not isinstance(value, _Text):
-        return msgspec.convert(value, kind)
-    if get_origin(getattr(kind, "__origin__", kind)) is list:
-        return msgspec.convert([part.strip() for part in value.text.split(",") if part.strip()], kind, strict=False)
-    return msgspec.convert(value.text, kind, strict=False)
+        return msgspec.convert(value, value_type)
+    if get_origin(getattr(value_type, "__origin__", value_type)) is list:
+        return msgspec.convert(
+            [part.strip() for part in value.text.split(",") if part.strip()], value_type, strict=False
+        )
+    return msgspec.convert(value.text, value_type, strict=False)
 
 
 def _suggest(name: str, known: Mapping[str, Any]) -> str:
@@ -174,12 +178,12 @@ def _suggest(name: str, known: Mapping[str, Any]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(known)})"
 
 
-def described(kind: Any) -> str:
+def described(value_type: Any) -> str:
     """Return the help of an annotated type."""
-    return next(_descriptions(kind), "")
+    return next(_descriptions(value_type), "")
 
 
-def _descriptions(kind: Any) -> Iterator[str]:
-    for meta in reversed(getattr(kind, "__metadata__", ())):
+def _descriptions(value_type: Any) -> Iterator[str]:
+    for meta in reversed(getattr(value_type, "__metadata__", ())):
         if isinstance(meta, msgspec.Meta) and meta.description:
             yield meta.description

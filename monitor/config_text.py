@@ -1,24 +1,22 @@
-"""The configuration as TOML text: what `config init` writes and `config show` prints. Pure."""
+"""The configuration as TOML: what `config init` writes and `config show` prints. Pure."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import Any
 
 import msgspec
 
 from monitor import config
-from monitor.preflight import masked
 from monitor.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Settings that may hold a password.
 _URLS = (("database", "url"), ("fleet", "database_url"))
+# A password may hold any of these marks, unescaped too: SQLAlchemy takes all but an @.
+_PASSWORD = re.compile(r"((?:^|//)[^:@/]*):(?!//).*@|([?&]password=)[^&]*", re.DOTALL)
 _HEAD = """\
-# Configuration of speedmon. Each line shows a default; take away its first # to change it.
-# The environment overrules this file: SPEEDMON_COLLECT__TIMEOUT_S is timeout_s below [collect],
+# Configuration of speedmon. Each line shows a default; remove the # at its start to change it.
+# The environment overrides this file: SPEEDMON_COLLECT__TIMEOUT_S is timeout_s below [collect],
 # SPEEDMON_DATABASE_URL is url below [database].
 """
 
@@ -26,25 +24,28 @@ _HEAD = """\
 def template() -> str:
     """Return a file with every setting, its help and its default commented out."""
     defaults = Settings()
-    return _HEAD + "".join(_section_template(name, kind, getattr(defaults, name)) for name, kind in _sections())
+    return _HEAD + "".join(
+        _section_template(name, kind, getattr(defaults, name)) for name, kind in config.sections().items()
+    )
 
 
 def effective(settings: Settings) -> str:
-    """Return the settings as TOML; passwords in URLs are left out."""
-    tables = (_section(name, kind, getattr(settings, name)) for name, kind in _sections())
+    """Return the settings as TOML; passwords in URLs are masked."""
+    tables = (_section(name, kind, getattr(settings, name)) for name, kind in config.sections().items())
     return "\n".join(tables)
 
 
 def as_dict(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the settings by section and key; passwords in URLs are left out."""
+    """Return the settings by section and key; passwords in URLs are masked."""
     values: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
     for section, key in _URLS:
         values[section][key] = masked(values[section][key])
     return values
 
 
-def _sections() -> Iterator[tuple[str, type]]:
-    yield from config.sections().items()
+def masked(url: str) -> str:
+    """Return a URL without its password."""
+    return _PASSWORD.sub(lambda match: f"{match[1]}:***@" if match[2] is None else f"{match[2]}***", url)
 
 
 def _section_template(name: str, kind: type, defaults: Any) -> str:
@@ -65,5 +66,7 @@ def _shown(section: str, key: str, value: Any) -> Any:
 
 
 def _value(value: Any) -> str:
-    """Return a TOML value; strings, numbers, truth values and lists of strings are written as in JSON."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a TOML value; strings, numbers and truth values are written as in JSON."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return msgspec.json.encode(value).decode()

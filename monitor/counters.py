@@ -1,7 +1,7 @@
-"""The kernel's byte counters: of the link that a test goes through, and of the uplink it shares. Read, never written.
+"""The kernel's byte counters: of the link that a test goes through, and of the uplink that it shares with others.
 
-Both are read from /proc/net/dev at once (proc(5)). A veth counts a large segment as one packet, a network card as the
-many that it becomes, so headers are taken off: what is compared is payload, as `Traffic` has it.
+Both are read from /proc/net/dev at once (proc(5)). A veth counts a large segment as one packet, a network card counts
+the packets that it is split into; so headers are subtracted, and only payload is compared.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 DEVICES = Path("/proc/thread-self/net/dev")
 ROUTES = Path("/proc/thread-self/net/route")
-# How far apart readings are while a test runs.
+# Time between readings while a test runs.
 INTERVAL_MS = 250
-# Ethernet 14, IPv4 20, TCP 20 and its timestamps 12: what a packet of a transfer carries besides payload, in bytes.
+# Bytes of a packet besides payload: Ethernet 14, IPv4 20, TCP 20, TCP timestamps 12.
 HEADERS = 66
-_SENT = 8  # the column of the first counter of what was sent; those of what was received come before it
+_SENT = 8  # the first column of the counters of what was sent, which follow those of what was received
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Payload in bytes since the link was made, as seen from the test: `received` is what it downloads."""
+    """Payload in bytes since the link was created, as seen by the test: `received` is what it downloads."""
 
     received: int = 0
     sent: int = 0
@@ -37,10 +37,10 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Which counters tell a test's traffic.
+    """The links whose counters show a test's traffic.
 
-    `test` is the link that nobody else uses, `mirrored` if it is the far end of it, which receives what the test sends;
-    None where the test shares the uplink. `uplink` is None where it cannot be seen.
+    `test` is the link that only the test uses, None where the test shares the uplink; `mirrored` if it is the host's
+    end of it, which receives what the test sends. `uplink` is None where its counters cannot be read.
     """
 
     test: str | None
@@ -50,7 +50,7 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The counters at one moment; `at_s` on a clock that never jumps. None where there is no such link."""
+    """The counters at one time, `at_s` on the monotonic clock; None where there is no such link."""
 
     at_s: float
     test: Traffic | None
@@ -58,7 +58,7 @@ class Reading:
 
 
 def links(path: TestPath, namespace: Namespace) -> Links:
-    """Return the links of a test on a path; from inside the namespace the uplink is out of sight."""
+    """Return the links of a test on a path; inside the namespace the uplink cannot be read."""
     if path is TestPath.HOST:
         return Links(None, uplink=default_link(_text(ROUTES), f"{namespace.name}-root"))
     if is_entered(namespace.name):
@@ -70,23 +70,26 @@ def links(path: TestPath, namespace: Namespace) -> Links:
 
 def read(watched: Links, now_s: float) -> Reading:
     """Return the counters now."""
-    found = parse(_text(DEVICES))
-    test = found.get(watched.test) if watched.test else None
+    traffic = parse(_text(DEVICES))
+    test = traffic.get(watched.test) if watched.test else None
     if test and watched.mirrored:
         test = Traffic(test.sent, test.received)
-    return Reading(now_s, test, found.get(watched.uplink) if watched.uplink else None)
+    return Reading(now_s, test, traffic.get(watched.uplink) if watched.uplink else None)
 
 
 def parse(text: str) -> Mapping[str, Traffic]:
-    """Return each link's payload from a /proc/net/dev text: two lines of titles, then `NAME: COUNTERS`."""
+    """Return each link's payload from the text of /proc/net/dev: two header lines, then `NAME: COUNTERS`."""
     rows = (line.partition(":") for line in text.splitlines()[2:])
     return {name.strip(): _traffic([int(word) for word in counters.split()]) for name, _, counters in rows}
 
 
-def default_link(text: str, not_this: str) -> str | None:
-    """Return the link of the best default route of a /proc/net/route text (proc(5)), None where there is none."""
+def default_link(text: str, own_link: str) -> str | None:
+    """Return the link of the best default route, except one over `own_link`; None where there is none.
+
+    `text` is that of /proc/net/route (proc(5)).
+    """
     rows = (line.split() for line in text.splitlines()[1:])
-    defaults = [(int(row[6]), row[0]) for row in rows if row[1] == row[7] == "00000000" and row[0] != not_this]
+    defaults = [(int(row[6]), row[0]) for row in rows if row[1] == row[7] == "00000000" and row[0] != own_link]
     return min(defaults)[1] if defaults else None
 
 

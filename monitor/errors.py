@@ -1,10 +1,10 @@
-"""What speedmon tells a user instead of a traceback, each with its exit code and whether a retry makes sense.
+"""The errors that a user sees as one line instead of a traceback; each with its exit code, and whether to retry.
 
     SpeedmonError             unexpected                                          exit 1
     ├── ConfigError           the configuration cannot be read or has mistakes    exit 2
     ├── UsageError            an argument that cannot be used                     exit 2
     ├── StoreError            the database cannot be opened, read or written      exit 2
-    │   ├── StoreFullError    no room to write; the result was kept elsewhere     exit 1, retry
+    │   ├── StoreFullError    the disk is full; the result was kept elsewhere     exit 1, retry
     │   ├── StoreBusyError    another process holds the database for too long     exit 1, retry
     │   ├── StoreUnreachableError  the database server does not answer            exit 1, retry
     │   ├── ProbeClashError     the fleet knows another installation of this name exit 2
@@ -13,7 +13,7 @@
     ├── OutputError           a file that was asked for cannot be written         exit 1
     └── ServeError            the daemon cannot start                             exit 1
 
-A failed speed test is no error but a result: it is stored, and `collect` exits with 3 (see `monitor.model.Failure`).
+A failed speed test is not an error but a result: it is stored, and `collect` exits with 3; see `monitor.model.Failure`.
 Errors of the namespace are `netns.errors.NetnsError`, with the same two attributes.
 """
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 
 class SpeedmonError(Exception):
-    """Anything a user is told in one line; the message names the thing and the mend."""
+    """An error that is printed as one line; the message names what is wrong and the fix."""
 
     exit_code = 1
     retry = False
@@ -34,7 +34,7 @@ class ConfigError(SpeedmonError):
 
 
 class UsageError(SpeedmonError):
-    """An argument that cannot be used, such as an engine nobody knows."""
+    """An argument that cannot be used, such as an unknown engine."""
 
     exit_code = 2
 
@@ -46,21 +46,21 @@ class StoreError(SpeedmonError):
 
 
 class StoreFullError(StoreError):
-    """There is no room to write; what was measured was kept elsewhere and the message says where."""
+    """The disk is full; the result was kept elsewhere, and the message says where."""
 
     exit_code = 1
     retry = True
 
 
 class StoreBusyError(StoreError):
-    """Another process held the write lock of the database for longer than we wait."""
+    """Another process held the write lock of the database for too long."""
 
     exit_code = 1
     retry = True
 
 
 class StoreUnreachableError(StoreError):
-    """The server of the database does not answer, or went away."""
+    """The database server does not answer, or closed the connection."""
 
     exit_code = 1
     retry = True
@@ -71,17 +71,17 @@ class ProbeClashError(StoreError):
 
 
 class StoreRejectedError(StoreError):
-    """A run holds a value that the schema refuses, such as a negative rate; it was kept elsewhere."""
+    """A run has a value that the schema refuses, such as a negative rate; it was kept elsewhere."""
 
     exit_code = 1
 
 
 class EngineError(SpeedmonError):
-    """An engine cannot do what was asked of it and what is no test, such as to list its servers."""
+    """An engine cannot do something other than a test, such as list its servers."""
 
 
 class OutputError(SpeedmonError):
-    """A file that was asked for (a picture, an export) cannot be written."""
+    """A file that the user asked for (a graph, an export) cannot be written."""
 
 
 class ServeError(SpeedmonError):

@@ -1,4 +1,7 @@
-"""At the moment of a failure, find out whose it is: a probe on the path of the test, kept with the run."""
+"""Find out whose fault a failure is, at the moment it happens: runs the probe process on the path of the test.
+
+Change here what is probed, and when; `monitor.culprit` decides what the findings mean.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor import culprit
-from monitor.model import Path, Status
+from monitor.model import Path
 from netns.errors import NetnsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from monitor.engines.model import Engine
     from monitor.interrupts import Interrupts
-    from monitor.measure import World
     from monitor.model import Failure, Server
-    from monitor.outcome import Order, Outcome
     from monitor.settings import Settings
     from netns.findings import Findings
 
@@ -24,57 +25,58 @@ if TYPE_CHECKING:
 TEST_PORT = 8080
 
 
-def explain(  # noqa: PLR0913, PLR0917  what the probe needs of the test
-    outcome: Outcome,
-    engine: Engine,
-    order: Order,
-    settings: Settings,
-    world: World,
+def diagnose(
+    failure: Failure,
+    targets: culprit.Asked,
+    enter: Callable[[list[str]], list[str]],
     env: Mapping[str, str],
     interrupts: Interrupts,
-) -> Outcome:
-    """Return the outcome with what a probe found, and what that says of the culprit; unchanged if it did not fail."""
-    failure = outcome.failure
-    if failure is None or not _is_worth_a_probe(outcome, failure, settings):
-        return outcome
-    asked = whom(settings, engine, order, outcome.measurement.server)
+) -> tuple[Failure, Findings | None]:
+    """Return the failure with what the probe says about it, and the probe's findings.
+
+    Findings are None where the failure has nothing to do with the network, and where the probe was interrupted or could
+    not run.
+
+    Args:
+        failure: why the test failed, by what the engine printed.
+        targets: what the probe connects to and looks up.
+        enter: makes a command run over the path of the test; raises a NetnsError where that is not possible.
+        env: the environment of the probe.
+        interrupts: signals that end it.
+    """
+    if failure.kind in culprit.NOT_OF_THE_NETWORK:
+        return failure, None
     try:
-        found = _look(asked, settings, world, env, interrupts)
+        findings = _run_probe(targets, enter, env, interrupts)
     except NetnsError as error:
-        return replace(outcome, failure=culprit.lost_namespace(failure, str(error)))
-    if found is None:
-        return outcome
-    return replace(outcome, failure=culprit.explain(failure, found, asked), findings=found)
+        return culprit.lost_namespace(failure, str(error)), None
+    return (culprit.explain(failure, findings, targets), findings) if findings else (failure, None)
 
 
-def _is_worth_a_probe(outcome: Outcome, failure: Failure, settings: Settings) -> bool:
-    wanted = settings.collect.probe_failures and outcome.status is Status.FAILED
-    return wanted and failure.kind not in culprit.NOT_OF_THE_NETWORK
-
-
-def _look(
-    asked: culprit.Asked, settings: Settings, world: World, env: Mapping[str, str], interrupts: Interrupts
+def _run_probe(
+    targets: culprit.Asked,
+    enter: Callable[[list[str]], list[str]],
+    env: Mapping[str, str],
+    interrupts: Interrupts,
 ) -> Findings | None:
-    """Return what a probe found on the path of the test, None when it was ended or could not look.
+    """Return what the probe found on the path of the test; None where it was interrupted or could not run.
 
     Raises:
         NetnsError: the namespace is no longer sound.
     """
     from monitor import inquiry  # noqa: PLC0415  only a failure needs it
 
-    name = settings.namespace.name
-    argv = inquiry.command(settings.check.name, (*asked.hosts, *asked.far))
-    argv = world.wrap(name, argv, environ=world.environ) if asked.inside else argv
-    told = inquiry.ask(argv, env, asked.hosts if asked.inside else (), interrupts)
-    if told.findings is None:
+    argv = enter(inquiry.command(targets.name, (*targets.hosts, *targets.far)))
+    result = inquiry.ask(argv, env, targets.hosts if targets.inside else (), interrupts)
+    if result.findings is None:
         return None
-    own, answers = len(asked.hosts), told.findings.hosts
-    uplink = inquiry.uplink(f"{name}-root")
-    return replace(told.findings, hosts=answers[:own], far=answers[own:], direct=told.direct, uplink=uplink)
+    own, answers = len(targets.hosts), result.findings.hosts
+    uplink = inquiry.uplink(targets.host_link)
+    return replace(result.findings, hosts=answers[:own], far=answers[own:], direct=result.direct, uplink=uplink)
 
 
-def whom(settings: Settings, engine: Engine, order: Order, server: Server | None) -> culprit.Asked:
-    """Return whom a probe has to ask: two of no concern, the engine's home and the server that it had chosen."""
+def whom(settings: Settings, engine: Engine, path: Path, server: Server | None) -> culprit.Asked:
+    """Return what a probe connects to: the hosts of the settings, the engine's provider, and the server of the test."""
     far = [engine.home] if engine.home else []
     if server and (host := server.ip or server.host):
         far.append(host if ":" in host else f"{host}:{TEST_PORT}")
@@ -82,5 +84,7 @@ def whom(settings: Settings, engine: Engine, order: Order, server: Server | None
         hosts=tuple(settings.check.hosts),
         far=tuple(far),
         own_dns=bool(settings.namespace.dns),
-        inside=order.path is Path.IP4ONLY,
+        inside=path is Path.IP4ONLY,
+        name=settings.check.name,
+        host_link=f"{settings.namespace.name}-root",
     )

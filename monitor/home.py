@@ -1,6 +1,6 @@
-"""The small, known environment of an engine: nothing of the caller's but what is named here.
+"""The small, fixed environment of an engine; nothing else of the caller's environment is passed on.
 
-The Ookla CLI aborts without HOME, and keeps its record of the accepted licence there.
+The Ookla CLI aborts without HOME, and stores there that the licence is accepted.
 """
 
 from __future__ import annotations
@@ -9,31 +9,30 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor import ownership, preflight
+from monitor import ownership
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from netns.caller import Caller
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def environment(state_dir: Path, database_url: str, caller: Caller | None = None) -> dict[str, str]:
-    """Return the whole environment of an engine, with a HOME of its own that lasts.
+def environment(state_dir: Path, database_dir: Path | None, caller: Caller | None = None) -> dict[str, str]:
+    """Return the complete environment of an engine, with a HOME of its own.
 
-    HOME is `home` in the state directory, else beside a SQLite database, else `/`: nothing lasts, but nothing aborts.
-    For the user who called sudo, as whom root runs the engine, it is `home-UID`.
+    HOME is `home` in the state directory, else in the folder of a SQLite database, else `/`: then nothing lasts, but no
+    engine aborts. For the user who called sudo, as whom root runs the engine, it is `home-UID`.
+
+    Args:
+        state_dir: the state directory.
+        database_dir: the folder of a SQLite database; None where there is none.
+        caller: the user who called sudo, None otherwise.
     """
     name = f"home-{caller.uid}" if caller else "home"
-    usable = (home for home in _candidates(state_dir, database_url, name) if _usable(home, caller))
+    usable = (
+        home for home in (folder / name for folder in (state_dir, database_dir) if folder) if _usable(home, caller)
+    )
     return {"PATH": PATH, "HOME": str(next(usable, Path("/"))), "LANG": "C.UTF-8"}
-
-
-def _candidates(state_dir: Path, database_url: str, name: str) -> Iterator[Path]:
-    yield state_dir / name
-    if (database := preflight.file_of(database_url)) is not None:
-        yield database.absolute().parent / name
 
 
 def _usable(home: Path, caller: Caller | None) -> bool:

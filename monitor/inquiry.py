@@ -1,4 +1,4 @@
-"""Ask what of the network works: `netns.probe` as a process of its own, in or out, and the same hosts from here."""
+"""Run `netns.probe` as a process of its own, inside the namespace or not, and connect to the same hosts from here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from monitor.interrupts import Interrupts
     from netns.findings import Answer, Findings
 
-# The steps of a probe take two seconds side by side; the rest is for a slow card and a slow processor.
+# A probe takes two seconds, as its steps run in parallel; the rest is for slow SD cards and processors.
 DEADLINE_S = 10.0
 ROUTES = Path("/proc/self/net/route")
 LINKS = Path("/sys/class/net")
@@ -26,10 +26,13 @@ LINKS = Path("/sys/class/net")
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What was found, or why nothing was; `direct` is what the same hosts answered the host itself."""
+    """What a probe found, or the `problem` that kept it from finding anything.
+
+    `direct` are the answers of the same hosts to connections from the host itself.
+    """
 
     findings: Findings | None
-    trouble: str | None
+    problem: str | None
     direct: tuple[Answer, ...]
 
 
@@ -42,12 +45,12 @@ def command(name: str, hosts: Sequence[str]) -> list[str]:
 def ask(
     argv: Sequence[str], env: Mapping[str, str], direct: Sequence[str] = (), interrupts: Interrupts | None = None
 ) -> Inquiry:
-    """Run a probe, and connect to the hosts `direct` from here meanwhile."""
+    """Run a probe, and connect to the hosts `direct` from here at the same time."""
     with ThreadPoolExecutor(max(1, len(direct))) as pool:
         answers = pool.map(reach.connect, direct)
-        ended = process.run(argv, env=env, deadline_s=DEADLINE_S, interrupts=interrupts)
-        found = findings.decode(ended.stdout)
-        return Inquiry(found, None if found else _why(ended), tuple(answers))
+        result = process.run(argv, env=env, deadline_s=DEADLINE_S, interrupts=interrupts)
+        inner_findings = findings.decode(result.stdout)
+        return Inquiry(inner_findings, None if inner_findings else _why(result), tuple(answers))
 
 
 def uplink(own_link: str | None) -> InnerLink | None:
@@ -68,8 +71,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _why(ended: process.Ended) -> str:
-    if ended.timed_out:
+def _why(result: process.Ended) -> str:
+    if result.timed_out:
         return f"the probe inside did not end within {DEADLINE_S:.0f} s"
-    said = ended.stderr.decode("utf-8", "replace").strip().splitlines()
-    return f"the probe inside failed: {said[-1] if said else f'exit code {ended.exit_code}'}"
+    lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+    return f"the probe inside failed: {lines[-1] if lines else f'exit code {result.exit_code}'}"

@@ -1,6 +1,6 @@
-"""Turn SIGINT, SIGTERM and SIGHUP into a note and a readable descriptor, so that a test ends in order and is recorded.
+"""Turn SIGINT, SIGTERM and SIGHUP into a flag and a readable descriptor, so that a test ends properly and is stored.
 
-Handlers are installed for the length of a `with` block, in the main thread only, and never where the caller ignores a
+Handlers are installed for the duration of a `with` block, in the main thread only, and never where the caller ignores a
 signal (`nohup`, a shell's background job).
 """
 
@@ -21,7 +21,7 @@ WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """The first signal that asked this process to stop, None so far."""
+    """Catches signals that ask this process to stop; `signal` is the first one, None until it comes."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -33,11 +33,11 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             return self
         self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        # Without a wakeup descriptor a signal that comes just before a wait is noticed only after it.
+        # Without a wakeup descriptor a signal that comes just before a wait would be noticed only after it.
         self._previous_wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
         for number in WATCHED:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._previous[number] = signal.signal(number, self._note)
+                self._previous[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,19 +54,19 @@ class Interrupts:
         return self._pipe[0] if self._pipe else None
 
     def drain(self) -> None:
-        """Empty the descriptor; the note stays."""
+        """Empty the descriptor; `signal` stays."""
         if self._pipe is not None:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._pipe[0], 512)
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until a signal comes; tell whether none has come."""
+        """Wait for so many seconds or until a signal comes; return True if none has come."""
         end = time.monotonic() + seconds
         watched = [self._pipe[0]] if self._pipe else []
-        while self.signal is None and (left := end - time.monotonic()) > 0:
-            select.select(watched, [], [], left)
+        while self.signal is None and (remaining := end - time.monotonic()) > 0:
+            select.select(watched, [], [], remaining)
             self.drain()
         return self.signal is None
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
+    def _remember(self, number: int, _frame: FrameType | None) -> None:
         self.signal = self.signal or number

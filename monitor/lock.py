@@ -1,8 +1,8 @@
-"""One test at a time on this machine, whoever starts it: an advisory lock that the kernel drops when its holder dies.
+"""One test at a time on this machine, whoever starts it: an advisory lock, which the kernel drops when its holder dies.
 
-Without a configured file every one of `SHARED_FILES` that can be had is locked, in this order: root may be able to make
-one where a plain user can only use the other, and the two must still meet. Anybody who can read a file can hold its
-lock; that can stop tests, and nothing else.
+Without a configured file every usable one of `SHARED_FILES` is locked, in this order: root may be able to create one
+where a plain user can use only the other, and each must see the other's lock. Anyone who can read the file can hold the
+lock, which prevents tests and has no other effect.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 HOLDERS = "/proc/locks"
 SHARED_FILES = ("/run/lock/speedmon.lock", "/tmp/speedmon.lock")  # noqa: S108  opened without following links
-# A FIFO in our place must not make us wait, a link must not lead us elsewhere, a child must not inherit the lock.
+# Do not wait for a FIFO, do not follow a symbolic link, and do not let a child inherit the lock.
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
 def alone(configured: str, shared: Sequence[str] = SHARED_FILES) -> Iterator[bool]:
-    """Hold the lock for the block; yield False when another process holds it.
+    """Hold the lock for the `with` block; yield False when another process holds it.
 
     Args:
         configured: the file of the settings; empty: the shared ones.
@@ -46,7 +46,7 @@ def alone(configured: str, shared: Sequence[str] = SHARED_FILES) -> Iterator[boo
 
 
 def is_held(configured: str, shared: Sequence[str] = SHARED_FILES, holders: str = HOLDERS) -> bool:
-    """Tell whether a test holds the lock. It is not tried: that would turn a test away that starts just then.
+    """Whether a test holds the lock, from the kernel's list: trying it would turn away a test that starts just then.
 
     Raises:
         UsageError: the kernel's list of locks cannot be read.
@@ -56,23 +56,25 @@ def is_held(configured: str, shared: Sequence[str] = SHARED_FILES, holders: str 
     try:
         locks = [line.split() for line in Path(holders).read_text(encoding="ascii").splitlines()]
     except OSError as error:
-        raise UsageError(f"{holders}: cannot be read, so nobody knows whether a test runs: {error.strerror}") from error
-    # 1: FLOCK ADVISORY WRITE 1234 fe:00:2149121 0 EOF; by the inode alone, for btrfs shows another device here.
+        raise UsageError(
+            f"{holders}: cannot be read, so it is not known whether a test is running: {error.strerror}"
+        ) from error
+    # 1: FLOCK ADVISORY WRITE 1234 fe:00:2149121 0 EOF; compared by inode only, as btrfs shows another device here.
     return any(lock[1] == "FLOCK" and lock[5].rpartition(":")[2] in inodes for lock in locks)
 
 
 def _open(file: str, opened: contextlib.ExitStack) -> int | str:
-    """Return a descriptor of a plain file, or why there is none."""
+    """Return a descriptor of a regular file, or the reason why there is none."""
     try:
         descriptor = _open_or_make(file)
     except (OSError, ValueError) as error:
         return f"{file}: {error.strerror if isinstance(error, OSError) else error}"
     opened.callback(os.close, descriptor)
-    return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else f"{file}: is no plain file"
+    return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else f"{file}: is not a regular file"
 
 
 def _open_or_make(file: str) -> int:
-    # Reading is enough for flock, so a file of another user will do; and without O_CREAT the kernel has no reason to
+    # Read access is enough for flock, so the file may belong to another user; without O_CREAT the kernel does not
     # refuse it in a sticky directory (fs.protected_regular).
     with contextlib.suppress(FileNotFoundError):
         return os.open(file, os.O_RDONLY | _FLAGS)
@@ -80,7 +82,7 @@ def _open_or_make(file: str) -> int:
         descriptor = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o644)
     except FileExistsError:
         return os.open(file, os.O_RDONLY | _FLAGS)
-    os.fchmod(descriptor, 0o644)  # whatever the umask: other users must be able to open it
+    os.fchmod(descriptor, 0o644)  # other users must be able to open it, whatever the umask
     return descriptor
 
 

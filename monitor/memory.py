@@ -1,6 +1,6 @@
-"""What one test leaves for the next, in a small file of the state directory: resting engines, last server, usage.
+"""What one test leaves for the next, in a small file of the state directory: back-off, last server, data used.
 
-The lock that keeps two tests apart guards the file too. It is no record: without it nothing is lost but patience.
+The lock that keeps two tests apart guards the file too. Nothing is lost with the file but back-off periods.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor.model import Kind  # noqa: TC001  msgspec reads the annotations at run time
+from monitor.model import DataUsed, Kind  # noqa: TC001  msgspec reads the annotations at run time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """How long an engine is left alone, in epoch seconds, and after the how manieth failure of which kind in a row."""
+    """How long an engine is left alone, in epoch seconds; after how many failures of the same kind in a row."""
 
     since: int
     until: int
@@ -32,41 +32,35 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """The bytes that tests have used in the month that ends at `until`, in epoch seconds."""
-
-    bytes: int
-    until: int
-
-
-@dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered: rests by engine, the server of the rotation that came last, the usage of this month."""
+    """The file: back-off by engine, the last server of the rotation, the data used this month."""
 
     rests: dict[str, Rest] = field(default_factory=dict)
     last_server: str = ""
-    spent: Spent | None = None
+    spent: DataUsed | None = None
 
 
 def load(file: Path) -> Memory:
-    """Return what a file remembers; nothing where there is none, and where it cannot be read, which is said."""
+    """Return the content of a file; an empty state where there is none, or where it cannot be read, with a warning."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=Memory)
     except FileNotFoundError:
         pass
     except OSError as error:
-        _log.warning("%s: cannot be read (%s): rests and usage are forgotten", file, error.strerror)
+        _log.warning("%s: cannot be read (%s): back-off periods and data use are forgotten", file, error.strerror)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        _log.warning("%s: is not what speedmon wrote (%s): rests and usage begin anew", file, error)
+        _log.warning("%s: was not written by speedmon (%s): back-off periods and data use start anew", file, error)
     return Memory()
 
 
 def save(file: Path, memory: Memory) -> None:
-    """Write a file whole or not at all; a disk that refuses is told and is no error of a test."""
+    """Write a file completely or not at all; where that fails, a warning is logged and the test goes on."""
     unfinished = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished.write_bytes(msgspec.json.encode(memory))
         unfinished.replace(file)
     except OSError as error:
-        _log.warning("%s: cannot be written (%s): the next test forgets rests and usage", file, error.strerror)
+        _log.warning(
+            "%s: cannot be written (%s): the next test forgets back-off periods and data use", file, error.strerror
+        )

@@ -1,7 +1,7 @@
-"""The domain types, one set for store, JSON, web and graphs; pure data, field order is the order of the JSON contract.
+"""The domain types, one set for store, JSON, web and graphs. Pure data; field order is the order of keys in JSON.
 
-Rates are integer bit/s, sizes bytes, times ms as the names say. Moments are aware UTC datetimes of whole seconds.
-A number that was not measured is None, never 0 and never -1.
+Rates are integers in bit/s, sizes in bytes, times in ms as the names say. Timestamps are aware UTC datetimes of whole
+seconds. A number that was not measured is None, never 0 and never -1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from netns.findings import Findings  # noqa: TC001  the same
 
 
 class Status(StrEnum):
-    """What came of an attempt."""
+    """How an attempt ended."""
 
     OK = "ok"
     FAILED = "failed"
@@ -40,7 +40,7 @@ class Path(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whose fault a failure is."""
+    """Whose fault a failure is; a value that only a newer program knows is read as UNKNOWN."""
 
     LINE = "line"
     PROVIDER = "provider"
@@ -48,9 +48,13 @@ class Scope(StrEnum):
     LOCAL = "local"
     UNKNOWN = "unknown"
 
+    @classmethod
+    def _missing_(cls, _value: object) -> Scope:
+        return cls.UNKNOWN
+
 
 class Kind(StrEnum):
-    """What failed."""
+    """What failed; a value that only a newer program knows is read as UNKNOWN."""
 
     TIMEOUT = "timeout"
     DNS = "dns"
@@ -72,6 +76,10 @@ class Kind(StrEnum):
     INTERRUPTED = "interrupted"
     UNKNOWN = "unknown"
 
+    @classmethod
+    def _missing_(cls, _value: object) -> Kind:
+        return cls.UNKNOWN
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -87,7 +95,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run has no result: what (kind), whose (scope), when (stage), and the engine's own words."""
+    """Why a run has no result: what failed (kind), whose fault (scope), when (stage), and the engine's message."""
 
     kind: Kind
     scope: Scope
@@ -98,7 +106,7 @@ class Failure:
 
 
 class Doubt(StrEnum):
-    """What makes a measured number one that does not speak for the line."""
+    """Why a result may not represent the line."""
 
     WRONG_FAMILY = "wrong_family"
     WRONG_INTERFACE = "wrong_interface"
@@ -114,13 +122,13 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something to know about a run: `kind` is a `Doubt` where this program knows it, `message` says it in words."""
+    """A note on a run: `kind` is a `Doubt`, or a text of a newer program; `message` explains it."""
 
     kind: str
     message: str
 
 
-# These do not spoil a result: it was measured as well as any, only not as it was ordered.
+# These do not make a result doubtful: only another server or engine was used than the one asked for.
 HARMLESS = frozenset({Doubt.SERVER_FALLBACK, Doubt.ENGINE_FALLBACK, Doubt.SECOND_TEST})
 
 
@@ -149,7 +157,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One attempt, whatever came of it: an object of `history --json` and of `/api/v1/runs`.
+    """One attempt, successful or not: an object of `history --json` and of `/api/v1/runs`.
 
     `attempt` counts from 1; a later one names the first in `retry_of`. `healthy` is False when a remark makes the
     numbers doubtful, None where there are no numbers.
@@ -191,7 +199,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the ISP sold; kept with each run that it judged. None means that nothing was promised."""
+    """What the ISP sold, stored with each run of that time. None: nothing was promised."""
 
     download_bps: int | None = None
     upload_bps: int | None = None
@@ -199,8 +207,24 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedRates:
+    """The rates in bit/s that a line should give: those of its plan, or its recent median. None: not known."""
+
+    download_bps: int | None = None
+    upload_bps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataUsed:
+    """The bytes that tests have used in the month that ends at `until`, in epoch seconds."""
+
+    bytes: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class RawOutput:
-    """What the engine printed, cut to a limit; kept beside the run, in a table of its own."""
+    """What the engine printed, cut to a limit; stored in a table of its own."""
 
     stdout: str = ""
     stderr: str = ""
@@ -208,9 +232,9 @@ class RawOutput:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What the kernel counted while a test ran, a sample each `interval_ms`.
+    """What the kernel counted during a test, one sample per `interval_ms`.
 
-    A sample holds the bytes since the one before: received and sent by the test, received and sent by the uplink.
+    A sample holds the bytes since the previous one: received and sent by the test, received and sent by the uplink.
     """
 
     interval_ms: int
@@ -219,7 +243,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A run with what is stored beside it: the plan in force, the engine's output, what a probe found, the trace."""
+    """A run with what is stored in other tables: the plan in force, the engine's output, the diagnosis, the trace."""
 
     run: Run
     plan: Plan = Plan()

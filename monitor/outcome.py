@@ -1,4 +1,4 @@
-"""What came of an attempt, and the row that tells it. Pure: times and ids are passed in."""
+"""What was asked for, how it ended, and the row that is stored for it. Pure: times and ids are passed in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
-from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, RawOutput, Run, Scope, Server, Status
+from monitor.model import HARMLESS, Attempt, Failure, Kind, Measurement, Plan, RawOutput, Run, Scope, Server, Status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 MEASURED, FAILED, SKIPPED, NO_NAMESPACE, SIGNALLED = 0, 3, 4, 5, 128
 RAW_LIMIT = 64 * 1024
 BUSY = Failure(Kind.UNKNOWN, Scope.LOCAL, "lock", "another speed test is running on this machine")
-CUT_OFF = Failure(Kind.INTERRUPTED, Scope.LOCAL, None, "cut off: speedmon was killed, or the machine lost its power")
+CUT_OFF = Failure(Kind.INTERRUPTED, Scope.LOCAL, None, "cut off: speedmon was killed, or the machine lost power")
 _NOTHING = Measurement()
 _SILENCE = RawOutput()
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for: the settings' word unless the caller named something else.
+    """What is asked for; what the caller did not name comes from the settings.
 
-    `avoid` names servers that are not to be chosen, `rotates` asks for the next one of the rotation, `anyway` for a
-    test in spite of rests and budget, and `remarks` are what the row of this attempt has to say already.
+    `avoid` are servers that must not be chosen. `rotates` asks for the next server of the rotation, `anyway` for a test
+    in spite of back-off and budget. `remarks` are already known before the attempt starts.
     """
 
     engine: str
@@ -50,7 +50,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an attempt, before it is a row; `code` is the exit code that tells it."""
+    """How an attempt ended, before it is a row; `code` is the exit code of `collect`."""
 
     engine: str
     status: Status
@@ -66,12 +66,12 @@ class Outcome:
 
 
 def skipped(engine: str, failure: Failure) -> Outcome:
-    """Return the outcome of an attempt that may not start now; `failure` says why not."""
+    """Return the outcome of an attempt that may not start now, for the reason in `failure`."""
     return Outcome(engine, Status.SKIPPED, SKIPPED, failure=failure)
 
 
 def new_id() -> str:
-    """Return the id of a run, a random UUID (RFC 9562): the kernel's, for the module would cost ms before a test."""
+    """Return the id of a run, a random UUID (RFC 9562), from the kernel: importing uuid would delay the test."""
     try:
         return File("/proc/sys/kernel/random/uuid").read_text(encoding="ascii").strip()
     except OSError:
@@ -86,17 +86,17 @@ def busy(engine: str) -> Outcome:
 
 
 def cut_off(engine: str) -> Outcome:
-    """Return the outcome of a test that never ended, which stands until it has."""
+    """Return the outcome of a test that never ended; stored in advance, and replaced when the test ends."""
     return Outcome(engine, Status.INTERRUPTED, FAILED, failure=CUT_OFF)
 
 
 def not_started(engine: str, version: str | None, failure: Failure) -> Outcome:
-    """Return the outcome of an attempt whose engine could not be started at all."""
+    """Return the outcome of an attempt whose engine could not be started."""
     return Outcome(engine, Status.FAILED, FAILED, Measurement(engine_version=version), failure)
 
 
 def not_entered(engine: str, version: str | None, error: NetnsError) -> Outcome:
-    """Return the outcome of an attempt that had no namespace to run in; it never runs on the host instead."""
+    """Return the outcome of an attempt whose namespace cannot be entered; it never runs on the host instead."""
     from monitor.engines import readings  # noqa: PLC0415  the same
 
     message = readings.text(str(error), 300) or "the namespace cannot be entered"
@@ -104,73 +104,94 @@ def not_entered(engine: str, version: str | None, error: NetnsError) -> Outcome:
     return Outcome(engine, Status.FAILED, error.exit_code, Measurement(engine_version=version), failure)
 
 
-def judge(  # noqa: PLR0913, PLR0917  all that an outcome is drawn from
-    engine: Engine, version: str | None, ended: Ended, launcher: str | None, timeout_s: float, promised: Promise
-) -> Outcome:
-    """Return the outcome of an engine that ran: a whole result counts, whatever else was said and however it ended."""
+@dataclass(frozen=True, slots=True)
+class EngineRun:
+    """An engine that ran: how it ended, and what it was started with.
+
+    Attributes:
+        engine: the engine.
+        version: its version, None where it is not known.
+        ended: how its process ended, and what it printed.
+        launcher: name of the namespace that it was started in; None: it was started on the host.
+        timeout_s: its deadline.
+    """
+
+    engine: Engine
+    version: str | None
+    ended: Ended
+    launcher: str | None
+    timeout_s: float
+
+
+def judge(ran: EngineRun, expected_path: Promise) -> Outcome:
+    """Return the outcome of an engine that ran: a complete result counts, whatever else it printed."""
     from monitor import proof  # noqa: PLC0415  only after the engine has ended
     from monitor.classify import classify  # noqa: PLC0415  the same
 
+    engine, ended = ran.engine, ran.ended
     parsed = engine.parse(ended.stdout, ended.stderr)
-    stopped = None if ended.interrupted is None else SIGNALLED + ended.interrupted
+    signal_code = None if ended.interrupted is None else SIGNALLED + ended.interrupted
     raw = _raw(engine, ended)
     if parsed.measurement is not None:
-        measurement = replace(parsed.measurement, engine_version=version)
-        doubts = proof.remarks(measurement, parsed.local, promised)
-        return Outcome(engine.name, Status.OK, stopped or MEASURED, measurement, raw=raw, remarks=doubts)
-    failure = classify(engine, ended, parsed, launcher, timeout_s)
+        measurement = replace(parsed.measurement, engine_version=ran.version)
+        doubts = proof.remarks(measurement, parsed.local, expected_path)
+        return Outcome(engine.name, Status.OK, signal_code or MEASURED, measurement, raw=raw, remarks=doubts)
+    failure = classify(engine, ended, parsed, ran.launcher, ran.timeout_s)
     status = Status.INTERRUPTED if failure.kind is Kind.INTERRUPTED else Status.FAILED
     code = NO_NAMESPACE if failure.kind is Kind.NAMESPACE else FAILED
-    tried = Measurement(engine_version=version, server=parsed.server)
-    return Outcome(engine.name, status, stopped or code, tried, failure, raw)
+    incomplete = Measurement(engine_version=ran.version, server=parsed.server)
+    return Outcome(engine.name, status, signal_code or code, incomplete, failure, raw)
 
 
-def accounted(outcome: Outcome, counted: Account, limit_pct: float) -> Outcome:
-    """Return the outcome with the kernel's account of it, and with the doubts that the account casts on a result."""
+def accounted(outcome: Outcome, traffic: Account, limit_pct: float) -> Outcome:
+    """Return the outcome with what the kernel counted, and with the doubts that this casts on a result."""
     from monitor import account  # noqa: PLC0415  the same
 
-    doubts = account.remarks(outcome.measurement, counted, limit_pct) if outcome.status is Status.OK else ()
+    doubts = account.remarks(outcome.measurement, traffic, limit_pct) if outcome.status is Status.OK else ()
     return replace(
         outcome,
         remarks=(*outcome.remarks, *doubts),
-        trace=counted.trace,
-        cross_rx_bps=counted.cross_rx_bps,
-        cross_tx_bps=counted.cross_tx_bps,
+        trace=traffic.trace,
+        cross_rx_bps=traffic.cross_rx_bps,
+        cross_tx_bps=traffic.cross_tx_bps,
     )
 
 
-def attempt(  # noqa: PLR0913, PLR0917  what a row is drawn from
-    settings: Settings, order: Order, outcome: Outcome, run_id: str, started: datetime, finished: datetime
+def attempt(
+    settings: Settings, request: Order, outcome: Outcome, run_id: str, times: tuple[datetime, datetime]
 ) -> Attempt:
-    """Return the row of an outcome with what is stored beside it; times are whole seconds and never run back."""
+    """Return the row of an outcome with what is stored beside it.
+
+    `times` are its start and its end; they are stored as whole seconds, and never as an end before the start.
+    """
     measured = asdict(outcome.measurement)
     server = measured.pop("server")
-    begin, end = started.replace(microsecond=0), finished.replace(microsecond=0)
+    started, finished = (time.replace(microsecond=0) for time in times)
     run = Run(
         id=run_id,
         probe=settings.probe.name,
-        started_at=begin,
-        finished_at=max(begin, end),
+        started_at=started,
+        finished_at=max(started, finished),
         status=outcome.status,
-        trigger=order.trigger,
-        path=order.path,
+        trigger=request.trigger,
+        path=request.path,
         engine=outcome.engine,
-        server=Server(**server) if server else _ordered(order, outcome),
+        server=Server(**server) if server else _ordered(request, outcome),
         failure=outcome.failure,
         cross_rx_bps=outcome.cross_rx_bps,
         cross_tx_bps=outcome.cross_tx_bps,
-        healthy=_is_healthy(outcome.status, order.remarks + outcome.remarks),
-        attempt=order.attempt,
-        retry_of=order.retry_of,
-        remarks=order.remarks + outcome.remarks,
+        healthy=_is_healthy(outcome.status, request.remarks + outcome.remarks),
+        attempt=request.attempt,
+        retry_of=request.retry_of,
+        remarks=request.remarks + outcome.remarks,
         **measured,
     )
-    return Attempt(run, settings.plan.as_plan(), outcome.raw, outcome.findings, outcome.trace)
+    return Attempt(run, Plan(**settings.plan.promised), outcome.raw, outcome.findings, outcome.trace)
 
 
-def _ordered(order: Order, outcome: Outcome) -> Server | None:
-    """Return the server that a failed test was to use, so that the failure counts against it."""
-    return Server(id=order.server_id) if order.server_id and outcome.status is Status.FAILED else None
+def _ordered(request: Order, outcome: Outcome) -> Server | None:
+    """Return the requested server of a failed test, so that the failure counts against it."""
+    return Server(id=request.server_id) if request.server_id and outcome.status is Status.FAILED else None
 
 
 def _is_healthy(status: Status, remarks: tuple[Remark, ...]) -> bool | None:
@@ -180,7 +201,7 @@ def _is_healthy(status: Status, remarks: tuple[Remark, ...]) -> bool | None:
 
 
 def _raw(engine: Engine, ended: Ended) -> RawOutput:
-    """Return what is worth keeping of the output: hundreds of progress events say nothing afterwards."""
+    """Return the output without its hundreds of progress events, which are of no use after the test."""
     lines = ended.stdout.decode("utf-8", "replace").split("\n")
     stdout = "\n".join(line for line in lines if engine.progress(line) is None)
     return RawOutput(_cut(stdout), _cut(ended.stderr.decode("utf-8", "replace")))

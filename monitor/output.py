@@ -1,4 +1,4 @@
-"""Write a file that somebody asked for: whole or not at all, never half over the old one."""
+"""Write a file that the user asked for: completely or not at all, so that an older one is never half overwritten."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
-# What is not whole yet is called .NAME.PID.part.
+# An unfinished file is called .NAME.PID.part.
 PART = ".part"
 
 
 def write_file(file: Path, content: bytes) -> None:
-    """Write `content` beside `file` and rename it there; a device or pipe is written to as it is.
+    """Write `content` to a temporary file and rename it to `file`; a device or pipe is written to directly.
 
     Raises:
-        OutputError: the place cannot be written, or there is no room; what was there before is untouched.
+        OutputError: the file cannot be written, or the disk is full; an older file is untouched.
     """
     with whole_file(file) as opened:
         opened.write(content)
@@ -30,7 +30,7 @@ def write_file(file: Path, content: bytes) -> None:
 
 @contextmanager
 def whole_file(file: Path) -> Iterator[BinaryIO]:
-    """Yield a file to write to piece by piece; it takes the place of `file` at the end, and only if nothing was raised.
+    """Yield a temporary file to write to; it replaces `file` at the end, unless an exception was raised.
 
     Raises:
         OutputError: as `write_file`.
@@ -44,21 +44,21 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def whole_files(files: Sequence[Path]) -> Iterator[list[BinaryIO]]:
-    """Yield files that belong together: none takes its place before all are written, then they do in this order.
+    """Yield files that belong together: they replace the old ones in this order, once all are written.
 
-    Whoever writes to one of them does so within `blamed`, so that an error names the right one, and comes in time.
+    Write to each of them within `blamed`, so that an error names the right one, and comes before any is replaced.
 
     Raises:
         OutputError: as `write_file`.
     """
     with ExitStack() as stack:
-        # The last to be entered is the first to be left.
+        # An exit stack closes its contexts in reverse order.
         yield [stack.enter_context(whole_file(file)) for file in reversed(files)][::-1]
 
 
 @contextmanager
 def blamed(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
-    """Turn errors of the system into one that names the file; what is `opened` is written out, not kept in memory."""
+    """Turn an OSError into an OutputError that names the file; `opened` is flushed to catch its errors here too."""
     try:
         yield
         if opened:
@@ -66,26 +66,26 @@ def blamed(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
         if not file.parent.exists():
             raise OutputError(f"{file}: cannot be written: there is no folder {file.parent}; make it first") from error
-        raise OutputError(f"{file}: cannot be written: {_reason(error)}; name another place") from error
+        raise OutputError(f"{file}: cannot be written: {_reason(error)}; name another file") from error
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what processes that were killed while they wrote into a folder have left there; others' files stay.
+    """Remove the unfinished files of processes that were killed while writing to a folder; others' files stay.
 
     Raises:
         OSError: one cannot be removed.
     """
-    for part in folder.glob(f".*{PART}"):
-        pid = part.name.removesuffix(PART).rpartition(".")[2]
+    for unfinished in folder.glob(f".*{PART}"):
+        pid = unfinished.name.removesuffix(PART).rpartition(".")[2]
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
-            part.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
 
 
 def write_stream(stream: BinaryIO, content: bytes) -> None:
     """Write `content` to an open stream such as standard output.
 
     Raises:
-        OutputError: there is no room. A reader that left raises BrokenPipeError, as everywhere.
+        OutputError: the disk is full. A closed pipe raises BrokenPipeError as usual.
     """
     try:
         stream.write(content)
@@ -102,14 +102,14 @@ def _as_it_is(target: Path) -> BinaryIO:
 
 @contextmanager
 def _replaced(target: Path) -> Iterator[BinaryIO]:
-    beside = target.with_name(f".{target.name}.{os.getpid()}{PART}")
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}{PART}")
     try:
-        with beside.open("wb") as opened:
-            ownership.hand_over(opened.fileno(), beside)
+        with unfinished.open("wb") as opened:
+            ownership.hand_over(opened.fileno(), unfinished)
             yield opened
-        beside.replace(target)
+        unfinished.replace(target)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
 
 

@@ -1,6 +1,6 @@
-"""Who owns what root makes: whoever owns the folder it lies in, so that a run by sudo locks no plain user out.
+"""Files that root creates belong to the owner of their folder, so that a run with sudo does not lock a plain user out.
 
-SQLite does the same for the files it puts beside a database. Everybody else owns what they make anyway.
+SQLite does the same for the files that it creates next to a database. Other users own what they create anyway.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def make_file(file: Path) -> None:
-    """Make an empty file where there is none, for the owner of its folder.
+    """Create an empty file where there is none, for the owner of its folder.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     with suppress(FileExistsError):
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -28,10 +28,10 @@ def make_file(file: Path) -> None:
 
 
 def make_folder(folder: Path, mode: int) -> None:
-    """Make a folder where there is none, for the owner of the folder that it lies in; those above it as well.
+    """Create a folder where there is none, and those above it, for the owner of the folder that holds it.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     if folder.is_dir():
         return
@@ -46,7 +46,7 @@ def make_folder(folder: Path, mode: int) -> None:
 
 
 def hand_over(descriptor: int, path: Path) -> None:
-    """Give an open file, which we have just made at `path`, to the owner of its folder; only root can."""
+    """Give an open file, which was just created at `path`, to the owner of its folder; does nothing unless root."""
     if os.geteuid() == 0:
         owner = path.parent.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)

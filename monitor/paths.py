@@ -1,4 +1,4 @@
-"""Where files go: systemd's directories first, then /var for root, then XDG. Pure: the environment is passed in."""
+"""Where files are stored: systemd's directories, else /var for root, else XDG. Pure: the environment is passed in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the configuration files that are looked for when none is named, first one found wins."""
+    """Return the configuration files that are tried when none is named; the first that exists is used."""
     home = Path(environ.get("HOME", "/"))
     user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     return (user / "speedmon" / "config.toml", Path("/etc/speedmon/config.toml"))
@@ -22,12 +22,12 @@ def state_dir(environ: Mapping[str, str], uid: int) -> Path:
 
 
 def cache_dir(environ: Mapping[str, str], uid: int) -> Path:
-    """Return the directory of what can be made again, such as matplotlib's font list."""
+    """Return the directory of what can be created again, such as matplotlib's font list."""
     return _directory(environ, uid, _Place("CACHE_DIRECTORY", "/var/cache/speedmon", "XDG_CACHE_HOME", ".cache"))
 
 
 class _Place(NamedTuple):
-    """Where systemd says, where root keeps it, and where XDG puts it: a variable, else below the home."""
+    """systemd's variable, root's directory, XDG's variable, and the default for that below the home directory."""
 
     systemd: str
     system: str

@@ -13,14 +13,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from monitor import ownership
+from monitor.config_text import masked
 from monitor.errors import StoreError
 
 EXAMPLE_URL = "sqlite:////var/lib/speedmon/speedmon.db"
 # https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls
 _URL = re.compile(r"(?P<backend>\w+)(\+\w+)?://(?P<rest>.*)", re.DOTALL)
 _SQLITE = re.compile(r"/(?P<path>[^?]*)(\?.*)?", re.DOTALL)
-# A password may contain any of these characters unescaped: SQLAlchemy accepts all but an @.
-_PASSWORD = re.compile(r"((?:^|//)[^:@/]*):(?!//).*@|([?&]password=)[^&]*", re.DOTALL)
 
 
 def writable(url: str) -> None:
@@ -62,9 +61,13 @@ def file_of(url: str) -> Path | None:
     return Path(name)
 
 
-def masked(url: str) -> str:
-    """Return a URL without its password."""
-    return _PASSWORD.sub(lambda found: f"{found[1]}:***@" if found[2] is None else f"{found[2]}***", url)
+def directory_of(url: str) -> Path | None:
+    """Return the directory of a SQLite database; None for another database, and for a URL that cannot be used."""
+    try:
+        file = file_of(url)
+    except StoreError:
+        return None
+    return file.absolute().parent if file else None
 
 
 def make_directory(file: Path) -> None:

@@ -1,7 +1,7 @@
-"""Run one child with a deadline, in a process group of its own, keeping a bounded part of what it prints.
+"""Run one child process with a deadline, in a process group of its own, keeping a bounded part of its output.
 
-Nothing the child does can make `run` wait longer than its deadline and the graces below: not ignoring SIGTERM, not
-closing its pipes, not leaving grandchildren that hold them open.
+Nothing that the child does can make `run` wait longer than its deadline and the grace periods below: neither ignoring
+SIGTERM, nor keeping its pipes open, nor leaving grandchildren that hold them open.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LIMIT_BYTES = 512 * 1024
-# From SIGTERM to SIGKILL; short, for the Ookla CLI ignores SIGTERM when it is stuck.
+# From SIGTERM to SIGKILL; short, because the Ookla CLI ignores SIGTERM when it hangs.
 TERM_GRACE_S = 0.5
-# How long to read on after the child has ended, while something else holds its pipes open.
+# How long to keep reading after the child has ended, while another process holds its pipes open.
 DRAIN_GRACE_S = 0.3
 # How often to look for the end of the child where the kernel has no pidfd.
 POLL_S = 0.05
@@ -34,10 +34,10 @@ POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Something to do every so many seconds while a child runs; it must be quick."""
+    """An action to repeat every `interval_s` seconds while a child runs; it must be quick."""
 
-    do: Callable[[], None]
-    every_s: float
+    action: Callable[[], None]
+    interval_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,44 +55,58 @@ class Ended:
     exec_errno: int | None = None
 
 
-def run(  # noqa: PLR0913  all but argv by name, and each its own thing
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """How the output of a child is handled, and what is done while it runs.
+
+    Attributes:
+        limit_bytes: how much of each stream is kept: its first eighth and its end.
+        on_line: called with each complete line of stdout as it comes.
+        periodic: what to repeat while the child runs.
+    """
+
+    limit_bytes: int = LIMIT_BYTES
+    on_line: Callable[[str], None] | None = None
+    periodic: Beat | None = None
+
+
+_KEEP_ONLY = OutputOptions()
+
+
+def run(
     argv: Sequence[str],
     *,
     env: Mapping[str, str],
     deadline_s: float,
-    limit_bytes: int = LIMIT_BYTES,
-    on_line: Callable[[str], None] | None = None,
-    beat: Beat | None = None,
+    output: OutputOptions = _KEEP_ONLY,
     interrupts: Interrupts | None = None,
 ) -> Ended:
     """Run `argv` to its end, its deadline or a caught signal, and end its whole process group.
 
     Args:
-        argv: the command, never a shell's.
-        env: the whole environment of the child.
-        deadline_s: seconds after which the group is ended.
-        limit_bytes: how much of each stream is kept: its first eighth and its end.
-        on_line: called with each whole line of stdout as it comes.
-        beat: what to do at a steady pace while it runs.
-        interrupts: signals that end the test; None: none are watched.
+        argv: the command; no shell is involved.
+        env: the complete environment of the child.
+        deadline_s: seconds after which the group is killed.
+        output: how its output is handled.
+        interrupts: signals that end the child; None: none are watched.
 
     Returns:
         How it ended; a command that cannot be executed is a result too (`exec_errno`), not an exception.
     """
     interrupts = interrupts or Interrupts()
-    begun = time.monotonic()
+    started = time.monotonic()
     if interrupts.signal is not None:
         return Ended(interrupted=interrupts.signal)
     try:
         popen = _start(argv, env)
     except OSError as error:
-        return Ended(exec_errno=error.errno, elapsed_s=time.monotonic() - begun)
-    child = _Child(popen, limit_bytes, on_line, beat, interrupts)
+        return Ended(exec_errno=error.errno, elapsed_s=time.monotonic() - started)
+    child = _Child(popen, output, interrupts)
     try:
-        timed_out, interrupted = child.see_out(begun + deadline_s)
+        timed_out, interrupted = child.wait_until_ended(started + deadline_s)
     finally:
         child.close()
-    return child.ended(timed_out=timed_out, interrupted=interrupted, elapsed_s=time.monotonic() - begun)
+    return child.result(timed_out=timed_out, interrupted=interrupted, elapsed_s=time.monotonic() - started)
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -110,21 +124,14 @@ def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[byte
 class _Child:
     """A running child, its pipes and the selector that waits for all of them."""
 
-    def __init__(
-        self,
-        popen: subprocess.Popen[bytes],
-        limit: int,
-        on_line: Callable[[str], None] | None,
-        beat: Beat | None,
-        interrupts: Interrupts,
-    ) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], output: OutputOptions, interrupts: Interrupts) -> None:
         self._popen = popen
-        self._beat = beat
-        self._next_beat = time.monotonic()
+        self._periodic = output.periodic
+        self._next_run = time.monotonic()
         self._interrupts = interrupts
-        self._lines = Lines(on_line)
-        self.stdout = Kept(limit)
-        self.stderr = Kept(limit)
+        self._lines = Lines(output.on_line)
+        self.stdout = Kept(output.limit_bytes)
+        self.stderr = Kept(output.limit_bytes)
         self._selector = selectors.DefaultSelector()
         self._open_pipes = 0
         self._pidfd = _pidfd(popen.pid)
@@ -133,8 +140,8 @@ class _Child:
             if fd is not None:
                 self._selector.register(fd, selectors.EVENT_READ)
 
-    def see_out(self, deadline: float) -> tuple[bool, int | None]:
-        """Wait for the end, or bring it about; return whether the deadline passed, and the signal that was caught."""
+    def wait_until_ended(self, deadline: float) -> tuple[bool, int | None]:
+        """Wait for the end, or enforce it; return whether the deadline passed, and the signal that was caught."""
         self._watch(deadline, stop_on_interrupt=True)
         interrupted = self._interrupts.signal
         timed_out = interrupted is None and not self._exited()
@@ -148,7 +155,7 @@ class _Child:
         return timed_out, interrupted
 
     def close(self) -> None:
-        """Kill what is left of the group, then reap: until then the zombie keeps the group's number from reuse."""
+        """Kill the rest of the group, then reap the child: its zombie has kept the group id from being reused."""
         self._signal_group(signal.SIGKILL)
         self._forget_pidfd()
         self._selector.close()
@@ -158,10 +165,10 @@ class _Child:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(TERM_GRACE_S)
 
-    def ended(self, *, timed_out: bool, interrupted: int | None, elapsed_s: float) -> Ended:
+    def result(self, *, timed_out: bool, interrupted: int | None, elapsed_s: float) -> Ended:
         """Return how it ended; after `close`."""
         code = self._popen.returncode
-        # content() trims, and only then is `truncated` final.
+        # content() trims; `truncated` is final only after that.
         stdout, stderr = self.stdout.content(), self.stderr.content()
         return Ended(
             exit_code=code if code is not None and code >= 0 else None,
@@ -175,46 +182,48 @@ class _Child:
         )
 
     def _watch_pipes(self) -> None:
-        for pipe, takers in (
+        for pipe, consumers in (
             (self._popen.stdout, (self.stdout.add, self._lines.add)),
             (self._popen.stderr, (self.stderr.add,)),
         ):
             if pipe is not None:
                 self._open_pipes += 1
-                self._selector.register(pipe, selectors.EVENT_READ, partial(self._read, pipe, takers))
+                self._selector.register(pipe, selectors.EVENT_READ, partial(self._read, pipe, consumers))
 
-    def _read(self, pipe: IO[bytes], takers: tuple[Callable[[bytes], None], ...]) -> None:
+    def _read(self, pipe: IO[bytes], consumers: tuple[Callable[[bytes], None], ...]) -> None:
         chunk = os.read(pipe.fileno(), CHUNK_BYTES)
         if not chunk:
             self._selector.unregister(pipe)
             self._open_pipes -= 1
-        for take in takers:
-            take(chunk)
+        for consume in consumers:
+            consume(chunk)
 
     def _watch(self, until: float, *, stop_on_interrupt: bool = False) -> None:
-        while not self._exited() and (left := until - time.monotonic()) > 0:
+        while not self._exited() and (remaining := until - time.monotonic()) > 0:
             if stop_on_interrupt and self._interrupts.signal is not None:
                 return
-            self._turn(min(left, self._keep_time(), math.inf if self._pidfd is not None else POLL_S))
+            self._handle_events(
+                min(remaining, self._run_periodic_task(), math.inf if self._pidfd is not None else POLL_S)
+            )
 
-    def _keep_time(self) -> float:
-        """Beat if it is time to; return how many seconds there are to the next one."""
-        if self._beat is None:
+    def _run_periodic_task(self) -> float:
+        """Run the periodic action if it is due; return the seconds until it is due again."""
+        if self._periodic is None:
             return math.inf
         now = time.monotonic()
-        if now >= self._next_beat:
-            self._beat.do()
-            # A beat that comes late does not hurry those after it.
-            self._next_beat = max(self._next_beat + self._beat.every_s, now)
-        return self._next_beat - now
+        if now >= self._next_run:
+            self._periodic.action()
+            # One late run does not bring forward those after it.
+            self._next_run = max(self._next_run + self._periodic.interval_s, now)
+        return self._next_run - now
 
     def _drain(self, until: float) -> None:
-        # The pidfd of an ended child stays readable and would make every turn return at once.
+        # The pidfd of an ended child stays readable and would make every select return at once.
         self._forget_pidfd()
-        while self._open_pipes and (left := until - time.monotonic()) > 0:
-            self._turn(left)
+        while self._open_pipes and (remaining := until - time.monotonic()) > 0:
+            self._handle_events(remaining)
 
-    def _turn(self, timeout: float) -> None:
+    def _handle_events(self, timeout: float) -> None:
         for key, _ in self._selector.select(timeout):
             if key.data is not None:
                 key.data()
@@ -228,12 +237,12 @@ class _Child:
             self._pidfd = None
 
     def _exited(self) -> bool:
-        """Say whether the child has ended; it is not reaped yet."""
+        """Whether the child has ended; it is not reaped yet."""
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._popen.pid, options) is not None
 
     def _signal_group(self, number: signal.Signals) -> None:
-        # Nobody left, or a member that changed its user: both are none of ours any more.
+        # Nobody is left, or a member changed its user: neither is ours any more.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, number)
 

@@ -1,4 +1,4 @@
-"""One live line on a terminal while a test runs; nothing is written unless somebody looks."""
+"""The progress bar on a terminal while a test runs; nothing is written where there is no terminal."""
 
 from __future__ import annotations
 
@@ -21,51 +21,51 @@ def rate(bps: int) -> str:
     return f"{value:.{decimals}f} Mbit/s"
 
 
-def line(progress: Progress, left_s: float | None = None) -> str:
-    """Return the words for a moment of a test: "download [####------] 93.4 Mbit/s, 12 s left"."""
+def line(progress: Progress, remaining_s: float | None = None) -> str:
+    """Return the progress of a test as text: "download [####------] 93.4 Mbit/s, 12 s left"."""
     parts = [progress.phase]
     if progress.share is not None:
         filled = round(progress.share * BAR)
         parts.append(f"[{'#' * filled}{'-' * (BAR - filled)}]")
     if progress.rate_bps is not None:
         parts.append(rate(progress.rate_bps))
-    left = "" if left_s is None else f", {left_s:.0f} s left" if left_s >= 1 else ", nearly done"
-    return " ".join(parts) + left
+    remaining = "" if remaining_s is None else f", {remaining_s:.0f} s left" if remaining_s >= 1 else ", nearly done"
+    return " ".join(parts) + remaining
 
 
 class Meter:
-    """The live line: `start` when the test begins, `show` each moment, `clear` before anything else is printed."""
+    """The progress bar: `start` when the test starts, `show` to update it, `clear` before anything else is printed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def start(self, engine: str) -> None:
-        """Say which engine measures."""
+        """Show which engine is testing."""
         self._write(f"testing with {engine}…")
 
-    def show(self, progress: Progress, left_s: float | None = None) -> None:
-        """Show the newest moment in place of the one before; `left_s` where somebody knows how long it will take."""
-        self._write(line(progress, left_s))
+    def show(self, progress: Progress, remaining_s: float | None = None) -> None:
+        """Replace the bar; `remaining_s` is None where the remaining time is not known."""
+        self._write(line(progress, remaining_s))
 
     def clear(self) -> None:
-        """Leave the line empty."""
+        """Clear the line."""
         self._write("")
 
-    def _write(self, words: str) -> None:
-        # A terminal that went away, or that cannot show a character, is no reason to end a test.
+    def _write(self, text: str) -> None:
+        # A test goes on where the terminal is gone or cannot show a character.
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(ERASE + words)
+            self._stream.write(ERASE + text)
             self._stream.flush()
 
 
 class Silence:
-    """A meter for when nobody looks."""
+    """Stands in for the progress bar where there is no terminal."""
 
     def start(self, engine: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
-    def show(self, progress: Progress, left_s: float | None = None) -> None:
-        """Show nothing."""
+    def show(self, progress: Progress, remaining_s: float | None = None) -> None:
+        """Do nothing."""
 
     def clear(self) -> None:
-        """Leave everything as it is."""
+        """Do nothing."""

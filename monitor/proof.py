@@ -1,6 +1,6 @@
-"""Proof of the path: what a result says of the way it took, against what the path promises. Pure.
+"""Whether a result was measured over the right path: its address family, interface and ISP. Pure.
 
-A result that took another way is kept and flagged, never filed as if it had taken the right one.
+A result over another path is stored with a remark that makes it doubtful.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What the path of a test promises; None or empty promises nothing.
+    """What a result over the right path has; None or empty: anything.
 
-    `family` is that of the external address, `link` the interface that the engine should have used, `isp` a part of the
-    name of the ISP. `proxy` names what stands between the engine and the line, which no result can tell.
+    `family` is that of the external address, `link` the interface that the engine uses, `isp` a part of the ISP's name.
+    `proxy` names the proxy between the engine and the line, which no result reports.
     """
 
     family: int | None = None
@@ -34,7 +34,7 @@ class Promise:
 
 
 def promise(path: Path, settings: Settings) -> Promise:
-    """Return what a test on a path promises: the namespace promises IPv4 and its own link."""
+    """Return what a result over a path must have: in the namespace IPv4, and its own interface."""
     if path is Path.HOST:
         return Promise(isp=settings.plan.isp)
     if settings.namespace.way == PASTA:
@@ -42,27 +42,30 @@ def promise(path: Path, settings: Settings) -> Promise:
     return Promise(4, f"{settings.namespace.name}-ns", settings.plan.isp)
 
 
-def remarks(measured: Measurement, local: Local | None, promised: Promise) -> tuple[Remark, ...]:
-    """Return what in a result is against the promise; what an engine does not tell is not held against it."""
-    return (*_family(measured, promised), *_link(local, promised), *_isp(measured, promised), *_proxy(promised))
+def remarks(measurement: Measurement, local: Local | None, expected: Promise) -> tuple[Remark, ...]:
+    """Return what in a result differs from what is expected; what an engine does not report is no difference."""
+    return (*_family(measurement, expected), *_link(local, expected), *_isp(measurement, expected), *_proxy(expected))
 
 
-def _family(measured: Measurement, promised: Promise) -> Iterator[Remark]:
-    if promised.family and measured.ip_family not in {None, promised.family}:
-        words = f"measured over IPv{measured.ip_family} from {measured.external_ip}, not over IPv{promised.family}"
-        yield Remark(Doubt.WRONG_FAMILY, words)
+def _family(measurement: Measurement, expected: Promise) -> Iterator[Remark]:
+    if expected.family and measurement.ip_family not in {None, expected.family}:
+        text = f"measured over IPv{measurement.ip_family} from {measurement.external_ip}, not over IPv{expected.family}"
+        yield Remark(Doubt.WRONG_FAMILY, text)
 
 
-def _link(local: Local | None, promised: Promise) -> Iterator[Remark]:
-    if promised.link and local and local.link not in {None, promised.link}:
-        yield Remark(Doubt.WRONG_INTERFACE, f"measured over interface {local.link}, not over {promised.link}")
+def _link(local: Local | None, expected: Promise) -> Iterator[Remark]:
+    if expected.link and local and local.link not in {None, expected.link}:
+        yield Remark(Doubt.WRONG_INTERFACE, f"measured over interface {local.link}, not over {expected.link}")
 
 
-def _isp(measured: Measurement, promised: Promise) -> Iterator[Remark]:
-    if promised.isp and measured.isp and promised.isp.casefold() not in measured.isp.casefold():
-        yield Remark(Doubt.WRONG_ISP, f"measured through {measured.isp}, not through {promised.isp} (plan.isp)")
+def _isp(measurement: Measurement, expected: Promise) -> Iterator[Remark]:
+    if expected.isp and measurement.isp and expected.isp.casefold() not in measurement.isp.casefold():
+        yield Remark(Doubt.WRONG_ISP, f"measured through {measurement.isp}, not through {expected.isp} (plan.isp)")
 
 
-def _proxy(promised: Promise) -> Iterator[Remark]:
-    if promised.proxy:
-        yield Remark(Doubt.PROXY, f"measured through {promised.proxy}, a proxy on this machine, which may be the limit")
+def _proxy(expected: Promise) -> Iterator[Remark]:
+    if expected.proxy:
+        yield Remark(
+            Doubt.PROXY,
+            f"measured through {expected.proxy}, a proxy on this machine, which may be what limits the rate",
+        )

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def hours_at(quiet: Iterable[str], local: datetime) -> str | None:
-    """Return the hours that a local time lies in, None when it lies in none.
+    """Return the quiet hours that include a local time, None where none do.
 
-    The beginning belongs to them and the end does not. Hours that end before they begin go past midnight; those that
-    begin where they end are the whole day.
+    They include their start and not their end. Hours that end before they start go past midnight; those that start and
+    end at the same time are the entire day.
     """
     now = f"{local:%H:%M}"
     return next((hours for hours in quiet if _holds(hours, now)), None)
 
 
 def _holds(hours: str, now: str) -> bool:
-    begin, _, end = hours.partition("-")
-    return begin <= now < end if begin < end else now >= begin or now < end
+    start, _, end = hours.partition("-")
+    return start <= now < end if start < end else now >= start or now < end

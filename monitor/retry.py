@@ -1,7 +1,8 @@
-"""What follows an attempt: another one, and how; and how long an engine rests. Pure: outcomes in, decisions out.
+"""Whether a test is repeated, and how long an engine is left alone after failures of its provider. Pure.
 
-By scope: a failure of the line, or of nobody known, is confirmed once; trouble of a provider gives its engine a rest,
-and another engine takes over where the choice is ours; what is wrong with this machine or its configuration stays so.
+The scope of a failure decides: one of the line, or of unknown scope, is confirmed by one more test; after one of the
+provider the engine is left alone for a while, and with engine `auto` another one takes over; one of this machine or its
+configuration would only be repeated.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from monitor.engines import AUTO
 from monitor.memory import Rest
-from monitor.model import Doubt, Kind, Remark, Scope, Status, Trigger
+from monitor.model import Doubt, ExpectedRates, Kind, Remark, Scope, Status, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,62 +23,57 @@ if TYPE_CHECKING:
 
 LONGEST_PROVIDER_REST_S = 3600
 LONGEST_REST_S = 86_400
-# What an attempt needs beside its engine: the checks before, a list of servers, the probe of a failure, the store.
+# What an attempt needs besides the engine: checks, a list of servers, the diagnosis of a failure, storing.
 BESIDE_AN_ENGINE_S = 120
 _NO_SUCH_SERVER = (Kind.SERVER_GONE, Kind.NO_SERVER, Kind.REFUSED)
 _CONFIRMED = (Scope.LINE, Scope.UNKNOWN)
+_NOTHING_EXPECTED = ExpectedRates()
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A further attempt: its order, and the seconds to wait before it."""
+    """A further attempt: its request, and the seconds to wait before it."""
 
-    order: Order
+    request: Order
     wait_s: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """The rates in bit/s that a line ought to give: those of its plan, or the median of late. None: nobody knows."""
-
-    download_bps: int | None = None
-    upload_bps: int | None = None
+def expected(plan: Plan, median: ExpectedRates) -> ExpectedRates:
+    """Return the rates of the plan where they are known, else the median."""
+    return ExpectedRates(plan.download_bps or median.download_bps, plan.upload_bps or median.upload_bps)
 
 
-def expected(plan: Plan, median: Expected) -> Expected:
-    """Return what was sold where that is known, else the median."""
-    return Expected(plan.download_bps or median.download_bps, plan.upload_bps or median.upload_bps)
-
-
-def following(retry: Retry, order: Order, tried: Sequence[Run], hoped: Expected = Expected()) -> Next | None:
-    """Return what comes after the last of the runs tried, None when the series is over.
+def following(
+    settings: Retry, request: Order, runs: Sequence[Run], rates: ExpectedRates = _NOTHING_EXPECTED
+) -> Next | None:
+    """Return the attempt that follows the last run; None where none does.
 
     Args:
-        retry: the settings.
-        order: the order of the last run.
-        tried: the runs of the series, oldest first.
-        hoped: what the line ought to give, for a result that falls far below.
+        settings: the retry settings.
+        request: the request of the last run.
+        runs: the runs so far, oldest first.
+        rates: what the line should give: a result far below it is tested again.
     """
-    last = tried[-1]
-    if len(tried) >= retry.attempts:
+    last = runs[-1]
+    if len(runs) >= settings.attempts:
         return None
-    again = replace(order, attempt=len(tried) + 1, retry_of=tried[0].id, trigger=Trigger.RETRY, remarks=())
+    retry_request = replace(request, attempt=len(runs) + 1, retry_of=runs[0].id, trigger=Trigger.RETRY, remarks=())
     if last.status is Status.OK:
-        return _second_test(retry, again, tried, hoped)
+        return _second_test(settings, retry_request, runs, rates)
     if last.status is Status.FAILED and last.failure is not None:
-        return _after_failure(retry, again, tried, last.failure)
+        return _after_failure(settings, retry_request, runs, last.failure)
     return None
 
 
-def _after_failure(retry: Retry, again: Order, tried: Sequence[Run], failure: Failure) -> Next | None:
-    if failure.kind in _NO_SUCH_SERVER and again.server_id:
-        words = f"server {again.server_id} cannot be had ({failure.message}): the engine chose another"
-        return Next(replace(again, server_id="", remarks=(Remark(Doubt.SERVER_FALLBACK, words),)))
-    if failure.scope is Scope.PROVIDER and again.engine == AUTO and _rest_s(retry, failure.kind)[0]:
-        # Whoever insisted on the engine has had it.
-        return Next(replace(again, anyway=False))
-    if failure.scope in _CONFIRMED and not any(_is_confirmed(run) for run in tried[:-1]):
-        return Next(again, retry.confirm_s)
+def _after_failure(settings: Retry, retry_request: Order, runs: Sequence[Run], failure: Failure) -> Next | None:
+    if failure.kind in _NO_SUCH_SERVER and retry_request.server_id:
+        words = f"server {retry_request.server_id} is not available ({failure.message}): the engine chose another"
+        return Next(replace(retry_request, server_id="", remarks=(Remark(Doubt.SERVER_FALLBACK, words),)))
+    if failure.scope is Scope.PROVIDER and retry_request.engine == AUTO and _rest_s(settings, failure.kind)[0]:
+        # --anyway has been honoured by the first attempt.
+        return Next(replace(retry_request, anyway=False))
+    if failure.scope in _CONFIRMED and not any(_is_confirmed(run) for run in runs[:-1]):
+        return Next(retry_request, settings.confirm_s)
     return None
 
 
@@ -85,59 +81,59 @@ def _is_confirmed(run: Run) -> bool:
     return run.failure is not None and run.failure.scope in _CONFIRMED
 
 
-def _second_test(retry: Retry, again: Order, tried: Sequence[Run], hoped: Expected) -> Next | None:
-    low = _far_below(tried[-1], hoped, retry.second_below_pct)
-    if low is None or any(run.status is Status.OK for run in tried[:-1]):
+def _second_test(settings: Retry, retry_request: Order, runs: Sequence[Run], rates: ExpectedRates) -> Next | None:
+    low = _far_below(runs[-1], rates, settings.second_below_pct)
+    if low is None or any(run.status is Status.OK for run in runs[:-1]):
         return None
-    server = tried[-1].server
+    server = runs[-1].server
     known = (server.id,) if server and server.id else ()
-    words = f"second test, on another server where there is one: the first gave {low}"
+    words = f"second test, on another server where there is one: the first measured {low}"
     remark = Remark(Doubt.SECOND_TEST, words)
-    return Next(replace(again, server_id="", avoid=(*again.avoid, *known), remarks=(remark,)))
+    return Next(replace(retry_request, server_id="", avoid=(*retry_request.avoid, *known), remarks=(remark,)))
 
 
-def _far_below(run: Run, hoped: Expected, percent: int) -> str | None:
-    """Say which rate of a run falls below a share of what was hoped for, None when none does."""
-    for name, rate, wanted in (
-        ("download", run.download_bps, hoped.download_bps),
-        ("upload", run.upload_bps, hoped.upload_bps),
+def _far_below(run: Run, rates: ExpectedRates, percent: int) -> str | None:
+    """Return in words by how much a rate of a run falls below `percent` of the expected one; None where none does."""
+    for name, rate, expected_bps in (
+        ("download", run.download_bps, rates.download_bps),
+        ("upload", run.upload_bps, rates.upload_bps),
     ):
-        if rate is not None and wanted and rate * 100 < wanted * percent:
-            return f"{100 * rate / wanted:.0f} % of the {name} that was to be expected"
+        if rate is not None and expected_bps and rate * 100 < expected_bps * percent:
+            return f"{100 * rate / expected_bps:.0f} % of the expected {name}"
     return None
 
 
-def rest_after(retry: Retry, before: Rest | None, run: Run, now: int) -> Rest | None:
-    """Return the rest of an engine after a run of it; None: it may be used at once.
+def rest_after(settings: Retry, before: Rest | None, run: Run, now: int) -> Rest | None:
+    """Return the back-off of an engine after a run of it; None: it may be used at once.
 
-    A success ends what was before; a failure that says nothing about the provider leaves it as it is.
+    A success ends the back-off; a failure that says nothing about the provider leaves it as it is.
     """
     if run.status is Status.OK:
         return None
     failure = run.failure
     if run.status is not Status.FAILED or failure is None or failure.scope is not Scope.PROVIDER:
         return before
-    first_s, most_s = _rest_s(retry, failure.kind)
-    in_a_row = before is not None and _rest_s(retry, before.kind) == (first_s, most_s)
+    first_s, max_s = _rest_s(settings, failure.kind)
+    in_a_row = before is not None and _rest_s(settings, before.kind) == (first_s, max_s)
     times = before.times + 1 if before and in_a_row else 1
-    # Beyond so many doublings every rest is the longest.
-    seconds = min(first_s * 2 ** min(times - 1, 16), most_s)
+    # After 16 doublings every back-off is at its limit.
+    seconds = min(first_s * 2 ** min(times - 1, 16), max_s)
     return Rest(now, now + seconds, failure.kind, times)
 
 
-def _rest_s(retry: Retry, kind: Kind) -> tuple[int, int]:
-    """Return the first rest after a failure of a provider, and the longest."""
+def _rest_s(settings: Retry, kind: Kind) -> tuple[int, int]:
+    """Return the seconds of the first back-off after a failure of a provider, and of the longest."""
     if kind is Kind.RATE_LIMITED:
-        return retry.rate_limit_s, LONGEST_REST_S
-    return retry.provider_s, LONGEST_PROVIDER_REST_S
+        return settings.rate_limit_s, LONGEST_REST_S
+    return settings.provider_s, LONGEST_PROVIDER_REST_S
 
 
-def resting(rests: Mapping[str, Rest], now: int) -> dict[str, Rest]:
-    """Return the engines that rest; a rest from the future was written by a clock that has been set back since."""
-    return {name: rest for name, rest in rests.items() if rest.since <= now < rest.until}
+def resting(backoffs: Mapping[str, Rest], now: int) -> dict[str, Rest]:
+    """Return the engines in back-off; a start in the future is ignored, as the clock has been set back since."""
+    return {name: backoff for name, backoff in backoffs.items() if backoff.since <= now < backoff.until}
 
 
 def longest_s(settings: Settings) -> int:
-    """Return the seconds after which any series of attempts is over."""
-    each = settings.cross.wait_s + settings.collect.timeout_s + BESIDE_AN_ENGINE_S
-    return settings.retry.attempts * each + (settings.retry.attempts - 1) * settings.retry.confirm_s
+    """Return the seconds after which all attempts of any request are over."""
+    attempt_s = settings.cross.wait_s + settings.collect.timeout_s + BESIDE_AN_ENGINE_S
+    return settings.retry.attempts * attempt_s + (settings.retry.attempts - 1) * settings.retry.confirm_s

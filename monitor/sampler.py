@@ -1,4 +1,4 @@
-"""Reads the counters at a steady pace while a test runs; `monitor.account` makes sense of them afterwards."""
+"""Reads the counters at regular intervals while a test runs; `monitor.account` evaluates them afterwards."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
     from monitor.account import Account
     from monitor.counters import Links, Reading
 
-# An hour of readings, four a second; a test that takes longer keeps its first hour.
+# An hour of readings, four a second; of a longer test the first hour is kept.
 MOST_READINGS = 14_400
 
 
 class Sampler:
-    """Gathers readings of some links; `watch` hears of each."""
+    """Collects readings of some links; `report` is called with all of them after each one."""
 
-    def __init__(self, links: Links, watch: Callable[[list[Reading]], None] = lambda _: None) -> None:
+    def __init__(self, links: Links, report: Callable[[list[Reading]], None] = lambda _: None) -> None:
         self._links = links
-        self._watch = watch
+        self._report = report
         self._readings: list[Reading] = []
 
     @property
-    def beat(self) -> Beat:
-        """What `monitor.process.run` is to do while the test runs."""
-        return Beat(self.take, INTERVAL_MS / 1000)
+    def periodic_task(self) -> Beat:
+        """What `monitor.process.run` repeats while the test runs."""
+        return Beat(self.sample, INTERVAL_MS / 1000)
 
-    def take(self) -> None:
+    def sample(self) -> None:
         """Read the counters once."""
         if len(self._readings) < MOST_READINGS:
             self._readings.append(counters.read(self._links, time.monotonic()))
-            self._watch(self._readings)
+            self._report(self._readings)
 
-    def account(self) -> Account:
-        """Read a last time and return the account of the whole test."""
+    def summarize(self) -> Account:
+        """Take a last reading and return what was counted during the test."""
         from monitor.account import account  # noqa: PLC0415  only after the engine has ended
 
-        self.take()
+        self.sample()
         return account(self._readings)

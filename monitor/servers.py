@@ -1,7 +1,7 @@
-"""Which server a test is aimed at: the pin, the next one of a rotation, or one that is not denied. Pure.
+"""Which server a test uses: the pinned one, the next of a rotation, or one that is not denied. Pure.
 
-Ookla's CLI cannot be told what to keep away from, so where something is to be avoided its own list is asked and the
-first other server on it, the nearest, is named to it.
+Ookla's CLI has no option to exclude servers. Where one must be avoided, its own list is read, and the first other
+server on it, the nearest, is passed to it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """The server named to the engine ("": its own choice), and further arguments for it."""
+    """The server that the engine must use ("": its own choice), and further arguments for it."""
 
     server_id: str = ""
     arguments: tuple[str, ...] = ()
@@ -33,48 +33,48 @@ def pin(settings: Settings) -> str:
     """Return the id of the server that the settings pin, "" where the engine or the rotation chooses.
 
     Raises:
-        ConfigError: the policy asks for servers and the settings name none, or only denied ones.
+        ConfigError: the policy needs servers and the settings name none, or only denied ones.
     """
-    wanted, pinned = settings.servers, settings.collect.server_id
-    if wanted.policy == "rotation":
-        if not _allowed(wanted.ids, wanted.deny):
+    section, pinned = settings.servers, settings.collect.server_id
+    if section.policy == "rotation":
+        if not _allowed(section.ids, section.deny):
             raise ConfigError('servers.policy = "rotation" needs servers.ids that are not all in servers.deny')
         return ""
-    if wanted.policy == "pinned" and not pinned and not wanted.ids:
-        raise ConfigError('servers.policy = "pinned" needs collect.server_id; `speedmon servers` lists what there is')
-    chosen = pinned or (wanted.ids[0] if wanted.policy == "pinned" else "")
-    if chosen in wanted.deny:
+    if section.policy == "pinned" and not pinned and not section.ids:
+        raise ConfigError('servers.policy = "pinned" needs collect.server_id; `speedmon servers` lists them')
+    chosen = pinned or (section.ids[0] if section.policy == "pinned" else "")
+    if chosen in section.deny:
         raise ConfigError(f"server {chosen} is both pinned and in servers.deny: take it out of one")
     return chosen
 
 
-def rotated(order: Order, settings: Settings, last: str) -> Order:
-    """Return an order with the server that follows the last one of the rotation, where it rotates."""
-    if not order.rotates:
-        return order
+def rotated(request: Order, settings: Settings, last: str) -> Order:
+    """Return a request of the rotation with the server that follows the last one; any other request as it is."""
+    if not request.rotates:
+        return request
     ids = _allowed(settings.servers.ids, settings.servers.deny)
     following = ids.index(last) + 1 if last in ids else 0
-    return replace(order, server_id=ids[following % len(ids)])
+    return replace(request, server_id=ids[following % len(ids)])
 
 
-def aim(engine: Engine, order: Order, deny: Sequence[str], offered: Callable[[], Sequence[Server]]) -> Aim:
-    """Return what to tell an engine so that it tests against the right server; `offered` asks it for its list."""
-    avoid = (*deny, *order.avoid)
-    if order.server_id or not avoid:
-        return Aim(order.server_id)
+def aim(engine: Engine, request: Order, deny: Sequence[str], list_servers: Callable[[], Sequence[Server]]) -> Aim:
+    """Return how to make an engine test against the right server; `list_servers` returns the engine's own list."""
+    avoid = (*deny, *request.avoid)
+    if request.server_id or not avoid:
+        return Aim(request.server_id)
     if engine.exclude is not None:
         return Aim(arguments=tuple(engine.exclude(avoid)))
-    ids = (server.id for server in offered())
-    return Aim(next((found for found in ids if found and found not in avoid), ""))
+    ids = (server.id for server in list_servers())
+    return Aim(next((server_id for server_id in ids if server_id and server_id not in avoid), ""))
 
 
-def remarks(order: Order, measurement: Measurement, deny: Sequence[str]) -> tuple[Remark, ...]:
-    """Return the remark on a result against a denied server that nobody named for it."""
+def remarks(request: Order, measurement: Measurement, deny: Sequence[str]) -> tuple[Remark, ...]:
+    """Return the remark on a result against a denied server that the request did not name."""
     server = measurement.server
-    if server is None or server.id not in deny or server.id == order.server_id:
+    if server is None or server.id not in deny or server.id == request.server_id:
         return ()
     return (Remark(Doubt.SERVER_DENIED, f"the engine chose server {server.id}, which servers.deny names"),)
 
 
 def _allowed(ids: Sequence[str], deny: Sequence[str]) -> list[str]:
-    return [each for each in ids if each not in deny]
+    return [server_id for server_id in ids if server_id not in deny]

@@ -1,18 +1,15 @@
-"""Every setting, declared once: type, limits, default and help. Validation, `config init` and the docs read it here.
+"""Every setting, declared once: type, limits, default and help, for validation, `config init` and the docs.
 
-A section is a frozen Struct, a class that takes no time to make; a key is a field whose annotation carries the help. To
-add a setting, add a field.
+A section is a frozen Struct, as that is quick to create; a key is a field whose annotation has the help. To add a
+setting, add a field.
 """
 
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct, field
-
-if TYPE_CHECKING:
-    from monitor.model import Plan
 
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 
@@ -35,59 +32,68 @@ class Collect(Struct, frozen=True):
     engine: Annotated[
         str,
         Meta(
-            description="auto (ookla where its CLI is found, else speedtest-cli), ookla, speedtest-cli, librespeed,"
+            description="auto (ookla where its CLI is installed, else speedtest-cli), ookla, speedtest-cli, librespeed,"
             " iperf3, or an engine of another package"
         ),
     ] = "auto"
     path: Annotated[
-        Literal["ip4only", "host"], Meta(description="ip4only: through the namespace; host: as any other program")
+        Literal["ip4only", "host"], Meta(description="ip4only: through the namespace; host: like any other program")
     ] = "ip4only"
     server_id: Annotated[str, Meta(description="test against this server only; empty: the engine chooses")] = ""
     timeout_s: Annotated[int, Meta(ge=5, le=3600, description="seconds after which a test is ended")] = 120
     probe_failures: Annotated[
-        bool, Meta(description="look from inside for the cause of a failure: asks check.name and check.hosts")
+        bool, Meta(description="diagnose a failure from inside the namespace, with check.name and check.hosts")
     ] = True
     lock_file: Annotated[
-        str, Meta(description="file that keeps two tests from running at once; empty: one for the whole machine")
+        str, Meta(description="lock file that prevents two tests at the same time; empty: one for the machine")
     ] = ""
 
 
-# Engines write the ids of their servers as numbers.
+# Server ids are numbers in all engines.
 ServerId = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")]
 
 
 class Servers(Struct, frozen=True):
-    """Which servers are tested against, and which never."""
+    """Which servers are used, and which never."""
 
     policy: Annotated[
         Literal["auto", "pinned", "rotation"],
-        Meta(description="auto: collect.server_id, else the engine chooses; pinned: never without one; rotation: ids"),
+        Meta(
+            description="auto: collect.server_id, else the engine chooses; pinned: a server is required; rotation: ids"
+        ),
     ] = "auto"
     ids: Annotated[
-        list[ServerId], Meta(description="rotation: tested one after the other; pinned: the first, without a server_id")
+        list[ServerId],
+        Meta(description="rotation: used one after the other; pinned: the first is used without a server_id"),
     ] = field(default_factory=list)
-    deny: Annotated[list[ServerId], Meta(description="servers that are never chosen")] = field(default_factory=list)
+    deny: Annotated[list[ServerId], Meta(description="servers that are never used")] = field(default_factory=list)
 
 
 class Retry(Struct, frozen=True):
     """What follows a test that failed."""
 
-    attempts: Annotated[int, Meta(ge=1, le=4, description="tests in a row at most; 1: never a second one")] = 2
+    attempts: Annotated[int, Meta(ge=1, le=4, description="maximum number of tests in a row; 1: no retry")] = 2
     confirm_s: Annotated[
-        int, Meta(ge=0, le=600, description="seconds after which a failure of the line is confirmed by a second test")
+        int, Meta(ge=0, le=600, description="seconds until a failure of the line is confirmed by a second test")
     ] = 20
     provider_s: Annotated[
-        int, Meta(ge=0, le=3600, description="rest of an engine after trouble of its provider; doubles up to an hour")
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="seconds an engine is left alone after a failure of its provider; doubles up to 1 h",
+        ),
     ] = 300
     rate_limit_s: Annotated[
-        int, Meta(ge=0, le=86_400, description="rest of an engine after a rate limit; doubles up to a day")
+        int,
+        Meta(ge=0, le=86_400, description="seconds an engine is left alone after a rate limit; doubles up to a day"),
     ] = 14_400
     second_below_pct: Annotated[
         int,
         Meta(
             ge=0,
             le=100,
-            description="second test, on another server, below so many % of the plan, else of the median; 0: never",
+            description="second test, on another server, below this % of the plan, else of the median; 0: never",
         ),
     ] = 0
 
@@ -96,7 +102,7 @@ class Budget(Struct, frozen=True):
     """How much data the tests may use."""
 
     month_gb: Annotated[
-        float, Meta(ge=0, description="GB (10^9 bytes) a month, after which tests are skipped; 0: no limit")
+        float, Meta(ge=0, description="GB (10^9 bytes) per month, after which tests are skipped; 0: no limit")
     ] = 0.0
 
 
@@ -104,13 +110,13 @@ class Cross(Struct, frozen=True):
     """Traffic of others on the same line while a test runs."""
 
     limit_pct: Annotated[
-        float, Meta(gt=0, le=1000, description="a run beside other traffic of more percent of its rate is doubtful")
+        float, Meta(gt=0, le=1000, description="a result is doubtful if other traffic exceeds this % of its rate")
     ] = 10.0
     wait_s: Annotated[
-        int, Meta(ge=0, le=3600, description="up to so many seconds to wait for a quiet line before a test; 0: none")
+        int, Meta(ge=0, le=3600, description="maximum seconds to wait for a quiet line before a test; 0: do not wait")
     ] = 0
     quiet_mbps: Annotated[
-        float, Meta(gt=0, description="a line is quiet when it carries less than so many Mbit/s in both directions")
+        float, Meta(gt=0, description="a line is quiet below this many Mbit/s in both directions")
     ] = 1.0
 
 
@@ -126,7 +132,7 @@ class Ookla(Struct, frozen=True):
 class SpeedtestCli(Struct, frozen=True):
     """The speedtest-cli package, which comes with speedmon."""
 
-    secure: Annotated[bool, Meta(description="use HTTPS; costs processor time on small boards")] = False
+    secure: Annotated[bool, Meta(description="use HTTPS; needs more CPU time, which matters on small boards")] = False
 
 
 class Librespeed(Struct, frozen=True):
@@ -140,8 +146,8 @@ class Librespeed(Struct, frozen=True):
             description="list of servers, as a URL or an absolute path of a JSON file; empty: librespeed.org's",
         ),
     ] = ""
-    secure: Annotated[bool, Meta(description="use HTTPS; costs processor time on small boards")] = False
-    ipv4: Annotated[bool, Meta(description="IPv4 on the path `host` too; the namespace has nothing else")] = False
+    secure: Annotated[bool, Meta(description="use HTTPS; needs more CPU time, which matters on small boards")] = False
+    ipv4: Annotated[bool, Meta(description="use IPv4 on the path `host` too; the namespace has only IPv4")] = False
 
 
 class Iperf3(Struct, frozen=True):
@@ -153,7 +159,7 @@ class Iperf3(Struct, frozen=True):
     ] = ""
     port: Annotated[int, Meta(ge=1, le=65_535, description="port of the server")] = 5201
     streams: Annotated[int, Meta(ge=1, le=64, description="TCP connections at once")] = 4
-    seconds: Annotated[int, Meta(ge=1, le=300, description="seconds each way; see collect.timeout_s")] = 10
+    seconds: Annotated[int, Meta(ge=1, le=300, description="seconds per direction; see collect.timeout_s")] = 10
 
 
 class Namespace(Struct, frozen=True):
@@ -164,58 +170,66 @@ class Namespace(Struct, frozen=True):
     ] = "ip4only"
     subnet: Annotated[str, Meta(description="IPv4 network between the host and the namespace")] = "192.168.200.0/24"
     uplink: Annotated[str, Meta(description="interface to the internet; auto: the one of the default route")] = "auto"
-    router: Annotated[
-        str, Meta(description="router on the uplink that was named; empty: the one that the host's routes tell")
-    ] = ""
-    dns: Annotated[list[str], Meta(description="IPv4 name servers; empty: those of the host, else the router")] = field(
+    router: Annotated[str, Meta(description="router on a configured uplink; empty: taken from the host's routes")] = ""
+    dns: Annotated[list[str], Meta(description="IPv4 DNS servers; empty: those of the host, else the router")] = field(
         default_factory=list
     )
     way: Annotated[
         Literal["auto", "launcher", "root", "pasta"],
-        Meta(description="how to enter; auto: launcher, else root's; pasta needs neither, and measures less truly"),
+        Meta(
+            description="how to enter; auto: launcher, else as root; pasta needs neither, and measures less accurately"
+        ),
     ] = "auto"
 
 
-# An IPv4 address and a port, of which reach and digits are judged by whoever connects.
+# An IPv4 address and a port; their ranges are checked when connecting.
 Endpoint = Annotated[str, Meta(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}$")]
 
 
 class Check(Struct, frozen=True):
-    """Whom `speedmon check` asks from inside the namespace."""
+    """What `speedmon check` connects to and looks up from inside the namespace."""
 
     name: Annotated[
         str,
         Meta(min_length=1, max_length=253, description="name that each of the namespace's DNS servers is asked for"),
     ] = "www.speedtest.net"
     hosts: Annotated[
-        list[Endpoint], Meta(description="ADDRESS:PORT over IPv4 to connect to; of two owners, so that one may be down")
+        list[Endpoint], Meta(description="IPv4 ADDRESS:PORT to connect to; use two owners, as one may be down")
     ] = field(default_factory=lambda: ["1.1.1.1:443", "9.9.9.9:443"])
+
+
+class _Promised(TypedDict):
+    """The fields of a `monitor.model.Plan`."""
+
+    download_bps: int | None
+    upload_bps: int | None
+    latency_ms: float | None
 
 
 class Sold(Struct, frozen=True):
     """What the ISP sold, for the plan lines of the graphs; 0 means not given."""
 
-    isp: Annotated[str, Meta(description="part of the ISP's name; a result of another one is flagged; empty: any")] = ""
-
+    isp: Annotated[
+        str, Meta(description="part of the ISP's name; a result from another ISP is doubtful; empty: any")
+    ] = ""
     download_mbps: Annotated[float, Meta(ge=0, description="download of the plan in Mbit/s")] = 0.0
     upload_mbps: Annotated[float, Meta(ge=0, description="upload of the plan in Mbit/s")] = 0.0
     latency_ms: Annotated[float, Meta(ge=0, description="latency of the plan in ms")] = 0.0
 
-    def as_plan(self) -> Plan:
-        """Return the plan in bit/s and ms, with None for what was not given."""
-        from monitor.model import Plan  # noqa: PLC0415  most commands need no run's model
-
-        return Plan(
-            download_bps=round(self.download_mbps * 1e6) or None,
-            upload_bps=round(self.upload_mbps * 1e6) or None,
-            latency_ms=self.latency_ms or None,
-        )
+    @property
+    def promised(self) -> _Promised:
+        """The fields of a `monitor.model.Plan`, in bit/s and ms, with None for what was not given."""
+        return {
+            "download_bps": round(self.download_mbps * 1e6) or None,
+            "upload_bps": round(self.upload_mbps * 1e6) or None,
+            "latency_ms": self.latency_ms or None,
+        }
 
 
 class Display(Struct, frozen=True):
     """How times are shown."""
 
-    timezone: Annotated[str, Meta(description="zone such as Europe/Berlin; empty: that of the system")] = ""
+    timezone: Annotated[str, Meta(description="time zone such as Europe/Berlin; empty: that of the system")] = ""
 
 
 Hours = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
@@ -227,12 +241,13 @@ class Schedule(Struct, frozen=True):
     cron: Annotated[str, Meta(description="five cron fields, such as */15 * * * *; empty: use every_s")] = ""
     every_s: Annotated[Seconds, Meta(description="seconds between tests when cron is empty")] = 3600
     jitter_s: Annotated[
-        int, Meta(ge=0, le=3600, description="up to so many seconds later, so that not all test at once")
+        int,
+        Meta(ge=0, le=3600, description="maximum random delay in seconds, so that not all installations test at once"),
     ] = 60
-    timezone: Annotated[str, Meta(description="zone of the cron fields and quiet hours; UTC has no repeated hours")] = (
-        "UTC"
-    )
-    quiet: Annotated[list[Hours], Meta(description="hours in which no slot is tested, such as 22:00-06:00")] = field(
+    timezone: Annotated[
+        str, Meta(description="time zone of the cron fields and quiet hours; UTC has no clock changes")
+    ] = "UTC"
+    quiet: Annotated[list[Hours], Meta(description="hours without scheduled tests, such as 22:00-06:00")] = field(
         default_factory=list
     )
 
@@ -243,36 +258,40 @@ class Web(Struct, frozen=True):
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="port to listen on; 0: any free one")] = 8765
     allowed_hosts: Annotated[
-        list[str], Meta(description="further host names to answer, such as that of a reverse proxy")
+        list[str], Meta(description="more host names to answer to, such as that of a reverse proxy")
     ] = field(default_factory=list)
 
 
 class Publish(Struct, frozen=True):
-    """Pictures that `speedmon serve` keeps up to date in a folder, for a web server or whatever shows them."""
+    """Graphs that `speedmon serve` keeps up to date in a folder, for example for a web server."""
 
     directory: Annotated[
-        str, Meta(pattern=r"^(|/.*)$", description="absolute path of a folder that is there; empty: none")
+        str, Meta(pattern=r"^(|/.*)$", description="absolute path of an existing folder; empty: none")
     ] = ""
     every_minutes: Annotated[
-        int, Meta(ge=0, le=1440, description="minutes between; 0: within a minute after each test, whoever ran it")
+        int, Meta(ge=0, le=1440, description="minutes between updates; 0: within a minute after each test")
     ] = 60
     days: Annotated[
         list[Annotated[int, Meta(ge=1, le=36_500)]], Meta(description="lengths of the windows in days, up to now")
     ] = field(default_factory=lambda: [1, 30])
-    kinds: Annotated[
-        list[str], Meta(description="kinds of graph, as those of `speedmon graph --kind`; all: every one of them")
-    ] = field(default_factory=lambda: ["throughput"])
-    theme: Annotated[Literal["light", "dark", "print"], Meta(description="light, dark, or print, black and grey")] = (
+    kinds: Annotated[list[str], Meta(description="kinds of graph, as in `speedmon graph --kind`; all: every kind")] = (
+        field(default_factory=lambda: ["throughput"])
+    )
+    theme: Annotated[Literal["light", "dark", "print"], Meta(description="light, dark, or print: black and grey")] = (
         "light"
     )
     size: Annotated[
-        str, Meta(pattern=r"^(|[1-9]\d{2,3}x[1-9]\d{2,3})$", description="pixels such as 1200x860; empty: as usual")
+        str,
+        Meta(
+            pattern=r"^(|[1-9]\d{2,3}x[1-9]\d{2,3})$",
+            description="pixels such as 1200x860; empty: the default of each kind",
+        ),
     ] = ""
-    report: Annotated[bool, Meta(description="the report of the last 30 days as well")] = False
+    report: Annotated[bool, Meta(description="also the report of the last 30 days")] = False
 
 
 class Database(Struct, frozen=True):
-    """The store."""
+    """The database."""
 
     url: Annotated[str, Meta(description="SQLAlchemy URL; empty: speedmon.db in the state directory")] = ""
 
@@ -281,25 +300,25 @@ Days = Annotated[int, Meta(ge=0, le=36_525)]
 
 
 class Retention(Struct, frozen=True):
-    """For how many days `db prune` leaves what is stored; 0: for ever."""
+    """For how many days `db prune` keeps data; 0: forever."""
 
-    raw_days: Annotated[Days, Meta(description="days to keep what the engine printed; 0: for ever")] = 90
-    details_days: Annotated[Days, Meta(description="days to keep traces, and what a probe found; 0: for ever")] = 400
-    runs_days: Annotated[Days, Meta(description="days to keep runs and the events they show; 0: for ever")] = 0
-    rollups_days: Annotated[Days, Meta(description="days to keep sums of time and packed days; 0: for ever")] = 0
+    raw_days: Annotated[Days, Meta(description="days to keep what the engine printed; 0: forever")] = 90
+    details_days: Annotated[Days, Meta(description="days to keep traces and diagnoses; 0: forever")] = 400
+    runs_days: Annotated[Days, Meta(description="days to keep runs and their events; 0: forever")] = 0
+    rollups_days: Annotated[Days, Meta(description="days to keep hourly to daily sums and packed days; 0: forever")] = 0
 
 
 class Fleet(Struct, frozen=True):
-    """Where the runs of many probes come together."""
+    """The database that collects the runs of many probes."""
 
     database_url: Annotated[
         str,
         Meta(
             pattern=r"^(|postgresql(\+psycopg)?://.+)$",
-            description="URL of a PostgreSQL that every run is forwarded to; empty: none",
+            description="URL of a PostgreSQL database to which every run is forwarded; empty: none",
         ),
     ] = ""
-    raw: Annotated[bool, Meta(description="forward what the engines printed as well")] = True
+    raw: Annotated[bool, Meta(description="also forward the output of the engines")] = True
 
 
 class Settings(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What is done with the bytes of a running child: keep the first and the last of them, hand on lines."""
+"""The output of a running child: keeps its first and last bytes, and splits it into lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Kept:
-    """The first and the last bytes of a stream, whatever its length."""
+    """The first and the last bytes of a stream, however long it is; the first are an eighth of the limit."""
 
     def __init__(self, limit: int) -> None:
         self._head_limit = limit // 8
@@ -21,7 +21,7 @@ class Kept:
         self.truncated = False
 
     def add(self, chunk: bytes) -> None:
-        """Take in what was read."""
+        """Add a chunk that was read."""
         room = self._head_limit - len(self._head)
         self._head += chunk[:room]
         self._tail += chunk[room:]
@@ -29,7 +29,7 @@ class Kept:
             self._trim()
 
     def content(self) -> bytes:
-        """Return what was kept; where something is missing, a line ends."""
+        """Return the kept bytes, with a line feed where some are missing."""
         self._trim()
         return bytes(self._head) + (b"\n" if self.truncated else b"") + bytes(self._tail)
 
@@ -40,17 +40,17 @@ class Kept:
 
 
 class Lines:
-    """Cut a stream into lines and hand on each whole one; a line without an end is not kept beyond a limit."""
+    """Splits a stream into lines and passes on each complete one; of an endless line only the last bytes are kept."""
 
     def __init__(self, on_line: Callable[[str], None] | None) -> None:
         self._on_line = on_line
-        self._rest = b""
+        self._incomplete = b""
 
     def add(self, chunk: bytes) -> None:
-        """Take in what was read."""
+        """Add a chunk that was read."""
         if self._on_line is None:
             return
-        *lines, rest = (self._rest + chunk).split(b"\n")
-        self._rest = rest[-CHUNK_BYTES:]
+        *lines, incomplete = (self._incomplete + chunk).split(b"\n")
+        self._incomplete = incomplete[-CHUNK_BYTES:]
         for line in lines:
             self._on_line(line.decode("utf-8", "replace"))

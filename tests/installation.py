@@ -123,8 +123,8 @@ class Site:
     def run(self, settings: Settings | None = None, wrap: Callable[..., list[str]] | None = None) -> tuple[Run, int]:
         """Collect once, in this process."""
         settings = settings or self.settings()
-        order = make_order(settings, None, None, None, Trigger.CLI)
-        return collect(settings, order, World(self.environ, os.geteuid(), wrap or refuse(AssertionError)))
+        request = make_order(settings, None, None, None, Trigger.CLI)
+        return collect(settings, request, World(self.environ, os.geteuid(), wrap or refuse(AssertionError)))
 
     def command(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start `speedmon collect` as a user would."""

@@ -106,6 +106,6 @@ def test_doubts(found: Account, doubts: list[Doubt]):
 def test_doubts_name_the_figures():
     """The words tell how much, beside how much."""
     (remark,) = remarks(GOOD, Account(cross_rx_bps=50_000_000), 10)
-    assert remark.message == "other traffic of 50.0 Mbit/s beside a download of 100.0 Mbit/s"
+    assert remark.message == "other traffic of 50.0 Mbit/s during a download of 100.0 Mbit/s"
     (remark,) = remarks(GOOD, Account(None, 1_000_000, 20_000_000), 10)
     assert remark.message == "the engine reports a download of 100.0 MB, the kernel counted 1.0 MB"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import admission, quiet_hours
-from monitor.memory import Memory, Rest, Spent
-from monitor.model import Kind, Path, Scope, Trigger
+from monitor.memory import Memory, Rest
+from monitor.model import DataUsed, Kind, Path, Scope, Trigger
 from monitor.outcome import Order
 from monitor.settings import Budget, Schedule, Settings
 
@@ -23,9 +23,9 @@ NOTHING = Memory()
 RESTING = Memory({"ookla": Rest(SECOND, SECOND + 3600, Kind.RATE_LIMITED, 2)})
 
 
-def stage(settings: Settings, order: Order = ORDER, memory: Memory = NOTHING, local: datetime = NOW) -> str | None:
+def stage(settings: Settings, request: Order = ORDER, memory: Memory = NOTHING, local: datetime = NOW) -> str | None:
     """Return what is in the way."""
-    failure = admission.obstacle(settings, order, memory, NOW, local)
+    failure = admission.obstacle(settings, request, memory, NOW, local)
     if failure is None:
         return None
     assert (failure.kind, failure.scope) == (Kind.UNKNOWN, Scope.LOCAL)
@@ -71,13 +71,13 @@ def test_only_the_schedule_keeps_quiet():
     ("spent", "limit", "expected"),
     [
         (None, 1, None),
-        (Spent(10**9, SECOND + 1), 1, "budget"),
-        (Spent(10**9 - 1, SECOND + 1), 1, None),
-        (Spent(10**12, SECOND), 1, None),
-        (Spent(10**12, SECOND + 1), 0, None),
+        (DataUsed(10**9, SECOND + 1), 1, "budget"),
+        (DataUsed(10**9 - 1, SECOND + 1), 1, None),
+        (DataUsed(10**12, SECOND), 1, None),
+        (DataUsed(10**12, SECOND + 1), 0, None),
     ],
 )
-def test_the_budget_of_the_month(spent: Spent | None, limit: float, expected: str | None):
+def test_the_budget_of_the_month(spent: DataUsed | None, limit: float, expected: str | None):
     """A month whose data is used takes no test until it ends; without a limit, or word of usage, it does."""
     assert stage(Settings(budget=Budget(limit)), memory=Memory(spent=spent)) == expected
 
@@ -87,7 +87,9 @@ def test_a_named_engine_that_rests_says_until_when():
     failure = admission.obstacle(Settings(), ORDER, RESTING, NOW, NOW)
     assert failure is not None
     assert failure.stage == "silenced"
-    assert failure.message.startswith("engine ookla rests until 2026-11-24T00:30:00Z (rate_limited, 2 times in a row);")
+    assert failure.message.startswith(
+        "engine ookla is in back-off until 2026-11-24T00:30:00Z (rate_limited, 2 times in a row);"
+    )
 
 
 @pytest.mark.parametrize("engine", ["speedtest-cli", "auto"])

@@ -54,7 +54,7 @@ def test_scope_and_engine_change_the_advice() -> None:
     ],
 )
 def test_messages_that_say_enough(failure: Failure, enough: bool) -> None:
-    """What was found before the engine started brings its own mend, and who ended a test knows why."""
+    """What was found before the engine started brings its own fix, and who ended a test knows why."""
     assert needs_none(failure) is enough
 
 

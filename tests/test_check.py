@@ -33,7 +33,7 @@ SOUND = Machine(
     synchronised=True,
     folder=FILE.parent,
     free_bytes=10**9,
-    database=Database(FILE, version="0001", wanted="0001", last_start=NOW - timedelta(hours=1)),
+    database=Database(FILE, version="0001", current="0001", last_start=NOW - timedelta(hours=1)),
 )
 REFUSED = Answer("2001:db8::1", "EADDRNOTAVAIL", 0.1)
 INSIDE = Findings(
@@ -74,8 +74,8 @@ def failed(kind: Kind, message: str) -> Failure:
 
 
 def test_sound_machine_is_ok_in_every_line():
-    """Nothing to mend."""
-    assert {(line.ok, line.mend) for line in check.of_machine(SOUND)} == {(True, None)}
+    """Nothing to fix."""
+    assert {(line.ok, line.fix) for line in check.of_machine(SOUND)} == {(True, None)}
 
 
 def test_names_are_told_once():
@@ -90,8 +90,8 @@ def test_names_are_told_once():
     [
         (NOW + timedelta(minutes=1), NOW, None),
         (None, NOW, None),
-        (NOW + timedelta(hours=2), NOW, "the newest run began at 2026-11-23 15:17:03 UTC, which is still to come"),
-        (None, datetime(1970, 1, 1, tzinfo=UTC), "it is not 1970-01-01, for this release is younger"),
+        (NOW + timedelta(hours=2), NOW, "the newest run started at 2026-11-23 15:17:03 UTC, which is in the future"),
+        (None, datetime(1970, 1, 1, tzinfo=UTC), "it cannot be 1970-01-01: this release is newer"),
     ],
 )
 def test_clock(last: datetime | None, now: datetime, words: str | None):
@@ -117,11 +117,11 @@ def test_room_on_the_disk(mib: int, ok: bool):
 @pytest.mark.parametrize(
     ("seen", "ok", "words"),
     [
-        ({"version": "0001", "wanted": "0001"}, True, "can be written, schema 0001"),
-        ({}, True, "can be made by the first run"),
-        ({"version": "0001", "wanted": "0002"}, True, "which the next run upgrades to 0002"),
-        ({"version": "0003", "wanted": "0002"}, False, "newer than this release"),
-        ({"problem": "is a directory", "mend": "mend it"}, False, "is a directory"),
+        ({"version": "0001", "current": "0001"}, True, "can be written, schema 0001"),
+        ({}, True, "will be created by the first run"),
+        ({"version": "0001", "current": "0002"}, True, "which the next run upgrades to 0002"),
+        ({"version": "0003", "current": "0002"}, False, "newer than this release"),
+        ({"problem": "is a directory", "fix": "fix it"}, False, "is a directory"),
     ],
 )
 def test_database(seen: dict[str, str], ok: bool, words: str):
@@ -139,13 +139,13 @@ def test_wrong_program_has_its_own_mend():
     """The engine's own words are parted into what is wrong and what to do."""
     wrong = Located(failure=failed(Kind.WRONG_BINARY, "/x is not Ookla's but 'y': set ookla.binary"))
     line = machine.engine(dataclasses.replace(SOUND, located=wrong))
-    assert (line.ok, line.message, line.mend) == (False, "ookla: /x is not Ookla's but 'y'", "set ookla.binary")
+    assert (line.ok, line.message, line.fix) == (False, "ookla: /x is not Ookla's but 'y'", "set ookla.binary")
 
 
 def test_licence_that_is_not_accepted():
     """A test would not be started, which matters."""
     line = machine.licence(dataclasses.replace(SOUND, licence=failed(Kind.LICENCE, "not accepted: read it")))
-    assert (line.fails, line.message, line.mend) == (True, "not accepted", "read it")
+    assert (line.fails, line.message, line.fix) == (True, "not accepted", "read it")
 
 
 def test_sound_namespace_is_well_inside():
@@ -160,7 +160,7 @@ def test_sound_namespace_is_well_inside():
         ({"ipv6_open": ("all", "lo")}, "IPv6 is switched on for all, lo"),
         ({"ipv6_addresses": ("fe80::1%ip4only-ns",)}, "address fe80::1%ip4only-ns"),
         ({"ipv6_routes": ("::/0 dev ip4only-ns",)}, "route ::/0 dev ip4only-ns"),
-        ({"ipv6": Answer("2001:db8::1", None, 0.1)}, "a connection over IPv6 was begun"),
+        ({"ipv6": Answer("2001:db8::1", None, 0.1)}, "a connection over IPv6 was attempted"),
     ],
 )
 def test_each_sign_of_ipv6_is_enough(other: dict[str, Any], words: str):
@@ -189,7 +189,7 @@ def test_each_sign_of_ipv6_is_enough(other: dict[str, Any], words: str):
 def test_what_is_wrong_inside_is_named(judge: Any, other: dict[str, Any], words: str):
     """Each message says what was seen."""
     line = judge(found(**other))
-    assert (line.fails, line.message.startswith(words), bool(line.mend)) == (True, True, True)
+    assert (line.fails, line.message.startswith(words), bool(line.fix)) == (True, True, True)
 
 
 DOWN = (Answer("1.1.1.1:443", "ETIMEDOUT"),)
@@ -198,9 +198,9 @@ DOWN = (Answer("1.1.1.1:443", "ETIMEDOUT"),)
 @pytest.mark.parametrize(
     ("direct", "counted", "words"),
     [
-        (DOWN, (9, 9), "the host reaches none of them either"),
+        (DOWN, (9, 9), "the host does not reach them either"),
         ((Answer("1.1.1.1:443"),), (9, 5), "another firewall on this host drops"),
-        ((Answer("1.1.1.1:443"),), (9, 9), "packets leave this host and no reply"),
+        ((Answer("1.1.1.1:443"),), (9, 9), "packets leave this host, but no reply"),
         ((Answer("1.1.1.1:443"),), (5, 5), "nothing comes through from inside"),
         ((Answer("1.1.1.1:443"),), None, "nothing comes through from inside"),
     ],
@@ -218,7 +218,7 @@ def test_where_packets_are_lost(direct: tuple[Answer, ...], counted: tuple[int, 
     [
         ("current", "was built by another release", False),
         ("owner_ok", "does not belong to root", True),
-        ("mode_ok", "has not the mode 0750", True),
+        ("mode_ok", "does not have mode 0750", True),
         ("capability_ok", "has lost its capability", True),
     ],
 )
@@ -235,15 +235,15 @@ def test_launcher(flaw: str, words: str, matters: bool):
         (Beside(), (True, "a packet from inside left this host", None)),
         (Beside(("nft inet x f",)), (True, "a packet from inside left this host, past nft inet x f", None)),
         (Beside(("nft x",), ("nft insert",)), (False, "a packet from inside left this host, past nft x, but", SET_UP)),
-        (Beside(("nft x",), ("nft insert",), "x drops it; run: mend"), (False, "x drops it", SET_UP)),
-        (Beside(("nft x",), (), "x drops it; run: mend"), (False, "x drops it", "run: mend")),
+        (Beside(("nft x",), ("nft insert",), "x drops it; run: fix"), (False, "x drops it", SET_UP)),
+        (Beside(("nft x",), (), "x drops it; run: fix"), (False, "x drops it", "run: fix")),
     ],
 )
 def test_other_firewalls(seen: Beside, expected: tuple[bool, str, str | None]):
-    """What set-up would mend is told, and what it cannot with its own mend; only a packet that is lost matters."""
+    """What set-up would fix is told, and what it cannot with its own fix; only a packet that is lost matters."""
     line = host.beside(dataclasses.replace(NAMESPACE, beside=seen))
     assert line
-    assert (line.ok, line.message.startswith(expected[1]), line.mend) == (expected[0], True, expected[2])
+    assert (line.ok, line.message.startswith(expected[1]), line.fix) == (expected[0], True, expected[2])
     assert line.fails == bool(seen.blocked)
 
 

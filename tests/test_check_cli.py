@@ -60,20 +60,20 @@ def watched(street: ServedStreet, *arguments: str, **options: object) -> subproc
 
 
 def test_machine_without_a_network(outer: Outer):
-    """Nothing is there: exit code 5, no traceback, and what is missing has its mend."""
+    """Nothing is there: exit code 5, no traceback, and what is missing has its fix."""
     done = check(outer)
     assert (done.returncode, done.stderr) == (5, "")
     assert done.stdout.startswith(
         "NOT OK   namespace   /run/netns/ip4only does not exist: the namespace is not set up\n"
-        "         mend: run: sudo speedmon setup-netns\n"
+        "         fix: run: sudo speedmon setup-netns\n"
     )
 
 
 def test_json_is_an_array_of_lines(outer: Outer):
-    """Each object has the five keys in order; a mend goes with what is not ok only."""
+    """Each object has the five keys in order; a fix goes with what is not ok only."""
     told = json.loads(check(outer, "--json").stdout)
-    assert {tuple(line) for line in told} == {("name", "ok", "message", "mend", "matters")}
-    assert all((line["mend"] is None) == line["ok"] for line in told)
+    assert {tuple(line) for line in told} == {("name", "ok", "message", "fix", "matters")}
+    assert all((line["fix"] is None) == line["ok"] for line in told)
 
 
 def test_neither_pyroute2_nor_sqlalchemy_is_imported(outer: Outer):
@@ -103,15 +103,15 @@ def test_without_nft_it_says_so(street: ServedStreet):
         ({"COLLECT__ENGINE": "ookla", "OOKLA__BINARY": "/bin/true"}, "engine", "/bin/true is not Ookla's"),
         ({"COLLECT__ENGINE": "ookla", "OOKLA__BINARY": "/no/such"}, "engine", "/no/such does not exist"),
         ({"DATABASE_URL": "sqlite:////run"}, "database", "/run: is a directory"),
-        ({"DATABASE_URL": "sqlite:////etc/passwd/a/b.db"}, "database", "/etc/passwd is no directory"),
-        ({"DATABASE_URL": "sqlite:////etc/passwd"}, "database", "is damaged or not a SQLite database"),
+        ({"DATABASE_URL": "sqlite:////etc/passwd/a/b.db"}, "database", "/etc/passwd is not a directory"),
+        ({"DATABASE_URL": "sqlite:////etc/passwd"}, "database", "is damaged or no SQLite database"),
         ({"DATABASE_URL": "sqlite://"}, "database", "names no file"),
     ],
 )
 def test_what_keeps_a_test_from_being_run_or_kept(outer: Outer, settings: dict[str, str], name: str, words: str):
-    """Engine, licence and database are each named with a mend."""
+    """Engine, licence and database are each named with a fix."""
     line = lines(outer, **settings)[name]
-    assert (line.fails, words in line.message, bool(line.mend)) == (True, True, True)
+    assert (line.fails, words in line.message, bool(line.fix)) == (True, True, True)
 
 
 def test_full_disk(outer: Outer):
@@ -127,7 +127,7 @@ def test_run_of_the_future(outer: Outer, tmp_path: Path):
     with open_writer(url) as connection:
         add(connection, attempt(minutes=60 * 24 * 365 * 50))
     told = lines(outer, DATABASE_URL=url)
-    assert (told["clock"].fails, "still to come" in told["clock"].message) == (True, True)
+    assert (told["clock"].fails, "in the future" in told["clock"].message) == (True, True)
     assert told["database"].message.endswith(f"can be written, schema {SCHEMA_VERSION}")
 
 

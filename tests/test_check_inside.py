@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from monitor.check.line import Line
 
-MEND = "run: sudo speedmon setup-netns"
+FIX = "run: sudo speedmon setup-netns"
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_without_a_namespace_it_says_how_to_get_one(street: ServedStreet):
     """Before set-up, one line of the namespace fails and the rest of the machine is judged all the same."""
     code, lines = street.lines()
     assert (code, failing(lines)) == (5, {"namespace"})
-    assert lines["namespace"].mend == MEND
+    assert lines["namespace"].fix == FIX
     assert {"engine", "licence", "clock", "disk", "database"} <= lines.keys()
 
 
@@ -71,17 +71,17 @@ HARMFUL = {name: fault for name, fault in FAULTS.items() if name not in HARMLESS
 
 @pytest.mark.parametrize("fault", HARMFUL.values(), ids=HARMFUL)
 def test_each_fault_is_seen(street: ServedStreet, fault: str):
-    """Whatever was broken by hand, the exit code is 5, and a line names the mend."""
+    """Whatever was broken by hand, the exit code is 5, and a line names the fix."""
     street.set_up()
     street.shell(fault)
     code, lines = street.lines()
     assert code == 5
-    assert MEND in {line.mend for line in lines.values() if line.fails}
+    assert FIX in {line.fix for line in lines.values() if line.fails}
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_spoils_no_test_is_no_fault(street: ServedStreet, name: str):
-    """A mark of ours that is gone is for set-up to mend; a test is as good without it."""
+    """A mark of ours that is gone is for set-up to fix; a test is as good without it."""
     street.set_up()
     street.shell(FAULTS[name])
     assert street.lines()[0] == 0
@@ -131,8 +131,8 @@ def test_dead_line_is_told_from_a_broken_namespace(street: ServedStreet):
     street.shell("ip -n isp link set far down")
     code, lines = street.lines()
     assert (code, failing(lines)) == (5, {"forwarding", "dns"})
-    assert lines["forwarding"].message.startswith("the host reaches none of them either, so the line is down")
-    assert lines["dns"].mend == "see forwarding first"
+    assert lines["forwarding"].message.startswith("the host does not reach them either, so the line is down")
+    assert lines["dns"].fix == "see forwarding first"
 
 
 def test_another_firewall_in_the_way_is_told_from_the_line(street: ServedStreet):
@@ -141,8 +141,8 @@ def test_another_firewall_in_the_way_is_told_from_the_line(street: ServedStreet)
     street.shell("iptables -P FORWARD DROP")
     code, lines = street.lines()
     assert (code, failing(lines)) == (5, {"beside", "forwarding", "dns"})
-    assert lines["beside"].message == "ip filter FORWARD drops packets from ip4only (policy drop)"
-    assert lines["beside"].mend == MEND
+    assert lines["beside"].message == "ip filter FORWARD drops what comes from ip4only (policy drop)"
+    assert lines["beside"].fix == FIX
     assert lines["forwarding"].message.startswith("another firewall on this host drops what the namespace sends")
 
 
@@ -153,7 +153,7 @@ def test_opening_that_is_gone_is_told(street: ServedStreet):
     assert street.lines()[1]["beside"].message.endswith("left this host, past iptables-nft FORWARD")
     street.shell("iptables -D FORWARD 2; iptables -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT")
     code, lines = street.lines()
-    assert (code, lines["beside"].ok, lines["beside"].mend) == (0, False, MEND)
+    assert (code, lines["beside"].ok, lines["beside"].fix) == (0, False, FIX)
     assert "iptables-nft -I FORWARD 1 -i ip4only-root" in lines["beside"].message
 
 
@@ -171,7 +171,9 @@ def test_replies_that_do_not_come_back_are_told(street: ServedStreet):
     """A firewall that drops the way back is told from one that drops the way out."""
     street.set_up()
     street.shell("iptables -A FORWARD -o ip4only-root -j DROP")
-    assert street.lines()[1]["forwarding"].message.startswith("packets leave this host and no reply comes through it")
+    assert street.lines()[1]["forwarding"].message.startswith(
+        "packets leave this host, but no reply comes back through it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,7 @@ def test_who_is_not_in_the_group_is_told_how_to_get_in(street: ServedStreet):
     street.set_up("--user", "root")
     code, lines = street.lines(user="bob")
     assert (code, failing(lines)) == (5, {"launcher"})
-    assert lines["launcher"].mend.startswith(f"{MEND} --user NAME, then log in again; other ways that work here: ")
+    assert lines["launcher"].fix.startswith(f"{FIX} --user NAME, then log in again; other ways that work here: ")
     assert (lines["host-link"].ok, "forwarding" in lines) == (True, False)
 
 
@@ -252,7 +254,7 @@ def test_who_is_not_in_the_group_is_told_how_to_get_in(street: ServedStreet):
     ("fault", "said"),
     [
         ("cp {0} /run/copy; cat /run/copy > {0}", "has lost its capability"),
-        ("chmod 755 {0}", "has not the mode 0750"),
+        ("chmod 755 {0}", "does not have mode 0750"),
         ("chown ann {0}; setcap cap_sys_admin+ep {0}", "does not belong to root"),
     ],
 )
@@ -262,13 +264,13 @@ def test_launcher_that_is_not_as_it_should_be(street: ServedStreet, fault: str, 
     street.set_up("--user", "ann")
     street.shell(fault.format("/usr/local/bin/ip4only"))
     code, lines = street.lines()
-    assert (code, failing(lines), lines["launcher"].mend) == (5, {"launcher"}, MEND)
+    assert (code, failing(lines), lines["launcher"].fix) == (5, {"launcher"}, FIX)
     assert said in lines["launcher"].message
 
 
 def test_foreign_program_in_the_place_of_the_launcher(street: ServedStreet):
-    """Root does without, so it is a warning, and the mend is to move it away."""
+    """Root does without, so it is a warning, and the fix is to move it away."""
     street.set_up()
     street.shell("cp /bin/true /usr/local/bin/ip4only")
     code, lines = street.lines()
-    assert (code, lines["launcher"].ok, lines["launcher"].mend) == (0, False, f"move it away, then {MEND}")
+    assert (code, lines["launcher"].ok, lines["launcher"].fix) == (0, False, f"move it away, then {FIX}")

@@ -229,7 +229,7 @@ def test_message_is_one_clean_line() -> None:
 def test_timeout_repeats_the_last_words() -> None:
     """A test that was ended by its deadline tells the deadline and the last complaint."""
     found = told("ookla", Ended(signal=9, stderr=b"[error] Cannot open socket\n", timed_out=True))
-    assert found.message == "no result after 120 s; its last words: Cannot open socket"
+    assert found.message == "no result after 120 s; last output: Cannot open socket"
 
 
 @given(
@@ -257,7 +257,7 @@ def test_web_page_is_named_so() -> None:
     """A page in place of a result is told as one, for it may be that of a line that asks for a login."""
     found = told("ookla", Ended(0, stdout=b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"))
     assert (found.kind, found.scope) == (Kind.BAD_OUTPUT, Scope.UNKNOWN)
-    assert found.message.startswith("a web page, maybe a login page of the line: ")
+    assert found.message.startswith("a web page, perhaps a login page: ")
 
 
 def test_result_of_the_wrong_program_is_told() -> None:

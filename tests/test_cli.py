@@ -96,7 +96,7 @@ def test_readme_mentions_the_command(name: str):
         (
             ["history"],
             {"SPEEDMON_FLEET__DATABASE_URL": "sqlite:///x"},
-            "URL of a PostgreSQL that every run is forwarded",
+            "URL of a PostgreSQL database to which every run is forwarded",
         ),
         (
             ["history"],

@@ -23,6 +23,7 @@ from monitor.errors import StoreError, UsageError
 from monitor.lock import alone
 from monitor.measure import World, into_namespace
 from monitor.model import Failure, Kind, Plan, Scope, Status, Trigger
+from monitor.outcome import EngineRun
 from monitor.process import Ended
 from monitor.proof import Promise
 from netns.errors import NamespaceMissingError, NetnsError, NotPermittedError
@@ -32,6 +33,11 @@ from netns.errors import NamespaceMissingError, NetnsError, NotPermittedError
 def site(tmp_path: Path) -> Site:
     """Return a site with a stand-in that replays a good test."""
     return install(tmp_path)
+
+
+def ookla_run(ended: Ended) -> EngineRun:
+    """Return what is judged after Ookla's CLI ended so on the host."""
+    return EngineRun(ookla.ENGINE, None, ended, None, 60)
 
 
 def test_good_test_is_stored(site: Site) -> None:
@@ -163,18 +169,18 @@ def test_clock_that_runs_back(site: Site) -> None:
     """A clock that is set back during a test gives a run of no length, in whole seconds, not a negative one."""
     start = datetime(2026, 1, 1, 12, 0, 0, 999, UTC)
     times = iter([start, start - timedelta(hours=1)])
-    order = make_order(site.settings(), None, None, None, Trigger.CLI)
-    run, _ = collect(site.settings(), order, World(site.environ, os.geteuid(), clock=lambda: next(times)))
+    request = make_order(site.settings(), None, None, None, Trigger.CLI)
+    run, _ = collect(site.settings(), request, World(site.environ, os.geteuid(), clock=lambda: next(times)))
     assert run.started_at == run.finished_at == start.replace(microsecond=0)
 
 
 def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
     """The plan in force is kept, and the output without the progress of the test."""
     settings = site.settings()
-    found = outcome.judge(ookla.ENGINE, None, Ended(0, stdout=STREAM.encode(), stderr=b"a\0b"), None, 60, Promise())
+    found = outcome.judge(ookla_run(Ended(0, stdout=STREAM.encode(), stderr=b"a\0b")), Promise())
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    order = make_order(settings, None, None, None, Trigger.CLI)
-    attempt = outcome.attempt(settings, order, found, "id", now, now)
+    request = make_order(settings, None, None, None, Trigger.CLI)
+    attempt = outcome.attempt(settings, request, found, "id", (now, now))
     assert attempt.plan == Plan(download_bps=100_000_000)
     assert [json.loads(line)["type"] for line in attempt.raw.stdout.split("\n") if line] == ["testStart", "result"]
     assert attempt.raw.stderr == "a\N{REPLACEMENT CHARACTER}b"
@@ -182,14 +188,14 @@ def test_plan_and_output_are_kept_beside_the_run(site: Site) -> None:
 
 def test_interrupt_after_the_result() -> None:
     """A result that is whole when a signal comes is kept, and the exit code tells the signal."""
-    found = outcome.judge(ookla.ENGINE, None, Ended(None, 15, STREAM.encode(), interrupted=15), None, 60, Promise())
+    found = outcome.judge(ookla_run(Ended(None, 15, STREAM.encode(), interrupted=15)), Promise())
     assert (found.status, found.code) == (Status.OK, 143)
 
 
 @pytest.mark.parametrize("server", ["abc", "1 2", "-1", "--share"])
 def test_server_id_must_be_a_number(site: Site, server: str) -> None:
-    """A server id that is no number is refused before anything starts."""
-    with pytest.raises(UsageError, match="is no number"):
+    """A server id that is not a number is refused before anything starts."""
+    with pytest.raises(UsageError, match="is not a number"):
         make_order(site.settings(), None, None, server, Trigger.CLI)
 
 
@@ -226,14 +232,14 @@ def test_quiet_command_tells_a_failure(site: Site) -> None:
     """A failure is one line on stderr with kind, scope and what to do, -q or not."""
     site.script(stderr=DNS, exit_code=2)
     words = "dns (line): Configuration - Couldn't resolve host name (HostNotFoundException)"
-    assert site.finish("-q") == (3, "", f"speedmon: test failed: {words}; mend: {ADVICE[Kind.DNS]}\n")
+    assert site.finish("-q") == (3, "", f"speedmon: test failed: {words}; fix: {ADVICE[Kind.DNS]}\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--engine", "iperf"], "unknown engine 'iperf' (known: auto, ookla, speedtest-cli, librespeed, iperf3)"),
-        (["--server-id", "x"], "server id 'x' is no number"),
+        (["--server-id", "x"], "server id 'x' is not a number"),
         (["--path", "moon"], "moon"),
     ],
 )

@@ -107,7 +107,7 @@ def test_text_of_the_environment_becomes_what_the_setting_is(name: str, text: st
     ],
 )
 def test_a_mistake_in_the_file(file: Path, text: str, words: str):
-    """One line names the file, the key and the mend."""
+    """One line names the file, the key and the fix."""
     found = mistakes(file, text)
     assert found.startswith(str(file))
     assert words in found
@@ -128,7 +128,7 @@ def test_a_mistake_in_the_environment(file: Path, name: str, text: str, words: s
 
 
 def test_every_mistake_is_told_at_once(file: Path):
-    """Who mends one does not have to come back for the next."""
+    """Who fixes one does not have to come back for the next."""
     found = mistakes(
         file,
         "[colect]\nx = 1\n[collect]\ntimeout_s = 1\npth = 2\n[web]\nport = 99999\n",
@@ -175,5 +175,5 @@ def test_every_setting_has_help():
 
 def test_a_plan_is_what_was_given():
     """Mbit/s become bit/s; what was not given is None."""
-    assert settings.Sold(download_mbps=93.5, latency_ms=20).as_plan() == Plan(93_500_000, None, 20)
-    assert settings.Sold().as_plan() == Plan(None, None, None)
+    assert Plan(**settings.Sold(download_mbps=93.5, latency_ms=20).promised) == Plan(93_500_000, None, 20)
+    assert Plan(**settings.Sold().promised) == Plan(None, None, None)

@@ -78,7 +78,7 @@ def test_findings_come_to_a_verdict(changes: dict[str, Any], scope: Scope, kind:
     """The nearest thing that does not work is the culprit; where all of it works, the provider is left."""
     verdict = judge(found(**changes), ASKED)
     assert (verdict.scope, verdict.kind) == (scope, kind)
-    assert words in verdict.words
+    assert words in verdict.message
 
 
 def test_own_name_servers_are_the_users():
@@ -112,23 +112,23 @@ def test_engine_and_probe_together_name_the_failure(
     kind: Kind, scope: Scope, changes: dict[str, Any], expected: tuple[Kind, Scope]
 ):
     """What the engine saw is kept where it is sure of it, and completed or corrected where it is not."""
-    told = explain(Failure(kind, scope, "download", "words", 1), found(**changes), ASKED)
-    assert (told.kind, told.scope) == expected
-    assert (told.stage, told.exit_code) == ("download", 1)
-    assert told.message.startswith("words; probe: ")
+    completed = explain(Failure(kind, scope, "download", "words", 1), found(**changes), ASKED)
+    assert (completed.kind, completed.scope) == expected
+    assert (completed.stage, completed.exit_code) == ("download", 1)
+    assert completed.message.startswith("words; diagnosis: ")
 
 
 @given(st.sampled_from(sorted(OPEN)), st.text(max_size=400), st.sampled_from([{}, DEAD]))
 def test_a_message_has_room_for_what_the_probe_found(kind: Kind, said: str, changes: dict[str, Any]):
     """However much the engine said, the message keeps its limit and the probe's words."""
-    told = explain(Failure(kind, Scope.UNKNOWN, None, said), found(**changes), ASKED)
-    assert len(told.message) <= MAX_MESSAGE
-    assert judge(found(**changes), ASKED).words in told.message
-    assert told.scope is not Scope.UNKNOWN
+    completed = explain(Failure(kind, Scope.UNKNOWN, None, said), found(**changes), ASKED)
+    assert len(completed.message) <= MAX_MESSAGE
+    assert judge(found(**changes), ASKED).message in completed.message
+    assert completed.scope is not Scope.UNKNOWN
 
 
 def test_namespace_that_broke_meanwhile():
     """A namespace that went away during the test is this machine's failure, whatever the engine said."""
-    told = lost_namespace(Failure(Kind.DNS, Scope.LINE, "configuration", "no such name"), "it is gone")
-    assert (told.kind, told.scope) == (Kind.NAMESPACE, Scope.LOCAL)
-    assert told.message == "no such name; probe: it is gone"
+    completed = lost_namespace(Failure(Kind.DNS, Scope.LINE, "configuration", "no such name"), "it is gone")
+    assert (completed.kind, completed.scope) == (Kind.NAMESPACE, Scope.LOCAL)
+    assert completed.message == "no such name; diagnosis: it is gone"

@@ -21,7 +21,8 @@ engine = load("ookla")
 engine.parse(b"{}", b"")
 before = peak()
 environ = {"PATH": "/usr/bin:/bin"}
-ended = process.run(["/bin/sh", "-c", sys.argv[1]], env=environ, deadline_s=60, on_line=engine.progress)
+output = process.OutputOptions(on_line=engine.progress)
+ended = process.run(["/bin/sh", "-c", sys.argv[1]], env=environ, deadline_s=60, output=output)
 failure = classify(engine, ended, engine.parse(ended.stdout, ended.stderr), None, 60)
 print(peak() - before, failure.kind)
 """

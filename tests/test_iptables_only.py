@@ -101,7 +101,7 @@ def test_ipv6_is_dropped_and_counted(street: IptablesStreet):
     lines = {line["name"]: line for line in json.loads(street.speedmon("check", "--json", check=False).stdout)}
     assert lines["firewall"]["message"].endswith("is as set up")
     assert lines["ipv6-seen"]["message"] == (
-        f"packets of IPv6 that the firewall had to drop: {street.count_packets('ipv6_seen')}"
+        f"IPv6 packets that the firewall had to drop: {street.counted('ipv6_seen')}"
     )
 
 

@@ -26,9 +26,9 @@ class Listener(Silence):
     def __init__(self) -> None:
         self.shown: list[tuple[Progress, float | None]] = []
 
-    def show(self, progress: Progress, left_s: float | None = None) -> None:
+    def show(self, progress: Progress, remaining_s: float | None = None) -> None:
         """Remember."""
-        self.shown.append((progress, left_s))
+        self.shown.append((progress, remaining_s))
 
 
 def readings(*levels: tuple[float, int, int]) -> list[Reading]:
@@ -68,9 +68,9 @@ def test_the_engines_words_come_first(tmp_path: Path):
     """Once an engine tells its own progress, the counters are no longer shown."""
     meter = Listener()
     shown = Live(meter, tmp_path / "progress.json", NOW)
-    shown.readings(readings((0, 0, 0), (1, MBYTE, 0)))
-    shown.line(lambda text: Progress(text) if text == "upload" else None)("upload")
-    shown.readings(readings((0, 0, 0), (1, MBYTE, 0), (2, MBYTE, 0)))
+    shown.add_readings(readings((0, 0, 0), (1, MBYTE, 0)))
+    shown.line_handler(lambda text: Progress(text) if text == "upload" else None)("upload")
+    shown.add_readings(readings((0, 0, 0), (1, MBYTE, 0), (2, MBYTE, 0)))
     assert [progress.phase for progress, _ in meter.shown] == ["download", "upload"]
 
 
@@ -78,13 +78,13 @@ def test_the_file_tells_the_moment_and_then_how_long_it_took(tmp_path: Path):
     """While it runs the file holds phase and rate; afterwards its length, from which the next test knows its own."""
     file = tmp_path / "progress.json"
     first = Live(Listener(), file, NOW)
-    first.readings(readings((0, 0, 0), (20, MBYTE, 0)))
+    first.add_readings(readings((0, 0, 0), (20, MBYTE, 0)))
     running = load(file)
     assert (running.running, running.phase, running.elapsed_s) == (True, "download", 20)
     first.end()
     assert load(file).running is False
     meter = Listener()
-    Live(meter, file, NOW).readings(readings((0, 0, 0), (5, MBYTE, 0)))
+    Live(meter, file, NOW).add_readings(readings((0, 0, 0), (5, MBYTE, 0)))
     assert meter.shown[0][1] == 15
 
 
@@ -106,7 +106,7 @@ def test_another_engine_takes_another_time(tmp_path: Path):
     for last in (replace(NOW, running=False, elapsed_s=20, engine="ookla"), replace(NOW, elapsed_s=20)):
         save(file, last)
         meter = Listener()
-        Live(meter, file, NOW).readings(readings((0, 0, 0), (5, MBYTE, 0)))
+        Live(meter, file, NOW).add_readings(readings((0, 0, 0), (5, MBYTE, 0)))
         assert meter.shown[0][1] is None
 
 
@@ -115,9 +115,9 @@ def test_the_file_is_written_once_a_second(tmp_path: Path):
     file = tmp_path / "progress.json"
     shown = Live(Listener(), file, NOW)
     levels = [(beat / 4, beat * MBYTE, 0) for beat in range(4)]
-    shown.readings(readings(*levels[:1]))
+    shown.add_readings(readings(*levels[:1]))
     written = file.stat().st_mtime_ns
-    shown.readings(readings(*levels))
+    shown.add_readings(readings(*levels))
     assert file.stat().st_mtime_ns == written
 
 

@@ -102,7 +102,7 @@ def test_shared_file_that_cannot_be_had_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "directory", "missing directory", "NUL"])
 def test_what_is_no_plain_file_is_refused(tmp_path: Path, kind: str) -> None:
-    """A link is not followed, a FIFO not waited for, and the message names the file and the mend."""
+    """A link is not followed, a FIFO not waited for, and the message names the file and the fix."""
     place = tmp_path / "lock"
     match kind:
         case "link":
@@ -139,5 +139,7 @@ def test_looking_turns_nobody_away(file: str) -> None:
 
 def test_a_kernel_that_does_not_tell_is_an_error(tmp_path: Path, file: str) -> None:
     """Where the list of locks cannot be read, nobody knows, and that is said."""
-    with pytest.raises(UsageError, match="locks: cannot be read, so nobody knows whether a test runs: No such file"):
+    with pytest.raises(
+        UsageError, match="locks: cannot be read, so it is not known whether a test is running: No such file"
+    ):
         is_held(file, holders=str(tmp_path / "locks"))

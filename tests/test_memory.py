@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor import memory
-from monitor.memory import Memory, Rest, Spent
-from monitor.model import Kind
+from monitor.memory import Memory, Rest
+from monitor.model import DataUsed, Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FULL = Memory({"ookla": Rest(1, 2, Kind.RATE_LIMITED, 3)}, "42", Spent(10**9, 5))
+FULL = Memory({"ookla": Rest(1, 2, Kind.RATE_LIMITED, 3)}, "42", DataUsed(10**9, 5))
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path):
@@ -36,7 +36,7 @@ def test_garbage_is_told_and_forgotten(tmp_path: Path, caplog: pytest.LogCapture
     file = tmp_path / "memory.json"
     file.write_bytes(content)
     assert memory.load(file) == Memory()
-    assert f"{file}: is not what speedmon wrote" in caplog.text
+    assert f"{file}: was not written by speedmon" in caplog.text
 
 
 def test_a_directory_in_the_way_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -54,13 +54,13 @@ def test_a_device_is_written_to_not_replaced(tmp_path: Path):
     ("name", "reason"),
     [
         ("missing/a.png", "there is no folder .*missing; make it first"),
-        ("file/a.png", "Not a directory; name another place"),
-        (".", "Is a directory; name another place"),
-        ("loop", "(oop|levels).*; name another place"),
+        ("file/a.png", "Not a directory; name another file"),
+        (".", "Is a directory; name another file"),
+        ("loop", "(oop|levels).*; name another file"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str, reason: str):
-    """One line names the file, the reason and the mend; nothing is left behind."""
+    """One line names the file, the reason and the fix; nothing is left behind."""
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "loop").symlink_to("loop")
     before = sorted(tmp_path.iterdir())

@@ -76,13 +76,13 @@ REFUSED = [
     (
         "tin-can = tin:ENGINE",
         "ENGINE = 7",
-        "engine 'tin-can' of tin 1.0 is no monitor.engines.model.Engine but of type int;",
+        "engine 'tin-can' of tin 1.0 is not a monitor.engines.model.Engine but of type int;",
     ),
     ("tin-can = tin:ENGINE", "ENGINE = engine('other')", "engine 'tin-can' of tin 1.0 calls itself 'other';"),
     (
         "tin-can = tin:ENGINE",
         "ENGINE = engine(signs=(Sign('(', Kind.DNS, Scope.LINE),))",
-        "engine 'tin-can' of tin 1.0 has a sign that is no regular expression: '(':",
+        "engine 'tin-can' of tin 1.0 has a sign that is not a regular expression: '(':",
     ),
     ("tin-can = tin:ENGINE", "ENGINE = engine(command=broken)", "the engine tin-can is broken: its command raised"),
 ]

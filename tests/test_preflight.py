@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import make_url
 
+from monitor.config_text import masked
 from monitor.errors import StoreError
-from monitor.preflight import file_of, masked, writable
+from monitor.preflight import file_of, writable
 
 if TYPE_CHECKING:
     from pathlib import Path

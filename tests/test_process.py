@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from monitor.interrupts import Interrupts
-from monitor.process import Ended, run
+from monitor.process import Ended, OutputOptions, run
 from monitor.stream import Kept, Lines
 
 ENV = {"PATH": "/usr/bin:/bin"}
@@ -108,7 +108,7 @@ def wait_until_gone(pid: int) -> None:
 def test_first_and_last_output_is_kept() -> None:
     """Of a flood the beginning and the end are kept, within the limit."""
     code = "import sys\nprint('first')\nfor _ in range(3000): sys.stdout.write('x' * 999 + '\\n')\nprint('last')"
-    ended = python(code, limit_bytes=64_000)
+    ended = python(code, output=OutputOptions(limit_bytes=64_000))
     assert ended.truncated
     assert len(ended.stdout) <= 64_001
     assert ended.stdout.startswith(b"first\n")
@@ -118,7 +118,7 @@ def test_first_and_last_output_is_kept() -> None:
 def test_lines_are_handed_on_as_they_come() -> None:
     """Each whole line of stdout is handed on, broken characters replaced."""
     lines: list[str] = []
-    python("import sys; sys.stdout.buffer.write(b'one\\ntw\\xff\\nrest')", on_line=lines.append)
+    python("import sys; sys.stdout.buffer.write(b'one\\ntw\\xff\\nrest')", output=OutputOptions(on_line=lines.append))
     assert lines == ["one", "tw\N{REPLACEMENT CHARACTER}"]
 
 
@@ -126,7 +126,9 @@ def test_signal_to_us_ends_the_child() -> None:
     """SIGTERM to this process ends the child at once, and is told."""
     with Interrupts() as interrupts:
         code = "import time; print('ready', flush=True); time.sleep(600)"
-        ended = python(code, interrupts=interrupts, on_line=lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        ended = python(
+            code, interrupts=interrupts, output=OutputOptions(on_line=lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        )
     assert (ended.interrupted, ended.signal, ended.timed_out) == (signal.SIGTERM, signal.SIGTERM, False)
     assert ended.elapsed_s < LONG_S / 2
 
@@ -190,7 +192,7 @@ def test_error_of_the_line_taker_ends_the_child() -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        python("import os,time; print(os.getpid(), flush=True); time.sleep(600)", on_line=take)
+        python("import os,time; print(os.getpid(), flush=True); time.sleep(600)", output=OutputOptions(on_line=take))
     wait_until_gone(int(pids[0]))
 
 

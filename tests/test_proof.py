@@ -13,6 +13,7 @@ from monitor import outcome
 from monitor.engines import ookla, speedtest_cli
 from monitor.engines.model import Local
 from monitor.model import HARMLESS, Doubt, Measurement, Path
+from monitor.outcome import EngineRun
 from monitor.process import Ended
 from monitor.proof import Promise, promise, remarks
 from monitor.settings import Namespace, Settings, Sold
@@ -71,14 +72,14 @@ def test_ookla_tells_its_interface():
     """The interface of a recording is not that of the namespace, and the outcome says so."""
     stream = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl")
     assert ookla.parse(stream, b"").local == Local("en0", "10.0.0.5")
-    found = outcome.judge(ookla.ENGINE, None, Ended(0, stdout=stream), "ip4only", 60, STRICT)
+    found = outcome.judge(EngineRun(ookla.ENGINE, None, Ended(0, stdout=stream), "ip4only", 60), STRICT)
     assert Doubt.WRONG_INTERFACE in {remark.kind for remark in found.remarks}
 
 
 def test_a_failed_test_tells_its_server():
     """What was tested against is known before there is a result, and kept with the failure."""
     stream = read("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").splitlines()[0]
-    server = outcome.judge(ookla.ENGINE, None, Ended(1, stdout=stream), None, 60, STRICT).measurement.server
+    server = outcome.judge(EngineRun(ookla.ENGINE, None, Ended(1, stdout=stream), None, 60), STRICT).measurement.server
     assert server is not None
     assert (server.id, server.ip) == ("1234", "203.0.113.11")
     said = b'{"download": 0, "upload": 0, "server": {"id": "101", "host": "near.example:8080"}}'

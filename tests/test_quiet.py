@@ -31,13 +31,13 @@ def test_the_busier_direction_counts(before: Traffic | None, after: Traffic, bps
 
 def test_nobody_waits_unless_told():
     """With the default no second is lost, nor where the uplink is not known."""
-    assert quiet.wait(NOWHERE, Cross(), Interrupts(), look_s=60) == 0
-    assert quiet.wait(Links(None), Cross(wait_s=60), Interrupts(), look_s=60) == 0
+    assert quiet.wait(NOWHERE, Cross(), Interrupts(), interval_s=60) == 0
+    assert quiet.wait(Links(None), Cross(wait_s=60), Interrupts(), interval_s=60) == 0
 
 
 def test_a_quiet_line_is_seen_at_the_first_look():
     """A line that carries nothing is tested after one look."""
-    assert quiet.wait(NOWHERE, Cross(wait_s=60), Interrupts(), look_s=0.01) < 60
+    assert quiet.wait(NOWHERE, Cross(wait_s=60), Interrupts(), interval_s=0.01) < 60
 
 
 def test_a_busy_line_is_waited_for_no_longer_than_told():
@@ -47,7 +47,7 @@ def test_a_busy_line_is_waited_for_no_longer_than_told():
         NOWHERE,
         Cross(wait_s=1),
         Interrupts(),
-        look_s=0.3,
+        interval_s=0.3,
         read=lambda _, now: Reading(now, None, Traffic(next(levels), 0)),
     )
     assert 1 <= waited < 30
@@ -57,5 +57,5 @@ def test_a_signal_ends_the_wait():
     """SIGTERM during the wait is noticed at once."""
     with Interrupts() as interrupts:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert quiet.wait(NOWHERE, Cross(wait_s=3600), interrupts, look_s=60) < 60
+        assert quiet.wait(NOWHERE, Cross(wait_s=3600), interrupts, interval_s=60) < 60
         assert interrupts.signal == signal.SIGTERM

@@ -206,7 +206,7 @@ def test_a_disk_that_is_full_leaves_the_old_files(environ: dict[str, str], tmp_p
     for name in ("a.csv", "a.html"):
         (tmp_path / name).write_text("old")
     done = report(environ, tmp_path, "--output", "a.html", *WINDOW, command=LIMITED)
-    words = "speedmon: a.html: cannot be written: File too large; name another place\n"
+    words = "speedmon: a.html: cannot be written: File too large; name another file\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", words)
     assert [(file.name, file.read_text()) for file in sorted(tmp_path.iterdir())] == [
         ("a.csv", "old"),

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from monitor import retry
 from monitor.memory import Rest
-from monitor.model import Doubt, Failure, Kind, Path, Plan, Remark, Run, Scope, Server, Status, Trigger
+from monitor.model import Doubt, ExpectedRates, Failure, Kind, Path, Plan, Remark, Run, Scope, Server, Status, Trigger
 from monitor.outcome import Order
-from monitor.retry import Expected, following, rest_after, resting
+from monitor.retry import following, rest_after, resting
 from monitor.settings import Collect, Cross, Retry, Settings
 
 ORDER = Order("ookla", Path.HOST, "", Trigger.CLI)
@@ -31,7 +31,7 @@ def failed(scope: Scope, kind: Kind = Kind.UNKNOWN, **changes: Any) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("order", "run", "wait_s"),
+    ("wanted", "run", "wait_s"),
     [
         (ORDER, failed(Scope.LINE, Kind.DNS), 20),
         (ORDER, failed(Scope.UNKNOWN, Kind.TIMEOUT), 20),
@@ -43,16 +43,16 @@ def failed(scope: Scope, kind: Kind = Kind.UNKNOWN, **changes: Any) -> Run:
         (PINNED, failed(Scope.PROVIDER, Kind.REFUSED), 0),
     ],
 )
-def test_what_is_tried_again(order: Order, run: Run, wait_s: int):
+def test_what_is_tried_again(wanted: Order, run: Run, wait_s: int):
     """The line is confirmed after a while; another engine or server takes over at once."""
-    step = following(PATIENT, order, [run])
+    step = following(PATIENT, wanted, [run])
     assert step is not None
-    assert (step.wait_s, step.order.engine, step.order.attempt) == (wait_s, order.engine, 2)
-    assert (step.order.retry_of, step.order.trigger) == ("first", Trigger.RETRY)
+    assert (step.wait_s, step.request.engine, step.request.attempt) == (wait_s, wanted.engine, 2)
+    assert (step.request.retry_of, step.request.trigger) == ("first", Trigger.RETRY)
 
 
 @pytest.mark.parametrize(
-    ("order", "run"),
+    ("wanted", "run"),
     [
         (ORDER, MEASURED),
         (ORDER, failed(Scope.PROVIDER, Kind.PROVIDER_DOWN)),
@@ -65,9 +65,9 @@ def test_what_is_tried_again(order: Order, run: Run, wait_s: int):
         (AUTO, replace(failed(Scope.LOCAL), status=Status.SKIPPED)),
     ],
 )
-def test_what_is_not_tried_again(order: Order, run: Run):
-    """What a second test cannot mend, or what a named engine's provider does not want, is left at one."""
-    assert following(PATIENT, order, [run]) is None
+def test_what_is_not_tried_again(wanted: Order, run: Run):
+    """What a second test cannot fix, or what a named engine's provider does not want, is left at one."""
+    assert following(PATIENT, wanted, [run]) is None
 
 
 def test_without_rests_nobody_takes_over():
@@ -84,34 +84,36 @@ def test_a_server_that_is_gone_is_left_and_told():
     """The second test lets the engine choose, and its row says which server could not be had."""
     step = following(PATIENT, PINNED, [failed(Scope.CONFIG, Kind.SERVER_GONE)])
     assert step is not None
-    words = "server 42 cannot be had (words): the engine chose another"
-    assert (step.order.server_id, step.order.remarks) == ("", (Remark(Doubt.SERVER_FALLBACK, words),))
+    words = "server 42 is not available (words): the engine chose another"
+    assert (step.request.server_id, step.request.remarks) == ("", (Remark(Doubt.SERVER_FALLBACK, words),))
 
 
 @pytest.mark.parametrize(
     ("plan", "median", "percent", "low"),
     [
-        (Plan(1_000_000_000), Expected(), 50, "10 % of the download"),
-        (Plan(upload_bps=100_000_000), Expected(), 50, "17 % of the upload"),
-        (Plan(), Expected(1_000_000_000), 50, "10 % of the download"),
-        (Plan(100_000_000), Expected(1_000_000_000), 50, None),
-        (Plan(1_000_000_000), Expected(), 0, None),
-        (Plan(), Expected(), 50, None),
+        (Plan(1_000_000_000), ExpectedRates(), 50, "10 % of the expected download"),
+        (Plan(upload_bps=100_000_000), ExpectedRates(), 50, "17 % of the expected upload"),
+        (Plan(), ExpectedRates(1_000_000_000), 50, "10 % of the expected download"),
+        (Plan(100_000_000), ExpectedRates(1_000_000_000), 50, None),
+        (Plan(1_000_000_000), ExpectedRates(), 0, None),
+        (Plan(), ExpectedRates(), 50, None),
     ],
 )
-def test_a_result_far_below_is_tested_on_another_server(plan: Plan, median: Expected, percent: int, low: str | None):
+def test_a_result_far_below_is_tested_on_another_server(
+    plan: Plan, median: ExpectedRates, percent: int, low: str | None
+):
     """The plan is the measure where it is known, else the median; without either, or unasked, there is none."""
     step = following(Retry(second_below_pct=percent), PINNED, [replace(MEASURED, id="a")], retry.expected(plan, median))
     assert (step is None) is (low is None)
     if step and low:
-        assert (step.order.server_id, step.order.avoid) == ("", ("22774",))
-        assert low in step.order.remarks[0].message
+        assert (step.request.server_id, step.request.avoid) == ("", ("22774",))
+        assert low in step.request.remarks[0].message
 
 
 def test_a_second_test_is_the_last():
     """A second result that is as low ends it."""
     low = replace(MEASURED, id="a", server=Server("1"))
-    assert following(Retry(attempts=4, second_below_pct=50), ORDER, [low, low], Expected(10**12)) is None
+    assert following(Retry(attempts=4, second_below_pct=50), ORDER, [low, low], ExpectedRates(10**12)) is None
 
 
 @given(
@@ -119,12 +121,12 @@ def test_a_second_test_is_the_last():
     st.sampled_from([ORDER, AUTO, PINNED]),
     st.lists(st.sampled_from([MEASURED, *(failed(scope, kind) for scope in Scope for kind in Kind)]), min_size=5),
 )
-def test_every_series_ends(settings: Retry, order: Order, runs: list[Run]):
+def test_every_series_ends(settings: Retry, wanted: Order, runs: list[Run]):
     """Whatever comes of them, there are never more attempts than the settings allow, each linked to the first."""
     tried = runs[:1]
-    while step := following(settings, order, tried, Expected(10**13, 10**13)):
-        assert (step.order.attempt, step.order.retry_of) == (len(tried) + 1, runs[0].id)
-        order, tried = step.order, runs[: len(tried) + 1]
+    while step := following(settings, wanted, tried, ExpectedRates(10**13, 10**13)):
+        assert (step.request.attempt, step.request.retry_of) == (len(tried) + 1, runs[0].id)
+        wanted, tried = step.request, runs[: len(tried) + 1]
     assert len(tried) <= settings.attempts
 
 

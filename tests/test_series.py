@@ -38,10 +38,10 @@ def site(tmp_path: Path) -> Site:
     return install(tmp_path, "confirm_s = 0")
 
 
-def run(site: Site, order: dict[str, Any] | None = None, now: datetime = NOW, **sections: Any) -> tuple[Run, int]:
+def run(site: Site, request: dict[str, Any] | None = None, now: datetime = NOW, **sections: Any) -> tuple[Run, int]:
     """Collect once in this process, with other sections in the settings."""
     settings = settings_of(site, **sections)
-    asked = {"engine": None, "path": None, "server_id": None, "by": Trigger.CLI} | (order or {})
+    asked = {"engine": None, "path": None, "server_id": None, "trigger": Trigger.CLI} | (request or {})
     return collect(settings, make_order(settings, **asked), World(site.environ, 0, clock=lambda: now))
 
 
@@ -126,7 +126,7 @@ def test_a_rate_limit_is_remembered_by_the_next_process(site: Site):
     assert site.finish("-q")[0] == 3
     code, _, err = site.finish("-q")
     assert (code, len(site.starts()), [row.status for row in site.rows()]) == (4, 1, [Status.SKIPPED, Status.FAILED])
-    assert "engine ookla rests until 20" in err
+    assert "engine ookla is in back-off until 20" in err
     failure = site.rows()[0].failure
     assert failure is not None
     assert failure.stage == "silenced"
@@ -178,7 +178,7 @@ def test_a_memory_of_garbage_is_told_and_mended(site: Site):
     site.script(**LIMITED)
     code, _, err = site.finish("-q")
     assert code == 3
-    assert "memory.json: is not what speedmon wrote" in err
+    assert "memory.json: was not written by speedmon" in err
     assert list(remembered(site).rests) == ["ookla"]
 
 
@@ -189,7 +189,7 @@ def test_a_result_far_below_the_plan(site: Site):
     second, first = site.rows()
     assert (first.server and first.server.id, named_servers(site)) == ("1234", ["", "7"])
     assert (second.attempt, second.healthy, second.remarks[0].kind) == (2, True, Doubt.SECOND_TEST)
-    assert "93 % of the download" in second.remarks[0].message
+    assert "93 % of the expected download" in second.remarks[0].message
 
 
 def test_a_result_far_below_the_median(site: Site):
@@ -254,10 +254,17 @@ def test_the_budget_stops_tests_until_the_month_ends(site: Site):
     assert run(site, now=NOW + timedelta(days=8), **budget)[1] == 0
 
 
+def test_a_wrong_zone_of_quiet_hours_is_blamed_on_the_schedule(site: Site):
+    """The zone of quiet hours is `schedule.timezone`, so an error names that setting, not `display.timezone`."""
+    schedule = Schedule(quiet=["11:00-13:00"], timezone="Mars/Olympus")
+    with pytest.raises(ConfigError, match=r"^schedule\.timezone: unknown time zone 'Mars/Olympus'"):
+        run(site, {"trigger": Trigger.SCHEDULE}, schedule=schedule)
+
+
 def test_quiet_hours_are_the_schedules(site: Site):
     """A slot in quiet hours is a skipped row; in another zone it is day."""
     site.script(**GOOD)
-    scheduled = {"by": Trigger.SCHEDULE}
+    scheduled = {"trigger": Trigger.SCHEDULE}
     found, code = run(site, scheduled, schedule=Schedule(quiet=["11:00-13:00"]))
     assert (code, found.failure and found.failure.stage, found.trigger) == (4, "quiet_hours", Trigger.SCHEDULE)
     assert run(site, scheduled, schedule=Schedule(quiet=["11:00-13:00"], timezone="Asia/Tokyo"))[1] == 0

@@ -45,7 +45,7 @@ def offers(*ids: str) -> Sequence[Server]:
 
 
 @pytest.mark.parametrize(
-    ("engine", "order", "deny", "aim"),
+    ("engine", "wanted", "deny", "choice"),
     [
         ("ookla", ORDER, [], Aim()),
         ("ookla", replace(ORDER, server_id="2"), ["2"], Aim("2")),
@@ -55,9 +55,9 @@ def offers(*ids: str) -> Sequence[Server]:
         ("speedtest-cli", replace(ORDER, avoid=("2",)), ["1"], Aim("", ("--exclude", "1", "--exclude", "2"))),
     ],
 )
-def test_aim(engine: str, order: Order, deny: list[str], aim: Aim):
+def test_aim(engine: str, wanted: Order, deny: list[str], choice: Aim):
     """A named server is kept; what is to be avoided is excluded, or the first other one of the list is named."""
-    assert servers.aim(load(engine), order, deny, lambda: offers("1", "2", "3")) == aim
+    assert servers.aim(load(engine), wanted, deny, lambda: offers("1", "2", "3")) == choice
 
 
 def test_no_list_is_asked_for_without_need():
@@ -131,7 +131,7 @@ def test_why_there_is_no_list(environ: dict[str, str], change: dict[str, str], c
 def test_a_list_that_cannot_be_had(environ: dict[str, str], tmp_path: Path):
     """An engine that gives none is quoted."""
     (tmp_path / "script.json").write_text(json.dumps({"servers": "[error] Too many requests\n"}))
-    words = "speedmon: engine ookla gave no list of servers: Too many requests\n"
+    words = "speedmon: engine ookla returned no list of servers: Too many requests\n"
     assert listed(environ) == (1, "", words)
 
 

@@ -15,10 +15,11 @@ import pytest
 from attempts import attempt, failed
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from monitor import usage
-from monitor.memory import Spent
-from monitor.model import Status, Trace
+from monitor.errors import ConfigError
+from monitor.model import DataUsed, Status, Trace
 from monitor.months import back_from, month_of
 from monitor.settings import Database, Display, Probe, Settings
 from monitor.store.open import open_writer
@@ -83,8 +84,14 @@ def test_a_skipped_test_uses_nothing(settings: Settings):
 
 def test_the_month_so_far(settings: Settings):
     """What the next test is to know: the bytes, and when the month ends."""
-    used(settings, attempt(**REPORTED))
-    assert this_month(settings, NOW) == Spent(1100, int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()))
+    used(settings, attempt(**TOLD))
+    assert this_month(settings, NOW) == DataUsed(1100, int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()))
+
+
+def test_a_wrong_zone_of_months_is_blamed_on_the_display(settings: Settings):
+    """Months are those of `display.timezone`, so an error names that setting."""
+    with pytest.raises(ConfigError, match=r"^display\.timezone: unknown time zone 'Mars/Olympus'"):
+        this_month(structs.replace(settings, display=Display(timezone="Mars/Olympus")), NOW)
 
 
 def test_a_month_is_one_of_the_zone():

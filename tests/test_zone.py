@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import tzlocal
 
 from monitor import zone
 from monitor.errors import ConfigError
@@ -20,11 +21,26 @@ def test_a_configured_zone_is_used(name: str):
 
 @pytest.mark.parametrize("name", ["Europe/Berlim", "Europe", "../etc/passwd", "/etc/localtime", "a\0b", "x" * 999])
 def test_an_unknown_zone_is_named(name: str):
-    """What is no zone is refused with its name and the key to mend."""
+    """What is no zone is refused with its name and the setting to fix."""
     with pytest.raises(ConfigError) as caught:
         zone.resolve(name)
     assert repr(name) in str(caught.value)
     assert "display.timezone" in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["display.timezone", "schedule.timezone"])
+def test_an_unknown_zone_is_blamed_on_the_setting_that_holds_it(setting: str):
+    """The message names the setting whose value is wrong, and no other."""
+    with pytest.raises(ConfigError) as caught:
+        zone.resolve("Mars/Olympus", setting)
+    assert str(caught.value).startswith(f"{setting}: unknown time zone 'Mars/Olympus'")
+
+
+def test_a_system_without_a_zone_asks_for_the_setting_that_was_empty(monkeypatch: pytest.MonkeyPatch):
+    """Where the system's zone cannot be read, the message says which setting stands in for it."""
+    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: (_ for _ in ()).throw(LookupError("no zone")))
+    with pytest.raises(ConfigError, match=r"set schedule\.timezone$"):
+        zone.resolve("", "schedule.timezone")
 
 
 def of_system(tz: str | None) -> str:

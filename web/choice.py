@@ -56,7 +56,7 @@ class Choice:
     def plan(self, site: Site, probes: Sequence[str]) -> Plan:
         """Return the plan to compare with: that of the settings applies to this machine's probe only."""
         own = len(self.offered) <= 1 or {*probes} == {site.settings.probe.name}
-        return site.settings.plan.as_plan() if own else Plan()
+        return Plan(**site.settings.plan.promised) if own else Plan()
 
 
 def choose(connection: Connection, site: Site, requested: Sequence[str] | None) -> Choice:

@@ -1,7 +1,7 @@
-"""What a trustworthy test needs, looked at and judged: `run` returns a `Line` for each thing.
+"""Checks what a reliable test needs: `run` returns a `Line` for each thing.
 
-The checks are two tables of pure functions over what was seen; to add one, write it in `host`, `inside` or `machine`
-and add it here. `namespace_look` and `machine_look` gather what they judge.
+The checks are two tables of pure functions over what was observed; to add one, write it in `host`, `inside` or
+`machine` and add it here. `namespace_look` and `machine_look` observe, and change nothing.
 """
 
 from __future__ import annotations
@@ -48,25 +48,25 @@ OF_THE_MACHINE: tuple[Callable[[Machine], Line], ...] = (
 
 
 def run(settings: Settings, environ: Mapping[str, str], uid: int, now: datetime) -> list[Line]:
-    """Look once and return every line; tests that do not use the namespace do not suffer from it.
+    """Observe once and return every line; where tests do not use the namespace, its lines do not matter.
 
     Raises:
         SpecError: the settings of the namespace cannot be used.
-        UsageError: the settings name an engine that nobody knows.
+        UsageError: the settings name an unknown engine.
     """
-    wanted = settings.namespace
-    spec = parse_spec(wanted.name, wanted.subnet, wanted.uplink, tuple(wanted.dns), router=wanted.router)
+    section = settings.namespace
+    spec = parse_spec(section.name, section.subnet, section.uplink, tuple(section.dns), router=section.router)
     lines = of_namespace(namespace_look.look(spec, settings.check, environ))
     if Path(settings.collect.path) is Path.HOST:
         lines = [dataclasses.replace(line, matters=False) for line in lines]
     return [*lines, *of_machine(machine_look.look(settings, environ, uid, now))]
 
 
-def of_namespace(seen: Namespace) -> list[Line]:
+def of_namespace(observed: Namespace) -> list[Line]:
     """Return the lines about the namespace. Pure."""
-    return [line for check in OF_THE_NAMESPACE if (line := check(seen)) is not None]
+    return [line for check in OF_THE_NAMESPACE if (line := check(observed)) is not None]
 
 
-def of_machine(seen: Machine) -> list[Line]:
+def of_machine(observed: Machine) -> list[Line]:
     """Return the lines about the machine. Pure."""
-    return [check(seen) for check in OF_THE_MACHINE]
+    return [check(observed) for check in OF_THE_MACHINE]

@@ -1,4 +1,4 @@
-"""Judge what the probe found inside the namespace. Pure; a check returns None when there was no probe."""
+"""Checks of what the probe found inside the namespace. Pure; a check returns None when there was no probe."""
 
 from __future__ import annotations
 
@@ -14,125 +14,135 @@ if TYPE_CHECKING:
     from netns.findings import Answer, Findings
 
 
-def links(seen: Namespace) -> Line | None:
-    """Judge loopback and the inner link: there, up, and as large as the host's end."""
-    if seen.findings is None:
+def links(observed: Namespace) -> Line | None:
+    """Check loopback and the inner link: present, up, and with the MTU of the host's end."""
+    if observed.findings is None:
         return None
-    found = {link.name: link for link in seen.findings.links}
-    wanted = ("lo", seen.spec.inner_link)
-    problems = [f"{name} is missing" for name in wanted if name not in found]
-    problems += [f"{name} is down" for name in wanted if name in found and not found[name].up]
-    inner, mtu = found.get(seen.spec.inner_link), seen.outside.mtus.get(seen.spec.host_link)
+    by_name = {link.name: link for link in observed.findings.links}
+    expected = ("lo", observed.spec.inner_link)
+    problems = [f"{name} is missing" for name in expected if name not in by_name]
+    problems += [f"{name} is down" for name in expected if name in by_name and not by_name[name].up]
+    inner, mtu = by_name.get(observed.spec.inner_link), observed.outside.mtus.get(observed.spec.host_link)
     if inner and mtu and inner.mtu != mtu:
         problems.append(f"MTU {inner.mtu} of {inner.name} is not the {mtu} of its other end")
-    return judged("inner-link", problems, f"{seen.spec.inner_link} and lo are up", MEND)
+    return judged("inner-link", problems, f"{observed.spec.inner_link} and lo are up", MEND)
 
 
-def addresses(seen: Namespace) -> Line | None:
-    """Judge the IPv4 addresses: one, and the one that the configuration gives."""
-    if seen.findings is None:
+def addresses(observed: Namespace) -> Line | None:
+    """Check that there is one IPv4 address, the configured one."""
+    if observed.findings is None:
         return None
-    wanted, found = str(seen.spec.subnet[2]), seen.findings.addresses
-    has = f"inside has {', '.join(found) or 'no IPv4 address'}"
-    problems = [] if found == (wanted,) else [f"{has}, where the configuration (namespace.subnet) wants {wanted}"]
-    return judged("addresses", problems, has, MEND)
+    expected, addresses_inside = str(observed.spec.subnet[2]), observed.findings.addresses
+    actual = f"inside has {', '.join(addresses_inside) or 'no IPv4 address'}"
+    problems = (
+        []
+        if addresses_inside == (expected,)
+        else [f"{actual}, where the configuration (namespace.subnet) wants {expected}"]
+    )
+    return judged("addresses", problems, actual, MEND)
 
 
-def route(seen: Namespace) -> Line | None:
-    """Judge the default route: one, over the inner link to the host."""
-    if seen.findings is None:
+def route(observed: Namespace) -> Line | None:
+    """Check that there is one default route, over the inner link to the host."""
+    if observed.findings is None:
         return None
-    ways = [(way.gateway, way.link) for way in seen.findings.routes if way.is_default]
-    said = ", ".join(f"{gateway or 'nobody'} dev {link}" for gateway, link in ways)
-    wanted = (str(seen.spec.subnet[1]), seen.spec.inner_link)
-    problems = [] if ways == [wanted] else [f"default via {said}" if ways else "no default route"]
-    return judged("route", problems, f"default via {said}", MEND)
+    defaults = [(entry.gateway, entry.link) for entry in observed.findings.routes if entry.is_default]
+    message = ", ".join(f"{gateway or 'nobody'} dev {link}" for gateway, link in defaults)
+    expected = (str(observed.spec.subnet[1]), observed.spec.inner_link)
+    problems = [] if defaults == [expected] else [f"default via {message}" if defaults else "no default route"]
+    return judged("route", problems, f"default via {message}", MEND)
 
 
-def ipv6(seen: Namespace) -> Line | None:
-    """Judge that IPv6 is out: switched off on each link, no address, no route, and an attempt refused at once."""
-    if seen.findings is None:
+def ipv6(observed: Namespace) -> Line | None:
+    """Check that there is no IPv6: off on each link, no address, no route, and a connection refused at once."""
+    if observed.findings is None:
         return None
-    found = seen.findings
-    problems = [f"IPv6 is switched on for {', '.join(found.ipv6_open)}"] if found.ipv6_open else []
-    problems += [f"address {address}" for address in found.ipv6_addresses]
-    problems += [f"route {way}" for way in found.ipv6_routes]
-    problems += ["a connection over IPv6 was begun"] if found.ipv6.ok else []
-    refusal = f"{found.ipv6.error} after {found.ipv6.ms:.1f} ms"
+    findings = observed.findings
+    problems = [f"IPv6 is switched on for {', '.join(findings.ipv6_open)}"] if findings.ipv6_open else []
+    problems += [f"address {address}" for address in findings.ipv6_addresses]
+    problems += [f"route {entry}" for entry in findings.ipv6_routes]
+    problems += ["a connection over IPv6 was attempted"] if findings.ipv6.ok else []
+    refusal = f"{findings.ipv6.error} after {findings.ipv6.ms:.1f} ms"
     return judged("ipv6", problems, f"no address, no route, connect fails at once ({refusal})", MEND)
 
 
-def gateway(seen: Namespace) -> Line | None:
-    """Judge that the host's end answers a ping; a firewall of the host may forbid that, which harms nobody."""
-    if seen.findings is None or seen.findings.gateway is None:
+def gateway(observed: Namespace) -> Line | None:
+    """Check that the host's end answers a ping; a firewall may prevent that, which does not affect tests."""
+    if observed.findings is None or observed.findings.gateway is None:
         return None
-    asked = seen.findings.gateway
-    if asked.ok:
-        return Line("gateway", ok=True, message=f"{_answer(asked)} answers a ping", matters=False)
-    mend = f"{MEND}; where that changes nothing, a firewall of this host drops pings, which no test needs"
+    ping = observed.findings.gateway
+    if ping.ok:
+        return Line("gateway", ok=True, message=f"{_answer(ping)} answers a ping", matters=False)
+    fix = f"{MEND}; where that changes nothing, a firewall of this host drops pings, which does not affect tests"
     return Line(
-        "gateway", ok=False, message=f"no ping: {_answer(asked)}", mend=mend, matters=not _through(seen.findings)
+        "gateway",
+        ok=False,
+        message=f"no ping: {_answer(ping)}",
+        fix=fix,
+        matters=not _through(observed.findings),
     )
 
 
-def dns(seen: Namespace) -> Line | None:
-    """Judge the name servers: each was asked, and one that answers is enough for a test."""
-    if seen.findings is None:
+def dns(observed: Namespace) -> Line | None:
+    """Check the DNS servers: each was asked, and one that answers is enough for a test."""
+    if observed.findings is None:
         return None
-    asked = seen.findings.servers
-    if not asked:
-        return Line("dns", ok=False, message="no name server in /etc/resolv.conf inside", mend=_OTHER_SERVERS)
-    if all(server.ok for server in asked):
-        return Line("dns", ok=True, message=answers(asked))
-    blocked = seen.findings.hosts and not _through(seen.findings)
-    mend = "see forwarding first" if blocked else _OTHER_SERVERS
-    return Line("dns", ok=False, message=answers(asked), mend=mend, matters=not any(server.ok for server in asked))
+    probe_answers = observed.findings.servers
+    if not probe_answers:
+        return Line("dns", ok=False, message="no name server in /etc/resolv.conf inside", fix=_OTHER_SERVERS)
+    if all(server.ok for server in probe_answers):
+        return Line("dns", ok=True, message=answers(probe_answers))
+    blocked = observed.findings.hosts and not _through(observed.findings)
+    fix = "see forwarding first" if blocked else _OTHER_SERVERS
+    return Line(
+        "dns", ok=False, message=answers(probe_answers), fix=fix, matters=not any(server.ok for server in probe_answers)
+    )
 
 
 _OTHER_SERVERS = f"set namespace.dns to servers that answer, or check.name to a name that exists; {MEND}"
 
 
-def forwarding(seen: Namespace) -> Line | None:
-    """Judge that packets pass both ways through whatever firewall this host has: a connection proves it."""
-    if seen.findings is None or not seen.findings.hosts:
+def forwarding(observed: Namespace) -> Line | None:
+    """Check that packets pass in both directions: a connection to one of the hosts proves it."""
+    if observed.findings is None or not observed.findings.hosts:
         return None
-    asked = seen.findings.hosts
-    if _through(seen.findings):
-        return Line("forwarding", ok=True, message=f"both ways: {answers(asked)}")
-    cause, mend = _why_not_forwarded(seen)
-    return Line("forwarding", ok=False, message=f"{cause}: {answers(asked)}", mend=mend)
+    probe_answers = observed.findings.hosts
+    if _through(observed.findings):
+        return Line("forwarding", ok=True, message=f"both ways: {answers(probe_answers)}")
+    cause, fix = _why_not_forwarded(observed)
+    return Line("forwarding", ok=False, message=f"{cause}: {answers(probe_answers)}", fix=fix)
 
 
-def _through(found: Findings) -> bool:
-    return any(host.ok for host in found.hosts)
+def _through(findings: Findings) -> bool:
+    return any(host.ok for host in findings.hosts)
 
 
-def _why_not_forwarded(seen: Namespace) -> tuple[str, str]:
-    """Return where packets are lost, and the mend, from what the host itself reaches and from our counters."""
-    if seen.direct and not any(host.ok for host in seen.direct):
-        return "the host reaches none of them either, so the line is down, or they are", _LINE
-    went_in, left = _counted(seen, "fwd_out"), _counted(seen, "left_host")
+def _why_not_forwarded(observed: Namespace) -> tuple[str, str]:
+    """Return where packets are lost, and the fix, judged by what the host reaches and by our counters."""
+    if observed.direct and not any(host.ok for host in observed.direct):
+        return "the host does not reach them either, so the line is down, or they are", _LINE
+    went_in, left = _counted(observed, "fwd_out"), _counted(observed, "left_host")
     if went_in and not left:
         return "another firewall on this host drops what the namespace sends", _FIREWALL
     if went_in and left:
-        return "packets leave this host and no reply comes through it", _FIREWALL
+        return "packets leave this host, but no reply comes back through it", _FIREWALL
     return "nothing comes through from inside", _FIREWALL
 
 
-_LINE = "see to the line, or set check.hosts to others; a test now is recorded as a failure of the line"
+_LINE = "check the line, or set check.hosts to others; a test now is recorded as a failure of the line"
 _FIREWALL = f"{MEND}; where that changes nothing, let the namespace through in this host's other firewall"
 
 
-def _counted(seen: Namespace, counter: str) -> int:
-    if seen.before is None or seen.after is None:
+def _counted(observed: Namespace, counter: str) -> int:
+    if observed.before is None or observed.after is None:
         return 0
-    return seen.after.counters.get(counter, 0) - seen.before.counters.get(counter, 0)
+    return observed.after.counters.get(counter, 0) - observed.before.counters.get(counter, 0)
 
 
-def answers(asked: Iterable[Answer]) -> str:
-    """Return what became of each question, in words."""
-    return ", ".join(map(_answer, asked))
+def answers(probe_answers: Iterable[Answer]) -> str:
+    """Return the answers as text, each with its time or error."""
+    return ", ".join(map(_answer, probe_answers))
 
 
-def _answer(asked: Answer) -> str:
-    return f"{asked.target} in {asked.ms:.1f} ms" if asked.ok else f"{asked.target} {asked.error}"
+def _answer(answer: Answer) -> str:
+    return f"{answer.target} in {answer.ms:.1f} ms" if answer.ok else f"{answer.target} {answer.error}"

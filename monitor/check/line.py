@@ -7,30 +7,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that a trustworthy test needs.
+    """One thing that a reliable test needs.
 
     Attributes:
-        name: which; programs know it by this.
-        ok: whether it is so; None where the caller may not look.
-        message: what was seen.
-        mend: what to do where it is not so.
-        matters: whether a test is not to be trusted without it.
+        name: identifies the check in JSON.
+        ok: whether it passes; None where the caller may not look.
+        message: what was observed.
+        fix: what to do where it does not pass.
+        matters: whether a test is unreliable without it.
     """
 
     name: str
     ok: bool | None
     message: str
-    mend: str | None = None
+    fix: str | None = None
     matters: bool = True
 
     @property
     def fails(self) -> bool:
-        """Whether a test is not to be trusted because of it."""
+        """Whether a test is unreliable because of it."""
         return self.ok is False and self.matters
 
 
-def judged(name: str, problems: list[str], fine: str, mend: str, *, matters: bool = True) -> Line:
-    """Return the line for a list of problems, and what to say when there is none."""
+def judged(name: str, problems: list[str], ok_message: str, fix: str, *, matters: bool = True) -> Line:
+    """Return the line for a list of problems, with `ok_message` when there is none."""
     if problems:
-        return Line(name, ok=False, message="; ".join(problems), mend=mend, matters=matters)
-    return Line(name, ok=True, message=fine, matters=matters)
+        return Line(name, ok=False, message="; ".join(problems), fix=fix, matters=matters)
+    return Line(name, ok=True, message=ok_message, matters=matters)

@@ -1,4 +1,4 @@
-"""Judge the engine, its licence, the clock, the room on the disk and the database. Pure."""
+"""Checks of the engine, its licence, the clock, the free disk space and the database. Pure."""
 
 from __future__ import annotations
 
@@ -10,74 +10,74 @@ from monitor.check.line import Line, judged
 if TYPE_CHECKING:
     from monitor.check.seen import Machine
 
-# No clock that is right shows less: this program is younger.
+# A correct clock is later than this: the program was written after it.
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
-# How far ahead of the clock the newest run may have begun.
+# How far ahead of the clock the newest run may have started.
 TOLERANCE = timedelta(minutes=2)
 ENOUGH_BYTES = 50 * 1024 * 1024
-_SET_CLOCK = "set the clock, and let it be kept: sudo timedatectl set-ntp true"
+_SET_CLOCK = "set the clock and keep it synchronised: sudo timedatectl set-ntp true"
 
 
-def engine(seen: Machine) -> Line:
-    """Judge that the engine is there and of the right kind."""
-    failure = seen.located.failure
+def engine(observed: Machine) -> Line:
+    """Check that the engine is installed and is the right program."""
+    failure = observed.located.failure
     if failure is None:
-        version = f" {seen.located.version}" if seen.located.version else ""
-        return Line("engine", ok=True, message=f"{seen.engine}{version}: {' '.join(seen.located.command)}")
-    message, _, mend = failure.message.partition(": ")
-    return Line("engine", ok=False, message=f"{seen.engine}: {message}", mend=mend or "see collect.engine")
+        version = f" {observed.located.version}" if observed.located.version else ""
+        return Line("engine", ok=True, message=f"{observed.engine}{version}: {' '.join(observed.located.command)}")
+    message, _, fix = failure.message.partition(": ")
+    return Line("engine", ok=False, message=f"{observed.engine}: {message}", fix=fix or "see collect.engine")
 
 
-def licence(seen: Machine) -> Line:
-    """Judge that the engine's licence is accepted, where it has one that asks for it."""
-    if seen.licence is None:
-        return Line("licence", ok=True, message=f"{seen.engine} may be started")
-    message, _, mend = seen.licence.message.partition(": ")
-    return Line("licence", ok=False, message=message, mend=mend)
+def licence(observed: Machine) -> Line:
+    """Check that the engine's licence is accepted, where that is required."""
+    if observed.licence is None:
+        return Line("licence", ok=True, message=f"{observed.engine} may be started")
+    message, _, fix = observed.licence.message.partition(": ")
+    return Line("licence", ok=False, message=message, fix=fix)
 
 
-def clock(seen: Machine) -> Line:
-    """Judge that the clock is neither before this program's time nor before the newest run's."""
+def clock(observed: Machine) -> Line:
+    """Check that the clock is neither before this release nor before the newest run."""
     problems = []
-    if seen.now < BORN:
-        problems.append(f"it is not {seen.now:%Y-%m-%d}, for this release is younger")
-    last = seen.database.last_start
-    if last and last > seen.now + TOLERANCE:
-        problems.append(f"the newest run began at {last:%Y-%m-%d %H:%M:%S} UTC, which is still to come")
-    return judged("clock", problems, f"{seen.now:%Y-%m-%d %H:%M:%S} UTC", _SET_CLOCK)
+    if observed.now < BORN:
+        problems.append(f"it cannot be {observed.now:%Y-%m-%d}: this release is newer")
+    last = observed.database.last_start
+    if last and last > observed.now + TOLERANCE:
+        problems.append(f"the newest run started at {last:%Y-%m-%d %H:%M:%S} UTC, which is in the future")
+    return judged("clock", problems, f"{observed.now:%Y-%m-%d %H:%M:%S} UTC", _SET_CLOCK)
 
 
-def clock_kept(seen: Machine) -> Line:
-    """Tell whether something keeps the clock right; a test can be trusted without, its time less so."""
-    if seen.synchronised is None:
-        return Line("clock-kept", ok=None, message="the kernel does not tell", matters=False)
-    problems = [] if seen.synchronised else ["nothing synchronises the clock"]
+def clock_kept(observed: Machine) -> Line:
+    """Check that the clock is synchronised; without it a test is reliable, but its time less so."""
+    if observed.synchronised is None:
+        return Line("clock-kept", ok=None, message="the kernel does not report it", matters=False)
+    problems = [] if observed.synchronised else ["nothing synchronises the clock"]
     return judged("clock-kept", problems, "the clock is synchronised", _SET_CLOCK, matters=False)
 
 
-def disk(seen: Machine) -> Line:
-    """Judge that there is room for what is measured."""
-    if seen.free_bytes is None:
-        return Line("disk", ok=None, message=f"the room in {seen.folder} cannot be told")
-    said = f"{seen.free_bytes // 1024**2} MiB free in {seen.folder}"
-    problems = [] if seen.free_bytes >= ENOUGH_BYTES else [f"only {said}"]
-    mend = f"free some, {ENOUGH_BYTES // 1024**2} MiB at least, or set SPEEDMON_DATABASE_URL"
-    return judged("disk", problems, said, mend)
+def disk(observed: Machine) -> Line:
+    """Check that there is disk space for results."""
+    if observed.free_bytes is None:
+        return Line("disk", ok=None, message=f"the free space in {observed.folder} is not known")
+    message = f"{observed.free_bytes // 1024**2} MiB free in {observed.folder}"
+    problems = [] if observed.free_bytes >= ENOUGH_BYTES else [f"only {message}"]
+    fix = f"free at least {ENOUGH_BYTES // 1024**2} MiB, or set SPEEDMON_DATABASE_URL"
+    return judged("disk", problems, message, fix)
 
 
-def database(seen: Machine) -> Line:
-    """Judge that the result can be kept, in the schema of this release."""
-    found = seen.database
-    if found.problem:
-        return Line("database", ok=False, message=found.problem, mend=found.mend)
-    if found.file is None:
-        return Line("database", ok=None, message="is not a file of this machine", mend="speedmon db check")
-    if found.version is None:
-        return Line("database", ok=True, message=f"{found.file} can be made by the first run")
-    if found.wanted and found.version < found.wanted:
-        said = f"{found.file} has schema {found.version}, which the next run upgrades to {found.wanted}"
-        return Line("database", ok=True, message=said)
-    if found.version != found.wanted:
-        said = f"{found.file} has schema {found.version}, newer than this release, which knows {found.wanted}"
-        return Line("database", ok=False, message=said, mend="install the release that wrote it")
-    return Line("database", ok=True, message=f"{found.file} can be written, schema {found.version}")
+def database(observed: Machine) -> Line:
+    """Check that results can be stored, in the schema of this release."""
+    state = observed.database
+    if state.problem:
+        return Line("database", ok=False, message=state.problem, fix=state.fix)
+    if state.file is None:
+        return Line("database", ok=None, message="is not a file of this machine", fix="speedmon db check")
+    if state.version is None:
+        return Line("database", ok=True, message=f"{state.file} will be created by the first run")
+    if state.current and state.version < state.current:
+        message = f"{state.file} has schema {state.version}, which the next run upgrades to {state.current}"
+        return Line("database", ok=True, message=message)
+    if state.version != state.current:
+        message = f"{state.file} has schema {state.version}, newer than this release, which knows {state.current}"
+        return Line("database", ok=False, message=message, fix="install the release that wrote it")
+    return Line("database", ok=True, message=f"{state.file} can be written, schema {state.version}")

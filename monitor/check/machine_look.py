@@ -1,4 +1,4 @@
-"""Look at the machine for `speedmon check`: engine, clock, disk, database. Changes nothing; SQLAlchemy comes last."""
+"""Observe the machine for `speedmon check`: engine, clock, disk, database. Changes nothing; SQLAlchemy comes last."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from monitor.model import Failure
     from monitor.settings import Settings
 
-# For `speedtest --version`, which may have to come from a slow card.
+# For `speedtest --version`, which may be read from a slow SD card.
 ASK_DEADLINE_S = 3.0
 OWNER = "run as its owner, or set SPEEDMON_DATABASE_URL"
-# struct timex of linux/timex.h is 208 bytes; zeroed, it asks and sets nothing. TIME_ERROR: not synchronised.
+# struct timex of linux/timex.h is 208 bytes; zeroed, it reads and sets nothing. TIME_ERROR: not synchronised.
 _TIMEX_BYTES, _TIME_ERROR = 208, 5
 
 
 def look(settings: Settings, environ: Mapping[str, str], uid: int, now: datetime) -> Machine:
-    """Return what there is.
+    """Return the state of the machine.
 
     Raises:
-        UsageError: the settings name an engine that nobody knows.
+        UsageError: the settings name an unknown engine.
     """
     name, located, licence = _engine(settings, environ)
     database = _database(settings.database.url)
@@ -40,7 +40,7 @@ def look(settings: Settings, environ: Mapping[str, str], uid: int, now: datetime
 
 
 def _engine(settings: Settings, environ: Mapping[str, str]) -> tuple[str, Located, Failure | None]:
-    """Return the engine that a test would take, where it is, and why the settings bar it."""
+    """Return the engine that a test would use, where it is, and why the settings do not allow it."""
     env = {"PATH": home.PATH, "HOME": "/", "LANG": "C.UTF-8"}
     ask = partial(process.run, env=env, deadline_s=ASK_DEADLINE_S)
     engine, located = engines.choose(settings.collect.engine, settings, environ, ask)
@@ -52,7 +52,7 @@ def _database(url: str) -> Database:
     try:
         file = preflight.file_of(url)
     except StoreError as error:
-        return Database(problem=str(error), mend="set SPEEDMON_DATABASE_URL")
+        return Database(problem=str(error), fix="set SPEEDMON_DATABASE_URL")
     if file is None:
         return Database()
     if problem := _obstacle(file):
@@ -61,10 +61,10 @@ def _database(url: str) -> Database:
 
 
 def _obstacle(file: Path) -> str | None:
-    """Say what keeps a run from being stored, also where folders would have to be made first."""
+    """Return what prevents storing a run, also where folders would have to be created first; None if nothing does."""
     folder = _nearest(file.absolute().parent)
     if (blocked := _blocked(folder, file.absolute())) is not None:
-        return f"{blocked} is no directory"
+        return f"{blocked} is not a directory"
     if folder == file.absolute().parent:
         return preflight.obstacle(file)
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
@@ -73,7 +73,7 @@ def _obstacle(file: Path) -> str | None:
 
 
 def _blocked(folder: Path, file: Path) -> Path | None:
-    """Return what lies below the nearest folder in the place of a folder on the way to the file."""
+    """Return what is in the place of a folder on the path to the file, None where nothing is."""
     below = file.relative_to(folder).parts
     return folder / below[0] if len(below) > 1 and os.path.lexists(folder / below[0]) else None
 
@@ -83,23 +83,23 @@ def _glance(url: str, file: Path) -> Database:
     from monitor.store.tables import SCHEMA_VERSION  # noqa: PLC0415  the same
 
     try:
-        seen = check.glance(url)
+        summary = check.glance(url)
     except StoreError as error:
-        return Database(file, str(error), "speedmon db check says more")
-    return Database(file, version=seen.version, wanted=SCHEMA_VERSION, last_start=seen.last_start)
+        return Database(file, str(error), "run: speedmon db check")
+    return Database(file, version=summary.version, current=SCHEMA_VERSION, last_start=summary.last_start)
 
 
 def _nearest(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
+    """Return the folder, or the nearest one above it that exists."""
     return next(path for path in (folder, *folder.parents) if os.path.isdir(path) or path == path.parent)  # noqa: PTH112  Path.is_dir raises where it may not look
 
 
 def _free_bytes(folder: Path) -> int | None:
     try:
-        room = os.statvfs(folder)
+        usage = os.statvfs(folder)
     except OSError:
         return None
-    return room.f_bavail * room.f_frsize
+    return usage.f_bavail * usage.f_frsize
 
 
 def _synchronised() -> bool | None:

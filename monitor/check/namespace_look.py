@@ -1,4 +1,4 @@
-"""Look at the namespace for `speedmon check`, from inside by a probe and from outside. Changes nothing."""
+"""Observe the namespace for `speedmon check`, from inside by a probe and from outside. Changes nothing."""
 
 from __future__ import annotations
 
@@ -24,45 +24,49 @@ if TYPE_CHECKING:
     from netns.outside import Outside
 
 
-def look(spec: NamespaceSpec, asked: Check, environ: Mapping[str, str]) -> Namespace:
-    """Return what there is of `spec`, and what a probe found inside."""
+def look(spec: NamespaceSpec, settings: Check, environ: Mapping[str, str]) -> Namespace:
+    """Return the state of the namespace of `spec`, and what a probe found inside."""
     live = is_live(spec.name)
-    seen_outside = outside.look(spec)
+    host_side = outside.look(spec)
     entered = live and is_entered(spec.name)
     privileged = own_rights().may_join
-    way, no_entry = _way_in(spec.name, asked, environ)
+    command, no_entry = _way_in(spec.name, settings, environ)
     may_list = live and privileged and not entered
     before = outside.table(spec) if may_list else None
-    told = inquiry.ask(way, _environment(), () if entered else asked.hosts) if way else inquiry.Inquiry(None, None, ())
+    result = (
+        inquiry.ask(command, _environment(), () if entered else settings.hosts)
+        if command
+        else inquiry.Inquiry(None, None, ())
+    )
     after = outside.table(spec) if may_list else None
     return Namespace(
         spec=spec,
-        dead=None if live else "; ".join(seen_outside.problems) or "it came only now",
+        dead=None if live else "; ".join(host_side.unsound) or "it was created just now",
         entered=entered,
         privileged=privileged,
         no_entry=no_entry,
         launcher=launcher.state(Path(spec.launcher_path), GROUP, spec.name),
-        outside=seen_outside,
+        outside=host_side,
         before=before,
         after=after,
-        beside=_beside(spec, seen_outside) if after and not after.problem else None,
-        findings=told.findings,
-        no_probe=told.trouble,
-        direct=told.direct,
+        beside=_beside(spec, host_side) if after and not after.problem else None,
+        findings=result.findings,
+        no_probe=result.problem,
+        direct=result.direct,
     )
 
 
-def _beside(spec: NamespaceSpec, seen: Outside) -> Beside:
+def _beside(spec: NamespaceSpec, host_side: Outside) -> Beside:
     try:
-        return beside.look(spec, seen)
+        return beside.look(spec, host_side)
     except (NetnsError, OSError, subprocess.SubprocessError) as error:
-        return Beside(blocked=f"the rules of other firewalls cannot be listed: {error}")
+        return Beside(blocked=f"the rules of other firewalls cannot be read: {error}")
 
 
-def _way_in(name: str, asked: Check, environ: Mapping[str, str]) -> tuple[list[str] | None, str | None]:
-    """Return the command that probes inside, or why the caller cannot get in."""
+def _way_in(name: str, settings: Check, environ: Mapping[str, str]) -> tuple[list[str] | None, str | None]:
+    """Return the command that probes inside, or why the caller cannot enter."""
     try:
-        return enter.command(name, inquiry.command(asked.name, asked.hosts), environ=environ), None
+        return enter.command(name, inquiry.command(settings.name, settings.hosts), environ=environ), None
     except NetnsError as error:
         return None, str(error)
 

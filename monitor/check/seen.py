@@ -1,4 +1,4 @@
-"""What was seen of the namespace and of the machine, as frozen data: what the checks judge and `look` gathers."""
+"""What was observed of the namespace and of the machine, as frozen data: filled by `look`, judged by the checks."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Namespace:
     Attributes:
         spec: what the configuration wants.
         dead: why there is no such namespace, None when there is.
-        entered: the caller is inside already, and cannot see the host's side.
+        entered: the caller is inside, and cannot see the host's side.
         privileged: the caller is root, or as good as root for namespaces.
-        no_entry: why the caller cannot get in, with the mend; None when it can.
-        launcher: what lies at the launcher's path.
+        no_entry: why the caller cannot enter, with the fix; None when it can.
+        launcher: the state of the file at the launcher's path.
         outside: the host's side.
-        before, after: our firewall table before and after the probe; None when the caller may not look.
-        beside: the other firewalls; None when the caller may not look, or our own rules are not there to look with.
+        before, after: our firewall table before and after the probe; None when the caller may not read it.
+        beside: the other firewalls; None when the caller may not read them, or our own rules are not loaded.
         findings: what the probe found inside; None when it could not run, which `no_probe` explains.
-        direct: the same hosts asked from the host itself.
+        direct: the answers of the same hosts to the host itself.
     """
 
     spec: NamespaceSpec
@@ -55,25 +55,25 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The store: `problem` and `mend` where it is of no use; `file` None when it is no file of this machine.
+    """The database: `problem` and `fix` where it cannot be used; `file` None when it is not a file of this machine.
 
-    `version` is the schema found (None: no database yet), `wanted` the one of this release.
+    `version` is its schema (None: no database yet), `current` the schema of this release.
     """
 
     file: Path | None = None
     problem: str | None = None
-    mend: str | None = None
+    fix: str | None = None
     version: str | None = None
-    wanted: str | None = None
+    current: str | None = None
     last_start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The rest: the engine that would be taken, the clock and the disk.
+    """The machine: the engine that a test would use, the clock, the disk and the database.
 
-    `licence` is the failure when the settings bar the engine; `synchronised` None where the kernel does not tell;
-    `free_bytes` is the room in `folder`, None where it cannot be told.
+    `licence` is the failure when the settings do not allow the engine; `synchronised` None where the kernel does not
+    report it; `free_bytes` is the free space in `folder`, None where it is not known.
     """
 
     engine: str

@@ -1,4 +1,4 @@
-"""`speedmon check`: what a trustworthy test needs, each line ok or not with its mend."""
+"""`speedmon check`: what a trustworthy test needs, each line ok or not with its fix."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def command(settings: Settings, *, as_json: bool, every_s: float | None) -> int:
     """Check what a trustworthy test needs: the namespace from inside and outside, engine, clock, disk and database.
 
     Changes nothing and needs no root, though root sees more. Exit codes: 0 a test can be trusted; 5 it cannot, and
-    each line that says why has its mend.
+    each line that says why has its fix.
     """
     lines = _look(settings)
     _print(lines, as_json=as_json, repeated=every_s is not None)
@@ -80,9 +80,9 @@ def _json(lines: list[Line]) -> bytes:
 
 
 def _text(line: Line) -> str:
-    label, colour = _state(line)
-    text = f"{click.style(f'{label:7}', fg=colour)}  {line.name:10}  {line.message}"
-    return f"{text}\n{_INDENT}mend: {line.mend}" if line.mend else text
+    word, colour = _state(line)
+    text = f"{click.style(f'{word:7}', fg=colour)}  {line.name:10}  {line.message}"
+    return f"{text}\n{_INDENT}fix: {line.fix}" if line.fix else text
 
 
 def _state(line: Line) -> tuple[str, str]:

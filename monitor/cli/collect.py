@@ -29,13 +29,9 @@ if TYPE_CHECKING:
 @click.option(
     "--path", type=click.Choice([path.value for path in Path]), help="ip4only: in the namespace; host: outside."
 )
-@click.option("--no-retry", is_flag=True, help="Run one test only, even if it fails.")
-@click.option(
-    "--anyway", is_flag=True, help="Test even if the engine is backing off or the monthly data budget is used up."
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the stored run (the last one, after a retry) as one JSON object."
-)
+@click.option("--no-retry", is_flag=True, help="One test only, whatever comes of it.")
+@click.option("--anyway", is_flag=True, help="Test although the engine is in back-off or the month's data is used.")
+@click.option("--json", "as_json", is_flag=True, help="Print the stored run, the last one, as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
 @click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
 @pass_settings
@@ -52,9 +48,9 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> int:
     """Run one speed test and store the result; a failed test may be retried.
 
-    Exit codes, of the last test: 0 measured; 2 usage or configuration error; 3 the test failed (recorded); 4 skipped
-    because another test runs, the data budget is used up, the engine is backing off, or it is a quiet hour (recorded);
-    5 the namespace is missing or not sound (recorded); 6 not permitted (recorded).
+    Exit codes, of the last test: 0 measured; 2 usage or configuration; 3 the test failed and is recorded; 4 skipped
+    (another test runs, the month's data is used, the engine is in back-off, quiet hours) and recorded; 5 the namespace
+    is missing or broken, recorded; 6 not permitted, recorded.
     """
     from monitor import collect, measure  # noqa: PLC0415  `--help` needs none of it
 
@@ -111,8 +107,10 @@ def _reason(run: Run) -> str:
     failure = run.failure
     if failure is None:
         return ""
-    mend = "" if needs_none(failure) else f"; mend: {advice(failure, run.engine)}"
-    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}{mend}"
+    if run.status is Status.SKIPPED:
+        return failure.message
+    fix = "" if needs_none(failure) else f"; fix: {advice(failure, run.engine)}"
+    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}{fix}"
 
 
 def summary(run: Run) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli.options import pass_settings
+from monitor.config_text import masked
 from monitor.errors import StoreError
-from monitor.preflight import masked
 
 if TYPE_CHECKING:
     from monitor.settings import Settings

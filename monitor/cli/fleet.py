@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.options import pass_settings
+from monitor.config_text import masked
 from monitor.errors import ConfigError
-from monitor.preflight import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,6 +24,7 @@ from monitor.graph import setup as graph_setup
 from monitor.graph.forms import FORMS, form_of
 from monitor.graph.terms import Terms
 from monitor.model import Path as NetworkPath
+from monitor.model import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,7 +184,7 @@ def _read(settings: Settings, window: Window, order: Order, here: ZoneInfo) -> t
         span = {"since": window.since, "until": window.until}
         runs = read.columns(connection, **span, names=kinds.numbers(order.kinds), path=only, probes=chosen)
     probes = sorted({sort.probe for sort, _ in runs.counts()}) or [settings.probe.name]
-    return runs, Terms(here, settings.plan.as_plan(), f"Internet speed at {', '.join(probes)}")
+    return runs, Terms(here, Plan(**settings.plan.promised), f"Internet speed at {', '.join(probes)}")
 
 
 def _render(kind: str, runs: Columns, window: Window, terms: Terms, order: Order) -> bytes:

@@ -14,6 +14,7 @@ from monitor import zone
 from monitor.cli.options import pass_source
 from monitor.cli.window import Asked, take_window, window_options
 from monitor.model import Path as NetworkPath
+from monitor.model import Plan
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -152,7 +153,7 @@ def _write(  # noqa: PLR0913, PLR0917  six
     with open_reader(settings.database.url) as connection:
         only = None if path == EVERY else NetworkPath(path)
         chosen = reading.Chosen(connection, window, only, tuple(named(connection, order.probes)))
-        found = reading.subject(chosen, zone=here, made_at=now, plan=settings.plan.as_plan())
+        found = reading.subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan.promised))
         about = replace(reading.compared(found, chosen) if order.compare else found, rules=rules)
         probes = sorted({sort.probe for sort, _ in about.columns.counts()}) or [settings.probe.name]
         write.write(gather(about), chosen, f"Internet speed at {', '.join(probes)}", *files)

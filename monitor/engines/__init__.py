@@ -1,7 +1,7 @@
-"""The table of engines and the choice among them. To add one, write its module and add a row here.
+"""The table of engines, and the choice between them. To add one, write its module and add a row here.
 
-A row is "module:attribute", imported only when that engine is asked for. A name that is not in the table is looked for
-among other packages (`monitor.engines.plugins`). `auto` takes the first of `AUTOMATIC` that is installed.
+A row is "module:attribute" and is imported only when that engine is requested. A name that is not in the table is
+looked up in other packages (`monitor.engines.plugins`). `auto` takes the first of `AUTOMATIC` that is installed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TABLE = {
     "iperf3": "monitor.engines.iperf3:ENGINE",
 }
 AUTO = "auto"
-# The second comes with speedmon, so no third would ever be reached.
+# The second comes with speedmon, so a third would never be reached.
 AUTOMATIC = ("ookla", "speedtest-cli")
 _ABSENT = (Kind.NOT_INSTALLED, Kind.WRONG_BINARY)
 
@@ -34,7 +34,7 @@ def load(name: str) -> Engine:
     """Return the engine of that name.
 
     Raises:
-        UsageError: nobody knows it, and the message names those that are known; or its package cannot be used.
+        UsageError: it is unknown, and the message lists the known ones; or its package cannot be used.
     """
     target = TABLE.get(name)
     if target is None:
@@ -57,10 +57,10 @@ def _of_another_package(name: str) -> Engine:
 def choose(name: str, settings: Settings, environ: Mapping[str, str], ask: Ask) -> tuple[Engine, Located]:
     """Return the engine to use and where it is; why it cannot be used is in `Located.failure`.
 
-    An engine that is asked for by name is never replaced, nor is one whose place the settings name.
+    An engine that is requested by name is never replaced, nor is one whose path the settings give.
 
     Raises:
-        UsageError: nobody knows an engine of that name.
+        UsageError: there is no engine of that name.
     """
     if name != AUTO:
         engine = load(name)

@@ -1,9 +1,9 @@
-"""iperf3 against a server of the user's own: one test each way, each a JSON object at its end.
+"""iperf3 against a server of the user's own: one test in each direction, each printing a JSON object at its end.
 
-Both rates are what arrived at the receiver (`end.sum_received`), in bit/s: what a sender hands to its own kernel says
-little of the line. One way after the other, as two ways at once share the line's queues and take from each other.
-There is no idle latency, ISP or external address in it. Before 3.17 -J exits with 0 whatever went wrong; an "error" in
-the object is a failure. Seen in 3.12, see tests/data/iperf3.
+Both rates are what arrived at the receiver (`end.sum_received`), in bit/s: what a sender hands to its own kernel
+says little about the line. One direction after the other: at the same time they would compete for the line. The output
+has no idle latency, ISP or external address. Before 3.17, -J exits with 0 even after an error; an "error" in the object
+is a failure. Seen with 3.12, see tests/data/iperf3.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 NAME = "iperf3"
 PROGRAM = Program("iperf3", "iperf3.binary", "iperf3", re.compile(r"^iperf (3\.\d[\w.+-]*)", re.MULTILINE))
-NO_HOST = "no iperf3 server is named: run `iperf3 -s` on a machine beyond the line, and set iperf3.host to it"
+NO_HOST = (
+    "no iperf3 server is set: run `iperf3 -s` on a machine at the other end of the line, and set iperf3.host to it"
+)
 CONNECT_MS = 10_000
 MAX_RTT_US = readings.MAX_LATENCY_MS * 1000
-# The command is all of the script's arguments; the second test waits until the server has put the first away.
+# "$@" is the command; the second test waits until the server has cleaned up after the first.
 BOTH_WAYS = '"$@" --reverse && sleep 1 && exec "$@"'
 
 
@@ -40,15 +42,15 @@ def _locate(settings: Settings, environ: Mapping[str, str], ask: Ask) -> Located
 
 
 def _command(located: Located, settings: Settings, _server_id: str) -> list[str]:
-    wanted = settings.iperf3
-    server = ["--client", wanted.host, "--port", str(wanted.port), "--connect-timeout", str(CONNECT_MS)]
-    # Without reports of every second, which many streams make longer than what is kept of any output.
-    test = ["--parallel", str(wanted.streams), "--time", str(wanted.seconds), "--interval", "0", "--json"]
+    requested = settings.iperf3
+    server = ["--client", requested.host, "--port", str(requested.port), "--connect-timeout", str(CONNECT_MS)]
+    # Without a report per second: with many streams these would exceed the limit of kept output.
+    test = ["--parallel", str(requested.streams), "--time", str(requested.seconds), "--interval", "0", "--json"]
     return ["/bin/sh", "-c", BOTH_WAYS, NAME, *located.command, *server, *test]
 
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
-    """Return what both tests said; a measurement only if both are whole and neither tells an error."""
+    """Parse the output of both tests; there is a measurement only if both are complete and neither has an error."""
     tests: dict[str, dict[str, object]] = {}
     complaints: list[str] = [item for item in items(stderr) if isinstance(item, str)]
     noise, server = None, None
@@ -103,12 +105,14 @@ def _milliseconds(total: dict[str, object]) -> int | None:
 
 
 def _loaded_latency_ms(upload: dict[str, object]) -> float | None:
-    """Return the mean over the streams of what this end's kernel saw as round trip (us) while it sent."""
+    """Return the mean over the streams of the round-trip time (us) that this end's kernel saw while sending."""
     streams = readings.fields(upload.get("end")).get("streams")
-    found = streams if isinstance(streams, list) else []
-    senders = [readings.fields(readings.fields(stream).get("sender")) for stream in found]
-    trips = [trip for sender in senders if (trip := readings.number(sender.get("mean_rtt"), 1, MAX_RTT_US))]
-    return round(sum(trips) / len(trips) / 1000, 3) if trips else None
+    stream_list = streams if isinstance(streams, list) else []
+    senders = [readings.fields(readings.fields(stream).get("sender")) for stream in stream_list]
+    round_trips = [
+        round_trip for sender in senders if (round_trip := readings.number(sender.get("mean_rtt"), 1, MAX_RTT_US))
+    ]
+    return round(sum(round_trips) / len(round_trips) / 1000, 3) if round_trips else None
 
 
 def _server(test: dict[str, object]) -> Server:
@@ -119,9 +123,9 @@ def _server(test: dict[str, object]) -> Server:
 
 
 def _wanted(start: dict[str, object]) -> Server | None:
-    """Return the server as it was asked for; without its address a probe of a failure knocks at the very port."""
-    wanted = readings.fields(start.get("connecting_to"))
-    host, port = readings.text(wanted.get("host")), readings.identifier(wanted.get("port"))
+    """Return the server as requested; with its port, so that a diagnosis connects to that very port."""
+    requested = readings.fields(start.get("connecting_to"))
+    host, port = readings.text(requested.get("host")), readings.identifier(requested.get("port"))
     return Server(name=host, host=f"{host}:{port}" if port else host) if host else None
 
 
@@ -133,7 +137,7 @@ SIGNS = (
     Sign(r"authorization failed|must specify a username", Kind.REFUSED, Scope.CONFIG),
     Sign(r"Network is unreachable|No route to host", Kind.UNREACHABLE, Scope.LINE),
     Sign(r"timed out|Operation now in progress|timeout", Kind.TIMEOUT, Scope.UNKNOWN),
-    # Any other number is one that was left over when it could not look the name up; and the name may be a wrong one.
+    # Any other errno is a leftover: the name could not be looked up, and may be wrong.
     Sign(r"unable to connect to server(?!.*(Permission denied|not permitted|Cannot assign))", Kind.DNS, Scope.UNKNOWN),
     Sign(r"unknown control message", Kind.BAD_OUTPUT, Scope.CONFIG),
     Sign(

@@ -1,7 +1,7 @@
-"""LibreSpeed's CLI, `librespeed-cli --json`: an array with one report a tested server. The user installs it.
+"""LibreSpeed's CLI, `librespeed-cli --json`: an array with one report per tested server. The user installs it.
 
-Rates are Mbit/s whatever its help says, `ping` and `jitter` ms. The format is that of its source, `report/json.go` and
-`speedtest/helper.go` of github.com/librespeed/speedtest-cli; the documents in tests/data/librespeed are made by it.
+Rates are Mbit/s whatever its help says, `ping` and `jitter` ms. The format is taken from its source, `report/json.go`
+and `speedtest/helper.go` of github.com/librespeed/speedtest-cli; the documents in tests/data/librespeed follow it.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def _locate(settings: Settings, environ: Mapping[str, str], ask: Ask) -> Located
 
 
 def _command(located: Located, settings: Settings, server_id: str) -> list[str]:
-    # Any other word about telemetry would switch it on.
+    # Any other telemetry option would enable it.
     quiet = ["--json", "--telemetry-level", "disabled"]
     server = ["--server", server_id] if server_id else []
     return [*located.command, *quiet, *_network(settings), *server]
 
 
 def _network(settings: Settings) -> list[str]:
-    """Return the options that say how to reach which list of servers."""
+    """Return the options for the network and the list of servers."""
     chosen = settings.librespeed
     options = ["--local-json" if chosen.servers.startswith("/") else "--server-json", chosen.servers]
     return [
@@ -69,7 +69,7 @@ def parse_servers(stdout: bytes, stderr: bytes) -> tuple[Server, ...]:
 
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
-    """Return what it said: the last whole report on stdout, every line of stderr, and that no server answered."""
+    """Parse its output: the last complete report on stdout, every line of stderr, and whether no server answered."""
     measurement, noise = None, None
     complaints = [item if isinstance(item, str) else json_text(item) for item in items(stderr)]
     for item in items(stdout):
@@ -94,7 +94,7 @@ def _reports(item: Item) -> list[object] | None:
 
 
 def measured(report: dict[str, object]) -> tuple[Measurement | None, list[str]]:
-    """Return the numbers of a report, or None and what is wrong with it."""
+    """Return the measurement of a report, or None and what is wrong with it."""
     rates, flaws = readings.rates(report.get("download"), report.get("upload"), MBIT)
     if rates is None:
         return None, flaws
@@ -131,7 +131,7 @@ def _host(url: str) -> str | None:
 SIGNS = (
     Sign(r"flag provided but not defined|Incorrect Usage", Kind.WRONG_BINARY, Scope.CONFIG, "start"),
     Sign(r"status 429|Too Many Requests", Kind.RATE_LIMITED, Scope.PROVIDER),
-    # Go's words for a name that cannot be looked up, whatever was wrong with the question.
+    # Go's message for a name that cannot be looked up, for whatever reason.
     Sign(r"\blookup \S+( on \S+)?: |no such host|server misbehaving", Kind.DNS, Scope.LINE),
     Sign(r"network is unreachable|no route to host", Kind.UNREACHABLE, Scope.LINE),
     Sign(r"cannot assign requested address", Kind.BIND, Scope.CONFIG),
@@ -139,9 +139,9 @@ SIGNS = (
     Sign(r"connection refused", Kind.REFUSED, Scope.PROVIDER),
     Sign(r"x509: |tls: |certificate", Kind.TLS, Scope.CONFIG),
     Sign(r"specified server\(s\) not found", Kind.SERVER_GONE, Scope.CONFIG, "server_selection"),
-    # An answer that is no list of servers: a page that asks for a login, or the provider's own error.
+    # An answer that is not a list of servers: a login page, or an error of the provider.
     Sign(r"invalid character|cannot unmarshal|unexpected end of JSON", Kind.BAD_OUTPUT, Scope.UNKNOWN, "server_list"),
-    # A file that is wanted as a list of servers.
+    # A configured list of servers that cannot be opened.
     Sign(r"^Error when fetching server list: open ", Kind.SERVER_GONE, Scope.CONFIG, "server_list"),
     Sign(r"i/o timeout|Client\.Timeout|deadline exceeded|connection timed out", Kind.TIMEOUT, Scope.UNKNOWN),
     Sign(r"connection reset by peer|broken pipe|\bEOF\b", Kind.STAGE_FAILED, Scope.PROVIDER),

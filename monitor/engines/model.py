@@ -1,4 +1,4 @@
-"""What an engine is: where to find it, its command line, a pure parser and the signs of its failures.
+"""What an engine is: where it is installed, its command line, a pure parser and the signs of its failures.
 
 The types only. To add an engine, write one module with an `ENGINE` of this type and a row in `monitor.engines.TABLE`.
 """
@@ -23,7 +23,7 @@ Ask = Callable[[list[str]], Ended]
 class Located:
     """Where an engine was found: the start of its command line, or why it cannot be used.
 
-    `configured` says that the settings name it outright, so that nothing else may stand in for it.
+    `configured` is True where the settings name it, so that no other engine may replace it.
     """
 
     command: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One moment of a running test: phase (latency, download, upload), share of the phase (0 to 1), rate in bit/s."""
+    """The progress of a running test: phase (latency, download, upload), share of the phase (0 to 1), rate in bit/s."""
 
     phase: str
     share: float | None = None
@@ -51,10 +51,10 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What an engine said: the result if there is a whole one, and every complaint, oldest first, without decoration.
+    """An engine's output, parsed: the result if there is a complete one, and every complaint, oldest first.
 
-    `stage` is the last phase it reported; `noise` the first line of its output that is not what it should print;
-    `server` the one that it chose, told before there was a result; `local` its near end.
+    `stage` is the last phase that it reported; `noise` the first line of its output that is not of its format; `server`
+    the one that it chose, reported before the result; `local` the near end.
     """
 
     measurement: Measurement | None = None
@@ -67,7 +67,7 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A regular expression that, found in a complaint, tells what failed and whose fault it is."""
+    """A regular expression for complaints: where it matches, it says what failed and whose fault it is."""
 
     pattern: str
     kind: Kind
@@ -92,19 +92,19 @@ class Engine:
     """A program that measures.
 
     Attributes:
-        name: what the table and the rows call it.
-        locate: edge; (settings, environment, ask) to where it is.
+        name: its name in the table and in stored rows.
+        locate: has effects; (settings, environment, ask) to where it is.
         command: pure; (located, settings, server id or "") to the argument list of a test.
-        parse: pure; (stdout, stderr) to what it said; never raises.
-        signs: tried in this order on every complaint; the first that fits names the failure.
-        exit_signs: what single exit codes mean.
+        parse: pure; (stdout, stderr) to the parsed output; never raises.
+        signs: tried in this order on every complaint; the first that matches classifies the failure.
+        exit_signs: the meaning of exit codes.
         barred: pure; the failure when the settings do not allow it to be started, else None, as for most.
-        progress: pure; a line of stdout to a moment of the test, None for any other line; most tell none.
-        version: edge; called after the test, so that it may cost something; most are told where they are located.
-        servers_command: pure; (located, settings) to the argument list that lists servers; None: it lists none.
+        progress: pure; a line of stdout to the progress of the test, None for any other line.
+        version: has effects; called after the test, so it may be slow; by default the one that `locate` found.
+        servers_command: pure; (located, settings) to the argument list that lists servers; None: it has no list.
         parse_servers: pure; (stdout, stderr) of that command to the servers, in its order; never raises.
-        exclude: pure; server ids to the arguments that keep a test away from them; None: it cannot.
-        home: NAME:PORT of whom it asks first, to tell the provider's trouble from the line's; may be empty.
+        exclude: pure; server ids to the arguments that keep a test away from them; None: it has no such option.
+        home: NAME:PORT of the host that it contacts first, for the diagnosis of a failure; may be empty.
     """
 
     name: str

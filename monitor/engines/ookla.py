@@ -1,7 +1,7 @@
-"""Ookla's Speedtest CLI: `speedtest --format=jsonl`, one JSON event a line. The user installs it.
+"""Ookla's Speedtest CLI: `speedtest --format=jsonl`, one JSON event per line. The user installs it.
 
 Rates are bytes/s (`bandwidth`), times ms, packet loss percent. Events: testStart, ping, download, upload, result, log.
-Seen in versions 1.0 to 1.2, see tests/data/ookla.
+Seen with versions 1.0 to 1.2, see tests/data/ookla.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _is_python_wrapper(binary: str) -> bool:
         with Path(binary).open("rb") as file:
             return _PYTHON_WRAPPER.search(file.read(4096)) is not None
     except OSError:
-        return False  # executable but not readable; asking it decides
+        return False  # executable but not readable: --version decides
 
 
 def _command(located: Located, _settings: Settings, server_id: str) -> list[str]:
@@ -75,7 +75,7 @@ def parse_servers(stdout: bytes, _stderr: bytes) -> tuple[Server, ...]:
 
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
-    """Return what the CLI said. The last whole result on stdout counts, whatever else was printed."""
+    """Parse the CLI's output. The last complete result on stdout counts, whatever else was printed."""
     measurement, stage, noise, server, local = None, None, None, None, None
     complaints = [*_complaints(stderr), *_complaints(stdout)]
     for item in items(stdout):
@@ -96,7 +96,7 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
 
 
 def _complaints(output: bytes) -> Iterator[str]:
-    """Yield the words of log lines, error objects and plain lines, the banner of the licence left out."""
+    """Yield the messages of log lines, error objects and plain lines, except the licence banner."""
     in_banner = False
     for item in items(output):
         if isinstance(item, dict):
@@ -126,7 +126,7 @@ def _line_complaint(line: str) -> Iterator[str]:
 
 
 def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
-    """Return the numbers of a `result` event, or None and what is wrong with it."""
+    """Return the measurement of a `result` event, or None and what is wrong with it."""
     download, upload = readings.fields(result.get("download")), readings.fields(result.get("upload"))
     rates, flaws = readings.rates(download.get("bandwidth"), upload.get("bandwidth"), BYTE)
     if rates is None:
@@ -155,7 +155,7 @@ def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
 
 
 def server_of(server: dict[str, object]) -> Server | None:
-    """Return the server of an event, None where it says nothing of it."""
+    """Return the server of an event, None where there is none."""
     found = Server(
         id=readings.identifier(server.get("id")),
         name=readings.text(server.get("name")),
@@ -215,7 +215,7 @@ SIGNS = (
         "start",
     ),
     Sign(r"Network is unreachable|No route to host|Network unreachable", Kind.UNREACHABLE, Scope.LINE),
-    # The bundle of authorities or the clock of this machine; a page that asks for a login looks the same.
+    # The CA bundle or the clock of this machine is wrong; a login page looks the same.
     Sign(r"remote key was not OK|SSL (peer )?certificate|CA cert|certificate verify", Kind.TLS, Scope.CONFIG),
     Sign(r"configuration document \([45]\d\d\)", Kind.PROVIDER_DOWN, Scope.PROVIDER, "configuration"),
     Sign(r"NoServersException|No servers defined", Kind.SERVER_GONE, Scope.CONFIG, "server_selection"),
@@ -229,9 +229,9 @@ SIGNS = (
     Sign(r"Timeout occurred in connect|\[110\]|Operation now in progress", Kind.TIMEOUT, Scope.UNKNOWN),
     Sign(r"Cannot open socket", Kind.UNREACHABLE, Scope.UNKNOWN),
     Sign(r"Cannot (read|write)\b|Resource temporarily unavailable", Kind.STAGE_FAILED, Scope.UNKNOWN),
-    # No HTTP answer at all: the line or the provider, which a probe must tell.
+    # No HTTP answer at all: the line or the provider, which a diagnosis must find out.
     Sign(r"configuration document \(0\)", Kind.UNREACHABLE, Scope.UNKNOWN, "configuration"),
-    # The last of its lines in every failure of the configuration; alone it says nothing.
+    # The last line of every failure of the configuration; alone it says nothing.
     Sign(r"Could not retrieve or read configuration", Kind.UNKNOWN, Scope.UNKNOWN, "configuration"),
 )
 

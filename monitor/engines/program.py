@@ -1,6 +1,6 @@
-"""Find a program that the user installed, and make sure that it is the one an engine means. An edge: asks PATH.
+"""Find a program that the user installed, and make sure that it is the right one. Reads PATH and runs --version.
 
-A new engine that is a program of its own describes it as a `Program`; the words of every failure to find it are here.
+An engine that is a program of its own describes it as a `Program`; all messages of failures to find it are here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor import home
 from monitor.engines import readings
 from monitor.engines.model import Located
 from monitor.model import Failure, Kind, Scope
@@ -23,14 +24,12 @@ if TYPE_CHECKING:
     from monitor.engines.model import Ask
     from monitor.process import Ended
 
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program: its name on PATH, the setting that names its path, what people call it, how it tells its version.
+    """A program: its name on PATH, the setting for its path, its title in messages, and the pattern of its version.
 
-    The first group of `version` is the version; a program that prints nothing of the kind for --version is another one.
+    The first group of `version` is the version; where --version prints nothing that matches, it is another program.
     """
 
     name: str
@@ -40,41 +39,45 @@ class Program:
 
 
 def find(program: Program, configured: str, environ: Mapping[str, str]) -> Located:
-    """Return where the program is, by the configured path or by PATH, or why it is nowhere."""
-    wanted = os.path.expanduser(configured) or program.name  # noqa: PTH111  Path.expanduser raises for strange users
-    binary = shutil.which(wanted, path=environ.get("PATH") or DEFAULT_PATH)
+    """Return where the program is, by the configured path or on PATH, or why it cannot be found."""
+    requested = os.path.expanduser(configured) or program.name  # noqa: PTH111  Path.expanduser raises for unknown users
+    binary = shutil.which(requested, path=environ.get("PATH") or home.PATH)
     if binary is None:
-        return Located(failure=_absent(program, wanted), configured=bool(configured))
+        return Located(failure=_absent(program, requested), configured=bool(configured))
     return Located((str(Path(binary).absolute()),), configured=bool(configured))
 
 
-def identify(program: Program, found: Located, ask: Ask) -> Located:
-    """Return `found` with the version it tells, or with the failure that says why it is another program."""
-    if found.failure is not None:
-        return found
-    binary = found.command[0]
+def identify(program: Program, located: Located, ask: Ask) -> Located:
+    """Return `located` with the program's version, or with the failure if it is another program."""
+    if located.failure is not None:
+        return located
+    binary = located.command[0]
     ended = ask([binary, "--version"])
     if ended.exec_errno is not None:
         failure = _not_executable(binary, ended.exec_errno)
-        return Located(found.command, None, failure, found.configured)
-    said = b"\n".join((ended.stdout, ended.stderr)).decode("utf-8", "replace").strip()
-    if match := program.version.search(said):
-        return Located(found.command, match[1], None, found.configured)
-    failure = wrong(program, binary, _self_description(ended, said))
-    return Located(found.command, None, failure, found.configured)
+        return Located(located.command, None, failure, located.configured)
+    printed = b"\n".join((ended.stdout, ended.stderr)).decode("utf-8", "replace").strip()
+    if match := program.version.search(printed):
+        return Located(located.command, match[1], None, located.configured)
+    failure = wrong(program, binary, _self_description(ended, printed))
+    return Located(located.command, None, failure, located.configured)
 
 
-def wrong(program: Program, binary: str, what: str) -> Failure:
-    """Return the failure of a program that has the right name and is another one."""
-    mend = f"set {program.setting} to the path of {program.title}"
-    return _start_failure(Kind.WRONG_BINARY, f"{binary} is not {program.title} but {what}: {mend}")
+def wrong(program: Program, binary: str, actual: str) -> Failure:
+    """Return the failure for another program of the right name."""
+    fix = f"set {program.setting} to the path of {program.title}"
+    return _start_failure(Kind.WRONG_BINARY, f"{binary} is not {program.title} but {actual}: {fix}")
 
 
-def _absent(program: Program, wanted: str) -> Failure:
-    if wanted != program.name and Path(wanted).is_file():
-        return _start_failure(Kind.NOT_INSTALLED, f"{wanted} is not executable: chmod +x it, or mend {program.setting}")
-    where = f"{wanted} does not exist" if wanted != program.name else f"no program called {wanted} on PATH"
-    return _start_failure(Kind.NOT_INSTALLED, f"{where}: install {program.title}, or set {program.setting} to its path")
+def _absent(program: Program, requested: str) -> Failure:
+    if requested != program.name and Path(requested).is_file():
+        return _start_failure(
+            Kind.NOT_INSTALLED, f"{requested} is not executable: chmod +x it, or fix {program.setting}"
+        )
+    problem = f"{requested} does not exist" if requested != program.name else f"no program called {requested} on PATH"
+    return _start_failure(
+        Kind.NOT_INSTALLED, f"{problem}: install {program.title}, or set {program.setting} to its path"
+    )
 
 
 def _not_executable(binary: str, number: int) -> Failure:
@@ -82,10 +85,10 @@ def _not_executable(binary: str, number: int) -> Failure:
     return _start_failure(Kind.NOT_INSTALLED, f"{binary} cannot be executed: {os.strerror(number)}{hint}")
 
 
-def _self_description(ended: Ended, said: str) -> str:
+def _self_description(ended: Ended, printed: str) -> str:
     if ended.timed_out:
         return "a program that does not answer --version"
-    return f"{first!r}" if (first := readings.text(said.partition("\n")[0], 80)) else "a program that says nothing"
+    return f"{first!r}" if (first := readings.text(printed.partition("\n")[0], 80)) else "a program that prints nothing"
 
 
 def _start_failure(kind: Kind, message: str) -> Failure:

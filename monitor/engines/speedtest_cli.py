@@ -1,6 +1,6 @@
-"""The Python speedtest-cli from PyPI, which comes with speedmon: one JSON object at the end, and nothing before it.
+"""The Python speedtest-cli from PyPI, which comes with speedmon: one JSON object at its end, and nothing before it.
 
-Rates are bit/s as floats, `ping` ms; a rate of 0.0 means that every transfer failed. Seen in 2.1.2 and 2.1.3, see
+Rates are bit/s as floats, `ping` ms; a rate of 0.0 means that every transfer failed. Seen with 2.1.2 and 2.1.3, see
 tests/data/speedtest-cli.
 """
 
@@ -31,7 +31,7 @@ ABSENT = f"the Python package {PACKAGE} is not installed beside speedmon: pip in
 def _locate(_settings: Settings, _environ: Mapping[str, str], _ask: Ask) -> Located:
     if find_spec(MODULE) is None:
         return Located(failure=Failure(Kind.NOT_INSTALLED, Scope.CONFIG, "start", ABSENT))
-    # -I: neither the environment nor the working directory can put another module in its place.
+    # -I: neither the environment nor the working directory can replace the module.
     return Located((sys.executable, "-I", "-W", "ignore", "-m", MODULE))
 
 
@@ -72,7 +72,7 @@ def _version(_located: Located) -> str | None:
 
 
 def parse(stdout: bytes, stderr: bytes) -> Parsed:
-    """Return what it said: the last whole result on stdout, and every line that is none."""
+    """Parse its output: the last complete result on stdout, and every other line as a complaint."""
     measurement, noise, server = None, None, None
     complaints = [item for item in items(stderr) if isinstance(item, str)]
     for item in items(stdout):
@@ -90,7 +90,7 @@ def parse(stdout: bytes, stderr: bytes) -> Parsed:
 
 
 def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
-    """Return the numbers of a result, or None and what is wrong with it."""
+    """Return the measurement of a result, or None and what is wrong with it."""
     rates, flaws = readings.rates(result.get("download"), result.get("upload"))
     if rates is None:
         return None, flaws
@@ -112,7 +112,7 @@ def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
 
 
 def server_of(server: dict[str, object]) -> Server | None:
-    """Return the server of a result, None where it says nothing of it."""
+    """Return the server of a result, None where there is none."""
     found = Server(
         id=readings.identifier(server.get("id")),
         name=readings.text(server.get("sponsor")),
@@ -134,14 +134,14 @@ SIGNS = (
         Scope.LINE,
     ),
     Sign(r"Network is unreachable|No route to host", Kind.UNREACHABLE, Scope.LINE),
-    # The last address it tried was an IPv6 one, which nothing in the namespace has; why IPv4 failed it does not say.
+    # The last address that it tried was IPv6, which the namespace does not have; it does not say why IPv4 failed.
     Sign(r"Cannot assign requested address", Kind.UNREACHABLE, Scope.UNKNOWN),
     # Somebody answered, so the line carries packets.
     Sign(r"Connection refused", Kind.REFUSED, Scope.PROVIDER),
-    # 403 too: speedtest.net turns this client away for days at a time; many a 403 goes away with speedtest_cli.secure.
+    # 403 too: speedtest.net rejects this client for days at a time; speedtest_cli.secure often helps.
     Sign(r"HTTP Error [45]\d\d", Kind.PROVIDER_DOWN, Scope.PROVIDER),
     Sign(r"CERTIFICATE_VERIFY_FAILED|SSL:|\[SSL\b", Kind.TLS, Scope.CONFIG),
-    # An answer that is no configuration: a page of the line that asks for a login, or the provider's own error.
+    # An answer that is not a configuration: a login page of the ISP, or an error of the provider.
     Sign(
         r"Malformed speedtest\.net configuration|Unknown location: lat=",
         Kind.BAD_OUTPUT,
@@ -162,7 +162,7 @@ SIGNS = (
     ),
     # The last line of a traceback.
     Sign(r"^(\w+\.)*[A-Z]\w*(Error|Exception)(: |$)", Kind.CRASHED, Scope.PROVIDER),
-    # Printed before the line that says why; alone they say nothing.
+    # Printed before the line with the reason; alone they say nothing.
     Sign(r"Cannot retrieve speedtest server list", Kind.UNKNOWN, Scope.UNKNOWN, "server_list"),
     Sign(r"Cannot retrieve speedtest configuration", Kind.UNKNOWN, Scope.UNKNOWN, "configuration"),
 )

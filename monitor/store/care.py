@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from monitor import ownership, preflight
+from monitor.config_text import masked
 from monitor.errors import StoreError
 from monitor.store import check, sqlite
 
@@ -64,7 +65,7 @@ def vacuum(url: str) -> tuple[int, int]:
 def _file(url: str, advice: str) -> Path:
     file = preflight.file_of(url)
     if file is None:
-        raise StoreError(f"{preflight.masked(url)}: is not a SQLite file: {advice}")
+        raise StoreError(f"{masked(url)}: is no SQLite file: {otherwise}")
     if sqlite.is_new(file):
         raise StoreError(f"{file}: there is no database yet: `speedmon db upgrade` creates one")
     return file

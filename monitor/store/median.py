@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from monitor.model import Status
-from monitor.retry import Expected
+from monitor.model import ExpectedRates, Status
 from monitor.store.names import of_probe
 from monitor.store.open import open_reader
 from monitor.store.tables import runs
@@ -24,8 +23,8 @@ DAYS = 30
 FEWEST = 5
 
 
-def of_late(settings: Settings, run: Run) -> Expected:
-    """Return the median rates of this probe's recent results over the path of `run`, without it; None if too few.
+def of_late(settings: Settings, run: Run) -> ExpectedRates:
+    """Return the median rates of this probe's newest results over the same path before `run`; None with too few.
 
     Raises:
         StoreError: the store cannot be read.
@@ -40,7 +39,7 @@ def of_late(settings: Settings, run: Run) -> Expected:
     )
     with open_reader(settings.database.url) as connection:
         rows = connection.execute(query).all()
-    return Expected(_median([row.download_bps for row in rows]), _median([row.upload_bps for row in rows]))
+    return ExpectedRates(_median([row.download_bps for row in rows]), _median([row.upload_bps for row in rows]))
 
 
 def _median(rates: list[int | None]) -> int | None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from monitor import preflight
+from monitor.config_text import masked
 from monitor.errors import StoreError
 from monitor.store import postgres, sqlite
 from monitor.store.tables import SCHEMA_VERSION
@@ -63,7 +64,7 @@ def explained(url: str) -> Iterator[None]:
     except DBAPIError as error:
         raise _explain(error.orig or error, url) from error
     except SQLAlchemyError as error:
-        raise StoreError(f"{preflight.masked(url)}: {error}") from error
+        raise StoreError(f"{masked(url)}: {error}") from error
 
 
 def _explain(error: BaseException, url: str) -> StoreError:
@@ -88,8 +89,8 @@ def _parse(url: str) -> URL:
     try:
         place = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise StoreError(f"{preflight.masked(url)!r}: {error}: write a URL such as {preflight.EXAMPLE_URL}") from error
-    # Releases of SQLAlchemy differ in how they decode %20, so the path is the one that `preflight` has checked.
+        raise StoreError(f"{masked(url)!r}: {error}: write a URL such as {preflight.EXAMPLE_URL}") from error
+    # Releases of SQLAlchemy differ in how they read %20, so the path is the one that the preflight looked at.
     return place.set(database=str(file)) if file else postgres.with_driver(place)
 
 

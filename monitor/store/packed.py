@@ -19,10 +19,9 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from monitor.columns import Columns, Sort, smallest
 from monitor.errors import StoreError
-from monitor.model import HARMLESS, Path, Plan, Server, Status
+from monitor.model import HARMLESS, Kind, Path, Plan, Scope, Server, Status
 from monitor.store.days import packs, unpacked
 from monitor.store.packing import DAY_S
-from monitor.store.read import to_kind, to_scope
 from monitor.store.tables import isps, packed_days, probes, rollups, servers
 
 if TYPE_CHECKING:
@@ -178,8 +177,8 @@ class _Sorts:
             status=Status(status),
             engine=engine,
             healthy=healthy,
-            kind=None if kind is None else to_kind(kind),
-            scope=None if kind is None else to_scope(scope),
+            kind=None if kind is None else Kind(kind),
+            scope=None if kind is None else Scope(scope),
             ip_family=ip_family,
             isp=self._isps.get(isp_pk),
             server=self._servers.get(server_pk),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.pool import NullPool
 
-from monitor import preflight
+from monitor.config_text import masked
 from monitor.errors import StoreBusyError, StoreError, StoreFullError, StoreUnreachableError
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def join_by_index(connection: Connection) -> None:
 
 
 def explain(error: BaseException, url: str) -> StoreError:
-    """Return an error of psycopg as one line that names the database and how to fix it."""
-    name, words = preflight.masked(url), " ".join(str(error).split())
+    """Return what an error of psycopg means for the user: one line that names the database and the mend."""
+    name, words = masked(url), " ".join(str(error).split())
     state: str | None = getattr(error, "sqlstate", None)
     if state is None and type(error).__name__ == "OperationalError" and "password" not in words:
         return StoreUnreachableError(f"{name}: does not answer: {words}")

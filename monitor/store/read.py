@@ -163,20 +163,4 @@ def _failure(values: Sequence[Any]) -> Failure | None:
     kind, scope, stage, message, exit_code, signal = values
     if kind is None:
         return None
-    return Failure(to_kind(kind), to_scope(scope), stage, message or "", exit_code, signal)
-
-
-def to_kind(value: str) -> Kind:
-    """Return the kind; one that a newer program added is unknown to this one."""
-    try:
-        return Kind(value)
-    except ValueError:
-        return Kind.UNKNOWN
-
-
-def to_scope(value: str | None) -> Scope:
-    """Return the scope, likewise."""
-    try:
-        return Scope(value or "")
-    except ValueError:
-        return Scope.UNKNOWN
+    return Failure(Kind(kind), Scope(scope), stage, message or "", exit_code, signal)

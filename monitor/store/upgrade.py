@@ -16,6 +16,7 @@ from sqlalchemy import column, select, table
 
 import migrations
 from monitor import preflight
+from monitor.config_text import masked
 from monitor.errors import StoreError
 from monitor.store import postgres
 from monitor.store.open import engine_of, explained, version_of
@@ -65,7 +66,7 @@ def scripts() -> list[Script]:
 def _refuse_newer(version: str | None, url: str) -> None:
     if version is not None and version > SCHEMA_VERSION:
         raise StoreError(
-            f"{preflight.masked(url)}: its schema {version} is newer than that of this speedmon, {SCHEMA_VERSION}:"
+            f"{masked(url)}: its schema {found} is newer than this speedmon, which knows {SCHEMA_VERSION}:"
             " install the release that wrote it"
         )
 
@@ -74,7 +75,7 @@ def _refuse_bigger(connection: Connection, url: str, most: int) -> None:
     beyond: Select[tuple[int]] = select(column("pk")).select_from(table("runs")).limit(1).offset(most)
     if connection.scalar(beyond) is not None:
         raise StoreError(
-            f"{preflight.masked(url)}: contains more than {most:,} runs in an older schema: run `speedmon db upgrade`,"
+            f"{masked(url)}: holds more than {most:,} runs in an older schema: run `speedmon db upgrade`,"
             " which may take minutes"
         )
 

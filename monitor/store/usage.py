@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, or_, select
 
 from monitor import zone
-from monitor.memory import Spent
-from monitor.model import Status
+from monitor.model import DataUsed, Status
 from monitor.months import month_of
 from monitor.store.blobs import to_trace
 from monitor.store.names import of_probe
@@ -40,15 +39,15 @@ def of_months(settings: Settings, months: Iterable[Month]) -> list[Usage]:
         return [_used(connection, settings.probe.name, month) for month in months]
 
 
-def this_month(settings: Settings, now: datetime) -> Spent:
-    """Return the bytes used in this month so far, and when it ends.
+def this_month(settings: Settings, now: datetime) -> DataUsed:
+    """Return the bytes of the month so far, and when it ends.
 
     Raises:
         StoreError: the store cannot be read.
     """
     month = month_of(now, zone.resolve(settings.display.timezone))
     used = of_months(settings, [month])[0]
-    return Spent(used.total_bytes, int(month.end.timestamp()))
+    return DataUsed(used.total_bytes, int(month.end.timestamp()))
 
 
 def _used(connection: Connection, probe: str, month: Month) -> Usage:

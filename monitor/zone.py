@@ -1,4 +1,4 @@
-"""Time zones: the configured one, else that of the system. Times are stored in UTC whatever the zone."""
+"""The zone that times are shown in: the configured one, else that of the system. Storage stays UTC."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from monitor.errors import ConfigError
 
 
 def resolve(name: str, setting: str = "display.timezone") -> ZoneInfo:
-    """Return the zone of an IANA name; that of the system if the name is empty. Errors name `setting`.
+    """Return the zone of that IANA name; of the system when the name is empty.
+
+    Args:
+        name: the value of the setting or option.
+        setting: the name of the setting or option, which an error blames.
 
     Raises:
-        ConfigError: there is no zone of that name, or the system's cannot be determined.
+        ConfigError: there is no zone of that name, or the system names one that does not exist.
     """
     return _named(name, setting) if name else _of_system(setting)
 
 
-def _named(name: str, source: str) -> ZoneInfo:
+def _named(name: str, setting: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError) as error:  # a folder of the database, such as "Europe", is an OSError
-        raise ConfigError(f"{source}: unknown time zone {name!r} (a name such as Europe/Berlin)") from error
+        raise ConfigError(f"{setting}: unknown time zone {name!r} (a name such as Europe/Berlin)") from error
 
 
 def _of_system(setting: str) -> ZoneInfo:

@@ -1,4 +1,4 @@
-"""The home network of `street` with an ISP that offers a name server and a TCP port."""
+"""The street of `street` with an ISP that answers: a name server and a TCP port, for what asks from inside."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 NAME_SERVER = "203.0.113.53"
 HOST = "203.0.113.1:443"
 DATABASE = "sqlite:////run/store/speedmon.db"
-# One process until its input ends: DNS over UDP, and a TCP port that accepts every connection.
-SERVERS = f"""
+# One process, until its input ends: names over UDP, and a port that takes every caller.
+SERVERS = """
 import dns.name, dns.rdatatype, socket, sys, threading
 from netns.lab import name_server
-zone = {{dns.name.from_text("www.speedtest.net"): {{dns.rdatatype.A: "203.0.113.80"}}}}
-asked = name_server.bound("{NAME_SERVER}")
+zone = {dns.name.from_text("www.speedtest.net"): {dns.rdatatype.A: "203.0.113.80"}}
+asked = name_server.bound(sys.argv[1])
 taken = socket.create_server(("203.0.113.1", 443))
 
 def answer():
@@ -44,13 +44,15 @@ SETTINGS = {"PATH": os.environ["PATH"], "SPEEDMON_DATABASE_URL": DATABASE, "SPEE
 
 
 class ServedStreet(Street):
-    """A home network whose ISP has a name server and a TCP port."""
+    """The home host on a street whose ISP answers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.shell(f"ip -n isp address add {NAME_SERVER}/24 dev far; mkdir -m 1777 /run/store")
         self._servers = self.popen(
-            ["ip", "netns", "exec", "isp", sys.executable, "-c", SERVERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            ["ip", "netns", "exec", "isp", sys.executable, "-c", SERVERS, NAME_SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         assert self._servers.stdout is not None
         assert self._servers.stdout.readline() == "ready\n"
@@ -62,11 +64,11 @@ class ServedStreet(Street):
         super().close()
 
     def set_up(self, *arguments: str) -> None:
-        """Set up the namespace, without the launcher unless arguments are given."""
+        """Set up without the launcher, unless other arguments are given."""
         self.speedmon("setup-netns", *(arguments or ("--no-launcher",)))
 
     def check(self, *arguments: str, user: str | None = None, **settings: str) -> CompletedProcess[str]:
-        """Run `speedmon check` against the ISP only; settings are named as in the environment."""
+        """Run `speedmon check`, which asks nobody but the ISP; settings are named as in the environment."""
         environ = SETTINGS | {f"SPEEDMON_{key}": value for key, value in settings.items()}
         return self.run([SPEEDMON, "check", *arguments], check=False, user=user, env=environ)
 

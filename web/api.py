@@ -56,7 +56,7 @@ def router(site: Site) -> APIRouter:
         """Return the window as at most `most` buckets, oldest first; empty ones are left out."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            stored = read.buckets(
+            found = read.buckets(
                 connection,
                 since=since,
                 until=until,
@@ -66,7 +66,7 @@ def router(site: Site) -> APIRouter:
                 path=path,
                 medians=medians,
             )
-        return Response(encode(stored), media_type="application/json", headers={"Cache-Control": "no-cache"})
+        return Response(encode(found), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     @routes.get("/api/v1/progress", responses=documented(421))
     def progress() -> Moment | None:

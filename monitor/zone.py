@@ -1,4 +1,4 @@
-"""Time zones: the configured one, else that of the system. Times are stored in UTC whatever the zone."""
+"""The zone that times are shown in: the configured one, else that of the system. Storage stays UTC."""
 
 from __future__ import annotations
 

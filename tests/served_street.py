@@ -1,4 +1,4 @@
-"""The home network of `street` with an ISP that offers a name server and a TCP port."""
+"""The street of `street` with an ISP that answers: a name server and a TCP port, for what asks from inside."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SETTINGS = {"PATH": os.environ["PATH"], "SPEEDMON_DATABASE_URL": DATABASE, "SPEE
 
 
 class ServedStreet(Street):
-    """A home network whose ISP has a name server and a TCP port."""
+    """The home host on a street whose ISP answers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class ServedStreet(Street):
         self.speedmon("setup-netns", *(arguments or ("--no-launcher",)))
 
     def check(self, *arguments: str, user: str | None = None, **settings: str) -> CompletedProcess[str]:
-        """Run `speedmon check` against the ISP only; settings are named as in the environment."""
+        """Run `speedmon check`, which asks nobody but the ISP; settings are named as in the environment."""
         environ = SETTINGS | {f"SPEEDMON_{key}": value for key, value in settings.items()}
         return self.run([SPEEDMON, "check", *arguments], check=False, user=user, env=environ)
 

@@ -56,9 +56,17 @@ def router(site: Site) -> APIRouter:
         """Return the window as at most `most` buckets, oldest first; empty ones are left out."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            chosen = read.RunFilter(since, until, path, choose(connection, site, probe).shown)
-            stored = read.buckets(connection, chosen, zone=site.zone, most=most, medians=medians)
-        return Response(encode(stored), media_type="application/json", headers={"Cache-Control": "no-cache"})
+            found = read.buckets(
+                connection,
+                since=since,
+                until=until,
+                zone=site.zone,
+                most=most,
+                probe=choose(connection, site, probe).shown,
+                path=path,
+                medians=medians,
+            )
+        return Response(encode(found), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     @routes.get("/api/v1/progress", responses=documented(421))
     def progress() -> Moment | None:

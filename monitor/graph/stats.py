@@ -87,14 +87,14 @@ def values(all_series: Sequence[Track], metric: Metric) -> NDArray[np.float64]:
 
 def standing(all_series: Sequence[Track], metric: Metric, median: float) -> Standing | None:
     """Compare results with this median with the plans in force; None if none promises anything."""
-    promised_values = {
+    plan_values = {
         metric.promised(attributes.plan)
         for series in all_series
         for attributes in series.runs.attributes
         if attributes.trusted
     }
-    if len(promised_values) == 1:
-        promised = promised_values.pop()
+    if len(plan_values) == 1:
+        promised = plan_values.pop()
         if not promised:
             return None
         return Standing(100 * median / promised, _met(values(all_series, metric), metric, promised))
@@ -118,8 +118,8 @@ def _shares(series: Track, metric: Metric) -> NDArray[np.float64]:
     } or {None}
     if not others:
         return series.runs.measured(metric) / first if first else np.array([])
-    promised_values = sold(series.runs, metric)[series.runs.good(metric)]
-    shares: NDArray[np.float64] = series.runs.measured(metric) / promised_values
+    plan_values = sold(series.runs, metric)[series.runs.good(metric)]
+    shares: NDArray[np.float64] = series.runs.measured(metric) / plan_values
     return shares[~np.isnan(shares)]
 
 

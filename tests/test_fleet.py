@@ -83,7 +83,7 @@ def test_another_fleet_gets_all(probe: Settings, cluster: Cluster):
 def test_batches_grow(probe: Settings):
     """A push that may send two batches sends 10 and 20 runs, so that a slow line gets on as well."""
     store(probe, *(attempt(k) for k in range(40)))
-    assert pushed(probe, most=2) == Pushed(sent=30, known=0, waiting=10)
+    assert pushed(probe, batches=2) == Pushed(sent=30, known=0, waiting=10)
 
 
 def test_a_name_of_another_installation_is_refused(probe: Settings, tmp_path: Path):

@@ -40,7 +40,7 @@ def cut_at(probe: Settings, number: int, act: Callable[[], None]) -> list[str]:
     store(probe, *some(number))
     # A connection that is lost between two transactions is not missed.
     with at_step(number, act) as steps, suppress(StoreUnreachableError):
-        pushed(probe, most=1)
+        pushed(probe, batches=1)
     pushed(probe)
     assert_same(probe)
     return steps
@@ -64,7 +64,7 @@ for number in range(int(sys.argv[3]), int(sys.argv[4])):
     child = os.fork()
     if not child:
         with at_step(number, lambda: os.kill(os.getpid(), signal.SIGKILL)):
-            pushed(settings_of(Path(sys.argv[1]), sys.argv[2]), most=1)
+            pushed(settings_of(Path(sys.argv[1]), sys.argv[2]), batches=1)
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
     sys.stdin.readline()

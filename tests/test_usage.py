@@ -84,7 +84,7 @@ def test_a_skipped_test_uses_nothing(settings: Settings):
 
 def test_the_month_so_far(settings: Settings):
     """What the next test is to know: the bytes, and when the month ends."""
-    used(settings, attempt(**TOLD))
+    used(settings, attempt(**REPORTED))
     assert this_month(settings, NOW) == DataUsed(1100, int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()))
 
 

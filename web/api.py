@@ -56,16 +56,8 @@ def router(site: Site) -> APIRouter:
         """Return the window as at most `most` buckets, oldest first; empty ones are left out."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            found = read.buckets(
-                connection,
-                since=since,
-                until=until,
-                zone=site.zone,
-                most=most,
-                probe=choose(connection, site, probe).shown,
-                path=path,
-                medians=medians,
-            )
+            chosen = read.RunFilter(since, until, path, choose(connection, site, probe).shown)
+            found = read.buckets(connection, chosen, zone=site.zone, most=most, medians=medians)
         return Response(encode(found), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     @routes.get("/api/v1/progress", responses=documented(421))

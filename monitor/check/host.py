@@ -94,7 +94,7 @@ def beside(observed: Namespace) -> Line | None:
     if observed.beside is None:
         message = "only root may read the rules of other firewalls"
         return Line("beside", ok=None, message=message, fix=ROOT_LOOKS, matters=False)
-    met = ", ".join(observed.beside.met)
+    met = ", ".join(observed.beside.chains)
     if observed.beside.blocked:
         message, fix = _parted(observed.beside.blocked)
         return Line("beside", ok=False, message=message, fix=MEND if observed.beside.missing else fix)

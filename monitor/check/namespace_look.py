@@ -41,7 +41,7 @@ def look(spec: NamespaceSpec, settings: Check, environ: Mapping[str, str]) -> Na
     after = outside.table(spec) if may_list else None
     return Namespace(
         spec=spec,
-        dead=None if live else "; ".join(host_side.unsound) or "it was created just now",
+        dead=None if live else "; ".join(host_side.problems) or "it was created just now",
         entered=entered,
         privileged=privileged,
         no_entry=no_entry,

@@ -66,7 +66,7 @@ def scripts() -> list[Script]:
 def _refuse_newer(version: str | None, url: str) -> None:
     if version is not None and version > SCHEMA_VERSION:
         raise StoreError(
-            f"{masked(url)}: its schema {found} is newer than this speedmon, which knows {SCHEMA_VERSION}:"
+            f"{masked(url)}: its schema {version} is newer than this speedmon, which knows {SCHEMA_VERSION}:"
             " install the release that wrote it"
         )
 

@@ -65,7 +65,7 @@ def vacuum(url: str) -> tuple[int, int]:
 def _file(url: str, advice: str) -> Path:
     file = preflight.file_of(url)
     if file is None:
-        raise StoreError(f"{masked(url)}: not a SQLite file: {advice}")
+        raise StoreError(f"{masked(url)}: is not a SQLite file: {advice}")
     if sqlite.is_new(file):
         raise StoreError(f"{file}: there is no database yet: `speedmon db upgrade` creates one")
     return file

@@ -1,4 +1,4 @@
-"""The suite in mounts of its own: what another speedmon, or a second suite, keeps machine-wide is not seen, nor changed.
+"""The suite in mounts of its own: what another speedmon or a second suite keeps machine-wide is not seen, nor changed.
 
 Its settings, its database, the lock for one test at a time, the runs that wait in memory: in place of each lies
 something empty. Nor do the environment of whoever runs the suite, and a temporary folder of theirs, count.
@@ -52,7 +52,7 @@ def clean(environ: os._Environ[str]) -> None:
     environ["PATH"] = ":".join(dict.fromkeys([*folders, *SBIN]))
     temporary = Path(environ.get("TMPDIR", "/tmp"))  # noqa: S108  the machine's own
     if not temporary.is_dir() or not is_open(temporary) or len(str(temporary)) > LONGEST:
-        del environ["TMPDIR"]
+        environ.pop("TMPDIR", None)
 
 
 def end() -> None:
@@ -68,12 +68,12 @@ def go(config: pytest.Config) -> None:
         return
     if subprocess.run([*way, "true"], check=False, capture_output=True).returncode != 0:
         return
-    # On a disk: a tmpfs may give a file of it the number that another one gave another lock, and the kernel lists numbers.
+    # On a disk: the kernel lists locks by the numbers of their files, and each tmpfs begins to count anew.
     os.environ[APART] = tempfile.mkdtemp(prefix="speedmon-locks-")
     Path(os.environ[APART]).chmod(0o755)
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is not None:
         capture.suspend_global_capture(in_=True)
     last = "exec" if os.geteuid() == 0 else NO_CAPABILITIES
-    script = f'set -e\n{MOUNTS}\n{last} "$@"'
-    os.execvp(way[0], [*way, "sh", "-c", script, "sh", sys.executable, *sys.orig_argv[1:]])
+    command = ["sh", "-c", f'set -e\n{MOUNTS}\n{last} "$@"', "sh", sys.executable, *sys.orig_argv[1:]]
+    os.execvp(way[0], [*way, *command])  # noqa: S606  it takes this one's place

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import apart
 import pytest
+from hypothesis import HealthCheck, settings
 from outer import Outer
 
 from netns import compiler
@@ -17,6 +18,10 @@ apart.clean(os.environ)
 
 # Its default is a folder of the checkout, which may belong to somebody else.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/speedmon-hypothesis-{os.geteuid()}")
+
+# Nothing depends on a fast machine.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # A shell starts background jobs with Ctrl-C ignored, and programs that the tests interrupt would inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP):

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entering import is_open
+import entering
 
 if TYPE_CHECKING:
     import pytest
@@ -51,7 +51,7 @@ def clean(environ: os._Environ[str]) -> None:
     folders = environ.get("PATH", "/usr/local/bin:/usr/bin:/bin").split(":")
     environ["PATH"] = ":".join(dict.fromkeys([*folders, *SBIN]))
     temporary = Path(environ.get("TMPDIR", "/tmp"))  # noqa: S108  the machine's own
-    if not temporary.is_dir() or not is_open(temporary) or len(str(temporary)) > LONGEST:
+    if not temporary.is_dir() or not entering.is_open(temporary) or len(str(temporary)) > LONGEST:
         environ.pop("TMPDIR", None)
 
 
@@ -74,6 +74,8 @@ def go(config: pytest.Config) -> None:
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is not None:
         capture.suspend_global_capture(in_=True)
-    last = "exec" if os.geteuid() == 0 else NO_CAPABILITIES
-    command = ["sh", "-c", f'set -e\n{MOUNTS}\n{last} "$@"', "sh", sys.executable, *sys.orig_argv[1:]]
+    last, opened = NO_CAPABILITIES, ""
+    if os.geteuid() == 0:  # of whom a test may make another user, or the root of a user namespace only
+        last, opened = "exec", entering.script(f"{os.environ[APART]}/closed") + '\ncd "$PWD"'
+    command = ["sh", "-c", f'set -e\n{MOUNTS}\n{opened}\n{last} "$@"', "sh", sys.executable, *sys.orig_argv[1:]]
     os.execvp(way[0], [*way, *command])  # noqa: S606  it takes this one's place

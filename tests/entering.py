@@ -19,8 +19,12 @@ READ, ENTER = 0o004, 0o001
 
 
 @functools.cache
-def script() -> str:
-    """Return the shell script that opens what is closed to others; empty where nothing is."""
+def script(place: str = "/run/closed") -> str:
+    """Return the shell script that opens what is closed to others; empty where nothing is.
+
+    Args:
+        place: a path at which there is nothing yet, for the script to use.
+    """
     needed = dict.fromkeys(Path(path).resolve() for path in (CHECKOUT, sys.prefix, sys.base_prefix))
     closed: dict[Path, list[Path]] = {}
     for path in needed:
@@ -28,7 +32,7 @@ def script() -> str:
             closed.setdefault(folder, []).append(path)
     if not _is_readable(CHECKOUT):
         closed.setdefault(_first_closed(CHECKOUT) or CHECKOUT, [CHECKOUT, Path(sys.prefix).resolve()])
-    return "\n".join(_opened(folder, paths) for folder, paths in closed.items())
+    return "\n".join(_opened(folder, paths, shlex.quote(place)) for folder, paths in closed.items())
 
 
 def is_open(folder: Path) -> bool:
@@ -47,16 +51,16 @@ def _is_readable(checkout: Path) -> bool:
     return all(file.stat().st_mode & READ for file in files if file.exists())
 
 
-def _opened(folder: Path, needed: list[Path]) -> str:
+def _opened(folder: Path, needed: list[Path], place: str) -> str:
     """Lay an open folder over a closed one, and show in it what is needed."""
-    lines = [f"mkdir /run/closed; mount --rbind {_quoted(folder)} /run/closed"]
+    lines = [f"mkdir {place}; mount --rbind {_quoted(folder)} {place}"]
     lines += [f"mount -t tmpfs -o mode=755 opened {_quoted(folder)}"]
     for path in sorted(needed):
-        source = Path("/run/closed", path.relative_to(folder))
+        source = Path(place, path.relative_to(folder))
         copied = path == CHECKOUT and not _is_readable(CHECKOUT)
         if copied or not any(other in path.parents for other in needed if other != CHECKOUT or _is_readable(CHECKOUT)):
             lines += [f"mkdir -p {_quoted(path)}", *(_copied if copied else _bound)(source, path)]
-    return "\n".join([*lines, "umount -l /run/closed; rmdir /run/closed"])
+    return "\n".join([*lines, f"umount -l {place}; rmdir {place}"])
 
 
 def _copied(source: Path, path: Path) -> list[str]:

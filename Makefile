@@ -8,10 +8,11 @@ DEMO_NEEDS := ip:iproute2 nft:nftables unshare:util-linux ping:iputils-ping
 # Much of a test is waiting: for a kernel, a clock or a child.
 WORKERS := $(shell expr $$(nproc) + 1)
 DIST := /usr/lib/python3/dist-packages
+# The metapackage: whatever version of PostgreSQL the release has. A compiler without libc6-dev finds no header.
 # firewalld itself is only unpacked, by its test: installed, it would start and close this machine.
-PG := /usr/lib/postgresql/15/bin
-TEST_NEEDS := $(DEMO_NEEDS) iperf3:iperf3 musl-gcc:musl-tools cc:gcc git:git iptables:iptables setcap:libcap2-bin ufw:ufw \
-	chromium:chromium dbus-daemon:dbus-daemon sudo:sudo pasta:passt pgrep:procps $(PG)/postgres:postgresql-15 /lib/systemd/systemd:systemd \
+TEST_NEEDS := $(DEMO_NEEDS) iperf3:iperf3 musl-gcc:musl-tools cc:gcc git:git iptables:iptables \
+	/usr/include/stdio.h:libc6-dev groupadd:passwd hostname:hostname setcap:libcap2-bin ufw:ufw \
+	chromium:chromium dbus-daemon:dbus-daemon sudo:sudo pasta:passt pgrep:procps postgres:postgresql /lib/systemd/systemd:systemd \
 	$(DIST)/firewall/__init__.py:python3-firewall $(DIST)/nftables/__init__.py:python3-nftables
 
 demo: $(VENV)/ready
@@ -38,7 +39,8 @@ wheel: $(VENV)/ready
 
 $(VENV)/ready: requirements-dev.lock scripts/venv pyproject.toml
 	@scripts/venv $(VENV) requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# Whatever the umask, other users can read it: some tests run as one.
+	umask 022; $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 clean:

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import documented
 from baseline import USER, WAYS, home
 from rounds import ROUNDS, table
+from tools import MACHINE, need
 
 
 def main() -> None:
@@ -30,4 +31,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    need(*MACHINE, "musl-gcc:musl-tools", "cc:gcc", "setcap:libcap2-bin", "ping:iputils-ping", root=True)
     main()

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from made_up import month
 from pairs import in_turn, milliseconds
+from tools import need
 
 from monitor.model import Attempt
 from monitor.store import write
@@ -130,4 +131,5 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
+    need("sqlite3:sqlite3")
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 11)

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import cluster as postgres
 from cluster import Cluster
+from tools import need
 
 from monitor.model import Attempt, Plan, RawOutput, Run, Server, Status, Trace, Trigger
 from monitor.model import Path as Way
@@ -163,4 +164,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    need("initdb:postgresql", "postgres:postgresql")
     main()

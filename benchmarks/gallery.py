@@ -17,6 +17,7 @@ import long_ago
 from made_up import DAYS, END, PLAN, month, two_paths
 from PIL import Image
 from report_page import page as report_page
+from tools import need
 
 from monitor.graph import braille, setup, sparkline
 from monitor.graph.data import Window
@@ -148,4 +149,5 @@ def main(docs: File) -> None:
 
 
 if __name__ == "__main__":
+    need("chromium:chromium")
     main(File(sys.argv[1]))

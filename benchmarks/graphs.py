@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import store
 from commands import SPEEDMON, median
 from made_up import DAYS, END, STEP, month
+from tools import need
 
 from monitor.graph.kinds import KINDS
 from monitor.model import Attempt
@@ -204,4 +205,5 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
+    need("rrdtool:rrdtool")
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)

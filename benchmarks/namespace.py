@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from pairs import in_turn, milliseconds
 from street import Street
+from tools import MACHINE, need
 
 from netns.compiler import command_line, find_compiler
 
@@ -165,4 +166,5 @@ def _sum(street: Street, *argv: str) -> Callable[[], float]:
 
 
 if __name__ == "__main__":
+    need(*MACHINE, "musl-gcc:musl-tools", "setcap:libcap2-bin")
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

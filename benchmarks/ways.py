@@ -20,6 +20,7 @@ from booted import UNITS, Booted
 from namespace import CLIENT, SERVER
 from pairs import in_turn, milliseconds
 from street import SPEEDMON, Street
+from tools import MACHINE, need
 
 PYTHON = [sys.executable, "-I", "-m"]
 LAUNCHER = ["/usr/local/bin/ip4only"]
@@ -77,4 +78,5 @@ def _units(booted: Booted, rounds: int) -> None:
 
 
 if __name__ == "__main__":
+    need(*MACHINE, "musl-gcc:musl-tools", "pasta:passt", "pgrep:procps", "/lib/systemd/systemd:systemd", root=True)
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

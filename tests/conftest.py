@@ -7,23 +7,21 @@ import signal
 import tempfile
 from typing import TYPE_CHECKING
 
+import apart
 import pytest
+from hypothesis import HealthCheck, settings
 from outer import Outer
 
 from netns import compiler
 
+apart.clean(os.environ)
+
 # Its default is a folder of the checkout, which may belong to somebody else.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/speedmon-hypothesis-{os.geteuid()}")
 
-# A plain user's PATH lacks the folders of nft, sysctl and setcap.
-os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
-
-# Root is the caller here, also where the suite is run by sudo.
-for _variable in ("SUDO_UID", "SUDO_GID"):
-    os.environ.pop(_variable, None)
-# Nor do the settings of whoever runs the tests.
-for _variable in [name for name in os.environ if name.startswith("SPEEDMON_")]:
-    del os.environ[_variable]
+# Nothing depends on a fast machine.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # A shell starts background jobs with Ctrl-C ignored, and programs that the tests interrupt would inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP):
@@ -99,13 +97,26 @@ def either_empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.database()
 
 
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the suite in mounts of its own."""
+    apart.go(config)
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing of that behind."""
+    apart.end()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests marked `root` when the suite runs as a plain user."""
-    needs_root = [item for item in items if os.geteuid() != 0 and item.get_closest_marker("root")]
-    config.stash[_left_out] = len(needs_root)
-    if needs_root:
-        config.hook.pytest_deselected(items=needs_root)
-        items[:] = [item for item in items if item not in set(needs_root)]
+    """Leave out what a plain user cannot do: tests marked `root`, and those marked `tun` where its mode is 0600."""
+    if os.geteuid() == 0:
+        return
+    missing = {"root"} if os.access("/dev/net/tun", os.R_OK | os.W_OK) else {"root", "tun"}
+    left_out = [item for item in items if missing & {mark.name for mark in item.iter_markers()}]
+    config.stash[_left_out] = len(left_out)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.hookimpl(trylast=True)

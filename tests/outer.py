@@ -12,12 +12,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import entering
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
 _WORLD = """
 set -e
+umask 022
 mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/netns /run/lock /run/etc /run/real-bin
 mount -t tmpfs -o mode=755 etc /run/etc
@@ -36,11 +39,25 @@ ip link set lo up
 touch /run/shared-lock; chmod 666 /run/shared-lock
 test -e /tmp/speedmon.lock || touch /tmp/speedmon.lock
 mount --bind /run/shared-lock /tmp/speedmon.lock  # /tmp is the machine's own, and tests run side by side
+OPENED
+[ ! -d /dev/shm ] || mount -t tmpfs -o mode=1777 shm /dev/shm
 echo ready
 read -r _end || exit 0                     # the pipe closes when the test process goes, and this is init here
 """
 
-_UNPRIVILEGED = 'exec "$@"'  # run by a shell without capabilities, so that file modes apply as for any user
+# Only for real root, as no other can make a device. Whatever the modes on the machine are, any user may open these.
+_DEVICES = """
+mkdir /run/dev
+mount -t tmpfs -o mode=755 dev /run/dev
+for name in null zero full random urandom tty; do cp -a /dev/$name /run/dev/; chmod 666 /run/dev/$name; done
+mkdir /run/dev/net /run/dev/pts /run/dev/shm
+mknod /run/dev/net/tun c 10 200; chmod 666 /run/dev/net/tun
+mount --rbind /dev/pts /run/dev/pts
+ln -s pts/ptmx /run/dev/ptmx; ln -s /proc/self/fd /run/dev/fd
+for link in 0:stdin 1:stdout 2:stderr; do ln -s /proc/self/fd/${link%:*} /run/dev/${link#*:}; done
+mount --move /run/dev /dev; rmdir /run/dev
+"""
+_UNPRIVILEGED = 'exec "$@"'  # run by a shell that holds no capability, so that file modes are judged as for any user
 
 
 class Outer:
@@ -54,8 +71,12 @@ class Outer:
         unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         if self.user_namespace:
             unshare += ["--user", "--map-root-user"]
+        opened = "" if self.user_namespace else _DEVICES + entering.script()
         self._holder = subprocess.Popen(
-            [*unshare, "sh", "-c", _WORLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*unshare, "sh", "-c", _WORLD.replace("OPENED", opened)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != "ready\n":

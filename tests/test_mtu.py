@@ -82,6 +82,7 @@ def test_route_of_the_host_with_a_smaller_size(street: TwoLines):
     assert " mtu 1400" in street.shell(f"ip -n ip4only route get {SERVER}").stdout
 
 
+@pytest.mark.tun
 @pytest.mark.usefixtures("tunnel")
 def test_tunnel_needs_no_router(street: TwoLines):
     """A pinned tunnel is an uplink without a router, with its own packet size and address, beside the default route."""

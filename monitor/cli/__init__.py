@@ -38,8 +38,21 @@ COMMANDS = {
 }
 
 
+def build(folder: str) -> str:
+    """Return which commit was built, as `scripts/build_hook.py` wrote it into a package; empty in a checkout."""
+    try:
+        with open(f"{folder}/commit.txt", encoding="ascii") as file:  # noqa: PTH123  pathlib is not imported here
+            return f" (commit {file.read().strip()})"
+    except OSError:
+        return ""
+
+
 @click.group(cls=LazyGroup, commands_by_name=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="speedmon", prog_name="speedmon")
+@click.version_option(
+    package_name="speedmon",
+    prog_name="speedmon",
+    message=f"%(prog)s, version %(version)s{build(os.path.dirname(os.path.dirname(__file__)))}",  # noqa: PTH120
+)
 @config_option
 def cli() -> None:
     """Measure an internet connection on a schedule, over IPv4 only, and keep every result.

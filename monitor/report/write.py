@@ -43,9 +43,9 @@ def _document(form: str, told: Document, evidence: Evidence, target: BinaryIO) -
 
         html.write(told, target)
     else:
-        from monitor.report import pdf  # noqa: PLC0415  the same
+        from monitor.report.pdf import layout  # noqa: PLC0415  the same
 
-        pdf.write(told, evidence.subject.made_at, target)
+        layout.write(told, evidence.subject.made_at, target)
 
 
 def _pictures(about: Subject, title: str) -> dict[str, bytes]:

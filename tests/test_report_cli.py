@@ -242,7 +242,7 @@ def test_what_changed_since_the_time_before(speedmon: Callable[..., Result], tmp
 
 
 def test_help_imports_nothing_heavy():
-    """Neither fpdf, jinja2, matplotlib nor the store is loaded to print the help."""
-    heavy = "{'fpdf', 'jinja2', 'matplotlib', 'numpy', 'PIL', 'sqlalchemy'}"
+    """Neither reportlab, jinja2, matplotlib nor the store is loaded to print the help."""
+    heavy = "{'reportlab', 'jinja2', 'matplotlib', 'numpy', 'PIL', 'sqlalchemy'}"
     code = f"import sys; from monitor.cli import report; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"

@@ -8,14 +8,17 @@ import sys
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from papers import COLUMNS, HOSTILE, paper, png
 from pypdf import PdfReader
 
-from monitor.report import pdf
-from monitor.report.blocks import Cell, Document, Facts, Heading, Picture, Table, Text
+from monitor.report.blocks import Cell, Column, Document, Facts, Heading, Picture, Table, Text
+from monitor.report.pdf import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MADE_AT = datetime(2026, 11, 23, 16, 40, tzinfo=UTC)
 
@@ -23,7 +26,7 @@ MADE_AT = datetime(2026, 11, 23, 16, 40, tzinfo=UTC)
 def written(document: Document) -> bytes:
     """Return the file."""
     file = BytesIO()
-    pdf.write(document, MADE_AT, file)
+    layout.write(document, MADE_AT, file)
     return file.getvalue()
 
 
@@ -67,8 +70,8 @@ def test_the_contents_name_the_page_of_each_heading(reader: PdfReader):
     assert found[-1] > found[0]
     assert all(mark.title in reader.pages[page - 1].extract_text() for mark, page in zip(marks, found, strict=True))
     first = reader.pages[0].extract_text()
-    assert "Contents\n" + "\n".join(names) in first
-    assert "\n".join(map(str, found)) in first
+    lines = [f"{name} {page}" for name, page in zip(names, found, strict=True)]
+    assert "Contents " + " ".join(lines) in " ".join(first.split())
 
 
 def test_links_lead_to_the_results(reader: PdfReader):
@@ -129,3 +132,89 @@ def test_a_heading_stays_with_its_picture():
 def test_a_table_without_rows_is_a_head():
     """Nothing is no error."""
     assert "Start" in pages(Table("Empty", COLUMNS, []))[0]
+
+
+def test_the_contents_lead_to_the_headings(reader: PdfReader):
+    """Each line is a link within the file."""
+    links = [each.get_object() for each in reader.pages[0]["/Annots"]]
+    targets = [reader.get_page_number(each["/Dest"][0].get_object()) for each in links if "/Dest" in each]
+    marks = [each for mark in reader.outline for each in (mark if isinstance(mark, list) else [mark])]
+    assert targets == [reader.get_destination_page_number(mark) for mark in marks]
+    assert len(targets) == 5
+
+
+def test_fonts_are_in_the_file_as_far_as_they_are_used(reader: PdfReader):
+    """A reader needs none of its own, and the file does not hold thousands of letters that nobody reads."""
+    fonts = {}
+    for page in reader.pages:
+        for font in page["/Resources"]["/Font"].values():
+            told = font.get_object()
+            if told["/Subtype"] == "/TrueType":
+                fonts[told["/BaseFont"]] = len(told["/FontDescriptor"]["/FontFile2"].get_object().get_data())
+    assert {name.split("+")[1] for name in fonts} == {"DejaVuSans", "DejaVuSans-Bold"}
+    assert all(size < 100_000 for size in fonts.values())
+
+
+def test_a_picture_has_words_for_who_cannot_see_it(reader: PdfReader):
+    """As they are, in UTF-16 with its mark."""
+    content = b"".join(page["/Contents"].get_object().get_data() for page in reader.pages)
+    assert ("feff" + 'A "graph" of <b>'.encode("utf-16-be").hex()).encode() in content
+
+
+def test_nothing_of_the_library_stays_changed():
+    """Another user of reportlab in this process writes as before."""
+    from reportlab import rl_config  # noqa: PLC0415  only this test looks at it
+
+    before = dict(vars(rl_config))
+    made = [written(paper()) for _ in range(2)]
+    assert made[0] == made[1]
+    assert dict(vars(rl_config)) == before
+
+
+def test_markup_is_text_wherever_it_stands():
+    """Titles, headings, facts and cells with what looks like markup, or like half of it, are drawn as they are."""
+    names = ["<b>bold", "a & b &amp; c", "</para><para>", '<a href="x">y</a>', "&#0;"]
+    blocks = [
+        block for name in names for block in (Heading(name), Text(name), Text(name, "bad"), Facts(((name, name),)))
+    ]
+    table = Table("<i>", tuple(Column(name) for name in names), [tuple(Cell(name) for name in names)])
+    reader = PdfReader(BytesIO(written(Document("<b>T", "S<i>", [*blocks, table]))))
+    told = "".join("".join(page.extract_text() for page in reader.pages).split())
+    assert all(told.count("".join(name.split())) >= 6 for name in names)
+
+
+def test_a_table_of_very_many_rows_holds_few_of_them():
+    """Rows are made as the pages fill; each is there."""
+    made: list[int] = []
+
+    def rows() -> Iterator[tuple[Cell, ...]]:
+        for number in range(10_500):
+            made.append(number)
+            yield Cell(f"r{number}"), Cell("1"), Cell("s"), Cell("x")
+
+    told = pages(Table("Many", COLUMNS, rows()))
+    assert len(made) == 10_500
+    joined = " ".join(told).split()
+    assert [word for word in joined if word[0] == "r" and word[1:].isdigit()] == [f"r{number}" for number in made]
+
+
+def test_a_wide_table_with_words_that_no_column_takes_stays_on_the_page():
+    """Columns share the width, and words are broken."""
+    columns = tuple(Column(f"Column{number}") for number in range(20))
+    table = Table("Wide", columns, [tuple(Cell("w" * 60) for _ in columns)] * 3)
+    told = "".join(pages(table, Text("v" * 5000), Facts((("n" * 100, "u" * 300),))))
+    assert [told.count(letter) >= count for letter, count in (("w", 3600), ("v", 5000), ("u", 300))] == [True] * 3
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_heading_may_be_the_first_of_any_level(level: Any):
+    """An outline leaves no level out; a heading of the second level alone is no error."""
+    assert "Only" in pages(Heading("Only", level), Text("text"))[0]
+
+
+def test_a_long_heading_and_long_contents_go_on():
+    """Headings that take several lines, and more of them than a page has lines."""
+    headings = [Heading(f"Heading {number} " + "word " * 30) for number in range(80)]
+    told = pages(*headings)
+    assert len(told) > 4
+    assert "Heading 79" in told[-1]

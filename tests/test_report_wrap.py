@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.report.pdf.grid import fitted
-from monitor.report.pdf.wrap import wrapped
+from monitor.report.pdf.page import wrapped
+from monitor.report.pdf.table import fitted
 
 
 @pytest.mark.parametrize(

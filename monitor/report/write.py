@@ -44,9 +44,9 @@ def _document(format_name: str, report: Document, evidence: Evidence, target: Bi
 
         html.write(report, target)
     else:
-        from monitor.report import pdf  # noqa: PLC0415  the same
+        from monitor.report.pdf import layout  # noqa: PLC0415  the same
 
-        pdf.write(report, evidence.subject.made_at, target)
+        layout.write(told, evidence.subject.made_at, target)
 
 
 def _pictures(about: Subject, title: str) -> dict[str, bytes]:

@@ -1,131 +1,189 @@
-"""What each block of a report becomes on paper, one function a kind."""
+"""What each block of a report becomes on the pages of a PDF, one function a kind, and tables of any number of rows."""
 
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from typing import TYPE_CHECKING
+
+from PIL import Image
+from reportlab.lib.colors import Color
+from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
+from reportlab.platypus import CondPageBreak, Flowable, HRFlowable, Spacer
+from reportlab.platypus import Table as Grid
 
 from monitor.report.blocks import Facts, Picture, Table, Text
 from monitor.report.outline import sections
-from monitor.report.pdf.contents import Contents
-from monitor.report.pdf.grid import grid
-from monitor.report.pdf.look import BOTTOM, FAINT, INK, LEFT, PLAIN, QUIET, TOP, WIDTH, Type
+from monitor.report.pdf.page import (
+    BOLD,
+    HAIR,
+    HEIGHT,
+    INK,
+    LINK,
+    PLAIN,
+    QUIET,
+    WIDTH,
+    Bookmark,
+    Ending,
+    Entry,
+    Pages,
+    load_fonts,
+    paragraph,
+    printable,
+    style,
+)
+from monitor.report.pdf.table import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+    from typing import BinaryIO
 
-    from monitor.report.blocks import Block, Document, Heading
-    from monitor.report.pdf.look import Colour
-    from monitor.report.pdf.paper import Paper
+    from monitor.report.blocks import Block, Document
+    from monitor.report.outline import Section
 
-TITLE, SUBTITLE = Type(20, bold=True), Type(10.5, colour=QUIET)
-HEADINGS = {1: Type(14, bold=True), 2: Type(11, bold=True)}
-TONES = {"plain": PLAIN, "lead": Type(12), "good": PLAIN, "bad": PLAIN, "note": Type(8.5, colour=QUIET)}
-# The bar at the left and the paper of what is set apart.
-BOXES: dict[str, tuple[Colour, Colour]] = {
-    "good": ((26, 127, 75), (232, 245, 238)),
-    "bad": ((184, 57, 14), (253, 238, 231)),
+TITLE, SUBTITLE = style(20, font=BOLD), style(10.5, QUIET)
+TEXT, FAINT = style(9.5), style(9.5, QUIET)
+TONES = {"plain": TEXT, "lead": style(12), "note": style(8.5, QUIET)}
+CAPTION = style(9, font=BOLD, spaceAfter=1 * mm)
+HEADINGS = {
+    1: style(14, font=BOLD, bulletFontName=BOLD, bulletFontSize=14, bulletColor=QUIET, leftIndent=10 * mm),
+    2: style(11, font=BOLD, bulletFontName=BOLD, bulletFontSize=11, bulletColor=QUIET, leftIndent=12 * mm),
 }
-GAP, PADDING, BAR = 3.0, 2.5, 1.6
-NAMES = 40.0
+_ENTRY = {"bulletFontName": PLAIN, "bulletFontSize": 9.5, "bulletColor": QUIET, "rightIndent": 12 * mm}
+ENTRIES = {
+    1: style(9.5, LINK, leftIndent=8 * mm, **_ENTRY),
+    2: style(9.5, LINK, bulletIndent=8 * mm, leftIndent=18 * mm, **_ENTRY),
+}
+# The bar at the left and the background of what is set apart.
+BOXES = {
+    "good": (Color(26 / 255, 127 / 255, 75 / 255), Color(232 / 255, 245 / 255, 238 / 255)),
+    "bad": (Color(184 / 255, 57 / 255, 14 / 255), Color(253 / 255, 238 / 255, 231 / 255)),
+}
+GAP, NAMES = 3 * mm, 40 * mm
 # Below a heading there is room for more than a line of what it heads.
-COMPANY = 25.0
+COMPANY = 25 * mm
 
 
-def lay_out(document: Document, paper: Paper) -> None:
-    """Put a report on paper."""
-    told = list(sections(document.blocks))
-    _head(document, paper)
-    contents = Contents(told, paper)
-    paper.y += GAP
+def write(document: Document, made_at: datetime, file: BinaryIO) -> None:
+    """Write the report to an open file; the same report made at the same time gives the same bytes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    load_fonts()
+    Pages(file, document.title, document.subtitle, made_at).write(list(_story(document)))
+
+
+def _story(document: Document) -> Iterator[Flowable]:
+    told, pages = list(sections(document.blocks)), dict[str, int]()
+    yield paragraph(document.title, TITLE)
+    yield paragraph(document.subtitle, SUBTITLE)
+    yield HRFlowable(WIDTH, 1.7, color=INK, spaceBefore=GAP, spaceAfter=2 * GAP)
+    yield from _contents(told)
+    level = -1
     for section in told:
         if section.heading:
-            paper.need(HEADINGS[section.heading.level].line + GAP * 4 + _company(section.blocks))
-            _heading(section.heading, section.number, contents, paper)
+            # An outline may not leave a level out.
+            level = min(section.heading.level - 1, level + 1)
+            yield from _heading(section, level, pages)
         for block in section.blocks:
-            _block(block, paper)
-    contents.finish()
+            yield from _block(block)
+            yield Spacer(0, GAP)
+    yield Ending(pages)
 
 
-def _head(document: Document, paper: Paper) -> None:
-    paper.column(document.title, TITLE)
-    paper.column(document.subtitle, SUBTITLE)
-    paper.y += GAP
-    paper.rule(paper.y, INK, 0.6)
-    paper.y += GAP * 2
+def _contents(told: Iterable[Section]) -> Iterator[Flowable]:
+    entries = [Entry(each.heading.text, ENTRIES[each.heading.level], each.number) for each in told if each.heading]
+    if entries:
+        yield paragraph("Contents", CAPTION)
+        yield from entries
+        yield Spacer(0, GAP)
 
 
-def _heading(heading: Heading, number: str, contents: Contents, paper: Paper) -> None:
-    kind = HEADINGS[heading.level]
-    if paper.y > TOP:
-        paper.y += GAP * (3.3 - heading.level)
-    contents.reached(number)
-    paper.mark(f"{number} {heading.text}", heading.level - 1)
-    paper.put(number, LEFT, paper.y, Type(kind.size, colour=QUIET))
-    indent = paper.width_of(number, kind) + 4
-    paper.column(heading.text, kind, LEFT + indent, WIDTH - indent)
-    if heading.level == 1:
-        paper.rule(paper.y + 1)
-    paper.y += GAP
-
-
-def _block(block: Block, paper: Paper) -> None:
-    match block:
-        case Text():
-            _text(block, paper)
-        case Facts():
-            _facts(block, paper)
-        case Picture():
-            _picture(block, paper)
-        case Table():
-            grid(block, paper)
-    paper.y += GAP
-
-
-def _text(text: Text, paper: Paper) -> None:
-    kind = TONES[text.tone]
-    if text.tone not in BOXES:
-        paper.column(text.text, kind)
-        return
-    bar, background = BOXES[text.tone]
-    lines = paper.wrap(text.text, WIDTH - BAR - 3 * PADDING, kind)
-    height = len(lines) * kind.line + 2 * PADDING
-    paper.need(min(height, BOTTOM - TOP))
-    paper.fill(LEFT, paper.y, WIDTH, height, background)
-    paper.fill(LEFT, paper.y, BAR, height, bar)
-    paper.y += PADDING
-    paper.column(text.text, kind, LEFT + BAR + 1.5 * PADDING, WIDTH - BAR - 3 * PADDING)
-    paper.y += PADDING
-
-
-def _facts(facts: Facts, paper: Paper) -> None:
-    for name, told in facts.rows:
-        names = paper.wrap(name, NAMES - 3, FAINT)
-        lines = paper.wrap(told, WIDTH - NAMES, PLAIN)
-        paper.need(min(max(len(names), len(lines)) * PLAIN.line + 2, BOTTOM - TOP))
-        top = paper.y = paper.y + 1
-        for at, line in enumerate(names):
-            paper.put(line, LEFT, top + at * FAINT.line, FAINT)
-        paper.column(told, PLAIN, LEFT + NAMES, WIDTH - NAMES)
-        paper.y = max(paper.y, top + len(names) * FAINT.line) + 1 if paper.y > top else paper.y + 1
-        paper.rule(paper.y)
+def _heading(section: Section, level: int, pages: dict[str, int]) -> Iterator[Flowable]:
+    heading = section.heading
+    if heading:
+        look = HEADINGS[heading.level]
+        yield CondPageBreak(look.leading + GAP * 4 + _company(section.blocks))
+        yield Spacer(0, GAP * (3.3 - heading.level))
+        yield Bookmark(heading.text, look, (section.number, level), pages)
+        yield Spacer(0, GAP)
 
 
 def _company(blocks: Sequence[Block]) -> float:
-    """Return how much of what stands below a heading is to stay on its sheet."""
+    """Return how much of what stands below a heading is to stay on its page."""
     first = blocks[0] if blocks else None
-    return min(_size(first)[1], BOTTOM - TOP - COMPANY) if isinstance(first, Picture) else COMPANY
+    return float(min(_size(first)[1], HEIGHT - COMPANY) if isinstance(first, Picture) else COMPANY)
 
 
-def _picture(picture: Picture, paper: Paper) -> None:
-    width, height = _size(picture)
-    paper.need(height)
-    paper.picture(picture.png, picture.alt, LEFT + (WIDTH - width) / 2, width, height)
+def _block(block: Block) -> Iterator[Flowable]:
+    match block:
+        case Text() if block.tone in BOXES:
+            yield _box(block)
+        case Text():
+            yield paragraph(block.text, TONES[block.tone])
+        case Facts():
+            yield _facts(block)
+        case Picture():
+            yield _Graph(block)
+        case Table():
+            yield CondPageBreak(CAPTION.leading * 2 + COMPANY / 2)
+            yield paragraph(block.caption, CAPTION)
+            yield table_of(block)
+
+
+def _box(text: Text) -> Flowable:
+    bar, background = BOXES[text.tone]
+    look = [
+        ("BACKGROUND", (0, 0), (-1, -1), background),
+        ("LINEBEFORE", (0, 0), (0, -1), 1.6 * mm, bar, 0),
+        ("LEFTPADDING", (0, 0), (-1, -1), 5 * mm),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 2.5 * mm),
+        ("TOPPADDING", (0, 0), (-1, -1), 2 * mm),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5 * mm),
+    ]
+    return Grid([[paragraph(text.text, TEXT)]], [WIDTH], style=look, splitInRow=1)
+
+
+def _facts(facts: Facts) -> Flowable:
+    look = [
+        ("LEFTPADDING", (0, 0), (-1, -1), 0),
+        ("TOPPADDING", (0, 0), (-1, -1), 1 * mm),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 1 * mm),
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("LINEBELOW", (0, 0), (-1, -1), 0.4, HAIR),
+    ]
+    rows = [[paragraph(name, FAINT), paragraph(told, TEXT)] for name, told in facts.rows]
+    return Grid(rows, [NAMES, WIDTH - NAMES], style=look, splitInRow=1)
+
+
+class _Graph(Flowable):
+    """A picture, with what it shows in words for who cannot see it."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__()
+        self._picture = picture
+        self.width, self.height = _size(picture)
+        self.hAlign = "CENTER"
+
+    def wrap(self, *_: float) -> tuple[float, float]:
+        return self.width, self.height
+
+    def draw(self) -> None:
+        with Image.open(BytesIO(self._picture.png)) as opened:
+            flat = opened.convert("RGB")
+        # https://opensource.adobe.com/dc-acrobat-sdk-docs/pdfstandards/PDF32000_2008.pdf 14.9.3
+        words = f"\N{ZERO WIDTH NO-BREAK SPACE}{printable(self._picture.alt)}".encode("utf-16-be").hex()
+        self.canv.addLiteral(f"/Span <</Alt <{words}>>> BDC")
+        self.canv.drawImage(ImageReader(flat), 0, 0, self.width, self.height)
+        self.canv.addLiteral("EMC")
 
 
 def _size(picture: Picture) -> tuple[float, float]:
-    """Return width and height on paper."""
+    """Return width and height on the page."""
     # https://www.w3.org/TR/png/#11IHDR: width and height lie behind the signature and the head of the first chunk.
     wide, high = struct.unpack(">II", picture.png[16:24])
-    height = min(WIDTH * picture.share * high / wide, BOTTOM - TOP - COMPANY)
+    height = min(WIDTH * picture.share * high / wide, HEIGHT - COMPANY)
     return height * wide / high, height

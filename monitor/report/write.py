@@ -46,7 +46,7 @@ def _document(format_name: str, report: Document, evidence: Evidence, target: Bi
     else:
         from monitor.report.pdf import layout  # noqa: PLC0415  the same
 
-        layout.write(told, evidence.subject.made_at, target)
+        layout.write(report, evidence.subject.made_at, target)
 
 
 def _pictures(about: Subject, title: str) -> dict[str, bytes]:

@@ -24,17 +24,18 @@ from tools import need
 
 from monitor.model import Attempt
 from monitor.store import write
-from monitor.store.open import open_writer
+from monitor.store.connection import open_writer
 
 SPEEDMON = str(Path(sys.executable).with_name("speedmon"))
+
 RESULT = Path(__file__).parents[1] / "tests/data/ookla/v1.2_result_2022-08-17_airtel_bufferbloat.json"
+
 # Records when it was started and ends at once, so the rest of the time is speedmon's own.
 STAND_IN = """#!/bin/bash
 case "$*" in *--version*) echo "Speedtest by Ookla 1.2.0.84 (stand-in)"; exit;; esac
 echo $EPOCHREALTIME > {folder}/started
 printf '%s\\n' "$(<{result})"
 """
-
 
 # What people run from cron: it stores the line and the time, and checks and explains nothing.
 PIPELINE = """
@@ -100,7 +101,7 @@ def graph(rounds: int, environ: dict[str, str], folder: Path) -> None:
     url = f"sqlite:///{folder}/month.db"
     with open_writer(url) as connection:
         for run in month():
-            write.add(connection, Attempt(run))
+            write.add_attempt(connection, Attempt(run))
     window = ["--since", "2026-10-24T16:40:00Z", "--until", "2026-11-23T16:40:00Z"]
     command = ["graph", *window, "--path", "ip4only", "--output", str(folder / "month.png"), "-q"]
     drawn = [cost(command, {**environ, "SPEEDMON_DATABASE_URL": url}) for _ in range(rounds)]

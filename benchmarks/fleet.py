@@ -1,6 +1,6 @@
 """What a fleet costs PostgreSQL: bytes and write-ahead log per run, the time of a batch and of common reads.
 
-Starts a server of its own (see `tests/cluster.py`), with durable commits. A month of PROBES probes with a test every
+Starts a server of its own (see `tests/support/postgres_cluster.py`), with durable commits. A month of PROBES probes with a test every
 STEP_S seconds is generated in SQL; then some of the probes forward runs with the program's own code. The estimates for
 1,000 and 100,000 probes in docs/fleet.md are these figures, multiplied.
 
@@ -18,24 +18,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import cluster as postgres
-from cluster import Cluster
+import postgres_cluster
+from postgres_cluster import Cluster
 from tools import need
 
-from monitor.model import Attempt, Plan, RawOutput, Run, Server, Status, Trace, Trigger
-from monitor.model import Path as Way
-from monitor.store import days as packed_days
-from monitor.store import probes, read, rollups
-from monitor.store.open import open_reader, open_writer
-from monitor.store.write import add_many
+from monitor.model import Attempt, NetworkPath, Plan, RawOutput, Run, Server, Status, Trace, Trigger
+from monitor.store import buckets, lookups, packed_days, read, rollups
+from monitor.store.connection import open_reader, open_writer
+from monitor.store.write import add_attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 SINCE = datetime(2026, 10, 1, tzinfo=UTC)
+
 RESULT = Path(__file__).parents[1] / "tests/data/ookla/v1.2_result_2022-08-17_airtel_bufferbloat.json"
+
 ROUNDS = 5
+
 FORWARDED = 40
+
 MADE = """
     INSERT INTO runs (id, probe_pk, started_at, finished_at, status, trigger, path, engine, engine_version,
         download_bps, upload_bps, latency_ms, jitter_ms, packet_loss_pct, download_bytes, upload_bytes, download_ms,
@@ -58,8 +61,8 @@ def fill(url: str, count: int, days: int, step_s: int) -> None:
             start = since + 86_400 * day
             connection.exec_driver_sql(f"SELECT make_runs_partition({start})")
             connection.exec_driver_sql(MADE.format(step=step_s, since=start, until=start + 86_400, probes=count))
-        rollups.rebuild(connection)
-        packed_days.rebuild(connection)
+        rollups.rebuild_rollups(connection)
+        packed_days.rebuild_days(connection)
 
 
 def bytes_of(url: str) -> dict[str, int]:
@@ -78,7 +81,7 @@ def one_run(name: str, at: datetime) -> Attempt:
     """Return a run with the output and the trace of a real test."""
     server = Server("1001", "Near", "Exampleton", "Exampleland", "speed.example.net:8080")
     run = Run(
-        str(uuid.uuid4()), name, at, at + timedelta(seconds=25), Status.OK, Trigger.SCHEDULE, Way.IP4ONLY, "ookla",
+        str(uuid.uuid4()), name, at, at + timedelta(seconds=25), Status.OK, Trigger.SCHEDULE, NetworkPath.IP4ONLY, "ookla",
         download_bps=95_000_000, upload_bps=18_000_000, latency_ms=5.5, isp="Example Fibre",
         external_ip="203.0.113.10", ip_family=4, healthy=True, server=server,
     )  # fmt: skip
@@ -94,8 +97,8 @@ def forward(url: str, names: list[str], size: int) -> list[float]:
         batch = [one_run(name, end + timedelta(minutes=5 * k)) for k in range(size)]
         begin = time.perf_counter()
         with open_writer(url) as connection:
-            probes.claim(connection, {name}, name)
-            add_many(connection, batch)
+            lookups.claim_probes(connection, {name}, name)
+            add_attempts(connection, batch)
         taken.append(time.perf_counter() - begin)
     return taken
 
@@ -116,16 +119,16 @@ def reads(url: str, days: int) -> dict[str, float]:
 
     def latest() -> None:
         with open_reader(url) as connection:
-            read.latest(connection, limit=300, probes=probes.named(connection, ["probe-1"]))
+            read.latest_runs(connection, limit=300, probes=lookups.probe_pks(connection, ["probe-1"]))
 
     def day() -> None:
         with open_reader(url) as connection:
-            chosen = probes.named(connection, ["probe-1"])
-            list(read.runs(connection, since=until - timedelta(days=1), until=until, probes=chosen))
+            chosen = lookups.probe_pks(connection, ["probe-1"])
+            list(read.read_runs(connection, since=until - timedelta(days=1), until=until, probes=chosen))
 
     def month(*names: str) -> None:
         with open_reader(url) as connection:
-            read.buckets(connection, read.RunFilter(SINCE, until, probes=names or None), zone=zone)
+            buckets.read_buckets(connection, buckets.RunFilter(SINCE, until, probes=names or None), zone=zone)
 
     return {
         "300 latest runs of one probe": seconds(latest),
@@ -139,13 +142,13 @@ def main() -> None:
     """Measure and print."""
     given = [int(word) for word in sys.argv[1:]]
     count, days, step_s = (*given, *(200, 30, 300)[len(given) :])
-    postgres.SETTINGS.update(fsync="on", shared_buffers="128MB", autovacuum="on")
+    postgres_cluster.SETTINGS.update(fsync="on", shared_buffers="128MB", autovacuum="on")
     with Cluster() as server:
         url = server.store()
         begin = time.perf_counter()
         fill(url, count, days, step_s)
         with open_reader(url) as connection:
-            rows = read.count(connection)
+            rows = read.count_runs(connection)
         print(f"{rows:,} runs of {count} probes in {days} days, made in {time.perf_counter() - begin:.0f} s")
         sizes = bytes_of(url)
         print({name: f"{size / rows:.0f} bytes a run" for name, size in sizes.items() if size > rows})

@@ -19,28 +19,33 @@ from PIL import Image
 from report_page import page as report_page
 from tools import need
 
-from monitor.graph import braille, setup, sparkline
-from monitor.graph.data import Window
-from monitor.graph.kinds import KINDS, render
-from monitor.graph.terms import Terms
+from monitor.graph import render as graph_render
+from monitor.graph import terminal
+from monitor.graph.render import KINDS, GraphContext, render
 from monitor.graph.theme import THEMES, RenderOptions
+from monitor.localtime import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from monitor.columns import Columns
+    from monitor.analysis.columns import Columns
     from monitor.model import Run
 
+
 WINDOW = Window(END - DAYS, END)
-TERMS = Terms(ZoneInfo("Europe/Berlin"), PLAN, "Internet speed at home (generated)")
+
+TERMS = GraphContext(ZoneInfo("Europe/Berlin"), PLAN, "Internet speed at home (generated)")
+
 # The page is also read over slow lines, and a graph has few colours.
 COLOURS, MOST_BYTES = 64, 120_000
+
 HEAD = """# Gallery
 
 Every kind of `speedmon graph`, drawn from generated data. [Graphs](graphs.md) explains how to draw and read them.
 `make gallery` writes this page.
 
 """
+
 MORE = {
     "throughput": """If there are more tests than pixels, the line is the median of each bucket, in a band from the
 lowest to the highest test; the caption says how long a bucket is. Hollow diamonds are doubtful results, such as those
@@ -56,7 +61,6 @@ The outages are those of `speedmon incidents`; one that was seen on two paths at
     "compare": """Here the namespace and the host side by side. All paths are shown unless `--path` says otherwise.""",
     "dashboard": "A poster to print, best as a PDF: `--output poster.pdf`.",
 }
-
 
 REPORT = """## The report
 
@@ -103,7 +107,9 @@ def _small(png: bytes, colours: int = COLOURS) -> bytes:
 
 
 THEMED = (Picture("throughput", "dark"), Picture("availability", "print"))
+
 LONG = (Picture("throughput", days=3650), Picture("availability", days=3650))
+
 LONG_TEXT = """## Ten years
 
 A run every five minutes, a million of them. The line is the exact median of each bucket. The plan line steps when the
@@ -124,9 +130,9 @@ def page(runs: list[Run]) -> Iterator[str]:
     yield REPORT
     yield "## In a terminal\n\n    speedmon graph --days 7 --terminal\n\n```\n"
     week = replace(WINDOW, since=END - DAYS * 7 / 30)
-    yield "\n".join(braille.plots([run for run in runs if run.started_at >= week.since], week, TERMS, 100))
+    yield "\n".join(terminal.plot_runs([run for run in runs if run.started_at >= week.since], week, TERMS, 100))
     yield "\n```\n\n    speedmon history --sparkline\n\n```\n"
-    yield "\n".join(sparkline.sparklines(runs, WINDOW, 80)) + "\n```\n"
+    yield "\n".join(terminal.draw_sparklines(runs, WINDOW, 80)) + "\n```\n"
 
 
 def _shown(picture: Picture) -> str:
@@ -135,7 +141,7 @@ def _shown(picture: Picture) -> str:
 
 def main(docs: File) -> None:
     """Write the page and its pictures."""
-    setup.prepare(os.environ, os.geteuid())
+    graph_render.prepare_matplotlib(os.environ, os.geteuid())
     runs, both = list(month()), list(two_paths())
     (docs / "gallery").mkdir(exist_ok=True)
     for picture in (*map(Picture, KINDS), *THEMED):

@@ -27,18 +27,23 @@ from commands import SPEEDMON, median
 from made_up import DAYS, END, STEP, month
 from tools import need
 
-from monitor.graph.kinds import KINDS
+from monitor.graph.render import KINDS
 from monitor.model import Attempt
 from monitor.store import write
-from monitor.store.open import open_writer
+from monitor.store.connection import open_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+
 KINDS_DRAWN = list(KINDS)
+
 RRDTOOL = shutil.which("rrdtool") or "rrdtool"
+
 SERIES = {"down": "download_bps", "up": "upload_bps", "latency": "latency_ms"}
+
 COLOURS = {"down": "0072b2", "up": "009e73", "latency": "8e4b8e"}
+
 # Steps in processes of their own would hide what they share, so one process reports the time of each.
 PHASES = """
 import os, sys, time
@@ -46,35 +51,34 @@ marks = [("", time.perf_counter())]
 note = lambda name: marks.append((name, time.perf_counter()))
 from datetime import datetime
 from zoneinfo import ZoneInfo
-from monitor.graph import kinds
+from monitor.graph import render
 from monitor.store import read
-from monitor.store.open import open_reader
+from monitor.store.connection import open_reader
 note("import the store (SQLAlchemy)")
-import monitor.columns
+import monitor.analysis.columns
 note("import numpy")
 since, until = map(datetime.fromisoformat, sys.argv[2:4])
 with open_reader(sys.argv[1]) as connection:
-    runs = read.columns(connection, since=since, until=until, names=kinds.numbers([kinds.DEFAULT]))
+    runs = read.read_columns(connection, since=since, until=until, names=render.required_metrics([render.DEFAULT_KIND]))
 note(f"read {len(runs):,} runs")
-from monitor.graph import setup
-setup.prepare(os.environ, os.geteuid())
-from monitor.graph import picture
-from monitor.graph.data import Window
-from monitor.graph.sheet import Sheet
-from monitor.graph.terms import Terms
-from monitor.graph.track import tracks
+from monitor.graph import render
+render.prepare_matplotlib(os.environ, os.geteuid())
+from monitor.graph import throughput
+from monitor.localtime import Window
+from monitor.graph.canvas import Canvas
+from monitor.graph.render import GraphContext
+from monitor.analysis.series import to_series
 from monitor.model import Plan
 note("import matplotlib and what draws")
 window, plan = Window(since, until), Plan(100_000_000, 20_000_000)
-sheet = Sheet(1200, 860, 1.0)
-picture.draw_throughput(sheet, tracks(runs, window, plan), window, Terms(ZoneInfo("Europe/Berlin"), plan, "Title"))
+sheet = Canvas(1200, 860, 1.0)
+throughput.draw_throughput(sheet, to_series(runs, window, plan), window, GraphContext(ZoneInfo("Europe/Berlin"), plan, "Title"))
 note("find stretches, bands and changes, count, lay out")
 sheet.file("Title")
 note("rasterise and compress")
 for (_, before), (name, after) in zip(marks, marks[1:]):
     print(f"{1000 * (after - before):6.0f} ms  {name}")
 """
-
 
 LAUNCHER = """
 import os, sys, time
@@ -131,7 +135,7 @@ def month_case(folder: Path) -> Case:
     """Store 30 days with a run every 15 minutes."""
     runs, url = list(month()), f"sqlite:///{folder}/month.db"
     with open_writer(url) as connection:
-        write.add_many(connection, map(Attempt, runs))
+        write.add_attempts(connection, map(Attempt, runs))
     rows = [(int(run.started_at.timestamp()), *(getattr(run, field) for field in SERIES.values())) for run in runs]
     file = round_robin(folder / "month.rrd", rows, int(STEP.total_seconds()))
     return Case("30 days", END - DAYS, END, url, file)

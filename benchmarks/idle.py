@@ -20,10 +20,12 @@ from made_up import month
 
 from monitor.model import Attempt
 from monitor.store import write
-from monitor.store.open import open_writer
+from monitor.store.connection import open_writer
 
 SPEEDMON = str(Path(sys.executable).with_name("speedmon"))
+
 PAGES = ("", "api/v1/runs", "api/v1/buckets")
+
 PICTURES = ("graph.png?days=1", "graph.png?days=7", "graph.png?days=30")
 
 
@@ -68,7 +70,7 @@ def main(seconds: float) -> None:
         database = f"sqlite:///{folder}/speedmon.db"
         with open_writer(database) as connection:
             for run in month():
-                write.add(connection, Attempt(run))
+                write.add_attempt(connection, Attempt(run))
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": folder,

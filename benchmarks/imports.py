@@ -21,12 +21,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 FIRST = datetime(2016, 1, 1, tzinfo=UTC)
+
 STEP = timedelta(minutes=5)
+
 FAILS_EVERY = 50
+
 SIZES = (10_000, 100_000)
+
 KIB = 1024
-COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()"]
+
+COMMAND = [sys.executable, "-c", "from monitor.cli.main import main; main()"]
 
 
 def lines(rows: int) -> Iterator[str]:

@@ -10,19 +10,27 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from monitor.columns import Columns, Sort
-from monitor.graph.data import Window
-from monitor.model import Kind, Path, Plan, Scope, Server, Status
+from monitor.analysis.columns import Columns, RunAttributes
+from monitor.localtime import Window
+from monitor.model import FailureKind, NetworkPath, Plan, Scope, Server, Status
 
 END = datetime(2026, 11, 23, tzinfo=UTC)
+
 WINDOW = Window(END - timedelta(days=3650), END)
+
 STEP_S, DAY_S, RUNS = 300, 86_400, 3650 * 288
+
 PLANS = (Plan(50_000_000, 10_000_000), Plan(100_000_000, 20_000_000), Plan(250_000_000, 40_000_000))
+
 # Days since the beginning.
 NEW_PLANS, NEW_ISP = (900, 2300), 2300
+
 OUTAGES = ((200, 0.4), (760, 2.5), (1500, 0.2), (2290, 9), (3100, 1.2), (3500, 0.3))
+
 AWAY, BAD_AUTUMN, BAD_YEAR = (1720, 1727), (2900, 2990), (1095, 1460)
+
 ISPS = ("Example Fibre", "Sample Cable")
+
 EVENING = (18, 22)
 
 
@@ -65,13 +73,28 @@ def _numbers(share: np.ndarray, plan: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _sorts() -> tuple[Sort, ...]:
+def _sorts() -> tuple[RunAttributes, ...]:
     """Return the attributes of the successful runs of each plan, and those of failed runs."""
     good = [
-        Sort("home", Path.IP4ONLY, Status.OK, "ookla", healthy=True, ip_family=4, isp=isp, server=server, plan=plan)
+        RunAttributes(
+            "home",
+            NetworkPath.IP4ONLY,
+            Status.OK,
+            "ookla",
+            healthy=True,
+            ip_family=4,
+            isp=isp,
+            server=server,
+            plan=plan,
+        )
         for plan, isp, server in zip(PLANS, (ISPS[0], *ISPS), (_server(1), _server(1), _server(2)), strict=True)
     ]
-    return (*good, Sort("home", Path.IP4ONLY, Status.FAILED, "ookla", kind=Kind.UNREACHABLE, scope=Scope.LINE))
+    return (
+        *good,
+        RunAttributes(
+            "home", NetworkPath.IP4ONLY, Status.FAILED, "ookla", kind=FailureKind.UNREACHABLE, scope=Scope.LINE
+        ),
+    )
 
 
 def _server(number: int) -> Server:

@@ -14,27 +14,39 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from monitor.graph import kinds, setup
-from monitor.graph.data import Window
-from monitor.graph.terms import Terms
-from monitor.model import Failure, Kind, Path, Plan, Remark, Run, Scope, Server, Status, Trigger
+from monitor.graph import render
+from monitor.graph.render import GraphContext
+from monitor.localtime import Window
+from monitor.model import Failure, FailureKind, NetworkPath, Plan, Remark, Run, Scope, Server, Status, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 END = datetime(2026, 11, 23, 16, 40, tzinfo=UTC)
+
 DAYS = timedelta(days=30)
+
 STEP = timedelta(minutes=15)
+
 PLAN = Plan(download_bps=100_000_000, upload_bps=20_000_000)
+
 # The busy hours of the neighbourhood, in UTC, and the share of the rate that is left then.
 EVENING, LEFT = range(18, 22), 0.72
+
 OUTAGES = (range(260, 275), range(1240, 1262), range(2610, 2622))
+
 OTHERS = {90: Scope.PROVIDER, 640: Scope.LOCAL, 700: Scope.UNKNOWN, 1600: Scope.PROVIDER, 2200: Scope.PROVIDER}
+
 PAUSE = range(1730, 1800)
+
 # At this hour of each night the line is used for something else, and one test finds another one running.
 BUSY = frozenset(range(330, 2880, 288))
+
 SKIPPED = frozenset({450, 1900, 2300})
+
 NEW_SERVER = 2050
+
 SERVERS = (Server("1001", "Near Hosting", "Exampleton"), Server("1002", "Far Hosting", "Sample City"))
 
 
@@ -50,7 +62,9 @@ def _run(number: int, chance: random.Random) -> Run:
     at = END - DAYS + number * STEP
     scope = Scope.LINE if any(number in outage for outage in OUTAGES) else OTHERS.get(number)
     if scope is not None:
-        return _base(number, at, Status.FAILED, failure=Failure(Kind.UNREACHABLE, scope, "configuration", "generated"))
+        return _base(
+            number, at, Status.FAILED, failure=Failure(FailureKind.UNREACHABLE, scope, "configuration", "generated")
+        )
     if number in SKIPPED:
         return _base(number, at, Status.SKIPPED)
     share = (0.3 if number in BUSY else 1) * (LEFT if at.hour in EVENING else 1) * (0.94 - abs(chance.gauss(0, 0.03)))
@@ -76,7 +90,13 @@ def _base(number: int, at: datetime, status: Status, **more: object) -> Run:
     finished = at + timedelta(seconds=24)
     who = {"id": f"00000000-0000-4000-8000-{number:012d}", "probe": "home", "engine": "ookla"}
     return Run(  # type: ignore[arg-type]
-        started_at=at, finished_at=finished, status=status, trigger=Trigger.SCHEDULE, path=Path.IP4ONLY, **who, **more
+        started_at=at,
+        finished_at=finished,
+        status=status,
+        trigger=Trigger.SCHEDULE,
+        path=NetworkPath.IP4ONLY,
+        **who,
+        **more,
     )
 
 
@@ -86,16 +106,18 @@ def two_paths() -> Iterator[Run]:
         yield run
         at, finished = run.started_at + STEP / 2, run.finished_at + STEP / 2
         slower = {"download_bps": run.download_bps and run.download_bps * 7 // 10, "id": run.id[:-1] + "h"}
-        yield dataclasses.replace(run, path=Path.HOST, started_at=at, finished_at=finished, **slower)
+        yield dataclasses.replace(run, path=NetworkPath.HOST, started_at=at, finished_at=finished, **slower)
 
 
 def main(target: File) -> None:
     """Draw the month."""
-    setup.prepare(os.environ, os.geteuid())
+    render.prepare_matplotlib(os.environ, os.geteuid())
 
     window = Window(END - DAYS, END)
     title = "Internet speed at home (generated example)"
-    target.write_bytes(kinds.render(kinds.DEFAULT, month(), window, Terms(ZoneInfo("Europe/Berlin"), PLAN, title)))
+    target.write_bytes(
+        render.render(render.DEFAULT_KIND, month(), window, GraphContext(ZoneInfo("Europe/Berlin"), PLAN, title))
+    )
 
 
 if __name__ == "__main__":

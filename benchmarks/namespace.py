@@ -14,19 +14,19 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
 from typing import TYPE_CHECKING
 
+from home_network import HomeNetwork
 from pairs import in_turn, milliseconds
-from street import Street
 from tools import MACHINE, need
 
-from netns.compiler import command_line, find_compiler
+from netns.launcher.install import compiler_command, find_compiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 SERVER = """
 import socket, threading
@@ -44,6 +44,7 @@ print("ready", flush=True)
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
+
 # The sum of the streams, each a process, in Gbit/s over 1 s.
 CLIENT = """
 import os, socket, sys, time
@@ -59,6 +60,7 @@ for _ in range(streams):
         os._exit(0)
 while streams: streams -= 1; os.wait()
 """
+
 # The median of 300 connections, in us.
 CONNECT = """
 import socket, statistics, time
@@ -70,6 +72,7 @@ for _ in range(300):
     line.close()
 print(statistics.median(taken))
 """
+
 RECIPE = """
 ip netns add hand
 ip link add hand0 type veth peer name hand1
@@ -82,6 +85,7 @@ ip -n hand route add default via 192.168.250.1
 iptables -t nat -A POSTROUTING -s 192.168.250.0/24 -j MASQUERADE
 sysctl -qw net.ipv4.conf.eth1.forwarding=1
 """
+
 UNDO = """
 rm -f /usr/local/bin/hand
 ip link delete hand0
@@ -89,20 +93,26 @@ ip netns delete hand
 iptables -t nat -F
 sysctl -qw net.ipv4.conf.eth1.forwarding=0
 """
+
 LAUNCHER = Path("/usr/local/bin/hand")
+
 LINE = """
 tc qdisc replace dev eth0 root tbf rate 1gbit burst 1mb latency 50ms
 tc -n isp qdisc replace dev far root tbf rate 1gbit burst 1mb latency 50ms
 """
+
 NO_LINE = "tc qdisc delete dev eth0 root; tc -n isp qdisc delete dev far root"
+
 SET_UP = ("setup-netns", "-q")
+
 BARE = (*SET_UP, "--no-launcher")
+
 INSIDE = ("ip", "netns", "exec", "ip4only")
 
 
 def main(rounds: int) -> None:
     """Print the figures."""
-    with Street() as street:
+    with HomeNetwork() as street:
         _costs(street, rounds, RECIPE, BARE, "without a launcher")
         _costs(street, rounds, RECIPE + _launcher_by_hand(), SET_UP, "with one")
         far = street.popen(["ip", "netns", "exec", "isp", sys.executable, "-c", SERVER], stdout=-1)
@@ -117,7 +127,7 @@ def main(rounds: int) -> None:
         far.kill()
 
 
-def _costs(street: Street, rounds: int, recipe: str, argv: tuple[str, ...], what: str) -> None:
+def _costs(street: HomeNetwork, rounds: int, recipe: str, argv: tuple[str, ...], what: str) -> None:
     by_hand = _undone(milliseconds(lambda: street.shell(recipe)), lambda: street.shell(UNDO))
     first = _undone(milliseconds(lambda: street.speedmon(*argv)), lambda: street.speedmon("teardown-netns", "-q"))
     print(f"{what}, first setup-netns against the recipe by hand, ms: {in_turn(first, by_hand, rounds)}")
@@ -131,11 +141,11 @@ def _launcher_by_hand() -> str:
     """Return the recipe that compiles a launcher, with the same compiler and flags."""
     compiler = find_compiler()
     assert compiler is not None
-    compile_it = shlex.join(command_line(compiler, LAUNCHER.name, LAUNCHER))
+    compile_it = shlex.join(compiler_command(compiler, LAUNCHER.name, LAUNCHER))
     return f"{compile_it}\nchmod 750 {LAUNCHER}\nsetcap cap_sys_admin+ep {LAUNCHER}\n"
 
 
-def _rates(street: Street, rounds: int, line: str) -> None:
+def _rates(street: HomeNetwork, rounds: int, line: str) -> None:
     for way, name in (("d", "download"), ("u", "upload")):
         for streams in (1, 4):
             client = sys.executable, "-c", CLIENT, way, str(streams)
@@ -143,7 +153,7 @@ def _rates(street: Street, rounds: int, line: str) -> None:
             print(f"{line}, {name}, {streams} streams, Gbit/s inside against outside: {rates}")
 
 
-def _latency(street: Street, rounds: int) -> None:
+def _latency(street: HomeNetwork, rounds: int) -> None:
     inside = _sum(street, *INSIDE, sys.executable, "-c", CONNECT)
     outside = _sum(street, sys.executable, "-c", CONNECT)
     print(f"connection, us inside against outside: {in_turn(inside, outside, rounds)}")
@@ -160,7 +170,7 @@ def _undone(take: Callable[[], float], undo: Callable[[], object]) -> Callable[[
     return taken
 
 
-def _sum(street: Street, *argv: str) -> Callable[[], float]:
+def _sum(street: HomeNetwork, *argv: str) -> Callable[[], float]:
     """Return a function that runs a program and returns the sum of the figures it prints."""
     return lambda: sum(map(float, street.run(argv).stdout.split()))
 

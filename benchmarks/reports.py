@@ -20,16 +20,20 @@ from typing import TYPE_CHECKING
 from made_up import PLAN, month
 
 from monitor.model import Attempt
-from monitor.store.open import open_writer
-from monitor.store.write import add_many
+from monitor.store.connection import open_writer
+from monitor.store.write import add_attempts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 WINDOWS = ((30, 15), (365, 5))
+
 FORMS = ("html", "pdf", "both")
+
 KIB, MIB = 1024, 1024**2
-COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()", "report", "-q"]
+
+COMMAND = [sys.executable, "-c", "from monitor.cli.main import main; main()", "report", "-q"]
 
 
 def attempts(days: int, minutes: int) -> Iterator[Attempt]:
@@ -71,7 +75,7 @@ def main() -> None:
         for days, minutes in WINDOWS:
             with open_writer(_url(folder, days)) as connection:
                 stored = list(attempts(days, minutes))
-                add_many(connection, stored)
+                add_attempts(connection, stored)
             print(f"{days} days, {len(stored):,} tests")
             for form in FORMS:
                 print("  " + measure(folder, days, form))

@@ -25,26 +25,34 @@ from zoneinfo import ZoneInfo
 from made_up import month
 
 from monitor.model import Attempt, RawOutput
-from monitor.store import days as packed_days
-from monitor.store import read, rollups, upgrade
-from monitor.store.open import engine_of, open_reader, open_writer
-from monitor.store.write import add, add_many
+from monitor.store import buckets, connection, packed_days, read, rollups
+from monitor.store.connection import get_engine, open_reader, open_writer, run_migrations, upgrade_schema
+from monitor.store.write import add_attempt, add_attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 END = datetime(2026, 11, 23, tzinfo=UTC)
+
 STEP_S = 300
+
 SIZES = (10_000, 100_000, 1_051_200)
+
 WINDOWS = (1, 30, 365, 3650)
+
 RESULT = Path(__file__).parents[1] / "tests/data/ookla/v1.2_result_2022-08-17_airtel_bufferbloat.json"
+
 NAMES = ("download_bps", "upload_bps", "latency_ms")
+
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata")
+
 # One run in fifty failed; rates vary by the hour and by the run.
 NUMBERS = """
     WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {runs}),
     made(i, at, good) AS MATERIALIZED (SELECT i, {end} - {step} * ({runs} - i), (i * 7919) % 50 > 0 FROM n)
 """
+
 VALUES = """
     lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(8))),
     at, at + 25, iif(good, 'ok', 'failed'), 'schedule', 'ip4only', 'ookla', '1.2.0.84',
@@ -55,6 +63,7 @@ VALUES = """
     iif(good, '203.0.113.10', NULL), iif(good, 4, NULL), iif(good, 1, NULL), iif(good, NULL, 'dns'),
     iif(good, NULL, 'line'), iif(good, NULL, 'Could not resolve host'), 100000000, 20000000
 """
+
 COLUMNS = """
     id, started_at, finished_at, status, trigger, path, engine, engine_version, download_bps, upload_bps, latency_ms,
     jitter_ms, packet_loss_pct, download_bytes, upload_bytes, download_ms, upload_ms, external_ip, ip_family, healthy,
@@ -64,7 +73,7 @@ COLUMNS = """
 
 def build(url: str, runs: int) -> None:
     """Create a database of that many runs."""
-    upgrade.upgrade(url)
+    upgrade_schema(url)
     numbers = NUMBERS.format(runs=runs, end=int(END.timestamp()), step=STEP_S)
     with open_writer(url) as connection:
         connection.exec_driver_sql("INSERT INTO probes (pk, name) VALUES (1, 'home')")
@@ -76,15 +85,15 @@ def build(url: str, runs: int) -> None:
             f"{numbers} INSERT INTO runs ({COLUMNS}, probe_pk, isp_pk, server_pk)"  # noqa: S608  our own words
             f" SELECT {VALUES}, 1, iif(good, 1, NULL), iif(good, 1, NULL) FROM made"
         )
-        rollups.rebuild(connection)
-        packed_days.rebuild(connection)
+        rollups.rebuild_rollups(connection)
+        packed_days.rebuild_days(connection)
 
 
 def build_earlier(url: str, runs: int) -> None:
     """Create a database of that many runs in the previous schema, with the engine's output for one month of them."""
     numbers = NUMBERS.format(runs=runs, end=int(END.timestamp()), step=STEP_S)
-    with engine_of(url, writes=True).begin() as connection:
-        upgrade.run_scripts(connection, "0002")
+    with get_engine(url, writes=True).begin() as connection:
+        run_migrations(connection, "0002")
         connection.exec_driver_sql(
             f"{numbers} INSERT INTO runs ({COLUMNS}, probe, isp, server_id, server_name)"  # noqa: S608  our own words
             f" SELECT {VALUES}, 'home', iif(good, 'Example Fibre', NULL), iif(good, '1001', NULL), 'Near' FROM made"
@@ -102,12 +111,12 @@ def take(work: Callable[[], object]) -> float:
 
 def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None:
     """Print, as JSON, how long reads of a window took, the number of buckets, and this process's memory."""
-    found: list[read.Bucket] = []
+    found: list[buckets.Bucket] = []
 
     def look() -> None:
         with open_reader(url) as connection:
-            window = read.RunFilter(END - timedelta(days=days), END)
-            found[:] = read.buckets(connection, window, zone=ZoneInfo(zone), medians=medians == "medians")
+            window = buckets.RunFilter(END - timedelta(days=days), END)
+            found[:] = buckets.read_buckets(connection, window, zone=ZoneInfo(zone), medians=medians == "medians")
 
     look()
     times = [take(look) for _ in range(int(rounds))]
@@ -116,14 +125,14 @@ def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None
 
 def columns_once(url: str, length: int, rounds: int) -> None:
     """Print, as JSON, how long reading a window as columns took (the first read first), runs and memory."""
-    import monitor.store.packed  # noqa: F401, PLC0415  numpy, which no other read needs
+    import monitor.store.columnar  # noqa: F401, PLC0415  numpy, which no other read needs
 
     before, found = _memory_mib(), []
 
     def look() -> None:
         found.clear()
         with open_reader(url) as connection:
-            found.append(read.columns(connection, since=END - timedelta(days=length), until=END, names=NAMES))
+            found.append(read.read_columns(connection, since=END - timedelta(days=length), until=END, names=NAMES))
 
     first, most = take(look), _memory_mib()
     print(json.dumps([[first] + [take(look) for _ in range(rounds)], len(found[0]), most, most - before]))
@@ -152,7 +161,7 @@ def reads(url: str, size: int, rounds: int) -> None:
     one_read(url, size, 365, "UTC", "medians", rounds)
 
 
-def one_read(url: str, size: int, days: int, zone: str, medians: str, rounds: int) -> None:  # noqa: PLR0913, PLR0917  a row
+def one_read(url: str, size: int, days: int, zone: str, medians: str, rounds: int) -> None:
     """Print one row of the table of reads."""
     command = [sys.executable, __file__, "read", url, str(days), zone, medians, str(rounds)]
     times, buckets, mib = json.loads(subprocess.check_output(command))
@@ -167,11 +176,11 @@ def stores(url: str, rounds: int) -> None:
     def one_by_one(attempts: list[Attempt]) -> None:
         for attempt in attempts:
             with open_writer(url) as connection:
-                add(connection, attempt)
+                add_attempt(connection, attempt)
 
     def at_once(attempts: list[Attempt]) -> None:
         with open_writer(url) as connection:
-            add_many(connection, attempts)
+            add_attempts(connection, attempts)
 
     few = [take(lambda one=one: one_by_one([one])) for one in renewed(rounds * 10, output)]
     print(f"store one run, durably, ms: {statistics.median(few):.1f} ({min(few):.1f} to {max(few):.1f})")
@@ -203,7 +212,9 @@ def main(rounds: int) -> None:
             measure(Path(folder), size, rounds)
         earlier = f"sqlite:///{folder}/earlier.db"
         build_earlier(earlier, SIZES[-1])
-        print(f"upgrade of {SIZES[-1]:,} runs from schema 0002: {take(lambda: upgrade.upgrade(earlier)) / 1000:.1f} s")
+        print(
+            f"upgrade of {SIZES[-1]:,} runs from schema 0002: {take(lambda: connection.upgrade_schema(earlier)) / 1000:.1f} s"
+        )
         print(f"memory of this process at the highest: {_memory_mib():.0f} MiB")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 # Folders that are not on everybody's PATH; Debian keeps the programs of PostgreSQL below its version.
 FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+
 # What the private machines of tests/ are made with.
 MACHINE = ("unshare:util-linux", "ip:iproute2", "nft:nftables", "iptables:iptables", "sysctl:procps")
 

@@ -10,23 +10,27 @@ launcher's.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from functools import partial
-
-from booted import UNITS, Booted
+from home_network import SPEEDMON, HomeNetwork
 from namespace import CLIENT, SERVER
 from pairs import in_turn, milliseconds
-from street import SPEEDMON, Street
+from systemd_machine import UNITS, Booted
 from tools import MACHINE, need
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
 PYTHON = [sys.executable, "-I", "-m"]
+
 LAUNCHER = ["/usr/local/bin/ip4only"]
-BY_ROOT = [*PYTHON, "netns.inside", "--as", "4001:4001", "ip4only", "--"]
-PASTA = [*PYTHON, "netns.pasta", "ip4only", "203.0.113.53", "--"]
+
+BY_ROOT = [*PYTHON, "netns.entry.inside", "--as", "4001:4001", "ip4only", "--"]
+
+PASTA = [*PYTHON, "netns.entry.pasta", "ip4only", "203.0.113.53", "--"]
+
 UNIT = "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nUser=ann\nExecStart=/bin/true\n"
+
 INSIDE = """NetworkNamespacePath=/run/netns/ip4only
 BindReadOnlyPaths=/etc/netns/ip4only/resolv.conf:/etc/resolv.conf
 """
@@ -34,7 +38,7 @@ BindReadOnlyPaths=/etc/netns/ip4only/resolv.conf:/etc/resolv.conf
 
 def main(rounds: int) -> None:
     """Print the figures."""
-    with Street() as street:
+    with HomeNetwork() as street:
         street.add_user("ann", 4001)
         street.speedmon("setup-netns", "-q", "--user", "ann")
         _starts(street, rounds)
@@ -45,14 +49,14 @@ def main(rounds: int) -> None:
         _units(booted, rounds)
 
 
-def _starts(street: Street, rounds: int) -> None:
+def _starts(street: HomeNetwork, rounds: int) -> None:
     outside = milliseconds(lambda: street.run(["true"], user="ann"))
     for name, way, user in (("launcher", LAUNCHER, "ann"), ("root's way", BY_ROOT, None), ("pasta", PASTA, "ann")):
         start = milliseconds(partial(street.run, [*way, "true"], user=user))
         print(f"start by {name} against outside, ms: {in_turn(start, outside, rounds)}")
 
 
-def _throughput(street: Street, rounds: int) -> None:
+def _throughput(street: HomeNetwork, rounds: int) -> None:
     far = street.popen(["ip", "netns", "exec", "isp", sys.executable, "-c", SERVER], stdout=-1)
     assert far.stdout is not None
     far.stdout.readline()
@@ -63,7 +67,7 @@ def _throughput(street: Street, rounds: int) -> None:
     far.kill()
 
 
-def _rate(street: Street, argv: list[str]) -> float:
+def _rate(street: HomeNetwork, argv: list[str]) -> float:
     return float(street.run(argv, user="ann").stdout)
 
 

@@ -15,4 +15,5 @@ context.configure(
     render_as_batch=True,  # SQLite changes a column only by rebuilding its table
     transactional_ddl=True,
 )
+
 context.run_migrations()

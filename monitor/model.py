@@ -7,10 +7,10 @@ seconds. A number that was not measured is None, never 0 and never -1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003  msgspec and FastAPI read the annotations at run time
+from datetime import datetime  # noqa: TC003  annotations are read at run time
 from enum import StrEnum
 
-from netns.findings import Findings  # noqa: TC001  the same
+from netns.probe.findings import Findings  # noqa: TC001  annotations are read at run time
 
 
 class Status(StrEnum):
@@ -32,7 +32,7 @@ class Trigger(StrEnum):
     IMPORT = "import"
 
 
-class Path(StrEnum):
+class NetworkPath(StrEnum):
     """How a test leaves the host: through the IPv4-only namespace, or as any other program does."""
 
     IP4ONLY = "ip4only"
@@ -53,7 +53,7 @@ class Scope(StrEnum):
         return cls.UNKNOWN
 
 
-class Kind(StrEnum):
+class FailureKind(StrEnum):
     """What failed; a value that only a newer program knows is read as UNKNOWN."""
 
     TIMEOUT = "timeout"
@@ -77,7 +77,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
     @classmethod
-    def _missing_(cls, _value: object) -> Kind:
+    def _missing_(cls, _value: object) -> FailureKind:
         return cls.UNKNOWN
 
 
@@ -97,7 +97,7 @@ class Server:
 class Failure:
     """Why a run has no result: what failed (kind), whose fault (scope), when (stage), and the engine's message."""
 
-    kind: Kind
+    kind: FailureKind
     scope: Scope
     stage: str | None
     message: str
@@ -129,7 +129,7 @@ class Remark:
 
 
 # These do not make a result doubtful: only another server or engine was used than the one asked for.
-HARMLESS = frozenset({Doubt.SERVER_FALLBACK, Doubt.ENGINE_FALLBACK, Doubt.SECOND_TEST})
+HARMLESS_DOUBTS = frozenset({Doubt.SERVER_FALLBACK, Doubt.ENGINE_FALLBACK, Doubt.SECOND_TEST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Run:
     finished_at: datetime
     status: Status
     trigger: Trigger
-    path: Path
+    path: NetworkPath
     engine: str
     engine_version: str | None = None
     download_bps: int | None = None
@@ -250,3 +250,43 @@ class Attempt:
     raw: RawOutput = RawOutput()
     findings: Findings | None = None
     trace: Trace | None = None
+
+
+def plan_name(plan: Plan) -> str:
+    """Return the rates of a plan in Mbit/s, download first: 100 / 20."""
+    rates = (f"{rate / 1e6:g}" if rate else "none" for rate in (plan.download_bps, plan.upload_bps))
+    return " / ".join(rates)
+
+
+def server_name(server: Server | None) -> str:
+    """Return name and location of a server, else its host or id; empty if unknown."""
+    if server is None:
+        return ""
+    parts = [part for part in (server.name, server.location) if part]
+    return ", ".join(parts) or server.host or server.id or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The bytes that the tests of a month transferred; `estimated_bytes` of them were not reported by an engine."""
+
+    month: str
+    tests: int
+    download_bytes: int
+    upload_bytes: int
+    estimated_bytes: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum, for the month of the first."""
+        return Usage(
+            self.month,
+            self.tests + other.tests,
+            self.download_bytes + other.download_bytes,
+            self.upload_bytes + other.upload_bytes,
+            self.estimated_bytes + other.estimated_bytes,
+        )
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of both directions."""
+        return self.download_bytes + self.upload_bytes

@@ -1,1 +1,4 @@
-"""The IPv4-only network namespace: wanted state, plan, apply, enter. It knows nothing of speed tests."""
+"""Builds, checks and enters the IPv4-only network namespace. Knows nothing about speed tests.
+
+May import: nothing of this program.
+"""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from netns.model import NamespaceSpec
+from netns.spec import NamespaceSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
 
 # In this order; the later files list the upstreams of a local stub (systemd-resolved, NetworkManager, resolvconf).
 SOURCES = (
@@ -25,10 +26,13 @@ SOURCES = (
     "/run/NetworkManager/no-stub-resolv.conf",
     "/run/dnsmasq/resolv.conf",
 )
+
 NSSWITCH = "/etc/nsswitch.conf"
-MARK = "# Written by speedmon"
+
+FILE_MARK = "# Written by speedmon"
+
 # The C libraries use no more (MAXNS in resolv.h).
-MOST_SERVERS = 3
+MAX_SERVERS = 3
 
 
 class Resolver(Struct, frozen=True):
@@ -38,26 +42,26 @@ class Resolver(Struct, frozen=True):
     search: tuple[str, ...] = ()
 
 
-def choose(spec: NamespaceSpec, sources: Iterable[str | None], router: str | None) -> Resolver:
+def choose_resolver(spec: NamespaceSpec, sources: Iterable[str | None], router: str | None) -> Resolver:
     """Return the servers of the spec, else those of the first source with reachable ones, else the router."""
     texts = [text for text in sources if text]
-    search = tuple(dict.fromkeys(domain for text in texts for domain in _search(text)))
+    search = tuple(dict.fromkeys(domain for text in texts for domain in _parse_search_domains(text)))
     if spec.dns:
-        return Resolver(tuple(str(server) for server in spec.dns[:MOST_SERVERS]), search)
+        return Resolver(tuple(str(server) for server in spec.dns[:MAX_SERVERS]), search)
     for text in texts:
-        if reachable := tuple(server for server in _servers(text) if _reachable(server, spec)):
-            return Resolver(reachable[:MOST_SERVERS], search)
+        if reachable := tuple(server for server in _parse_servers(text) if _is_reachable(server, spec)):
+            return Resolver(reachable[:MAX_SERVERS], search)
     return Resolver((router,) if router else (), search)
 
 
-def within_reach(sources: Iterable[str | None]) -> tuple[str, ...]:
+def reachable_servers(sources: Iterable[str | None]) -> tuple[str, ...]:
     """Return the servers of the first source that has any outside this host."""
-    return choose(NamespaceSpec(), sources, None).servers
+    return choose_resolver(NamespaceSpec(), sources, None).servers
 
 
 def resolv_conf(resolver: Resolver, name: str) -> str:
     """Return the text of resolv.conf (resolv.conf(5)) for the namespace."""
-    lines = [f"{MARK} for the namespace {name}; the next setup-netns replaces it."]
+    lines = [f"{FILE_MARK} for the namespace {name}; the next setup-netns replaces it."]
     lines += [f"nameserver {server}" for server in resolver.servers]
     if resolver.search:
         lines.append(f"search {' '.join(resolver.search)}")
@@ -69,24 +73,24 @@ def resolv_conf(resolver: Resolver, name: str) -> str:
 def nsswitch_conf(host: str, name: str) -> str:
     """Return the host's nsswitch.conf (nsswitch.conf(5)) with host names looked up in files and DNS only."""
     other_lines = [line for line in host.splitlines() if not re.match(r"\s*hosts\s*:", line)]
-    return "\n".join([f"{MARK} for the namespace {name}.", *other_lines, "hosts: files dns"]) + "\n"
+    return "\n".join([f"{FILE_MARK} for the namespace {name}.", *other_lines, "hosts: files dns"]) + "\n"
 
 
-def is_ours(text: str) -> bool:
+def is_own_file(text: str) -> bool:
     """Return whether a file in /etc/netns was written by us and may be replaced."""
-    return text.startswith(MARK)
+    return text.startswith(FILE_MARK)
 
 
-def _servers(text: str) -> list[str]:
+def _parse_servers(text: str) -> list[str]:
     return [words[1] for words in map(str.split, text.splitlines()) if len(words) > 1 and words[0] == "nameserver"]
 
 
-def _search(text: str) -> list[str]:
+def _parse_search_domains(text: str) -> list[str]:
     lines = [words[1:] for words in map(str.split, text.splitlines()) if words and words[0] in {"search", "domain"}]
     return [domain for domain in (lines[-1] if lines else []) if domain != "."]
 
 
-def _reachable(server: str, spec: NamespaceSpec) -> bool:
+def _is_reachable(server: str, spec: NamespaceSpec) -> bool:
     try:
         address = ipaddress.IPv4Address(server)
     except ValueError:

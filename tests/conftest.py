@@ -7,20 +7,31 @@ import signal
 import tempfile
 from typing import TYPE_CHECKING
 
-import apart
+import isolated_suite
 import pytest
 from hypothesis import HealthCheck, settings
-from outer import Outer
+from private_machine import PrivateMachine
 
-from netns import compiler
+from netns.launcher import install
 
-apart.clean(os.environ)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from home_network import HomeNetwork
+    from postgres_cluster import Cluster
+
+    from monitor.config.settings import Settings
+
+
+isolated_suite.clean(os.environ)
 
 # Its default is a folder of the checkout, which may belong to somebody else.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/speedmon-hypothesis-{os.geteuid()}")
 
 # Nothing depends on a fast machine.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 settings.load_profile("patient")
 
 # A shell starts background jobs with Ctrl-C ignored, and programs that the tests interrupt would inherit that.
@@ -28,44 +39,35 @@ for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from cluster import Cluster
-    from street import Street
-
-    from monitor.settings import Settings
-
 _left_out = pytest.StashKey[int]()
 
 
 @pytest.fixture
-def outer() -> Iterator[Outer]:
+def outer() -> Iterator[PrivateMachine]:
     """Yield a private machine (see `outer.Outer`) that ends with the test."""
-    with Outer() as world:
+    with PrivateMachine() as world:
         yield world
 
 
 @pytest.fixture
-def street() -> Iterator[Street]:
+def street() -> Iterator[HomeNetwork]:
     """Yield a home host with an ISP and a neighbour, without a namespace."""
-    from street import Street  # noqa: PLC0415  most tests need no network
+    from home_network import HomeNetwork  # noqa: PLC0415  most tests need no network
 
-    with Street() as host:
+    with HomeNetwork() as host:
         yield host
 
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the launcher of namespace `ip4only`, compiled once."""
-    return compiler.build("ip4only", tmp_path_factory.mktemp("launcher"))
+    return install.build_launcher("ip4only", tmp_path_factory.mktemp("launcher"))
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Yield a PostgreSQL of our own that ends with the tests."""
-    from cluster import Cluster  # noqa: PLC0415  psycopg, which most tests do not need
+    from postgres_cluster import Cluster  # noqa: PLC0415  psycopg, which most tests do not need
 
     with Cluster() as server:
         yield server
@@ -74,9 +76,9 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def probe(tmp_path: Path, cluster: Cluster) -> Settings:
     """Return the settings of a probe with a database of its own, and a fleet that has nothing yet."""
-    from forwarding import settings_of  # noqa: PLC0415  the store, which most tests do not need
+    from fleet import probe_settings  # noqa: PLC0415  the store, which most tests do not need
 
-    return settings_of(tmp_path / "home.db", cluster.store())
+    return probe_settings(tmp_path / "home.db", cluster.store())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -99,12 +101,12 @@ def either_empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the suite in mounts of its own."""
-    apart.go(config)
+    isolated_suite.go(config)
 
 
 def pytest_unconfigure() -> None:
     """Leave nothing of that behind."""
-    apart.end()
+    isolated_suite.end()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,1 +1,4 @@
-"""The web page, its JSON API and the daemon that serves both."""
+"""The web page, its JSON API and `speedmon serve`.
+
+May import: monitor, netns.
+"""

@@ -9,27 +9,31 @@ from fastapi import APIRouter, Query
 from msgspec.json import encode
 from starlette.responses import Response
 
-from monitor.export import json_array
-from monitor.live import Moment  # noqa: TC001  FastAPI reads the annotation
-from monitor.model import Path, Run, Status
-from monitor.publish import Published  # noqa: TC001  the same
+from monitor.collect.progress import RunningTest  # noqa: TC001  annotations are read at run time
+from monitor.model import NetworkPath, Run, Status
+from monitor.output.export import to_json_array
+from monitor.scheduler.publish import Published  # noqa: TC001  annotations are read at run time
 from monitor.store import read
-from monitor.store.buckets import MOST as MOST_BUCKETS
-from monitor.store.buckets import USUAL
-from monitor.store.open import open_reader
-from web.choice import Asked, choose
-from web.problems import documented
+from monitor.store.buckets import DEFAULT_BUCKETS, MAX_BUCKETS, Bucket, RunFilter, read_buckets
+from monitor.store.connection import open_reader
+from web.context import ProbeQuery, select_probes
+from web.errors import documented_errors
 
 if TYPE_CHECKING:
-    from web.site import Site
+    from web.context import Site
 
-MOST = 100_000
 
-Days = Annotated[int, Query(ge=1, le=3660, description="how many days to look back")]
-Limit = Annotated[int, Query(ge=1, le=MOST, description="at most this many runs, the newest")]
-Most = Annotated[int, Query(ge=1, le=MOST_BUCKETS, description="at most this many buckets")]
-Over = Annotated[Path | None, Query(description="only runs over this path")]
-Only = Annotated[Status | None, Query(description="only runs of this status")]
+MAX_RUNS = 100_000
+
+DaysQuery = Annotated[int, Query(ge=1, le=3660, description="how many days to look back")]
+
+LimitQuery = Annotated[int, Query(ge=1, le=MAX_RUNS, description="at most this many runs, the newest")]
+
+MaxBucketsQuery = Annotated[int, Query(ge=1, le=MAX_BUCKETS, description="at most this many buckets")]
+
+PathQuery = Annotated[NetworkPath | None, Query(description="only runs over this path")]
+
+StatusQuery = Annotated[Status | None, Query(description="only runs of this status")]
 
 
 def router(site: Site) -> APIRouter:
@@ -37,35 +41,41 @@ def router(site: Site) -> APIRouter:
     routes = APIRouter()
 
     # Runs are encoded as `history --json` encodes them; the model is there for /openapi.json.
-    @routes.get("/api/v1/runs", response_model=list[Run], responses=documented(404, 421, 422, 503))
-    def runs(days: Days = 30, limit: Limit = 10_000, status: Only = None, probe: Asked = None) -> Response:
+    @routes.get("/api/v1/runs", response_model=list[Run], responses=documented_errors(404, 421, 422, 503))
+    def runs(
+        days: DaysQuery = 30, limit: LimitQuery = 10_000, status: StatusQuery = None, probe: ProbeQuery = None
+    ) -> Response:
         """Return the stored runs, newest first."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            chosen = choose(connection, site, probe).rows
-            stored = read.runs(connection, since=since, until=until, probes=chosen, newest_first=True)
+            chosen = select_probes(connection, site, probe).rows
+            stored = read.read_runs(connection, since=since, until=until, probes=chosen, newest_first=True)
             matching = (run for run in stored if status in (None, run.status))
-            text = "".join(json_array(islice(matching, limit)))
+            text = "".join(to_json_array(islice(matching, limit)))
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     # Encoded by msgspec: several times as fast as FastAPI for this many small objects.
-    @routes.get("/api/v1/buckets", response_model=list[read.Bucket], responses=documented(404, 421, 422, 503))
+    @routes.get("/api/v1/buckets", response_model=list[Bucket], responses=documented_errors(404, 421, 422, 503))
     def buckets(
-        days: Days = 30, most: Most = USUAL, path: Over = None, probe: Asked = None, medians: bool = False
+        days: DaysQuery = 30,
+        most: MaxBucketsQuery = DEFAULT_BUCKETS,
+        path: PathQuery = None,
+        probe: ProbeQuery = None,
+        medians: bool = False,
     ) -> Response:
         """Return the window as at most `most` buckets, oldest first; empty ones are left out."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            chosen = read.RunFilter(since, until, path, choose(connection, site, probe).shown)
-            found = read.buckets(connection, chosen, zone=site.zone, most=most, medians=medians)
+            chosen = RunFilter(since, until, path, select_probes(connection, site, probe).shown)
+            found = read_buckets(connection, chosen, zone=site.zone, most=most, medians=medians)
         return Response(encode(found), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
-    @routes.get("/api/v1/progress", responses=documented(421))
-    def progress() -> Moment | None:
+    @routes.get("/api/v1/progress", responses=documented_errors(421))
+    def progress() -> RunningTest | None:
         """Return the running test, null if there is none."""
         return site.running()
 
-    @routes.get("/api/v1/published", responses=documented(421))
+    @routes.get("/api/v1/published", responses=documented_errors(421))
     def published() -> list[Published]:
         """Return the state of each file in the folder of [publish]; empty without one."""
         return list(site.published())

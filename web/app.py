@@ -1,21 +1,50 @@
-"""The ASGI application: routers, static files and error handlers behind the guard. There is no global instance."""
+"""Application factory; host-name check and security headers.
+
+The ASGI application: routers, static files and error handlers behind the guard. There is no global instance.
+
+Middleware in front of every endpoint: serves known host names only, and adds strict security headers.
+
+The host check prevents DNS rebinding: a foreign page that points its own name at this address. An IP address cannot be
+rebound, so if the daemon listens on the network, any address is accepted as a name.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from monitor import __version__
-from web import api, pages, pictures, problems
-from web.guard import Guard, listens_beyond
-from web.render import STATIC
+from web import api, errors, graphs, pages
+from web.context import STATIC_DIR
+from web.errors import error_response
 
 if TYPE_CHECKING:
-    from monitor.settings import Web
-    from web.site import Site
+    from collections.abc import Collection
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from monitor.config.settings import WebSettings
+    from web.context import Site
+
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self'; style-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+MISDIRECTED = 421
 
 
 def make_app(site: Site) -> Guard:
@@ -23,16 +52,75 @@ def make_app(site: Site) -> Guard:
     # No /docs: that page would load scripts from other hosts. /openapi.json has the same content.
     app = FastAPI(title="speedmon", version=__version__, docs_url=None, redoc_url=None)
     app.include_router(pages.router(site))
-    app.include_router(pictures.router(site))
+    app.include_router(graphs.router(site))
     app.include_router(api.router(site))
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    problems.install(app)
-    beyond = listens_beyond(site.settings.web.host)
+    app.mount("/static", StaticFiles(directory=STATIC_DIR), name="static")
+    errors.install_handlers(app)
+    beyond = listens_on_network(site.settings.web.host)
     # Outermost, so that responses to unexpected errors carry the headers too.
-    return Guard(app, names(site.settings.web, beyond=beyond), addresses=beyond)
+    return Guard(app, allowed_names(site.settings.web, beyond=beyond), addresses=beyond)
 
 
-def names(web: Web, *, beyond: bool) -> set[str]:
+def allowed_names(web: WebSettings, *, beyond: bool) -> set[str]:
     """Return the host names to serve: the configured ones and, if other machines can connect, this machine's own."""
     own = socket.gethostname().lower()
     return {web.host, *web.allowed_hosts} | ({own, f"{own}.local"} if beyond else set())
+
+
+class Guard:
+    """Middleware that refuses unknown host names and sets the security headers.
+
+    Args:
+        app: the application behind it.
+        names: host names to serve besides localhost; without port.
+        addresses: whether any IP address is accepted as a name.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str], *, addresses: bool) -> None:
+        self._app = app
+        self._names = LOCAL_NAMES | {name.lower() for name in names}
+        self._addresses = addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request, or pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+            await send(message)
+
+        name = host_name(Headers(scope=scope).get("host", ""))
+        app = self._app if self._knows(name) else _refuse
+        await app(scope, receive, send_guarded)
+
+    def _knows(self, name: str) -> bool:
+        return name in self._names or (self._addresses and is_address(name))
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    message = "this host name is not served here: add it to web.allowed_hosts"
+    await error_response(Request(scope), MISDIRECTED, message)(scope, receive, send)
+
+
+def host_name(header: str) -> str:
+    """Return the name or address of a Host header, lower case, without port and brackets."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].rstrip(".").lower()
+
+
+def is_address(name: str) -> bool:
+    """Return whether a name is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def listens_on_network(host: str) -> bool:
+    """Return whether other machines can connect to an address to listen on."""
+    return not (host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback))

@@ -11,7 +11,7 @@ import click
 from monitor.cli.options import pass_source
 
 if TYPE_CHECKING:
-    from monitor.settings import Settings
+    from monitor.config.settings import Settings
 
 
 @click.command("serve")
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--no-schedule", is_flag=True, help="Serve the page only, run no tests.")
 @pass_source
 @click.pass_context
-def command(  # noqa: PLR0913, PLR0917  one parameter an option
+def command(
     ctx: click.Context,
     settings: Settings,
     host: str | None,
@@ -33,38 +33,40 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     With --database-url it serves the page only. Ends within three seconds of SIGTERM or Ctrl-C; a running test
     is recorded as interrupted.
     """
-    from monitor import live, paths, zone  # noqa: PLC0415  --help stays light
-    from monitor.daemon import Daemon, make_store  # noqa: PLC0415  the same
-    from monitor.publisher import Publisher  # noqa: PLC0415  the same
-    from web import log, serve  # noqa: PLC0415  the same
-    from web.app import make_app  # noqa: PLC0415  the same
-    from web.site import Site, no_slot, nothing_published  # noqa: PLC0415  the same
+    from monitor import localtime
+    from monitor.collect.progress import PROGRESS_FILE, read_running_test
+    from monitor.config import paths
+    from monitor.scheduler.daemon import Daemon, prepare_database
+    from monitor.scheduler.publish import Publisher
+    from web import server
+    from web.app import make_app
+    from web.context import Site, no_published_files, no_slot
 
-    log.set_up()
+    server.set_up_logging()
     settings = _with_address(settings, host, port)
-    shown_in = zone.resolve(settings.display.timezone)
+    shown_in = localtime.resolve_zone(settings.display.timezone)
     config = ctx.find_root().obj
-    make_store(settings.database.url, config)
+    prepare_database(settings.database.url, config)
     # With another database, such as a fleet's, nothing is tested for it or published from it.
     elsewhere = ctx.params.get("database_url") is not None
     daemon = None if no_schedule or elsewhere else Daemon(settings, config)
     publisher = Publisher(settings, config, probes) if settings.publish.directory and not elsewhere else None
-    progress = paths.state_dir(os.environ, os.geteuid()) / live.FILE
+    progress = paths.state_dir(os.environ, os.geteuid()) / PROGRESS_FILE
     site = Site(
         settings,
         shown_in,
         next_slot=daemon.next_slot if daemon else no_slot,
-        running=lambda: live.current(progress, time.time()),
+        running=lambda: read_running_test(progress, time.time()),
         probes=probes,
-        published=publisher.state if publisher else nothing_published,
+        published=publisher.state if publisher else no_published_files,
     )
     services = [service for service in (daemon, publisher) if service]
-    with serve.listen(settings.web.host, settings.web.port) as listener:
-        serve.run(make_app(site), listener, services, lambda url: click.echo(f"speedmon: serving {url}"))
+    with server.listen(settings.web.host, settings.web.port) as listener:
+        server.run_server(make_app(site), listener, services, lambda url: click.echo(f"speedmon: serving {url}"))
 
 
 def _with_address(settings: Settings, host: str | None, port: int | None) -> Settings:
-    from msgspec.structs import replace  # noqa: PLC0415  loaded with the settings already
+    from msgspec.structs import replace
 
     web = settings.web
     web = replace(web, host=host or web.host, port=web.port if port is None else port)

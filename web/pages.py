@@ -1,39 +1,51 @@
-"""The page: the last run at a glance, the graph, the table. Plain HTML without JavaScript."""
+"""The page.
+
+The page: the last run at a glance, the graph, the table. Plain HTML without JavaScript.
+
+The URLs in the page: each changes one parameter and keeps the others. Pure.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse
 
 from monitor.model import Status
 from monitor.store import read
-from monitor.store.open import open_reader
-from monitor.store.probes import named
-from web import view
-from web.choice import Asked, Choice, choose
-from web.links import Links
-from web.pictures import MOST_DAYS, SIZES
-from web.render import render
+from monitor.store.connection import open_reader
+from monitor.store.lookups import probe_pks
+from web import views
+from web.context import ProbeQuery, ProbeSelection, render_template, select_probes
+from web.graphs import MAX_DAYS, SIZES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from monitor.model import Run
-    from web.site import Site
+    from web.context import Site
 
-ROWS = 30
+
+MAX_ROWS = 30
+
 # How many runs to search for the last success and the start of a failure.
-HORIZON = 300
+LOOKBACK_RUNS = 300
+
 RANGES = {1: "24 hours", 7: "7 days", 30: "30 days", 365: "1 year"}
-TROUBLE = (Status.FAILED, Status.INTERRUPTED, Status.SKIPPED)
+
+UNMEASURED = (Status.FAILED, Status.INTERRUPTED, Status.SKIPPED)
+
 # Up to FEW_PROBES are links side by side; more become a text field with at most MOST_PROBES suggestions.
 FEW_PROBES = 12
+
 MOST_PROBES = 500
 
-Days = Annotated[int, Query(ge=1, le=MOST_DAYS)]
-Only = Annotated[Literal["all", "trouble"], Query()]
+DaysQuery = Annotated[int, Query(ge=1, le=MAX_DAYS)]
+
+RowFilter = Annotated[Literal["all", "trouble"], Query()]
 
 
 def router(site: Site) -> APIRouter:
@@ -41,42 +53,44 @@ def router(site: Site) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.api_route("/", methods=["GET", "HEAD"])
-    def page(days: Days = 30, only: Only = "all", probe: Asked = None) -> HTMLResponse:
+    def page(days: DaysQuery = 30, only: RowFilter = "all", probe: ProbeQuery = None) -> HTMLResponse:
         with open_reader(site.database) as connection:
-            selection = choose(connection, site, probe)
-            newest_first = _of_the_newest(connection, selection)
-            rows = _rows(connection, site, selection, days, only)
-        shared = _shared(site, selection, Links(days, only, selection.named))
+            selection = select_probes(connection, site, probe)
+            newest_first = _newest_probe_runs(connection, selection)
+            rows = _table_runs(connection, site, selection, days, only)
+        shared = _shared_values(site, selection, PageLinks(days, only, selection.named))
         return HTMLResponse(
-            _filled(site, selection, newest_first, rows, shared) if newest_first else render("empty.html", **shared)
+            _render_page(site, selection, newest_first, rows, shared)
+            if newest_first
+            else render_template("empty.html", **shared)
         )
 
     return routes
 
 
-def _of_the_newest(connection: Connection, selection: Choice) -> list[Run]:
+def _newest_probe_runs(connection: Connection, selection: ProbeSelection) -> list[Run]:
     """Return the newest runs of the probe with the newest run: a success of another does not end its failures."""
-    newest = read.latest(connection, limit=1 if selection.several else HORIZON, probes=selection.rows)
+    newest = read.latest_runs(connection, limit=1 if selection.several else LOOKBACK_RUNS, probes=selection.rows)
     if not newest or not selection.several:
         return newest
-    return read.latest(connection, limit=HORIZON, probes=named(connection, [newest[0].probe]))
+    return read.latest_runs(connection, limit=LOOKBACK_RUNS, probes=probe_pks(connection, [newest[0].probe]))
 
 
-def _rows(connection: Connection, site: Site, selection: Choice, days: int, only: str) -> list[Run]:
+def _table_runs(connection: Connection, site: Site, selection: ProbeSelection, days: int, only: str) -> list[Run]:
     if only == "all":
-        return read.latest(connection, limit=ROWS, probes=selection.rows)
+        return read.latest_runs(connection, limit=MAX_ROWS, probes=selection.rows)
     since, _ = site.window(days)
-    return read.latest(connection, limit=ROWS, since=since, statuses=TROUBLE, probes=selection.rows)
+    return read.latest_runs(connection, limit=MAX_ROWS, since=since, statuses=UNMEASURED, probes=selection.rows)
 
 
-def _shared(site: Site, selection: Choice, links: Links) -> dict[str, Any]:
+def _shared_values(site: Site, selection: ProbeSelection, links: PageLinks) -> dict[str, Any]:
     """Return the template values that do not depend on runs."""
     running_test = site.running()
     return {
         "probe": selection.title(site),
-        "viewpoint": view.Eye(site.clock(), site.zone),
+        "viewpoint": views.Viewpoint(site.clock(), site.zone),
         "next_slot": site.next_slot(),
-        "now": view.running(running_test) if running_test else "",
+        "now": views.describe_running_test(running_test) if running_test else "",
         "selection": selection,
         "links": links,
         "few": FEW_PROBES,
@@ -84,22 +98,53 @@ def _shared(site: Site, selection: Choice, links: Links) -> dict[str, Any]:
     }
 
 
-def _filled(site: Site, selection: Choice, newest_first: list[Run], rows: list[Run], shared: dict[str, Any]) -> str:
+def _render_page(
+    site: Site, selection: ProbeSelection, newest_first: list[Run], rows: list[Run], shared: dict[str, Any]
+) -> str:
     links = shared["links"]
     measured = next((run for run in newest_first if run.status is Status.OK), None)
-    return render(
+    return render_template(
         "index.html",
         **shared,
-        verdict=view.verdict(newest_first, shared["viewpoint"]),
+        verdict=views.summarize_last_run(newest_first, shared["viewpoint"]),
         last=newest_first[0],
         measured=measured,
-        tiles=view.tiles(measured, selection.plan(site, [measured.probe])) if measured else (),
-        facts=view.facts(measured) if measured else (),
-        link=view.link(measured) if measured else None,
-        rows=[view.row(run) for run in rows],
+        tiles=views.number_tiles(measured, selection.plan(site, [measured.probe])) if measured else (),
+        facts=views.run_facts(measured) if measured else (),
+        link=views.result_link(measured) if measured else None,
+        rows=[views.to_row(run) for run in rows],
         days=links.days,
         only=links.only,
         ranges=RANGES,
         sizes=SIZES,
-        late=view.late(site.published()),
+        late=views.failed_files_text(site.published()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PageLinks:
+    """The parameters of the page: window in days, filter of the table, and probes (none: all)."""
+
+    days: int
+    only: str
+    probes: tuple[str, ...] = ()
+
+    def page(self, **changes: Any) -> str:
+        """Return the URL of the page with some parameters changed."""
+        changed = replace(self, **changes)
+        return _build_url("/", changed, only="" if changed.only == "all" else changed.only)
+
+    def picture(self, size: str = "") -> str:
+        """Return the URL of the graph."""
+        return _build_url("/graph.png", self, size=size)
+
+    def runs(self) -> str:
+        """Return the URL of the runs as JSON."""
+        return _build_url("/api/v1/runs", self)
+
+
+def _build_url(path: str, links: PageLinks, **extra: str) -> str:
+    """Return the URL of a path with the common parameters and the extra ones that are not empty."""
+    parameters = [(key, value) for key, value in extra.items() if value]
+    probe_parameters = [("probe", name) for name in links.probes]
+    return f"{path}?{urlencode([('days', links.days), *parameters, *probe_parameters])}"

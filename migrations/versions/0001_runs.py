@@ -8,11 +8,15 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0001"
+
 down_revision = None
+
 branch_labels = None
+
 depends_on = None
 
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 NEVER_NEGATIVE = (
     "download_bps",
     "upload_bps",

@@ -6,8 +6,11 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0002"
+
 down_revision = "0001"
+
 branch_labels = None
+
 depends_on = None
 
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

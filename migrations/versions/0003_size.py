@@ -18,12 +18,17 @@ from alembic import op
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 revision = "0003"
+
 down_revision = "0002"
+
 branch_labels = None
+
 depends_on = None
 
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 NEVER_NEGATIVE = (
     "download_bps",
     "upload_bps",
@@ -42,7 +47,9 @@ NEVER_NEGATIVE = (
     "plan_upload_bps",
     "plan_latency_ms",
 )
+
 SERVER = ("id", "name", "location", "country", "host", "ip")
+
 COUNTED = (
     "runs",
     "ok",
@@ -56,7 +63,9 @@ COUNTED = (
     "failed_local",
     "failed_unknown",
 )
+
 RATED = ("download_bps", "upload_bps", "latency_ms")
+
 RULES = {
     "status": "status IN ('ok', 'failed', 'skipped', 'interrupted')",
     "trigger": "trigger IN ('cli', 'schedule', 'web', 'retry', 'import')",
@@ -72,9 +81,13 @@ RULES = {
     "no_failure_if_ok": "status <> 'ok' OR failure_kind IS NULL",
     "failure_scope": "(failure_kind IS NULL) = (failure_scope IS NULL)",
 }
+
 PARTS = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
+
 BESIDE = ("raw_output", "findings", "traces", "events")
+
 BATCH = 1000
+
 ALL_PCT = 100
 
 

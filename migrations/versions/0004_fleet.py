@@ -13,8 +13,11 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
+
 down_revision = "0003"
+
 branch_labels = None
+
 depends_on = None
 
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

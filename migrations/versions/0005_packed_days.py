@@ -19,14 +19,21 @@ from alembic import op
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
 revision = "0005"
+
 down_revision = "0004"
+
 branch_labels = None
+
 depends_on = None
 
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 DAY_S = 86_400
+
 BATCH = 1000
+
 SAID = (
     "status",
     "engine",
@@ -41,6 +48,7 @@ SAID = (
     "plan_latency_ms",
     "remarks",
 )
+
 # Rates are stored in units of 1, times and percentages in 1/1000; 1 is added, because 0 means "not measured".
 UNITS = {
     "download_bps": 1,
@@ -51,8 +59,11 @@ UNITS = {
     "download_latency_ms": 1000,
     "upload_latency_ms": 1000,
 }
+
 MOST = 2**64 - 1
+
 COLUMNS = ("started", "lasted", "sort", *UNITS)
+
 TYPES = {size: next(code for code in "BHILQ" if array(code).itemsize == size) for size in (1, 2, 4, 8)}
 
 

@@ -13,11 +13,14 @@ import click
 from monitor.cli.options import pass_settings
 
 if TYPE_CHECKING:
-    from monitor.check.line import Line
-    from monitor.settings import Settings
+    from monitor.check.model import CheckResult
+    from monitor.config.settings import Settings
+
 
 NOT_SOUND = 5
-EVERY_S = 5.0
+
+INTERVAL_S = 5.0
+
 _INDENT = " " * 9
 
 
@@ -29,7 +32,7 @@ _INDENT = " " * 9
     metavar="[SECONDS]",
     type=click.FloatRange(0.1, 3600),
     is_flag=False,
-    flag_value=EVERY_S,
+    flag_value=INTERVAL_S,
     help="Repeat every SECONDS (default 5) until nothing fails; Ctrl-C ends it.",
 )
 @pass_settings
@@ -39,53 +42,53 @@ def command(settings: Settings, *, as_json: bool, every_s: float | None) -> int:
     Changes nothing and needs no root, though root sees more. Exit codes: 0 a test can be trusted; 5 it cannot, and
     each line that says why has its fix.
     """
-    lines = _look(settings)
-    _print(lines, as_json=as_json, repeated=every_s is not None)
+    lines = _run_checks(settings)
+    _print_lines(lines, as_json=as_json, repeated=every_s is not None)
     while every_s is not None and any(line.fails for line in lines):
         time.sleep(every_s)
-        before, lines = lines, _look(settings)
+        before, lines = lines, _run_checks(settings)
         if sys.stdout.isatty() and not as_json:
-            _print(lines, as_json=False, repeated=True)
+            _print_lines(lines, as_json=False, repeated=True)
         elif lines != before:
-            _print(lines if as_json else _changed(lines, before), as_json=as_json, repeated=True)
+            _print_lines(lines if as_json else _changed_lines(lines, before), as_json=as_json, repeated=True)
     return NOT_SOUND if any(line.fails for line in lines) else 0
 
 
-def _look(settings: Settings) -> list[Line]:
-    from monitor import check  # noqa: PLC0415  --help stays light
+def _run_checks(settings: Settings) -> list[CheckResult]:
+    from monitor.check import run
 
-    return check.run(settings, os.environ, os.geteuid(), datetime.now(UTC).replace(microsecond=0))
+    return run.run_checks(settings, os.environ, os.geteuid(), datetime.now(UTC).replace(microsecond=0))
 
 
-def _changed(lines: list[Line], before: list[Line]) -> list[Line]:
+def _changed_lines(lines: list[CheckResult], before: list[CheckResult]) -> list[CheckResult]:
     """Return the lines whose state has changed; times and counters in a message change each time."""
     states = {(line.name, line.ok, line.matters) for line in before}
     return [line for line in lines if (line.name, line.ok, line.matters) not in states]
 
 
-def _print(lines: list[Line], *, as_json: bool, repeated: bool) -> None:
+def _print_lines(lines: list[CheckResult], *, as_json: bool, repeated: bool) -> None:
     if as_json:
-        click.echo(_json(lines))
+        click.echo(_lines_json(lines))
         return
     if repeated and sys.stdout.isatty():
         click.clear()
     for line in lines:
-        click.echo(_text(line))
+        click.echo(_format_line(line))
 
 
-def _json(lines: list[Line]) -> bytes:
-    import msgspec  # noqa: PLC0415  loaded with the settings already
+def _lines_json(lines: list[CheckResult]) -> bytes:
+    import msgspec
 
     return msgspec.json.encode(lines)
 
 
-def _text(line: Line) -> str:
-    word, colour = _state(line)
+def _format_line(line: CheckResult) -> str:
+    word, colour = _state_label(line)
     text = f"{click.style(f'{word:7}', fg=colour)}  {line.name:10}  {line.message}"
     return f"{text}\n{_INDENT}fix: {line.fix}" if line.fix else text
 
 
-def _state(line: Line) -> tuple[str, str]:
+def _state_label(line: CheckResult) -> tuple[str, str]:
     if line.ok is None:
         return "unknown", "cyan"
     if line.ok:

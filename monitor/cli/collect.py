@@ -12,22 +12,22 @@ import click
 from msgspec import structs
 
 from monitor.cli.options import pass_settings
-from monitor.engines import AUTO, TABLE
-from monitor.model import Kind, Path, Status, Trigger
-from netns.enter import PASTA
+from monitor.engines.registry import AUTO, BUILT_IN
+from monitor.model import FailureKind, NetworkPath, Status, Trigger
+from netns.entry.enter import PASTA
 
 if TYPE_CHECKING:
+    from monitor.collect.policy import Retry
+    from monitor.collect.progress import NoProgress, ProgressBar
+    from monitor.config.settings import Settings
     from monitor.model import Run, Server
-    from monitor.progress import Meter, Silence
-    from monitor.retry import Next
-    from monitor.settings import Settings
 
 
 @click.command("collect")
-@click.option("--engine", metavar="NAME", help=f"Engine: {', '.join((AUTO, *TABLE))}, or one of another package.")
+@click.option("--engine", metavar="NAME", help=f"Engine: {', '.join((AUTO, *BUILT_IN))}, or one of another package.")
 @click.option("--server-id", metavar="ID", help="Test against this server only.")
 @click.option(
-    "--path", type=click.Choice([path.value for path in Path]), help="ip4only: in the namespace; host: outside."
+    "--path", type=click.Choice([path.value for path in NetworkPath]), help="ip4only: in the namespace; host: outside."
 )
 @click.option("--no-retry", is_flag=True, help="One test only, whatever comes of it.")
 @click.option("--anyway", is_flag=True, help="Test although the engine is in back-off or the month's data is used.")
@@ -52,82 +52,82 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     (another test runs, the month's data is used, the engine is in back-off, quiet hours) and recorded; 5 the namespace
     is missing or broken, recorded; 6 not permitted, recorded.
     """
-    from monitor import collect, measure  # noqa: PLC0415  `--help` needs none of it
+    from monitor.collect import collector, measure
 
-    meter = _meter(quiet=quiet or as_json)
-    wrap = partial(measure.into_namespace, way=settings.namespace.way, dns=settings.namespace.dns)
-    world = measure.World(os.environ, os.geteuid(), wrap, meter=meter)
-    wanted = collect.make_order(settings, engine, path, server_id, Trigger(trigger))
+    meter = _progress_bar(quiet=quiet or as_json)
+    wrap = partial(measure.namespace_command, way=settings.namespace.way, dns=settings.namespace.dns)
+    world = measure.Runtime(os.environ, os.geteuid(), wrap, meter=meter)
+    wanted = collector.make_request(settings, engine, path, server_id, Trigger(trigger))
     if no_retry:
         settings = structs.replace(settings, retry=structs.replace(settings.retry, attempts=1))
     wanted = replace(wanted, anyway=anyway)
-    run, code = collect.collect(settings, wanted, world, partial(_tell, quiet=quiet or as_json))
+    run, code = collector.collect(settings, wanted, world, partial(_report_attempt, quiet=quiet or as_json))
     if as_json and not (quiet and run.status is Status.OK):
-        click.echo(_encoded(run))
-    if settings.namespace.way == PASTA and run.path is Path.IP4ONLY and run.status is Status.OK and not quiet:
+        click.echo(_run_json(run))
+    if settings.namespace.way == PASTA and run.path is NetworkPath.IP4ONLY and run.status is Status.OK and not quiet:
         click.echo("speedmon: note: measured through pasta, a proxy on this machine", err=True)
     if settings.fleet.database_url:
-        from monitor.fleet.after import forward  # noqa: PLC0415  only where there is a fleet
+        from monitor.store.forwarding import forward_after_test
 
-        forward(settings, run)
+        forward_after_test(settings, run)
     return code
 
 
-def _meter(*, quiet: bool) -> Meter | Silence:
-    from monitor.progress import Meter, Silence  # noqa: PLC0415  the same
+def _progress_bar(*, quiet: bool) -> ProgressBar | NoProgress:
+    from monitor.collect.progress import NoProgress, ProgressBar
 
-    return Silence() if quiet or not sys.stderr.isatty() else Meter(sys.stderr)
+    return NoProgress() if quiet or not sys.stderr.isatty() else ProgressBar(sys.stderr)
 
 
-def _tell(run: Run, following: Next | None, *, quiet: bool) -> None:
+def _report_attempt(run: Run, following: Retry | None, *, quiet: bool) -> None:
     if run.failure is not None:
         again = f"; retry in {following.wait_s} s" if following and following.wait_s else ""
-        click.echo(f"speedmon: test {run.status.value}: {_cause(run)}{again}".encode(), err=True)
+        click.echo(f"speedmon: test {run.status.value}: {_failure_or_skip_reason(run)}{again}".encode(), err=True)
     if run.status is Status.OK and not quiet:
-        click.echo(summary(run).encode(sys.stdout.encoding or "utf-8", "replace"))
+        click.echo(summary_line(run).encode(sys.stdout.encoding or "utf-8", "replace"))
 
 
-def _encoded(run: Run) -> bytes:
-    import msgspec  # noqa: PLC0415  loaded with the settings already
+def _run_json(run: Run) -> bytes:
+    import msgspec
 
     return msgspec.json.encode(run)
 
 
-def _cause(run: Run) -> str:
+def _failure_or_skip_reason(run: Run) -> str:
     """Return why a test failed, or why it was skipped, which has no kind or scope."""
     failure = run.failure
-    if failure is not None and run.status is Status.SKIPPED and failure.kind is Kind.UNKNOWN:
+    if failure is not None and run.status is Status.SKIPPED and failure.kind is FailureKind.UNKNOWN:
         return failure.message
-    return _reason(run)
+    return _failure_reason(run)
 
 
-def _reason(run: Run) -> str:
-    from monitor.advice import advice, needs_none  # noqa: PLC0415  only a failure needs it
+def _failure_reason(run: Run) -> str:
+    from monitor.diagnosis.advice import advice_for, needs_no_advice
 
     failure = run.failure
     if failure is None:
         return ""
     if run.status is Status.SKIPPED:
         return failure.message
-    fix = "" if needs_none(failure) else f"; fix: {advice(failure, run.engine)}"
+    fix = "" if needs_no_advice(failure) else f"; fix: {advice_for(failure, run.engine)}"
     return f"{failure.kind.value} ({failure.scope.value}): {failure.message}{fix}"
 
 
-def summary(run: Run) -> str:
+def summary_line(run: Run) -> str:
     """Return a measured run as one line: rates, latency, ISP, server and remarks, as far as they are known."""
-    from monitor.progress import rate  # noqa: PLC0415  the same
+    from monitor.output.units import format_rate
 
     parts = [
-        f"download {rate(run.download_bps)}" if run.download_bps else None,
-        f"upload {rate(run.upload_bps)}" if run.upload_bps else None,
+        f"download {format_rate(run.download_bps)}" if run.download_bps else None,
+        f"upload {format_rate(run.upload_bps)}" if run.upload_bps else None,
         f"latency {run.latency_ms:.1f} ms" if run.latency_ms is not None else None,
         run.isp,
-        _server_words(run.server) if run.server else None,
+        _server_label(run.server) if run.server else None,
         *(remark.message for remark in run.remarks),
     ]
     return ", ".join(part for part in parts if part)
 
 
-def _server_words(server: Server) -> str:
+def _server_label(server: Server) -> str:
     name = server.name or server.host or (f"server {server.id}" if server.id else "")
     return f"{name} ({server.location})" if name and server.location else name

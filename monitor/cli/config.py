@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from monitor import config, config_text, paths
-from monitor.cli.options import config_option, settings_of
+from monitor.cli.options import config_option, load_settings
+from monitor.config import load, paths
 from monitor.errors import OutputError, UsageError
 
 
@@ -28,11 +28,11 @@ def init(ctx: click.Context, output: Path | None, force: bool) -> None:
 
     It goes where speedmon looks for it: --config, $SPEEDMON_CONFIG, /etc/speedmon for root, or ~/.config/speedmon.
     """
-    file = output or ctx.find_root().obj or _usual_file()
+    file = output or ctx.find_root().obj or _default_file()
     if file == Path("-"):
-        click.echo(config_text.template(), nl=False)
+        click.echo(load.config_template(), nl=False)
         return
-    _write(file, config_text.template(), force=force)
+    _write_file(file, load.config_template(), force=force)
     click.echo(f"wrote {file}")
 
 
@@ -45,24 +45,24 @@ def show(ctx: click.Context, as_json: bool) -> None:
 
     The environment takes precedence over the file, the file over the defaults; passwords in URLs are left out.
     """
-    settings = settings_of(ctx)
-    file = config.file_in_use(ctx.find_root().obj, os.environ)
+    settings = load_settings(ctx)
+    file = load.find_config_file(ctx.find_root().obj, os.environ)
     if as_json:
-        shown = {"file": str(file) if file else None, "settings": config_text.as_dict(settings)}
+        shown = {"file": str(file) if file else None, "settings": load.to_dict(settings)}
         click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
         return
     click.echo(f"# from {file or 'no file'}, the environment and the defaults\n")
-    click.echo(config_text.effective(settings), nl=False)
+    click.echo(load.to_toml(settings), nl=False)
 
 
-def _usual_file() -> Path:
+def _default_file() -> Path:
     if configured := os.environ.get("SPEEDMON_CONFIG"):
         return Path(configured)
     candidates = paths.config_files(os.environ)
     return candidates[-1] if os.geteuid() == 0 else candidates[0]
 
 
-def _write(file: Path, text: str, *, force: bool) -> None:
+def _write_file(file: Path, text: str, *, force: bool) -> None:
     if file.exists() and not force:
         raise UsageError(f"{file}: already exists: --force overwrites it, --output names another")
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from monitor.errors import OutputError, UsageError
-from netns.lab.furnish import STOOD_IN
+from netns.lab.run import REPLACED_DIRECTORIES
 
 
 @click.command()
@@ -32,21 +32,21 @@ def command(ctx: click.Context, *, output: Path, keep_database: Path | None, as_
     Needs no root where user namespaces are allowed, takes less than a minute, and changes nothing on this machine.
     Exit codes: 0 the measured speeds are right; 1 they are not; 6 namespaces are not allowed here.
     """
-    from monitor import demo_run  # noqa: PLC0415  imports pyroute2
-    from netns.lab import world  # noqa: PLC0415  only this command needs it
+    from monitor.demo.run import DemoOptions, demo_environment, play_demo
+    from netns.lab.run import run_in_private_machine
 
     if inside:
-        ctx.exit(demo_run.act(demo_run.Wanted(output, keep_database, as_json)))
-    output = _usable(output)
+        ctx.exit(play_demo(DemoOptions(output, keep_database, as_json)))
+    output = _writable_path(output)
     arguments = ["--inside", "--output", str(output), *(["--json"] if as_json else [])]
     if keep_database is not None:
-        keep_database = _new(_usable(keep_database))
+        keep_database = _new_file(_writable_path(keep_database))
         arguments += ["--keep-database", str(keep_database)]
     program = [sys.executable, "-P", "-m", "monitor", "demo", *arguments]
-    ctx.exit(world.run(program, demo_run.environment(os.environ, keep_database)))
+    ctx.exit(run_in_private_machine(program, demo_environment(os.environ, keep_database)))
 
 
-def _usable(path: Path) -> Path:
+def _writable_path(path: Path) -> Path:
     """Return an absolute path that can be written from inside the lab.
 
     Raises:
@@ -55,14 +55,14 @@ def _usable(path: Path) -> Path:
     """
     absolute = Path(os.path.realpath(path))
     folder = str(absolute.parent)
-    if absolute.is_relative_to("/run") or folder in STOOD_IN:
+    if absolute.is_relative_to("/run") or folder in REPLACED_DIRECTORIES:
         raise UsageError(f"{absolute}: the lab has a folder of its own in place of {folder}; choose another")
     if not os.access(absolute.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{absolute}: cannot be written; choose another place")
     return absolute
 
 
-def _new(path: Path) -> Path:
+def _new_file(path: Path) -> Path:
     if path.exists():
         raise UsageError(f"{path} exists; the demo keeps its runs in a new file")
     return path

@@ -15,51 +15,58 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor import output, zone
+from monitor import localtime
 from monitor.cli.options import pass_source
-from monitor.cli.window import Asked, take_window, window_options
+from monitor.cli.window import WindowOptions, pop_window_options, window_options
 from monitor.errors import ConfigError
-from monitor.graph import kinds
-from monitor.graph import setup as graph_setup
-from monitor.graph.forms import FORMS, form_of
-from monitor.graph.terms import Terms
-from monitor.model import Path as NetworkPath
-from monitor.model import Plan
+from monitor.graph import render
+from monitor.graph.render import GraphContext
+from monitor.graph.theme import FILE_FORMATS, format_of_name
+from monitor.model import NetworkPath, Plan
+from monitor.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
-    from monitor.columns import Columns
-    from monitor.graph.data import Window
-    from monitor.graph.forms import Form
-    from monitor.settings import Settings
+    from monitor.analysis.columns import Columns
+    from monitor.config.settings import Settings
+    from monitor.graph.theme import FileFormat
+    from monitor.localtime import Window
 
-EVERY = "all"
-PATHS = [*(path.value for path in NetworkPath), EVERY]
-KINDS = [*kinds.KINDS, *kinds.ALIASES, EVERY]
+
+ALL = "all"
+
+PATHS = [*(path.value for path in NetworkPath), ALL]
+
+KINDS = [*render.KINDS, *render.KIND_ALIASES, ALL]
+
 THEMES = ["light", "dark", "print"]
-SIZE = re.compile(r"([1-9]\d{2,4})[xX]([1-9]\d{2,4})")
-MOST_PIXELS = 10_000
+
+SIZE_PATTERN = re.compile(r"([1-9]\d{2,4})[xX]([1-9]\d{2,4})")
+
+MAX_PIXELS = 10_000
+
 DPI = 100
-KIND_HELP = "; ".join(f"{name}: {kind.shows}" for name, kind in kinds.KINDS.items())
+
+KIND_HELP = "; ".join(f"{name}: {kind.shows}" for name, kind in render.KINDS.items())
 
 
-def _size(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def _parse_size(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
     """Return width and height as numbers."""
     if value is None:
         return None
-    match = SIZE.fullmatch(value)
-    if not match or max(int(match[1]), int(match[2])) > MOST_PIXELS:
-        raise click.BadParameter(f"{value!r} is not a size such as 1200x860, at most {MOST_PIXELS} pixels each way")
+    match = SIZE_PATTERN.fullmatch(value)
+    if not match or max(int(match[1]), int(match[2])) > MAX_PIXELS:
+        raise click.BadParameter(f"{value!r} is not a size such as 1200x860, at most {MAX_PIXELS} pixels each way")
     return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class GraphOptions:
     """The options of the command: which graphs of which runs, how they are drawn, and where they are written."""
 
-    window: Asked
+    window: WindowOptions
     kinds: list[str]
     probes: tuple[str, ...]
     path: str | None
@@ -67,7 +74,7 @@ class Order:
     size: tuple[int, int] | None
     dpi: int
     theme: str
-    form: Form
+    form: FileFormat
     file: str | None
     folder: str | None
     quiet: bool
@@ -76,12 +83,16 @@ class Order:
 @click.command("graph")
 @window_options
 @click.option("--path", type=click.Choice(PATHS), help="Runs over this path; default: collect.path.")
-@click.option("--kind", type=click.Choice(KINDS), default=kinds.DEFAULT, help=f"{KIND_HELP}; all, with --output-dir.")
+@click.option(
+    "--kind", type=click.Choice(KINDS), default=render.DEFAULT_KIND, help=f"{KIND_HELP}; all, with --output-dir."
+)
 @click.option("--zone", "in_zone", metavar="ZONE", help="Time zone of all times, such as Europe/Berlin.")
-@click.option("--size", callback=_size, metavar="WxH", help="Pixels at 100 dpi, such as 1200x860.")
+@click.option("--size", callback=_parse_size, metavar="WxH", help="Pixels at 100 dpi, such as 1200x860.")
 @click.option("--dpi", type=click.IntRange(50, 600), default=DPI, help="Dots per inch: 200 doubles width and height.")
 @click.option("--theme", type=click.Choice(THEMES), default="light", help="print is black and grey on white.")
-@click.option("--format", "form", type=click.Choice(FORMS), help="File format; default: the ending of FILE, else png.")
+@click.option(
+    "--format", "form", type=click.Choice(FILE_FORMATS), help="File format; default: the ending of FILE, else png."
+)
 @click.option("--output", "file", metavar="FILE", help="File to write; - is standard output.")
 @click.option(
     "--output-dir",
@@ -94,41 +105,41 @@ class Order:
 @pass_source
 def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
     """Draw the stored runs, with every failure, as a PNG, SVG or PDF."""
-    order = _order(options)
-    if terminal and (order.file or order.folder or order.kinds != [kinds.DEFAULT]):
-        raise click.UsageError(f"--terminal draws {kinds.DEFAULT} and no file: leave out --kind and --output")
-    here = _zone(order.in_zone) if order.in_zone else zone.resolve(settings.display.timezone)
+    order = _to_request(options)
+    if terminal and (order.file or order.folder or order.kinds != [render.DEFAULT_KIND]):
+        raise click.UsageError(f"--terminal draws {render.DEFAULT_KIND} and no file: leave out --kind and --output")
+    here = _resolve_zone(order.in_zone) if order.in_zone else localtime.resolve_zone(settings.display.timezone)
     window = order.window.window(here, datetime.now(UTC).replace(microsecond=0))
-    with _without_collector():
-        runs, terms = _read(settings, window, order, here)
+    with _without_garbage_collector():
+        runs, terms = _read_runs(settings, window, order, here)
         if terminal:
-            _show(runs, window, terms)
+            _print_plots(runs, window, terms)
             return
         for kind in order.kinds:
-            target = _target(order, kind, window, terms)
-            _write(target, _render(kind, runs, window, terms, order), quiet=order.quiet)
+            target = _target_file(order, kind, window, terms)
+            _write_graph(target, _render_graph(kind, runs, window, terms, order), quiet=order.quiet)
     if not len(runs):
         click.echo("speedmon: no runs in this window; the graph is empty", err=True)
 
 
-def _order(options: dict[str, Any]) -> Order:
+def _to_request(options: dict[str, Any]) -> GraphOptions:
     """Return the options, checked against each other; removes some from the mapping."""
-    window, kind = take_window(options), options.pop("kind")
-    names = list(kinds.KINDS) if kind == EVERY else [kinds.ALIASES.get(kind, kind)]
+    window, kind = pop_window_options(options), options.pop("kind")
+    names = list(render.KINDS) if kind == ALL else [render.KIND_ALIASES.get(kind, kind)]
     _check_output(kind, options["file"], options["folder"])
     _check_size(names, options["size"])
-    form = options.pop("form") or form_of(options["file"] or "")
+    form = options.pop("form") or format_of_name(options["file"] or "")
     if form is None:
         raise click.UsageError(f"--output {options['file']}: name it FILE.png, FILE.svg or FILE.pdf, or give --format")
     # A comparison is of all paths unless one is named.
-    path = options.pop("path") or (EVERY if names == ["compare"] else None)
-    return Order(window, names, path=path, form=form, **options)
+    path = options.pop("path") or (ALL if names == ["compare"] else None)
+    return GraphOptions(window, names, path=path, form=form, **options)
 
 
 def _check_output(kind: str, file: str | None, folder: str | None) -> None:
     if file and folder:
         raise click.UsageError("--output and --output-dir exclude each other: give one")
-    if kind == EVERY and not folder:
+    if kind == ALL and not folder:
         raise click.UsageError("--kind all needs --output-dir: it writes several files")
     if file == "-" and sys.stdout.isatty():
         raise click.UsageError(
@@ -137,31 +148,31 @@ def _check_output(kind: str, file: str | None, folder: str | None) -> None:
 
 
 def _check_size(names: list[str], size: tuple[int, int] | None) -> None:
-    width, height = (max(kinds.KINDS[name].smallest[axis] for name in names) for axis in range(2))
+    width, height = (max(render.KINDS[name].smallest[axis] for name in names) for axis in range(2))
     if size and (size[0] < width or size[1] < height):
         raise click.BadParameter(f"too small to be read: at least {width}x{height}", param_hint="--size")
 
 
-def _zone(name: str) -> ZoneInfo:
+def _resolve_zone(name: str) -> ZoneInfo:
     try:
-        return zone.resolve(name)
+        return localtime.resolve_zone(name)
     except ConfigError as error:
         raise click.BadParameter(f"{name!r} is not a time zone such as Europe/Berlin", param_hint="--zone") from error
 
 
-def _target(order: Order, kind: str, window: Window, terms: Terms) -> str:
+def _target_file(order: GraphOptions, kind: str, window: Window, terms: GraphContext) -> str:
     """Return the file to write: the one named, `latest-…` in a folder, or one named for the window."""
     if order.file:
         return order.file
     span = order.window.span(window, terms.zone)
-    suffix = "" if kind == kinds.DEFAULT else f"-{kind}"
+    suffix = "" if kind == render.DEFAULT_KIND else f"-{kind}"
     if order.folder:
         return str(Path(order.folder) / f"latest-{span}{suffix}.{order.form}")
     return f"speedmon-{span}{suffix}.{order.form}"
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def _without_garbage_collector() -> Iterator[None]:
     """Keep the garbage collector off: it would add 0.1 s to the imports, and the process ends soon."""
     was_on = gc.isenabled()
     gc.disable()
@@ -172,40 +183,42 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _read(settings: Settings, window: Window, order: Order, here: ZoneInfo) -> tuple[Columns, Terms]:
-    from monitor.store import read  # noqa: PLC0415  --help stays light
-    from monitor.store.open import open_reader  # noqa: PLC0415  the same
-    from monitor.store.probes import named  # noqa: PLC0415  the same
+def _read_runs(settings: Settings, window: Window, order: GraphOptions, here: ZoneInfo) -> tuple[Columns, GraphContext]:
+    from monitor.store import read
+    from monitor.store.connection import open_reader
+    from monitor.store.lookups import probe_pks
 
     path = order.path or settings.collect.path
-    only = None if path == EVERY else NetworkPath(path)
+    only = None if path == ALL else NetworkPath(path)
     with open_reader(settings.database.url) as connection:
-        chosen = named(connection, order.probes)
+        chosen = probe_pks(connection, order.probes)
         span = {"since": window.since, "until": window.until}
-        runs = read.columns(connection, **span, names=kinds.numbers(order.kinds), path=only, probes=chosen)
+        runs = read.read_columns(
+            connection, **span, names=render.required_metrics(order.kinds), path=only, probes=chosen
+        )
     probes = sorted({sort.probe for sort, _ in runs.counts()}) or [settings.probe.name]
-    return runs, Terms(here, Plan(**settings.plan.promised), f"Internet speed at {', '.join(probes)}")
+    return runs, GraphContext(here, Plan(**settings.plan.promised), f"Internet speed at {', '.join(probes)}")
 
 
-def _render(kind: str, runs: Columns, window: Window, terms: Terms, order: Order) -> bytes:
-    graph_setup.prepare(os.environ, os.geteuid())
-    from monitor.graph import theme  # noqa: PLC0415  --help stays light
+def _render_graph(kind: str, runs: Columns, window: Window, terms: GraphContext, order: GraphOptions) -> bytes:
+    render.prepare_matplotlib(os.environ, os.geteuid())
+    from monitor.graph import theme
 
     options = theme.RenderOptions(order.size, order.dpi / DPI, theme.THEMES[order.theme], order.form)
-    return kinds.render(kind, runs, window, terms, options)
+    return render.render(kind, runs, window, terms, options)
 
 
-def _show(runs: Columns, window: Window, terms: Terms) -> None:
-    from monitor.graph import braille  # noqa: PLC0415  the plot library, only when it is asked for
+def _print_plots(runs: Columns, window: Window, terms: GraphContext) -> None:
+    from monitor.graph import terminal
 
-    for line in braille.plots(runs, window, terms, shutil.get_terminal_size((100, 24)).columns):
+    for line in terminal.plot_runs(runs, window, terms, shutil.get_terminal_size((100, 24)).columns):
         click.echo(line)
 
 
-def _write(target: str, picture: bytes, *, quiet: bool) -> None:
+def _write_graph(target: str, picture: bytes, *, quiet: bool) -> None:
     if target == "-":
-        output.write_stream(sys.stdout.buffer, picture)
+        files.write_stream(sys.stdout.buffer, picture)
         return
-    output.write_file(Path(target), picture)
+    files.write_file(Path(target), picture)
     if not quiet:
         click.echo(target)

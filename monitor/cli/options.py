@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import replace
 
-from monitor import config
-
-ALL = "all"
-MOST_DAYS = 36_500
+from monitor.config import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.settings import Settings
+    from monitor.config.settings import Settings
 
 
-def _remember(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+ALL = "all"
+
+MAX_DAYS = 36_500
+
+
+def _remember_config(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
     if value is not None:
         ctx.find_root().obj = value
 
@@ -30,7 +32,7 @@ config_option = click.option(
     "--config",
     type=click.Path(path_type=Path),
     expose_value=False,
-    callback=_remember,
+    callback=_remember_config,
     is_eager=True,
     help="Configuration file (TOML).",
 )
@@ -38,13 +40,13 @@ config_option = click.option(
 
 def days_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the option --days with this help text."""
-    kind = click.IntRange(1, MOST_DAYS)
+    kind = click.IntRange(1, MAX_DAYS)
     return click.option("--days", type=kind, metavar="N", default=30, show_default=True, help=help_text)
 
 
-def settings_of(ctx: click.Context) -> Settings:
+def load_settings(ctx: click.Context) -> Settings:
     """Return the settings from the file given by --config (before or after the command) and the environment."""
-    return config.load(ctx.find_root().obj, os.environ, os.geteuid())
+    return load.load_settings(ctx.find_root().obj, os.environ, os.geteuid())
 
 
 def pass_source(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,6 +88,6 @@ def pass_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.pass_context
     @functools.wraps(function)
     def wrapper(ctx: click.Context, *args: Any, **kwargs: Any) -> Any:
-        return function(settings_of(ctx), *args, **kwargs)
+        return function(load_settings(ctx), *args, **kwargs)
 
     return wrapper

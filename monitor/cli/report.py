@@ -10,30 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor import zone
+from monitor import localtime
 from monitor.cli.options import pass_source
-from monitor.cli.window import Asked, take_window, window_options
-from monitor.model import Path as NetworkPath
-from monitor.model import Plan
+from monitor.cli.window import WindowOptions, pop_window_options, window_options
+from monitor.model import NetworkPath, Plan
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from monitor.graph.data import Window
-    from monitor.settings import Settings
+    from monitor.config.settings import Settings
+    from monitor.localtime import Window
 
-EVERY = "all"
-PATHS = [*(path.value for path in NetworkPath), EVERY]
+
+ALL = "all"
+
+PATHS = [*(path.value for path in NetworkPath), ALL]
+
 BOTH = "both"
+
 FORMS = ("html", "pdf")
+
 DATA = ".csv"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReportRequest:
     """The options of the command: which runs, which rules they are compared with, which formats, and the files."""
 
-    window: Asked
+    window: WindowOptions
     forms: tuple[str, ...]
     file: Path | None
     folder: Path | None
@@ -54,9 +58,9 @@ class Order:
 def _show_rules(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     """Print the example rules, as a start for one's own."""
     if value:
-        from monitor.report.profile import EXAMPLE  # noqa: PLC0415  --help stays light
+        from monitor.report.rules import EXAMPLE_PROFILE
 
-        click.echo(EXAMPLE.read_text(encoding="utf-8"), nl=False)
+        click.echo(EXAMPLE_PROFILE.read_text(encoding="utf-8"), nl=False)
         ctx.exit()
 
 
@@ -93,33 +97,33 @@ def _show_rules(ctx: click.Context, _parameter: click.Parameter, value: bool) ->
 @pass_source
 def command(settings: Settings, *, in_zone: str | None, quiet: bool, **options: Any) -> None:
     """Write a report to hand to the ISP, as HTML and PDF, and its data as CSV."""
-    order = _order(options)
-    here = zone.resolve(in_zone, "--zone") if in_zone else zone.resolve(settings.display.timezone)
+    order = _to_request(options)
+    here = localtime.resolve_zone(in_zone, "--zone") if in_zone else localtime.resolve_zone(settings.display.timezone)
     now = datetime.now(UTC).replace(microsecond=0)
     window = order.window.window(here, now)
     table, documents = files = order.names(window, here)
-    if not _write(settings, order, window, here, now, files):
+    if not _write_report(settings, order, window, here, now, files):
         click.echo("speedmon: no runs in this window; the report says so", err=True)
     if not quiet:
         for file in (*documents.values(), table):
             click.echo(file)
 
 
-def _order(options: dict[str, Any]) -> Order:
+def _to_request(options: dict[str, Any]) -> ReportRequest:
     """Return the options, checked against each other; removes some from the mapping."""
-    window, form = take_window(options), options.pop("form")
+    window, form = pop_window_options(options), options.pop("form")
     file, folder, rules = (options.pop(name) for name in ("file", "folder", "rules"))
     if file and folder:
         raise click.UsageError("--output and --output-dir exclude each other: give one")
-    forms = (_form(file, form),) if file else FORMS if form in {None, BOTH} else (str(form),)
-    return Order(window, forms, file=_path(file), folder=_path(folder), rules=_path(rules), **options)
+    forms = (_document_format(file, form),) if file else FORMS if form in {None, BOTH} else (str(form),)
+    return ReportRequest(window, forms, file=_path(file), folder=_path(folder), rules=_path(rules), **options)
 
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
-def _form(file: str, form: str | None) -> str:
+def _document_format(file: str, form: str | None) -> str:
     """Return the format of a file that was named."""
     ending = Path(file).suffix.lower()
     if file == "-" or ending == DATA or form == BOTH:
@@ -131,30 +135,31 @@ def _form(file: str, form: str | None) -> str:
     return ending.removeprefix(".")
 
 
-def _write(  # noqa: PLR0913, PLR0917  six
+def _write_report(
     settings: Settings,
-    order: Order,
+    order: ReportRequest,
     window: Window,
     here: ZoneInfo,
     now: datetime,
     files: tuple[Path, dict[str, Path]],
 ) -> int:
     """Write the data and the documents; return how many runs they cover."""
-    from monitor.graph import setup  # noqa: PLC0415  --help stays light
+    from monitor.graph import render
 
-    setup.prepare(os.environ, os.geteuid())
-    from monitor.report import profile, reading, write  # noqa: PLC0415  the same
-    from monitor.report.evidence import gather  # noqa: PLC0415  the same
-    from monitor.store.open import open_reader  # noqa: PLC0415  the same
-    from monitor.store.probes import named  # noqa: PLC0415  the same
+    render.prepare_matplotlib(os.environ, os.geteuid())
+    from monitor.report import load, write
+    from monitor.report.evidence import gather_evidence
+    from monitor.report.rules import load_profile
+    from monitor.store.connection import open_reader
+    from monitor.store.lookups import probe_pks
 
-    rules = profile.load(order.rules)
+    rules = load_profile(order.rules)
     path = order.path or settings.collect.path
     with open_reader(settings.database.url) as connection:
-        only = None if path == EVERY else NetworkPath(path)
-        chosen = reading.Chosen(connection, window, only, tuple(named(connection, order.probes)))
-        found = reading.subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan.promised))
-        about = replace(reading.compared(found, chosen) if order.compare else found, rules=rules)
+        only = None if path == ALL else NetworkPath(path)
+        chosen = load.RunSelection(connection, window, only, tuple(probe_pks(connection, order.probes)))
+        found = load.load_subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan.promised))
+        about = replace(load.add_comparison(found, chosen) if order.compare else found, rules=rules)
         probes = sorted({sort.probe for sort, _ in about.columns.counts()}) or [settings.probe.name]
-        write.write(gather(about), chosen, f"Internet speed at {', '.join(probes)}", *files)
+        write.write_report(gather_evidence(about), chosen, f"Internet speed at {', '.join(probes)}", *files)
         return len(about.columns)

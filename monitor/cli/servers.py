@@ -1,4 +1,4 @@
-"""`speedmon servers`: the servers that an engine offers over the path of a test, or statistics for each one used."""
+"""The command `servers`: what an engine offers, and how each server has done."""
 
 from __future__ import annotations
 
@@ -11,71 +11,112 @@ import click
 
 from monitor.cli.options import days_option, pass_settings
 from monitor.errors import EngineError
-from monitor.model import Path
+from monitor.model import NetworkPath
+from monitor.output.tables import cut_to_width, to_printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from monitor.config.settings import Settings
     from monitor.model import Server
-    from monitor.settings import Settings
+    from monitor.store.statistics import ServerStats
+
+
+NAME_WIDTH, PLACE_WIDTH = 30, 34
 
 
 @click.command(name="servers")
 @click.option("--engine", metavar="NAME", help="Engine whose servers are listed; default: collect.engine.")
 @click.option(
     "--path",
-    type=click.Choice([path.value for path in Path]),
+    type=click.Choice([path.value for path in NetworkPath]),
     help="Path of the query: ip4only or host; default: collect.path.",
 )
 @click.option("--stats", "stats", is_flag=True, help="Show statistics for each server from the stored runs.")
 @days_option("How many days --stats looks back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @pass_settings
-def command(  # noqa: PLR0913, PLR0917  one parameter an option
-    settings: Settings, engine: str | None, path: str | None, stats: bool, days: int, as_json: bool
-) -> None:
+def command(settings: Settings, engine: str | None, path: str | None, stats: bool, days: int, as_json: bool) -> None:
     """List the servers that an engine offers, nearest first, over the path of a test.
 
     The ids are those of --server-id, collect.server_id, servers.ids and servers.deny. Exit codes: 1 no list was
     obtained; 2 usage or configuration error; 5 the namespace is missing or not sound; 6 not permitted.
     """
-    from monitor import server_table  # noqa: PLC0415  --help stays light
-
     if stats:
-        from monitor.store.server_stats import of_servers  # noqa: PLC0415  the same
+        from monitor.store.statistics import server_stats
 
-        stats_rows = of_servers(settings, datetime.now(UTC) - timedelta(days=days))
-        _show(stats_rows, server_table.of_stats(stats_rows, days), as_json=as_json)
+        stats_rows = server_stats(settings, datetime.now(UTC) - timedelta(days=days))
+        _print_rows(stats_rows, statistics_table(stats_rows, days), as_json=as_json)
         return
-    offered = _offered(settings, engine, Path(path or settings.collect.path))
-    _show(offered, server_table.of_offered(offered), as_json=as_json)
+    offered = _query_servers(settings, engine, NetworkPath(path or settings.collect.path))
+    _print_rows(offered, offered_table(offered), as_json=as_json)
 
 
-def _offered(settings: Settings, name: str | None, path: Path) -> tuple[Server, ...]:
-    from monitor import engines, measure, offer  # noqa: PLC0415  the same
-    from monitor.interrupts import Interrupts  # noqa: PLC0415  the same
+def _query_servers(settings: Settings, name: str | None, path: NetworkPath) -> tuple[Server, ...]:
+    from monitor.collect import measure, servers
+    from monitor.engines import registry
+    from monitor.system.signals import Interrupts
 
-    wrap = partial(measure.into_namespace, way=settings.namespace.way, dns=settings.namespace.dns)
-    world = measure.World(os.environ, os.geteuid(), wrap)
+    wrap = partial(measure.namespace_command, way=settings.namespace.way, dns=settings.namespace.dns)
+    world = measure.Runtime(os.environ, os.geteuid(), wrap)
     with Interrupts() as interrupts:
-        env = measure.environment(settings, path, world)
-        ask = measure.asker(env, interrupts)
-        engine, located = engines.choose(name or settings.collect.engine, settings, os.environ, ask)
-        run = measure.asker(env, interrupts, offer.LIST_DEADLINE_S)
-        asked = offer.Asked(engine, located, measure.way_in(settings, path, world), run)
+        env = measure.prepare_environment(settings, path, world)
+        ask = measure.command_runner(env, interrupts)
+        engine, located = registry.choose_engine(name or settings.collect.engine, settings, os.environ, ask)
+        run = measure.command_runner(env, interrupts, servers.LIST_DEADLINE_S)
+        asked = servers.ServerListQuery(engine, located, measure.path_wrapper(settings, path, world), run)
         try:
-            return offer.offered(asked, settings)
+            return servers.list_servers(asked, settings)
         except EngineError:
             if interrupts.signal:
                 raise click.Abort from None
             raise
 
 
-def _show(rows: Sequence[object], lines: Iterable[str], *, as_json: bool) -> None:
+def _print_rows(rows: Sequence[object], lines: Iterable[str], *, as_json: bool) -> None:
     if as_json:
-        import msgspec  # noqa: PLC0415  loaded with the settings already
+        import msgspec
 
         click.echo(msgspec.json.encode(rows))
         return
     for line in lines:
         click.echo(line)
+
+
+def offered_table(servers: Sequence[Server]) -> Iterator[str]:
+    """Yield column titles and one line per server: id, name, place."""
+    yield _server_columns("Id", "Name", "Place")
+    for server in servers:
+        yield _server_columns(server.id, server.name or server.host, _join_place(server.location, server.country))
+
+
+def statistics_table(servers: Sequence[ServerStats], days: int) -> Iterator[str]:
+    """Yield caption, column titles and one line per server: tests, failures, medians."""
+    if not servers:
+        yield f"No test of the last {days} days names a server."
+        return
+    yield f"The last {days} days: tests, failures among them, medians in Mbit/s and ms."
+    yield f"{'Tests':>6}  {'Failed':>6}  {'Down':>8}  {'Up':>8}  {'Latency':>7}  " + _server_columns(
+        "Id", "Name", "Place"
+    )
+    for server in servers:
+        numbers = (_format_mbps(server.download_bps), _format_mbps(server.upload_bps), _format_ms(server.latency_ms))
+        counts = f"{server.runs:6}  {server.failures:6}  {numbers[0]:>8}  {numbers[1]:>8}  {numbers[2]:>7}  "
+        yield counts + _server_columns(server.id, server.name, _join_place(server.location, server.country))
+
+
+def _server_columns(server_id: str | None, name: str | None, place: str) -> str:
+    shown = cut_to_width(to_printable(name or ""), NAME_WIDTH)
+    return f"{to_printable(server_id or ''):>7}  {shown:{NAME_WIDTH}}  {cut_to_width(to_printable(place), PLACE_WIDTH)}".rstrip()
+
+
+def _join_place(*parts: str | None) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _format_mbps(rate: int | None) -> str:
+    return "" if rate is None else f"{rate / 1e6:.2f}"
+
+
+def _format_ms(latency: float | None) -> str:
+    return "" if latency is None else f"{latency:.1f}"

@@ -1,39 +1,46 @@
-"""The options for the window of time that a command covers: --days, --last, --since or --from, --until or --to."""
+"""--days, --last, --since, --until.
+
+The options for the window of time that a command covers: --days, --last, --since or --from, --until or --to.
+
+Dates and times on the command line.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.moments import moment
-from monitor.cli.options import MOST_DAYS
-from monitor.graph.data import Window
+from monitor.cli.options import MAX_DAYS
+from monitor.localtime import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
+
 DEFAULT_DAYS = 30
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-LENGTH = re.compile(r"([1-9]\d{0,5})([mhdw])")
+
+LENGTH_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+LENGTH_PATTERN = re.compile(r"([1-9]\d{0,5})([mhdw])")
 
 
-def _length(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> timedelta | None:
+def _parse_length(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> timedelta | None:
     """Return the length of time that a user wrote."""
     if value is None:
         return None
-    match = LENGTH.fullmatch(value)
+    match = LENGTH_PATTERN.fullmatch(value)
     if not match:
         raise click.BadParameter(f"{value!r} is not a length of time such as 90m, 6h, 30d or 2w")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+    return timedelta(**{LENGTH_UNITS[match[2]]: int(match[1])})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WindowOptions:
     """The options for the window, as the user wrote them."""
 
     days: int | None = None
@@ -73,7 +80,7 @@ class Asked:
         """
         if sum(option is not None for option in (self.days, self.last, self.since)) > 1:
             raise click.UsageError("--days, --last and --since exclude each other: give one")
-        since, until = moment(self.since, "--since", zone), moment(self.until, "--until", zone)
+        since, until = parse_moment(self.since, "--since", zone), parse_moment(self.until, "--until", zone)
         # A run that starts in this second belongs to the window as well.
         end = until or now + timedelta(seconds=1)
         try:
@@ -82,9 +89,9 @@ class Asked:
             raise click.UsageError(f"the window is empty or too early: {error}") from error
 
 
-def take_window(options: dict[str, Any]) -> Asked:
+def pop_window_options(options: dict[str, Any]) -> WindowOptions:
     """Remove the options of `window_options` from the options of a command; return them as one value."""
-    return Asked(**{name: options.pop(name) for name in ("days", "last", "since", "until")})
+    return WindowOptions(**{name: options.pop(name) for name in ("days", "last", "since", "until")})
 
 
 def window_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,8 +99,24 @@ def window_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--until", "--to", "until", metavar="TIME", help="End at this date or time; default: now."),
         click.option("--since", "--from", "since", metavar="TIME", help="Begin at this date or time (ISO 8601)."),
-        click.option("--last", callback=_length, metavar="LENGTH", help="The last 90m, 6h, 30d or 2w, for example."),
-        click.option("--days", type=click.IntRange(1, MOST_DAYS), metavar="N", help="The last N days.  [default: 30]"),
+        click.option(
+            "--last", callback=_parse_length, metavar="LENGTH", help="The last 90m, 6h, 30d or 2w, for example."
+        ),
+        click.option("--days", type=click.IntRange(1, MAX_DAYS), metavar="N", help="The last N days.  [default: 30]"),
     ):
         function = option(function)
     return function
+
+
+def parse_moment(text: str | None, option: str, here: ZoneInfo) -> datetime | None:
+    """Return a date or time in ISO 8601 as a moment in UTC; without an offset it is in the zone `here`."""
+    if text is None:
+        return None
+    try:
+        written = datetime.fromisoformat(text)
+        aware = written.replace(tzinfo=here) if written.tzinfo is None else written
+        return aware.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"{text!r} is not a date or time such as 2026-10-24T18:00", param_hint=option
+        ) from error

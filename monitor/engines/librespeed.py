@@ -10,40 +10,44 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from monitor.engines import program, readings
-from monitor.engines.documents import decode_array, items, json_text
-from monitor.engines.model import Engine, Located, Parsed, Sign
-from monitor.engines.program import Program
-from monitor.model import Kind, Measurement, Scope, Server
+from monitor.engines import base, parsing
+from monitor.engines.base import Engine, EngineLocation, ParsedOutput, Program, Sign
+from monitor.engines.parsing import decode_array, parse_items, to_json_text
+from monitor.model import FailureKind, Measurement, Scope, Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from monitor.engines.documents import Item
-    from monitor.engines.model import Ask
-    from monitor.settings import Settings
+    from monitor.config.settings import Settings
+    from monitor.engines.base import CommandRunner
+    from monitor.engines.parsing import OutputItem
+
 
 NAME = "librespeed"
+
 PROGRAM = Program(
     "librespeed-cli", "librespeed.binary", "LibreSpeed's CLI", re.compile(r"librespeed-cli v?(\d[\w.+-]*)?")
 )
+
 MBIT = 1_000_000
-NOBODY = "no server answered"
-_LISTED = re.compile(r"(?P<id>\d{1,18}): (?P<name>.*) \((?P<url>[^\s()]+)\)\s*(\[Sponsor: .*\])?\s*$")
+
+NO_SERVER_ANSWERED = "no server answered"
+
+_SERVER_LINE = re.compile(r"(?P<id>\d{1,18}): (?P<name>.*) \((?P<url>[^\s()]+)\)\s*(\[Sponsor: .*\])?\s*$")
 
 
-def _locate(settings: Settings, environ: Mapping[str, str], ask: Ask) -> Located:
-    return program.identify(PROGRAM, program.find(PROGRAM, settings.librespeed.binary, environ), ask)
+def _locate(settings: Settings, environ: Mapping[str, str], ask: CommandRunner) -> EngineLocation:
+    return base.identify_program(PROGRAM, base.find_program(PROGRAM, settings.librespeed.binary, environ), ask)
 
 
-def _command(located: Located, settings: Settings, server_id: str) -> list[str]:
+def _command(located: EngineLocation, settings: Settings, server_id: str) -> list[str]:
     # Any other telemetry option would enable it.
     quiet = ["--json", "--telemetry-level", "disabled"]
     server = ["--server", server_id] if server_id else []
-    return [*located.command, *quiet, *_network(settings), *server]
+    return [*located.command, *quiet, *_network_options(settings), *server]
 
 
-def _network(settings: Settings) -> list[str]:
+def _network_options(settings: Settings) -> list[str]:
     """Return the options for the network and the list of servers."""
     chosen = settings.librespeed
     options = ["--local-json" if chosen.servers.startswith("/") else "--server-json", chosen.servers]
@@ -54,103 +58,115 @@ def _network(settings: Settings) -> list[str]:
     ]
 
 
-def _servers_command(located: Located, settings: Settings) -> list[str]:
-    return [*located.command, "--list", *_network(settings)]
+def _servers_command(located: EngineLocation, settings: Settings) -> list[str]:
+    return [*located.command, "--list", *_network_options(settings)]
 
 
 def parse_servers(stdout: bytes, stderr: bytes) -> tuple[Server, ...]:
     """Return the servers that `--list` prints as "ID: NAME (URL)", on stderr before version 1.0.10."""
     lines = (stdout + b"\n" + stderr).decode("utf-8", "replace").splitlines()
     return tuple(
-        Server(match["id"], readings.text(match["name"]), host=_host(match["url"]))
+        Server(match["id"], parsing.clean_text(match["name"]), host=_host_of_url(match["url"]))
         for line in lines
-        if (match := _LISTED.match(line))
+        if (match := _SERVER_LINE.match(line))
     )
 
 
-def parse(stdout: bytes, stderr: bytes) -> Parsed:
+def parse(stdout: bytes, stderr: bytes) -> ParsedOutput:
     """Parse its output: the last complete report on stdout, every line of stderr, and whether no server answered."""
     measurement, noise = None, None
-    complaints = [item if isinstance(item, str) else json_text(item) for item in items(stderr)]
-    for item in items(stdout):
+    complaints = [item if isinstance(item, str) else to_json_text(item) for item in parse_items(stderr)]
+    for item in parse_items(stdout):
         reports = _reports(item)
         if reports is None:
             noise = noise or str(item)
             complaints.append(str(item))
         elif not reports:
-            complaints.append(NOBODY)
+            complaints.append(NO_SERVER_ANSWERED)
         for report in reports or ():
-            found, flaws = measured(readings.fields(report))
+            found, flaws = to_measurement(parsing.to_object(report))
             measurement = found or measurement
             complaints += flaws
-    return Parsed(measurement, tuple(complaints), None, noise)
+    return ParsedOutput(measurement, tuple(complaints), None, noise)
 
 
-def _reports(item: Item) -> list[object] | None:
+def _reports(item: OutputItem) -> list[object] | None:
     """Return the reports of an array, of the single object of versions before 1.0.10, or None for anything else."""
     if isinstance(item, str):
         return decode_array(item) if item.startswith(("[", "null")) else None
     return [item] if item.keys() & {"download", "upload"} else None
 
 
-def measured(report: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+def to_measurement(report: dict[str, object]) -> tuple[Measurement | None, list[str]]:
     """Return the measurement of a report, or None and what is wrong with it."""
-    rates, flaws = readings.rates(report.get("download"), report.get("upload"), MBIT)
+    rates, flaws = parsing.to_rates(report.get("download"), report.get("upload"), MBIT)
     if rates is None:
         return None, flaws
-    client = readings.fields(report.get("client"))
-    external_ip, family = readings.address(client.get("ip"))
+    client = parsing.to_object(report.get("client"))
+    external_ip, family = parsing.to_address(client.get("ip"))
     measurement = Measurement(
         download_bps=rates[0],
         upload_bps=rates[1],
-        latency_ms=readings.latency_ms(report.get("ping")),
-        jitter_ms=readings.jitter_ms(report.get("jitter")),
-        download_bytes=readings.count(report.get("bytes_received")),
-        upload_bytes=readings.count(report.get("bytes_sent")),
-        isp=readings.text(client.get("org")),
+        latency_ms=parsing.to_latency_ms(report.get("ping")),
+        jitter_ms=parsing.to_jitter_ms(report.get("jitter")),
+        download_bytes=parsing.to_count(report.get("bytes_received")),
+        upload_bytes=parsing.to_count(report.get("bytes_sent")),
+        isp=parsing.clean_text(client.get("org")),
         external_ip=external_ip,
         ip_family=family,
-        server=_server(readings.fields(report.get("server"))),
-        result_url=readings.url(report.get("share")),
+        server=_to_server(parsing.to_object(report.get("server"))),
+        result_url=parsing.to_url(report.get("share")),
     )
     return measurement, []
 
 
-def _server(server: dict[str, object]) -> Server | None:
-    found = Server(name=readings.text(server.get("name")), host=_host(readings.url(server.get("url")) or ""))
+def _to_server(server: dict[str, object]) -> Server | None:
+    found = Server(
+        name=parsing.clean_text(server.get("name")), host=_host_of_url(parsing.to_url(server.get("url")) or "")
+    )
     return None if found == Server() else found
 
 
-def _host(url: str) -> str | None:
+def _host_of_url(url: str) -> str | None:
     try:
-        return readings.text(urlsplit(url if "//" in url else f"//{url}").netloc)
+        return parsing.clean_text(urlsplit(url if "//" in url else f"//{url}").netloc)
     except ValueError:
         return None
 
 
 SIGNS = (
-    Sign(r"flag provided but not defined|Incorrect Usage", Kind.WRONG_BINARY, Scope.CONFIG, "start"),
-    Sign(r"status 429|Too Many Requests", Kind.RATE_LIMITED, Scope.PROVIDER),
+    Sign(r"flag provided but not defined|Incorrect Usage", FailureKind.WRONG_BINARY, Scope.CONFIG, "start"),
+    Sign(r"status 429|Too Many Requests", FailureKind.RATE_LIMITED, Scope.PROVIDER),
     # Go's message for a name that cannot be looked up, for whatever reason.
-    Sign(r"\blookup \S+( on \S+)?: |no such host|server misbehaving", Kind.DNS, Scope.LINE),
-    Sign(r"network is unreachable|no route to host", Kind.UNREACHABLE, Scope.LINE),
-    Sign(r"cannot assign requested address", Kind.BIND, Scope.CONFIG),
+    Sign(r"\blookup \S+( on \S+)?: |no such host|server misbehaving", FailureKind.DNS, Scope.LINE),
+    Sign(r"network is unreachable|no route to host", FailureKind.UNREACHABLE, Scope.LINE),
+    Sign(r"cannot assign requested address", FailureKind.BIND, Scope.CONFIG),
     # Somebody answered, so the line carries packets.
-    Sign(r"connection refused", Kind.REFUSED, Scope.PROVIDER),
-    Sign(r"x509: |tls: |certificate", Kind.TLS, Scope.CONFIG),
-    Sign(r"specified server\(s\) not found", Kind.SERVER_GONE, Scope.CONFIG, "server_selection"),
+    Sign(r"connection refused", FailureKind.REFUSED, Scope.PROVIDER),
+    Sign(r"x509: |tls: |certificate", FailureKind.TLS, Scope.CONFIG),
+    Sign(r"specified server\(s\) not found", FailureKind.SERVER_GONE, Scope.CONFIG, "server_selection"),
     # An answer that is not a list of servers: a login page, or an error of the provider.
-    Sign(r"invalid character|cannot unmarshal|unexpected end of JSON", Kind.BAD_OUTPUT, Scope.UNKNOWN, "server_list"),
+    Sign(
+        r"invalid character|cannot unmarshal|unexpected end of JSON",
+        FailureKind.BAD_OUTPUT,
+        Scope.UNKNOWN,
+        "server_list",
+    ),
     # A configured list of servers that cannot be opened.
-    Sign(r"^Error when fetching server list: open ", Kind.SERVER_GONE, Scope.CONFIG, "server_list"),
-    Sign(r"i/o timeout|Client\.Timeout|deadline exceeded|connection timed out", Kind.TIMEOUT, Scope.UNKNOWN),
-    Sign(r"connection reset by peer|broken pipe|\bEOF\b", Kind.STAGE_FAILED, Scope.PROVIDER),
-    Sign(r"out of memory", Kind.CRASHED, Scope.LOCAL),
-    Sign(r"^panic: |^fatal error: ", Kind.CRASHED, Scope.PROVIDER),
-    Sign(r"No server is currently available|^no server answered$", Kind.NO_SERVER, Scope.UNKNOWN, "server_selection"),
-    Sign(r"Failed to get IP info", Kind.STAGE_FAILED, Scope.UNKNOWN, "configuration"),
-    Sign(r"Failed to get (ping|download|upload)", Kind.STAGE_FAILED, Scope.UNKNOWN),
-    Sign(r"Error when fetching server list", Kind.UNKNOWN, Scope.UNKNOWN, "server_list"),
+    Sign(r"^Error when fetching server list: open ", FailureKind.SERVER_GONE, Scope.CONFIG, "server_list"),
+    Sign(r"i/o timeout|Client\.Timeout|deadline exceeded|connection timed out", FailureKind.TIMEOUT, Scope.UNKNOWN),
+    Sign(r"connection reset by peer|broken pipe|\bEOF\b", FailureKind.STAGE_FAILED, Scope.PROVIDER),
+    Sign(r"out of memory", FailureKind.CRASHED, Scope.LOCAL),
+    Sign(r"^panic: |^fatal error: ", FailureKind.CRASHED, Scope.PROVIDER),
+    Sign(
+        r"No server is currently available|^no server answered$",
+        FailureKind.NO_SERVER,
+        Scope.UNKNOWN,
+        "server_selection",
+    ),
+    Sign(r"Failed to get IP info", FailureKind.STAGE_FAILED, Scope.UNKNOWN, "configuration"),
+    Sign(r"Failed to get (ping|download|upload)", FailureKind.STAGE_FAILED, Scope.UNKNOWN),
+    Sign(r"Error when fetching server list", FailureKind.UNKNOWN, Scope.UNKNOWN, "server_list"),
 )
 
 ENGINE = Engine(

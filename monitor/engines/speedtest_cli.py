@@ -11,37 +11,41 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from monitor.engines import readings
-from monitor.engines.documents import items
-from monitor.engines.model import Engine, Located, Parsed, Sign
-from monitor.model import Failure, Kind, Measurement, Scope, Server
+from monitor.engines import parsing
+from monitor.engines.base import Engine, EngineLocation, ParsedOutput, Sign
+from monitor.engines.parsing import parse_items
+from monitor.model import Failure, FailureKind, Measurement, Scope, Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from monitor.engines.model import Ask
-    from monitor.settings import Settings
+    from monitor.config.settings import Settings
+    from monitor.engines.base import CommandRunner
+
 
 PACKAGE = "speedtest-cli"
+
 MODULE = "speedtest"
-_LISTED = re.compile(r"\s*(?P<id>\d{1,18})\) (?P<name>.+) \((?P<place>.*), (?P<land>[^,]*)\) \[[\d.]+ km\]\s*$")
-ABSENT = f"the Python package {PACKAGE} is not installed beside speedmon: pip install {PACKAGE}"
+
+_SERVER_LINE = re.compile(r"\s*(?P<id>\d{1,18})\) (?P<name>.+) \((?P<place>.*), (?P<land>[^,]*)\) \[[\d.]+ km\]\s*$")
+
+NOT_INSTALLED = f"the Python package {PACKAGE} is not installed beside speedmon: pip install {PACKAGE}"
 
 
-def _locate(_settings: Settings, _environ: Mapping[str, str], _ask: Ask) -> Located:
+def _locate(_settings: Settings, _environ: Mapping[str, str], _ask: CommandRunner) -> EngineLocation:
     if find_spec(MODULE) is None:
-        return Located(failure=Failure(Kind.NOT_INSTALLED, Scope.CONFIG, "start", ABSENT))
+        return EngineLocation(failure=Failure(FailureKind.NOT_INSTALLED, Scope.CONFIG, "start", NOT_INSTALLED))
     # -I: neither the environment nor the working directory can replace the module.
-    return Located((sys.executable, "-I", "-W", "ignore", "-m", MODULE))
+    return EngineLocation((sys.executable, "-I", "-W", "ignore", "-m", MODULE))
 
 
-def _command(located: Located, settings: Settings, server_id: str) -> list[str]:
+def _command(located: EngineLocation, settings: Settings, server_id: str) -> list[str]:
     secure = ["--secure"] if settings.speedtest_cli.secure else []
     server = ["--server", server_id] if server_id else []
     return [*located.command, "--json", *secure, *server]
 
 
-def _servers_command(located: Located, settings: Settings) -> list[str]:
+def _servers_command(located: EngineLocation, settings: Settings) -> list[str]:
     secure = ["--secure"] if settings.speedtest_cli.secure else []
     return [*located.command, "--list", *secure]
 
@@ -49,12 +53,15 @@ def _servers_command(located: Located, settings: Settings) -> list[str]:
 def parse_servers(stdout: bytes, _stderr: bytes) -> tuple[Server, ...]:
     """Return the servers that `--list` prints as "ID) SPONSOR (PLACE, COUNTRY) [KM km]", nearest first."""
     lines = stdout.decode("utf-8", "replace").splitlines()
-    return tuple(_listed(match) for line in lines if (match := _LISTED.match(line)))
+    return tuple(_listed_server(match) for line in lines if (match := _SERVER_LINE.match(line)))
 
 
-def _listed(match: re.Match[str]) -> Server:
+def _listed_server(match: re.Match[str]) -> Server:
     return Server(
-        match["id"], readings.text(match["name"]), readings.text(match["place"]), readings.text(match["land"])
+        match["id"],
+        parsing.clean_text(match["name"]),
+        parsing.clean_text(match["place"]),
+        parsing.clean_text(match["land"]),
     )
 
 
@@ -62,7 +69,7 @@ def _exclude(server_ids: Sequence[str]) -> list[str]:
     return [word for server_id in server_ids for word in ("--exclude", server_id)]
 
 
-def _version(_located: Located) -> str | None:
+def _version(_located: EngineLocation) -> str | None:
     from importlib import metadata  # noqa: PLC0415  costs 20 ms, so only after the test
 
     try:
@@ -71,100 +78,100 @@ def _version(_located: Located) -> str | None:
         return None
 
 
-def parse(stdout: bytes, stderr: bytes) -> Parsed:
+def parse(stdout: bytes, stderr: bytes) -> ParsedOutput:
     """Parse its output: the last complete result on stdout, and every other line as a complaint."""
     measurement, noise, server = None, None, None
-    complaints = [item for item in items(stderr) if isinstance(item, str)]
-    for item in items(stdout):
+    complaints = [item for item in parse_items(stderr) if isinstance(item, str)]
+    for item in parse_items(stdout):
         if isinstance(item, str):
             noise = noise or item
             complaints.append(item)
         elif not item.keys() & {"download", "upload"}:
             noise = noise or str(item)
         else:
-            found, flaws = measured(item)
+            found, flaws = to_measurement(item)
             measurement = found or measurement
             complaints += flaws
-            server = server_of(readings.fields(item.get("server")))
-    return Parsed(measurement, tuple(complaints), None, noise, server)
+            server = to_server(parsing.to_object(item.get("server")))
+    return ParsedOutput(measurement, tuple(complaints), None, noise, server)
 
 
-def measured(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
+def to_measurement(result: dict[str, object]) -> tuple[Measurement | None, list[str]]:
     """Return the measurement of a result, or None and what is wrong with it."""
-    rates, flaws = readings.rates(result.get("download"), result.get("upload"))
+    rates, flaws = parsing.to_rates(result.get("download"), result.get("upload"))
     if rates is None:
         return None, flaws
-    client = readings.fields(result.get("client"))
-    external_ip, family = readings.address(client.get("ip"))
+    client = parsing.to_object(result.get("client"))
+    external_ip, family = parsing.to_address(client.get("ip"))
     measurement = Measurement(
         download_bps=rates[0],
         upload_bps=rates[1],
-        latency_ms=readings.latency_ms(result.get("ping")),
-        download_bytes=readings.count(result.get("bytes_received")),
-        upload_bytes=readings.count(result.get("bytes_sent")),
-        isp=readings.text(client.get("isp")),
+        latency_ms=parsing.to_latency_ms(result.get("ping")),
+        download_bytes=parsing.to_count(result.get("bytes_received")),
+        upload_bytes=parsing.to_count(result.get("bytes_sent")),
+        isp=parsing.clean_text(client.get("isp")),
         external_ip=external_ip,
         ip_family=family,
-        server=server_of(readings.fields(result.get("server"))),
-        result_url=readings.url(result.get("share")),
+        server=to_server(parsing.to_object(result.get("server"))),
+        result_url=parsing.to_url(result.get("share")),
     )
     return measurement, []
 
 
-def server_of(server: dict[str, object]) -> Server | None:
+def to_server(server: dict[str, object]) -> Server | None:
     """Return the server of a result, None where there is none."""
     found = Server(
-        id=readings.identifier(server.get("id")),
-        name=readings.text(server.get("sponsor")),
-        location=readings.text(server.get("name")),
-        country=readings.text(server.get("country")),
-        host=readings.text(server.get("host")),
+        id=parsing.to_identifier(server.get("id")),
+        name=parsing.clean_text(server.get("sponsor")),
+        location=parsing.clean_text(server.get("name")),
+        country=parsing.clean_text(server.get("country")),
+        host=parsing.clean_text(server.get("host")),
     )
     return None if found == Server() else found
 
 
 SIGNS = (
-    Sign(r"No module named '?speedtest", Kind.NOT_INSTALLED, Scope.CONFIG, "start"),
-    Sign(r"unrecognized arguments:|usage: speedtest", Kind.WRONG_BINARY, Scope.CONFIG, "start"),
-    Sign(r"Too Many Requests|HTTP Error 429", Kind.RATE_LIMITED, Scope.PROVIDER),
+    Sign(r"No module named '?speedtest", FailureKind.NOT_INSTALLED, Scope.CONFIG, "start"),
+    Sign(r"unrecognized arguments:|usage: speedtest", FailureKind.WRONG_BINARY, Scope.CONFIG, "start"),
+    Sign(r"Too Many Requests|HTTP Error 429", FailureKind.RATE_LIMITED, Scope.PROVIDER),
     Sign(
         r"Name or service not known|Temporary failure in name resolution|nodename nor servname"
         r"|No address associated with hostname|\[Errno -\d+\]",
-        Kind.DNS,
+        FailureKind.DNS,
         Scope.LINE,
     ),
-    Sign(r"Network is unreachable|No route to host", Kind.UNREACHABLE, Scope.LINE),
+    Sign(r"Network is unreachable|No route to host", FailureKind.UNREACHABLE, Scope.LINE),
     # The last address that it tried was IPv6, which the namespace does not have; it does not say why IPv4 failed.
-    Sign(r"Cannot assign requested address", Kind.UNREACHABLE, Scope.UNKNOWN),
+    Sign(r"Cannot assign requested address", FailureKind.UNREACHABLE, Scope.UNKNOWN),
     # Somebody answered, so the line carries packets.
-    Sign(r"Connection refused", Kind.REFUSED, Scope.PROVIDER),
+    Sign(r"Connection refused", FailureKind.REFUSED, Scope.PROVIDER),
     # 403 too: speedtest.net rejects this client for days at a time; speedtest_cli.secure often helps.
-    Sign(r"HTTP Error [45]\d\d", Kind.PROVIDER_DOWN, Scope.PROVIDER),
-    Sign(r"CERTIFICATE_VERIFY_FAILED|SSL:|\[SSL\b", Kind.TLS, Scope.CONFIG),
+    Sign(r"HTTP Error [45]\d\d", FailureKind.PROVIDER_DOWN, Scope.PROVIDER),
+    Sign(r"CERTIFICATE_VERIFY_FAILED|SSL:|\[SSL\b", FailureKind.TLS, Scope.CONFIG),
     # An answer that is not a configuration: a login page of the ISP, or an error of the provider.
     Sign(
         r"Malformed speedtest\.net configuration|Unknown location: lat=",
-        Kind.BAD_OUTPUT,
+        FailureKind.BAD_OUTPUT,
         Scope.UNKNOWN,
         "configuration",
     ),
-    Sign(r"invalid literal for int\(\) with base 10: ''", Kind.BAD_OUTPUT, Scope.PROVIDER, "configuration"),
-    Sign(r"Malformed speedtest\.net server list", Kind.BAD_OUTPUT, Scope.UNKNOWN, "server_list"),
-    Sign(r"No matched servers", Kind.SERVER_GONE, Scope.CONFIG, "server_selection"),
-    Sign(r"Unable to connect to servers to test latency", Kind.NO_SERVER, Scope.UNKNOWN, "server_selection"),
-    Sign(r"Insufficient memory|MemoryError", Kind.CRASHED, Scope.LOCAL),
-    Sign(r"SpeedtestUploadTimeout", Kind.TIMEOUT, Scope.UNKNOWN, "upload"),
-    Sign(r"timed out|TimeoutError", Kind.TIMEOUT, Scope.UNKNOWN),
+    Sign(r"invalid literal for int\(\) with base 10: ''", FailureKind.BAD_OUTPUT, Scope.PROVIDER, "configuration"),
+    Sign(r"Malformed speedtest\.net server list", FailureKind.BAD_OUTPUT, Scope.UNKNOWN, "server_list"),
+    Sign(r"No matched servers", FailureKind.SERVER_GONE, Scope.CONFIG, "server_selection"),
+    Sign(r"Unable to connect to servers to test latency", FailureKind.NO_SERVER, Scope.UNKNOWN, "server_selection"),
+    Sign(r"Insufficient memory|MemoryError", FailureKind.CRASHED, Scope.LOCAL),
+    Sign(r"SpeedtestUploadTimeout", FailureKind.TIMEOUT, Scope.UNKNOWN, "upload"),
+    Sign(r"timed out|TimeoutError", FailureKind.TIMEOUT, Scope.UNKNOWN),
     Sign(
         r"Connection reset by peer|Broken pipe|Remote end closed|RemoteDisconnected|IncompleteRead|BadStatusLine",
-        Kind.STAGE_FAILED,
+        FailureKind.STAGE_FAILED,
         Scope.PROVIDER,
     ),
     # The last line of a traceback.
-    Sign(r"^(\w+\.)*[A-Z]\w*(Error|Exception)(: |$)", Kind.CRASHED, Scope.PROVIDER),
+    Sign(r"^(\w+\.)*[A-Z]\w*(Error|Exception)(: |$)", FailureKind.CRASHED, Scope.PROVIDER),
     # Printed before the line with the reason; alone they say nothing.
-    Sign(r"Cannot retrieve speedtest server list", Kind.UNKNOWN, Scope.UNKNOWN, "server_list"),
-    Sign(r"Cannot retrieve speedtest configuration", Kind.UNKNOWN, Scope.UNKNOWN, "configuration"),
+    Sign(r"Cannot retrieve speedtest server list", FailureKind.UNKNOWN, Scope.UNKNOWN, "server_list"),
+    Sign(r"Cannot retrieve speedtest configuration", FailureKind.UNKNOWN, Scope.UNKNOWN, "configuration"),
 )
 
 ENGINE = Engine(

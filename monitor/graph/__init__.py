@@ -1,1 +1,4 @@
-"""Graphs of runs, as PNG, SVG, PDF or text. `kinds.render` draws any of them; call `setup.prepare` first."""
+"""Draws runs as PNG, SVG, PDF or text. The only home of matplotlib and uniplot.
+
+May import: analysis, output, config.paths, model, localtime.
+"""

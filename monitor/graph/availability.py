@@ -1,78 +1,132 @@
-"""The availability graph: one row per day over its hours or, for long windows, a calendar with one cell per day."""
+"""Kind: failures and outages by day, and the calendar for long windows.
+
+The availability graph: one row per day over its hours or, for long windows, a calendar with one cell per day.
+
+A calendar with one cell per day and one block per year: the more tests failed, the stronger the colour.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.colors import to_hex, to_rgb
 
-from monitor.graph import calendar, style, words
-from monitor.graph.box import Box
-from monitor.graph.days import day_of, days, outages
-from monitor.graph.header import Tile, draw_title
-from monitor.graph.sheet import Pen
-from monitor.graph.stats import tally
-from monitor.graph.timeline import draw_footer
+from monitor.analysis.availability import find_outages
+from monitor.analysis.calendar import WEEKDAYS, count_days, day_places
+from monitor.analysis.statistics import count_runs
+from monitor.graph import labels, theme
+from monitor.graph.canvas import Box, TextStyle
+from monitor.graph.header import HeaderTile, draw_title
+from monitor.graph.panel import draw_footer
+from monitor.graph.theme import GRID, SCOPE_COLORS
 from monitor.model import Scope, Status
+from monitor.output import units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
 
-    from monitor.columns import Columns, Sort
-    from monitor.graph.data import Window
-    from monitor.graph.days import Day, Outage
-    from monitor.graph.sheet import Sheet
-    from monitor.graph.stats import Tally
-    from monitor.graph.terms import Terms
-    from monitor.graph.track import Track
+    from monitor.analysis.availability import Outage
+    from monitor.analysis.calendar import Day
+    from monitor.analysis.columns import Columns, RunAttributes
+    from monitor.analysis.series import RunSeries
+    from monitor.analysis.statistics import RunCounts
+    from monitor.graph.canvas import Canvas
+    from monitor.graph.render import GraphContext
+    from monitor.graph.theme import Theme
+    from monitor.localtime import Window
 
-MOST_ROWS = 62
+
+MAX_ROWS = 62
+
 HOUR, HOURS, FULL_DAY = 3600, 25, 24
-NAME = Pen(style.SMALL_SIZE, style.INK, align="right")
-SHARE = Pen(style.SMALL_SIZE, style.QUIET)
-TICK = Pen(style.SMALL_SIZE, style.QUIET, align="center")
-KEY = Pen(style.SMALL_SIZE, style.INK)
-NAME_WIDTH, SHARE_WIDTH, HOURS_HEIGHT, KEY_HEIGHT = 92, 132, 24, 26
+
+NAME = TextStyle(theme.SMALL_SIZE, theme.INK, align="right")
+
+SHARE = TextStyle(theme.SMALL_SIZE, theme.MUTED)
+
+TICK = TextStyle(theme.SMALL_SIZE, theme.MUTED, align="center")
+
+LEGEND = TextStyle(theme.SMALL_SIZE, theme.INK)
+
+NAME_WIDTH, SHARE_WIDTH, HOURS_HEIGHT, LEGEND_HEIGHT = 92, 132, 24, 26
+
 # Below this row height only every second row gets a name.
-LEAST_FOR_NAMES = 13
+MIN_NAMED_ROW_HEIGHT = 13
 
-
-def draw_availability(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
-    """Draw the runs of all series together; each mark shows the scope of its failure."""
-    counts, outage_list = tally(all_series), outages(all_series, window)
-    facts = (words.window_words(window, context.zone), words.source_words(counts, all_series))
-    top = draw_title(canvas, f"{context.title}: availability", facts) + style.LINE
-    _draw_tiles(canvas, counts, outage_list, window, top)
-    local_days = days(all_series, outage_list, window, context.zone)
-    fits = len(local_days) <= MOST_ROWS
-    foot = draw_footer(canvas, RASTER if fits else calendar.READING)
-    box = Box(style.EDGE, top + style.TILE_HEIGHT + 16, canvas.width - 2 * style.EDGE, 0)
-    box = box._replace(height=foot - box.top)
-    if fits:
-        draw_raster(canvas, box, Raster(all_series, local_days), outage_list, window)
-    else:
-        calendar.draw(canvas, box, local_days)
-
-
-RASTER = (
+DAY_ROWS_NOTES = (
     "One row per day, by hours since midnight; days of 23 or 25 hours are drawn that wide.",
     "Shaded: an outage of the line, from its first failed test to the next good one.",
     "Right: the share of tests that succeeded, and how long the line was down.",
     "Without a stroke: no test ran.",
 )
 
+SKIPPED, DOUBTFUL = "skipped", "doubtful result"
 
-def draw_raster(canvas: Sheet, box: Box, day_rows: Raster, outage_list: Sequence[Outage], window: Window) -> None:
+HOLLOW_MARKS = frozenset({SKIPPED, DOUBTFUL})
+
+RUN_MARKS = {scope.value: (theme.SCOPE_MARKS[scope], theme.SCOPE_COLORS[scope]) for scope in Scope} | {
+    SKIPPED: ("o", theme.MUTED),
+    DOUBTFUL: ("D", theme.MUTED),
+}
+
+CALENDAR_NOTES = (
+    "One cell per day, Monday at the top; one per week where days would be too small.",
+    "Stronger colour: more of the tests failed.",
+    "Blank: no test ran.",
+)
+
+YEAR = TextStyle(theme.TEXT_SIZE, theme.INK, bold=True, align="right")
+
+MONTH = TextStyle(theme.SMALL_SIZE - 1, theme.MUTED)
+
+WEEKS, MONTHS_HEIGHT, YEAR_WIDTH, CALENDAR_LEGEND_HEIGHT, CELL_GAP = 54, 16, 56, 26, 0.08
+
+YEAR_GAP = 8
+
+MAX_CELL = 20.0
+
+# Where a day would be lower than this many pixels, a week is one cell.
+MIN_CELL = 3.0
+
+# For each step the smallest share of failed tests, and its colour between grey (0) and that of a failure (1).
+STRENGTH_STEPS = ((0.0, 0.0), (1e-9, 0.3), (0.05, 0.55), (0.2, 0.8), (0.5, 1.0))
+
+STEP_NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
+
+
+def draw_availability(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
+    """Draw the runs of all series together; each mark shows the scope of its failure."""
+    counts, outage_list = count_runs(all_series), find_outages(all_series, window)
+    facts = (labels.describe_window(window, context.zone), labels.describe_sources(counts, all_series))
+    top = draw_title(canvas, f"{context.title}: availability", facts) + theme.LINE_HEIGHT
+    _draw_tiles(canvas, counts, outage_list, window, top)
+    local_days = count_days(all_series, outage_list, window, context.zone)
+    fits = len(local_days) <= MAX_ROWS
+    foot = draw_footer(canvas, DAY_ROWS_NOTES if fits else CALENDAR_NOTES)
+    box = Box(theme.MARGIN, top + theme.TILE_HEIGHT + 16, canvas.width - 2 * theme.MARGIN, 0)
+    box = box._replace(height=foot - box.top)
+    if fits:
+        draw_day_rows(canvas, box, DayRows(all_series, local_days), outage_list, window)
+    else:
+        draw_calendar(canvas, box, local_days)
+
+
+def draw_day_rows(canvas: Canvas, box: Box, day_rows: DayRows, outage_list: Sequence[Outage], window: Window) -> None:
     """Draw one row per day into a box that includes legend, row names and hours."""
     local_days = day_rows.days
-    _draw_key(canvas, (box.left, box.top + 14), {label: len(points) for label, points in day_rows.marks.items()})
+    _draw_mark_legend(
+        canvas, (box.left, box.top + 14), {label: len(points) for label, points in day_rows.marks.items()}
+    )
     grid = Box(
         box.left + NAME_WIDTH,
-        box.top + KEY_HEIGHT,
+        box.top + LEGEND_HEIGHT,
         box.width - NAME_WIDTH - SHARE_WIDTH,
-        min(box.height - KEY_HEIGHT - HOURS_HEIGHT, 48.0 * len(local_days)),
+        min(box.height - LEGEND_HEIGHT - HOURS_HEIGHT, 48.0 * len(local_days)),
     )
     longest = max(*(day.end - day.start for day in local_days), FULL_DAY * HOUR)
     area = canvas.area(grid, (0, longest), (len(local_days), 0))
@@ -80,52 +134,42 @@ def draw_raster(canvas: Sheet, box: Box, day_rows: Raster, outage_list: Sequence
     spans = [
         (row, max(day.start, start) - day.start, min(day.end, end) - day.start) for row, day in enumerate(local_days)
     ]
-    area.shapes([_bar(*span, 0.06) for span in spans], style.FINE_GRID, edge=0, alpha=1, zorder=0.3)
-    area.shapes(list(_outage_bars(local_days, outage_list)), style.BAND, edge=1, alpha=1, zorder=0.5)
-    area.lines([[(at, row + 0.3), (at, row + 0.7)] for at, row in day_rows.good], style.AXIS, 1, zorder=1)
+    area.shapes([_bar_outline(*span, 0.06) for span in spans], theme.FINE_GRID, edge=0, alpha=1, zorder=0.3)
+    area.shapes(list(_outage_bars(local_days, outage_list)), theme.FAILURE_SPAN, edge=1, alpha=1, zorder=0.5)
+    area.lines([[(at, row + 0.3), (at, row + 0.7)] for at, row in day_rows.good], theme.AXIS, 1, zorder=1)
     size = max(3.5, min(7.0, grid.height / len(local_days) * 0.55))
     for label, points in day_rows.marks.items():
-        marker, color = LOOKS[label]
-        area.marks([(at, row + 0.5) for at, row in points], marker, color, size, hollow=label in HOLLOW)
+        marker, color = RUN_MARKS[label]
+        area.marks([(at, row + 0.5) for at, row in points], marker, color, size, hollow=label in HOLLOW_MARKS)
     for hour in range(0, FULL_DAY + 1, 2):
         canvas.text((grid.left + grid.width * hour * HOUR / longest, grid.bottom + 15), f"{hour}", TICK)
-    _name_rows(canvas, grid, local_days)
+    _draw_row_names(canvas, grid, local_days)
 
 
-SKIPPED, DOUBTFUL = "skipped", "doubtful result"
-HOLLOW = frozenset({SKIPPED, DOUBTFUL})
-
-
-LOOKS = {scope.value: (style.SCOPE_MARKS[scope], style.SCOPES[scope]) for scope in Scope} | {
-    SKIPPED: ("o", style.QUIET),
-    DOUBTFUL: ("D", style.QUIET),
-}
-
-
-class Raster:
+class DayRows:
     """Positions of runs when each day is a row: seconds since that midnight, and the row number."""
 
-    def __init__(self, all_series: Sequence[Track], local_days: Sequence[Day]) -> None:
+    def __init__(self, all_series: Sequence[RunSeries], local_days: Sequence[Day]) -> None:
         self.days = local_days
         self._starts = np.array([day.start for day in local_days])
         self._runs = [series.runs for series in all_series]
         self.good = self._where(lambda run: run.status is Status.OK)
-        by_label = {label: self._where(partial(_is, label)) for label in LOOKS}
+        by_label = {label: self._where(partial(_has_label, label)) for label in RUN_MARKS}
         self.marks = {label: points for label, points in by_label.items() if points}
 
-    def _where(self, test: Callable[[Sort], bool]) -> list[tuple[float, int]]:
+    def _where(self, test: Callable[[RunAttributes], bool]) -> list[tuple[float, int]]:
         return [point for runs in self._runs for point in self._points(runs.select(runs.where(test)))]
 
     def _points(self, runs: Columns) -> list[tuple[float, int]]:
-        rows = day_of(runs, self._starts)
+        rows = day_places(runs, self._starts)
         return list(zip((runs.started - self._starts[rows]).tolist(), rows.tolist(), strict=True))
 
 
-def _is(label: str, run: Sort) -> bool:
-    return _kind_of(run) == label
+def _has_label(label: str, run: RunAttributes) -> bool:
+    return _mark_label(run) == label
 
 
-def _kind_of(run: Sort) -> str | None:
+def _mark_label(run: RunAttributes) -> str | None:
     """Return the label of the mark of a run; None for a good one."""
     if run.broken:
         return run.blamed.value
@@ -134,17 +178,19 @@ def _kind_of(run: Sort) -> str | None:
     return DOUBTFUL if run.doubtful else None
 
 
-def _draw_key(canvas: Sheet, at: tuple[float, float], present: dict[str, int]) -> None:
+def _draw_mark_legend(canvas: Canvas, at: tuple[float, float], present: dict[str, int]) -> None:
     x, y = at
     for label, count in present.items():
-        marker, color = LOOKS[label]
-        canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1)).marks([(0.5, 0.5)], marker, color, 8, hollow=label in HOLLOW)
-        text = f"{label if label in HOLLOW else f'failed: {label}'} {count:,}"
-        canvas.text((x + 17, y), text, KEY)
-        x += 17 + canvas.width_of(text, KEY) + 22
+        marker, color = RUN_MARKS[label]
+        canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1)).marks(
+            [(0.5, 0.5)], marker, color, 8, hollow=label in HOLLOW_MARKS
+        )
+        text = f"{label if label in HOLLOW_MARKS else f'failed: {label}'} {count:,}"
+        canvas.text((x + 17, y), text, LEGEND)
+        x += 17 + canvas.width_of(text, LEGEND) + 22
 
 
-def _bar(row: int, start: float, end: float, margin: float) -> list[tuple[float, float]]:
+def _bar_outline(row: int, start: float, end: float, margin: float) -> list[tuple[float, float]]:
     top, bottom = row + margin, row + 1 - margin
     return [(start, top), (end, top), (end, bottom), (start, bottom)]
 
@@ -154,28 +200,28 @@ def _outage_bars(local_days: Sequence[Day], outage_list: Sequence[Outage]) -> It
         for outage in outage_list:
             start, end = max(day.start, outage.start), min(day.end, outage.end)
             if start < end:
-                yield _bar(row, start - day.start, end - day.start, 0.06)
+                yield _bar_outline(row, start - day.start, end - day.start, 0.06)
 
 
-def _name_rows(canvas: Sheet, grid: Box, local_days: Sequence[Day]) -> None:
+def _draw_row_names(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> None:
     height = grid.height / len(local_days)
-    step = 1 if height >= LEAST_FOR_NAMES else 2
+    step = 1 if height >= MIN_NAMED_ROW_HEIGHT else 2
     for row, day in enumerate(local_days):
         y = grid.top + height * (row + 0.5) + 4
         if row % step == 0:
             canvas.text((grid.left - 8, y), f"{day.day:%a} {day.day.day} {day.day:%b}", NAME)
-        if height >= LEAST_FOR_NAMES or day.broken:
-            canvas.text((grid.right + 8, y), _share(day), SHARE, room=SHARE_WIDTH - 8)
+        if height >= MIN_NAMED_ROW_HEIGHT or day.broken:
+            canvas.text((grid.right + 8, y), _day_summary(day), SHARE, room=SHARE_WIDTH - 8)
 
 
-def _share(day: Day) -> str:
+def _day_summary(day: Day) -> str:
     if not day.started:
         return "no test"
-    outage_part = f", {length(day.out)} out" if day.out else ""
-    return f"{words.percent(100 * (day.started - day.broken) / day.started)} %{outage_part}"
+    outage_part = f", {format_length(day.out)} out" if day.out else ""
+    return f"{labels.format_percent(100 * (day.started - day.broken) / day.started)} %{outage_part}"
 
 
-def length(seconds: float) -> str:
+def format_length(seconds: float) -> str:
     """Format seconds: 45 s, 12 min, 3 h 05, 2 d 7 h."""
     minutes = round(seconds / 60)
     if seconds < 60:  # noqa: PLR2004  a minute
@@ -186,26 +232,86 @@ def length(seconds: float) -> str:
     return f"{hours} h {minutes % 60:02}" if hours < 48 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004  two days
 
 
-def _draw_tiles(canvas: Sheet, counts: Tally, outage_list: Sequence[Outage], window: Window, top: float) -> None:
-    room = (canvas.width - 2 * style.EDGE) / 3
+def _draw_tiles(canvas: Canvas, counts: RunCounts, outage_list: Sequence[Outage], window: Window, top: float) -> None:
+    room = (canvas.width - 2 * theme.MARGIN) / 3
     total = sum(outage.length for outage in outage_list)
-    tests, number, time = (Tile(canvas, style.EDGE + at * room, top, room - 16) for at in range(3))
-    tests.caption("Tests that succeeded", style.INK)
+    tests, number, time = (HeaderTile(canvas, theme.MARGIN + at * room, top, room - 16) for at in range(3))
+    tests.caption("Tests that succeeded", theme.INK)
     share = counts.success_pct
-    tests.figure(None if share is None else words.percent(share), "%", style.INK, "no test was started")
-    tests.lines((words.success_words(counts), words.failure_words(counts)))
-    number.caption("Outages of the line", style.SCOPES[Scope.LINE])
+    tests.figure(None if share is None else labels.format_percent(share), "%", theme.INK, "no test was started")
+    tests.lines((labels.describe_successes(counts), labels.describe_failures(counts)))
+    number.caption("Outages of the line", theme.SCOPE_COLORS[Scope.LINE])
     lasts = "one ongoing" if any(outage.lasts for outage in outage_list) else ""
-    number.figure(f"{len(outage_list):,}" if counts.runs else None, lasts, style.INK, "not known")
+    number.figure(f"{len(outage_list):,}" if counts.runs else None, lasts, theme.INK, "not known")
     if outage_list:
-        number.lines((f"longest {length(max(outage.length for outage in outage_list))}",))
-    time.caption("Time the line was down", style.SCOPES[Scope.LINE])
-    time.figure((length(total) if total else "none") if counts.runs else None, "", style.INK, "not known")
+        number.lines((f"longest {format_length(max(outage.length for outage in outage_list))}",))
+    time.caption("Time the line was down", theme.SCOPE_COLORS[Scope.LINE])
+    time.figure((format_length(total) if total else "none") if counts.runs else None, "", theme.INK, "not known")
     window_length = window.until - window.since
     if counts.runs:
-        out_share = words.percent(100 * total / window_length.total_seconds())
-        time.lines((f"{out_share} % of {words.duration(_rounded(window_length))}",))
+        out_share = labels.format_percent(100 * total / window_length.total_seconds())
+        time.lines((f"{out_share} % of {units.format_long_duration(_round_to_seconds(window_length))}",))
 
 
-def _rounded(span: timedelta) -> timedelta:
+def _round_to_seconds(span: timedelta) -> timedelta:
     return timedelta(seconds=round(span.total_seconds()))
+
+
+def draw_calendar(canvas: Canvas, box: Box, local_days: Sequence[Day]) -> None:
+    """Draw the days into a box, one year below the other."""
+    _draw_calendar_legend(canvas, box)
+    years = [(year, list(group)) for year, group in groupby(local_days, key=lambda day: day.day.year)]
+    year_height = (box.height - CALENDAR_LEGEND_HEIGHT) / len(years)
+    cell_width = (box.width - YEAR_WIDTH) / WEEKS
+    cell_height = min((year_height - MONTHS_HEIGHT - YEAR_GAP) / len(WEEKDAYS), MAX_CELL)
+    for index, (year, group) in enumerate(years):
+        top = box.top + CALENDAR_LEGEND_HEIGHT + index * (cell_height * len(WEEKDAYS) + MONTHS_HEIGHT + YEAR_GAP)
+        grid = Box(box.left + YEAR_WIDTH, top + MONTHS_HEIGHT, cell_width * WEEKS, cell_height * len(WEEKDAYS))
+        canvas.text((grid.left - 10, grid.top + grid.height / 2 + 5), str(year), YEAR)
+        _draw_year(canvas, grid, group)
+
+
+def failure_strength(days: Sequence[Day]) -> float:
+    """Return the colour strength of days with tests: 0 if none failed, 1 if half or more did."""
+    share = sum(day.broken for day in days) / sum(day.started for day in days)
+    return max(step for least, step in STRENGTH_STEPS if share >= least)
+
+
+def week_column(day: date) -> int:
+    """Return the week of the year of a day, from 0; weeks begin on Monday."""
+    return (day.timetuple().tm_yday - 1 + day.replace(month=1, day=1).weekday()) // 7
+
+
+def _draw_year(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> None:
+    area = canvas.area(grid, (0, WEEKS), (len(WEEKDAYS), 0))
+    tested = [day for day in local_days if day.started]
+    if grid.height / len(WEEKDAYS) >= MIN_CELL:
+        cells = [(_cell_outline(week_column(day.day), day.day.weekday(), 1), [day]) for day in tested]
+    else:
+        weeks = [(week, list(days)) for week, days in groupby(tested, key=lambda day: week_column(day.day))]
+        cells = [(_cell_outline(week, 0, len(WEEKDAYS)), days) for week, days in weeks]
+    area.tiles(
+        [outline for outline, _ in cells], [_cell_color(canvas.theme, failure_strength(days)) for _, days in cells]
+    )
+    for first in (day.day for day in local_days if day.day.day == 1):
+        canvas.text((grid.left + grid.width * week_column(first) / WEEKS, grid.top - 4), f"{first:%b}", MONTH)
+
+
+def _cell_outline(week: int, weekday: int, days: int) -> list[tuple[float, float]]:
+    left, right, top, bottom = week + CELL_GAP, week + 1 - CELL_GAP, weekday + CELL_GAP, weekday + days - CELL_GAP
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def _cell_color(theme: Theme, share: float) -> str:
+    calm, bad = to_rgb(theme.ink(GRID)), to_rgb(theme.ink(SCOPE_COLORS[Scope.LINE]))
+    red, green, blue = (one + (other - one) * share for one, other in zip(calm, bad, strict=True))
+    return to_hex((red, green, blue))
+
+
+def _draw_calendar_legend(canvas: Canvas, box: Box) -> None:
+    x, y = box.left + YEAR_WIDTH, box.top + 12
+    for name, (_, share) in zip(STEP_NAMES, STRENGTH_STEPS, strict=True):
+        area = canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1))
+        area.tiles([[(0, 0), (1, 0), (1, 1), (0, 1)]], [_cell_color(canvas.theme, share)])
+        canvas.text((x + 18, y), name, LEGEND)
+        x += 18 + canvas.width_of(name, LEGEND) + 20

@@ -6,120 +6,148 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.graph import bloat, stats, style, words
-from monitor.graph.data import LOADED, Metric
-from monitor.graph.header import Tile, draw_title
-from monitor.graph.key import MOST_LINES, draw_key
-from monitor.graph.panel import Panel
-from monitor.graph.picture import reading
-from monitor.graph.promise import highest, promises
-from monitor.graph.rows import CHANGE, draw_changes, draw_rows, labelled_changes, mark_rows, place_labels
-from monitor.graph.scale import scale
-from monitor.graph.sheet import Pen
-from monitor.graph.timeline import draw_footer, draw_time_axis, frame_of
-from monitor.spread import spread_of
+from monitor.analysis import statistics
+from monitor.analysis.metrics import LOADED_METRICS, Metric
+from monitor.analysis.plan import highest_promise, plan_lines
+from monitor.analysis.statistics import compute_spread
+from monitor.graph import labels, theme
+from monitor.graph.annotations import (
+    CHANGE,
+    changes_to_label,
+    draw_changes,
+    draw_mark_rows,
+    make_mark_rows,
+    place_labels,
+)
+from monitor.graph.axes import make_value_axis
+from monitor.graph.canvas import TextStyle
+from monitor.graph.header import HeaderTile, draw_title
+from monitor.graph.labels import describe_doubts, describe_servers, describe_sources, describe_window, series_name
+from monitor.graph.panel import MAX_LINES, Panel, draw_footer, draw_legend, draw_time_axis, make_frame
+from monitor.graph.throughput import reading_notes
+from monitor.output import units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.graph.data import Window
+    from monitor.analysis.series import RunSeries
+    from monitor.graph.canvas import Canvas
     from monitor.graph.panel import Frame
-    from monitor.graph.sheet import Sheet
-    from monitor.graph.terms import Terms
-    from monitor.graph.track import Track
+    from monitor.graph.render import GraphContext
+    from monitor.localtime import Window
 
-METRICS = (Metric.LATENCY, *LOADED)
+
+METRICS = (Metric.LATENCY, *LOADED_METRICS)
+
 SHARES = dict(zip(METRICS, (0.8, 1.1, 1.1), strict=True))
-LIMIT = Pen(style.SMALL_SIZE - 1, style.QUIET)
+
+LIMIT = TextStyle(theme.SMALL_SIZE - 1, theme.MUTED)
+
 # Limits closer together than this would overlap.
 LIMIT_PIXELS = 13
+
 # The tiles have one line below their number.
-TILES = 72
-SOURCE = "Grade: median rise, mean of download and upload: A+ < 5 ms, A < 30, B < 60, C < 200, D < 400 (DSLReports)."
+TILES_HEIGHT = 72
+
+GRADE_NOTE = (
+    "Grade: median rise, mean of download and upload: A+ < 5 ms, A < 30, B < 60, C < 200, D < 400 (DSLReports)."
+)
 
 
-def draw_latency(canvas: Sheet, all_series: Sequence[Track], window: Window, context: Terms) -> None:
+def draw_latency(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw three panels over one time axis; those under load share a scale."""
-    frame, labelled = frame_of(canvas, all_series, window, context.zone)
-    counts = stats.tally(all_series)
+    frame, labelled = make_frame(canvas, all_series, window, context.zone)
+    counts = statistics.count_runs(all_series)
     facts = (
-        words.window_words(window, context.zone),
-        words.source_words(counts, all_series),
-        (words.server_words(counts),),
+        describe_window(window, context.zone),
+        describe_sources(counts, all_series),
+        (describe_servers(counts),),
     )
-    tiles_top = draw_title(canvas, f"{context.title}: latency, idle and under load", facts) + style.LINE
-    idle = spread_of(stats.values(all_series, Metric.LATENCY))
+    tiles_top = draw_title(canvas, f"{context.title}: latency, idle and under load", facts) + theme.LINE_HEIGHT
+    idle = compute_spread(statistics.measured_values(all_series, Metric.LATENCY))
     _draw_tiles(canvas, all_series, tiles_top)
-    changes = labelled_changes(all_series)
+    changes = changes_to_label(all_series)
     labels, _ = place_labels(changes, frame, lambda text: canvas.width_of(text, CHANGE))
-    labels_top = tiles_top + TILES + style.ROW
+    labels_top = tiles_top + TILES_HEIGHT + theme.MARK_ROW_HEIGHT
     rows, rows_top = (
-        mark_rows(all_series),
-        labels_top + style.ROW * (max((label.row + 1 for label in labels), default=0)),
+        make_mark_rows(all_series),
+        labels_top + theme.MARK_ROW_HEIGHT * (max((label.row + 1 for label in labels), default=0)),
     )
-    foot = draw_footer(canvas, (*reading(frame, all_series, rows), words.doubt_words(counts), SOURCE))
-    panels = _panels(
-        all_series, window, context, rows_top + style.ROWS_TITLE + style.ROW * len(rows), foot - style.LABELS
+    foot = draw_footer(canvas, (*reading_notes(frame, all_series, rows), describe_doubts(counts), GRADE_NOTE))
+    panels = _place_panels(
+        all_series,
+        window,
+        context,
+        rows_top + theme.MARK_ROWS_TITLE_HEIGHT + theme.MARK_ROW_HEIGHT * len(rows),
+        foot - theme.AXIS_LABELS_HEIGHT,
     )
     bottom = panels[-1].top + panels[-1].height
     draw_changes(canvas, frame, changes, labels, (labels_top, bottom))
-    draw_rows(canvas, frame, rows, rows_top)
+    draw_mark_rows(canvas, frame, rows, rows_top)
     for panel in panels:
         panel.draw(canvas, frame, all_series)
-        if panel.metric in LOADED and idle and all_series:
-            _limits(canvas, frame, panel, idle.median)
+        if panel.metric in LOADED_METRICS and idle and all_series:
+            _draw_grade_limits(canvas, frame, panel, idle.median)
     if len(all_series) > 1:
-        names = [words.track_name(series, all_series) for series in all_series[:MOST_LINES]]
-        draw_key(canvas, (frame.left + 170, panels[0].top - 9), Metric.LATENCY, names)
+        names = [series_name(series, all_series) for series in all_series[:MAX_LINES]]
+        draw_legend(canvas, (frame.left + 170, panels[0].top - 9), Metric.LATENCY, names)
     draw_time_axis(canvas, frame, labelled, bottom)
 
 
-def _panels(
-    all_series: Sequence[Track], window: Window, context: Terms, top: float, bottom: float
+def _place_panels(
+    all_series: Sequence[RunSeries], window: Window, context: GraphContext, top: float, bottom: float
 ) -> tuple[Panel, ...]:
-    loaded_axis = scale(Metric.LATENCY, np.concatenate([stats.values(all_series, metric) for metric in LOADED]), None)
-    lines = promises(all_series, Metric.LATENCY, context.plan, window.span[0])
-    idle_axis = scale(Metric.LATENCY, stats.values(all_series, Metric.LATENCY), highest(lines))
-    room = bottom - top - style.PANEL_TITLE * len(METRICS)
+    loaded_axis = make_value_axis(
+        Metric.LATENCY,
+        np.concatenate([statistics.measured_values(all_series, metric) for metric in LOADED_METRICS]),
+        None,
+    )
+    lines = plan_lines(all_series, Metric.LATENCY, context.plan, window.span[0])
+    idle_axis = make_value_axis(
+        Metric.LATENCY, statistics.measured_values(all_series, Metric.LATENCY), highest_promise(lines)
+    )
+    room = bottom - top - theme.PANEL_TITLE_HEIGHT * len(METRICS)
     panels = []
     for metric, share in SHARES.items():
-        top += style.PANEL_TITLE
+        top += theme.PANEL_TITLE_HEIGHT
         height = room * share / sum(SHARES.values())
         panels.append(
             Panel(metric, loaded_axis, top, height)
-            if metric in LOADED
+            if metric in LOADED_METRICS
             else Panel(metric, idle_axis, top, height, lines)
         )
         top += height
     return tuple(panels)
 
 
-def _limits(canvas: Sheet, frame: Frame, panel: Panel, idle_ms: float) -> None:
+def _draw_grade_limits(canvas: Canvas, frame: Frame, panel: Panel, idle_ms: float) -> None:
     """Mark the limit of each grade, above the idle median."""
     right, last = frame.left + frame.width, panel.top + panel.height + LIMIT_PIXELS
-    for limit, letter in bloat.LIMITS:
+    for limit, letter in statistics.GRADE_LIMITS:
         y = panel.top + panel.height * (1 - (idle_ms + limit) / panel.axis.top)
         if panel.top <= y <= last - LIMIT_PIXELS:
-            canvas.rules([((frame.left, y), (right, y))], style.AXIS, ":")
+            canvas.rules([((frame.left, y), (right, y))], theme.AXIS, ":")
             canvas.text((right + 6, y + 11), f"{letter} below", LIMIT)
             last = y
 
 
-def _draw_tiles(canvas: Sheet, all_series: Sequence[Track], top: float) -> None:
-    room = (canvas.width - 2 * style.EDGE) / 4
+def _draw_tiles(canvas: Canvas, all_series: Sequence[RunSeries], top: float) -> None:
+    room = (canvas.width - 2 * theme.MARGIN) / 4
     for index, metric in enumerate(METRICS):
-        tile = Tile(canvas, style.EDGE + index * room, top, room - 16)
-        tile.caption(f"{words.NAMES[metric]}, median", style.METRICS[metric])
-        spread = spread_of(stats.values(all_series, metric))
-        tile.figure(words.number(spread.median) if spread else None, "ms", style.METRICS[metric], "not measured")
+        tile = HeaderTile(canvas, theme.MARGIN + index * room, top, room - 16)
+        tile.caption(f"{labels.METRIC_NAMES[metric]}, median", theme.METRIC_COLORS[metric])
+        spread = compute_spread(statistics.measured_values(all_series, metric))
+        tile.figure(
+            units.format_number(spread.median) if spread else None, "ms", theme.METRIC_COLORS[metric], "not measured"
+        )
         if spread:
-            tile.lines((f"5th percentile {words.number(spread.p5)}, 95th {words.number(spread.p95)}",))
-    tile = Tile(canvas, style.EDGE + 3 * room, top, room)
-    tile.caption("Bufferbloat, grade", style.INK)
-    rises = np.concatenate([np.array([]), *(bloat.rises(series.runs) for series in all_series)])
+            tile.lines((f"5th percentile {units.format_number(spread.p5)}, 95th {units.format_number(spread.p95)}",))
+    tile = HeaderTile(canvas, theme.MARGIN + 3 * room, top, room)
+    tile.caption("Bufferbloat, grade", theme.INK)
+    rises = np.concatenate([np.array([]), *(statistics.latency_rises(series.runs) for series in all_series)])
     if not len(rises):
-        tile.figure(None, "", style.INK, "not measured")
+        tile.figure(None, "", theme.INK, "not measured")
     else:
         rise = float(np.median(rises))
-        tile.figure(bloat.grade(rise), f"+{words.number(rise)} ms under load", style.INK)
+        tile.figure(statistics.grade_bufferbloat(rise), f"+{units.format_number(rise)} ms under load", theme.INK)
         tile.lines((f"{len(rises):,} tests with latency under load",))

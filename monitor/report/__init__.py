@@ -1,4 +1,4 @@
-"""The evidence report for an ISP, as HTML and PDF, with the data that it was made from as CSV.
+"""The evidence report for an ISP, as HTML and PDF with its data as CSV.
 
-The sections turn evidence into the blocks of a document; HTML and PDF write those blocks.
+May import: analysis, output, store, graph, system, model, localtime.
 """

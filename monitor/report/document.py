@@ -1,86 +1,133 @@
-"""Assembles a report from its sections: their order is here, their text in the modules beside. Pure."""
+"""Blocks of a document and the numbering of sections. Pure data.
+
+The blocks that a report is made of: headings, text, facts, tables, pictures. Pure data.
+
+The sections make blocks; HTML and PDF each write every kind of block. A new kind needs code in both.
+
+Numbers the sections of a report, for HTML and PDF alike. Pure.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING
-
-from monitor.report import words
-from monitor.report.blocks import Document, Picture
-from monitor.report.parts import change, method, outages, rules, speeds, summary, table, who
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from monitor.model import Run
-    from monitor.report.blocks import Block
-    from monitor.report.evidence import Evidence
-
-SHOWS = {
-    "throughput": "Download, upload and latency of each test over time, with failed tests and outages marked",
-    "heatmap": "Median speed by hour of the day and weekday",
-    "distribution": "The share of the tests at or below each speed, with the plan for comparison",
-    "latency": "Latency of each test over time, idle and under load",
-    "availability": "A calendar of the days with failed tests and outages",
-}
-KINDS = tuple(SHOWS)
-"""The kinds of graph that a report can show."""
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class Heading:
+    """The title of a section (level 1) or of a subsection (level 2)."""
+
+    text: str
+    level: Literal[1, 2] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A paragraph; `tone` makes it stand out or, for a note, step back."""
+
+    text: str
+    tone: Literal["plain", "lead", "good", "bad", "note"] = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and their values, a line each."""
+
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table: its text, a link, and how bad its value is, from 0 to 1, which is shown as shading."""
+
+    text: str
+    link: str | None = None
+    shade: float = 0.0
+
+    @property
+    def href(self) -> str | None:
+        """The link if it is http or https. Links come from outside; others, such as `javascript:`, are not shown."""
+        return self.link if self.link and self.link.startswith(("https://", "http://")) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The head of a column; columns of numbers are aligned right."""
+
+    name: str
+    align: Literal["left", "right"] = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A caption, columns and rows. There can be many rows, so they may be an iterator, to be read once."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: Iterable[tuple[Cell, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A graph as a PNG, its text alternative, and its width as a fraction of the page's."""
+
+    png: bytes
+    alt: str
+    share: float = 1.0
+
+
+Block = Heading | Text | Facts | Table | Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A report: its title, one line below it, and its blocks in order."""
+
+    title: str
+    subtitle: str
+    blocks: Iterable[Block]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading, its number (`2`, or `2.1` for a subsection) and the blocks up to the next heading.
+
+    Blocks before the first heading form a section without one.
+    """
+
+    number: str = ""
+    heading: Heading | None = None
+    blocks: list[Block] = field(default_factory=list)
+
+    @property
+    def anchor(self) -> str:
+        """The target of links to this section."""
+        return f"section-{self.number.replace('.', '-')}"
+
+
+def number_sections(blocks: Iterable[Block]) -> Iterator[Section]:
+    """Yield the sections and their subsections, in order."""
+    counts = [0, 0]
+    section = Section()
+    for block in blocks:
+        if not isinstance(block, Heading):
+            section.blocks.append(block)
+            continue
+        if section.heading or section.blocks:
+            yield section
+        counts = [counts[0] + 1, 0] if block.level == 1 else [counts[0], counts[1] + 1]
+        section = Section(".".join(map(str, counts[: block.level])), block)
+    if section.heading or section.blocks:
+        yield section
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
     """The CSV file beside the report: its name without folders, its SHA-256 in hex, and its number of runs."""
 
     name: str
     sha256: str
     rows: int
-
-
-def document(evidence: Evidence, pictures: Mapping[str, bytes], runs: Iterable[Run], data: Data) -> Document:
-    """Return the report. Its blocks are made while they are read, which can be done once.
-
-    Args:
-        evidence: all numbers.
-        pictures: PNGs by kind of graph, see `KINDS`; a kind that is missing is left out.
-        runs: all runs of the window, oldest first; read once, while the last table is written.
-        data: the CSV file with the same runs.
-    """
-    return Document(title(evidence), _subtitle(evidence), _blocks(evidence, pictures, runs, data))
-
-
-def title(evidence: Evidence) -> str:
-    """Return the title, with the names of the probes."""
-    probes = ", ".join(sorted(evidence.source.probes))
-    return f"Evidence report: internet line of {probes}" if probes else "Evidence report: internet line"
-
-
-def _subtitle(evidence: Evidence) -> str:
-    window, zone = evidence.subject.window, evidence.subject.zone
-    span = f"{words.moment(window.since, zone)} to {words.moment(window.until, zone)}"
-    isps = evidence.source.isps
-    return f"{span}, {words.listed(isps)}" if isps else span
-
-
-def _blocks(evidence: Evidence, pictures: Mapping[str, bytes], runs: Iterable[Run], data: Data) -> Iterator[Block]:
-    graphs = {kind: Picture(png, SHOWS[kind]) for kind, png in pictures.items() if kind in SHOWS}
-    return chain(
-        summary.blocks(evidence),
-        _only(graphs, "throughput"),
-        who.blocks(evidence),
-        speeds.blocks(evidence),
-        _only(graphs, "distribution", "latency"),
-        speeds.times(evidence, _only(graphs, "heatmap")),
-        rules.blocks(evidence),
-        change.blocks(evidence),
-        outages.blocks(evidence),
-        _only(graphs, "availability"),
-        outages.failures(evidence),
-        method.blocks(evidence),
-        method.data(data.name, data.sha256, data.rows),
-        table.blocks(evidence, runs, data.name, data.rows),
-    )
-
-
-def _only(graphs: Mapping[str, Picture], *kinds: str) -> Iterator[Picture]:
-    return (graphs[kind] for kind in kinds if kind in graphs)

@@ -5,37 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.columns import NO_PLAN, joined
-from monitor.report.changepoint import changes
-from monitor.report.daily import daily
-from monitor.report.figures import figures
-from monitor.report.promised import Promised
-from monitor.report.slots import SHOWN, by_hour, by_weekday
-from monitor.report.source import source
-from monitor.report.verdict import verdict
+from monitor.analysis.calendar import REPORTED_METRICS, group_by_hour, group_by_weekday
+from monitor.analysis.changepoint import daily_medians, find_level_shifts
+from monitor.analysis.columns import NO_PLAN, join_columns
+from monitor.analysis.plan import PlanHistory
+from monitor.analysis.statistics import compute_statistics, count_sources
+from monitor.report.rules import judge_by_profile
 
 if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from monitor.columns import Columns
-    from monitor.graph.data import Window
-    from monitor.incidents import Incident
+    from monitor.analysis.calendar import CalendarBin
+    from monitor.analysis.changepoint import Drift, LevelShift
+    from monitor.analysis.columns import Columns
+    from monitor.analysis.outages import Incident
+    from monitor.analysis.statistics import RunSources, WindowStatistics
+    from monitor.localtime import Window
     from monitor.model import Plan
-    from monitor.report.changepoint import Change, Drift
-    from monitor.report.figures import Figures
-    from monitor.report.profile import Profile
-    from monitor.report.slots import Slot
-    from monitor.report.source import Source
-    from monitor.report.verdict import Verdict
+    from monitor.report.rules import ProfileResult, RuleProfile
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ReportSubject:
     """What a report is about, as read from the store and the configuration.
 
     Attributes:
-        columns: the runs of `window`, with all metrics of `monitor.columns.UNITS`; preferably of one probe and path.
+        columns: the runs of `window`, with all metrics of `monitor.analysis.metrics.UNITS`; preferably of one probe and path.
         plan: the plan in the configuration, for runs of which none was stored with a plan.
         plan_periods: the plans by the time from which runs were stored with them, oldest first; they include the
             window before if that is compared.
@@ -59,61 +55,61 @@ class Subject:
     previous: Columns | None = None
     previous_window: Window | None = None
     previous_incidents: tuple[Incident, ...] = ()
-    rules: Profile | None = None
+    rules: RuleProfile | None = None
     engines: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class PreviousWindow:
     """The window before: its statistics, and the changes of level over both windows, by metric."""
 
     window: Window
-    figures: Figures
-    changes: dict[str, tuple[Change, ...] | Drift]
+    figures: WindowStatistics
+    changes: dict[str, tuple[LevelShift, ...] | Drift]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All numbers of a report. `compliance` and `previous` are None if nothing is tested or compared."""
 
-    subject: Subject
-    source: Source
-    plans: Promised
-    figures: Figures
-    hours: tuple[Slot, ...]
-    weekdays: tuple[Slot, ...]
-    compliance: Verdict | None
-    previous: Before | None
+    subject: ReportSubject
+    source: RunSources
+    plans: PlanHistory
+    figures: WindowStatistics
+    hours: tuple[CalendarBin, ...]
+    weekdays: tuple[CalendarBin, ...]
+    compliance: ProfileResult | None
+    previous: PreviousWindow | None
 
 
-def gather(subject: Subject) -> Evidence:
+def gather_evidence(subject: ReportSubject) -> Evidence:
     """Compute all numbers of a report.
 
     Raises:
         UsageError: windows are compared, and the library that finds the day of a change is not installed.
     """
     columns, zone = subject.columns, subject.zone
-    plans = Promised(subject.plan_periods, subject.plan)
+    plans = PlanHistory(subject.plan_periods, subject.plan)
     return Evidence(
         subject=subject,
-        source=source(columns),
+        source=count_sources(columns),
         plans=plans,
-        figures=figures(columns, subject.window, subject.incidents, plans),
-        hours=by_hour(columns, plans, zone),
-        weekdays=by_weekday(columns, plans, zone),
-        compliance=verdict(columns, plans, zone, subject.rules) if subject.rules else None,
-        previous=_before(subject, plans),
+        figures=compute_statistics(columns, subject.window, subject.incidents, plans),
+        hours=group_by_hour(columns, plans, zone),
+        weekdays=group_by_weekday(columns, plans, zone),
+        compliance=judge_by_profile(columns, plans, zone, subject.rules) if subject.rules else None,
+        previous=_compare_windows(subject, plans),
     )
 
 
-def _before(subject: Subject, plans: Promised) -> Before | None:
+def _compare_windows(subject: ReportSubject, plans: PlanHistory) -> PreviousWindow | None:
     if subject.previous is None or subject.previous_window is None:
         return None
-    both = joined((subject.previous, subject.columns), SHOWN)
-    return Before(
+    both = join_columns((subject.previous, subject.columns), REPORTED_METRICS)
+    return PreviousWindow(
         window=subject.previous_window,
-        figures=figures(subject.previous, subject.previous_window, subject.previous_incidents, plans),
-        changes={name: changes(daily(both, name, subject.zone)) for name in SHOWN},
+        figures=compute_statistics(subject.previous, subject.previous_window, subject.previous_incidents, plans),
+        changes={name: find_level_shifts(daily_medians(both, name, subject.zone)) for name in REPORTED_METRICS},
     )

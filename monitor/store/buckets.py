@@ -1,7 +1,14 @@
-"""Buckets of a window of any length: counts of runs, and the least, mean, greatest and median of what was measured.
+"""SQL for buckets: min, mean, max and median over any window.
+
+Buckets of a window of any length: counts of runs, and the least, mean, greatest and median of what was measured.
 
 A bucket is summed up from the longest roll-ups that fit into it and, at its ends, from single runs, so that it is exact
 wherever its edges lie. All sums are made in SQL.
+
+The edges of the buckets of a window: round times of local time in any zone. Pure.
+
+Buckets of up to an hour have equal lengths, so the hour that is repeated when clocks go back makes two buckets. Longer
+buckets follow local time: the day of a clock change has 23 or 25 hours.
 """
 
 from __future__ import annotations
@@ -9,34 +16,50 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import JSON, BigInteger, Double, and_, bindparam, cast, func, select
 
-from monitor.edges import edges
-from monitor.model import Path
+from monitor.model import NetworkPath
 from monitor.store import postgres
-from monitor.store.rollups import TRUSTED, of_finer, of_runs
-from monitor.store.tables import RATED, SPANS, probes, rollups, runs
+from monitor.store.rollups import IS_TRUSTED, rollup_sums, run_sums
+from monitor.store.tables import ROLLUP_SPANS_S, SUMMED_COLUMNS, probes, rollups, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-    from datetime import datetime, tzinfo
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import tzinfo
 
     from sqlalchemy import CTE, ColumnElement, Connection, Select, Table
 
-MOST = 2000
-"""The most buckets that a caller may ask for."""
 
-USUAL = 1000
+MAX_BUCKETS = 2000
+
+DEFAULT_BUCKETS = 1000
+
 _RAW = 0
+
 _COUNTS = ("runs", "failed", "doubtful")
+
 _PARTS = ("count", "sum", "min", "max")
-_SUMMED = (*_COUNTS, *(f"{name}_{part}" for name in RATED for part in _PARTS))
+
+_SUM_COLUMNS = (*_COUNTS, *(f"{name}_{part}" for name in SUMMED_COLUMNS for part in _PARTS))
+
 _Window = tuple[int, int]
+
 _Piece = tuple[int, int, int, int]
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+BUCKET_WIDTHS_S = (
+    *(minutes * MINUTE for minutes in (1, 2, 5, 10, 15, 20, 30)),
+    *(hours * HOUR for hours in (1, 2, 3, 4, 6, 8, 12)),
+    *(days * DAY for days in (1, 2, 7, 14, 28, 91, 364)),
+)
+
+"""The most buckets that a caller may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +93,26 @@ class RunFilter:
 
     since: datetime
     until: datetime
-    path: Path | None = None
+    path: NetworkPath | None = None
     probes: Collection[str] | None = None
 
 
-def buckets(
-    connection: Connection, chosen: RunFilter, *, zone: tzinfo, most: int = USUAL, medians: bool = False
+def read_buckets(
+    connection: Connection, chosen: RunFilter, *, zone: tzinfo, most: int = DEFAULT_BUCKETS, medians: bool = False
 ) -> list[Bucket]:
     """Return at most `most` buckets, oldest first, without those in which no run started.
 
     Edges are round times in the zone. Medians are computed from single runs: about a second for a million of them.
     """
     since, until = math.ceil(chosen.since.timestamp()), math.ceil(chosen.until.timestamp())
-    windows = list(pairwise(edges(since, until, zone, min(most, MOST))))
-    query = _Series(connection, chosen)
+    windows = list(pairwise(bucket_edges(since, until, zone, min(most, MAX_BUCKETS))))
+    query = _BucketQuery(connection, chosen)
     medians_by_bucket = query.medians(windows) if medians else {}
     rows = sorted(query.sums(windows).items())
-    return [_bucket(*windows[index], row, medians_by_bucket.get(index, {})) for index, row in rows]
+    return [_to_bucket(*windows[index], row, medians_by_bucket.get(index, {})) for index, row in rows]
 
 
-class _Series:
+class _BucketQuery:
     """Sums and medians of the runs that a filter chooses."""
 
     def __init__(self, connection: Connection, chosen: RunFilter) -> None:
@@ -98,25 +121,25 @@ class _Series:
         if chosen.probes is not None:
             pks = pks.where(probes.c.name.in_(chosen.probes))
         self._probes = connection.scalars(pks).all()
-        self._paths = list(Path) if chosen.path is None else [chosen.path]
+        self._paths = list(NetworkPath) if chosen.path is None else [chosen.path]
 
     def sums(self, windows: Sequence[_Window]) -> dict[int, Sequence[Any]]:
         """Return counts and sums of each bucket with runs, by the index of its window, in the order of `_SUMMED`."""
-        pieces = list(_cut_up(windows))
+        pieces = list(_split_windows(windows))
         sums: dict[int, Sequence[Any]] = {}
         for from_rollups in (False, True):
             same_source = [piece for piece in pieces if (piece[1] != _RAW) == from_rollups]
-            for index, *row in self._execute(_sums(self._dialect, from_rollups=from_rollups), same_source):
+            for index, *row in self._execute(_sum_query(self._dialect, from_rollups=from_rollups), same_source):
                 if row[0]:
-                    sums[index] = _added(sums[index], row) if index in sums else row
+                    sums[index] = _merge_rows(sums[index], row) if index in sums else row
         return sums
 
     def medians(self, windows: Sequence[_Window]) -> dict[int, dict[str, float]]:
         """Return the medians of each bucket, by the index of its window and the name of the number."""
         pieces = [(index, _RAW, *window) for index, window in enumerate(windows)]
         medians: dict[int, dict[str, float]] = {}
-        for name in RATED:
-            for index, value in self._execute(_medians(self._dialect, name), pieces):
+        for name in SUMMED_COLUMNS:
+            for index, value in self._execute(_median_query(self._dialect, name), pieces):
                 medians.setdefault(index, {})[name] = value
         return medians
 
@@ -128,38 +151,38 @@ class _Series:
         if not pieces or not self._probes:
             return ()
         if self._dialect == "postgresql":
-            postgres.join_by_index(self._connection)
+            postgres.force_index_joins(self._connection)
         text = msgspec.json.encode(pieces).decode()
         return self._connection.execute(query, {"pieces": text, "probes": self._probes, "paths": self._paths}).all()
 
 
 # Statements are cached: to build one takes longer than to run it for a day.
 @functools.cache
-def _sums(dialect: str, *, from_rollups: bool) -> Select[Any]:
-    table, sums = (rollups, of_finer()) if from_rollups else (runs, of_runs())
-    pieces = _given(dialect)
+def _sum_query(dialect: str, *, from_rollups: bool) -> Select[Any]:
+    table, sums = (rollups, rollup_sums()) if from_rollups else (runs, run_sums())
+    pieces = _pieces_cte(dialect)
     # An outer join keeps SQLite from swapping the inner and the outer loop.
-    joined = pieces.outerjoin(table, _inside(table, pieces))
-    values = (value for name, value in sums.items() if name in _SUMMED)
+    joined = pieces.outerjoin(table, _in_piece(table, pieces))
+    values = (value for name, value in sums.items() if name in _SUM_COLUMNS)
     return select(pieces.c.bucket, *values).select_from(joined).group_by(pieces.c.bucket)
 
 
 @functools.cache
-def _medians(dialect: str, name: str) -> Select[Any]:
-    pieces, value = _given(dialect), runs.c[name]
+def _median_query(dialect: str, name: str) -> Select[Any]:
+    pieces, value = _pieces_cte(dialect), runs.c[name]
     bucket = pieces.c.bucket
     place = func.row_number().over(partition_by=bucket, order_by=value).label("place")
     numbered = (
         select(bucket, cast(value, Double).label("value"), place, func.count().over(partition_by=bucket).label("count"))
-        .select_from(pieces.outerjoin(runs, _inside(runs, pieces)))
-        .where(TRUSTED, value.is_not(None))
+        .select_from(pieces.outerjoin(runs, _in_piece(runs, pieces)))
+        .where(IS_TRUSTED, value.is_not(None))
         .subquery()
     )
     middle = (numbered.c.place * 2).between(numbered.c["count"], numbered.c["count"] + 2)
     return select(numbered.c.bucket, func.avg(numbered.c.value)).where(middle).group_by(numbered.c.bucket)
 
 
-def _inside(table: Table, pieces: CTE) -> ColumnElement[bool]:
+def _in_piece(table: Table, pieces: CTE) -> ColumnElement[bool]:
     """Return the condition that a run or a roll-up is of the chosen probes and paths and lies in a piece."""
     probe: ColumnElement[Any] = bindparam("probes", expanding=True)
     path: ColumnElement[Any] = bindparam("paths", expanding=True)
@@ -170,7 +193,7 @@ def _inside(table: Table, pieces: CTE) -> ColumnElement[bool]:
     return and_(chosen, rollups.c.span == pieces.c.span, inside)
 
 
-def _given(dialect: str) -> CTE:
+def _pieces_cte(dialect: str) -> CTE:
     """Return the pieces as a table. They are bound as one JSON value, for databases limit the number of values."""
     text: ColumnElement[Any] = bindparam("pieces")
     rows = func.json_array_elements(cast(text, JSON)) if dialect == "postgresql" else func.json_each(text)
@@ -180,34 +203,34 @@ def _given(dialect: str) -> CTE:
     return select(*columns).cte("pieces").prefix_with("MATERIALIZED")
 
 
-def _cut_up(windows: Iterable[_Window]) -> Iterator[_Piece]:
+def _split_windows(windows: Iterable[_Window]) -> Iterator[_Piece]:
     """Yield pieces of the windows: index of the window, span of the roll-ups to sum (`_RAW`: runs), start and end."""
     for index, (since, until) in enumerate(windows):
-        for span, start, end in _pieces(since, until, len(SPANS)):
+        for span, start, end in _split_window(since, until, len(ROLLUP_SPANS_S)):
             yield index, span, start, end
 
 
-def _pieces(since: int, until: int, finer: int) -> Iterator[tuple[int, int, int]]:
+def _split_window(since: int, until: int, finer: int) -> Iterator[tuple[int, int, int]]:
     if since >= until:
         return
     if not finer:
         yield _RAW, since, until
         return
-    span = SPANS[finer - 1]
+    span = ROLLUP_SPANS_S[finer - 1]
     start, end = since + -since % span, until - until % span
     if start >= end:
-        yield from _pieces(since, until, finer - 1)
+        yield from _split_window(since, until, finer - 1)
         return
-    yield from _pieces(since, start, finer - 1)
+    yield from _split_window(since, start, finer - 1)
     yield span, start, end
-    yield from _pieces(end, until, finer - 1)
+    yield from _split_window(end, until, finer - 1)
 
 
-def _added(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
-    return [_ADD[place](one[place], other[place]) for place in range(len(one))]
+def _merge_rows(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
+    return [_MERGERS[place](one[place], other[place]) for place in range(len(one))]
 
 
-def _unless_none(add: Any) -> Any:
+def _ignoring_none(add: Any) -> Any:
     def merge(one: Any, other: Any) -> Any:
         known = [value for value in (one, other) if value is not None]
         return add(known) if known else None
@@ -215,16 +238,82 @@ def _unless_none(add: Any) -> Any:
     return merge
 
 
-_ADD = [_unless_none({"min": min, "max": max}.get(name.rpartition("_")[2], sum)) for name in _SUMMED]
+_MERGERS = [_ignoring_none({"min": min, "max": max}.get(name.rpartition("_")[2], sum)) for name in _SUM_COLUMNS]
 
 
-def _bucket(start: int, end: int, row: Sequence[Any], medians: dict[str, float]) -> Bucket:
-    numbers = (_summary(row, place, medians.get(name)) for place, name in enumerate(RATED))
+def _to_bucket(start: int, end: int, row: Sequence[Any], medians: dict[str, float]) -> Bucket:
+    numbers = (_to_summary(row, place, medians.get(name)) for place, name in enumerate(SUMMED_COLUMNS))
     return Bucket(start, end, *row[: len(_COUNTS)], *numbers)
 
 
-def _summary(row: Sequence[Any], place: int, median: float | None) -> Summary | None:
+def _to_summary(row: Sequence[Any], place: int, median: float | None) -> Summary | None:
     # `place` is that of the number in `RATED`.
     first = len(_COUNTS) + len(_PARTS) * place
     count, total, least, greatest = row[first : first + len(_PARTS)]
     return Summary(count, least, total / count, greatest, median) if count else None
+
+
+"""The possible lengths of a bucket in seconds; each divides an hour or a day, or is a number of days."""
+
+
+def bucket_edges(since: int, until: int, zone: tzinfo, most: int) -> list[int]:
+    """Return the starts of at most `most` buckets of [since, until) (epoch seconds), and the end of the last.
+
+    The first and the last bucket are cut to the window.
+    """
+    if until <= since:
+        return []
+    width = _choose_width(until - since, most)
+    following = _edge_function(width, zone)
+    return [*_walk_edges(since, until, following), until]
+
+
+def _choose_width(length: int, most: int) -> int:
+    """Return the shortest length with which at most `most` buckets, including two that are cut, fill a window."""
+    wide_enough = (width for width in BUCKET_WIDTHS_S if _count_buckets(length, width) <= most)
+    return next(wide_enough, BUCKET_WIDTHS_S[-1] * (1 + length // (BUCKET_WIDTHS_S[-1] * max(1, most - 2))))
+
+
+def _count_buckets(length: int, width: int) -> int:
+    # A clock change of half an hour cuts an hour in two.
+    return length // width + 2 + (length // (DAY * 90) if width == HOUR else 0)
+
+
+def _walk_edges(since: int, until: int, following: Callable[[int], int]) -> Iterator[int]:
+    edge = since
+    while edge < until:
+        yield edge
+        edge = following(edge)
+
+
+def _edge_function(width: int, zone: tzinfo) -> Callable[[int], int]:
+    """Return a function that gives the first edge after a moment."""
+    if width <= HOUR:
+        return lambda moment: moment + width - (moment + _utc_offset_s(moment, zone)) % width
+    if width < DAY:
+        return lambda moment: _next_edge_in_day(moment, width, zone)
+    return lambda moment: _next_midnight(moment, width // DAY, zone)
+
+
+def _utc_offset_s(moment: int, zone: tzinfo) -> int:
+    offset = datetime.fromtimestamp(moment, zone).utcoffset() or timedelta(0)
+    return round(offset.total_seconds())
+
+
+def _next_edge_in_day(moment: int, width: int, zone: tzinfo) -> int:
+    wall = datetime.fromtimestamp(moment, zone)
+    since_midnight = (wall.hour * 60 + wall.minute) * 60 + wall.second
+    midnight = datetime.combine(wall.date(), time())
+    following = midnight + timedelta(seconds=since_midnight - since_midnight % width + width)
+    return _to_epoch(following, zone)
+
+
+def _next_midnight(moment: int, days: int, zone: tzinfo) -> int:
+    """Return the midnight at which the next group of days begins; weeks begin on Monday, which 0001-01-01 was."""
+    today = datetime.fromtimestamp(moment, zone).date().toordinal() - 1
+    return _to_epoch(datetime.combine(date.fromordinal(today - today % days + days + 1), time()), zone)
+
+
+def _to_epoch(wall: datetime, zone: tzinfo) -> int:
+    """Return the moment of a local time: the first if it occurs twice, that of the clock change if it never occurs."""
+    return int(wall.replace(tzinfo=zone).astimezone(UTC).timestamp())

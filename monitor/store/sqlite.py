@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING
 from sqlalchemy import event
 
 from monitor.errors import StoreBusyError, StoreError, StoreFullError
-from monitor.preflight import obstacle
+from monitor.store.database_file import write_obstacle
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
+
 BUSY_TIMEOUT_MS = 5000
+
 # With less free space than this an I/O error means a full disk: SQLite does not say so if it cannot grow its WAL index.
-_NEXT_TO_NOTHING = 64 * 1024
+_NEARLY_FULL_BYTES = 64 * 1024
+
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
 _REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
 
 
@@ -43,13 +48,13 @@ def needs_immutable(file: Path) -> bool:
     return not os.access(file.parent, os.W_OK, effective_ids=True) and not wal.exists()
 
 
-def immutable(place: URL) -> URL:
+def to_immutable_url(place: URL) -> URL:
     """Return the URL that reads a file without locks and without WAL files (https://sqlite.org/uri.html)."""
     uri = Path(place.database or "").absolute().as_uri()
     return place.set(database=uri).update_query_dict({"mode": "ro", "immutable": "1", "uri": "true"})
 
 
-def set_up(engine: Engine, *, writes: bool) -> None:
+def configure_engine(engine: Engine, *, writes: bool) -> None:
     """Set the pragmas, and begin transactions in SQLite when SQLAlchemy begins them.
 
     Python's driver would begin one only before the first write, which loses updates between processes.
@@ -58,7 +63,7 @@ def set_up(engine: Engine, *, writes: bool) -> None:
 
     def connected(connection: sqlite3.Connection, _record: object) -> None:
         try:
-            _configure(connection, writes=writes)
+            _configure_connection(connection, writes=writes)
         except sqlite3.Error:
             connection.close()
             raise
@@ -70,7 +75,7 @@ def set_up(engine: Engine, *, writes: bool) -> None:
     event.listen(engine, "begin", began)
 
 
-def _configure(connection: sqlite3.Connection, *, writes: bool) -> None:
+def _configure_connection(connection: sqlite3.Connection, *, writes: bool) -> None:
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -86,11 +91,11 @@ def _use_wal(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
-        if _code(error) not in _BUSY:
+        if _result_code(error) not in _BUSY:
             raise
 
 
-def problems(connection: Connection) -> list[str]:
+def find_problems(connection: Connection) -> list[str]:
     """Return the problems that SQLite finds in the file; reads all of it."""
     damage = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check") if row[0] != "ok"]
     orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
@@ -99,24 +104,24 @@ def problems(connection: Connection) -> list[str]:
 
 def is_damage(error: BaseException) -> bool:
     """Return whether an error of the driver means that the file is damaged."""
-    return _code(error) in _DAMAGED
+    return _result_code(error) in _DAMAGED
 
 
-def explain(error: BaseException, file: Path) -> StoreError:
+def to_store_error(error: BaseException, file: Path) -> StoreError:
     """Return an error of the driver as one line that names the file and how to fix it."""
-    code = _code(error)
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(file) < _NEXT_TO_NOTHING):
+    code = _result_code(error)
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(file) < _NEARLY_FULL_BYTES):
         return StoreFullError(f"{file}: no space left on its device: free some")
     if code in _BUSY:
         return StoreBusyError(f"{file}: another process held its lock for {BUSY_TIMEOUT_MS // 1000} s: try again")
     if code in _DAMAGED:
         return StoreError(f"{file}: is damaged or not a SQLite database ({error}): move it away or restore a backup")
     if code in _REFUSED:
-        return StoreError(f"{file}: {obstacle(file) or error}: run as its owner, or set SPEEDMON_DATABASE_URL")
+        return StoreError(f"{file}: {write_obstacle(file) or error}: run as its owner, or set SPEEDMON_DATABASE_URL")
     return StoreError(f"{file}: {error}")
 
 
-def _code(error: BaseException) -> int:
+def _result_code(error: BaseException) -> int:
     """Return the primary result code (https://sqlite.org/rescode.html); 0 if the error is one of the driver itself."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
@@ -125,5 +130,5 @@ def _free_bytes(file: Path) -> int:
     try:
         status = os.statvfs(file.parent)
     except OSError:
-        return _NEXT_TO_NOTHING
+        return _NEARLY_FULL_BYTES
     return status.f_bavail * status.f_frsize

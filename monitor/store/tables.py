@@ -1,10 +1,20 @@
-"""The schema, in SQLAlchemy Core. A change needs a script in `migrations/versions` and a new SCHEMA_VERSION.
+"""The schema, and how traces, remarks and raw output are encoded in it.
+
+The schema, in SQLAlchemy Core. A change needs a script in `migrations/versions` and a new SCHEMA_VERSION.
 
 Moments are integer epoch seconds in UTC, rates bit/s, sizes bytes, times ms. NULL means not measured.
+
+The encoding of values stored in one column: remarks, raw output, traces. To change a format, write a migration.
+
+Remarks are JSON, so that SQL can read them. The rest is MessagePack compressed by zlib: a trace is a list of samples of
+four numbers, the output of an engine a pair of texts.
 """
 
 from __future__ import annotations
 
+import zlib
+
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -21,10 +31,10 @@ from sqlalchemy import (
     Text,
 )
 
-from monitor.numbers import UNITS
+from monitor.analysis.metrics import UNITS
+from monitor.model import RawOutput, Remark, Trace
 
 SCHEMA_VERSION = "0005"
-"""The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text."""
 
 metadata = MetaData(
     naming_convention={
@@ -39,7 +49,7 @@ metadata = MetaData(
 # SQLite assigns row numbers only in a column of type INTEGER.
 _RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
-MEASURED = (
+MEASURED_COLUMNS = (
     "download_bps",
     "upload_bps",
     "latency_ms",
@@ -54,12 +64,10 @@ MEASURED = (
     "cross_rx_bps",
     "cross_tx_bps",
 )
-"""The columns of measured numbers; negative values, which some programs write for "unknown", are rejected."""
 
-RATED = ("download_bps", "upload_bps", "latency_ms")
-"""The measured numbers that roll-ups and buckets contain."""
+SUMMED_COLUMNS = ("download_bps", "upload_bps", "latency_ms")
 
-COUNTED = (
+COUNT_COLUMNS = (
     "runs",
     "ok",
     "failed",
@@ -72,10 +80,8 @@ COUNTED = (
     "failed_local",
     "failed_unknown",
 )
-"""What a roll-up counts: runs by status, doubtful runs, and failed runs by scope (whose fault it was)."""
 
-SPANS = (3600, 21_600, 86_400)
-"""The lengths of roll-ups in seconds; each is a multiple of the one before."""
+ROLLUP_SPANS_S = (3600, 21_600, 86_400)
 
 probes = Table(
     "probes",
@@ -107,8 +113,7 @@ servers = Table(
     Column("ip", Text),
 )
 
-PLANNED = ("plan_download_bps", "plan_upload_bps", "plan_latency_ms")
-"""The columns of the plan, which is what the ISP sold."""
+PLAN_COLUMNS = ("plan_download_bps", "plan_upload_bps", "plan_latency_ms")
 
 runs = Table(
     "runs",
@@ -160,7 +165,7 @@ runs = Table(
     CheckConstraint("trigger IN ('cli', 'schedule', 'web', 'retry', 'import')", name="trigger"),
     CheckConstraint("path IN ('ip4only', 'host')", name="path"),
     CheckConstraint("ip_family IN (4, 6)", name="ip_family"),
-    *(CheckConstraint(f"{column} >= 0", name=column) for column in (*MEASURED, *PLANNED)),
+    *(CheckConstraint(f"{column} >= 0", name=column) for column in (*MEASURED_COLUMNS, *PLAN_COLUMNS)),
     CheckConstraint("packet_loss_pct <= 100", name="packet_loss_most"),
     CheckConstraint("finished_at >= started_at", name="finished_at"),
     CheckConstraint("attempt >= 1", name="attempt"),
@@ -170,11 +175,6 @@ runs = Table(
     CheckConstraint("status <> 'ok' OR failure_kind IS NULL", name="no_failure_if_ok"),
     CheckConstraint("(failure_kind IS NULL) = (failure_scope IS NULL)", name="failure_scope"),
 )
-
-Index(None, runs.c.started_at)
-Index(None, runs.c.probe_pk, runs.c.path, runs.c.started_at)
-# Partial on SQLite only: `postgresql_where` would load that dialect, 3 MiB, into each `collect`.
-Index(None, runs.c.retry_of, sqlite_where=runs.c.retry_of.is_not(None))
 
 raw_output = Table(
     "raw_output",
@@ -215,34 +215,6 @@ events = Table(
     Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), nullable=False),
 )
 
-Index(None, events.c.at)
-Index(None, events.c.run_pk)
-
-
-def _summed(name: str) -> tuple[Column[int], Column[float], Column[float], Column[float]]:
-    return (
-        Column(f"{name}_count", Integer, nullable=False),
-        Column(f"{name}_sum", Double),
-        Column(f"{name}_min", Double),
-        Column(f"{name}_max", Double),
-    )
-
-
-# Counts and sums of the runs of a span of time, recomputed when a run of it is stored; see `monitor.store.rollups`.
-rollups = Table(
-    "rollups",
-    metadata,
-    Column("probe_pk", _RowNumber, ForeignKey(probes.c.pk), primary_key=True, autoincrement=False),
-    Column("path", String(16), primary_key=True),
-    Column("span", Integer, primary_key=True, autoincrement=False),
-    Column("start", BigInteger, primary_key=True, autoincrement=False),
-    *(Column(name, Integer, nullable=False) for name in COUNTED),
-    *(column for name in RATED for column in _summed(name)),
-    # Its runs were pruned: it can no longer be recomputed.
-    Column("frozen", Boolean, nullable=False),
-    sqlite_with_rowid=False,
-)
-
 # The runs of a UTC day as columns, lossless, for reading many years quickly; see `monitor.store.packing`.
 packed_days = Table(
     "packed_days",
@@ -276,3 +248,95 @@ forwarding = Table(
     Column("error", Text),
     CheckConstraint("pk = 1", name="one_row"),
 )
+
+_Samples = tuple[tuple[int, int, int, int], ...]
+
+"""The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text."""
+
+"""The columns of measured numbers; negative values, which some programs write for "unknown", are rejected."""
+
+"""The measured numbers that roll-ups and buckets contain."""
+
+"""What a roll-up counts: runs by status, doubtful runs, and failed runs by scope (whose fault it was)."""
+
+"""The lengths of roll-ups in seconds; each is a multiple of the one before."""
+
+"""The columns of the plan, which is what the ISP sold."""
+
+Index(None, runs.c.started_at)
+
+Index(None, runs.c.probe_pk, runs.c.path, runs.c.started_at)
+
+# Partial on SQLite only: `postgresql_where` would load that dialect, 3 MiB, into each `collect`.
+Index(None, runs.c.retry_of, sqlite_where=runs.c.retry_of.is_not(None))
+
+Index(None, events.c.at)
+
+Index(None, events.c.run_pk)
+
+
+def _sum_columns(name: str) -> tuple[Column[int], Column[float], Column[float], Column[float]]:
+    return (
+        Column(f"{name}_count", Integer, nullable=False),
+        Column(f"{name}_sum", Double),
+        Column(f"{name}_min", Double),
+        Column(f"{name}_max", Double),
+    )
+
+
+# Counts and sums of the runs of a span of time, recomputed when a run of it is stored; see `monitor.store.rollups`.
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("probe_pk", _RowNumber, ForeignKey(probes.c.pk), primary_key=True, autoincrement=False),
+    Column("path", String(16), primary_key=True),
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Integer, nullable=False) for name in COUNT_COLUMNS),
+    *(column for name in SUMMED_COLUMNS for column in _sum_columns(name)),
+    # Its runs were pruned: it can no longer be recomputed.
+    Column("frozen", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+def encode_remarks(remarks: tuple[Remark, ...]) -> str | None:
+    """Return remarks as a JSON array; None if there are none."""
+    return msgspec.json.encode(remarks).decode() if remarks else None
+
+
+def decode_remarks(text: str | None) -> tuple[Remark, ...]:
+    """Return the remarks of a JSON array.
+
+    Raises:
+        msgspec.DecodeError: the text is not such an array.
+    """
+    return msgspec.json.decode(text, type=tuple[Remark, ...]) if text else ()
+
+
+def encode_trace(trace: Trace) -> dict[str, int | bytes]:
+    """Return a trace as its columns `interval_ms` and `samples`."""
+    return {"interval_ms": trace.interval_ms, "samples": zlib.compress(msgspec.msgpack.encode(trace.samples), 9)}
+
+
+def decode_trace(interval_ms: int, samples: bytes) -> Trace:
+    """Return a trace, decoded from its columns.
+
+    Raises:
+        msgspec.DecodeError, zlib.error: the value is damaged.
+    """
+    return Trace(interval_ms, msgspec.msgpack.decode(zlib.decompress(samples), type=_Samples))
+
+
+def encode_output(output: RawOutput) -> bytes:
+    """Return the output of an engine, encoded."""
+    return zlib.compress(msgspec.msgpack.encode((output.stdout, output.stderr)))
+
+
+def decode_output(value: bytes) -> RawOutput:
+    """Return the output of an engine, decoded.
+
+    Raises:
+        msgspec.DecodeError, zlib.error: the value is damaged.
+    """
+    return RawOutput(*msgspec.msgpack.decode(zlib.decompress(value), type=tuple[str, str]))

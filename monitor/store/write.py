@@ -11,10 +11,10 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from monitor.errors import StoreRejectedError
 from monitor.model import Failure, Plan, RawOutput, Run
-from monitor.store import blobs, changes, days, postgres, rollups
-from monitor.store.names import Names
-from monitor.store.tables import SPANS, findings, raw_output, runs, traces
-from netns.findings import encode
+from monitor.store import events, packed_days, postgres, rollups, tables
+from monitor.store.lookups import RowNumbers
+from monitor.store.tables import ROLLUP_SPANS_S, findings, raw_output, runs, traces
+from netns.probe.findings import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,33 +22,37 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from monitor.model import Attempt, Path
+    from monitor.model import Attempt, NetworkPath
 
 
-_PLAIN = [
+_PLAIN_COLUMNS = [
     field.name
     for field in dataclasses.fields(Run)
     if field.name not in {"probe", "isp", "server", "failure", "remarks", "started_at", "finished_at"}
 ]
-_SILENCE = RawOutput()
+
+_NO_OUTPUT = RawOutput()
+
 # The number of runs that are looked up, and inserted, in one statement.
 _BATCH = 500
+
 # Roll-ups of runs that are further apart than this are not recomputed together.
-_APART_S = 86_400
+_MAX_GAP_S = 86_400
+
 # Packed columns hold the start of a run in 32 bits, which last until 2106.
-_END = 2**32
+_END_EPOCH = 2**32
 
 
-def add(connection: Connection, attempt: Attempt) -> None:
+def add_attempt(connection: Connection, attempt: Attempt) -> None:
     """Store an attempt; one that is already stored is not changed.
 
     Raises:
         StoreRejectedError: a value that the schema rejects, such as a negative rate.
     """
-    add_many(connection, (attempt,))
+    add_attempts(connection, (attempt,))
 
 
-def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, int]:
+def add_attempts(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, int]:
     """Store attempts, read one batch at a time; return how many were stored, and how many were stored already.
 
     An attempt that is already stored is not changed. Roll-ups, packed days and events are updated once, at the end.
@@ -56,85 +60,85 @@ def add_many(connection: Connection, attempts: Iterable[Attempt]) -> tuple[int, 
     Raises:
         StoreRejectedError: a value that the schema rejects; the message names the run.
     """
-    names, changed = Names(connection), Touched()
+    names, changed = RowNumbers(connection), ChangedHours()
     stored = total = 0
     remaining = iter(attempts)
     while batch := list(islice(remaining, _BATCH)):
-        _refuse_other_times(batch)
+        _refuse_times_out_of_range(batch)
         if connection.dialect.name == "postgresql":
-            _prepare(connection, batch, names)
-        new = _unknown(connection, batch)
-        _insert(connection, new, names, changed)
+            _prepare_postgres(connection, batch, names)
+        new = _select_new(connection, batch)
+        _insert_attempts(connection, new, names, changed)
         stored, total = stored + len(new), total + len(batch)
     for probe_pk, path, since, until in changed.stretches():
-        rollups.recompute(connection, probe_pk, path, since, until)
-        days.repack(connection, probe_pk, path, since, until)
-        changes.note(connection, probe_pk, path, since, until)
+        rollups.recompute_rollups(connection, probe_pk, path, since, until)
+        packed_days.repack_days(connection, probe_pk, path, since, until)
+        events.update_events(connection, probe_pk, path, since, until)
     return stored, total - stored
 
 
-def _refuse_other_times(batch: list[Attempt]) -> None:
+def _refuse_times_out_of_range(batch: list[Attempt]) -> None:
     for run in (attempt.run for attempt in batch):
-        if not 0 <= _epoch(run.started_at) < _END:
+        if not 0 <= _to_epoch(run.started_at) < _END_EPOCH:
             raise StoreRejectedError(f"run {run.id} cannot be stored: it started in the year {run.started_at:%Y}")
 
 
-def _prepare(connection: Connection, batch: list[Attempt], names: Names) -> None:
+def _prepare_postgres(connection: Connection, batch: list[Attempt], names: RowNumbers) -> None:
     """Lock the probes against other writers, and create the partitions for the runs."""
     for name in sorted({attempt.run.probe for attempt in batch}):
-        postgres.alone(connection, names.probe(name))
-    postgres.make_room(connection, {_epoch(attempt.run.started_at) for attempt in batch})
+        postgres.lock_for_transaction(connection, names.probe(name))
+    postgres.make_partitions(connection, {_to_epoch(attempt.run.started_at) for attempt in batch})
 
 
-class Touched:
+class ChangedHours:
     """The hours, by probe and path, in which runs were stored."""
 
     def __init__(self) -> None:
-        self._hours: dict[tuple[int, Path], set[int]] = {}
+        self._hours: dict[tuple[int, NetworkPath], set[int]] = {}
 
-    def note(self, probe_pk: int, path: Path, started_at: int) -> None:
+    def note(self, probe_pk: int, path: NetworkPath, started_at: int) -> None:
         """Add the hour of a run."""
-        self._hours.setdefault((probe_pk, path), set()).add(started_at - started_at % SPANS[0])
+        self._hours.setdefault((probe_pk, path), set()).add(started_at - started_at % ROLLUP_SPANS_S[0])
 
-    def stretches(self) -> Iterator[tuple[int, Path, int, int]]:
+    def stretches(self) -> Iterator[tuple[int, NetworkPath, int, int]]:
         """Yield probe, path, and the first and last second of hours that are at most `_APART_S` apart."""
         for (probe_pk, path), hours in self._hours.items():
             first = last = min(hours)
             for hour in sorted(hours):
-                if hour - last > _APART_S:
-                    yield probe_pk, path, first, last + SPANS[0] - 1
+                if hour - last > _MAX_GAP_S:
+                    yield probe_pk, path, first, last + ROLLUP_SPANS_S[0] - 1
                     first = hour
                 last = hour
-            yield probe_pk, path, first, last + SPANS[0] - 1
+            yield probe_pk, path, first, last + ROLLUP_SPANS_S[0] - 1
 
 
-def _unknown(connection: Connection, batch: list[Attempt]) -> list[Attempt]:
+def _select_new(connection: Connection, batch: list[Attempt]) -> list[Attempt]:
     """Return the attempts whose ids are not stored, one for each id."""
     by_id: dict[str, Attempt] = {}
     for attempt in batch:
         by_id.setdefault(attempt.run.id, attempt)
-    for run_id in _rows(connection, batch):
+    for run_id in _stored_pks(connection, batch):
         del by_id[run_id]
     return list(by_id.values())
 
 
-def _rows(connection: Connection, batch: list[Attempt]) -> dict[str, int]:
+def _stored_pks(connection: Connection, batch: list[Attempt]) -> dict[str, int]:
     """Return the ids of a batch that are stored, with their primary keys."""
     query = select(runs.c.id, runs.c.pk).where(runs.c.id.in_([attempt.run.id for attempt in batch]))
     if connection.dialect.name == "postgresql":  # the times limit the search to some partitions
-        moments = [_epoch(attempt.run.started_at) for attempt in batch]
+        moments = [_to_epoch(attempt.run.started_at) for attempt in batch]
         query = query.where(runs.c.started_at.between(min(moments), max(moments)))
     return {row.id: row.pk for row in connection.execute(query)}
 
 
-def _insert(connection: Connection, new: list[Attempt], names: Names, changed: Touched) -> None:
+def _insert_attempts(connection: Connection, new: list[Attempt], names: RowNumbers, changed: ChangedHours) -> None:
     if not new:
         return
-    rows = [columns_of(attempt, names) for attempt in new]
+    rows = [to_row(attempt, names) for attempt in new]
     for row in rows:
         changed.note(row["probe_pk"], row["path"], row["started_at"])
     _insert_runs(connection, rows)
-    for table, dependents in _beside(new, _rows(connection, new)).items():
+    for table, dependents in _dependent_rows(new, _stored_pks(connection, new)).items():
         if dependents:
             connection.execute(insert(table), dependents)
 
@@ -152,33 +156,33 @@ def _insert_runs(connection: Connection, rows: list[dict[str, Any]]) -> None:
             _insert_runs(connection, [row])
 
 
-def _beside(attempts: list[Attempt], pks: dict[str, int]) -> dict[Table, list[dict[str, Any]]]:
+def _dependent_rows(attempts: list[Attempt], pks: dict[str, int]) -> dict[Table, list[dict[str, Any]]]:
     """Return the rows of the tables that refer to a run: output, findings and trace."""
     rows: dict[Table, list[dict[str, Any]]] = {raw_output: [], findings: [], traces: []}
     for attempt in attempts:
         key = {"run_pk": pks[attempt.run.id]}
-        if attempt.raw != _SILENCE:
-            rows[raw_output].append(key | {"output": blobs.from_output(attempt.raw)})
+        if attempt.raw != _NO_OUTPUT:
+            rows[raw_output].append(key | {"output": tables.encode_output(attempt.raw)})
         if attempt.findings is not None:
-            rows[findings].append(key | {"document": encode(attempt.findings).decode()})
+            rows[findings].append(key | {"document": to_json(attempt.findings).decode()})
         if attempt.trace is not None:
-            rows[traces].append(key | blobs.from_trace(attempt.trace))
+            rows[traces].append(key | tables.encode_trace(attempt.trace))
     return rows
 
 
-def columns_of(attempt: Attempt, names: Names) -> dict[str, Any]:
+def to_row(attempt: Attempt, names: RowNumbers) -> dict[str, Any]:
     """Return an attempt as a row of `runs`, without its primary key."""
     run = attempt.run
-    row = {name: getattr(run, name) for name in _PLAIN}
-    row |= {"started_at": _epoch(run.started_at), "finished_at": _epoch(run.finished_at)}
+    row = {name: getattr(run, name) for name in _PLAIN_COLUMNS}
+    row |= {"started_at": _to_epoch(run.started_at), "finished_at": _to_epoch(run.finished_at)}
     row |= {"probe_pk": names.probe(run.probe), "isp_pk": names.isp(run.isp), "server_pk": names.server(run.server)}
-    row["remarks"] = blobs.from_remarks(run.remarks)
-    return row | _flat("failure", Failure, run.failure) | _flat("plan", Plan, attempt.plan)
+    row["remarks"] = tables.encode_remarks(run.remarks)
+    return row | _flatten("failure", Failure, run.failure) | _flatten("plan", Plan, attempt.plan)
 
 
-def _epoch(moment: datetime) -> int:
+def _to_epoch(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def _flat(prefix: str, kind: type[Failure | Plan], part: Failure | Plan | None) -> dict[str, Any]:
+def _flatten(prefix: str, kind: type[Failure | Plan], part: Failure | Plan | None) -> dict[str, Any]:
     return {f"{prefix}_{field.name}": part and getattr(part, field.name) for field in dataclasses.fields(kind)}

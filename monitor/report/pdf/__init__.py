@@ -1,1 +1,4 @@
-"""A report as a PDF on A4: fonts embedded, contents, bookmarks, links, and a number on each page."""
+"""The report on A4 pages. The only home of fpdf2.
+
+May import: report.document.
+"""

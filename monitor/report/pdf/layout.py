@@ -13,8 +13,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.platypus import CondPageBreak, Flowable, HRFlowable, Spacer
 from reportlab.platypus import Table as Grid
 
-from monitor.report.blocks import Facts, Picture, Table, Text
-from monitor.report.outline import sections
+from monitor.report.document import Facts, Picture, Table, Text, number_sections
 from monitor.report.pdf.page import (
     BOLD,
     HAIR,
@@ -40,28 +39,37 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import BinaryIO
 
-    from monitor.report.blocks import Block, Document
-    from monitor.report.outline import Section
+    from monitor.report.document import Block, Document, Section
+
 
 TITLE, SUBTITLE = style(20, font=BOLD), style(10.5, QUIET)
+
 TEXT, FAINT = style(9.5), style(9.5, QUIET)
+
 TONES = {"plain": TEXT, "lead": style(12), "note": style(8.5, QUIET)}
+
 CAPTION = style(9, font=BOLD, spaceAfter=1 * mm)
+
 HEADINGS = {
     1: style(14, font=BOLD, bulletFontName=BOLD, bulletFontSize=14, bulletColor=QUIET, leftIndent=10 * mm),
     2: style(11, font=BOLD, bulletFontName=BOLD, bulletFontSize=11, bulletColor=QUIET, leftIndent=12 * mm),
 }
+
 _ENTRY = {"bulletFontName": PLAIN, "bulletFontSize": 9.5, "bulletColor": QUIET, "rightIndent": 12 * mm}
+
 ENTRIES = {
     1: style(9.5, LINK, leftIndent=8 * mm, **_ENTRY),
     2: style(9.5, LINK, bulletIndent=8 * mm, leftIndent=18 * mm, **_ENTRY),
 }
+
 # The bar at the left and the background of what is set apart.
 BOXES = {
     "good": (Color(26 / 255, 127 / 255, 75 / 255), Color(232 / 255, 245 / 255, 238 / 255)),
     "bad": (Color(184 / 255, 57 / 255, 14 / 255), Color(253 / 255, 238 / 255, 231 / 255)),
 }
+
 GAP, NAMES = 3 * mm, 40 * mm
+
 # Below a heading there is room for more than a line of what it heads.
 COMPANY = 25 * mm
 
@@ -77,7 +85,7 @@ def write(document: Document, made_at: datetime, file: BinaryIO) -> None:
 
 
 def _story(document: Document) -> Iterator[Flowable]:
-    told, pages = list(sections(document.blocks)), dict[str, int]()
+    told, pages = list(number_sections(document.blocks)), dict[str, int]()
     yield paragraph(document.title, TITLE)
     yield paragraph(document.subtitle, SUBTITLE)
     yield HRFlowable(WIDTH, 1.7, color=INK, spaceBefore=GAP, spaceAfter=2 * GAP)

@@ -23,23 +23,30 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate, Paragraph
 
-from monitor.graph import font as fonts
+from monitor.graph import canvas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
     from typing import BinaryIO
 
+
 PLAIN, BOLD = "speedmon-plain", "speedmon-bold"
+
 _FILES = {PLAIN: "DejaVuSans.ttf", BOLD: "DejaVuSans-Bold.ttf"}
 
 INK = Color(22 / 255, 25 / 255, 29 / 255)
+
 QUIET = Color(85 / 255, 93 / 255, 102 / 255)
+
 HAIR = Color(205 / 255, 210 / 255, 215 / 255)
+
 LINK = Color(0, 95 / 255, 151 / 255)
 
 WIDTH, HEIGHT = 178 * mm, 256 * mm
+
 LEFT, BOTTOM = 16 * mm, 21 * mm
+
 _HEAD, _FOOT = 285 * mm, 11 * mm
 
 
@@ -49,6 +56,7 @@ def style(size: float, colour: Color = INK, font: str = PLAIN, **more: Any) -> P
 
 
 _SMALL = style(7.5, QUIET)
+
 _CONTENTS = style(9.5, font=BOLD, spaceAfter=1 * mm)
 
 
@@ -57,8 +65,8 @@ def printable(text: str) -> str:
 
     Letters beyond U+FFFF are left out too: reportlab writes their numbers so that a reader cannot search or copy them.
     """
-    line = fonts.printable(text)
-    return line if line.isascii() else "".join(char if _drawable(char) else fonts.MISSING for char in line)
+    line = canvas.to_drawable(text)
+    return line if line.isascii() else "".join(char if _drawable(char) else canvas.MISSING_GLYPH for char in line)
 
 
 @lru_cache(maxsize=4096)

@@ -19,17 +19,23 @@ from monitor.report.pdf.page import BOLD, HAIR, HEIGHT, INK, LINK, PLAIN, WIDTH,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from monitor.report.blocks import Cell, Column, Table
+    from monitor.report.document import Cell, Column, Table
+
 
 SIZE, LINE, PAD_X, PAD_Y = 7, 7 * 1.42, 1.3 * mm, 0.4 * mm
+
 # From the top of a line to where its letters stand.
 BASE = (LINE + SIZE * 0.72) / 2
+
 # What a column has beside its text: a little more than the padding, for the sums of widths are rounded.
 ROOM = 2 * PAD_X + 1.5
+
 # So many rows tell how wide the columns are: there may be more rows than one wants to hold.
 SAMPLE = 500
+
 # A taller row is put down as several, so that each fits a page.
 TALLEST = 40
+
 SHADE = (240, 150, 85)
 
 Lines = tuple[str, ...]

@@ -1,0 +1,314 @@
+"""The commands that show stored runs: `history`, `show`, `incidents`, `events` and `usage`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.analysis.metrics import SPEED_METRICS
+from monitor.cli.options import days_option, pass_settings, pass_source
+from monitor.errors import UsageError
+from monitor.localtime import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy import Connection
+
+    from monitor.analysis.columns import Columns
+    from monitor.analysis.outages import Incident
+    from monitor.config.settings import Settings
+    from monitor.model import Attempt, Run
+    from monitor.store.events import LineEvent
+
+
+LAST = "last"
+
+_KIND_LABELS = {"isp": "ISP", "external_ip": "external address"}
+
+
+@click.command(name="history")
+@days_option("How many days to look back.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180), rates in bit/s.")
+@click.option("--sparkline", is_flag=True, help="Draw download, upload and latency above the table, one line each.")
+@click.option("-v", "--verbose", is_flag=True, help="Print failure, diagnosis and remarks below each run.")
+@pass_source
+def history_command(  # noqa: PLR0913, PLR0917  one parameter an option
+    settings: Settings,
+    days: int,
+    as_json: bool,
+    as_csv: bool,
+    sparkline: bool,
+    verbose: bool,
+    probes: tuple[str, ...],
+) -> None:
+    """List the stored runs, newest first."""
+    if sparkline and as_json + as_csv:
+        raise UsageError("--sparkline cannot be combined with --json or --csv")
+    if as_json + as_csv + verbose > 1:
+        raise UsageError("--json, --csv and --verbose exclude each other: give one")
+    from monitor.store import read
+    from monitor.store.connection import open_reader
+    from monitor.store.lookups import probe_names, probe_pks
+
+    # A run that starts in this second belongs to the list as well.
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    with open_reader(settings.database.url) as connection:
+        chosen = probe_pks(connection, probes)
+        since = until - timedelta(days=days)
+        if sparkline:
+            columns = read.read_columns(connection, since=since, until=until, names=SPEED_METRICS, probes=chosen)
+            _print_sparklines(columns, Window(since, until))
+        # The reader of our output may close it early: the query must end before its connection.
+        with closing(read.read_runs(connection, since=since, until=until, probes=chosen, newest_first=True)) as runs:
+            if as_json or as_csv:
+                texts = _export_lines(runs, as_json=as_json)
+            else:
+                several = len(chosen or probe_names(connection)) > 1
+                texts = _table_lines(runs, settings, days, connection if verbose else None, with_probe=several)
+            for text in texts:
+                click.echo(text, nl=False)
+
+
+def _print_sparklines(runs: Columns, window: Window) -> None:
+    from monitor.graph import terminal
+
+    columns = min(90, max(20, shutil.get_terminal_size((120, 24)).columns - 32))
+    for line in terminal.draw_sparklines(runs, window, columns):
+        click.echo(line)
+
+
+def _export_lines(runs: Iterator[Run], *, as_json: bool) -> Iterable[str]:
+    from monitor.output import export
+
+    return export.to_json_array(runs) if as_json else export.to_csv_lines(runs)
+
+
+def _table_lines(
+    runs: Iterator[Run], settings: Settings, days: int, details: Connection | None, *, with_probe: bool
+) -> Iterator[str]:
+    from monitor import localtime
+    from monitor.output import tables
+
+    first = next(runs, None)
+    if first is None:
+        yield f"No runs in the last {days} days. `speedmon collect` makes one.\n"
+        return
+    width = max(60, shutil.get_terminal_size((120, 24)).columns)
+    here = localtime.resolve_zone(settings.display.timezone)
+    details_of = partial(_detail_lines, connection=details, width=width) if details is not None else tables.no_lines
+    for line in tables.run_table(_prepend_run(first, runs), here, width, details_of, with_probe=with_probe):
+        yield line + "\n"
+
+
+def _detail_lines(run: Run, connection: Connection, width: int) -> Iterator[str]:
+    from monitor.output import run_details
+    from monitor.store import read
+
+    findings = read.read_findings(connection, run.id) if run.failure else None
+    return run_details.detail_lines(run, findings, width)
+
+
+def _prepend_run(first: Run, others: Iterator[Run]) -> Iterator[Run]:
+    yield first
+    yield from others
+
+
+@click.command(name="incidents")
+@days_option("How many days to look back.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON array; length_s is null for an outage that has not ended."
+)
+@pass_source
+def incidents_command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:
+    """List outages of the line, newest first: begin, end, length, cause.
+
+    An outage begins with the first test that failed because of the line and ends with the next successful test.
+    """
+    import msgspec
+
+    from monitor import localtime
+
+    outages = _read_incidents(settings, days, probes)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(outages), indent=1))
+        return
+    for line in _incident_lines(outages, days, localtime.resolve_zone(settings.display.timezone)):
+        click.echo(line)
+
+
+def _read_incidents(settings: Settings, days: int, probes: tuple[str, ...]) -> list[Incident]:
+    from monitor.analysis.outages import find_incidents
+    from monitor.store import read
+    from monitor.store.connection import open_reader
+    from monitor.store.lookups import probe_pks
+
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    with open_reader(settings.database.url) as connection:
+        since = until - timedelta(days=days)
+        runs = read.read_runs(connection, since=since, until=until, probes=probe_pks(connection, probes))
+        return sorted(find_incidents(runs), key=lambda incident: incident.began, reverse=True)
+
+
+def _incident_lines(outages: list[Incident], days: int, zone: ZoneInfo) -> Iterator[str]:
+    if not outages:
+        yield f"No outage of the line in the last {days} days."
+        return
+    yield f"Times in {zone.key}; begin and end are the times of tests."
+    yield "Begin             End               Length    Failed  Path     Cause"
+    several = len({incident.probe for incident in outages}) > 1
+    yield from (_incident_line(incident, zone, several=several) for incident in outages)
+
+
+def _incident_line(incident: Incident, zone: ZoneInfo, *, several: bool) -> str:
+    from monitor.output.tables import to_printable
+
+    begin = f"{incident.began.astimezone(zone):%Y-%m-%d %H:%M}"
+    end = f"{incident.ended.astimezone(zone):%Y-%m-%d %H:%M}" if incident.ended else "lasts"
+    cause = to_printable(f"{incident.probe + ': ' if several else ''}{incident.kind}: {incident.message}")
+    length = _format_length(incident.length_s)
+    return f"{begin:16}  {end:16}  {length:>8}  {incident.failures:6}  {incident.path:7}  {cause}"
+
+
+def _format_length(seconds: int | None) -> str:
+    """Return a length of time as text: 35 s, 12 min, 3 h 05, 2 d 07 h; empty for none."""
+    if seconds is None:
+        return ""
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if days:
+        return f"{days} d {hours % 24:02} h"
+    if hours:
+        return f"{hours} h {minutes % 60:02}"
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+@click.command(name="show")
+@click.argument("run")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: run, plan, raw, findings, trace.")
+@click.option("--trace", "picture", metavar="FILE.png", help="Draw the kernel's byte counters during the test.")
+@pass_settings
+def show_command(settings: Settings, run: str, as_json: bool, picture: str | None) -> None:
+    """Show everything stored about one run; RUN is its id, the beginning of its id, or "last"."""
+    attempt = _read_attempt(settings, run)
+    if picture:
+        _draw_trace(settings, attempt, Path(picture))
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(attempt))
+    elif not picture:
+        _print_attempt(settings, attempt)
+
+
+def _read_attempt(settings: Settings, run: str) -> Attempt:
+    from monitor.store import read
+    from monitor.store.connection import open_reader
+
+    with open_reader(settings.database.url) as connection:
+        newest = read.last_run(connection) if run == LAST else None
+        if run == LAST and newest is None:
+            raise UsageError("there is no run yet: `speedmon collect` runs a test")
+        return read.find_attempt(connection, newest.id if newest else run)
+
+
+def _print_attempt(settings: Settings, attempt: Attempt) -> None:
+    from monitor import localtime
+    from monitor.output import run_details
+
+    width = max(60, shutil.get_terminal_size((120, 24)).columns)
+    for line in run_details.run_lines(attempt, localtime.resolve_zone(settings.display.timezone), width):
+        click.echo(line)
+
+
+def _draw_trace(settings: Settings, attempt: Attempt, file: Path) -> None:
+    from monitor import localtime
+    from monitor.graph import render
+    from monitor.system import files
+
+    trace = attempt.trace
+    if trace is None or not trace.samples:
+        raise UsageError(f"run {attempt.run.id} has no trace: the kernel's counters could not be read while it ran")
+    render.prepare_matplotlib(os.environ, os.geteuid())
+    from monitor.graph.trace import render_trace
+
+    files.write_file(file, render_trace(attempt.run, trace, localtime.resolve_zone(settings.display.timezone)))
+    click.echo(file)
+
+
+@click.command(name="events")
+@days_option("How many days to look back.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@pass_source
+def events_command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:
+    """List changes of the ISP and the external address, newest first."""
+    import msgspec
+
+    from monitor import localtime
+
+    events = _read_events(settings, days, probes)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(events), indent=1))
+        return
+    here = localtime.resolve_zone(settings.display.timezone)
+    several = len({event.probe for event in events}) > 1
+    lines = [_event_line(event, here, several=several) for event in events]
+    for line in lines or [f"Nothing changed in the last {days} days."]:
+        click.echo(line)
+
+
+def _read_events(settings: Settings, days: int, probes: tuple[str, ...]) -> list[LineEvent]:
+    from monitor.store import events
+    from monitor.store.connection import open_reader
+    from monitor.store.lookups import probe_pks
+
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    with open_reader(settings.database.url) as connection:
+        probe_pks(connection, probes)
+        newest_first = [*events.read_events(connection, until - timedelta(days=days), until)][::-1]
+    return [event for event in newest_first if not probes or event.probe in probes]
+
+
+def _event_line(event: LineEvent, zone: ZoneInfo, *, several: bool) -> str:
+    from monitor.output.tables import to_printable
+
+    what = _KIND_LABELS.get(event.kind, event.kind)
+    text = to_printable(f"{event.probe + ': ' if several else ''}{what} is {event.after}, was {event.before}")
+    return f"{event.at.astimezone(zone):%Y-%m-%d %H:%M}  {event.path:7}  {text}"
+
+
+@click.command(name="usage")
+@click.option(
+    "--months", type=click.IntRange(1, 120), metavar="N", default=12, show_default=True, help="How many to show."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array, sizes in bytes.")
+@pass_settings
+def usage_command(settings: Settings, months: int, as_json: bool) -> None:
+    """Show the data used by tests, by month, newest first.
+
+    Where an engine reports no byte count, the kernel's counters are used instead, or rate times duration.
+    """
+    from monitor import localtime
+    from monitor.localtime import months_back
+    from monitor.output import tables
+    from monitor.store.statistics import monthly_usage
+
+    here = localtime.resolve_zone(settings.display.timezone)
+    used = monthly_usage(settings, months_back(datetime.now(UTC), here, months))
+    shown = [month for number, month in enumerate(used) if month.tests or not number]
+    accounts = [tables.to_monthly_usage(month, settings.budget.month_gb) for month in shown]
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(accounts))
+        return
+    for line in tables.usage_table(accounts, here.key):
+        click.echo(line)

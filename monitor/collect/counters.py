@@ -1,0 +1,253 @@
+"""The kernel's byte counters: read, sampled during a test, turned into a trace and cross traffic; waiting for a quiet line.
+
+The kernel's byte counters: of the link that a test goes through, and of the uplink that it shares with others.
+
+Both are read from /proc/net/dev at once (proc(5)). A veth counts a large segment as one packet, a network card counts
+the packets that it is split into; so headers are subtracted, and only payload is compared.
+
+Wait for a quiet line before a test: traffic of others falsifies the result, and the test slows it down.
+
+Reads the counters at regular intervals while a test runs; `monitor.account` evaluates them afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.model import NetworkPath, Trace
+from monitor.system.process import PeriodicTask
+from netns.kernel.handle import is_entered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from monitor.config.settings import CrossTrafficSettings, NamespaceSettings
+    from monitor.system.signals import Interrupts
+
+
+DEVICES_FILE = Path("/proc/thread-self/net/dev")
+
+ROUTES_FILE = Path("/proc/thread-self/net/route")
+
+# Time between readings while a test runs.
+INTERVAL_MS = 250
+
+# Bytes of a packet besides payload: Ethernet 14, IPv4 20, TCP 20, TCP timestamps 12.
+HEADER_BYTES = 66
+
+_SENT_COLUMN = 8  # the first column of the counters of what was sent, which follow those of what was received
+
+LOOK_INTERVAL_S = 1.0
+
+BITS_PER_BYTE = 8
+
+# An hour of readings, four a second; of a longer test the first hour is kept.
+MAX_READINGS = 14_400
+
+_Sample = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Payload in bytes since the link was created, as seen by the test: `received` is what it downloads."""
+
+    received: int = 0
+    sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CounterLinks:
+    """The links whose counters show a test's traffic.
+
+    `test` is the link that only the test uses, None where the test shares the uplink; `mirrored` if it is the host's
+    end of it, which receives what the test sends. `uplink` is None where its counters cannot be read.
+    """
+
+    test: str | None
+    mirrored: bool = False
+    uplink: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The counters at one time, `at_s` on the monotonic clock; None where there is no such link."""
+
+    at_s: float
+    test: Traffic | None
+    uplink: Traffic | None
+
+
+def find_links(path: NetworkPath, namespace: NamespaceSettings) -> CounterLinks:
+    """Return the links of a test on a path; inside the namespace the uplink cannot be read."""
+    if path is NetworkPath.HOST:
+        return CounterLinks(None, uplink=find_default_link(_read_text(ROUTES_FILE), f"{namespace.name}-root"))
+    if is_entered(namespace.name):
+        return CounterLinks(f"{namespace.name}-ns")
+    own = f"{namespace.name}-root"
+    pinned = None if namespace.uplink == "auto" else namespace.uplink
+    return CounterLinks(own, mirrored=True, uplink=pinned or find_default_link(_read_text(ROUTES_FILE), own))
+
+
+def read_counters(watched: CounterLinks, now_s: float) -> Reading:
+    """Return the counters now."""
+    traffic = parse_devices(_read_text(DEVICES_FILE))
+    test = traffic.get(watched.test) if watched.test else None
+    if test and watched.mirrored:
+        test = Traffic(test.sent, test.received)
+    return Reading(now_s, test, traffic.get(watched.uplink) if watched.uplink else None)
+
+
+def parse_devices(text: str) -> Mapping[str, Traffic]:
+    """Return each link's payload from the text of /proc/net/dev: two header lines, then `NAME: COUNTERS`."""
+    rows = (line.partition(":") for line in text.splitlines()[2:])
+    return {name.strip(): _to_traffic([int(word) for word in counters.split()]) for name, _, counters in rows}
+
+
+def find_default_link(text: str, own_link: str) -> str | None:
+    """Return the link of the best default route, except one over `own_link`; None where there is none.
+
+    `text` is that of /proc/net/route (proc(5)).
+    """
+    rows = (line.split() for line in text.splitlines()[1:])
+    defaults = [(int(row[6]), row[0]) for row in rows if row[1] == row[7] == "00000000" and row[0] != own_link]
+    return min(defaults)[1] if defaults else None
+
+
+def _to_traffic(counters: list[int]) -> Traffic:
+    return Traffic(_payload_bytes(*counters[:2]), _payload_bytes(*counters[_SENT_COLUMN : _SENT_COLUMN + 2]))
+
+
+def _payload_bytes(total: int, packets: int) -> int:
+    return max(0, total - HEADER_BYTES * packets)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def wait_for_quiet_line(
+    links: CounterLinks,
+    settings: CrossTrafficSettings,
+    interrupts: Interrupts,
+    *,
+    interval_s: float = LOOK_INTERVAL_S,
+    read: Callable[[CounterLinks, float], Reading] = read_counters,
+) -> float:
+    """Wait until the uplink is quiet, or for as long as the settings allow; return the seconds waited."""
+    started_s = time.monotonic()
+    if not settings.wait_s or links.uplink is None:
+        return 0.0
+    before = read(links, started_s)
+    while interrupts.wait(interval_s):
+        now = read(links, time.monotonic())
+        if busiest_bps(before, now) < settings.quiet_mbps * 1e6 or now.at_s - started_s >= settings.wait_s:
+            break
+        before = now
+    return time.monotonic() - started_s
+
+
+def busiest_bps(before: Reading, after: Reading) -> float:
+    """Return the rate of the uplink between two readings, in bit/s, in the direction in which it is higher. Pure."""
+    if before.uplink is None or after.uplink is None or after.at_s <= before.at_s:
+        return 0.0
+    increase = (after.uplink.received - before.uplink.received, after.uplink.sent - before.uplink.sent)
+    return max(0, *increase) * BITS_PER_BYTE / (after.at_s - before.at_s)
+
+
+class Sampler:
+    """Collects readings of some links; `report` is called with all of them after each one."""
+
+    def __init__(self, links: CounterLinks, report: Callable[[list[Reading]], None] = lambda _: None) -> None:
+        self._links = links
+        self._report = report
+        self._readings: list[Reading] = []
+
+    @property
+    def periodic_task(self) -> PeriodicTask:
+        """What `monitor.system.process.run` repeats while the test runs."""
+        return PeriodicTask(self.sample, INTERVAL_MS / 1000)
+
+    def sample(self) -> None:
+        """Read the counters once."""
+        if len(self._readings) < MAX_READINGS:
+            self._readings.append(read_counters(self._links, time.monotonic()))
+            self._report(self._readings)
+
+    def summarize(self) -> TrafficAccount:
+        """Take a last reading and return what was counted during the test."""
+        self.sample()
+        return summarize_readings(self._readings)
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficAccount:
+    """Bytes of the test; cross traffic, the uplink's minus the test's, as a mean in bit/s. None: not known."""
+
+    trace: Trace | None = None
+    received: int | None = None
+    sent: int | None = None
+    cross_rx_bps: int | None = None
+    cross_tx_bps: int | None = None
+
+
+def summarize_readings(readings: Sequence[Reading]) -> TrafficAccount:
+    """Return what was counted between readings, which are in order of time; nothing if there are fewer than two."""
+    if len(readings) <= 1 or not _count_samples(readings):
+        return TrafficAccount()
+    first, last = readings[0], readings[-1]
+    seconds = last.at_s - first.at_s
+    test, uplink = _growth(first.test, last.test), _growth(first.uplink, last.uplink)
+    cross = _cross_traffic(test, uplink, seconds) if test and uplink else (None, None)
+    return TrafficAccount(Trace(INTERVAL_MS, tuple(_to_samples(readings))), *(test or (None, None)), *cross)
+
+
+def _count_samples(readings: Sequence[Reading]) -> int:
+    """Return how many samples the readings give: one for each whole interval."""
+    return int((readings[-1].at_s - readings[0].at_s) * 1000) // INTERVAL_MS
+
+
+def _to_samples(readings: Sequence[Reading]) -> Iterator[_Sample]:
+    """Yield the bytes of each interval; those of a late reading are spread evenly over its time."""
+    times_s = [readings[0].at_s + number * INTERVAL_MS / 1000 for number in range(_count_samples(readings) + 1)]
+    totals = [_byte_totals(reading) for reading in readings]
+    times = [reading.at_s for reading in readings]
+    at = [[round(_interpolate(times, column, time_s)) for column in zip(*totals, strict=True)] for time_s in times_s]
+    for before, after in pairwise(at):
+        rx, tx, up_rx, up_tx = (max(0, new - old) for old, new in zip(before, after, strict=True))
+        yield rx, tx, up_rx, up_tx
+
+
+def _byte_totals(reading: Reading) -> _Sample:
+    test, uplink = reading.test, reading.uplink
+    rx, tx = (test.received, test.sent) if test else (0, 0)
+    up_rx, up_tx = (uplink.received, uplink.sent) if uplink else (0, 0)
+    return rx, tx, up_rx, up_tx
+
+
+def _interpolate(times: Sequence[float], values: Sequence[int], time_s: float) -> float:
+    """Return the value at a time, interpolated linearly between the readings around it."""
+    right = min(max(1, bisect_right(times, time_s)), len(times) - 1)
+    left = right - 1
+    span = times[right] - times[left]
+    share = min(1.0, (time_s - times[left]) / span) if span > 0 else 1.0
+    return values[left] + share * (values[right] - values[left])
+
+
+def _growth(first: Traffic | None, last: Traffic | None) -> tuple[int, int] | None:
+    """Return the bytes received and sent; None if the link did not exist all the time, or was created again."""
+    if first is None or last is None or last.received < first.received or last.sent < first.sent:
+        return None
+    return last.received - first.received, last.sent - first.sent
+
+
+def _cross_traffic(test: tuple[int, int], uplink: tuple[int, int], seconds: float) -> tuple[int, int]:
+    rx, tx = (max(0, round((total - own) * 8 / seconds)) for own, total in zip(test, uplink, strict=True))
+    return rx, tx

@@ -1,0 +1,176 @@
+"""One test: find the engine, enter the path, run it, and turn how it ended into an outcome.
+
+The environment, the clock and the progress bar are passed in as a `World`, so that tests can replace them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from monitor.collect import counters, outcome, servers
+from monitor.collect.counters import Sampler
+from monitor.collect.progress import PROGRESS_FILE, NoProgress, ProgressWriter, RunningTest
+from monitor.config import paths
+from monitor.engines import base, registry
+from monitor.errors import ConfigError, EngineError
+from monitor.model import NetworkPath, Status
+from monitor.store import database_file
+from monitor.system import process
+from monitor.system.process import OutputOptions
+from netns.entry import enter
+from netns.entry.enter import find_sudo_caller
+from netns.errors import NamespaceMissingError, NetnsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from monitor.collect.counters import TrafficAccount
+    from monitor.collect.outcome import Outcome, TestRequest
+    from monitor.collect.progress import ProgressBar
+    from monitor.config.settings import Settings
+    from monitor.engines.base import CommandRunner, Engine
+    from monitor.model import Server
+    from monitor.system.process import ProcessResult
+    from monitor.system.signals import Interrupts
+
+
+# For `speedtest --version`, which may be read from a slow SD card.
+VERSION_DEADLINE_S = 5.0
+
+
+def utc_now() -> datetime:
+    """Return the current time as an aware datetime."""
+    return datetime.now(UTC)
+
+
+def namespace_command(
+    name: str, argv: list[str], *, environ: Mapping[str, str], way: str = enter.AUTO, dns: Sequence[str] = ()
+) -> list[str]:
+    """Return the command that runs `argv` in the namespace; pasta makes a namespace of its own.
+
+    Raises:
+        NetnsError: the namespace is missing or broken, or the caller may not enter it; the message has the fix.
+    """
+    command = enter.build_command(name, argv, environ=environ, way=way, dns=dns)
+    if (way != enter.PASTA or command == argv) and (problems := enter.find_problems(name)):
+        raise NamespaceMissingError(f"namespace {name} is not sound: {', '.join(problems)}; {enter.FIX}")
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a test needs from its surroundings: passed in, so that tests can replace it.
+
+    `wrap(namespace, argv, environ=…)` returns the command that runs argv inside the namespace, or raises a NetnsError.
+    """
+
+    environ: Mapping[str, str]
+    uid: int
+    wrap: Callable[..., list[str]] = namespace_command
+    clock: Callable[[], datetime] = utc_now
+    meter: ProgressBar | NoProgress = field(default_factory=NoProgress)
+
+
+def prepare_environment(settings: Settings, path: NetworkPath, world: Runtime) -> dict[str, str]:
+    """Return the environment of an engine, which in the namespace runs as the user who called sudo."""
+    caller = find_sudo_caller(world.environ) if path is NetworkPath.IP4ONLY else None
+    return base.engine_environment(
+        paths.state_dir(world.environ, world.uid), database_file.directory_of(settings.database.url), caller
+    )
+
+
+def command_runner(
+    env: Mapping[str, str], interrupts: Interrupts, deadline_s: float = VERSION_DEADLINE_S
+) -> CommandRunner:
+    """Return a function that runs a short command of an engine."""
+    return partial(process.run, env=env, deadline_s=deadline_s, interrupts=interrupts)
+
+
+def path_wrapper(settings: Settings, path: NetworkPath, world: Runtime) -> Callable[[list[str]], list[str]]:
+    """Return a function that makes a command run over a path; it raises a NetnsError where that is not possible."""
+    if path is NetworkPath.HOST:
+        return list
+    return lambda argv: world.wrap(settings.namespace.name, argv, environ=world.environ)
+
+
+def measure(settings: Settings, request: TestRequest, world: Runtime, interrupts: Interrupts) -> Outcome:
+    """Run the engine of a request once and return the outcome; a failed test is an outcome too, not an exception."""
+    env = prepare_environment(settings, request.path, world)
+    engine, located = registry.choose_engine(request.engine, settings, world.environ, command_runner(env, interrupts))
+    if located.failure and interrupts.signal is None:
+        return outcome.not_started_outcome(engine.name, located.version, located.failure)
+    launcher = settings.namespace.name if request.path is NetworkPath.IP4ONLY else None
+    enter = path_wrapper(settings, request.path, world)
+    query = servers.ServerListQuery(engine, located, enter, command_runner(env, interrupts, servers.LIST_DEADLINE_S))
+    try:
+        choice = servers.choose_server(
+            engine, request, settings.servers.deny, partial(_list_servers_if_possible, query, settings)
+        )
+        argv = enter([*engine.command(located, settings, choice.server_id), *choice.arguments])
+    except NetnsError as error:
+        return outcome.not_entered_outcome(engine.name, located.version, error)
+    test = _Test(engine, request.path, settings, interrupts)
+    ended, traffic = _run_counted(test, argv, env, world)
+    ran = outcome.EngineRun(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
+    from monitor.collect import validation  # noqa: PLC0415  only after the engine has ended
+
+    result = outcome.judge_result(ran, validation.expected_path(request.path, settings))
+    result = outcome.add_traffic(result, traffic, settings.cross.limit_pct)
+    return _diagnosed(result, test, enter, env)
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """One run of an engine over a path."""
+
+    engine: Engine
+    path: NetworkPath
+    settings: Settings
+    interrupts: Interrupts
+
+
+def _run_counted(
+    test: _Test, argv: list[str], env: Mapping[str, str], world: Runtime
+) -> tuple[ProcessResult, TrafficAccount]:
+    """Run the engine once the line is quiet; return how it ended, and what it and the uplink carried."""
+    links = counters.find_links(test.path, test.settings.namespace)
+    counters.wait_for_quiet_line(links, test.settings.cross, test.interrupts)
+    world.meter.start(test.engine.name)
+    file = paths.state_dir(world.environ, world.uid) / PROGRESS_FILE
+    progress = ProgressWriter(world.meter, file, RunningTest(test.engine.name, test.path, time.time()))
+    sampler = Sampler(links, progress.add_readings)
+    ended = process.run(
+        argv,
+        env=env,
+        deadline_s=test.settings.collect.timeout_s,
+        output=OutputOptions(on_line=progress.line_handler(test.engine.progress), periodic=sampler.periodic_task),
+        interrupts=test.interrupts,
+    )
+    traffic = sampler.summarize()
+    progress.end()
+    return ended, traffic
+
+
+def _diagnosed(
+    result: Outcome, test: _Test, enter: Callable[[list[str]], list[str]], env: Mapping[str, str]
+) -> Outcome:
+    """Return the outcome with a diagnosis, where the test failed and the settings allow one."""
+    if result.failure is None or result.status is not Status.FAILED or not test.settings.collect.probe_failures:
+        return result
+    from monitor.diagnosis import probe  # noqa: PLC0415  only a failure needs it
+
+    targets = probe.probe_targets(test.settings, test.engine, test.path, result.measurement.server)
+    failure, findings = probe.diagnose(result.failure, targets, enter, env, test.interrupts)
+    return replace(result, failure=failure, findings=findings)
+
+
+def _list_servers_if_possible(query: servers.ServerListQuery, settings: Settings) -> tuple[Server, ...]:
+    """Return the servers that an engine lists; none where it cannot, so that it chooses for itself."""
+    try:
+        return servers.list_servers(query, settings)
+    except (ConfigError, EngineError):
+        return ()

@@ -1,0 +1,260 @@
+"""Reads TOML and the environment, reports every mistake at once; writes `config init` and `config show`.
+
+Read the configuration from TOML and the environment, and report every mistake at once, with its fix.
+
+A value comes from the variable SPEEDMON_SECTION__KEY, else from KEY below [SECTION] in the file, else from the defaults
+in `monitor.settings`. SPEEDMON_DATABASE_URL is short for SPEEDMON_DATABASE__URL.
+
+The configuration as TOML: what `config init` writes and `config show` prints. Pure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
+from urllib.parse import quote
+
+import msgspec
+from msgspec.structs import replace
+
+from monitor.config import paths
+from monitor.config.settings import Settings
+from monitor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+PREFIX = "SPEEDMON_"
+
+# Variables with the prefix that are not settings.
+NOT_SETTINGS = frozenset({"SPEEDMON_CONFIG", "SPEEDMON_DEBUG"})
+
+Values = dict[str, dict[str, Any]]
+
+# Settings that may hold a password.
+_SECRET_URLS = (("database", "url"), ("fleet", "database_url"))
+
+# A password may hold any of these marks, unescaped too: SQLAlchemy takes all but an @.
+_PASSWORD = re.compile(r"((?:^|//)[^:@/]*):(?!//).*@|([?&]password=)[^&]*", re.DOTALL)
+
+_TEMPLATE_HEAD = """\
+# Configuration of speedmon. Each line shows a default; remove the # at its start to change it.
+# The environment overrides this file: SPEEDMON_COLLECT__TIMEOUT_S is timeout_s below [collect],
+# SPEEDMON_DATABASE_URL is url below [database].
+"""
+
+
+def load_settings(file: Path | None, environ: Mapping[str, str], uid: int) -> Settings:
+    """Return the settings of `file` (None: the first one that exists) and the environment, defaults filled in.
+
+    Raises:
+        ConfigError: the file cannot be read or is not TOML, or a section, key or value is wrong; all are listed.
+    """
+    file = find_config_file(file, environ)
+    values, source = (_read_toml(file), str(file)) if file else ({}, "configuration")
+    mistakes: list[str] = []
+    settings = _build_settings(_merge_values(values, _from_environ(environ, mistakes)), source, mistakes)
+    mistakes += _zone_mistakes(settings)
+    if mistakes:
+        raise ConfigError("; ".join(mistakes))
+    if not settings.database.url:
+        url = f"sqlite:///{quote(str(paths.state_dir(environ, uid) / 'speedmon.db'))}"
+        settings = replace(settings, database=replace(settings.database, url=url))
+    return settings
+
+
+def find_config_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the file that `load` reads: `file`, else the first one that exists; None where there is none."""
+    return file or _find_file(environ)
+
+
+def _zone_mistakes(settings: Settings) -> list[str]:
+    """Return a message for each unknown time zone; the list of zones is read only when one is named."""
+    named = {"display.timezone": settings.display.timezone, "schedule.timezone": settings.schedule.timezone}
+    return [
+        f"{key}: there is no time zone {name!r}; use a name such as Europe/Berlin"
+        for key, name in named.items()
+        if name not in {"", "UTC"} and not _is_zone(name)
+    ]
+
+
+def _is_zone(name: str) -> bool:
+    import zoneinfo  # noqa: PLC0415  most configurations name no zone
+
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def section_types() -> dict[str, type]:
+    """Return each section's name and dataclass, in the order of the file."""
+    return get_type_hints(Settings)
+
+
+def key_types(section: type) -> dict[str, Any]:
+    """Return each key of a section with its annotated type."""
+    return get_type_hints(section, include_extras=True)
+
+
+def _find_file(environ: Mapping[str, str]) -> Path | None:
+    if named := environ.get("SPEEDMON_CONFIG"):
+        return Path(named)
+    # Path.exists would raise where this user may not search the home directory.
+    return next((file for file in paths.config_files(environ) if os.path.exists(file)), None)  # noqa: PTH110
+
+
+def _read_toml(file: Path) -> Values:
+    import tomllib  # noqa: PLC0415  there is often no file
+
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        fix = "name another, or write one with `speedmon config init`"
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}: {fix}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: is not TOML: {error}") from error
+    return values
+
+
+def _from_environ(environ: Mapping[str, str], mistakes: list[str]) -> Values:
+    values: Values = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name in NOT_SETTINGS:
+            continue
+        long_name = "SPEEDMON_DATABASE__URL" if name == "SPEEDMON_DATABASE_URL" else name
+        section, separator, key = long_name.removeprefix(PREFIX).lower().partition("__")
+        if not separator:
+            mistakes.append(f"{name}: the name of a setting is {PREFIX}SECTION__KEY")
+        values.setdefault(section, {})[key] = _EnvironValue(name, text)
+    return {section: section_values for section, section_values in values.items() if "" not in section_values}
+
+
+class _EnvironValue:
+    """A value from the environment: text that may have to be converted to a number, a boolean or a list."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+
+
+def _merge_values(below: Values, above: Values) -> Values:
+    merged = dict(below)
+    for section, section_values in above.items():
+        base = merged.get(section, {})
+        merged[section] = {**base, **section_values} if isinstance(base, dict) else base
+    return merged
+
+
+def _build_settings(values: Values, source: str, mistakes: list[str]) -> Settings:
+    known = section_types()
+    unknown = (name for name in values if name not in known)
+    mistakes.extend(f"{source}: unknown section [{name}]{_suggest_name(name, known)}" for name in unknown)
+    built = {
+        name: _build_section(name, known[name], section_values, source, mistakes)
+        for name, section_values in values.items()
+        if name in known
+    }
+    return Settings(**built)
+
+
+def _build_section(name: str, section_type: type, section_values: Any, source: str, mistakes: list[str]) -> Any:
+    if not isinstance(section_values, dict):
+        mistakes.append(f"{source}: [{name}] must be a section, not a value")
+        return section_type()
+    known = key_types(section_type)
+    accepted = {}
+    for key, value in section_values.items():
+        name_of_value = value.name if isinstance(value, _EnvironValue) else f"{source}: {name}.{key}"
+        if key not in known:
+            mistakes.append(f"{name_of_value}: unknown key {key!r} in [{name}]{_suggest_name(key, known)}")
+            continue
+        try:
+            accepted[key] = _convert_value(value, known[key])
+        except msgspec.ValidationError as error:
+            expected = help_text(known[key]).partition(";")[0]
+            mistakes.append(f"{name_of_value}: {error} ({expected})")
+    return section_type(**accepted)
+
+
+def _convert_value(value: Any, value_type: Any) -> Any:
+    if not isinstance(value, _EnvironValue):
+        return msgspec.convert(value, value_type)
+    if get_origin(getattr(value_type, "__origin__", value_type)) is list:
+        return msgspec.convert(
+            [part.strip() for part in value.text.split(",") if part.strip()], value_type, strict=False
+        )
+    return msgspec.convert(value.text, value_type, strict=False)
+
+
+def _suggest_name(name: str, known: Mapping[str, Any]) -> str:
+    import difflib  # noqa: PLC0415  only a mistake needs it
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(known)})"
+
+
+def help_text(value_type: Any) -> str:
+    """Return the help of an annotated type."""
+    return next(_descriptions(value_type), "")
+
+
+def _descriptions(value_type: Any) -> Iterator[str]:
+    for meta in reversed(getattr(value_type, "__metadata__", ())):
+        if isinstance(meta, msgspec.Meta) and meta.description:
+            yield meta.description
+
+
+def config_template() -> str:
+    """Return a file with every setting, its help and its default commented out."""
+    defaults = Settings()
+    return _TEMPLATE_HEAD + "".join(
+        _section_template(name, kind, getattr(defaults, name)) for name, kind in section_types().items()
+    )
+
+
+def to_toml(settings: Settings) -> str:
+    """Return the settings as TOML; passwords in URLs are masked."""
+    tables = (_section_to_toml(name, kind, getattr(settings, name)) for name, kind in section_types().items())
+    return "\n".join(tables)
+
+
+def to_dict(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the settings by section and key; passwords in URLs are masked."""
+    values: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
+    for section, key in _SECRET_URLS:
+        values[section][key] = mask_password(values[section][key])
+    return values
+
+
+def mask_password(url: str) -> str:
+    """Return a URL without its password."""
+    return _PASSWORD.sub(lambda match: f"{match[1]}:***@" if match[2] is None else f"{match[2]}***", url)
+
+
+def _section_template(name: str, kind: type, defaults: Any) -> str:
+    lines = [f"\n# {(kind.__doc__ or '').strip()}", f"[{name}]"]
+    for key, annotated in key_types(kind).items():
+        lines += [f"# {help_text(annotated)}", f"#{key} = {_to_toml_value(getattr(defaults, key))}"]
+    return "\n".join(lines) + "\n"
+
+
+def _section_to_toml(name: str, kind: type, values: Any) -> str:
+    lines = [f"[{name}]"]
+    lines += [f"{key} = {_to_toml_value(_mask_if_secret(name, key, getattr(values, key)))}" for key in key_types(kind)]
+    return "\n".join(lines) + "\n"
+
+
+def _mask_if_secret(section: str, key: str, value: Any) -> Any:
+    return mask_password(value) if (section, key) in _SECRET_URLS else value
+
+
+def _to_toml_value(value: Any) -> str:
+    """Return a TOML value; strings, numbers and truth values are written as in JSON."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_to_toml_value, value))}]"
+    return msgspec.json.encode(value).decode()

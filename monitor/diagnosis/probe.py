@@ -1,0 +1,160 @@
+"""Runs the probe at the moment of a failure.
+
+Find out whose fault a failure is, at the moment it happens: runs the probe process on the path of the test.
+
+Change here what is probed, and when; `monitor.culprit` decides what the findings mean.
+
+Run `netns.probe` as a process of its own, inside the namespace or not, and connect to the same hosts from here.
+"""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.diagnosis import scope
+from monitor.model import NetworkPath
+from monitor.system import process
+from netns.errors import NetnsError
+from netns.probe import findings, reach
+from netns.probe.findings import InnerLink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from monitor.config.settings import Settings
+    from monitor.engines.base import Engine
+    from monitor.model import Failure, Server
+    from monitor.system.signals import Interrupts
+    from netns.probe.findings import Findings, ProbeAnswer
+
+
+# Where Ookla's servers listen; `host` of its events has no port.
+TEST_PORT = 8080
+
+# A probe takes two seconds, as its steps run in parallel; the rest is for slow SD cards and processors.
+DEADLINE_S = 10.0
+
+ROUTES_FILE = Path("/proc/self/net/route")
+
+LINKS_FOLDER = Path("/sys/class/net")
+
+
+def diagnose(
+    failure: Failure,
+    targets: scope.ProbeTargets,
+    enter: Callable[[list[str]], list[str]],
+    env: Mapping[str, str],
+    interrupts: Interrupts,
+) -> tuple[Failure, Findings | None]:
+    """Return the failure with what the probe says about it, and the probe's findings.
+
+    Findings are None where the failure has nothing to do with the network, and where the probe was interrupted or could
+    not run.
+
+    Args:
+        failure: why the test failed, by what the engine printed.
+        targets: what the probe connects to and looks up.
+        enter: makes a command run over the path of the test; raises a NetnsError where that is not possible.
+        env: the environment of the probe.
+        interrupts: signals that end it.
+    """
+    if failure.kind in scope.NON_NETWORK_KINDS:
+        return failure, None
+    try:
+        findings = _probe_path(targets, enter, env, interrupts)
+    except NetnsError as error:
+        return scope.to_namespace_failure(failure, str(error)), None
+    return (scope.apply_findings(failure, findings, targets), findings) if findings else (failure, None)
+
+
+def _probe_path(
+    targets: scope.ProbeTargets,
+    enter: Callable[[list[str]], list[str]],
+    env: Mapping[str, str],
+    interrupts: Interrupts,
+) -> Findings | None:
+    """Return what the probe found on the path of the test; None where it was interrupted or could not run.
+
+    Raises:
+        NetnsError: the namespace is no longer sound.
+    """
+    argv = enter(probe_command(targets.name, (*targets.hosts, *targets.far)))
+    result = run_probe(argv, env, targets.hosts if targets.inside else (), interrupts)
+    if result.findings is None:
+        return None
+    own, answers = len(targets.hosts), result.findings.hosts
+    uplink = find_uplink(targets.host_link)
+    return replace(result.findings, hosts=answers[:own], far=answers[own:], direct=result.direct, uplink=uplink)
+
+
+def probe_targets(settings: Settings, engine: Engine, path: NetworkPath, server: Server | None) -> scope.ProbeTargets:
+    """Return what a probe connects to: the hosts of the settings, the engine's provider, and the server of the test."""
+    far = [engine.home] if engine.home else []
+    if server and (host := server.ip or server.host):
+        far.append(host if ":" in host else f"{host}:{TEST_PORT}")
+    return scope.ProbeTargets(
+        hosts=tuple(settings.check.hosts),
+        far=tuple(far),
+        own_dns=bool(settings.namespace.dns),
+        inside=path is NetworkPath.IP4ONLY,
+        name=settings.check.name,
+        host_link=f"{settings.namespace.name}-root",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What a probe found, or the `problem` that kept it from finding anything.
+
+    `direct` are the answers of the same hosts to connections from the host itself.
+    """
+
+    findings: Findings | None
+    problem: str | None
+    direct: tuple[ProbeAnswer, ...]
+
+
+def probe_command(name: str, hosts: Sequence[str]) -> list[str]:
+    """Return the command line of a probe that asks each name server for `name`, and connects to each host."""
+    # -P: nothing in the working directory may take the place of a module; -I would hide what pip installed for a user.
+    return [sys.executable, "-P", "-m", "netns.probe.run", name, *hosts]
+
+
+def run_probe(
+    argv: Sequence[str], env: Mapping[str, str], direct: Sequence[str] = (), interrupts: Interrupts | None = None
+) -> ProbeResult:
+    """Run a probe, and connect to the hosts `direct` from here at the same time."""
+    with ThreadPoolExecutor(max(1, len(direct))) as pool:
+        answers = pool.map(reach.connect, direct)
+        result = process.run(argv, env=env, deadline_s=DEADLINE_S, interrupts=interrupts)
+        inner_findings = findings.from_json(result.stdout)
+        return ProbeResult(inner_findings, None if inner_findings else _describe_failure(result), tuple(answers))
+
+
+def find_uplink(own_link: str | None) -> InnerLink | None:
+    """Return the link of the host's IPv4 default route, `up` if it has a carrier; None where there is no such route."""
+    routes = findings.parse_routes(_read_text(ROUTES_FILE))
+    name = next((route.link for route in routes if route.is_default and route.link != own_link), None)
+    if name is None:
+        return None
+    mtu = _read_text(LINKS_FOLDER / name / "mtu").strip()
+    # A link that is down refuses to be read; links without a carrier of their own, such as tunnels, say 1.
+    return InnerLink(name, _read_text(LINKS_FOLDER / name / "carrier").strip() == "1", int(mtu or 0))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def _describe_failure(result: process.ProcessResult) -> str:
+    if result.timed_out:
+        return f"the probe inside did not end within {DEADLINE_S:.0f} s"
+    lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+    return f"the probe inside failed: {lines[-1] if lines else f'exit code {result.exit_code}'}"

@@ -1,1 +1,0 @@
-"""Forwarding to the PostgreSQL of a fleet: local SQLite first, always, and then a copy."""

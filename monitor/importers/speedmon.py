@@ -1,0 +1,106 @@
+"""Exports of speedmon itself, as `monitor.export` and `monitor.parquet` write them. Ids and triggers stay. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from monitor.importers.base import ImportFormat, UnusableRowError, normalize_name
+from monitor.model import Attempt, Failure, Run, Server
+from monitor.output import export
+
+if TYPE_CHECKING:
+    from monitor.importers.base import Fields, ImportContext
+
+
+NAME = "speedmon"
+
+_COLUMNS = [(name, normalize_name(name)) for name in export.csv_header()]
+
+_REQUIRED = ("id", "probe", "started_at", "status", "engine")
+
+# Always texts, so that an empty value is an empty text and not missing.
+_TEXT_FIELDS = {"id", "probe", "engine"}
+
+_PARTS = {"server": Server, "failure": Failure}
+
+_NUMBER_FIELDS = tuple(
+    name for name, _ in _COLUMNS if name.endswith(("_bps", "_ms", "_bytes", "_pct")) and not name.startswith("failure")
+)
+
+_INTEGER_LIMIT = 2**63
+
+_MAX_ID_CHARS = 64
+
+_REMARK = re.compile(r"((?:\\.|[^\\:;])*): ((?:\\.|[^\\;])*)(?:; |$)", re.DOTALL)
+
+
+def _is_object(item: Fields) -> bool:
+    return all(name in item for name in _REQUIRED)
+
+
+def _is_row(fields: Fields) -> bool:
+    return all(normalize_name(name) in fields for name in _REQUIRED)
+
+
+def _read_object(item: Fields, context: ImportContext) -> Attempt:
+    return _to_attempt(item, context, strict=True)
+
+
+def _read_row(fields: Fields, context: ImportContext) -> Attempt:
+    """Read a row of CSV or Parquet; an empty field of CSV means missing."""
+    missing = "" if isinstance(fields.get("startedat"), str) else None
+    flat = {name: fields.get(key, missing) for name, key in _COLUMNS if name != "remarks"}
+    values: dict[str, Any] = {name: value for name, value in flat.items() if name in _TEXT_FIELDS or value != missing}
+    for part in _PARTS:
+        values[part] = _take_part(values, part)
+    values["remarks"] = _parse_remarks(fields.get("remarks"))
+    return _to_attempt(values, context, strict=False)
+
+
+def _take_part(values: dict[str, Any], part: str) -> dict[str, Any] | None:
+    """Remove the columns of a part from a row; return them as an object, None if there are none."""
+    names = [field.name for field in dataclasses.fields(_PARTS[part])]
+    fields = {name: values.pop(f"{part}_{name}") for name in names if f"{part}_{name}" in values}
+    return ({"message": "", "stage": None} if part == "failure" else {}) | fields if fields else None
+
+
+def _parse_remarks(value: object) -> list[object]:
+    if not isinstance(value, str):
+        return list(value) if isinstance(value, list) else []
+    return [{"kind": _unescape(kind), "message": _unescape(message)} for kind, message in _REMARK.findall(value)]
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def _to_attempt(values: Any, context: ImportContext, *, strict: bool) -> Attempt:
+    try:
+        run = msgspec.convert(values, Run, strict=strict)
+    except msgspec.ValidationError as error:
+        raise UnusableRowError(f"not a valid run: {error}") from error
+    if flaw := _find_flaw(run):
+        raise UnusableRowError(f"not a valid run: {flaw}")
+    return Attempt(dataclasses.replace(run, probe=context.probe) if context.replaces_probe else run)
+
+
+def _find_flaw(run: Run) -> str | None:
+    """Return why the store would reject a run; None if it would not."""
+    if not 0 < len(run.id) <= _MAX_ID_CHARS:
+        return "its id is empty or too long"
+    if run.started_at.tzinfo is None or run.finished_at.tzinfo is None:
+        return "its time has no offset from UTC"
+    numbers = ((name, getattr(run, name)) for name in _NUMBER_FIELDS)
+    impossible = next((name for name, value in numbers if value is not None and not 0 <= value < _INTEGER_LIMIT), None)
+    if impossible:
+        return f"{impossible} is impossible"
+    return None if run.ip_family in {None, 4, 6} else "ip_family is neither 4 nor 6"
+
+
+OBJECTS = ImportFormat(NAME, _is_object, _read_object, is_nested=True)
+
+ROWS = ImportFormat(NAME, _is_row, _read_row)

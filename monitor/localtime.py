@@ -1,0 +1,141 @@
+"""Time zones, time windows, calendar months and clock changes.
+
+The zone that times are shown in: the configured one, else that of the system. Storage stays UTC.
+
+Calendar months in a time zone. Pure.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from monitor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def resolve_zone(name: str, setting: str = "display.timezone") -> ZoneInfo:
+    """Return the zone of that IANA name; of the system when the name is empty.
+
+    Args:
+        name: the value of the setting or option.
+        setting: the name of the setting or option, which an error blames.
+
+    Raises:
+        ConfigError: there is no zone of that name, or the system names one that does not exist.
+    """
+    return _zone_by_name(name, setting) if name else _system_zone(setting)
+
+
+def _zone_by_name(name: str, setting: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError) as error:  # a folder of the database, such as "Europe", is an OSError
+        raise ConfigError(f"{setting}: unknown time zone {name!r} (a name such as Europe/Berlin)") from error
+
+
+def _system_zone(setting: str) -> ZoneInfo:
+    import tzlocal  # noqa: PLC0415  only an empty setting needs it
+
+    logging.getLogger("tzlocal").setLevel(logging.ERROR)  # its advice on /etc/timezone is not for our users
+    try:
+        name = tzlocal.get_localzone_name()
+    except (LookupError, ValueError, OSError) as error:
+        raise ConfigError(f"the system's time zone cannot be read ({error}); set {setting}") from error
+    return _zone_by_name(name, "the system's time zone") if name else ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month such as 2026-11, from its first instant to that of the next month."""
+
+    begin: datetime
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        """The month as text: 2026-11."""
+        return f"{self.begin:%Y-%m}"
+
+
+def month_of(moment: datetime, zone: tzinfo) -> Month:
+    """Return the month that contains a moment."""
+    local = moment.astimezone(zone)
+    begin = datetime(local.year, local.month, 1, tzinfo=zone)
+    later = divmod(local.month, 12)
+    return Month(begin, datetime(local.year + later[0], later[1] + 1, 1, tzinfo=zone))
+
+
+def months_back(moment: datetime, zone: tzinfo, count: int) -> Iterator[Month]:
+    """Yield `count` months backwards, starting with that of the moment."""
+    local = moment.astimezone(zone)
+    for back in range(count):
+        years, month = divmod(local.year * 12 + local.month - 1 - back, 12)
+        yield month_of(datetime(years, month + 1, 1, tzinfo=zone), zone)
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first instant of a local day, in UTC: 01:00 where the clocks skip midnight."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def utc_offsets(window: Window, zone: ZoneInfo) -> tuple[tuple[datetime, timedelta], ...]:
+    """Return each offset from UTC that holds in the window, with the instant (UTC) from which it does."""
+    since, until = (moment.astimezone(UTC).replace(microsecond=0) for moment in (window.since, window.until))
+    changes = [(since, _utc_offset(since, zone))]
+    midnights = (start_of_day(day, zone) for day in _local_dates(window, zone))
+    for before, after in pairwise([since, *(moment for moment in midnights if since < moment < until), until]):
+        if _utc_offset(before, zone) != _utc_offset(after, zone):
+            change = _find_offset_change(before, after, zone)
+            changes.append((change, _utc_offset(change, zone)))
+    return tuple(changes)
+
+
+def _find_offset_change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """Return the first second of the new offset, by bisection of a span with one change."""
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if _utc_offset(middle, zone) == _utc_offset(before, zone):
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _utc_offset(moment: datetime, zone: ZoneInfo) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta()
+
+
+def _local_dates(window: Window, zone: ZoneInfo) -> Iterator[date]:
+    day, last = window.since.astimezone(zone).date(), window.until.astimezone(zone).date()
+    while day <= last:
+        yield day
+        day += timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time a graph spans, two aware datetimes; a run belongs to it when since <= started_at < until."""
+
+    since: datetime
+    until: datetime
+
+    def __post_init__(self) -> None:
+        if self.since.utcoffset() is None or self.until.utcoffset() is None:
+            raise ValueError("a window needs aware datetimes")
+        if self.since >= self.until:
+            raise ValueError(f"a window must end after it begins: {self.since} to {self.until}")
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Both ends in epoch seconds."""
+        return self.since.timestamp(), self.until.timestamp()

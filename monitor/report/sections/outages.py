@@ -1,0 +1,148 @@
+"""Sections: outages of the line, with times and causes; failed tests and who is at fault. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from monitor.analysis.availability import incident_span, watched_seconds
+from monitor.model import Scope
+from monitor.output import units
+from monitor.report import wording
+from monitor.report.document import Cell, Column, Facts, Heading, Table, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from monitor.analysis.outages import Incident
+    from monitor.analysis.statistics import AttemptCounts
+    from monitor.report.document import Block
+    from monitor.report.evidence import Evidence
+
+
+_OUTAGE_COLUMNS: tuple[Column, ...] = (
+    Column("Began"),
+    Column("Ended"),
+    Column("Duration", "right"),
+    Column("Cause"),
+    Column("Failed tests", "right"),
+    Column("Message of the first failed test"),
+)
+
+_SOURCE_COLUMN = Column("Seen by")
+
+MAX_OUTAGES = 1000
+
+"""At most so many outages are listed, the longest."""
+
+
+def outage_blocks(evidence: Evidence) -> Iterator[Block]:
+    """Yield the section on outages."""
+    yield Heading("Outages of the line")
+    watched = evidence.figures.watched
+    if not evidence.figures.downtime.watched_s:
+        yield Text("The line was not watched in this window, so nothing can be said about outages.", "note")
+        return
+    yield Facts(tuple(_outage_totals(evidence)))
+    inside = [
+        outage for outage in evidence.subject.incidents if incident_span(outage, watched, evidence.subject.window)
+    ]
+    if not inside:
+        yield Text("The tests saw no outage of the line.")
+        return
+    shown, columns = _longest_outages(inside), _OUTAGE_COLUMNS
+    rows = [_outage_row(outage, evidence) for outage in shown]
+    if len({(outage.probe, outage.path) for outage in inside}) > 1:
+        yield Text("An outage that several probes or paths saw at once counts once, but is listed for each.", "note")
+        columns = (_SOURCE_COLUMN, *_OUTAGE_COLUMNS)
+        rows = [(Cell(f"{outage.probe}, {outage.path}"), *row) for outage, row in zip(shown, rows, strict=True)]
+    if len(shown) < len(inside):
+        yield Text(
+            f"Of {len(inside):,} outages, the table lists the {MAX_OUTAGES:,} longest. The data beside this report has all.",
+            "note",
+        )
+    yield Table("Outages, each from the first failed test to the next that succeeded", columns, rows)
+    yield Text(
+        "An outage is seen only if a test runs during it. Each may have begun, and may have ended, up to one interval "
+        "earlier, and shorter ones between two tests are not seen. If a pause of the tests interrupts an outage, only "
+        "the time that was watched counts.",
+        "note",
+    )
+
+
+def _longest_outages(incidents: Sequence[Incident]) -> list[Incident]:
+    """Return the longest incidents, by start; one that has not ended counts as infinitely long."""
+    longest = sorted(incidents, key=lambda one: math.inf if one.length_s is None else one.length_s, reverse=True)
+    return sorted(longest[:MAX_OUTAGES], key=lambda one: (one.began, one.probe, one.path))
+
+
+def _outage_totals(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    downtime = evidence.figures.downtime
+    ongoing = f", of which {downtime.ongoing:,} had not ended" if downtime.ongoing else ""
+    yield "Outages", f"{downtime.outages:,}{ongoing}"
+    yield "Total downtime", units.format_duration(downtime.down_s)
+    yield "Time watched", f"{units.format_duration(downtime.watched_s)}, without the pauses in which no test ran"
+    if downtime.available_pct is not None:
+        yield "Availability", f"{units.format_percent(downtime.available_pct)} of the time watched"
+    if downtime.outages:
+        yield "Longest outage", units.format_duration(downtime.longest_s)
+
+
+def _outage_row(incident: Incident, evidence: Evidence) -> tuple[Cell, ...]:
+    zone, watched = evidence.subject.zone, evidence.figures.watched
+    inside = incident_span(incident, watched, evidence.subject.window) or (0.0, 0.0)
+    duration = units.format_duration(watched_seconds(inside, watched))
+    return (
+        Cell(units.format_table_time_with_offset(incident.began, zone)),
+        Cell(
+            units.format_table_time_with_offset(incident.ended, zone) if incident.ended else "not before the last test"
+        ),
+        Cell(duration if incident.ended else f"at least {duration}"),
+        Cell(wording.KIND_PHRASES[incident.kind]),
+        Cell(f"{incident.failures:,}"),
+        Cell(incident.message),
+    )
+
+
+def failure_blocks(evidence: Evidence) -> Iterator[Block]:
+    """Yield the section on failed tests: which are the line's fault and which are not."""
+    yield Heading("Failed tests: what is the line's fault and what is not")
+    counts = evidence.figures.counts
+    if not counts.broken:
+        were = "was" if counts.started == 1 else "were"
+        yield Text(f"None of {units.format_count(counts.started, 'test')} that {were} started failed.")
+        return
+    yield Text(_fault_sentence(counts))
+    columns = (
+        Column("Fault of"),
+        Column("What happened"),
+        Column("Tests", "right"),
+        Column("Of the tests started", "right"),
+    )
+    order = sorted(counts.faults.items(), key=lambda item: (list(Scope).index(item[0][0]), -item[1]))
+    rows = [
+        (
+            Cell(wording.SCOPE_PHRASES[scope], shade=1.0 if scope is Scope.LINE else 0.0),
+            Cell(wording.KIND_PHRASES[kind]),
+            Cell(f"{count:,}"),
+            Cell(units.format_percent(100 * count / counts.started)),
+        )
+        for (scope, kind), count in order
+    ]
+    yield Table("Tests that were started and gave no result", columns, rows)
+    yield Text(
+        "When a test fails, the program usually checks at once what still answers: the router, name servers, two "
+        "independent hosts on the internet and the test's own service. This shows whether the line, the test's "
+        "operator or this machine is at fault. Where that is unclear, the cause counts as not known, not as the line.",
+        "note",
+    )
+
+
+def _fault_sentence(counts: AttemptCounts) -> str:
+    line = counts.count_scope(Scope.LINE)
+    others = counts.broken - line
+    return (
+        f"{counts.broken:,} of {units.format_count(counts.started, 'test')} that were started gave no result "
+        f"({units.format_percent(100 * counts.broken / counts.started)}): {line:,} because of the line or the ISP, {others:,} "
+        f"for reasons that are not counted against the line."
+    )

@@ -1,0 +1,209 @@
+"""The schedule (the only home of APScheduler) and slots in which no test ran.
+
+Runs a job at each slot of a timetable, and reports every slot in which it did not run.
+
+The only importer of APScheduler. The job and what to do with a missed slot are passed in as functions.
+
+Slots of the schedule in which no test ran, and why, stored as skipped runs. Pure.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status, Trigger
+from monitor.scheduler import cron
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from zoneinfo import ZoneInfo
+
+    from monitor.config.settings import ScheduleSettings, Settings
+
+
+ASLEEP = "the machine was asleep, very busy, or had its clock set"
+
+STILL_RUNNING = "the previous test was still running"
+
+JOB_ID = "collect"
+
+SCHEDULE_STAGE = "schedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """The slots, the same with jitter, and how late a test may start (half the shortest interval)."""
+
+    slots: Any
+    trigger: Any
+    grace_s: int
+
+
+def make_timetable(settings: ScheduleSettings, zone: ZoneInfo, now: datetime, last: datetime | None) -> Timetable:
+    """Return the timetable of `schedule.cron`, or that of `schedule.every_s` where cron is empty.
+
+    Jitter is limited to half the shortest interval, so that a late test never reaches the next slot.
+
+    Args:
+        settings: the section `schedule`.
+        zone: the time zone of the cron fields.
+        now: the current time.
+        last: start of the last stored run, from which intervals are counted; None if there is none.
+
+    Raises:
+        ConfigError: the cron expression cannot be read.
+    """
+    if settings.cron:
+        return _cron_timetable(cron.parse(settings.cron), settings.jitter_s, zone)
+    return _interval_timetable(settings, now, last)
+
+
+def _cron_timetable(expression: cron.Cron, jitter_s: int, zone: ZoneInfo) -> Timetable:
+    grace_s = expression.shortest_gap_s // 2
+    jitter = min(jitter_s, grace_s) or None
+    # APScheduler counts weekdays from Monday, cron from Sunday: names mean the same in both.
+    weekdays = ",".join(cron.WEEKDAYS[number] for number in expression.weekdays)
+    days = [{"day": _join_numbers(expression.days)}, {"day_of_week": weekdays}]
+    if not expression.either_day:
+        days = [days[0] | days[1]]
+    time = {
+        "minute": _join_numbers(expression.minutes),
+        "hour": _join_numbers(expression.hours),
+        "month": _join_numbers(expression.months),
+    }
+    triggers = [CronTrigger(**time, **day, second=0, timezone=zone) for day in days]
+    return Timetable(OrTrigger(triggers), OrTrigger(triggers, jitter=jitter), grace_s)
+
+
+def _join_numbers(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _interval_timetable(settings: ScheduleSettings, now: datetime, last: datetime | None) -> Timetable:
+    every = timedelta(seconds=settings.every_s)
+    grace_s = max(1, settings.every_s // 2)
+    due = min(last + every, now + every) if last else now
+    if due <= now:
+        # Overdue: soon, but not at once, for a daemon that restarts in a loop or many machines after a power cut.
+        due = now + timedelta(seconds=random.uniform(0, min(settings.jitter_s, grace_s)))  # noqa: S311  no secret
+    # A trigger's own jitter would accumulate, since each slot counts from the one before: only the start varies.
+    start = due.replace(microsecond=0) + timedelta(seconds=1)
+    slots = IntervalTrigger(seconds=settings.every_s, start_date=start, timezone=UTC)
+    return Timetable(slots, slots, grace_s)
+
+
+class SlotScheduler:
+    """Runs `job` in one thread at each slot; `report` is called for missed slots, in a thread of the scheduler.
+
+    A slot whose job raises counts as missed; the message of the error is the cause.
+    """
+
+    def __init__(self, when: Timetable, job: Callable[[], None], report: Callable[[MissedSlots], None]) -> None:
+        self._when = when
+        self._tell = report
+        self._previous: datetime | None = None
+        self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+        self._scheduler.add_listener(self._on_slot, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._on_end, EVENT_JOB_MISSED | EVENT_JOB_ERROR)
+        self._scheduler.add_job(
+            job,
+            when.trigger,
+            id=JOB_ID,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=when.grace_s,
+            # Fixed now: otherwise a late start would skip the first slot and wait a full interval.
+            next_run_time=when.trigger.get_next_fire_time(None, datetime.now(UTC)),
+        )
+
+    def start(self) -> None:
+        """Start the schedule; the job runs in a thread of the scheduler."""
+        self._scheduler.start()
+
+    def wake(self) -> None:
+        """Look at the clock now: waiting for a slot does not count the time the machine was asleep."""
+        self._scheduler.wakeup()
+
+    def next_slot(self) -> datetime | None:
+        """Return when the next test is due; None if no test is."""
+        job = self._scheduler.get_job(JOB_ID)
+        slot: datetime | None = job.next_run_time if job else None
+        return slot
+
+    def stop(self) -> None:
+        """Start no further job; does not wait for a running one."""
+        self._scheduler.shutdown(wait=False)
+
+    def _on_slot(self, event: JobSubmissionEvent) -> None:
+        slot = event.scheduled_run_times[-1]
+        missed = list(slots_between(self._when.slots, self._previous, slot)) if self._previous else []
+        self._previous = slot
+        if missed:
+            self._tell(MissedSlots(missed[0], missed[-1], len(missed), ASLEEP))
+        if event.code == EVENT_JOB_MAX_INSTANCES:
+            self._tell(MissedSlots(slot, slot, 1, STILL_RUNNING))
+
+    def _on_end(self, event: JobExecutionEvent) -> None:
+        slot = event.scheduled_run_time
+        self._tell(MissedSlots(slot, slot, 1, str(event.exception) if event.exception else ASLEEP))
+
+
+def slots_between(slots: Any, previous: datetime, slot: datetime) -> Iterator[datetime]:
+    """Yield the slots after `previous` and before that of `slot`; both may be late by less than an interval.
+
+    The scheduler coalesces them into the last one silently.
+    """
+    tick = timedelta(microseconds=1)
+    current = slots.get_next_fire_time(None, previous + tick)
+    following = slots.get_next_fire_time(None, current + tick)
+    while following <= slot:
+        yield current.astimezone(UTC)
+        current, following = following, slots.get_next_fire_time(None, following + tick)
+
+
+@dataclass(frozen=True, slots=True)
+class MissedSlots:
+    """Consecutive slots without a test: the first, the last, how many, and the cause."""
+
+    since: datetime
+    until: datetime
+    slots: int
+    cause: str
+
+    def message(self) -> str:
+        """Return one line that says how many tests are missing, and why."""
+        if self.slots == 1:
+            return f"no test at this time: {self.cause}"
+        return f"{self.slots} tests missed in a row: {self.cause}"
+
+
+def to_skipped_run(gap: MissedSlots, settings: Settings, run_id: str) -> Run:
+    """Return the missed slots as a skipped run from the first to the last slot."""
+    return Run(
+        id=run_id,
+        probe=settings.probe.name,
+        started_at=gap.since.replace(microsecond=0),
+        finished_at=gap.until.replace(microsecond=0),
+        status=Status.SKIPPED,
+        trigger=Trigger.SCHEDULE,
+        path=NetworkPath(settings.collect.path),
+        engine=settings.collect.engine,
+        failure=Failure(FailureKind.UNKNOWN, Scope.LOCAL, SCHEDULE_STAGE, gap.message()),
+    )

@@ -1,0 +1,277 @@
+"""The children of the daemon: a test, and low-priority work that pauses during a test.
+
+`speedmon collect` as a child process of the daemon; it can be ended from another thread.
+
+The child records the result of the test. Only what it could not record itself is raised here.
+
+Runs commands so that they disturb no test: at the lowest priority, and paused while a test runs.
+
+Errors raised here are reported by the caller.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING
+
+from monitor.errors import SpeedmonError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from monitor.config.settings import Settings
+
+
+log = logging.getLogger(__name__)
+
+EXIT_MEASURED = 0
+
+EXITS_RECORDED = frozenset({3, 4, 5, 6})
+
+TAIL_BYTES = 4096
+
+LOWEST_PRIORITY = 19
+
+# How soon a test that starts is noticed while a command runs, and one that ends while a command waits.
+TICK_S = 0.2
+
+POLL_S = 1.0
+
+UMASK = 0o022
+
+# What an attempt needs besides the engine: checks, a list of servers, the diagnosis of a failure, storing.
+OVERHEAD_S = 120
+
+"""Exit codes of a test that failed, was skipped, had no namespace or no permission: the child wrote the row."""
+
+
+def speedmon_command(config: Path | None, *arguments: str) -> list[str]:
+    """Return the command line of this speedmon, with the given configuration file.
+
+    `-P` keeps the working directory off the module path: it may contain a folder called `monitor`.
+    """
+    named = ["--config", str(config)] if config else []
+    return [sys.executable, "-P", "-m", "monitor", *named, *arguments]
+
+
+class ScheduledTest:
+    """Runs a command, one at a time; `stop` and `kill` may be called from any thread.
+
+    Args:
+        command: the program and its arguments.
+        deadline_s: seconds after which a child is considered stuck and killed.
+    """
+
+    def __init__(self, command: Sequence[str], deadline_s: float) -> None:
+        self._command = list(command)
+        self._deadline_s = deadline_s
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+        self._idle = threading.Event()
+        self._idle.set()
+
+    def run(self) -> None:
+        """Run the command to its end; does nothing after `stop`.
+
+        Raises:
+            SpeedmonError: it could not be started, was stuck, or ended without recording a run.
+        """
+        with tempfile.TemporaryFile() as stderr:
+            process = self._start(stderr)
+            if process is not None:
+                self._judge(self._wait(process), last_line(stderr))
+
+    def stop(self) -> None:
+        """Ask a running child to end, and start no further one; does not wait."""
+        with self._lock:
+            self._stopping = True
+            if self._process is not None:
+                self._process.terminate()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a running child to end; return whether none is running."""
+        return self._idle.wait(seconds)
+
+    def kill(self) -> None:
+        """Kill a running child and its process group."""
+        with self._lock:
+            if self._process is not None:
+                kill_group(self._process)
+
+    def _start(self, stderr: IO[bytes]) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            if self._stopping:
+                return None
+            try:
+                # A session of its own: Ctrl-C reaches the daemon, which then ends the child in order.
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise SpeedmonError(f"the test could not be started: {error.strerror}: {self._command[0]}") from error
+            self._idle.clear()
+            return self._process
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        try:
+            return process.wait(self._deadline_s)
+        except subprocess.TimeoutExpired as error:
+            kill_group(process)
+            process.wait()
+            raise SpeedmonError(f"the test was stuck and was killed after {self._deadline_s:.0f} s") from error
+        finally:
+            with self._lock:
+                self._process = None
+                self._idle.set()
+
+    def _judge(self, code: int, message: str) -> None:
+        if code == EXIT_MEASURED or self._stopping:
+            return
+        if code not in EXITS_RECORDED:
+            raise SpeedmonError(f"the test {describe_exit(code)} without a result: {message or 'no error message'}")
+        log.warning("scheduled test: %s", message or f"exit {code}")
+
+
+def describe_exit(code: int) -> str:
+    """Return how a child ended, given the return code of `subprocess`."""
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit {code}"
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a child and the process group that it leads."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def last_line(file: IO[bytes]) -> str:
+    """Return the last line that a child wrote, without the prefix "speedmon: "."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - TAIL_BYTES))
+    lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("speedmon: ") if lines else ""
+
+
+class LowPriorityRunner:
+    """Runs commands one at a time; `stop` and `wait` may be called from any thread.
+
+    Args:
+        busy: returns whether a test is running on this machine.
+        deadline_s: seconds, not counting pauses, after which a command is considered stuck and killed.
+        patience_s: the longest time in seconds to wait for a test to end.
+    """
+
+    def __init__(self, busy: Callable[[], bool], deadline_s: float, patience_s: float) -> None:
+        self._busy = busy
+        self._deadline_s = deadline_s
+        self._patience_s = patience_s
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    def run(self, command: Sequence[str]) -> None:
+        """Run a command to its end; does nothing after `stop`.
+
+        Raises:
+            SpeedmonError: it could not be started, was stuck or failed, or a test did not end.
+        """
+        self._wait_for_quiet()
+        with tempfile.TemporaryFile() as stderr:
+            process = self._start(command, stderr)
+            if process is None:
+                return
+            code = self._follow(process)
+            if code and not self.stopping:
+                raise SpeedmonError(f"{last_line(stderr) or 'no error message'} ({describe_exit(code)})")
+
+    def stop(self) -> None:
+        """Kill a running command, and start no further one."""
+        with self._lock:
+            self._stopping.set()
+            if self._process is not None:
+                kill_group(self._process)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a running command to end; return whether none is running."""
+        return self._idle.wait(seconds)
+
+    def _wait_for_quiet(self) -> None:
+        until = time.monotonic() + self._patience_s
+        while self._busy() and not self._stopping.wait(POLL_S):
+            if time.monotonic() > until:
+                raise SpeedmonError(f"not made, because a test has been running for {self._patience_s:.0f} s")
+
+    def _start(self, command: Sequence[str], stderr: IO[bytes]) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            if self.stopping:
+                return None
+            try:
+                # A process group of its own, but not a session: if we are killed while it is stopped, the kernel ends
+                # it. The umask lets others read what it writes.
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    process_group=0,
+                    umask=UMASK,
+                )
+            except OSError as error:
+                raise SpeedmonError(f"could not be started: {error.strerror}: {command[0]}") from error
+            os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
+            self._process = process
+            self._idle.clear()
+            return process
+
+    def _follow(self, process: subprocess.Popen[bytes]) -> int:
+        try:
+            return self._to_the_end(process)
+        except BaseException:
+            kill_group(process)
+            process.wait()
+            raise
+        finally:
+            with self._lock:
+                self._process = None
+                self._idle.set()
+
+    def _to_the_end(self, process: subprocess.Popen[bytes]) -> int:
+        for _ in range(max(1, round(self._deadline_s / TICK_S))):
+            try:
+                return process.wait(TICK_S)
+            except subprocess.TimeoutExpired:
+                self._stand_still(process)
+        raise SpeedmonError(f"was stuck and was killed after {self._deadline_s:.0f} s")
+
+    def _stand_still(self, process: subprocess.Popen[bytes]) -> None:
+        """Pause the command while a test runs."""
+        if self._busy():
+            os.killpg(process.pid, signal.SIGSTOP)
+            self._wait_for_quiet()
+            os.killpg(process.pid, signal.SIGCONT)
+
+
+def max_duration_s(settings: Settings) -> int:
+    """Return the seconds after which all attempts of any request are over."""
+    attempt_s = settings.cross.wait_s + settings.collect.timeout_s + OVERHEAD_S
+    return settings.retry.attempts * attempt_s + (settings.retry.attempts - 1) * settings.retry.confirm_s

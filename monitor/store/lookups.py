@@ -1,0 +1,139 @@
+"""The lookup tables: probes, ISPs and servers, each name stored once.
+
+The lookup tables of probes, ISPs and servers: each name is stored once, and inserted when a run first uses it.
+
+The probes of a store: their names and, in a fleet, the installation to which each belongs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import Column, Table, bindparam, select, update
+from sqlalchemy.dialects import sqlite
+
+from monitor.errors import ProbeClashError, UsageError
+from monitor.model import Server
+from monitor.store.tables import identity, isps, probes, runs, servers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
+
+    from sqlalchemy import ColumnElement, Connection, Insert
+
+
+_UNKNOWN_SERVER = Server()
+
+
+class RowNumbers:
+    """Primary keys by name, cached for one transaction that stores runs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[tuple[str, str], int] = {}
+
+    def probe(self, name: str) -> int:
+        """Return the primary key of a probe; inserts it if it is new."""
+        return self._row(probes, "name", {"name": name})
+
+    def isp(self, name: str | None) -> int | None:
+        """Return the primary key of an ISP, None for None; inserts it if it is new."""
+        return None if name is None else self._row(isps, "name", {"name": name})
+
+    def server(self, server: Server | None) -> int | None:
+        """Return the primary key of a server, None if nothing is known of it; inserts it if it is new."""
+        if server is None or server == _UNKNOWN_SERVER:
+            return None
+        values = dataclasses.asdict(server)
+        return self._row(servers, "digest", {"digest": server_digest(tuple(values.values())), **values})
+
+    def _row(self, table: Table, key: str, values: dict[str, Any]) -> int:
+        name = (table.name, values[key])
+        if name not in self._known:
+            self._known[name] = self._find(table.c[key], values[key]) or self._insert(table, key, values)
+        return self._known[name]
+
+    def _find(self, column: Column[Any], value: str) -> int | None:
+        pk: int | None = self._connection.scalar(
+            select(column.table.c.pk).where(column == bindparam("value")), {"value": value}
+        )
+        return pk
+
+    def _insert(self, table: Table, key: str, values: dict[str, Any]) -> int:
+        """Insert a row and return its key; if another transaction inserted it first, return that one's."""
+        self._connection.execute(insert_if_new(self._connection, table), values)
+        pk = self._find(table.c[key], values[key])
+        assert pk is not None  # noqa: S101  inserted by this transaction or by another
+        return pk
+
+
+def probe_condition(name: str) -> ColumnElement[bool]:
+    """Return the condition that a run belongs to the probe of that name."""
+    return runs.c.probe_pk == select(probes.c.pk).where(probes.c.name == name).scalar_subquery()
+
+
+def insert_if_new(connection: Connection, table: Table) -> Insert:
+    """Return an insert statement that skips rows which already exist."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415  large, and most stores are SQLite
+
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def server_digest(values: tuple[str | None, ...]) -> str:
+    """Return a digest of a server's columns, which is unique where NULL in SQL is not."""
+    return hashlib.blake2b(msgspec.json.encode(values), digest_size=16).hexdigest()
+
+
+def store_identity(connection: Connection) -> str:
+    """Return the unique id of this store."""
+    store_id: str = connection.execute(select(identity.c.id)).scalar_one()
+    return store_id
+
+
+def probe_names(connection: Connection) -> list[str]:
+    """Return the names of all probes, in alphabetical order."""
+    return list(connection.scalars(select(probes.c.name).order_by(probes.c.name)))
+
+
+def probe_pks(connection: Connection, names: Collection[str]) -> list[int]:
+    """Return the primary keys of the probes with these names.
+
+    Raises:
+        UsageError: there is no probe of a name.
+    """
+    pks = {row.name: row.pk for row in connection.execute(select(probes.c.name, probes.c.pk))}
+    if missing := sorted(set(names) - pks.keys()):
+        existing = ", ".join(sorted(pks)) or "none"
+        raise UsageError(f"there is no probe {missing[0]!r} in this database: its probes are {existing}")
+    return [pks[name] for name in names]
+
+
+def claim_probes(connection: Connection, names: Collection[str], installation: str) -> None:
+    """Assign probe names to an installation.
+
+    Raises:
+        ProbeClashError: a name belongs to another installation.
+    """
+    rows = RowNumbers(connection)
+    for name in sorted(names):
+        row = rows.probe(name)
+        free = (probes.c.pk == row, probes.c.installation.is_(None))
+        connection.execute(update(probes).where(*free).values(installation=installation))
+        if connection.scalar(select(probes.c.installation).where(probes.c.pk == row)) != installation:
+            raise ProbeClashError(
+                f"the fleet has a probe {name!r} of another installation: set probe.name to another name, or, if"
+                " this installation replaces that one, run `speedmon fleet adopt`"
+            )
+
+
+def adopt_probes(connection: Connection, names: Collection[str], installation: str) -> None:
+    """Assign probe names to an installation, even if they belong to another."""
+    rows = RowNumbers(connection)
+    pks = [rows.probe(name) for name in sorted(names)]
+    connection.execute(update(probes).where(probes.c.pk.in_(pks)).values(installation=installation))

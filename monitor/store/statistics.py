@@ -1,0 +1,273 @@
+"""Figures straight from SQL: by server, recent median, monthly data use, plans and engines of a window.
+
+Data used by tests: byte counts of engines, else those of the kernel, else rate times duration.
+
+Statistics by server: tests, failures and the median results.
+
+The plans that were in force in a window, and from when; each run is stored with its plan.
+
+The median rates of recent results, with which a new result is compared.
+
+The engines, with their versions, and the external addresses that occur in the runs of a window.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, or_, select
+
+from monitor import localtime
+from monitor.localtime import month_of
+from monitor.model import DataUsed, ExpectedRates, Plan, Status, Usage
+from monitor.store.connection import open_reader
+from monitor.store.lookups import probe_condition
+from monitor.store.read import window_conditions
+from monitor.store.tables import decode_trace, runs, servers, traces
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Row, Select
+
+    from monitor.config.settings import Settings
+    from monitor.localtime import Month
+    from monitor.model import NetworkPath, Run
+
+
+# Duration of each direction if the engine reports neither bytes nor duration; that of speedtest-cli.
+DEFAULT_TEST_MS = 10_000
+
+_DIRECTIONS = ("download", "upload")
+
+_SERVER_COLUMNS = [servers.c[name].label(f"server_{name}") for name in ("id", "name", "location", "country", "host")]
+
+_RUN_COLUMNS = [runs.c[name] for name in ("engine", "status", "download_bps", "upload_bps", "latency_ms")]
+
+_PLAN_COLUMNS = tuple(runs.c[f"plan_{name}"] for name in Plan.__slots__)
+
+MAX_RECENT_RUNS = 50
+
+RECENT_DAYS = 30
+
+# With fewer results, a single bad evening would set the median.
+MIN_RECENT_RUNS = 5
+
+
+def monthly_usage(settings: Settings, months: Iterable[Month]) -> list[Usage]:
+    """Return the data that the tests of this probe used, by month.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    with open_reader(settings.database.url) as connection:
+        return [_month_usage(connection, settings.probe.name, month) for month in months]
+
+
+def data_used_this_month(settings: Settings, now: datetime) -> DataUsed:
+    """Return the bytes of the month so far, and when it ends.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    month = month_of(now, localtime.resolve_zone(settings.display.timezone))
+    used = monthly_usage(settings, [month])[0]
+    return DataUsed(used.total_bytes, int(month.end.timestamp()))
+
+
+def _month_usage(connection: Connection, probe: str, month: Month) -> Usage:
+    sizes = [runs.c[f"{name}_bytes"] for name in _DIRECTIONS]
+    conditions = (
+        probe_condition(probe),
+        runs.c.started_at >= int(month.begin.timestamp()),
+        runs.c.started_at < int(month.end.timestamp()),
+        runs.c.status != Status.SKIPPED,
+    )
+    sums = select(func.count(), *(func.coalesce(func.sum(size), 0) for size in sizes))
+    tests, down, up = connection.execute(sums.where(*conditions, *(size.is_not(None) for size in sizes))).one()
+    reported = Usage(month.name, tests, int(down), int(up))
+    return sum(
+        (_estimate_usage(row, month.name) for row in _runs_without_bytes(connection, conditions)), start=reported
+    )
+
+
+def _runs_without_bytes(
+    connection: Connection, conditions: Iterable[ColumnElement[bool]]
+) -> Iterable[Row[tuple[object, ...]]]:
+    """Return the runs whose engine did not report both byte counts, with the kernel's trace if there is one."""
+    columns = [runs.c[f"{name}_{unit}"] for name in _DIRECTIONS for unit in ("bytes", "bps", "ms")]
+    query = select(*columns, traces.c.interval_ms, traces.c.samples).outerjoin(traces, traces.c.run_pk == runs.c.pk)
+    return connection.execute(
+        query.where(*conditions, or_(runs.c.download_bytes.is_(None), runs.c.upload_bytes.is_(None)))
+    )
+
+
+def _estimate_usage(row: Row[tuple[object, ...]], month: str) -> Usage:
+    """Return the data that one run used; what the engine did not report is estimated."""
+    down, up = (row._mapping[f"{name}_bytes"] for name in _DIRECTIONS)  # noqa: SLF001  SQLAlchemy's public name
+    missing_down, missing_up = (
+        0 if size is not None else _estimate_bytes(row, place) for place, size in enumerate((down, up))
+    )
+    used = Usage(month, 1, (down or 0) + missing_down, (up or 0) + missing_up, missing_down + missing_up)
+    return used if used.total_bytes else Usage(month, 0, 0, 0)
+
+
+def _estimate_bytes(row: Row[tuple[object, ...]], direction: int) -> int:
+    """Return the bytes of a direction from the kernel's trace, else rate times duration; 0 if unknown."""
+    name = _DIRECTIONS[direction]
+    values = row._mapping  # noqa: SLF001  the same
+    samples = decode_trace(row.interval_ms, row.samples).samples if row.samples is not None else ()
+    by_rate = (values[f"{name}_bps"] or 0) * (values[f"{name}_ms"] or DEFAULT_TEST_MS) // 8000
+    # A trace of zeros only did not count the link that the test used.
+    return sum(sample[direction] for sample in samples) or int(by_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStats:
+    """One server of an engine. A failed test counts for the server that it had chosen."""
+
+    engine: str
+    id: str | None
+    name: str | None
+    location: str | None
+    country: str | None
+    runs: int
+    failures: int
+    download_bps: int | None
+    upload_bps: int | None
+    latency_ms: float | None
+
+
+def server_stats(settings: Settings, since: datetime) -> list[ServerStats]:
+    """Return the servers that this probe has tested against since then, those with the most tests first.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    query = (
+        select(*_RUN_COLUMNS, *_SERVER_COLUMNS)
+        .join(servers)
+        .where(runs.c.started_at >= int(since.timestamp()), probe_condition(settings.probe.name))
+        .where(runs.c.status.in_((Status.OK, Status.FAILED)))
+        .where(servers.c.id.is_not(None) | servers.c.name.is_not(None) | servers.c.host.is_not(None))
+        .order_by(runs.c.started_at)
+    )
+    with open_reader(settings.database.url) as connection:
+        grouped = _group_by_server(connection.execute(query))
+    return sorted((_to_server_stats(rows) for rows in grouped), key=lambda server: -server.runs)
+
+
+def _group_by_server(rows: Iterable[Row[tuple[object, ...]]]) -> Iterable[list[Row[tuple[object, ...]]]]:
+    """Group the rows by engine and server; a server without an id is known by its host or name."""
+    groups: defaultdict[object, list[Row[tuple[object, ...]]]] = defaultdict(list)
+    for row in rows:
+        groups[row.engine, row.server_id or row.server_host or row.server_name].append(row)
+    return groups.values()
+
+
+def _to_server_stats(rows: list[Row[tuple[object, ...]]]) -> ServerStats:
+    download, upload = _median_value(rows, "download_bps"), _median_value(rows, "upload_bps")
+    return ServerStats(
+        engine=rows[0].engine,
+        id=rows[0].server_id,
+        name=_newest_value(rows, "server_name") or _newest_value(rows, "server_host"),
+        location=_newest_value(rows, "server_location"),
+        country=_newest_value(rows, "server_country"),
+        runs=len(rows),
+        failures=sum(row.status == Status.FAILED for row in rows),
+        download_bps=None if download is None else round(download),
+        upload_bps=None if upload is None else round(upload),
+        latency_ms=_median_value(rows, "latency_ms"),
+    )
+
+
+def _newest_value(rows: list[Row[tuple[object, ...]]], column: str) -> str | None:
+    """Return the newest value of a column that is not empty; failed tests often have none."""
+    return next((name for row in reversed(rows) if (name := getattr(row, column))), None)
+
+
+def _median_value(rows: list[Row[tuple[object, ...]]], column: str) -> float | None:
+    known = [value for row in rows if (value := getattr(row, column)) is not None]
+    return median(known) if known else None
+
+
+def plan_periods(
+    connection: Connection,
+    *,
+    since: datetime,
+    until: datetime,
+    path: NetworkPath | None = None,
+    probes: Collection[int] = (),
+) -> Iterator[tuple[datetime, Plan]]:
+    """Yield the plan of the first run in [since, until), and each that differs from the one before, oldest first.
+
+    `path` and `probes` are as in `monitor.store.read`.
+    """
+    inside = window_conditions(since, until, path, probes)
+    first_use = select(func.min(runs.c.started_at), *_PLAN_COLUMNS).where(*inside).group_by(*_PLAN_COLUMNS)
+    rows = connection.execute(first_use).all()
+    # Most windows have one plan, which this query finds in a fraction of the time.
+    changed = connection.execute(_plan_changes_query(inside)).all() if len(rows) > 1 else rows
+    for at, *plan in changed:
+        yield datetime.fromtimestamp(at, UTC), Plan(*plan)
+
+
+def _plan_changes_query(inside: Sequence[ColumnElement[bool]]) -> Select[tuple[Any, ...]]:
+    """Return the query for the runs whose plan differs from that of the run before."""
+    order = (runs.c.started_at, runs.c.pk)
+    before = [func.lag(column).over(order_by=order).label(f"before_{column.name}") for column in _PLAN_COLUMNS]
+    number = func.row_number().over(order_by=order).label("number")
+    numbered = select(runs.c.started_at, *_PLAN_COLUMNS, number, *before).where(*inside).subquery()
+    differs = [
+        numbered.c[column.name].is_distinct_from(numbered.c[f"before_{column.name}"]) for column in _PLAN_COLUMNS
+    ]
+    columns = (numbered.c.started_at, *(numbered.c[column.name] for column in _PLAN_COLUMNS))
+    return select(*columns).where(or_(numbered.c.number == 1, *differs)).order_by(numbered.c.number)
+
+
+def recent_medians(settings: Settings, run: Run) -> ExpectedRates:
+    """Return the median rates of this probe's newest results over the same path before `run`; None with too few.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    since = int((run.started_at - timedelta(days=RECENT_DAYS)).timestamp())
+    query = (
+        select(runs.c.download_bps, runs.c.upload_bps)
+        .where(runs.c.started_at >= since, runs.c.status == Status.OK, runs.c.id != run.id)
+        .where(probe_condition(run.probe), runs.c.path == run.path)
+        .order_by(runs.c.started_at.desc())
+        .limit(MAX_RECENT_RUNS)
+    )
+    with open_reader(settings.database.url) as connection:
+        rows = connection.execute(query).all()
+    return ExpectedRates(
+        _median_rate([row.download_bps for row in rows]), _median_rate([row.upload_bps for row in rows])
+    )
+
+
+def _median_rate(rates: list[int | None]) -> int | None:
+    known = [rate for rate in rates if rate is not None]
+    return round(median(known)) if len(known) >= MIN_RECENT_RUNS else None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowNames:
+    """The distinct names in the runs of a window, sorted: engines as `ookla 1.2.0.84`, and external addresses."""
+
+    engines: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+
+def window_names(
+    connection: Connection, *, since: datetime, until: datetime, path: NetworkPath | None, probes: Collection[int]
+) -> WindowNames:
+    """Return the names in the runs that started in [since, until); `path` and `probes` as in `chosen`."""
+    query = select(runs.c.engine, runs.c.engine_version, runs.c.external_ip).distinct()
+    rows = connection.execute(query.where(*window_conditions(since, until, path, probes))).all()
+    engines = {f"{engine} {version}" if version else engine for engine, version, _ in rows}
+    return WindowNames(tuple(sorted(engines)), tuple(sorted({address for *_, address in rows if address})))

@@ -1,0 +1,139 @@
+"""The group whose members may use the launcher: managed with the tools of shadow (passwd) or busybox."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from netns.errors import MissingToolError, SpecError, StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
+
+_TIMEOUT_S = 30
+
+
+def ensure_group(group: str) -> bool:
+    """Create a system group; return whether it had to be created.
+
+    Raises:
+        MissingToolError: neither shadow's nor busybox's tools are installed.
+        StepError: the tool failed, for instance without root; the message quotes it.
+    """
+    if _find_group(group) is not None:
+        return False
+    _run_tool(create_group_command(group, _is_installed))
+    return True
+
+
+def require_user(user: str, group: str) -> None:
+    """Make sure that a user exists.
+
+    Raises:
+        SpecError: there is no such user.
+    """
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        raise SpecError(f"there is no user {user!r} to put into group {group}") from None
+
+
+def add_member(user: str, group: str) -> bool:
+    """Add a user to the group, from the next login on; return whether the user had to be added.
+
+    Raises:
+        SpecError: there is no such user.
+        MissingToolError, StepError: as for `ensure_group`.
+    """
+    require_user(user, group)
+    entry = _find_group(group)
+    if entry is not None and user in entry.gr_mem:
+        return False
+    _run_tool(add_member_command(user, group, _is_installed))
+    return True
+
+
+def remove_member(user: str, group: str) -> bool:
+    """Remove a user from the group; return whether the user was in it.
+
+    Raises:
+        MissingToolError, StepError: as for `ensure_group`.
+    """
+    entry = _find_group(group)
+    if entry is None or user not in entry.gr_mem:
+        return False
+    _run_tool(remove_member_command(user, group, _is_installed))
+    return True
+
+
+def remove_group(group: str) -> bool:
+    """Remove the group; return whether there was one.
+
+    Raises:
+        MissingToolError, StepError: as for `ensure_group`; a user's primary group cannot be removed.
+    """
+    if _find_group(group) is None:
+        return False
+    _run_tool(remove_group_command(group, _is_installed))
+    return True
+
+
+def create_group_command(group: str, is_installed: Callable[[str], bool]) -> list[str]:
+    """Return the command that creates a system group; `is_installed` says which tools there are."""
+    return _first_available((["groupadd", "--system", group], ["addgroup", "-S", group]), is_installed)
+
+
+def add_member_command(user: str, group: str, is_installed: Callable[[str], bool]) -> list[str]:
+    """Return the command that adds a user to a group; `is_installed` says which tools there are."""
+    return _first_available((["usermod", "-aG", group, user], ["addgroup", user, group]), is_installed)
+
+
+def remove_member_command(user: str, group: str, is_installed: Callable[[str], bool]) -> list[str]:
+    """Return the command that removes a user from a group; `is_installed` says which tools there are."""
+    return _first_available((["gpasswd", "--delete", user, group], ["delgroup", user, group]), is_installed)
+
+
+def remove_group_command(group: str, is_installed: Callable[[str], bool]) -> list[str]:
+    """Return the command that removes a group; `is_installed` says which tools there are."""
+    return _first_available((["groupdel", group], ["delgroup", group]), is_installed)
+
+
+def _first_available(commands: tuple[list[str], list[str]], is_installed: Callable[[str], bool]) -> list[str]:
+    for command in commands:
+        if is_installed(command[0]):
+            return command
+    tools = " nor ".join(command[0] for command in commands)
+    raise MissingToolError(f"neither {tools} is installed, and the launcher's group needs one: apt install passwd")
+
+
+def _find_group(group: str) -> grp.struct_group | None:
+    try:
+        return grp.getgrnam(group)
+    except KeyError:
+        return None
+
+
+def _search_path() -> str:
+    # A user's PATH often lacks the sbin folders.
+    return f"{os.environ.get('PATH', '')}:{_SBIN}"
+
+
+def _is_installed(tool: str) -> bool:
+    return shutil.which(tool, path=_search_path()) is not None
+
+
+def _run_tool(command: list[str]) -> None:
+    environment = {**os.environ, "PATH": _search_path(), "LC_ALL": "C"}
+    completed = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+    )
+    if completed.returncode != 0:
+        lines = (completed.stderr or completed.stdout).strip().splitlines()
+        raise StepError(f"{command[0]}: {lines[0] if lines else f'exit code {completed.returncode}'}")

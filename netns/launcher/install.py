@@ -1,0 +1,227 @@
+"""Builds, installs and removes the launcher.
+
+Inspects, installs and removes the launcher. A file that is not our launcher is never changed.
+
+`netns.marker` recognises it, `netns.compiler` builds it, and `netns.group` manages its group.
+
+Build the launcher from `ip4only.c` with the first C compiler found; musl-gcc comes first, for a smaller program.
+"""
+
+from __future__ import annotations
+
+import errno
+import grp
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+from msgspec import Struct
+
+from netns.errors import ForeignStateError, MissingToolError, NotPermittedError, StepError
+from netns.launcher import marker
+from netns.spec import temporary_path
+
+LAUNCHER_MODE = 0o750
+
+_NOSUID_FIX = "remount it with suid, or use --no-launcher and enter with sudo"
+
+# Where it is built. A fixed name, so that the next call finds what a killed one left. Safe, because only root can write
+# in /run, and set-up and teardown hold a lock.
+BUILD_DIRECTORY = Path("/run/speedmon-launcher")
+
+SOURCE = Path(__file__).with_name("ip4only.c")
+
+# A static glibc program works too, but reads LD_LIBRARY_PATH and the like from the environment.
+COMPILERS = ("musl-gcc", "cc", "gcc", "clang")
+
+FLAGS = (
+    "-std=c11",
+    "-O2",
+    "-static",
+    "-s",
+    "-fstack-protector-strong",
+    "-U_FORTIFY_SOURCE",
+    "-D_FORTIFY_SOURCE=2",
+    "-Wl,-z,relro,-z,now,-z,noexecstack",
+)
+
+WARNING_FLAGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow")
+
+COMPILE_TIMEOUT_S = 120
+
+_COMPILER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class LauncherState(Struct, frozen=True):
+    """The file at a launcher's path. The last four fields are false for a file that is not ours."""
+
+    present: bool = False
+    ours: bool = False
+    current: bool = False
+    owner_ok: bool = False
+    mode_ok: bool = False
+    capability_ok: bool = False
+
+
+def read_launcher_state(path: Path, group: str, name: str) -> LauncherState:
+    """Return the state of the file at `path` as the launcher of namespace `name` for members of `group`."""
+    try:
+        file = path.lstat()
+    except OSError:
+        return LauncherState()
+    if not _is_own_launcher(path):
+        return LauncherState(present=True)
+    return LauncherState(
+        present=True,
+        ours=True,
+        current=marker.is_current_launcher(path, name, source_digest(name)),
+        owner_ok=(file.st_uid, file.st_gid) == (0, _group_id(group)),
+        mode_ok=stat.S_IMODE(file.st_mode) == LAUNCHER_MODE,
+        capability_ok=marker.has_capability(path),
+    )
+
+
+def install_launcher(name: str, group: str, path: Path) -> None:
+    """Build the launcher of namespace `name` and install it atomically, root-owned, for members of `group`.
+
+    Raises:
+        ForeignStateError: the file at `path` is not our launcher.
+        MissingToolError: there is no C compiler.
+        NotPermittedError: the caller is not root.
+        StepError: it cannot be built or installed, for instance on a nosuid mount.
+    """
+    _refuse_foreign(path)
+    try:
+        program = _build_in_directory(name)
+        _refuse_nosuid(path.parent)
+        _write_launcher(program, path, group)
+    except PermissionError as error:
+        raise NotPermittedError(f"the launcher {path} needs root: {error.strerror}; run it with sudo") from None
+    except OSError as error:
+        raise StepError(_describe_install_error(path, error)) from None
+
+
+def remove_launcher(path: Path) -> bool:
+    """Remove the launcher, even a half-built one, but no file that is not ours; return whether there was one."""
+    shutil.rmtree(BUILD_DIRECTORY, ignore_errors=True)
+    Path(temporary_path(str(path))).unlink(missing_ok=True)
+    if not _is_own_launcher(path):
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
+def is_half_built(path: Path) -> bool:
+    """Return whether a killed process left a half-built or half-installed launcher for `path`."""
+    return BUILD_DIRECTORY.exists() or os.path.lexists(temporary_path(str(path)))
+
+
+def _build_in_directory(name: str) -> bytes:
+    shutil.rmtree(BUILD_DIRECTORY, ignore_errors=True)
+    BUILD_DIRECTORY.mkdir(mode=0o700)
+    try:
+        return build_launcher(name, BUILD_DIRECTORY)
+    finally:
+        shutil.rmtree(BUILD_DIRECTORY, ignore_errors=True)
+
+
+def _is_own_launcher(path: Path) -> bool:
+    try:
+        return marker.is_own_launcher(path)
+    except PermissionError:
+        return False
+
+
+def _group_id(group: str) -> int | None:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return None
+
+
+def _refuse_foreign(path: Path) -> None:
+    if os.path.lexists(path) and not _is_own_launcher(path):
+        raise ForeignStateError(f"{path} is not speedmon's launcher and was not changed: move it away and try again")
+
+
+def _refuse_nosuid(folder: Path) -> None:
+    if os.statvfs(folder).f_flag & os.ST_NOSUID:
+        raise StepError(f"{folder} is mounted nosuid, where file capabilities have no effect: {_NOSUID_FIX}")
+
+
+def _write_launcher(program: bytes, path: Path, group: str) -> None:
+    """Write a complete file beside `path`, then rename it."""
+    group_id = _group_id(group)
+    if group_id is None:
+        raise StepError(f"there is no group {group} to give {path} to")
+    temporary = Path(temporary_path(str(path)))
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor has no Path
+            file.write(program)
+            os.fchown(descriptor, 0, group_id)  # before setting the capability: a change of owner removes it
+            os.fchmod(descriptor, LAUNCHER_MODE)
+            os.setxattr(descriptor, marker.XATTR, marker.CAPABILITY)
+            os.fsync(descriptor)
+        temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _describe_install_error(path: Path, error: OSError) -> str:
+    if error.errno == errno.ENOTSUP:
+        return f"the filesystem of {path} does not support file capabilities; put /usr/local/bin on one that does"
+    return f"cannot install the launcher {path}: {error.strerror}"
+
+
+def find_compiler() -> str | None:
+    """Return the path of the compiler that `build` would use, None if there is none."""
+    path = f"{os.environ.get('PATH', '')}:{_COMPILER_PATH}"
+    paths = (shutil.which(compiler, path=path) for compiler in COMPILERS)
+    return next(filter(None, paths), None)
+
+
+def source_digest(name: str) -> str:
+    """Return 16 hexadecimal digits that identify the source, flags and namespace `name` of a build."""
+    identity = "\0".join((name, *FLAGS)).encode() + SOURCE.read_bytes()
+    return hashlib.sha256(identity).hexdigest()[:16]
+
+
+def build_launcher(name: str, folder: Path) -> bytes:
+    """Return the launcher of namespace `name` as a static program, built in `folder`.
+
+    Raises:
+        MissingToolError: there is no C compiler.
+        StepError: the compiler failed; the first line it printed is in the message.
+    """
+    compiler = find_compiler()
+    if compiler is None:
+        raise MissingToolError("no C compiler, and the launcher needs one: apt install musl-tools")
+    program = folder / "launcher"
+    _run_compiler(compiler_command(compiler, name, program), folder)
+    return program.read_bytes()
+
+
+def compiler_command(compiler: str, name: str, program: Path) -> list[str]:
+    """Return the command that compiles the launcher of namespace `name` into `program`."""
+    fixed = (f'-DNS_NAME="{name}"', f'-DDIGEST="{source_digest(name)}"')
+    return [compiler, *FLAGS, *WARNING_FLAGS, *fixed, "-o", str(program), str(SOURCE)]
+
+
+def _run_compiler(command: list[str], folder: Path) -> None:
+    # Not the caller's environment: some variables change what a compiler reads and writes.
+    environment = {"PATH": _COMPILER_PATH, "LC_ALL": "C", "TMPDIR": str(folder)}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+    )
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        reason = lines[0] if lines else f"exit code {done.returncode}"
+        raise StepError(
+            f"{command[0]} cannot build the launcher: {reason}; apt install musl-tools installs one that can"
+        )

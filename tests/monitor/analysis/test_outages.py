@@ -1,0 +1,140 @@
+"""Incidents: failed runs in a row whose cause is the line, from the first failure to the next success."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from example_runs import DNS, START, make_attempt, make_failed_attempt
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.analysis.outages import find_incidents
+from monitor.cli.runs import _format_length
+from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status
+from monitor.store.connection import open_writer
+from monitor.store.write import add_attempt
+
+if TYPE_CHECKING:
+    from pathlib import Path as File
+
+COMMAND = [sys.executable, "-W", "error", "-c", "from monitor.cli.main import main; main()"]
+
+SINCE_START = (datetime.now(UTC) - START) / timedelta(minutes=1)
+
+LINE = Failure(FailureKind.UNREACHABLE, Scope.LINE, None, "nothing answers")
+
+PROVIDER = Failure(FailureKind.PROVIDER_DOWN, Scope.PROVIDER, None, "503")
+
+
+def ok(minutes: float, **changes: Any) -> Run:
+    """Return a good run."""
+    return make_attempt(minutes, **changes).run
+
+
+def bad(minutes: float, failure: Failure = LINE, **changes: Any) -> Run:
+    """Return a failed run."""
+    return replace(make_failed_attempt(minutes, failure).run, **changes)
+
+
+def spans(*runs: Run) -> list[tuple[float, int | None, int]]:
+    """Return begin in minutes, length in minutes and failures of each incident."""
+    return [
+        ((found.began - START) / timedelta(minutes=1), found.length_s and found.length_s // 60, found.failures)
+        for found in find_incidents(runs)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([], []),
+        ([ok(0), ok(5)], []),
+        ([ok(0), bad(5), ok(10)], [(5, 5, 1)]),
+        ([bad(0), bad(5), bad(10), ok(25)], [(0, 25, 3)]),
+        ([bad(0), ok(5), bad(10), ok(15)], [(0, 5, 1), (10, 5, 1)]),
+        ([bad(0), bad(5)], [(0, None, 2)]),
+        ([bad(0, PROVIDER), ok(5)], []),
+        ([bad(0), bad(5, PROVIDER), ok(10)], [(0, 10, 1)]),
+        ([bad(0, PROVIDER), bad(5), ok(10)], [(5, 5, 1)]),
+        ([bad(0), bad(5, status=Status.SKIPPED), bad(10), ok(15)], [(0, 15, 2)]),
+        ([bad(0, status=Status.SKIPPED), ok(5)], []),
+        ([bad(0), ok(5, path=NetworkPath.HOST), ok(10)], [(0, 10, 1)]),
+        ([bad(0), bad(1, probe="cabin"), ok(2, probe="cabin"), ok(3)], [(1, 1, 1), (0, 3, 1)]),
+    ],
+)
+def test_incidents_begin_and_end(runs: list[Run], expected: list[tuple[float, int | None, int]]):
+    """Only the line's failures begin one, only a success on the same path of the same probe ends one."""
+    assert spans(*runs) == expected
+
+
+def test_an_incident_tells_its_cause():
+    """Its kind is what most of its runs say, its words are those of the first."""
+    (found,) = find_incidents([bad(0, DNS), bad(5), bad(10), ok(15)])
+    assert (found.kind, found.message) == (FailureKind.UNREACHABLE, DNS.message)
+
+
+@given(st.lists(st.sampled_from("+-p ")))
+def test_every_failure_of_the_line_is_in_one_incident(story: list[str]):
+    """However a story goes, no failure is lost or counted twice, and at most the last incident lasts."""
+    make = {"+": ok, "-": bad, "p": lambda at: bad(at, PROVIDER), " ": lambda at: bad(at, status=Status.SKIPPED)}
+    found = [*find_incidents([make[what](minute) for minute, what in enumerate(story)])]
+    assert sum(incident.failures for incident in found) == story.count("-")
+    assert all(incident.ended is not None for incident in found[:-1])
+    lasts = "-" in "".join(story).rpartition("+")[2]
+    assert bool(found and found[-1].ended is None) == lasts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, ""), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (11_100, "3 h 05"), (198_000, "2 d 07 h")],
+)
+def test_lengths_are_said_as_people_do(seconds: int | None, words: str):
+    """The two largest units are enough."""
+    assert _format_length(seconds) == words
+
+
+@pytest.fixture
+def environ(tmp_path: File) -> dict[str, str]:
+    """Return an environment with a database in which the line failed twice and then came back."""
+    url = f"sqlite:///{tmp_path}/speedmon.db"
+    with open_writer(url) as connection:
+        for one in (
+            make_failed_attempt(SINCE_START - 60),
+            make_failed_attempt(SINCE_START - 50),
+            make_attempt(SINCE_START - 35),
+        ):
+            add_attempt(connection, one)
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "SPEEDMON_DATABASE_URL": url,
+        "SPEEDMON_DISPLAY__TIMEZONE": "UTC",
+    }
+
+
+def incidents_of(environ: dict[str, str], *argv: str) -> str:
+    """Run `speedmon incidents`."""
+    done = subprocess.run([*COMMAND, "incidents", *argv], env=environ, capture_output=True, check=True, timeout=60)
+    return done.stdout.decode()
+
+
+def test_command_for_people_and_programs(environ: dict[str, str]):
+    """A line has begin, end, length, number and cause; JSON has the same with names."""
+    *_, line = incidents_of(environ).splitlines()
+    assert line.split()[4:] == ["25", "min", "2", "ip4only", "dns:", *DNS.message.split()]
+    (found,) = json.loads(incidents_of(environ, "--json"))
+    assert (found["length_s"], found["failures"], found["kind"]) == (1500, 2, "dns")
+
+
+def test_command_without_an_outage(environ: dict[str, str], tmp_path: File):
+    """A line that never failed is said to be so."""
+    environ["SPEEDMON_DATABASE_URL"] = f"sqlite:///{tmp_path}/empty.db"
+    assert incidents_of(environ, "--days", "7") == "No outage of the line in the last 7 days.\n"
+    assert json.loads(incidents_of(environ, "--json")) == []

@@ -1,0 +1,196 @@
+"""`speedmon check` as a command: text and JSON, terminal and pipe, --watch, imports, and machines without much."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from example_runs import make_attempt
+from home_network import SPEEDMON
+from home_network_with_services import SETTINGS, HomeNetworkWithServices
+
+from monitor.check.model import CheckResult
+from monitor.store.connection import open_writer
+from monitor.store.tables import SCHEMA_VERSION
+from monitor.store.write import add_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from private_machine import PrivateMachine
+
+IMPORTED = """
+import sys
+from monitor.cli.main import cli
+cli.main(["check"], standalone_mode=False)
+print(sorted({"pyroute2", "sqlalchemy", "alembic", "matplotlib", "dns", "fastapi"} & set(sys.modules)))
+"""
+
+CLEAR = b"\x1b[2J"
+
+
+@pytest.fixture
+def street() -> Iterator[HomeNetworkWithServices]:
+    """Yield a home host on a street that answers, without a namespace."""
+    with HomeNetworkWithServices() as host:
+        yield host
+
+
+def check(outer: PrivateMachine, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run `speedmon check` on a machine that has a loopback and no namespace."""
+    environ = {"PATH": os.environ["PATH"], **{f"SPEEDMON_{key}": value for key, value in settings.items()}}
+    return outer.run([SPEEDMON, "check", *arguments], check=False, env=environ)
+
+
+def lines(outer: PrivateMachine, **settings: str) -> dict[str, CheckResult]:
+    """Return the lines by name."""
+    told = json.loads(check(outer, "--json", **settings).stdout)
+    return {line["name"]: CheckResult(**line) for line in told}
+
+
+def watched(street: HomeNetworkWithServices, *arguments: str, **options: object) -> subprocess.Popen[str]:
+    """Start `speedmon check --watch`."""
+    told = {"env": SETTINGS, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return street.popen([SPEEDMON, "check", "--watch", "0.1", *arguments], **(told | options))
+
+
+def test_machine_without_a_network(outer: PrivateMachine):
+    """Nothing is there: exit code 5, no traceback, and what is missing has its fix."""
+    done = check(outer)
+    assert (done.returncode, done.stderr) == (5, "")
+    assert done.stdout.startswith(
+        "NOT OK   namespace   /run/netns/ip4only does not exist: the namespace is not set up\n"
+        "         fix: run: sudo speedmon setup-netns\n"
+    )
+
+
+def test_json_is_an_array_of_lines(outer: PrivateMachine):
+    """Each object has the five keys in order; a fix goes with what is not ok only."""
+    told = json.loads(check(outer, "--json").stdout)
+    assert {tuple(line) for line in told} == {("name", "ok", "message", "fix", "matters")}
+    assert all((line["fix"] is None) == line["ok"] for line in told)
+
+
+def test_neither_pyroute2_nor_sqlalchemy_is_imported(outer: PrivateMachine):
+    """Without a database there is nothing heavy to import."""
+    assert outer.python(IMPORTED).stdout.splitlines()[-1] == "[]"
+
+
+def test_leftover_of_a_crash_is_no_namespace(outer: PrivateMachine):
+    """The plain file in the place of the handle is named."""
+    outer.path("/run/netns/ip4only").touch()
+    assert "is not a network namespace" in lines(outer)["namespace"].message
+
+
+def test_without_nft_it_says_so(street: HomeNetworkWithServices):
+    """A host on which nft was removed since is told what to install."""
+    street.set_up()
+    street.shell("mount --bind /bin/false /usr/sbin/nft")
+    code, told = street.lines()
+    assert (code, told["firewall"].ok) == (5, False)
+    assert "our rules cannot be listed" in told["firewall"].message
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "words"),
+    [
+        ({"COLLECT__ENGINE": "ookla"}, "licence", "Ookla's licence is not accepted"),
+        ({"COLLECT__ENGINE": "ookla", "OOKLA__BINARY": "/bin/true"}, "engine", "/bin/true is not Ookla's"),
+        ({"COLLECT__ENGINE": "ookla", "OOKLA__BINARY": "/no/such"}, "engine", "/no/such does not exist"),
+        ({"DATABASE_URL": "sqlite:////run"}, "database", "/run: is a directory"),
+        ({"DATABASE_URL": "sqlite:////etc/passwd/a/b.db"}, "database", "/etc/passwd is not a directory"),
+        ({"DATABASE_URL": "sqlite:////etc/passwd"}, "database", "is damaged or no SQLite database"),
+        ({"DATABASE_URL": "sqlite://"}, "database", "names no file"),
+    ],
+)
+def test_what_keeps_a_test_from_being_run_or_kept(
+    outer: PrivateMachine, settings: dict[str, str], name: str, words: str
+):
+    """Engine, licence and database are each named with a fix."""
+    line = lines(outer, **settings)[name]
+    assert (line.fails, words in line.message, bool(line.fix)) == (True, True, True)
+
+
+def test_full_disk(outer: PrivateMachine):
+    """The room is that of the folder in which the database lies."""
+    outer.run(["sh", "-c", "mkdir /run/small && mount -t tmpfs -o size=8m small /run/small"])
+    line = lines(outer, DATABASE_URL="sqlite:////run/small/speedmon.db")["disk"]
+    assert (line.fails, line.message) == (True, "only 8 MiB free in /run/small")
+
+
+def test_run_of_the_future(outer: PrivateMachine, tmp_path: Path):
+    """A clock that was set back is told from the newest stored run."""
+    url = f"sqlite:///{tmp_path}/speedmon.db"
+    with open_writer(url) as connection:
+        add_attempt(connection, make_attempt(minutes=60 * 24 * 365 * 50))
+    told = lines(outer, DATABASE_URL=url)
+    assert (told["clock"].fails, "in the future" in told["clock"].message) == (True, True)
+    assert told["database"].message.endswith(f"can be written, schema {SCHEMA_VERSION}")
+
+
+def test_mistake_in_the_settings_is_one_line(outer: PrivateMachine):
+    """Settings that cannot be used are exit code 2, as everywhere."""
+    done = check(outer, NAMESPACE__SUBNET="192.168.300.0/24")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert check(outer, CHECK__HOSTS="example.com:443").returncode == 2
+
+
+def test_watch_ends_when_all_is_well(street: HomeNetworkWithServices):
+    """In a pipe it prints every line once, then what changed, and ends with 0 after the set-up."""
+    with watched(street) as watch:
+        assert watch.stdout is not None
+        first = [watch.stdout.readline() for _ in range(2)]
+        street.set_up()
+        out, err = watch.communicate(timeout=60)
+    assert first[0].startswith("NOT OK   namespace")
+    assert (watch.returncode, err) == (0, "")
+    assert [line for line in out.splitlines() if " namespace " in line] == [
+        "ok       namespace   /run/netns/ip4only is a network namespace"
+    ]
+
+
+def test_watch_as_json_is_an_array_a_line(street: HomeNetworkWithServices):
+    """Each change is one whole array on a line of its own."""
+    with watched(street, "--json") as watch:
+        assert watch.stdout is not None
+        first = json.loads(watch.stdout.readline())
+        street.set_up()
+        out, _ = watch.communicate(timeout=60)
+    last = json.loads(out.splitlines()[-1])
+    assert [first[0]["ok"], last[0]["ok"], watch.returncode] == [False, True, 0]
+
+
+def test_watch_can_be_interrupted(street: HomeNetworkWithServices):
+    """Ctrl-C ends it with one line."""
+    argv = ["sh", "-c", f"echo $$; exec {SPEEDMON} check --watch 0.1"]  # its number as the street knows it
+    with street.popen(argv, env=SETTINGS, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
+        assert watch.stdout is not None
+        number = int(watch.stdout.readline())
+        watch.stdout.readline()
+        street.shell(f"kill -INT {number}")
+        _, err = watch.communicate(timeout=60)
+    assert (watch.returncode, err.strip()) == (128 + signal.SIGINT, "speedmon: interrupted")
+
+
+def test_terminal_is_rewritten_in_colour(street: HomeNetworkWithServices):
+    """On a terminal each look takes the place of the last, and states have colours."""
+    ours, theirs = os.openpty()
+    with watched(street, stdout=theirs) as watch, os.fdopen(ours, "rb", buffering=0) as screen:
+        os.close(theirs)
+        shown = b""
+        while shown.count(CLEAR) < 2:
+            assert select.select([screen], [], [], 30)[0], shown
+            shown += screen.read(4096)
+        watch.terminate()
+    assert b"\x1b[31mNOT OK \x1b[0m  namespace" in shown
+
+
+def test_pipe_has_no_colours(outer: PrivateMachine):
+    """A file or a mail holds plain text."""
+    assert "\x1b" not in check(outer).stdout

@@ -1,0 +1,193 @@
+"""`speedmon import` as a person and as a script call it: what is imported, what is printed, and nothing twice."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from places import DATA
+
+from monitor.cli.main import main
+from monitor.output import export
+from monitor.store import read
+from monitor.store.connection import open_reader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-W", "error", "-c", "from monitor.cli.main import main; main()"]
+
+RESULT = DATA.joinpath("ookla", "v1.2_result_2022-11-04_syseleven.json").read_text()
+
+OTHER = DATA.joinpath("ookla", "v1.2_result_2024-06-10_cmc_packetloss_fraction_lossy.json").read_text()
+
+CLI = DATA / "speedtest-cli" / "success_2.1.2_json_2020-01-19_spectrum.json"
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Return an environment with a database of its own and nobody's configuration."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/speedmon.db",
+        "SPEEDMON_DISPLAY__TIMEZONE": "America/New_York",
+        "SPEEDMON_PROBE__NAME": "attic",
+    }
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Return a log of three results, one of them twice, with noise and a failure."""
+    file = tmp_path / "speedtest.log"
+    error = (
+        '{"type":"log","timestamp":"2023-09-13T15:01:08Z","message":"Timeout occurred in connect.","level":"error"}\n'
+    )
+    file.write_text(f"hello\n{RESULT}{error}{OTHER}{RESULT}")
+    return file
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a call of the program ended."""
+
+    returncode: object
+    stdout: str
+    stderr: str
+
+
+def speedmon(environ: dict[str, str], *argv: object) -> Done:
+    """Run the program, in this process: starting an interpreter for each call would take most of the time."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(os, "environ", environ)
+        patch.setattr(sys, "argv", ["speedmon", *map(str, argv)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return Done(ended.value.code, out.getvalue(), err.getvalue())
+
+
+def stored(environ: dict[str, str]) -> list[dict[str, object]]:
+    """Return what is stored, oldest first."""
+    with open_reader(environ["SPEEDMON_DATABASE_URL"]) as connection:
+        runs = read.read_runs(
+            connection, since=datetime(1970, 1, 1, tzinfo=UTC), until=datetime(2100, 1, 1, tzinfo=UTC)
+        )
+        return [json.loads(line) for line in export.to_json_lines(runs)]
+
+
+def test_twice_in_a_row(environ: dict[str, str], log: Path):
+    """Runs that are already stored are counted and not changed; what cannot be imported is listed with its line."""
+    first = speedmon(environ, "import", log)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout == (
+        f"{log}: runs imported: 3, already stored: 1, rejected: 1\n  line 1: not a result: 'hello'\n"
+    )
+    before = stored(environ)
+    assert [run["status"] for run in before] == ["ok", "failed", "ok"]
+    assert {(run["probe"], run["trigger"], run["path"]) for run in before} == {("attic", "import", "host")}
+    assert "runs imported: 0, already stored: 4, rejected: 1" in speedmon(environ, "import", log).stdout
+    assert stored(environ) == before
+
+
+def test_a_dry_run_counts_and_stores_nothing(environ: dict[str, str], log: Path):
+    """A dry run prints the same numbers as a real import."""
+    done = speedmon(environ, "import", "--dry-run", log)
+    assert "runs would be imported: 3, already stored: 1, rejected: 1" in done.stdout
+    assert stored(environ) == []
+
+
+def test_probe_path_and_zone_are_told(environ: dict[str, str], tmp_path: Path):
+    """What the file does not say, the command line says."""
+    file = tmp_path / "log.csv"
+    file.write_text('2020-06-10 12:00:00,"A - B","1","2.5","0.5","0","1000","1000","9","9",""\n')
+    done = speedmon(environ, "import", "--probe", "shed", "--path", "ip4only", "--zone", "Europe/Berlin", file)
+    assert done.returncode == 0
+    (run,) = stored(environ)
+    assert (run["probe"], run["path"], run["finished_at"]) == ("shed", "ip4only", "2020-06-10T10:00:00Z")
+
+
+def test_many_reasons_are_counted(environ: dict[str, str], tmp_path: Path):
+    """After twenty the rest is a number."""
+    file = tmp_path / "log"
+    file.write_text(RESULT + "noise\n" * 30)
+    lines = speedmon(environ, "import", file).stdout.splitlines()
+    assert lines[0].endswith("runs imported: 1, already stored: 0, rejected: 30")
+    assert (len(lines), lines[-2], lines[-1]) == (22, "  line 21: not a result: 'noise'", "  and 10 more")
+
+
+def test_a_file_of_no_format_stops_no_other(environ: dict[str, str], log: Path, tmp_path: Path):
+    """Each that cannot be read is one line and exit code 2; the others are taken."""
+    odd = tmp_path / "odd"
+    odd.write_text("nothing\n")
+    done = speedmon(environ, "import", odd, tmp_path / "missing", log)
+    assert done.returncode == 2
+    assert f"{log}: runs imported: 3" in done.stdout
+    odd_line, missing_line = done.stderr.splitlines()
+    assert odd_line.startswith(f"speedmon: {odd}: nothing in it has a format that can be imported (known: speedmon,")
+    assert missing_line == f"speedmon: {tmp_path}/missing: cannot be read: No such file or directory"
+
+
+def test_a_row_that_the_store_refuses_stops_no_other(environ: dict[str, str], log: Path, tmp_path: Path):
+    """A run that ends before it begins is listed with its line, and its neighbours are stored."""
+    speedmon(environ, "import", log)
+    runs = stored(environ)
+    runs[1]["finished_at"] = "2000-01-01T00:00:00Z"
+    file = tmp_path / "export.jsonl"
+    file.write_text("".join(json.dumps(run) + "\n" for run in runs))
+    elsewhere = environ | {"SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/other.db"}
+    done = speedmon(elsewhere, "import", file)
+    assert "runs imported: 2, already stored: 0, rejected: 1\n  line 2: run" in done.stdout
+    assert "cannot be stored: " in done.stdout
+    assert stored(elsewhere) == [runs[0], runs[2]]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_an_export_is_another_machines_history(environ: dict[str, str], log: Path, tmp_path: Path, kind: str):
+    """What one machine exports, another one imports, and both have the same runs."""
+    speedmon(environ, "import", log, CLI)
+    file = tmp_path / f"runs.{kind}"
+    assert speedmon(environ, "export", "--output", file).returncode == 0
+    elsewhere = environ | {"SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/other.db", "SPEEDMON_PROBE__NAME": "other"}
+    done = speedmon(elsewhere, "import", file, file)
+    assert done.stdout.splitlines() == [
+        f"{file}: runs imported: 4, already stored: 0, rejected: 0",
+        f"{file}: runs imported: 0, already stored: 4, rejected: 0",
+    ]
+    assert stored(elsewhere) == stored(environ)
+
+
+def test_a_terminal_gets_a_progress_bar(environ: dict[str, str], log: Path):
+    """It is drawn on standard error, and only where somebody looks."""
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, "import", str(log)]
+    done = subprocess.run(
+        command, env=environ | {"TERM": "xterm"}, stdout=subprocess.PIPE, stderr=theirs, check=False, timeout=60
+    )
+    os.close(theirs)
+    assert (done.returncode, b"100%" in os.read(ours, 65536)) == (0, True)
+    os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["import"], "Missing argument 'FILE...'"),
+        (["import", "--format", "xml", "x"], "'xml' is not one of 'auto', 'speedmon'"),
+        (["import", "--zone", "Mars/Base", "x"], "--zone: unknown time zone 'Mars/Base'"),
+    ],
+)
+def test_mistakes(environ: dict[str, str], argv: list[str], words: str):
+    """What is wrong with a call is said in words, with exit code 2."""
+    done = speedmon(environ, *argv)
+    assert done.returncode == 2
+    assert words in done.stderr

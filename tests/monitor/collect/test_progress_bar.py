@@ -1,0 +1,52 @@
+"""The live line: rates as people write them, one line that replaces itself, nothing when nobody looks."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from monitor.collect import progress
+from monitor.collect.progress import ProgressBar
+from monitor.engines.base import EngineProgress
+from monitor.output import units
+
+
+@pytest.mark.parametrize(
+    ("bps", "text"),
+    [(941_000_000, "941 Mbit/s"), (99_960_000, "100 Mbit/s"), (95_656_417, "95.7 Mbit/s"), (530_000, "0.53 Mbit/s")],
+)
+def test_rates(bps: int, text: str) -> None:
+    """A rate has three digits or so."""
+    assert units.format_rate(bps) == text
+
+
+@pytest.mark.parametrize(
+    ("moment", "left_s", "words"),
+    [
+        (EngineProgress("download", 0.454, 93_400_000), None, "download [#########-----------] 93.4 Mbit/s"),
+        (EngineProgress("download", 1.0, 93_400_000), 11.6, "download [####################] 93.4 Mbit/s, 12 s left"),
+        (EngineProgress("upload", None, 530_000), 0.0, "upload 0.53 Mbit/s, nearly done"),
+        (EngineProgress("latency"), None, "latency"),
+    ],
+)
+def test_line_of_a_moment(moment: EngineProgress, left_s: float | None, words: str) -> None:
+    """A moment tells its phase, and share, rate and the time that is left where they are known."""
+    assert progress.format_progress(moment, left_s) == words
+
+
+def test_line_replaces_itself() -> None:
+    """Each moment takes the place of the last, and the line is empty in the end."""
+    stream = io.StringIO()
+    meter = ProgressBar(stream)
+    meter.start("ookla")
+    meter.show(EngineProgress("upload"))
+    meter.clear()
+    assert stream.getvalue() == "\r\x1b[Ktesting with ookla…\r\x1b[Kupload\r\x1b[K"
+
+
+def test_terminal_that_went_away_ends_nothing() -> None:
+    """A stream that can no longer be written is no error."""
+    stream = io.StringIO()
+    stream.close()
+    ProgressBar(stream).start("ookla")

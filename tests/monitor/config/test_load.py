@@ -1,0 +1,184 @@
+"""The configuration: file, environment on top, and every mistake told at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from monitor.config import load, settings
+from monitor.errors import ConfigError
+from monitor.model import Plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOT = 0
+
+USER = 1000
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a configuration file that is not there yet."""
+    return tmp_path / "config.toml"
+
+
+def mistakes(file: Path, text: str, **environ: str) -> str:
+    """Return what is said about a file and an environment that have mistakes."""
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load.load_settings(file, environ, USER)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_without_a_file_there_are_defaults():
+    """Nothing has to be configured."""
+    found = load.load_settings(None, {"HOME": "/nowhere"}, USER)
+    assert (found.collect, found.schedule, found.web) == (
+        settings.CollectSettings(),
+        settings.ScheduleSettings(),
+        settings.WebSettings(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("uid", "environ", "url"),
+    [
+        (ROOT, {}, "sqlite:////var/lib/speedmon/speedmon.db"),
+        (USER, {"HOME": "/home/joe"}, "sqlite:////home/joe/.local/state/speedmon/speedmon.db"),
+        (USER, {"HOME": "/home/joe", "XDG_STATE_HOME": "/st"}, "sqlite:////st/speedmon/speedmon.db"),
+        (USER, {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}, "sqlite:////var/lib/a/speedmon.db"),
+        (USER, {"XDG_STATE_HOME": "/50% ?"}, "sqlite:////50%25%20%3F/speedmon/speedmon.db"),
+        (ROOT, {"SPEEDMON_DATABASE_URL": "sqlite:////x.db"}, "sqlite:////x.db"),
+        (ROOT, {"SPEEDMON_DATABASE__URL": "sqlite:////y.db"}, "sqlite:////y.db"),
+    ],
+)
+def test_where_the_database_is(uid: int, environ: dict[str, str], url: str):
+    """By default it lies in the state directory; SPEEDMON_DATABASE_URL says otherwise."""
+    assert load.load_settings(None, {"HOME": "/nowhere"} | environ, uid).database.url == url
+
+
+def test_the_file_is_read(file: Path):
+    """Values of each type arrive as their type."""
+    file.write_text('[collect]\ntimeout_s = 60\n[ookla]\naccept_license = true\n[namespace]\ndns = ["9.9.9.9"]\n')
+    found = load.load_settings(file, {}, USER)
+    assert (found.collect.timeout_s, found.ookla.accept_license, found.namespace.dns) == (60, True, ["9.9.9.9"])
+
+
+def test_the_environment_wins_over_the_file(file: Path):
+    """A variable overrides one key and leaves its neighbours."""
+    file.write_text('[collect]\ntimeout_s = 60\nserver_id = "7"\n')
+    found = load.load_settings(file, {"SPEEDMON_COLLECT__TIMEOUT_S": "90"}, USER).collect
+    assert (found.timeout_s, found.server_id) == (90, "7")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("COLLECT__TIMEOUT_S", "90", 90),
+        ("COLLECT__SERVER_ID", "123", "123"),
+        ("OOKLA__ACCEPT_LICENSE", "true", True),
+        ("OOKLA__ACCEPT_LICENSE", "0", False),
+        ("PLAN__DOWNLOAD_MBPS", "93.5", 93.5),
+        ("NAMESPACE__DNS", "9.9.9.9, 1.1.1.1", ["9.9.9.9", "1.1.1.1"]),
+        ("NAMESPACE__DNS", "", []),
+        ("PROBE__NAME", "42", "42"),
+    ],
+)
+def test_text_of_the_environment_becomes_what_the_setting_is(name: str, text: str, value: object):
+    """Numbers, truth values and lists are read from their text."""
+    found = load.load_settings(None, {"HOME": "/nowhere", f"SPEEDMON_{name}": text}, USER)
+    section, _, key = name.lower().partition("__")
+    assert getattr(getattr(found, section), key) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[colect]\n", "unknown section [colect] (did you mean 'collect'?)"),
+        ("[xyz]\n", "unknown section [xyz] (known: probe, collect,"),
+        ("[collect]\ntimout_s = 5\n", "unknown key 'timout_s' in [collect] (did you mean 'timeout_s'?)"),
+        ('[collect]\ntimeout_s = "90"\n', "collect.timeout_s: Expected `int`, got `str`"),
+        ("[collect]\ntimeout_s = 4\n", "collect.timeout_s: Expected `int` >= 5"),
+        ('[collect]\npath = "vpn"\n', "collect.path: Invalid enum value 'vpn'"),
+        ('[namespace]\nname = "No!"\n', "namespace.name: Expected `str` matching regex"),
+        ('[namespace]\ndns = "9.9.9.9"\n', "namespace.dns: Expected `array`, got `str`"),
+        ("collect = 7\n", "[collect] must be a section, not a value"),
+        ("[collect\n", "is not TOML"),
+        ("\ud7ff[collect]".encode().decode("latin-1"), "is not TOML"),
+    ],
+)
+def test_a_mistake_in_the_file(file: Path, text: str, words: str):
+    """One line names the file, the key and the fix."""
+    found = mistakes(file, text)
+    assert found.startswith(str(file))
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("SPEEDMON_COLLECT__TIMEOUT_S", "soon", "SPEEDMON_COLLECT__TIMEOUT_S: Expected `int`, got `str`"),
+        ("SPEEDMON_COLLECT__TIMOUT_S", "5", "SPEEDMON_COLLECT__TIMOUT_S: unknown key 'timout_s' in [collect] (did you"),
+        ("SPEEDMON_TIMEOUT", "5", "SPEEDMON_TIMEOUT: the name of a setting is SPEEDMON_SECTION__KEY"),
+        ("SPEEDMON_COLECT__PATH", "host", "unknown section [colect] (did you mean 'collect'?)"),
+    ],
+)
+def test_a_mistake_in_the_environment(file: Path, name: str, text: str, words: str):
+    """One line names the variable."""
+    assert words in mistakes(file, "", **{name: text})
+
+
+def test_every_mistake_is_told_at_once(file: Path):
+    """Who fixes one does not have to come back for the next."""
+    found = mistakes(
+        file,
+        "[colect]\nx = 1\n[collect]\ntimeout_s = 1\npth = 2\n[web]\nport = 99999\n",
+        SPEEDMON_PLAN__UPLOAD_MBPS="-1",
+        SPEEDMON_NONSENSE="1",
+    )
+    for word in ("[colect]", "timeout_s", "'pth'", "web.port", "SPEEDMON_PLAN__UPLOAD_MBPS", "SPEEDMON_NONSENSE"):
+        assert word in found
+    assert found.count("; ") == 5
+
+
+def test_a_broken_section_in_the_file_is_told_though_the_environment_sets_one_key(file: Path):
+    """A value in the place of a section is not papered over."""
+    assert "must be a section" in mistakes(file, "collect = 7\n", SPEEDMON_COLLECT__PATH="host")
+
+
+@pytest.mark.parametrize("make", ["nothing", "directory"])
+def test_a_file_that_was_named_must_be_readable(file: Path, make: str):
+    """A missing file that was asked for is a mistake, and so is a directory."""
+    if make == "directory":
+        file.mkdir()
+    with pytest.raises(ConfigError, match=f"{file}: cannot be read: "):
+        load.load_settings(file, {}, USER)
+
+
+def test_which_file_is_read(tmp_path: Path):
+    """The named one comes first, then $SPEEDMON_CONFIG, then that of the user; none is fine."""
+    usual = tmp_path / ".config" / "speedmon" / "config.toml"
+    environ = {"HOME": str(tmp_path)}
+    assert load.find_config_file(None, environ | {"HOME": "/nowhere"}) is None
+    usual.parent.mkdir(parents=True)
+    usual.touch()
+    assert load.find_config_file(None, environ) == usual
+    assert load.find_config_file(None, environ | {"SPEEDMON_CONFIG": "/x"}).__fspath__() == "/x"
+    assert load.find_config_file(tmp_path / "y", environ | {"SPEEDMON_CONFIG": "/x"}) == tmp_path / "y"
+
+
+def test_every_setting_has_help():
+    """What `config init` and the docs print is there for each key."""
+    for name, section in load.section_types().items():
+        for key, kind in load.key_types(section).items():
+            assert load.help_text(kind), f"{name}.{key}"
+
+
+def test_a_plan_is_what_was_given():
+    """Mbit/s become bit/s; what was not given is None."""
+    assert Plan(**settings.PlanSettings(download_mbps=93.5, latency_ms=20).promised) == Plan(93_500_000, None, 20)
+    assert Plan(**settings.PlanSettings().promised) == Plan(None, None, None)

@@ -1,0 +1,151 @@
+"""The words and numbers on a graph."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from example_runs import START, make_attempt, make_failed_attempt
+
+from monitor.analysis.metrics import Metric
+from monitor.analysis.plan import PlanLine
+from monitor.analysis.series import to_series
+from monitor.analysis.statistics import PlanComparison, count_runs
+from monitor.graph import labels
+from monitor.graph.axes import make_value_axis
+from monitor.localtime import Window
+from monitor.model import NetworkPath, Server, Status
+from monitor.output import units
+
+DAY = Window(START, START + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.00"),
+        (0.312, "0.312"),
+        (4.206, "4.21"),
+        (9.999, "10.0"),
+        (95.66, "95.7"),
+        (99.96, "100"),
+        (1234.5, "1,234"),
+    ],
+)
+def test_numbers_have_three_digits(value: float, text: str):
+    """Enough digits to compare, not more than were measured."""
+    assert units.format_number(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (2.5, "2.5"), (100, "100"), (1000, "1,000"), (0.1 + 0.2, "0.3")])
+def test_round_numbers_have_no_needless_zeros(value: float, text: str):
+    """The numbers of an axis."""
+    assert units.format_round_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        (timedelta(days=30), "30 days"),
+        (timedelta(days=1), "1 day"),
+        (timedelta(days=2), "2 days"),
+        (timedelta(hours=25), "25 hours"),
+        (timedelta(hours=1), "1 hour"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(days=2, hours=12), "2.5 days"),
+    ],
+)
+def test_lengths_are_in_the_largest_unit_that_fits(length: timedelta, text: str):
+    """A day of 25 hours is not called a day."""
+    assert units.format_long_duration(length) == text
+
+
+def test_the_window_tells_a_change_of_the_clocks():
+    """Local times, the length, the zone, and since when the other offset holds."""
+    since = datetime(2026, 10, 24, 16, 40, tzinfo=UTC)
+    text = labels.describe_window(Window(since, since + timedelta(days=30)), ZoneInfo("Europe/Berlin"))
+    assert text == (
+        "24 Oct 2026 18:40 to 23 Nov 2026 17:40 (30 days)",
+        "times in Europe/Berlin, UTC+02:00, from 25 Oct 02:00 UTC+01:00",
+    )
+
+
+def test_offsets_west_and_of_quarter_hours_are_written_right():
+    """A sign and minutes, as ISO 8601 has them."""
+    assert labels.describe_offsets(DAY, ZoneInfo("America/New_York")) == "UTC-05:00"
+    assert labels.describe_offsets(DAY, ZoneInfo("Pacific/Chatham")) == "UTC+13:45"
+
+
+def test_the_source_names_who_was_measured_and_how():
+    """One ISP, one path, one family, one engine, one server."""
+    found = to_series([make_attempt().run], DAY)
+    assert labels.describe_sources(count_runs(found), found) == (
+        "ISP Verizon Fios",
+        "path ip4only (IPv4-only namespace)",
+        "external address IPv4",
+        "measured with ookla",
+    )
+    assert labels.describe_servers(count_runs(found)) == "Server DediPath, Secaucus, NJ"
+
+
+def test_several_isps_and_servers_are_counted():
+    """The most frequent ones are named with their tests, the others counted."""
+    mixed = [make_attempt(at, isp=isp, server=Server(isp)).run for at, isp in enumerate(["A", "B", "B", "C", "D"])]
+    found = to_series([*mixed, make_attempt(9, path=NetworkPath.HOST, ip_family=6).run], DAY)
+    assert labels.describe_sources(count_runs(found), found)[:3] == (
+        "ISPs B (2 tests), A (1 test) and 3 more",
+        "path ip4only (IPv4-only namespace) and host (host as it is)",
+        "external address IPv4 in 5, IPv6 in 1 tests",
+    )
+    assert labels.describe_servers(count_runs(found)) == "Servers B (2 tests), A (1 test) and 3 more"
+
+
+def test_nothing_measured_names_nobody():
+    """An empty window has no source; failures have no ISP."""
+    assert not any(labels.describe_sources(count_runs([]), []))
+    assert labels.describe_servers(count_runs([])) == ""
+    assert labels.describe_families(Counter()) == ""
+
+
+@pytest.mark.parametrize(
+    ("runs", "success", "number"),
+    [
+        ([], "no test in this window", "runs"),
+        ([make_attempt(status=Status.SKIPPED).run], "none was started", "run, 1 of them skipped"),
+        ([make_attempt().run], "1 ok (100 %), 0 failed", "run"),
+        ([make_attempt().run, make_failed_attempt(1).run], "1 ok (50.0 %), 1 failed", "runs"),
+        ([make_attempt(status=Status.INTERRUPTED).run], "0 ok (0.0 %), 1 failed (1 interrupted)", "run"),
+    ],
+)
+def test_successes_and_failures_are_told(runs: list, success: str, number: str):
+    """Interrupted runs are among the failures, skipped ones are not."""
+    counted = count_runs(to_series(runs, DAY))
+    assert (labels.describe_successes(counted), labels.describe_run_count(counted)) == (success, number)
+
+
+def test_a_single_failure_is_never_rounded_away():
+    """One failure in ten thousand is not 100 %."""
+    assert labels._capped_percent(99.99, complete=False) == "99.9"  # noqa: SLF001  the rule itself
+
+
+def test_the_median_is_held_against_the_plan():
+    """Rates as a share of the plan, latency beside it; of several plans, the one that was in force."""
+    axis = make_value_axis(Metric.DOWNLOAD, np.array([90e6]), 100e6)
+    standing, always = PlanComparison(90.2, 50.0), PlanLine(((0, 100e6),))
+    assert labels.describe_plan(standing, [always], Metric.DOWNLOAD, axis) == "90 % of the plan (100 Mbit/s)"
+    assert labels.describe_plan(standing, [PlanLine(((0, 20.0),))], Metric.LATENCY, axis) == "plan: 20 ms"
+    stepped = PlanLine(((0, math.nan), (5, 50e6), (9, 100e6)))
+    assert labels.describe_plan(standing, [stepped], Metric.DOWNLOAD, axis) == "90 % of the plan then in force"
+
+
+@pytest.mark.parametrize(
+    ("width", "start"),
+    [(None, "Lines join"), (7200, "Lines: median of each 2 hours;"), (86_400, "Lines: median of each day;")],
+)
+def test_the_footer_tells_how_to_read_the_lines(width: int | None, start: str):
+    """Whether a line shows tests or medians of tests is said."""
+    assert labels.describe_lines(width).startswith(start)

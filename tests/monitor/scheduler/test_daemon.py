@@ -1,0 +1,167 @@
+"""Scheduled tests against a real store: every slot leaves a row."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from example_runs import MEASURED, make_attempt
+
+from monitor.config.settings import CollectSettings, DatabaseSettings, ProbeSettings, ScheduleSettings, Settings
+from monitor.errors import ConfigError, StoreError
+from monitor.model import FailureKind, Run, Scope, Status, Trigger
+from monitor.scheduler.daemon import Daemon, prepare_database
+from monitor.store import read
+from monitor.store.connection import is_schema_current, open_reader, open_writer
+from monitor.store.write import add_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DEADLINE_S = 20
+
+EVERY_SECOND = ScheduleSettings(every_s=1, jitter_s=0)
+
+# As much of them as is looked at before anything is upgraded.
+MANY_RUNS_OF_0004 = """
+CREATE TABLE alembic_version (version_num TEXT);
+INSERT INTO alembic_version VALUES ('0004');
+CREATE TABLE runs (pk INTEGER);
+INSERT INTO runs WITH RECURSIVE n (pk) AS (SELECT 1 UNION ALL SELECT pk + 1 FROM n LIMIT 10001) SELECT pk FROM n;
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of an empty store, with the spool beside it."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    found = f"sqlite:///{tmp_path}/speedmon.db"
+    with open_writer(found):
+        return found
+
+
+@pytest.fixture
+def start(url: str) -> Iterator[Callable[..., Daemon]]:
+    """Yield a function that starts a daemon whose slots run a shell script."""
+    daemons: list[Daemon] = []
+
+    def started(script: str, schedule: ScheduleSettings = EVERY_SECOND) -> Daemon:
+        settings = Settings(
+            probe=ProbeSettings("home"),
+            collect=CollectSettings(engine="ookla", path="host"),
+            schedule=schedule,
+            database=DatabaseSettings(url),
+        )
+        daemons.append(Daemon(settings, None, ["/bin/sh", "-c", script]))
+        daemons[-1].start()
+        return daemons[-1]
+
+    yield started
+    for daemon in daemons:
+        daemon.stop()
+        daemon.finish(0)
+
+
+def first_run(url: str) -> Run:
+    """Wait for the first row of the store and return it."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        with open_reader(url) as connection:
+            for run in read.latest_runs(connection, limit=100)[-1:]:
+                return run
+        time.sleep(0.05)
+    raise AssertionError("no row was stored")
+
+
+def test_a_slot_during_a_test_is_stored_as_skipped(url: str, start: Callable[..., Daemon]):
+    """The row says when, that the schedule asked, and why there was no test."""
+    start("sleep 60")
+    run = first_run(url)
+    assert (run.probe, run.status, run.trigger, run.path, run.engine) == (
+        "home",
+        Status.SKIPPED,
+        Trigger.SCHEDULE,
+        "host",
+        "ookla",
+    )
+    assert run.failure is not None
+    assert (run.failure.kind, run.failure.scope, run.failure.stage) == (FailureKind.UNKNOWN, Scope.LOCAL, "schedule")
+    assert run.failure.message == "no test at this time: the previous test was still running"
+
+
+def test_a_test_that_breaks_is_stored_with_its_words(url: str, start: Callable[..., Daemon]):
+    """A child that ended without a row of its own leaves one with what it said."""
+    start("echo 'speedmon: out of order' >&2; exit 1")
+    failure = first_run(url).failure
+    assert failure is not None
+    assert failure.message.endswith("ended with exit 1 without a result: out of order")
+
+
+def test_a_test_that_left_its_row_gets_no_second_one(
+    url: str, start: Callable[..., Daemon], caplog: pytest.LogCaptureFixture
+):
+    """A child that stored a run before it ended badly is logged only."""
+    far_ahead = MEASURED.started_at.replace(year=2100)
+    with open_writer(url) as connection:
+        add_attempt(connection, make_attempt(started_at=far_ahead, finished_at=far_ahead))
+    start("exit 143")
+    deadline = time.monotonic() + DEADLINE_S
+    while not caplog.records and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "scheduled test: the test ended with exit 143" in caplog.text
+    with open_reader(url) as connection:
+        assert read.count_runs(connection) == 1
+
+
+def test_a_schedule_has_a_next_slot(start: Callable[..., Daemon]):
+    """The page can tell when the next test is due."""
+    slot = start("exit 0", ScheduleSettings(cron="0 0 1 1 *")).next_slot()
+    assert slot is not None
+    assert (slot.month, slot.day) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "says"),
+    [
+        (ScheduleSettings(cron="61 * * * *"), "schedule.cron: minute: 61 is not from 0 to 59"),
+        (
+            ScheduleSettings(cron="0 * * * *", timezone="Mars/Olympus"),
+            "schedule.timezone: unknown time zone 'Mars/Olympus'",
+        ),
+    ],
+)
+def test_a_bad_schedule_is_a_mistake_in_the_configuration(url: str, schedule: ScheduleSettings, says: str):
+    """The daemon does not start, and the message names the setting."""
+    with pytest.raises(ConfigError) as caught:
+        Daemon(Settings(schedule=schedule, database=DatabaseSettings(url)), None)
+    assert says in str(caught.value)
+
+
+def test_a_new_database_is_made_by_a_child(tmp_path: Path):
+    """The file is there, with the schema, before this process opened it."""
+    file = tmp_path / "deep" / "speedmon.db"
+    prepare_database(f"sqlite:///{file}", None)
+    assert file.stat().st_size > 0
+    assert is_schema_current(f"sqlite:///{file}")
+
+
+def test_the_database_that_is_made_is_the_one_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`serve --database-url` makes its own, not the one of the configuration."""
+    monkeypatch.setenv("SPEEDMON_DATABASE_URL", f"sqlite:///{tmp_path}/configured.db")
+    prepare_database(f"sqlite:///{tmp_path}/asked.db", None)
+    assert [file.name for file in tmp_path.iterdir()] == ["asked.db"]
+
+
+def test_a_database_that_takes_long_to_upgrade_is_left_as_it_is(tmp_path: Path):
+    """One with more runs than are upgraded by the way: whoever opens it first says what to do."""
+    url = f"sqlite:///{tmp_path}/speedmon.db"
+    with closing(sqlite3.connect(tmp_path / "speedmon.db")) as big:
+        big.executescript(MANY_RUNS_OF_0004)
+    prepare_database(url, None)
+    assert not is_schema_current(url)
+    with pytest.raises(StoreError, match="10,000 runs in an older schema: run `speedmon db upgrade`"), open_reader(url):
+        pass

@@ -1,0 +1,165 @@
+"""Which rule and table keep a namespace on its uplink, and that any half of them is repaired or removed, on paper."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from paper_machine import apply_on_paper
+
+from netns.errors import ForeignStateError
+from netns.plan import routing
+from netns.spec import NamespaceSpec
+from netns.state import DEFAULT_NETWORK, Journal, ObservedState, PolicyRouting, PolicyRule, TableRoute, Uplink
+
+SPEC = NamespaceSpec(uplink="eth2")
+
+NEAR, WAY = ("192.0.2.0/24", None), (DEFAULT_NETWORK, "192.0.2.1")
+
+UPLINK = Uplink("eth2", 1500, "192.0.2.1", (NEAR, WAY))
+
+AUTO = Uplink("eth0", 1500, "203.0.113.1")
+
+KERNEL = (PolicyRule(0, 255, protocol=2), PolicyRule(32766, 254, protocol=2), PolicyRule(32767, 253, protocol=2))
+
+BARE = PolicyRouting(KERNEL, (), frozenset({254, 255}))
+
+OURS = PolicyRule(5000, 6400, "ip4only-root", "192.168.200.0/24")
+
+TABLE = (
+    TableRoute(6400, DEFAULT_NETWORK),
+    TableRoute(6400, NEAR[0], "eth2"),
+    TableRoute(6400, DEFAULT_NETWORK, "eth2", "192.0.2.1"),
+)
+
+
+def table(
+    host_routing: PolicyRouting, *others: int | None, uplink: Uplink = UPLINK, journal: Journal | None = None
+) -> int | None:
+    """Return the table that is chosen."""
+    return routing.choose_table(SPEC, uplink, host_routing, journal or Journal(), others)
+
+
+def after(host_routing: PolicyRouting, uplink: Uplink = UPLINK, journal: Journal | None = None) -> PolicyRouting:
+    """Return the routing after a set-up on paper."""
+    journal = journal or Journal()
+    planned = routing.plan_routing(
+        SPEC, uplink, host_routing, journal, table(host_routing, uplink=uplink, journal=journal)
+    )
+    return apply_on_paper(ObservedState(routing=host_routing), tuple(planned)).routing
+
+
+def with_rules(*rules: PolicyRule) -> PolicyRouting:
+    """Return a host that has policy rules beside the kernel's."""
+    return replace(BARE, rules=(*KERNEL, *rules))
+
+
+def test_rule_and_table_of_a_pinned_namespace():
+    """On a bare host they have their usual numbers, and the table ends in a refusal."""
+    assert set(after(BARE).rules) == {*KERNEL, OURS}
+    assert set(after(BARE).routes) == set(TABLE)
+
+
+def test_refusal_comes_before_the_way_and_the_rule_last():
+    """From the first packet that the rule leads to the table, the table holds all."""
+    planned = [str(step) for step in routing.plan_routing(SPEC, UPLINK, BARE, Journal(), 6400)]
+    assert planned == [
+        "ip route add unreachable default metric 4294967295 table 6400 proto 115",
+        "ip route add 192.0.2.0/24 dev eth2 table 6400 proto 115",
+        "ip route add default via 192.0.2.1 dev eth2 onlink table 6400 proto 115",
+        "ip rule add priority 5000 iif ip4only-root from 192.168.200.0/24 lookup 6400 protocol 115",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("others", "priority"),
+    [
+        ((), 5000),
+        ((PolicyRule(9000, 77, protocol=3),), 5000),
+        ((PolicyRule(5000, 77, protocol=3),), 4999),
+        ((PolicyRule(70, 77, protocol=3), PolicyRule(9000, 77, protocol=3)), 69),
+        ((PolicyRule(5000, 6400, "wan2-root", "192.168.201.0/24"),), 4999),
+        ((PolicyRule(2, 77, protocol=3), PolicyRule(1, 6400, "wan2-root", "192.168.201.0/24")), None),
+        ((PolicyRule(1, 77, protocol=3),), None),
+    ],
+)
+def test_priority_is_free_and_ahead_of_others(others: tuple[PolicyRule, ...], priority: int | None):
+    """It is below that of each rule of somebody else, none is shared, and no room is an error that says so."""
+    host_routing = with_rules(*others)
+    if priority is None:
+        with pytest.raises(ForeignStateError, match="leaves no room"):
+            routing.plan_routing(SPEC, UPLINK, host_routing, Journal(), 6401)
+    else:
+        planned = routing.plan_routing(SPEC, UPLINK, host_routing, Journal(), 6401)
+        assert [step.rule.priority for step in planned if hasattr(step, "rule")] == [priority]
+
+
+def test_table_is_free():
+    """One that holds a route, that a rule leads to or that another namespace claims is not taken."""
+    assert table(replace(BARE, tables=frozenset({254, 6400}))) == 6401
+    assert table(with_rules(PolicyRule(7, 6400, protocol=3))) == 6401
+    assert table(BARE, 6400, None, 6401) == 6402
+
+
+def test_table_is_kept():
+    """It comes from the journal, else from our rule; without a pin there is none."""
+    assert table(BARE, journal=Journal(route_table=6407)) == 6407
+    assert table(with_rules(replace(OURS, table=6408))) == 6408
+    assert table(BARE, uplink=AUTO) is None
+
+
+def test_nothing_of_others_is_removed():
+    """Rules and routes of other namespaces and of other programs stay at teardown."""
+    theirs = PolicyRule(4999, 6401, "wan2-root", "192.168.201.0/24")
+    host_routing = PolicyRouting(
+        (*KERNEL, OURS, theirs), (*TABLE, TableRoute(6401, DEFAULT_NETWORK)), frozenset({6400, 6401})
+    )
+    remaining = apply_on_paper(
+        ObservedState(routing=host_routing), tuple(routing.plan_routing_removal(SPEC, host_routing, Journal()))
+    ).routing
+    assert remaining == replace(host_routing, rules=(*KERNEL, theirs), routes=(TableRoute(6401, DEFAULT_NETWORK),))
+
+
+@pytest.mark.parametrize(
+    ("uplink", "server", "is_reported"),
+    [
+        (UPLINK, "203.0.113.53", True),
+        (UPLINK, "203.0.113.10", False),
+        (UPLINK, "192.0.2.53", False),
+        (UPLINK, "9.9.9.9", False),
+        (AUTO, "203.0.113.53", False),
+    ],
+)
+def test_name_server_of_another_line_is_told(uplink: Uplink, server: str, is_reported: bool):
+    """One in a network of another interface is not reached by the pinned line, but for the host's own address."""
+    networks = tuple((IPv4Network(text), "a route") for text in ("203.0.113.0/24", "192.0.2.0/24", "0.0.0.0/1"))
+    host_routing = ObservedState(networks=networks, addresses=frozenset({"203.0.113.10"}))
+    assert routing.find_unreachable_servers(uplink, [server], host_routing) == ([server] if is_reported else [])
+
+
+RULES = st.sets(st.sampled_from([OURS, replace(OURS, priority=40), replace(OURS, source="10.0.0.0/8")]))
+
+ROUTES = st.sets(
+    st.sampled_from(
+        [*TABLE, TableRoute(6400, DEFAULT_NETWORK, "eth2", "192.0.2.9"), TableRoute(6400, DEFAULT_NETWORK, "eth0")]
+    )
+)
+
+FOREIGN = st.sets(st.builds(PolicyRule, st.integers(10, 20), st.just(77), protocol=st.just(3)))
+
+
+@given(RULES, ROUTES, FOREIGN, st.sampled_from([UPLINK, AUTO]))
+def test_any_half_is_repaired_in_one_go(
+    rules: set[PolicyRule], routes: set[TableRoute], foreign: set[PolicyRule], uplink: Uplink
+):
+    """Whatever is there of ours, one set-up makes it right and a second does nothing; others' rules are kept."""
+    journal = Journal(route_table=6400)
+    host_routing = PolicyRouting((*KERNEL, *foreign, *rules), tuple(routes), frozenset({254, 6400}))
+    repaired = after(host_routing, uplink, journal)
+    assert set(repaired.routes) == (set(TABLE) if uplink is UPLINK else set())
+    assert {rule for rule in repaired.rules if rule.protocol != OURS.protocol} == {*KERNEL, *foreign}
+    assert after(repaired, uplink, journal) == repaired
+    assert routing.plan_routing(SPEC, uplink, repaired, journal, table(repaired, uplink=uplink, journal=journal)) == []

@@ -1,0 +1,40 @@
+"""Imports texts, for the tests of importers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from monitor.importers import importer
+from monitor.importers.base import ImportContext, ImportedRun, Record, RejectedPart
+from monitor.model import NetworkPath
+
+if TYPE_CHECKING:
+    from monitor.model import Run
+
+CONTEXT = ImportContext("home", NetworkPath.HOST, ZoneInfo("Europe/Berlin"))
+
+
+def records(text: str, context: ImportContext = CONTEXT) -> list[Record]:
+    """Return the records of a text in whichever format it is."""
+    lines = text.splitlines(keepends=True)
+    recognized = importer.find_reader(lines)
+    assert recognized is not None, "no format is recognized"
+    return [*recognized[1](lines, context)]
+
+
+def runs(text: str, context: ImportContext = CONTEXT) -> list[Run]:
+    """Return the runs of a text."""
+    return [record.attempt.run for record in records(text, context) if isinstance(record, ImportedRun)]
+
+
+def run(text: str, context: ImportContext = CONTEXT) -> Run:
+    """Return the run of a text that has one run and nothing else."""
+    (record,) = records(text, context)
+    assert isinstance(record, ImportedRun), record
+    return record.attempt.run
+
+
+def reasons(text: str) -> list[tuple[int, str]]:
+    """Return line and reason of each part that is rejected."""
+    return [(record.line, record.reason) for record in records(text) if isinstance(record, RejectedPart)]

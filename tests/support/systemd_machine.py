@@ -1,0 +1,74 @@
+"""The street of `street` with a real systemd as init of the home host, in namespaces of its own.
+
+It knows only the units that a test writes, and the few targets that those need: nothing of the machine is started. Its
+control group lies in one that is made here and is removed with the world.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from home_network import HomeNetwork
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
+UNITS = "/run/units"
+
+PREPARE = f"""
+set -e
+mkdir -p {UNITS} /run/cgroup
+for target in test sysinit basic shutdown; do
+    printf '[Unit]\\nDefaultDependencies=no\\n' >{UNITS}/$target.target
+done
+mount -t cgroup2 cgroup2 /run/cgroup
+mkdir /run/cgroup/$1
+"""
+
+BOOT = f"""
+set -e
+echo 0 >/run/cgroup/$1/cgroup.procs
+exec unshare --cgroup --uts --ipc --mount --pid --fork --kill-child --mount-proc sh -ec '
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+exec env -i container=speedmon SYSTEMD_UNIT_PATH={UNITS} PATH=/usr/sbin:/usr/bin:/sbin:/bin \\
+    /lib/systemd/systemd --system --unit=test.target --log-target=null --show-status=0'
+"""
+
+# From outside of its processes systemd answers nobody.
+WITHIN = "exec nsenter --target $(pgrep -x systemd) --mount --pid --uts --ipc --cgroup --"
+
+
+class Booted(HomeNetwork):
+    """The home host with systemd running."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._group = f"speedmon-test-{os.getpid()}"
+        self.run(["sh", "-c", PREPARE, "sh", self._group])
+        self._init = self.popen(
+            ["sh", "-c", BOOT, "sh", self._group], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 30
+        while self.within("systemctl", "is-active", "test.target").stdout != "active\n":
+            assert time.monotonic() < deadline, "systemd did not boot"
+            assert self._init.poll() is None, "systemd ended"
+
+    def close(self) -> None:
+        """End systemd and what it runs, then take its control groups away, then end the street."""
+        self.shell("kill -KILL $(pgrep -x systemd)")
+        self._init.wait(timeout=30)
+        self.shell(f"find /run/cgroup/{self._group} -depth -type d -exec rmdir {{}} +")
+        super().close()
+
+    def within(self, *argv: str) -> CompletedProcess[str]:
+        """Run a command among systemd's processes; it may fail."""
+        return self.run(["sh", "-c", f'{WITHIN} "$@"', "sh", *argv], check=False)
+
+    def start(self, unit: str) -> str:
+        """Start a unit of type oneshot, which waits for its end; return how it ended: success, or what failed."""
+        self.within("systemctl", "daemon-reload")
+        self.within("systemctl", "start", unit)
+        return self.within("systemctl", "show", "--value", "--property=Result", unit).stdout.strip()

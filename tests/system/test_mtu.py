@@ -1,0 +1,98 @@
+"""The size of packets on a real network: the namespace's is the uplink's, and a narrower path further on is found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from two_uplinks import SECOND_ADDRESS, SERVER, TwoUplinks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PIN = ("--uplink", "eth2")
+
+SIZE = 300_000
+
+# A tunnel to the second ISP: what one end's tun device sends, the other's receives.
+TUNNEL = """
+import contextlib, fcntl, os, select, struct
+from netns.kernel.namespaces import enter_namespace
+
+def opened(netns):
+    with enter_namespace(netns):
+        end = os.open("/dev/net/tun", os.O_RDWR)
+        fcntl.ioctl(end, 0x400454CA, struct.pack("16sH", b"tun0", 0x1001))  # TUNSETIFF, IFF_TUN without a header
+    return end
+
+ends = opened(None), opened("isp2")
+print("ready", flush=True)
+while True:
+    for end in select.select(ends, [], [])[0]:
+        with contextlib.suppress(OSError):  # the other end is not up yet
+            os.write(ends[end == ends[0]], os.read(end, 65536))
+"""
+
+TUNNELLED = """
+ip link set tun0 mtu 1420; ip link set tun0 up; ip -n isp2 link set tun0 mtu 1420; ip -n isp2 link set tun0 up
+ip address add 10.9.0.2/32 dev tun0; ip -n isp2 route add 10.9.0.2 dev tun0; ip -n net route add 10.9.0.2 via 10.2.0.1
+"""
+
+
+@pytest.fixture
+def street() -> Iterator[TwoUplinks]:
+    """Yield a home host with two lines, without a namespace."""
+    with TwoUplinks() as host:
+        yield host
+
+
+@pytest.fixture
+def tunnel(street: TwoUplinks) -> Iterator[None]:
+    """Keep a tunnel tun0 with packets of 1420 bytes between the host and its second ISP."""
+    with street.popen([sys.executable, "-c", TUNNEL], stdout=subprocess.PIPE) as pump:
+        assert pump.stdout is not None
+        assert pump.stdout.readline() == "ready\n"
+        street.shell(TUNNELLED)
+        yield
+        pump.kill()
+
+
+@pytest.mark.parametrize("mtu", [1492, 1280])
+def test_small_packets_of_the_line(street: TwoUplinks, mtu: int):
+    """On a PPPoE line or a narrow one, both ends have its packet size, and bytes pass both ways."""
+    street.shell(f"ip link set eth2 mtu {mtu}; ip -n isp2 link set far mtu {mtu}")
+    street.set_up(*PIN)
+    ends = street.shell("ip link show ip4only-root; ip -n ip4only link show ip4only-ns").stdout
+    assert ends.count(f"mtu {mtu} ") == 2
+    assert (street.count_fetched(SIZE), street.count_sent(SIZE)) == (str(SIZE),) * 2
+
+
+def test_narrow_path_further_on_is_found(street: TwoUplinks):
+    """Where a router beyond the line needs smaller packets, its word reaches the namespace, and an upload completes."""
+    street.shell("ip -n isp2 link set net mtu 1300")
+    street.set_up(*PIN)
+    assert street.count_sent(SIZE) == str(SIZE)
+    assert " mtu 1300" in street.shell(f"ip -n ip4only route get {SERVER}").stdout
+
+
+def test_route_of_the_host_with_a_smaller_size(street: TwoUplinks):
+    """A packet size that the host's own default route sets holds for the namespace too, by the host's word to it."""
+    street.shell("ip route replace default via 203.0.113.1 mtu 1400")
+    street.set_up()
+    assert street.count_sent(SIZE) == str(SIZE)
+    assert " mtu 1400" in street.shell(f"ip -n ip4only route get {SERVER}").stdout
+
+
+@pytest.mark.tun
+@pytest.mark.usefixtures("tunnel")
+def test_tunnel_needs_no_router(street: TwoUplinks):
+    """A pinned tunnel is an uplink without a router, with its own packet size and address, beside the default route."""
+    before = street.shell("ip rule; ip route show table all").stdout
+    street.set_up("--uplink", "tun0")
+    assert "mtu 1420 " in street.shell("ip -n ip4only link show ip4only-ns").stdout
+    assert street.address_seen() == "10.9.0.2" != SECOND_ADDRESS
+    assert (street.count_fetched(SIZE), street.count_sent(SIZE)) == (str(SIZE),) * 2
+    street.speedmon("teardown-netns")
+    assert street.shell("ip rule; ip route show table all").stdout == before

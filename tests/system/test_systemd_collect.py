@@ -1,0 +1,141 @@
+"""The way by systemd, with a real one: the example units measure inside, and report, without any capability."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from home_network import SPEEDMON
+from places import ROOT, SUPPORT
+from recordings import read_recording
+from systemd_machine import UNITS, Booted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+pytestmark = pytest.mark.root
+
+STAND_IN = SUPPORT / "ookla_stand_in.py"
+
+STREAM = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
+
+UNIT, REPORT = "speedmon-collect.service", "speedmon-report.service"
+
+WWW = "/var/lib/speedmon/www"
+
+# The checkout, which the unit may hide, for it expects an installed speedmon; and where the stand-in notes its starts.
+HERE = f"""
+[Service]
+ProtectHome=tmpfs
+ReadWritePaths=/run/engine
+BindReadOnlyPaths={ROOT} {sys.prefix} {sys.base_prefix}
+"""
+
+BUILD = f"""
+set -e
+install -d -m 777 /run/engine; mkdir /etc/speedmon
+printf '[collect]\\nengine = "ookla"\\n[ookla]\\nbinary = "/run/engine/speedtest"\\naccept_license = true\\n' \
+    >/etc/speedmon/config.toml
+ln -sf {SPEEDMON} /usr/local/bin/speedmon
+mkdir {UNITS}/{UNIT}.d {UNITS}/{REPORT}.d
+"""
+
+LOOK = "StandardOutput=file:/run/said\nExecStart=\nExecStart=/bin/cat /proc/self/status /etc/resolv.conf\n"
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Booted]:
+    """Yield a home host with systemd, the namespace, the user speedmon and the example unit."""
+    with Booted() as booted:
+        booted.add_user("speedmon", 4003)
+        booted.shell(BUILD)
+        shutil.copy(STAND_IN, booted.path("/run/engine/speedtest"))
+        booted.path("/run/engine/script.json").write_text(json.dumps({"stdout": STREAM}))
+        for unit in (UNIT, REPORT):
+            shutil.copy(ROOT / "deploy" / unit, booted.path(f"{UNITS}/{unit}"))
+        assert booted.within(SPEEDMON, "setup-netns", "-q", "--no-launcher").stderr == ""
+        yield booted
+
+
+def drop_in(host: Booted, lines: str = "", unit: str = UNIT) -> None:
+    """Give a unit the checkout, and further lines."""
+    host.path(f"{UNITS}/{unit}.d/test.conf").write_text(f"{HERE}{lines}")
+
+
+def last_run(host: Booted) -> dict[str, object]:
+    """Return the newest stored run."""
+    environ = {"STATE_DIRECTORY": "/var/lib/speedmon", "PATH": "/usr/bin:/bin"}
+    found: list[dict[str, object]] = json.loads(host.run([SPEEDMON, "history", "--json"], env=environ).stdout)
+    return found[0]
+
+
+def test_the_example_measures(host: Booted):
+    """The unit as it is runs a test as its own user, in the namespace, and keeps it in that user's database."""
+    drop_in(host)
+    assert host.start(UNIT) == "success", host.within("systemctl", "status", UNIT).stdout
+    assert (last_run(host)["status"], last_run(host)["path"]) == ("ok", "ip4only")
+    assert host.shell("stat -c %U /var/lib/speedmon/speedmon.db").stdout == "speedmon\n"
+
+
+def test_the_command_inside_has_nothing(host: Booted):
+    """No capability, not even in the bounding set, no means to gain one; the namespace's network and name server."""
+    drop_in(host, LOOK)
+    assert host.start(UNIT) == "success"
+    told = host.path("/run/said").read_text()
+    assert re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", told) == ["0" * 16] * 5
+    assert "NoNewPrivs:\t1\n" in told
+    assert "nameserver 203.0.113.53\noptions no-aaaa\n" in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("BindReadOnlyPaths=\n" + HERE, "the name servers are the host's (BindReadOnlyPaths=/etc/netns/ip4only/resolv"),
+        (
+            "NetworkNamespacePath=\n",
+            "that work here: a systemd service with NetworkNamespacePath=/run/netns/ip4only",
+        ),
+    ],
+)
+def test_a_line_left_out_is_noticed(host: Booted, lines: str, said: str):
+    """A unit that lacks a part of the way in measures nothing; the run that is kept says which part."""
+    drop_in(host, lines)
+    assert host.start(UNIT) == "exit-code"
+    assert said in json.dumps(last_run(host)["failure"])
+
+
+def test_the_report_is_written_for_a_web_server(host: Booted):
+    """Pictures of every kind and the report, under names that stay, of its own user and for all to read."""
+    drop_in(host)
+    host.start(UNIT)
+    drop_in(host, unit=REPORT)
+    assert host.start(REPORT) == "success", host.within("systemctl", "status", REPORT).stdout
+    names = host.shell(f"ls -A {WWW}").stdout.split()
+    assert {"latest-30d.png", "latest-30d-heatmap.png", "latest-30d-report.html", "latest-30d-report.pdf"} <= {*names}
+    assert set(host.shell(f"stat -c %U:%a {WWW}/*").stdout.split()) == {"speedmon:644"}
+    hashed = host.shell(f"sha256sum <{WWW}/latest-30d-report.csv").stdout.split()[0]
+    assert hashed in host.path(f"{WWW}/latest-30d-report.html").read_text()
+
+
+@pytest.mark.parametrize("unit", sorted(file.name for file in (ROOT / "deploy").iterdir()))
+def test_systemd_knows_every_line(host: Booted, unit: str):
+    """A line that systemd does not understand protects nothing, and it would only warn."""
+    told = host.within("systemd-analyze", "verify", "--man=no", str(ROOT / "deploy" / unit))
+    assert (told.returncode, [line for line in told.stderr.splitlines() if unit in line]) == (0, [])
+
+
+def test_the_report_has_no_network_and_no_capability(host: Booted):
+    """It draws what is stored: it need not speak with anybody."""
+    drop_in(
+        host, "StandardOutput=file:/run/said\nExecStart=\nExecStart=/bin/cat /proc/self/status /proc/net/dev\n", REPORT
+    )
+    assert host.start(REPORT) == "success"
+    told = host.path("/run/said").read_text()
+    assert re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", told) == ["0" * 16] * 5
+    assert "NoNewPrivs:\t1\n" in told
+    assert re.findall(r"^ *(\w+):.*\d$", told.split("Inter-|")[1], re.MULTILINE) == ["lo"]

@@ -1,0 +1,125 @@
+"""The daemon's example unit, with a real systemd: it measures by the launcher and publishes where it was let."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from home_network import SPEEDMON
+from places import ROOT, SUPPORT
+from recordings import read_recording
+from systemd_machine import UNITS, Booted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+pytestmark = pytest.mark.root
+
+STAND_IN = SUPPORT / "ookla_stand_in.py"
+
+STREAM = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
+
+UNIT, NETNS = "speedmon-serve.service", "speedmon-netns.service"
+
+# On a busy machine a process of the lowest priority gets little of it.
+DEADLINE_S = 300
+
+CONFIG = """
+[collect]
+engine = "ookla"
+[ookla]
+binary = "/run/engine/speedtest"
+accept_license = true
+[schedule]
+every_s = 5
+jitter_s = 0
+[web]
+port = 0
+[publish]
+directory = "/srv/pictures"
+days = [1]
+"""
+
+# The checkout, which the unit may hide, for it expects an installed speedmon; and where the stand-in notes its starts.
+HERE = f"""
+[Service]
+ProtectHome=tmpfs
+ReadWritePaths=/run/engine
+BindReadOnlyPaths={ROOT} {sys.prefix} {sys.base_prefix}
+StandardError=file:/run/said
+"""
+
+BUILD = f"""
+set -e
+install -d -m 777 /run/engine; mkdir -p /etc/speedmon; install -d -o speedmon /srv/pictures
+ln -sf {SPEEDMON} /usr/local/bin/speedmon
+mkdir {UNITS}/{UNIT}.d
+printf '[Unit]\\nDefaultDependencies=no\\n' >{UNITS}/network-online.target
+"""
+
+
+@pytest.fixture
+def host() -> Iterator[Booted]:
+    """Yield a home host with systemd, the namespace, the launcher, the user speedmon and the unit."""
+    with Booted() as booted:
+        booted.add_user("speedmon", 4003)
+        booted.shell(BUILD)
+        booted.path("/etc/speedmon/config.toml").write_text(CONFIG)
+        shutil.copy(STAND_IN, booted.path("/run/engine/speedtest"))
+        booted.path("/run/engine/script.json").write_text(json.dumps({"stdout": STREAM}))
+        shutil.copy(ROOT / "deploy" / UNIT, booted.path(f"{UNITS}/{UNIT}"))
+        assert booted.within(SPEEDMON, "setup-netns", "-q", "--user", "speedmon").stderr == ""
+        yield booted
+
+
+def wait_for(condition: Callable[[], bool], why: Callable[[], str]) -> None:
+    """Wait until a condition holds, for a while at most."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.1)
+
+
+def measured(host: Booted) -> bool:
+    """Tell whether the newest run that is stored was measured inside."""
+    environ = {"STATE_DIRECTORY": "/var/lib/speedmon", "PATH": "/usr/bin:/bin"}
+    if not host.path("/var/lib/speedmon/speedmon.db").exists():
+        return False
+    found = json.loads(host.run([SPEEDMON, "history", "--json"], env=environ).stdout)
+    return any((run["status"], run["path"]) == ("ok", "ip4only") for run in found)
+
+
+def test_the_daemon_measures_and_publishes_where_it_may(host: Booted):
+    """As it is, the unit lets nobody write to the folder, and says so; with its line it does; tests are measured."""
+    said = host.path("/run/said")
+    host.path(f"{UNITS}/{UNIT}.d/test.conf").write_text(HERE)
+    host.start(UNIT)
+    wait_for(
+        lambda: said.exists() and "publish.directory" in said.read_text(),
+        lambda: host.within("systemctl", "status", UNIT).stdout,
+    )
+    assert "speedmon: publish.directory: /srv/pictures: cannot be written" in said.read_text()
+    assert "a unit needs ReadWritePaths= too" in said.read_text()
+    unit = host.path(f"{UNITS}/{UNIT}")
+    unit.write_text(unit.read_text().replace("#ReadWritePaths=/srv/www/speedmon", "ReadWritePaths=/srv/pictures"))
+    host.start(UNIT)
+    wait_for(lambda: measured(host), said.read_text)
+    picture = host.path("/srv/pictures/latest-1d.png")
+    wait_for(picture.exists, said.read_text)
+    assert (picture.stat().st_uid, picture.stat().st_mode & 0o777) == (4003, 0o644)
+    host.within("systemctl", "stop", UNIT)
+
+
+def test_the_namespace_is_built_at_boot(host: Booted):
+    """The unit of set-up builds the namespace if it is missing, and starting it again changes nothing."""
+    shutil.copy(ROOT / "deploy" / NETNS, host.path(f"{UNITS}/{NETNS}"))
+    assert host.within(SPEEDMON, "teardown-netns", "-q").stderr == ""
+    assert host.start(NETNS) == "success", host.within("systemctl", "status", NETNS).stdout
+    assert host.start(NETNS) == "success"
+    assert host.within(SPEEDMON, "setup-netns", "--dry-run").stdout == ""
+    assert host.within("ip", "netns", "exec", "ip4only", "true").returncode == 0

@@ -1,0 +1,84 @@
+"""In front of every endpoint: known host names only, strict headers always."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from web_client import SiteSetup, assert_error
+
+from monitor.config.settings import WebSettings
+from web.app import host_name, listens_on_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> SiteSetup:
+    """Return a site over an empty store."""
+    return SiteSetup(f"sqlite:///{tmp_path}/speedmon.db")
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/runs", "/healthz", "/static/speedmon.css", "/nothing", "/?days=x"])
+def test_every_answer_has_the_headers(place: SiteSetup, path: str):
+    """No script, no frame, no sniffing, no referrer, whatever the answer is."""
+    headers = place.client().get(path).headers
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "script-src" not in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8765", 200),
+        ("localhost", 200),
+        ("LOCALHOST:8765", 200),
+        ("[::1]:8765", 200),
+        ("speed.example.org", 200),
+        ("Speed.Example.org:443", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("192.0.2.7", 421),
+        ("", 421),
+    ],
+)
+def test_only_known_names_are_answered(place: SiteSetup, host: str, status: int):
+    """A name that points here from elsewhere is refused; a reverse proxy's is allowed by a setting."""
+    place.web = WebSettings(allowed_hosts=["speed.example.org"])
+    assert place.client().get("/healthz", headers={"Host": host}).status_code == status
+
+
+def test_a_refused_name_is_a_problem_that_names_the_mend(place: SiteSetup):
+    """The answer has the one shape of errors and names the setting."""
+    answer = place.client().get("/api/v1/runs", headers={"Host": "evil.example"})
+    assert_error(answer, 421, "unknown_host", "web.allowed_hosts")
+
+
+def test_a_page_for_the_house_answers_to_any_address(place: SiteSetup):
+    """Where other machines are meant to reach it, the page answers to addresses, which nobody can point elsewhere."""
+    place.web = WebSettings(host="0.0.0.0")  # noqa: S104  what a user who wants this sets
+    client = place.client()
+    assert client.get("/healthz", headers={"Host": "192.168.1.5:8765"}).status_code == 200
+    assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [("localhost:80", "localhost"), ("[fe80::1]:80", "fe80::1"), ("[::1", "::1"), ("a.b.:80", "a.b"), (":80", "")],
+)
+def test_a_host_header_is_read_without_port(header: str, name: str):
+    """Ports, brackets and the root's dot are no part of a name."""
+    assert host_name(header) == name
+
+
+@pytest.mark.parametrize(
+    ("host", "beyond"),
+    [("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("::", True), ("router", True)],  # noqa: S104
+)
+def test_an_address_that_others_reach(host: str, beyond: bool):
+    """Only loopback is for this machine alone."""
+    assert listens_on_network(host) is beyond

@@ -1,0 +1,89 @@
+"""The picture: drawn once for each new run, kept, and not sent twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from example_runs import make_attempt
+from web_client import NOW, TABLE, SiteSetup
+
+from monitor.errors import SpeedmonError, StoreError
+from monitor.model import Plan
+from web.graph_worker import GraphRequest, draw_graph
+from web.graphs import MAX_DAYS, end_of_window
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SiteSetup:
+    """Return a site over a store with three runs."""
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
+    return SiteSetup(f"sqlite:///{tmp_path}/speedmon.db").fill(*TABLE)
+
+
+@pytest.mark.parametrize(("size", "pixels"), [("wide", (1200, 840)), ("phone", (1200, 1800))])
+def test_a_picture_is_a_png_of_its_size(place: SiteSetup, size: str, pixels: tuple[int, int]):
+    """Both sizes are PNGs; the one for phones has twice the pixels of its layout."""
+    response = place.client().get(f"/graph.png?size={size}")
+    assert response.headers["content-type"] == "image/png"
+    assert response.content.startswith(PNG)
+    assert tuple(int.from_bytes(response.content[at : at + 4], "big") for at in (16, 20)) == pixels
+
+
+def test_a_picture_is_not_sent_twice(place: SiteSetup):
+    """With the tag of the picture it has, a browser gets 304 and no body."""
+    client = place.client()
+    tag = client.get("/graph.png").headers["etag"]
+    again = client.get("/graph.png", headers={"If-None-Match": f'"other", {tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+
+def test_a_new_run_makes_a_new_picture(place: SiteSetup):
+    """The tag changes with the last run, with the days and with the size, and with nothing else."""
+    client = place.client()
+    tags = [client.get(f"/graph.png?{query}").headers["etag"] for query in ("", "days=7", "size=phone", "days=30")]
+    place.fill(make_attempt(40))
+    assert len({*tags, client.get("/graph.png").headers["etag"]}) == 4
+    assert tags[0] == tags[3]
+
+
+def test_an_empty_store_has_a_picture(tmp_path: Path):
+    """A picture that says that nothing was measured is a picture."""
+    client = SiteSetup(f"sqlite:///{tmp_path}/speedmon.db").client()
+    assert client.get("/graph.png?days=1").content.startswith(PNG)
+
+
+@pytest.mark.parametrize("days", [1, 30, MAX_DAYS])
+def test_a_window_includes_this_moment_and_moves_in_steps(days: int):
+    """The window ends after now, by a thousandth of its length at most, and stays there until that has passed."""
+    step = timedelta(days=days) / 1000
+    end = end_of_window(NOW, days)
+    assert timedelta(0) < end - NOW <= step
+    assert end_of_window(end - timedelta(seconds=1), days) == end
+    assert end_of_window(end, days) > end
+
+
+def test_a_window_starts_anywhere_in_time():
+    """The grid of the steps is that of the epoch, so that a restart draws the same picture."""
+    assert end_of_window(datetime(1970, 1, 1, tzinfo=UTC), 1).timestamp() == 86
+
+
+@pytest.mark.parametrize(
+    ("zone", "error", "words"),
+    [("UTC", StoreError, "^{folder}: "), ("No/Where", SpeedmonError, "^the process that draws ended with exit 1: ")],
+)
+def test_a_picture_that_cannot_be_drawn_is_told_in_one_line(
+    tmp_path: Path, zone: str, error: type[SpeedmonError], words: str
+):
+    """What the process that draws has to say reaches the one who asked; trouble of the store stays what it is."""
+    since = NOW - timedelta(days=1)
+    order = GraphRequest(f"sqlite:///{tmp_path}", since, NOW, (), zone, Plan(), "nothing", (600, 600), 1.0)
+    with pytest.raises(error, match=words.format(folder=tmp_path)):
+        draw_graph(order if error is StoreError else replace(order, database=f"sqlite:///{tmp_path}/new.db"))

@@ -1,0 +1,201 @@
+"""The page: what a user sees at a glance, with names from the network that mean no good."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from example_runs import DNS, make_attempt, make_failed_attempt
+from web_client import TABLE, SiteSetup, in_minutes
+
+from monitor.collect.progress import RunningTest
+from monitor.model import Failure, FailureKind, Remark, Scope, Server, Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+
+SKIPPED = Failure(FailureKind.UNKNOWN, Scope.LOCAL, "schedule", "no test at this time: the machine was asleep")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> SiteSetup:
+    """Return a site over an empty store."""
+    return SiteSetup(f"sqlite:///{tmp_path}/speedmon.db")
+
+
+def words(place: SiteSetup, path: str = "/") -> str:
+    """Return the page as text: no tags, single spaces."""
+    response = place.client().get(path)
+    assert response.status_code == 200
+    return " ".join(re.sub(r"<[^>]+>", " ", response.text).split())
+
+
+def test_an_empty_store_tells_how_to_begin(place: SiteSetup):
+    """The first visit says how to run the first test."""
+    page = words(place)
+    assert "Nothing measured yet" in page
+    assert "speedmon collect" in page
+
+
+def test_an_empty_store_tells_when_the_first_test_comes(place: SiteSetup):
+    """With a schedule the first visit says when to look again."""
+    place.next_slot = in_minutes(5)
+    assert "The first test runs in 5 minutes, at Mon 23 Nov 2026, 15:05 CET" in words(place)
+
+
+def test_a_running_test_is_told_instead_of_the_next(place: SiteSetup):
+    """While a test runs, phase, rate and the time that is left stand where the next slot would."""
+    moment = RunningTest("ookla", "ip4only", 0, phase="download", rate_bps=93_400_000, elapsed_s=9, expected_s=21)
+    page = dataclasses.replace(place, running=lambda: moment).fill(make_attempt(0)).client().get("/").text
+    assert "Testing now: download 93.4 Mbit/s, about 12 s left" in page
+
+
+def test_a_doubtful_run_says_why(place: SiteSetup):
+    """A result that took another way is shown as doubtful, with the reason."""
+    remark = Remark("wrong_isp", "measured through Other, not through Example (plan.isp)")
+    page = place.fill(make_attempt(0, healthy=False, remarks=(remark,))).client().get("/").text
+    assert remark.message in page
+    assert ">Doubtful<" in page
+
+
+def test_a_measured_run_at_a_glance(place: SiteSetup):
+    """Numbers, plan, age in the configured zone, ISP, address with its family, server and path are all there."""
+    place.next_slot = in_minutes(10)
+    page = words(place.fill(*TABLE))
+    for part in (
+        "The last test succeeded Mon 23 Nov 2026, 14:47 CET · 12 minutes ago",
+        "Download 95.7 Mbit/s 96 % of the plan",
+        "Upload 17.3 Mbit/s",
+        "Latency 4.20 ms jitter 0.40 ms",
+        "ISP Verizon Fios",
+        "External address 198.51.100.7 (IPv4)",
+        "Server DediPath, Secaucus, NJ (#22774)",
+        "Path IPv4-only namespace",
+        "Next test: Mon 23 Nov 2026, 15:10 CET",
+    ):
+        assert part in page
+
+
+def test_a_failure_says_what_whose_and_since_when(place: SiteSetup):
+    """The headline names the culprit; cause, count and the first of the failures in a row follow."""
+    page = words(
+        place.fill(
+            make_attempt(0),
+            make_failed_attempt(10),
+            make_attempt(20, status=Status.SKIPPED, failure=SKIPPED),
+            make_failed_attempt(30),
+        )
+    )
+    for part in (
+        "Your internet line failed the last test",
+        "What name lookup failed, stage configuration, exit code 2",
+        "Whose fault the internet line or the ISP, not this machine",
+        "Since Mon 23 Nov 2026, 14:27 CET (32 minutes ago), 2 failed tests in a row",
+        "Could not resolve host",
+        "Last measurement Mon 23 Nov 2026, 14:17 CET",
+    ):
+        assert part in page
+
+
+def test_failures_without_any_success_say_at_least(place: SiteSetup):
+    """Where no success is known the beginning is a lower bound, and no numbers are made up."""
+    page = words(place.fill(make_failed_attempt(0), make_failed_attempt(10)))
+    assert "Since at least Mon 23 Nov 2026, 14:17 CET" in page
+    assert "Last measurement" not in page
+
+
+@pytest.mark.parametrize("status", [Status.SKIPPED, Status.INTERRUPTED])
+def test_a_run_that_was_no_test_keeps_the_last_numbers(place: SiteSetup, status: Status):
+    """A skipped or interrupted run is told as such, beside the last measurement."""
+    page = words(place.fill(make_attempt(0), make_attempt(10, status=status, failure=SKIPPED)))
+    assert f"The last test was {status.value}" in page
+    assert "the machine was asleep" in page
+    assert "Download 95.7 Mbit/s" in page
+
+
+def test_the_table_shows_failures_among_the_runs(place: SiteSetup):
+    """A failed run has its time, status, kind, culprit and message where a measured one has numbers."""
+    page = words(place.fill(*TABLE))
+    assert "2026-11-23 14:32 Failed Name lookup failed line Could not resolve host" in page
+    assert "2026-11-23 14:17 OK 95.7 17.3 4.20 DediPath, Secaucus, NJ (#22774)" in page
+
+
+def test_the_table_can_show_only_what_was_not_measured(place: SiteSetup):
+    """One link leaves out the successes."""
+    page = words(place.fill(*TABLE), "/?only=trouble")
+    assert "14:32 Failed" in page
+    assert "14:17 OK" not in page
+
+
+def test_nothing_but_successes_is_said(place: SiteSetup):
+    """Without failures the list of failures is a sentence."""
+    assert "Every test of the last 30 days was measured." in words(place.fill(make_attempt()), "/?only=trouble")
+
+
+def test_hostile_names_are_text(place: SiteSetup):
+    """Names of ISP, server and host, and engine messages, never become markup."""
+    server = Server("1<b>", HOSTILE, HOSTILE, None, HOSTILE)
+    hostile = Failure(FailureKind.DNS, Scope.LINE, HOSTILE, HOSTILE)
+    place.fill(
+        make_attempt(0, isp=HOSTILE, external_ip=HOSTILE, engine_version=HOSTILE, server=server),
+        make_failed_attempt(10, hostile),
+    )
+    for path in ("/", "/?only=trouble"):
+        page = place.client().get(path).text
+        assert "<script" not in page
+        assert "<img src=x" not in page
+        assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"), [("https://www.speedtest.net/result/c/1", True), ("javascript:alert(1)", False), (None, False)]
+)
+def test_only_an_https_result_is_a_link(place: SiteSetup, url: str | None, shown: bool):
+    """The address of a result comes from the network too."""
+    page = place.fill(make_attempt(0, result_url=url)).client().get("/").text
+    assert ("at the provider" in page) is shown
+    assert "javascript:" not in page
+
+
+def test_the_page_needs_nothing_from_elsewhere(place: SiteSetup):
+    """Every address in the page is one of ours, and there is no script and no inline style."""
+    page = place.fill(*TABLE).client().get("/").text
+    addresses = re.findall(r'(?:src|href|srcset)="([^"]*)"', page)
+    assert addresses
+    assert all(address.startswith("/") for address in addresses)
+    assert not re.search(r"<script|<style|\sstyle=|\son\w+=", page)
+
+
+def test_what_the_page_names_is_there(place: SiteSetup):
+    """Style sheet, logo and picture answer."""
+    client = place.fill(*TABLE).client()
+    for address in set(re.findall(r'(?:src|href)="(/static[^"]*|/graph[^"]*|/api[^"]*)"', client.get("/").text)):
+        assert client.get(address).status_code == 200
+
+
+def test_a_range_is_kept_in_the_picture_and_the_links(place: SiteSetup):
+    """Another range shows another picture, and the JSON of the same days."""
+    page = place.fill(*TABLE).client().get("/?days=7").text
+    assert 'src="/graph.png?days=7"' in page
+    assert 'href="/api/v1/runs?days=7"' in page
+
+
+def test_a_browser_gets_errors_as_a_page(place: SiteSetup):
+    """Where HTML is asked for an error is a page with a way back, escaped as well."""
+    response = place.client().get("/<b>", headers={"Accept": "text/html,*/*"})
+    assert response.status_code == 404
+    assert "nothing at /&lt;b&gt;" in response.text
+
+
+def test_a_long_outage_is_counted_to_its_beginning(place: SiteSetup):
+    """The row of failures is longer than the table."""
+    long = [
+        make_failed_attempt(minute / 2, dataclasses.replace(DNS, message=f"no {minute}")) for minute in range(1, 61)
+    ]
+    page = words(place.fill(make_attempt(0), *long))
+    assert "60 failed tests in a row" in page
+    assert page.count("Name lookup failed") == 30

@@ -1,0 +1,100 @@
+"""What the daemon holds in memory while nothing happens, told by what it imported; `benchmarks/idle.py` has figures."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from serve_process import DEADLINE_S, SPEEDMON, serving
+
+from monitor.store import connection
+from monitor.store.connection import get_engine, run_migrations
+from monitor.store.tables import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+# Runs the program as it is, and tells as JSON at its end what it imported.
+TELLS_ITS_IMPORTS = f"""
+import atexit, json, runpy, sys
+atexit.register(lambda: print(json.dumps(list(sys.modules))))
+runpy.run_path({str(SPEEDMON)!r}, run_name="__main__")
+"""
+
+# The daemon needs none of these to test, to serve the page and its picture, and to answer for the API. matplotlib alone
+# would double it.
+FOR_OTHERS = {
+    "PIL",
+    "alembic",
+    "dns",
+    "matplotlib",
+    "migrations",
+    "monitor.report",
+    "monitor.store.connection",
+    "netns.kernel.changes",
+    "numpy",
+    "psycopg",
+    "pyarrow",
+    "pyroute2",
+    "ruptures",
+    "scipy",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.orm",
+    "uniplot",
+}
+
+API = ("openapi.json", "healthz", "api/v1/runs", "api/v1/buckets", "api/v1/progress", "api/v1/published")
+
+PAGES = ("", "graph.png", *API)
+
+REVISIONS = [script.revision for script in connection.migration_scripts()]
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Return the environment of an installation of its own, whose next test is a year away."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "STATE_DIRECTORY": str(tmp_path / "state"),
+        "CACHE_DIRECTORY": str(tmp_path / "cache"),
+        "SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/speedmon.db",
+        "SPEEDMON_SCHEDULE__CRON": "0 0 1 1 *",
+        "SPEEDMON_WEB__PORT": "0",
+    }
+
+
+def imported(environ: dict[str, str]) -> set[str]:
+    """Return what the daemon has imported when it has answered for each of its pages and the API."""
+    with serving(environ, program=[sys.executable, "-c", TELLS_ITS_IMPORTS]) as (process, url):
+        assert {httpx.get(url + page, timeout=DEADLINE_S).status_code for page in PAGES} == {200}
+        process.terminate()
+        stdout, _ = process.communicate(timeout=DEADLINE_S)
+    return set(json.loads(stdout))
+
+
+def make(environ: dict[str, str], revision: str) -> None:
+    """Make the database as a release of that revision did."""
+    with get_engine(environ["SPEEDMON_DATABASE_URL"], writes=True).begin() as connection:
+        run_migrations(connection, revision)
+
+
+def test_a_daemon_that_starts_on_nothing_imports_what_it_serves_with(environ: dict[str, str]):
+    """The database is made, the schedule runs and all is answered, and what that needs besides is gone with a child."""
+    found = imported(environ)
+    assert {"apscheduler", "fastapi", "sqlalchemy"} < found
+    assert not found & FOR_OTHERS
+
+
+def test_a_daemon_that_starts_on_an_older_schema_imports_no_more(environ: dict[str, str], tmp_path: Path):
+    """The schema is brought up to date by a child, so what that needs is gone with it."""
+    make(environ, REVISIONS[1])
+    assert not imported(environ) & FOR_OTHERS
+    with closing(sqlite3.connect(tmp_path / "speedmon.db")) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(SCHEMA_VERSION,)]

@@ -1,0 +1,111 @@
+"""Error responses of all endpoints: `{"error": {"code": …, "message": …}}`, or a page for a browser.
+
+A new kind of error gets a handler in `install`; nothing else answers with an error.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from monitor.errors import SpeedmonError, StoreError, UsageError
+from web.context import UnknownProbeError, render_template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+
+log = logging.getLogger(__name__)
+
+ERROR_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    421: "unknown_host",
+    422: "invalid_parameter",
+    500: "unexpected",
+    503: "store_unavailable",
+}
+
+"""Our names for HTTP status codes; Python's change between releases."""
+
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+        }
+    },
+}
+
+"""JSON schema of an error, for /openapi.json."""
+
+
+def documented_errors(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of an endpoint for these status codes."""
+    content = {"application/json": {"schema": ERROR_SCHEMA}}
+    return {code: {"description": ERROR_CODES[code], "content": content} for code in codes}
+
+
+def error_response(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error as JSON, or as a page if the client accepts HTML."""
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(render_template("error.html", status=status, message=message), status, headers)
+    return JSONResponse({"error": {"code": ERROR_CODES.get(status, "error"), "message": message}}, status, headers)
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Register the handlers of all errors."""
+    app.add_exception_handler(HTTPException, _handle_http)
+    app.add_exception_handler(RequestValidationError, _handle_invalid)
+    app.add_exception_handler(StoreError, _handle_store_error)
+    app.add_exception_handler(UnknownProbeError, _handle_unknown_probe)
+    app.add_exception_handler(UsageError, _handle_usage_error)
+    app.add_exception_handler(SpeedmonError, _handle_error)
+    app.add_exception_handler(Exception, _handle_unexpected)
+
+
+def _handle_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
+    message = f"nothing at {request.url.path}" if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    return error_response(request, error.status_code, message, error.headers)
+
+
+def _handle_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
+    mistakes = (f"{mistake['loc'][-1]}: {mistake['msg']}" for mistake in error.errors())
+    return error_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(mistakes))
+
+
+def _handle_unknown_probe(request: Request, error: Exception) -> Response:
+    return error_response(request, HTTPStatus.NOT_FOUND, str(error))
+
+
+def _handle_usage_error(request: Request, error: Exception) -> Response:
+    return error_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
+
+def _handle_store_error(request: Request, error: Exception) -> Response:
+    log.error("%s", error)
+    return error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "60"})
+
+
+def _handle_error(request: Request, error: Exception) -> Response:
+    log.error("%s", error)
+    return error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+
+
+def _handle_unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001  uvicorn logs the error itself
+    return error_response(
+        request, HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; the log of speedmon serve says more"
+    )

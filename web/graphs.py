@@ -1,0 +1,196 @@
+"""/graph.png: drawn once for each new run, cached.
+
+`/graph.png`: the graph of the last days, drawn once for each new run and cached.
+
+Drawing happens in another process: see `web.drawing`.
+
+A worker thread that runs functions one after another. A daemon thread, so it never delays the end of the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response
+
+from monitor import __version__
+from monitor.localtime import Window
+from monitor.store import read
+from monitor.store.connection import open_reader
+from web.context import ProbeQuery, select_probes
+from web.errors import documented_errors
+from web.graph_worker import GraphRequest, draw_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from monitor.model import Plan
+    from web.context import Site
+
+
+# For a screen, and for a phone with twice the pixel density.
+SIZES = {"wide": (1200, 840), "phone": (600, 900)}
+
+SCALES = {"wide": 1.0, "phone": 2.0}
+
+MAX_CACHED = 8
+
+# Every run of the window is in memory while it is drawn, so a graph spans a year at most.
+MAX_DAYS = 366
+
+# The window ends at a multiple of its length / STEPS (about a pixel), so that a graph stays valid between tests.
+STEPS = 1000
+
+NOT_MODIFIED = 304
+
+DaysQuery = Annotated[int, Query(ge=1, le=MAX_DAYS, description="how many days to draw")]
+
+SizeQuery = Annotated[Literal["wide", "phone"], Query(description="wide: 1200 x 840 pixels; phone: 1200 x 1800")]
+
+KnownEtag = Annotated[str, Header(alias="If-None-Match", include_in_schema=False)]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphKey:
+    """Everything that a graph depends on."""
+
+    days: int
+    size: str
+    until: datetime
+    last_id: str | None
+    plan: Plan
+    title: str
+    rows: tuple[int, ...]
+    version: str = __version__
+
+    @property
+    def etag(self) -> str:
+        """The entity tag (RFC 9110, section 8.8.3) of the graph."""
+        return f'"{hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:32]}"'
+
+    @property
+    def window(self) -> Window:
+        """The time that the graph spans."""
+        return Window(self.until - timedelta(days=self.days), self.until)
+
+
+def end_of_window(now: datetime, days: int) -> datetime:
+    """Return the end of the window: the next step after a moment."""
+    step = days * 86_400 // STEPS
+    return datetime.fromtimestamp((math.floor(now.timestamp() / step) + 1) * step, UTC)
+
+
+class GraphCache:
+    """The graphs of a site: draws one at a time, keeps the last few."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._worker = Worker("pictures")
+        self._kept: OrderedDict[GraphKey, bytes] = OrderedDict()
+
+    def key(self, days: int, size: str, probes: Sequence[str] | None) -> GraphKey:
+        """Return what the graph depends on at this moment."""
+        site = self._site
+        with open_reader(site.database) as connection:
+            selection = select_probes(connection, site, probes)
+            last = read.last_run(connection, selection.rows)
+        until = end_of_window(site.clock(), days)
+        title = f"Internet speed at {selection.title(site)}"
+        return GraphKey(
+            days, size, until, last.id if last else None, selection.plan(site, selection.shown), title, selection.rows
+        )
+
+    def png(self, key: GraphKey) -> bytes:
+        """Return the graph, drawn unless it is cached."""
+        return self._worker.call(lambda: self._kept_or_drawn(key))
+
+    def _kept_or_drawn(self, key: GraphKey) -> bytes:
+        picture = self._kept.pop(key, None) or self._draw(key)
+        self._kept[key] = picture
+        while len(self._kept) > MAX_CACHED:
+            self._kept.popitem(last=False)
+        return picture
+
+    def _draw(self, key: GraphKey) -> bytes:
+        site, window = self._site, key.window
+        return draw_graph(
+            GraphRequest(
+                site.database,
+                window.since,
+                window.until,
+                key.rows,
+                site.zone.key,
+                key.plan,
+                key.title,
+                SIZES[key.size],
+                SCALES[key.size],
+            )
+        )
+
+
+def router(site: Site) -> APIRouter:
+    """Return the route of the graph."""
+    routes = APIRouter()
+    pictures = GraphCache(site)
+    png: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"image/png": {}}, "description": "the graph"},
+        304: {"description": "not modified"},
+    }
+
+    @routes.get("/graph.png", response_class=Response, responses=png | documented_errors(404, 421, 422, 503))
+    def picture(
+        days: DaysQuery = 30, size: SizeQuery = "wide", probe: ProbeQuery = None, known: KnownEtag = ""
+    ) -> Response:
+        """Draw the stored runs of the last days."""
+        key = pictures.key(days, size, probe)
+        headers = {"ETag": key.etag, "Cache-Control": "private, no-cache"}
+        if key.etag in known:
+            return Response(status_code=NOT_MODIFIED, headers=headers)
+        return Response(pictures.png(key), media_type="image/png", headers=headers)
+
+    return routes
+
+
+class Worker:
+    """Runs functions in a thread of its own, which starts at the first call."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function in the thread; return its result or raise its exception."""
+        future: Future[T] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001  whoever called gets it
+                future.set_exception(error)
+
+        self._start()
+        self._work.put(work)
+        return future.result()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._work.get()()

@@ -1,0 +1,177 @@
+"""Runs uvicorn and the scheduler; ends in order; logging.
+
+Runs `speedmon serve`: listen, start the services, serve until a signal, shut down in order.
+
+Everything ends within `GRACE_S` of the signal, even if something hangs.
+
+The daemon's log: one line per warning or error on stderr, without tracebacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import socket
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+import uvicorn
+
+from monitor.errors import ServeError
+from monitor.system.signals import Interrupts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from web.app import Guard
+
+
+# Time for a running test to record itself as interrupted, for open requests, and for the shutdown as a whole.
+CHILD_S = 2.2
+
+REQUESTS_S = 1
+
+GRACE_S = 2.8
+
+# By default uvicorn checks ten times a second whether to exit, which is most of the work of an idle daemon.
+TICK_S = 0.5
+
+# After a suspend, a missed slot is noticed within this time.
+WAKE_S = 30
+
+
+class Service(Protocol):
+    """What runs next to the web server: scheduled tests, published files."""
+
+    def start(self) -> None:
+        """Start, in threads of its own."""
+
+    def wake(self) -> None:
+        """Check the clock: the machine may have been suspended."""
+
+    def stop(self) -> None:
+        """Start nothing new and ask what is running to end; does not wait."""
+
+    def finish(self, seconds: float) -> None:
+        """Wait at most `seconds` for what is running, then kill it."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        ServeError: the address is in use, not local, or needs privileges.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ServeError(f"cannot listen on {host} port {port}: {reason}; set web.host and web.port") from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of the page of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def run_server(app: Guard, listener: socket.socket, services: Sequence[Service], report: Callable[[str], None]) -> None:
+    """Serve and run the services until SIGTERM, SIGINT or SIGHUP; `report` gets the URL once it is served.
+
+    Raises:
+        ServeError: the web server stopped unexpectedly.
+    """
+    with Interrupts() as interrupts:
+        server = _WebServer(app, listener)
+        server.start()
+        for service in services:
+            service.start()
+        report(url_of(listener))
+        try:
+            _wait_for_signal(interrupts, server, services)
+        finally:
+            _shut_down(server, services)
+
+
+def _wait_for_signal(interrupts: Interrupts, server: _WebServer, services: Sequence[Service]) -> None:
+    signals = interrupts.fileno()
+    while interrupts.signal is None:
+        select.select([] if signals is None else [signals], [], [], WAKE_S)
+        if not server.is_alive():
+            raise ServeError("the web server stopped unexpectedly; see the log lines above")
+        for service in services:
+            service.wake()
+
+
+def _shut_down(server: _WebServer, services: Sequence[Service]) -> None:
+    """Stop the web server and the services together; after `GRACE_S` the process exits regardless."""
+    last_resort = threading.Timer(GRACE_S, os._exit, (ServeError.exit_code,))
+    last_resort.daemon = True
+    last_resort.start()
+    server.stop()
+    for service in services:
+        service.stop()
+    for service in services:
+        service.finish(CHILD_S)
+    server.join()
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn, checking less often whether to exit."""
+
+    async def main_loop(self) -> None:
+        """Update the Date header until `should_exit` is set."""
+        while not await self.on_tick(0):  # noqa: ASYNC110  the tick itself keeps the Date header fresh
+            await asyncio.sleep(TICK_S)
+
+
+class _WebServer(threading.Thread):
+    """uvicorn in a thread: outside of the main thread it does not handle signals."""
+
+    def __init__(self, app: Guard, listener: socket.socket) -> None:
+        super().__init__(name="web", daemon=True)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=REQUESTS_S,
+        )
+        self._listener = listener
+        self._server = _Uvicorn(config)
+
+    def run(self) -> None:
+        """Serve until `stop` is called."""
+        self._server.run(sockets=[self._listener])
+
+    def stop(self) -> None:
+        """Ask the server to finish open requests and exit."""
+        self._server.should_exit = True
+
+
+class OneLineFormatter(logging.Formatter):
+    """Appends class and message of an exception to the line instead of a traceback below it."""
+
+    def __init__(self) -> None:
+        super().__init__("speedmon: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        line = f"speedmon: {record.getMessage()}".strip()
+        error = record.exc_info[1] if record.exc_info else None
+        text = f"{line}: {type(error).__name__}: {error}" if error else line
+        return " ".join(text.split())
+
+
+def set_up_logging() -> None:
+    """Send warnings and errors of every logger to stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLineFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # The schedule reports these itself.
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)

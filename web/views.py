@@ -1,0 +1,271 @@
+"""What the page shows, derived from runs. Pure.
+
+What the page shows, derived from runs: a summary of the last one, the last good numbers, rows. Pure.
+
+The texts of the page, for readers without technical knowledge. Pure.
+
+A new `Kind` or `Scope` needs its texts here; a test checks that the tables are complete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.model import FailureKind, NetworkPath, Scope, Status
+from monitor.output import units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from monitor.collect.progress import RunningTest
+    from monitor.model import Failure, Plan, Run
+    from monitor.scheduler.publish import Published
+
+
+STATUS_LABELS = {
+    Status.OK: "OK",
+    Status.FAILED: "Failed",
+    Status.SKIPPED: "Skipped",
+    Status.INTERRUPTED: "Interrupted",
+}
+
+KIND_LABELS = {
+    FailureKind.TIMEOUT: "took too long",
+    FailureKind.DNS: "name lookup failed",
+    FailureKind.UNREACHABLE: "network unreachable",
+    FailureKind.REFUSED: "connection refused",
+    FailureKind.TLS: "secure connection failed",
+    FailureKind.RATE_LIMITED: "asked to slow down",
+    FailureKind.PROVIDER_DOWN: "speed test service down",
+    FailureKind.SERVER_GONE: "test server gone",
+    FailureKind.NO_SERVER: "no test server found",
+    FailureKind.STAGE_FAILED: "broke off half-way",
+    FailureKind.BAD_OUTPUT: "result not readable",
+    FailureKind.CRASHED: "test program crashed",
+    FailureKind.NOT_INSTALLED: "test program missing",
+    FailureKind.WRONG_BINARY: "wrong test program",
+    FailureKind.LICENCE: "licence not accepted",
+    FailureKind.BIND: "could not use the interface",
+    FailureKind.NAMESPACE: "namespace not working",
+    FailureKind.INTERRUPTED: "stopped before it finished",
+    FailureKind.UNKNOWN: "cause not known",
+}
+
+HEADLINES = {
+    Scope.LINE: "Your internet line failed the last test",
+    Scope.PROVIDER: "The speed test service failed the last test",
+    Scope.CONFIG: "The configuration kept the last test from running",
+    Scope.LOCAL: "This machine kept the last test from running",
+    Scope.UNKNOWN: "The last test failed",
+}
+
+CULPRIT_LABELS = {
+    Scope.LINE: "the internet line or the ISP, not this machine",
+    Scope.PROVIDER: "the provider of the speed test; your line may be fine",
+    Scope.CONFIG: "a setting of speedmon; your line may be fine",
+    Scope.LOCAL: "this machine; your line may be fine",
+    Scope.UNKNOWN: "not known",
+}
+
+SCOPE_LABELS = {
+    Scope.LINE: "line",
+    Scope.PROVIDER: "test provider",
+    Scope.CONFIG: "configuration",
+    Scope.LOCAL: "this machine",
+    Scope.UNKNOWN: "not known",
+}
+
+PATH_LABELS = {NetworkPath.IP4ONLY: "IPv4-only namespace", NetworkPath.HOST: "the host as it is"}
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """The current time, and the zone in which times are shown."""
+
+    now: datetime
+    zone: ZoneInfo
+
+    def moment(self, at: datetime) -> str:
+        """Format a time in the zone."""
+        return units.format_moment_with_zone(at.astimezone(self.zone))
+
+    def short(self, at: datetime) -> str:
+        """Format a time in the zone, for a table."""
+        return units.format_iso_minute(at.astimezone(self.zone))
+
+    def age(self, at: datetime) -> str:
+        """Return how long ago a time is, as text."""
+        return units.format_age(self.now - at)
+
+    def until(self, at: datetime) -> str:
+        """Return how far ahead a time is, as text."""
+        return units.format_ahead(at - self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class LastRunSummary:
+    """The last run: a headline and, if it failed, (name, text) points; `tone` is the status, for the colour."""
+
+    tone: Status
+    headline: str
+    points: tuple[tuple[str, str], ...]
+    at: datetime
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberTile:
+    """One number in large type."""
+
+    name: str
+    value: str
+    unit: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One run of the table. `what` and `whose` are kind and scope of a failure as text; empty if unknown."""
+
+    run: Run
+    status: str
+    download: str
+    upload: str
+    latency: str
+    server: str
+    what: str
+    whose: str
+
+
+def summarize_last_run(newest_first: Sequence[Run], viewpoint: Viewpoint) -> LastRunSummary:
+    """Summarize the newest of the runs, of which there must be at least one."""
+    last = newest_first[0]
+    if last.status is Status.OK:
+        return LastRunSummary(last.status, "The last test succeeded", (), last.started_at)
+    failure = last.failure
+    message = failure.message if failure else ""
+    if last.status is Status.FAILED and failure:
+        headline, points = HEADLINES[failure.scope], _failure_points(failure, newest_first, viewpoint)
+    else:
+        headline, points = f"The last test was {STATUS_LABELS[last.status].lower()}", ()
+    return LastRunSummary(last.status, headline, points, last.started_at, message)
+
+
+def _failure_points(failure: Failure, newest_first: Sequence[Run], viewpoint: Viewpoint) -> tuple[tuple[str, str], ...]:
+    details = (KIND_LABELS[failure.kind], failure.stage and f"stage {failure.stage}", exit_text(failure))
+    return (
+        ("What", ", ".join(part for part in details if part)),
+        ("Whose fault", CULPRIT_LABELS[failure.scope]),
+        ("Since", _failing_since(newest_first, viewpoint)),
+    )
+
+
+def _failing_since(newest_first: Sequence[Run], viewpoint: Viewpoint) -> str:
+    failed = list(_failed_runs(newest_first))
+    first = failed[-1]
+    # If even the oldest run at hand failed, the failures may have begun before it.
+    least = "at least " if first is newest_first[-1] and len(failed) > 1 else ""
+    count = f", {len(failed)} failed tests in a row" if len(failed) > 1 else ""
+    return f"{least}{viewpoint.moment(first.started_at)} ({viewpoint.age(first.started_at)}){count}"
+
+
+def _failed_runs(newest_first: Sequence[Run]) -> Iterator[Run]:
+    """Yield the failed runs since the last success; skipped and interrupted ones are ignored."""
+    for run in newest_first:
+        if run.status is Status.OK:
+            return
+        if run.status is Status.FAILED:
+            yield run
+
+
+def number_tiles(run: Run, plan: Plan) -> tuple[NumberTile, ...]:
+    """Return the tiles of download, upload and latency."""
+    jitter = f"jitter {units.format_milliseconds(run.jitter_ms)} ms" if run.jitter_ms is not None else ""
+    return (
+        NumberTile(
+            "Download",
+            units.format_mbps(run.download_bps),
+            "Mbit/s",
+            plan_share_text(run.download_bps, plan.download_bps),
+        ),
+        NumberTile(
+            "Upload", units.format_mbps(run.upload_bps), "Mbit/s", plan_share_text(run.upload_bps, plan.upload_bps)
+        ),
+        NumberTile("Latency", units.format_milliseconds(run.latency_ms), "ms", jitter),
+    )
+
+
+def describe_running_test(test: RunningTest) -> str:
+    """Describe a running test: phase, rate, and the time left if that is known."""
+    activity = f"{test.phase} {units.format_mbps(test.rate_bps)} Mbit/s" if test.rate_bps else test.phase
+    seconds_left = None if test.expected_s is None else max(0.0, test.expected_s - test.elapsed_s)
+    return activity if seconds_left is None else f"{activity}, about {seconds_left:.0f} s left"
+
+
+def run_facts(run: Run) -> tuple[tuple[str, str], ...]:
+    """Return (name, value) facts on how a run was measured."""
+    family = f" (IPv{run.ip_family})" if run.ip_family else ""
+    loss = None if run.packet_loss_pct is None else f"{run.packet_loss_pct:g} %"
+    known = (
+        ("ISP", run.isp),
+        ("External address", f"{run.external_ip}{family}" if run.external_ip else family.strip(" ()")),
+        ("Server", _server_text(run)),
+        ("Path", PATH_LABELS[run.path]),
+        ("Packet loss", loss),
+        ("Doubtful", "; ".join(remark.message for remark in run.remarks) if run.healthy is False else None),
+        ("Measured with", f"{run.engine} {run.engine_version or ''}".strip()),
+    )
+    return tuple((name, value) for name, value in known if value)
+
+
+def _server_text(run: Run) -> str:
+    server = run.server
+    if server is None:
+        return ""
+    name = ", ".join(part for part in (server.name or server.host, server.location) if part)
+    return f"{name} (#{server.id})" if server.id else name
+
+
+def to_row(run: Run) -> TableRow:
+    """Convert a run to a row of the table."""
+    failure = run.failure
+    measured = (
+        units.format_mbps(run.download_bps),
+        units.format_mbps(run.upload_bps),
+        units.format_milliseconds(run.latency_ms),
+    )
+    known = failure is not None and failure.kind is not FailureKind.UNKNOWN
+    return TableRow(
+        run,
+        "Doubtful" if run.healthy is False else STATUS_LABELS[run.status],
+        *measured,
+        server=_server_text(run),
+        what=KIND_LABELS[failure.kind].capitalize() if failure and known else "",
+        whose=SCOPE_LABELS[failure.scope] if failure and failure.scope is not Scope.UNKNOWN else "",
+    )
+
+
+def failed_files_text(files: Sequence[Published]) -> str:
+    """Return how many published files failed, such as "1 of 4"; empty if none did."""
+    failed = sum(file.error is not None for file in files)
+    return f"{failed} of {len(files)}" if failed else ""
+
+
+def result_link(run: Run) -> str | None:
+    """Return the URL of the result at the provider; None unless it is https."""
+    return run.result_url if run.result_url and run.result_url.startswith("https://") else None
+
+
+def plan_share_text(value: float | None, sold: float | None) -> str:
+    """Return a value as a percentage of the plan; empty if either is missing."""
+    return f"{round(100 * value / sold)} % of the plan" if value is not None and sold else ""
+
+
+def exit_text(failure: Failure) -> str:
+    """Return the signal or exit code of the engine; empty if there is none."""
+    if failure.signal is not None:
+        return f"signal {failure.signal}"
+    return f"exit code {failure.exit_code}" if failure.exit_code else ""

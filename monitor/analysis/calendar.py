@@ -42,7 +42,6 @@ REPORTED_METRICS = ("download_bps", "upload_bps", "latency_ms")
 
 RATE_METRICS = ("download_bps", "upload_bps")
 
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 HOURS = range(24)
 

@@ -30,7 +30,7 @@ from monitor.analysis.availability import find_watched_time, sum_downtime
 from monitor.analysis.calendar import RATE_METRICS
 from monitor.analysis.metrics import LOADED_METRICS, UNITS, Metric
 from monitor.analysis.plan import promised_values
-from monitor.model import FailureKind, Scope, Status, server_name
+from monitor.model import FailureKind, Scope, Status, describe_server, server_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from monitor.analysis.plan import PlanHistory, PlanMisses
     from monitor.analysis.series import RunSeries
     from monitor.localtime import Window
-    from monitor.model import NetworkPath, Server
+    from monitor.model import NetworkPath
 
 
 GRADE_LIMITS = ((5, "A+"), (30, "A"), (60, "B"), (200, "C"), (400, "D"))
@@ -286,15 +286,9 @@ def count_sources(columns: Columns) -> RunSources:
         if attributes.trusted:
             isps.update({attributes.isp: count} if attributes.isp else {})
             families.update({attributes.ip_family: count} if attributes.ip_family else {})
-            servers.update({describe_server(attributes.server): count} if attributes.server else {})
+            servers.update({describe_server(attributes.server) or "not named": count} if attributes.server else {})
     ends = [datetime.fromtimestamp(int(at), UTC) for at in columns.started[[0, -1]]] if len(columns) else [None, None]
     return RunSources(probes, paths, engines, isps, families, servers, *ends)
-
-
-def describe_server(server: Server) -> str:
-    """Return the name, the place and the number of a server, by which an engineer can find it."""
-    name = ", ".join(part for part in (server.name, server.location) if part) or server.host or ""
-    return " ".join(part for part in (name, f"(no. {server.id})" if server.id else "") if part) or "not named"
 
 
 def latency_rises(runs: Columns) -> NDArray[np.float64]:

@@ -13,14 +13,14 @@ from msgspec import structs
 
 from monitor.cli.options import pass_settings
 from monitor.engines.registry import AUTO, BUILT_IN
-from monitor.model import FailureKind, NetworkPath, Status, Trigger
+from monitor.model import FailureKind, NetworkPath, Status, Trigger, describe_server
 from netns.entry.enter import PASTA
 
 if TYPE_CHECKING:
     from monitor.collect.policy import Retry
     from monitor.collect.progress import NoProgress, ProgressBar
     from monitor.config.settings import Settings
-    from monitor.model import Run, Server
+    from monitor.model import Run
 
 
 @click.command("collect")
@@ -115,19 +115,14 @@ def _failure_reason(run: Run) -> str:
 
 def summary_line(run: Run) -> str:
     """Return a measured run as one line: rates, latency, ISP, server and remarks, as far as they are known."""
-    from monitor.output.units import format_rate
+    from monitor.output.units import format_ms, format_rate
 
     parts = [
         f"download {format_rate(run.download_bps)}" if run.download_bps else None,
         f"upload {format_rate(run.upload_bps)}" if run.upload_bps else None,
-        f"latency {run.latency_ms:.1f} ms" if run.latency_ms is not None else None,
+        f"latency {format_ms(run.latency_ms)}" if run.latency_ms is not None else None,
         run.isp,
-        _server_label(run.server) if run.server else None,
+        describe_server(run.server),
         *(remark.message for remark in run.remarks),
     ]
     return ", ".join(part for part in parts if part)
-
-
-def _server_label(server: Server) -> str:
-    name = server.name or server.host or (f"server {server.id}" if server.id else "")
-    return f"{name} ({server.location})" if name and server.location else name

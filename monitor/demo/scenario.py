@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from monitor.model import Run, Scope, Status
+from monitor.output.units import BPS_PER_MBPS, format_mbps, format_trimmed
 from netns.lab import topology
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def result_table(story: DemoResult) -> Iterator[str]:
     for run in story.runs:
         outcome = f"{run.failure.kind} ({run.failure.scope})" if run.failure else run.status
         family = f"IPv{run.ip_family}" if run.ip_family else "-"
-        rates = f"{_format_mbps(run.download_bps):>12}{_format_mbps(run.upload_bps):>11}"
+        rates = f"{format_mbps(run.download_bps):>12}{format_mbps(run.upload_bps):>11}"
         yield f"  {run.path:8}{family:8}{run.isp or '-':22}{rates}  {outcome}"
 
 
@@ -135,7 +136,7 @@ def _rate_differences(runs: list[Run]) -> Iterator[str]:
         return
     for what, (bps, wanted) in zip(("download", "upload"), _rate_pairs(runs[-1], topology.FIBRE), strict=True):
         if not _is_near(bps, wanted):
-            yield f"no run over ip4only came near the line: the last {what} was {_format_mbps(bps)} of {_format_mbps(wanted)} Mbit/s"
+            yield f"no run over ip4only came near the line: the last {what} was {format_mbps(bps)} of {format_mbps(wanted)} Mbit/s"
 
 
 def _is_near(bps: int | None, wanted: int) -> bool:
@@ -152,12 +153,8 @@ def _rate_pairs(run: Run, access: topology.AccessLine) -> tuple[tuple[int | None
 
 
 def _shaped_text(access: topology.AccessLine) -> str:
-    return f"{access.download_bps / 1e6:g}/{access.upload_bps / 1e6:g}"
+    return "/".join(format_trimmed(bps / BPS_PER_MBPS) for bps in (access.download_bps, access.upload_bps))
 
 
 def _rates_text(down: int | None, up: int | None) -> str:
-    return f"{_format_mbps(down)}/{_format_mbps(up)} Mbit/s"
-
-
-def _format_mbps(bps: int | None) -> str:
-    return "-" if bps is None else f"{bps / 1e6:.1f}"
+    return f"{format_mbps(down)}/{format_mbps(up)} Mbit/s"

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
 from monitor.analysis.availability import find_outages
-from monitor.analysis.calendar import WEEKDAYS, count_days, day_places
+from monitor.analysis.calendar import count_days, day_places
 from monitor.analysis.statistics import count_runs
 from monitor.graph import labels, theme
 from monitor.graph.canvas import Box, TextStyle
@@ -25,6 +25,7 @@ from monitor.graph.panel import draw_footer
 from monitor.graph.theme import GRID, SCOPE_COLORS
 from monitor.model import Scope, Status
 from monitor.output import units
+from monitor.output.units import WEEKDAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -217,19 +218,8 @@ def _draw_row_names(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> Non
 def _day_summary(day: Day) -> str:
     if not day.started:
         return "no test"
-    outage_part = f", {format_length(day.out)} out" if day.out else ""
-    return f"{labels.format_percent(100 * (day.started - day.broken) / day.started)} %{outage_part}"
-
-
-def format_length(seconds: float) -> str:
-    """Format seconds: 45 s, 12 min, 3 h 05, 2 d 7 h."""
-    minutes = round(seconds / 60)
-    if seconds < 60:  # noqa: PLR2004  a minute
-        return f"{seconds:.0f} s"
-    if minutes < 60:  # noqa: PLR2004  an hour
-        return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h {minutes % 60:02}" if hours < 48 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004  two days
+    outage_part = f", {units.format_short_duration(day.out)} out" if day.out else ""
+    return f"{units.format_percent(100 * (day.started - day.broken) / day.started)}{outage_part}"
 
 
 def _draw_tiles(canvas: Canvas, counts: RunCounts, outage_list: Sequence[Outage], window: Window, top: float) -> None:
@@ -238,19 +228,21 @@ def _draw_tiles(canvas: Canvas, counts: RunCounts, outage_list: Sequence[Outage]
     tests, number, time = (HeaderTile(canvas, theme.MARGIN + at * room, top, room - 16) for at in range(3))
     tests.caption("Tests that succeeded", theme.INK)
     share = counts.success_pct
-    tests.figure(None if share is None else labels.format_percent(share), "%", theme.INK, "no test was started")
+    tests.figure(None if share is None else units.format_percent_number(share), "%", theme.INK, "no test was started")
     tests.lines((labels.describe_successes(counts), labels.describe_failures(counts)))
     number.caption("Outages of the line", theme.SCOPE_COLORS[Scope.LINE])
     lasts = "one ongoing" if any(outage.lasts for outage in outage_list) else ""
     number.figure(f"{len(outage_list):,}" if counts.runs else None, lasts, theme.INK, "not known")
     if outage_list:
-        number.lines((f"longest {format_length(max(outage.length for outage in outage_list))}",))
+        number.lines((f"longest {units.format_short_duration(max(outage.length for outage in outage_list))}",))
     time.caption("Time the line was down", theme.SCOPE_COLORS[Scope.LINE])
-    time.figure((format_length(total) if total else "none") if counts.runs else None, "", theme.INK, "not known")
+    time.figure(
+        (units.format_short_duration(total) if total else "none") if counts.runs else None, "", theme.INK, "not known"
+    )
     window_length = window.until - window.since
     if counts.runs:
-        out_share = labels.format_percent(100 * total / window_length.total_seconds())
-        time.lines((f"{out_share} % of {units.format_long_duration(_round_to_seconds(window_length))}",))
+        out_share = units.format_percent(100 * total / window_length.total_seconds())
+        time.lines((f"{out_share} of {units.format_long_duration(_round_to_seconds(window_length))}",))
 
 
 def _round_to_seconds(span: timedelta) -> timedelta:

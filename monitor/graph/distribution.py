@@ -111,7 +111,7 @@ def draw_curves(
     xs = [plot.left + plot.width * level / axis.top for level in levels]
     canvas.rules([((x, plot.top), (x, plot.bottom)) for x in xs], theme.PLAN, "--")
     for x, level in zip(xs[-1:], levels[-1:], strict=True):
-        label = f"plan {units.format_round_number(level / axis.divisor)}"
+        label = f"plan {units.format_trimmed(level / axis.divisor)}"
         # Left of its line, but never on top of the heading.
         heading_end = unit_x + canvas.width_of(axis.unit, UNIT) + 12
         canvas.text((max(x - canvas.width_of(label, PLAN), heading_end), plot.top - 5), label, PLAN)
@@ -127,7 +127,7 @@ def _draw_axis_numbers(canvas: Canvas, plot: Box, axis: ValueAxis) -> None:
         canvas.text((plot.left - 8, plot.bottom - plot.height * level / 100 + 4), f"{level} %", LABEL)
     for tick in axis.ticks:
         x = plot.left + plot.width * tick / axis.top
-        canvas.text((x, plot.bottom + 15), units.format_round_number(tick / axis.divisor), TICK)
+        canvas.text((x, plot.bottom + 15), units.format_trimmed(tick / axis.divisor), TICK)
 
 
 def _draw_notes(canvas: Canvas, at: tuple[float, float], metric: Metric, all_series: Sequence[RunSeries]) -> None:
@@ -157,11 +157,10 @@ def _share_lines(series: RunSeries, metric: Metric) -> list[str]:
     if not len(shares):
         return ["the plan has no figure for this"]
     if not metric.is_rate:
-        return [
-            f"{labels.format_percent(100 * float(np.mean(shares <= PLAN_LEVELS[0])))} % reached {_level_name(PLAN_LEVELS[0])}"
-        ]
+        share_met = 100 * float(np.mean(shares <= PLAN_LEVELS[0]))
+        return [f"{units.format_percent(share_met)} reached {_level_name(PLAN_LEVELS[0])}"]
     return [
-        f"{labels.format_percent(100 * float(np.mean(shares >= level)))} % reached {_level_name(level)}"
+        f"{units.format_percent(100 * float(np.mean(shares >= level)))} reached {_level_name(level)}"
         for level in PLAN_LEVELS
     ]
 

@@ -9,12 +9,14 @@ from monitor.analysis.metrics import Metric
 from monitor.localtime import utc_offsets
 from monitor.model import NetworkPath, Status
 from monitor.output.units import (
-    _format_date_and_minute,
-    _format_day_and_minute,
-    _format_utc_offset,
+    format_count,
+    format_date_and_minute,
+    format_day_and_minute,
     format_long_duration,
     format_number,
-    format_round_number,
+    format_percent,
+    format_trimmed,
+    format_utc_offset,
 )
 
 if TYPE_CHECKING:
@@ -42,10 +44,10 @@ SEPARATOR = " · "
 
 def describe_window(window: Window, zone: ZoneInfo) -> tuple[str, str]:
     """Return both ends of the window in local time with its length, and the zone with its offsets from UTC."""
-    since, until = (moment.astimezone(zone) for moment in (window.since, window.until))
+    since, until = (format_date_and_minute(moment, zone) for moment in (window.since, window.until))
     length = format_long_duration(window.until - window.since)
     return (
-        f"{_format_date_and_minute(since)} to {_format_date_and_minute(until)} ({length})",
+        f"{since} to {until} ({length})",
         f"times in {zone.key}, {describe_offsets(window, zone)}",
     )
 
@@ -54,12 +56,9 @@ def describe_offsets(window: Window, zone: ZoneInfo) -> str:
     """Return the UTC offsets, each further one with the time from which it holds; of many, only the offsets."""
     (_, first), *others = utc_offsets(window, zone)
     if len(others) > MAX_NAMED:
-        return " or ".join(sorted({_format_utc_offset(first), *(_format_utc_offset(offset) for _, offset in others)}))
-    changes = (
-        f", from {_format_day_and_minute(moment.astimezone(zone))} {_format_utc_offset(offset)}"
-        for moment, offset in others
-    )
-    return _format_utc_offset(first) + "".join(changes)
+        return " or ".join(sorted({format_utc_offset(first), *(format_utc_offset(offset) for _, offset in others)}))
+    changes = (f", from {format_day_and_minute(moment, zone)} {format_utc_offset(offset)}" for moment, offset in others)
+    return format_utc_offset(first) + "".join(changes)
 
 
 def describe_sources(counts: RunCounts, all_series: Sequence[RunSeries]) -> tuple[str, ...]:
@@ -98,20 +97,13 @@ def describe_plan(standing: PlanComparison, lines: Sequence[PlanLine], metric: M
     if len(promised) > 1:
         return f"{round(standing.median)} % of the plan then in force"
     if not metric.is_rate:
-        return f"plan: {format_round_number(promised.pop())} ms"
-    return f"{round(standing.median)} % of the plan ({format_round_number(promised.pop() / axis.divisor)} {axis.unit})"
+        return f"plan: {format_trimmed(promised.pop())} ms"
+    return f"{round(standing.median)} % of the plan ({format_trimmed(promised.pop() / axis.divisor)} {axis.unit})"
 
 
 def describe_plan_met(share: float) -> str:
     """Return the percentage of tests that met the plan."""
-    return f"plan met in {format_percent(share)} % of the tests"
-
-
-def format_percent(share: float) -> str:
-    """Format a percentage; only exactly 0 and 100 are shown as such, the rest as 0.1 to 99.9."""
-    if share in {0, 100}:
-        return f"{share:.0f}"
-    return f"{min(max(share, 0.1), 99.9):.1f}" if share < 1 or share > 90 else f"{share:.0f}"  # noqa: PLR2004  near the ends
+    return f"plan met in {format_percent(share)} of the tests"
 
 
 def describe_doubts(counts: RunCounts) -> str:
@@ -169,9 +161,5 @@ def _list_names(one: str, several: str, counts: Counter[str]) -> str:
     if len(ordered) == 1:
         return f"{one} {ordered[0]}"
     rest = f" and {len(ordered) - MAX_NAMED} more" if len(ordered) > MAX_NAMED else ""
-    listed = ", ".join(f"{name} ({_count_tests(counts[name])})" for name in ordered[:MAX_NAMED])
+    listed = ", ".join(f"{name} ({format_count(counts[name], 'test')})" for name in ordered[:MAX_NAMED])
     return f"{several} {listed}{rest}" if listed else ""
-
-
-def _count_tests(count: int) -> str:
-    return f"{count:,} test" if count == 1 else f"{count:,} tests"

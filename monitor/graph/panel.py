@@ -24,7 +24,7 @@ from monitor.graph import theme
 from monitor.graph.axes import place_ticks
 from monitor.graph.canvas import TextStyle
 from monitor.graph.labels import METRIC_NAMES
-from monitor.output.units import format_number, format_round_number
+from monitor.output.units import format_number, format_trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,7 +193,7 @@ class Panel:
             after = frame.left + canvas.width_of(name, HEADING) + 6
             canvas.text((after, y), self.axis.unit, TextStyle(theme.TEXT_SIZE, theme.MUTED))
             for tick in self._ticks:
-                canvas.text((frame.left - 8, self._y(tick) + 4), format_round_number(tick / self.axis.divisor), LABEL)
+                canvas.text((frame.left - 8, self._y(tick) + 4), format_trimmed(tick / self.axis.divisor), LABEL)
 
     def _plan(self, canvas: Canvas, area: PlotArea, frame: Frame) -> None:
         area.lines(
@@ -202,7 +202,7 @@ class Panel:
         promised = plan.newest_promise(self.promises)
         if promised is not None:
             at = (frame.left + frame.width + 6, self._y(promised) + 4)
-            canvas.text(at, f"plan {format_round_number(promised / self.axis.divisor)}", PLAN)
+            canvas.text(at, f"plan {format_trimmed(promised / self.axis.divisor)}", PLAN)
 
     def _off_scale(self, canvas: Canvas, area: PlotArea, frame: Frame, beyond: Sequence[tuple[float, float]]) -> None:
         if not beyond:

@@ -18,7 +18,7 @@ from monitor.graph import theme
 from monitor.graph.axes import ValueAxis, make_value_axis
 from monitor.graph.canvas import KEPT_SETTINGS, MATPLOTLIB_SETTINGS, Canvas, TextStyle
 from monitor.graph.labels import METRIC_NAMES
-from monitor.output.units import format_number, format_round_number
+from monitor.output.units import format_exact_time, format_number, format_trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def render_trace(run: Run, trace: Trace, zone: ZoneInfo, size: tuple[int, int] =
             {key: value for key, value in mpl.rcParamsDefault.items() if key not in KEPT_SETTINGS} | MATPLOTLIB_SETTINGS
         )
         canvas = Canvas(*size, 1.0)
-        title = f"One test, {run.started_at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+        title = f"One test, {format_exact_time(run.started_at, zone)}"
         canvas.text((theme.MARGIN, theme.TITLE_Y), title, TextStyle(theme.TITLE_SIZE, theme.INK, bold=True))
         canvas.text((theme.MARGIN, theme.TITLE_Y + 22), _run_facts(run), NOTE, canvas.width - 2 * theme.MARGIN)
         height = (canvas.height - TOP - GAP - BOTTOM) / 2
@@ -126,7 +126,7 @@ def _label_strip(canvas: Canvas, strip: TraceStrip, axis: ValueAxis, top: float,
         x += canvas.width_of(text, text_style) + 18
     for tick in axis.ticks:
         y = top + height * (1 - tick / axis.top)
-        canvas.text((theme.LEFT_MARGIN - 8, y + 4), format_round_number(tick / axis.divisor), LABEL)
+        canvas.text((theme.LEFT_MARGIN - 8, y + 4), format_trimmed(tick / axis.divisor), LABEL)
     if strip.reported:
         y, right = top + height * (1 - strip.reported / axis.top), canvas.width - theme.RIGHT_MARGIN
         canvas.rules([((theme.LEFT_MARGIN, y), (right, y))], theme.PLAN, "--")

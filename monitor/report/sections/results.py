@@ -15,8 +15,7 @@ import numpy as np
 
 from monitor.analysis.calendar import RATE_METRICS, REPORTED_METRICS
 from monitor.analysis.plan import SHARE_LIMITS
-from monitor.analysis.statistics import describe_server
-from monitor.model import HARMLESS_DOUBTS, Run, Scope, Status
+from monitor.model import HARMLESS_DOUBTS, Run, Scope, Status, describe_server
 from monitor.output import units
 from monitor.report import wording
 from monitor.report.document import Cell, Column, Heading, Table, Text
@@ -131,7 +130,7 @@ def run_row(run: Run, plan: Plan, zone: ZoneInfo) -> tuple[Cell, ...]:
         Cell(units.format_metric_number("upload_bps", run.upload_bps)),
         Cell(units.format_metric_number("latency_ms", run.latency_ms)),
         Cell(units.NO_VALUE if shares == [None, None] else shown),
-        Cell(_reason_text(run) or (describe_server(run.server) if run.server else units.NO_VALUE)),
+        Cell(_reason_text(run) or describe_server(run.server) or units.NO_VALUE),
         _link_cell(run.result_url),
     )
 

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.analysis.outages import find_incidents
-from monitor.cli.runs import _format_length
 from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status
 from monitor.store.connection import open_writer
 from monitor.store.write import add_attempt
@@ -89,15 +88,6 @@ def test_every_failure_of_the_line_is_in_one_incident(story: list[str]):
     assert all(incident.ended is not None for incident in found[:-1])
     lasts = "-" in "".join(story).rpartition("+")[2]
     assert bool(found and found[-1].ended is None) == lasts
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(None, ""), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (11_100, "3 h 05"), (198_000, "2 d 07 h")],
-)
-def test_lengths_are_said_as_people_do(seconds: int | None, words: str):
-    """The two largest units are enough."""
-    assert _format_length(seconds) == words
 
 
 @pytest.fixture

@@ -258,6 +258,22 @@ def plan_name(plan: Plan) -> str:
     return " / ".join(rates)
 
 
+def describe_failure(run: Run, *, with_stage: bool = False) -> str:
+    """Return why a run has no result: dns (line): no answer. A skipped run has only a reason; empty for a measured one.
+
+    Args:
+        run: the run.
+        with_stage: whether the stage in which it failed is named: dns (line, at start): no answer.
+    """
+    failure = run.failure
+    if failure is None:
+        return ""
+    if run.status is Status.SKIPPED and failure.kind is FailureKind.UNKNOWN:
+        return failure.message
+    stage = f", at {failure.stage}" if with_stage and failure.stage else ""
+    return f"{failure.kind} ({failure.scope}{stage}): {failure.message}"
+
+
 def server_name(server: Server | None) -> str:
     """Return name and location of a server, else its host or id; empty if unknown. Runs are grouped by it."""
     if server is None:

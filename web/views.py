@@ -229,14 +229,15 @@ def to_row(run: Run) -> TableRow:
         units.format_mbps(run.upload_bps),
         units.format_metric_number("latency_ms", run.latency_ms),
     )
-    known = failure is not None and failure.kind is not FailureKind.UNKNOWN
+    is_cause_known = failure is not None and failure.kind is not FailureKind.UNKNOWN
+    is_fault_known = failure is not None and failure.scope is not Scope.UNKNOWN and run.status is not Status.SKIPPED
     return TableRow(
         run,
         "Doubtful" if run.healthy is False else STATUS_LABELS[run.status],
         *measured,
         server=describe_server(run.server),
-        what=KIND_LABELS[failure.kind].capitalize() if failure and known else "",
-        whose=SCOPE_LABELS[failure.scope] if failure and failure.scope is not Scope.UNKNOWN else "",
+        what=KIND_LABELS[failure.kind].capitalize() if failure and is_cause_known else "",
+        whose=SCOPE_LABELS[failure.scope] if failure and is_fault_known else "",
     )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from monitor.model import Run, Scope, Status
-from monitor.output.units import BPS_PER_MBPS, format_mbps, format_trimmed
+from monitor.model import Run, Scope, Status, describe_failure
+from monitor.output.units import BPS_PER_MBPS, NO_VALUE, format_mbps, format_trimmed
 from netns.lab import topology
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def describe_lab() -> str:
 def run_summary(run: Run) -> str:
     """Return a run in one line."""
     if run.failure is not None:
-        return f"{run.status}: {run.failure.kind}, scope {run.failure.scope}: {run.failure.message}"
+        return f"{run.status}: {describe_failure(run)}"
     return f"IPv{run.ip_family} {run.external_ip}, {run.isp}: {_rates_text(run.download_bps, run.upload_bps)}"
 
 
@@ -96,10 +96,12 @@ def result_table(story: DemoResult) -> Iterator[str]:
     """Yield the lines of a table of the runs."""
     yield f"  {'path':8}{'family':8}{'ISP':22}{'down Mbit/s':>12}{'up Mbit/s':>11}  outcome"
     for run in story.runs:
-        outcome = f"{run.failure.kind} ({run.failure.scope})" if run.failure else run.status
-        family = f"IPv{run.ip_family}" if run.ip_family else "-"
+        outcome = (
+            f"{run.failure.kind} ({run.failure.scope})" if run.status is Status.FAILED and run.failure else run.status
+        )
+        family = f"IPv{run.ip_family}" if run.ip_family else NO_VALUE
         rates = f"{format_mbps(run.download_bps):>12}{format_mbps(run.upload_bps):>11}"
-        yield f"  {run.path:8}{family:8}{run.isp or '-':22}{rates}  {outcome}"
+        yield f"  {run.path:8}{family:8}{run.isp or NO_VALUE:22}{rates}  {outcome}"
 
 
 def shaped_rates() -> dict[str, Any]:
@@ -136,7 +138,8 @@ def _rate_differences(runs: list[Run]) -> Iterator[str]:
         return
     for what, (bps, wanted) in zip(("download", "upload"), _rate_pairs(runs[-1], topology.FIBRE), strict=True):
         if not _is_near(bps, wanted):
-            yield f"no run over ip4only came near the line: the last {what} was {format_mbps(bps)} of {format_mbps(wanted)} Mbit/s"
+            rates = f"{format_mbps(bps)} of {format_mbps(wanted)} Mbit/s"
+            yield f"no run over ip4only came near the line: the last {what} was {rates}"
 
 
 def _is_near(bps: int | None, wanted: int) -> bool:

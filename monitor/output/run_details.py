@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from monitor.model import FailureKind, Status
+from monitor.model import describe_failure
 from monitor.output.tables import to_printable
 from monitor.output.units import format_exact_time, format_megabytes, format_ms, format_rate
 
@@ -124,19 +124,12 @@ def detail_lines(run: Run, findings: Findings | None, width: int, indent: str = 
 
 def _paragraphs(run: Run, findings: Findings | None) -> Iterator[str]:
     if run.failure:
-        yield _failure_text(run.failure, run.status)
+        yield describe_failure(run, with_stage=True) + _exit_text(run.failure)
     if run.retry_of:
         yield f"attempt {run.attempt}, after run {run.retry_of}"
     yield from (f"{remark.kind}: {remark.message}" for remark in run.remarks)
     if findings:
         yield from _findings_line(findings)
-
-
-def _failure_text(failure: Failure, status: Status) -> str:
-    if status is Status.SKIPPED and failure.kind is FailureKind.UNKNOWN:
-        return f"{failure.message}{_exit_text(failure)}"
-    stage = f", at {failure.stage}" if failure.stage else ""
-    return f"{failure.kind} ({failure.scope}{stage}): {failure.message}{_exit_text(failure)}"
 
 
 def _exit_text(failure: Failure) -> str:

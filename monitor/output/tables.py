@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.model import FailureKind, Status, Usage
+from monitor.model import Usage, describe_failure
 from monitor.output.units import BYTES_PER_GB, format_ms_cell, format_rate_cell, format_table_time
 
 if TYPE_CHECKING:
@@ -118,14 +118,6 @@ def _format_path(run: Run) -> str:
     return f"{run.path} v{run.ip_family}" if run.ip_family else run.path
 
 
-def _format_failure(run: Run) -> str:
-    if run.failure is None:
-        return ""
-    if run.status is Status.SKIPPED and run.failure.kind is FailureKind.UNKNOWN:
-        return run.failure.message
-    return f"{run.failure.kind} ({run.failure.scope}): {run.failure.message}"
-
-
 _COLUMNS = (
     _Column("Time", lambda run, zone: format_table_time(run.started_at, zone), width=16),
     _Column("Status", lambda run, _: "doubtful" if run.healthy is False else run.status, width=11),
@@ -139,7 +131,7 @@ _COLUMNS = (
 
 _PROBE = _Column("Probe", lambda run, _: run.probe, width=12)
 
-_FAILURE = _Column("", lambda run, _: _format_failure(run), share=1)
+_FAILURE = _Column("", lambda run, _: describe_failure(run), share=1)
 
 
 @dataclass(frozen=True, slots=True)

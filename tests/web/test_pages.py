@@ -70,7 +70,7 @@ def test_a_measured_run_at_a_glance(place: SiteSetup):
         "The last test succeeded Mon 23 Nov 2026, 14:47 CET · 12 minutes ago",
         "Download 95.7 Mbit/s 96 % of the plan",
         "Upload 17.3 Mbit/s",
-        "Latency 4.20 ms jitter 0.40 ms",
+        "Latency 4.20 ms jitter 0.400 ms",
         "ISP Verizon Fios",
         "External address 198.51.100.7 (IPv4)",
         "Server DediPath, Secaucus, NJ (no. 22774)",

@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from zoneinfo import ZoneInfo
 
-    from sqlalchemy import Connection
-
     from monitor.analysis.columns import Columns
     from monitor.analysis.outages import Incident
     from monitor.config.settings import Settings
     from monitor.model import Attempt, Run
+    from monitor.store.connection import Connection
     from monitor.store.events import LineEvent
 
 

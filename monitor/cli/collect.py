@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
 @click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
 @pass_settings
-def command(  # noqa: PLR0913, PLR0917  one parameter an option
+def command(
     settings: Settings,
     engine: str | None,
     server_id: str | None,

@@ -57,7 +57,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @click.option("--zone", "zone_name", metavar="ZONE", help="Time zone of times without one, such as Europe/Berlin.")
 @click.option("--dry-run", is_flag=True, help="Print what would be imported, and store nothing.")
 @pass_settings
-def import_command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
+def import_command(
     settings: Settings,
     files: tuple[Path, ...],
     wanted: str,
@@ -151,7 +151,7 @@ def _summary_lines(file: Path, tally: ImportCounts, *, dry_run: bool) -> Iterato
     help="File to write, complete or not at all; - is standard output.",
 )
 @pass_source
-def export_command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
+def export_command(
     settings: Settings,
     days: int | None,
     since: str | None,

@@ -1,4 +1,4 @@
-"""The commands `import` and `export`."""
+"""`speedmon import` and `export`: runs from and for other programs."""
 
 from __future__ import annotations
 
@@ -104,17 +104,17 @@ def _import_file(
     """Import one file and print a summary; return why it could not be read, so that the other files are still read."""
     from monitor.importers import importer
 
-    tally = importer.ImportCounts()
+    counts = importer.ImportCounts()
     error = None
     try:
         with importer.open_source(file, context, wanted) as opened, _progress_bar(file, opened) as show_position:
-            for batch in importer.split_batches(opened.records, tally):
-                storing(batch, tally)
+            for batch in importer.split_batches(opened.records, counts):
+                storing(batch, counts)
                 show_position(opened.position())
     except UsageError as reason:
         error = reason
-    if error is None or tally != importer.ImportCounts():
-        for line in _summary_lines(file, tally, dry_run=dry_run):
+    if error is None or counts != importer.ImportCounts():
+        for line in _summary_lines(file, counts, dry_run=dry_run):
             click.echo(line)
     return error
 
@@ -129,13 +129,14 @@ def _progress_bar(file: Path, opened: ImportSource) -> Iterator[Callable[[int], 
         yield lambda position: bar.update(position - bar.pos)
 
 
-def _summary_lines(file: Path, tally: ImportCounts, *, dry_run: bool) -> Iterator[str]:
+def _summary_lines(file: Path, counts: ImportCounts, *, dry_run: bool) -> Iterator[str]:
     imported = "would be imported" if dry_run else "imported"
-    yield f"{file}: runs {imported}: {tally.stored:,}, already stored: {tally.existing:,}, rejected: {tally.rejected:,}"
-    for refused in tally.reasons:
+    known = f"already stored: {counts.existing:,}, rejected: {counts.rejected:,}"
+    yield f"{file}: runs {imported}: {counts.stored:,}, {known}"
+    for refused in counts.reasons:
         yield f"  line {refused.line}: {to_printable(refused.reason)}"
-    if tally.rejected > len(tally.reasons):
-        yield f"  and {tally.rejected - len(tally.reasons):,} more"
+    if counts.rejected > len(counts.reasons):
+        yield f"  and {counts.rejected - len(counts.reasons):,} more"
 
 
 @click.command("export")

@@ -1,4 +1,4 @@
-"""The commands that show stored runs: `history`, `show`, `incidents`, `events` and `usage`."""
+"""`speedmon history`, `show`, `incidents`, `events` and `usage`: what is stored, as text, JSON or CSV."""
 
 from __future__ import annotations
 

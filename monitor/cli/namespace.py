@@ -101,7 +101,8 @@ def teardown(
 def run(settings: Settings, way: str | None, argv: tuple[str, ...]) -> None:
     """Run a command inside the namespace as the current user, without any capability.
 
-    With sudo it runs as the user who called sudo.
+    With sudo it runs as the user who called sudo. The exit code is that of COMMAND; 5 the namespace is missing or not
+    sound; 6 not permitted.
     """
     from netns.entry import enter
 

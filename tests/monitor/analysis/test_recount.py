@@ -30,9 +30,10 @@ from monitor.model import NetworkPath, Plan, Remark, Status
 from monitor.output import units
 from monitor.output.units import format_number, format_percent
 from monitor.report import wording
-from monitor.store import read
+from monitor.store.columnar import read_columns
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.lookups import probe_pks
+from monitor.store.read import RunFilter
 from monitor.store.write import add_attempts
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ def column(file: pathlib.Path, what: str, where: str) -> np.ndarray:
 def read_tracks(file: pathlib.Path, *probes: str) -> tuple[RunSeries, ...]:
     """Return the tracks of probes, read as the commands do."""
     with open_reader(f"sqlite:///{file}") as connection:
-        rows = probe_pks(connection, probes)
-        runs = read.read_columns(connection, since=WINDOW.since, until=WINDOW.until, names=tuple(UNITS), probes=rows)
+        chosen = RunFilter(WINDOW.since, WINDOW.until, probes=probe_pks(connection, probes))
+        runs = read_columns(connection, chosen, UNITS)
     return to_series(runs, WINDOW)
 
 

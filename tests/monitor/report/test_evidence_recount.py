@@ -20,7 +20,7 @@ from monitor.analysis.outages import find_incidents
 from monitor.model import FailureKind, Plan, Remark, Scope, Status
 from monitor.report.evidence import Evidence, gather_evidence
 from monitor.store.connection import open_reader, open_writer
-from monitor.store.read import read_runs
+from monitor.store.read import RunFilter, read_runs
 from monitor.store.statistics import plan_periods
 from monitor.store.write import add_attempt
 
@@ -79,8 +79,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Evidence, s
         for each in _attempts():
             add_attempt(connection, each)
     with open_reader(url) as connection:
-        runs = list(read_runs(connection, since=START, until=until))
-        changed = tuple(plan_periods(connection, since=START, until=until))
+        runs = list(read_runs(connection, RunFilter(START, until)))
+        changed = tuple(plan_periods(connection, RunFilter(START, until)))
     made = gather_evidence(subject(runs, plan_periods=changed))
     with closing(sqlite3.connect(file)) as connection:
         yield made, connection

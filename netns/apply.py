@@ -33,11 +33,8 @@ if TYPE_CHECKING:
     from netns.plan.steps import Step
     from netns.state import PolicyRule, TableRoute
 
-
 ROOT_QDISC = 0x10000  # the handle 1:0, which tc uses for the root qdisc
-
 SCOPE_LINK, ONLINK = 253, 0x04  # RT_SCOPE_LINK, RTNH_F_ONLINK of linux/rtnetlink.h
-
 PROC_SYS = Path("/proc/sys")
 
 

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from netns.firewall.loaded import LoadedRules
     from netns.spec import NamespaceSpec
 
-
 PROC_NET = Path("/proc/self/net")
-
 SYS_NET = Path("/sys/class/net")
 
 

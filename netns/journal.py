@@ -20,12 +20,9 @@ from netns.state import Journal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 # Persistent: that we created the group must still be known after a reboot.
 JOURNAL_DIRECTORY = Path("/var/lib")
-
 JOURNAL_PREFIX = "speedmon-netns-"
-
 LOCK_FILE = Path("/run/speedmon-netns.lock")
 
 

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from netns.spec import NamespaceSpec
     from netns.state import Link, Uplink
 
-
 PROC_SYS = Path("/proc/sys")
 
 _EMPTY_NETWORK = NetworkState({}, (), ())

@@ -22,13 +22,11 @@ from msgspec import Struct, field
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 # The highest group id that ping_group_range accepts; a user namespace has fewer groups.
 MAX_GROUP_ID = 2_147_483_647
 
 # Unused in /etc/iproute2/rt_protos; routing daemons remove only what has their own number.
 ROUTE_PROTOCOL = 115
-
 DEFAULT_NETWORK = "0.0.0.0/0"
 
 NFT, IPTABLES_NFT, IPTABLES_LEGACY = "nft", "iptables-nft", "iptables-legacy"

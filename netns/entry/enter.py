@@ -25,9 +25,7 @@ from netns.launcher import marker
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-
 AUTO, LAUNCHER, ROOT, PASTA = WAYS = ("auto", "launcher", "root", "pasta")
-
 FIX = "run: sudo speedmon setup-netns"
 
 _CAP_SYS_ADMIN = 1 << 21

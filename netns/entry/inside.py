@@ -18,33 +18,25 @@ import sys
 
 from netns.kernel.handle import handle_path, is_network_namespace, open_handle
 
-TYPE_CHECKING = False
-
+TYPE_CHECKING = False  # importing typing would cost 6 ms
 if TYPE_CHECKING:
     from typing import NoReturn
 
     _User = tuple[int, int, list[int]]  # user, group, all groups
-
 
 FIX = "run: sudo speedmon setup-netns"
 
 USAGE = "usage: python -I -m netns.entry.inside [--as UID:GID] NAME -- COMMAND [ARGUMENT...]"
 
 EXIT_REFUSED = 125
-
 REPLACED_FILES = ("/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/etc/gai.conf")
 
 # From linux/sched.h, mount.h, prctl.h and capability.h; these syscall numbers are the same on every architecture.
 _CLONE_NEWNET, _CLONE_NEWNS, _CLONE_NEWUSER = 0x40000000, 0x00020000, 0x10000000
-
 _NOSUID, _NODEV, _NOEXEC, _REC, _SLAVE = 2, 4, 8, 1 << 14, 1 << 19
-
 _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE = 428, 429, 436
-
 _TREE_CLONE, _EMPTY_PATH, _MOVE_FROM_DESCRIPTOR, _AT_FDCWD = 1, 0x1000, 4, -100
-
 _SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
-
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-
 TUN_DEVICE = "/dev/net/tun"
-
 DEADLINE_S = 10
 
 # Stored with the output of a test. Its prefix differs from that of a refusal, which is recognised by its prefix.
@@ -36,7 +34,6 @@ NOTE = "speedmon: through pasta, a proxy on this machine: a rate near the proxy'
 
 # IPv4 only, no access to the host's loopback by the router's address, and no ports forwarded in either direction.
 PASTA_COMMAND = ["pasta", "--config-net", "-4", "--no-map-gw", "--quiet", "--foreground"]
-
 NO_PORTS = ["-t", "none", "-u", "none", "-T", "none", "-U", "none"]
 
 # A value of 0 in one of them forbids user namespaces; the second is a Debian patch.

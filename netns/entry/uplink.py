@@ -17,9 +17,7 @@ from netns.kernel import netlink
 
 # The file of `netns.journal`, which is read here without importing its models.
 JOURNAL_FILE = "/var/lib/speedmon-netns-{}.json"
-
 _OIF = 4  # RTA_OIF of linux/rtnetlink.h
-
 _LOCAL = 2  # IFA_LOCAL of linux/if_addr.h
 
 

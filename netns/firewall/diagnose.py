@@ -41,18 +41,13 @@ if TYPE_CHECKING:
     from netns.firewall.nft_rules import Command
     from netns.spec import NamespaceSpec
 
-
 TRACE_TABLE = "speedmon_trace"
 
 # A priority before every other chain.
 TRACE_PRIORITY = -500
-
 TRACE_DEADLINE_S = 1.5
-
 TRACE_PAUSE_S = 0.1
-
 TRACE_CHUNK_BYTES = 65536
-
 DROP_PATTERN = re.compile(
     r"^trace id \w+ (?P<chain>\w+ \S+ \S+) (?:unknown )?(?P<what>rule .*\(verdict drop\)|policy drop)", re.MULTILINE
 )
@@ -65,7 +60,6 @@ PACKET_HOPS = 2
 
 # A new veth pair may lose its first packet, and the kernel sends ARP requests once a second.
 PACKET_TRIES = 15
-
 PACKET_PAUSE_S = 0.1
 
 # How often the counters must show a packet before the other firewalls and none after, until it counts as dropped.

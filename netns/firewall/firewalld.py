@@ -14,9 +14,7 @@ from netns.errors import StepError
 from netns.firewall.rules import SBIN_PATH
 
 PID_FILE = Path("/run/firewalld.pid")
-
 ZONE = "--zone=trusted"
-
 FIREWALLD_TIMEOUT_S = 60
 
 # The options of firewall-cmd(1) for the runtime and for the permanent configuration.

@@ -23,11 +23,8 @@ if TYPE_CHECKING:
     from netns.firewall.iptables_rules import OwnTable
     from netns.firewall.rules import DnsOpening, Opening
 
-
 LEGACY_TABLES_FILE = Path("/proc/net/ip_tables_names")
-
 LEGACY_TABLES_6_FILE = Path("/proc/net/ip6_tables_names")
-
 COMMANDS = {4: "iptables", 6: "ip6tables"}
 
 # How long to wait, in seconds, for another program that holds the lock of legacy iptables.

@@ -26,22 +26,16 @@ if TYPE_CHECKING:
     from netns.firewall.rules import RuleSet
     from netns.spec import NamespaceSpec
 
-
 RULE_PATTERN = re.compile(r"(?:\[(?P<packets>\d+):\d+\] )?-A (?P<rule>(?P<chain>\S+).*)")
-
 OWN_TAG_PREFIX = "speedmon:"
-
 POLICY_PATTERN = re.compile(r":(?P<chain>\S+) (?P<target>\S+) \[(?P<packets>\d+):\d+\]")
-
 DROPPING_TARGETS = frozenset({"DROP", "REJECT"})
 
 # Targets after which a packet goes on to the next rule; a rule may have none.
 PASSING_TARGETS = frozenset({"", "LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TRACE"})
 
 REPLIES = "-m conntrack --ctstate RELATED,ESTABLISHED"
-
 REJECT = "-j REJECT --reject-with icmp-admin-prohibited"
-
 COUNTERS = ("ipv6_seen", "fwd_out", "left_host")
 
 # The tables that get rules of ours: (IP version, name).

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from netns.firewall.nft_rules import Command
     from netns.firewall.rules import DnsOpening, Opening
 
-
 # nft's message for a table that does not exist: ENOENT in the C locale.
 NO_TABLE = "No such file or directory"
 

@@ -24,7 +24,6 @@ OWN_TABLE_PREFIX = "speedmon"
 
 # Where distributions install nft and iptables; a user's PATH often lacks /usr/sbin.
 SBIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
-
 TIMEOUT_S = 30
 
 

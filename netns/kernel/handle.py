@@ -13,7 +13,6 @@ RUN_NETNS = "/run/netns"
 
 # From linux/nsfs.h and linux/sched.h.
 _GET_NSTYPE = 0xB703
-
 _CLONE_NEWNET = 0x40000000
 
 

@@ -19,16 +19,12 @@ from netns.kernel.handle import RUN_NETNS, handle_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 # From linux/mount.h and sys/mount.h.
 _BIND, _REC, _SHARED = 1 << 12, 1 << 14, 1 << 20
-
 _DETACH = 2
 
 NETNS_DIRECTORY = Path("/run/netns")
-
 CLONE_NEWNET = 0x40000000
-
 THREAD_NAMESPACE = "/proc/thread-self/ns/net"
 
 

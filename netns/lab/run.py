@@ -34,7 +34,6 @@ from netns.lab import topology
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-
 # The namespace of each server, and its argument for the module that holds both.
 SERVER_COMMANDS = ((topology.ISP, "names"), (topology.INTERNET, "speedtest"))
 
@@ -51,11 +50,8 @@ ORIGINALS = Path("/run/speedmon-lab")
 
 # The folders that set-up writes to: configuration, launcher, journal.
 REPLACED_DIRECTORIES = ("/etc", "/usr/local/bin", "/var/lib")
-
 HIDDEN_NAMES = frozenset({"netns", "speedmon"})
-
 MAX_COPIED_BYTES = 65_536
-
 MOUNT = "mount"
 
 

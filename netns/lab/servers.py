@@ -34,21 +34,14 @@ from netns.lab import topology
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 HTTP_PORTS = (80, 8080)
-
 DOWNLOAD_S, UPLOAD_S = 3, 5
-
 SOCKET_BUFFER_BYTES = 65_536
-
 BLOCK = bytes(65_536)
-
 IMAGE_PATTERN = re.compile(r"/speedtest/random(\d{3,4})x\1\.jpg")
 
 TTL_S = 60
-
 ADDRESSES = {dns.rdatatype.A: topology.SERVER_IPV4, dns.rdatatype.AAAA: topology.SERVER_IPV6}
-
 ZONE = {dns.name.from_text(name): ADDRESSES for name in topology.SERVED_NAMES}
 
 

@@ -14,9 +14,7 @@ from netns.errors import MissingToolError, SpecError, StepError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 _SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
-
 _TIMEOUT_S = 30
 
 

@@ -25,7 +25,6 @@ from netns.launcher import marker
 from netns.spec import temporary_path
 
 LAUNCHER_MODE = 0o750
-
 _NOSUID_FIX = "remount it with suid, or use --no-launcher and enter with sudo"
 
 # Where it is built. A fixed name, so that the next call finds what a killed one left. Safe, because only root can write
@@ -36,7 +35,6 @@ SOURCE = Path(__file__).with_name("ip4only.c")
 
 # A static glibc program works too, but reads LD_LIBRARY_PATH and the like from the environment.
 COMPILERS = ("musl-gcc", "cc", "gcc", "clang")
-
 FLAGS = (
     "-std=c11",
     "-O2",
@@ -49,9 +47,7 @@ FLAGS = (
 )
 
 WARNING_FLAGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow")
-
 COMPILE_TIMEOUT_S = 120
-
 _COMPILER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from netns.spec import NamespaceSpec
     from netns.state import Link, ObservedState, Uplink
 
-
 SHORTEST_PREFIX = 8
 
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from netns.spec import NamespaceSpec
     from netns.state import ObservedState, Uplink
 
-
 ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
 
 # The groups that may open ICMP sockets, which ping needs without a capability; in a new namespace there are none.

@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from netns.spec import NamespaceSpec
     from netns.state import Journal, ObservedState, PolicyRouting, Uplink
 
-
 # Far from the table numbers that people choose (1 to 255) and that VPNs use (52, 51820).
 FIRST_TABLE = 6400
 
 # The priority if there are no rules except the kernel's; with room on either side.
 DEFAULT_PRIORITY = 5000
-
 MAIN_TABLE_PRIORITY = 32766
 
 

@@ -20,7 +20,6 @@ from netns.state import DEFAULT_NETWORK, ROUTE_PROTOCOL
 if TYPE_CHECKING:
     from netns.state import PolicyRule, TableRoute
 
-
 # The highest metric, so that every other route is preferred.
 MAX_METRIC = 4_294_967_295
 

@@ -34,11 +34,8 @@ if TYPE_CHECKING:
 
     from dns.message import Message
 
-
 RESOLV_CONF = Path("/etc/resolv.conf")
-
 PROC_NET = Path("/proc/self/net")
-
 IPV6_CONF = Path("/proc/sys/net/ipv6/conf")
 
 # Threads for all steps: three name servers, the gateway, IPv6 and some hosts.

@@ -12,7 +12,6 @@ from netns import resolver
 from netns.spec import NamespaceSpec
 
 SPEC = NamespaceSpec()
-
 ROUTER = "203.0.113.1"
 
 

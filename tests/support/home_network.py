@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 SPEEDMON = str(Path(sys.executable).with_name("speedmon"))
-
 BUILD_SCRIPT = """
 set -e
 for name in isp lan; do ip netns add $name; ip -n $name link set lo up; done

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 NAME_SERVER = "203.0.113.53"
-
 HOST = "203.0.113.1:443"
-
 DATABASE = "sqlite:////run/store/speedmon.db"
 
 # One process, until its input ends: names over UDP, and a port that takes every caller.

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
 IS_ROOT = os.geteuid() == 0
-
 MEMBER = "member"
 
 RULES_DIRECTORY = DATA / "firewalls"
@@ -85,20 +84,15 @@ class HostKind:
 
 
 IPTABLES_NFT, IPTABLES_LEGACY = "iptables-nft -P FORWARD DROP", "iptables-legacy -P FORWARD DROP"
-
 FORWARDS = "sysctl -qw net.ipv4.ip_forward=1"
-
 DOCKER = f"iptables-nft-restore {RULES_DIRECTORY}/docker-bridge.rules; {FORWARDS}"
-
 STUB = """
 mkdir -p /run/systemd/resolve; cp /etc/resolv.conf /run/systemd/resolve/resolv.conf
 echo 'nameserver 127.0.0.53' > /etc/resolv.conf
 """
 
 DEFAULT_ROUTE_BY_LAN = f"ip route replace default via {LAN.far}; echo 'nameserver {LAN.far}' > /etc/resolv.conf"
-
 OWN_NAME_SERVER = f"echo 'nameserver {LAN.own}' > /etc/resolv.conf"
-
 CLOSED_INPUT = "iptables-nft -P INPUT DROP; iptables-nft -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT"
 
 SECOND_DEFAULT_ROUTE = (

@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from private_machine import PrivateMachine
 
 NAME = "ip4only"
-
 LAUNCHER = f"/usr/local/bin/{NAME}"
-
 MEMBER, STRANGER = "member", "stranger"
-
 IS_ROOT = os.geteuid() == 0
 
 NAMESPACE_SCRIPT = f"""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from subprocess import CompletedProcess
 
-
 USER, STRANGER = "ann", "bob"
 
 RECIPE_SCRIPT = (SUPPORT / "recipe.sh").read_text()

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 DOCS = ROOT / "docs"
 
 DOCUMENT, PICTURE = DOCS / "namespace.md", DOCS / "namespace.svg"
-
 MEASURED, PRINTED = "measured", "printed"
 
 

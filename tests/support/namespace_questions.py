@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from namespace_baseline import NamespaceHome
 
 YES = "yes"
-
 ISP, LAN = ("ip", "netns", "exec", "isp"), ("ip", "netns", "exec", "lan")
-
 DISABLE_IPV6_INSIDE = "/proc/sys/net/ipv6/conf/ip4only-ns/disable_ipv6"
-
 INHERIT_SOCKET_CODE = """
 import os, socket, sys
 outside = socket.socket(socket.AF_INET6)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from namespace_baseline import NamespaceHome, SetupMethod
 
-
 # A tuned TCP, a stub resolver, a line of PPPoE, a ping without its capability, and a library that tells who loads it.
 PLAIN_HOST = """
 sysctl -qw net.ipv4.tcp_mtu_probing=1 net.ipv4.tcp_slow_start_after_idle=0

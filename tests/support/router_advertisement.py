@@ -14,5 +14,4 @@ sender.sendto(header + prefix, ("ff02::1", 0, 0, link))
 """
 
 ENABLE_IPV6_COMMAND = "sysctl -qw net.ipv6.conf.{0}.disable_ipv6=0; ip address add fe80::1/64 dev {0} nodad"
-
 COUNT_RECEIVED_COMMAND = "ip netns exec ip4only cat /proc/net/dev | awk '/ip4only-ns/ {print $3}'"

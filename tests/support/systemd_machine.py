@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 UNITS = "/run/units"
-
 PREPARE = f"""
 set -e
 mkdir -p {UNITS} /run/cgroup

@@ -8,11 +8,8 @@ import sys
 from home_network import HomeNetwork
 
 SERVER = "198.18.0.1"
-
 FIRST_ADDRESS, SECOND_ADDRESS = "203.0.113.10", "192.0.2.10"
-
 SECOND_DEFAULT_ROUTE = "ip route add default via 192.0.2.1 dev eth2 metric 200"
-
 BUILD_SCRIPT = f"""
 set -e
 for name in isp2 net; do ip netns add $name; ip -n $name link set lo up; done

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_S = 30
-
 T = TypeVar("T")
 
 

@@ -66,7 +66,6 @@ def test_without_a_namespace_it_says_how_to_get_one(street: HomeNetworkWithServi
 
 # What only set-up and teardown go by: no test is the worse for it.
 HARMLESS = {"host end has lost its mark"}
-
 HARMFUL = {name: fault for name, fault in FAULTS.items() if name not in HARMLESS}
 
 

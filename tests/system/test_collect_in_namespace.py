@@ -12,12 +12,10 @@ import pytest
 from netns.lab import run, topology
 
 SPEEDMON = Path(sys.executable).with_name("speedmon")
-
 THE_LINE = (topology.FIBRE.isp, topology.HOME_IPV4, 4)
 
 # What others on the host download all the time, beside the namespace; payload in bit/s.
 OTHERS_BPS = 15_000_000
-
 SCRIPT = f"""
 echo 'ann:x:4001:4001::/run/ann:/bin/sh' >> /etc/passwd; echo 'ann:x:4001:' >> /etc/group
 mkdir -p /run/ann && chown 4001:4001 /run/ann

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SETUP = ("setup-netns", "--no-launcher")
-
 READY, SAME = "is ready", "nothing changed"
 
 pytestmark = pytest.mark.root

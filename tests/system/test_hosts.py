@@ -15,7 +15,6 @@ from host_kinds import SERVED_NAME, FurnishedHost, host_parameters
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 # Sends four megabytes there and back; prints the address that the far end saw.
 TRANSFER = """
 import os, socket, sys

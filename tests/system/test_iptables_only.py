@@ -23,16 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SETUP = ("setup-netns", "--no-launcher")
-
 READY, SAME = "is ready", "nothing changed"
 
 # The list of legacy tables is for real root alone.
 KINDS = ["nft", pytest.param("legacy", marks=pytest.mark.root)]
-
 USER = ("setpriv", "--reuid=4001", "--regid=4001", "--clear-groups") if os.geteuid() == 0 else ()
-
 INSIDE = ("nsenter", "--net=/run/netns/ip4only", *USER)
-
 FIREWALLS = {
     "none": "true",
     "policies that drop": "iptables -P FORWARD DROP; iptables -P INPUT DROP",

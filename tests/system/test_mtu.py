@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIN = ("--uplink", "eth2")
-
 SIZE = 300_000
 
 # A tunnel to the second ISP: what one end's tun device sends, the other's receives.

@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     from home_network import HomeNetwork
 
 SETUP = ("setup-netns", "--no-launcher")
-
 READY, SAME = "is ready", "nothing changed"
 
 POLICIES = {"iptables-nft": host_kinds.IPTABLES_NFT, "iptables-legacy": host_kinds.IPTABLES_LEGACY}
 
 FORWARD = "type filter hook forward priority"
-
 FIREWALLS = {
     "iptables rule": "iptables-nft -A FORWARD -p icmp -j ACCEPT; iptables-nft -A FORWARD -j DROP",
     "iptables REJECT at the head": "iptables-nft -I FORWARD -j REJECT",
@@ -31,9 +29,7 @@ FIREWALLS = {
 
 # The list of legacy tables is for root alone.
 LATE_LEGACY = "legacy iptables after routing"
-
 EARLY_LEGACY = "legacy iptables before routing"
-
 ROOT_ONLY = {"iptables-legacy", "both kinds of iptables", LATE_LEGACY, EARLY_LEGACY}
 
 

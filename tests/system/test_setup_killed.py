@@ -11,9 +11,7 @@ from places import SUPPORT
 KILLS = str(SUPPORT / "killed_setups.py")
 
 LAUNCHER = {"setup": "groupadd", "teardown": "rm /usr/local/bin/"}
-
 REPAIRS = pytest.mark.parametrize("repair", ["setup", "teardown"])
-
 ACTIONS = pytest.mark.parametrize("action", ["setup", "teardown"])
 
 

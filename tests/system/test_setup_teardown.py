@@ -11,7 +11,6 @@ from namespace_faults import FAULTS
 if TYPE_CHECKING:
     from home_network import HomeNetwork
 
-
 # Answers one connection with the address that it came from.
 ECHO = (
     "import socket; server = socket.create_server(('', 8080)); print('ready', flush=True);"
@@ -19,9 +18,7 @@ ECHO = (
 )
 
 CALL = "import socket, sys; print(socket.create_connection((sys.argv[1], 8080), 5).recv(99).decode())"
-
 READY = "namespace ip4only is ready"
-
 SAME = "nothing changed"
 
 

@@ -17,7 +17,6 @@ from systemd_machine import UNITS, Booted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 pytestmark = pytest.mark.root
 
 STAND_IN = SUPPORT / "ookla_stand_in.py"
@@ -25,7 +24,6 @@ STAND_IN = SUPPORT / "ookla_stand_in.py"
 STREAM = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
 
 UNIT, REPORT = "speedmon-collect.service", "speedmon-report.service"
-
 WWW = "/var/lib/speedmon/www"
 
 # The checkout, which the unit may hide, for it expects an installed speedmon; and where the stand-in notes its starts.

@@ -17,7 +17,6 @@ from systemd_machine import UNITS, Booted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
 pytestmark = pytest.mark.root
 
 STAND_IN = SUPPORT / "ookla_stand_in.py"
@@ -28,7 +27,6 @@ UNIT, NETNS = "speedmon-serve.service", "speedmon-netns.service"
 
 # On a busy machine a process of the lowest priority gets little of it.
 DEADLINE_S = 300
-
 CONFIG = """
 [collect]
 engine = "ookla"

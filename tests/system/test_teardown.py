@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from home_network import HomeNetwork
 
 FORWARDING = "/proc/sys/net/ipv4/conf/eth0/forwarding"
-
 ETC = "/etc/netns/ip4only"
-
 OTHER = ("--name", "wan2", "--subnet", "192.168.201.0/24")
 
 

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIN = ("--uplink", "eth2")
-
 OTHER = ("--name", "wan2", "--subnet", "192.168.201.0/24", *PIN)
-
 BETTER = "ip route add default via 203.0.113.1"
 
 SOUND = "from netns.entry import enter; print(enter.find_problems('ip4only'))"

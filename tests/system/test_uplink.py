@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from home_network import HomeNetwork
 
 SET_UP = ("setup-netns", "--no-launcher")
-
 BACK = """
 ip link add eth0 type veth peer name far netns isp; ip link set eth0 addrgenmode none
 ip -n isp address add 203.0.113.1/24 dev far; ip -n isp link set far up

@@ -115,9 +115,7 @@ def test_the_launcher_is_taken_where_it_works(placed: PrivateMachine, user: str 
 
 
 OTHER_WAYS = "; other ways that work here: sudo speedmon (the command still runs as you), pasta"
-
 TO_THE_GROUP = "run: sudo speedmon setup-netns --user ann"
-
 NO_COMPILER = """for tool in musl-gcc cc gcc clang; do
     ! command -v $tool >/dev/null || mount --bind /etc/passwd $(readlink -f $(command -v $tool))
 done"""

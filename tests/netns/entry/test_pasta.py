@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from subprocess import CompletedProcess
 
-
 pytestmark = pytest.mark.root  # a real user, of whom the kernel knows nothing else
 
 STAND_IN = SUPPORT / "ookla_stand_in.py"
@@ -28,7 +27,6 @@ STAND_IN = SUPPORT / "ookla_stand_in.py"
 STREAM = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
 
 ENVIRON = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/run/ann", "USER": "ann"}
-
 ENGINE = {
     "SPEEDMON_OOKLA__BINARY": "/run/ann/speedtest",
     "SPEEDMON_OOKLA__ACCEPT_LICENSE": "true",
@@ -44,7 +42,6 @@ print('connected')
 """
 
 IPV6 = "import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).connect(('2001:db8::1', 9))"
-
 SERVE_LOOPBACK = "import socket; s = socket.create_server(('127.0.0.1', 7070)); print('ready', flush=True); s.accept()"
 
 

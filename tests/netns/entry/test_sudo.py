@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from subprocess import CompletedProcess
 
-
 pytestmark = pytest.mark.root
 
 STAND_IN = SUPPORT / "ookla_stand_in.py"

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from private_machine import PrivateMachine
 
 PREPARED = "nameserver 192.0.2.53\n"
-
 HOST = "nameserver 127.0.0.53\n"
 
 

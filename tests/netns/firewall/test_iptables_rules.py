@@ -154,7 +154,6 @@ def test_removal_leaves_openings_and_others():
 
 
 SPEC = NamespaceSpec(launcher=False)
-
 ALONE = Backend("iptables-nft")
 
 BARE = ObservedState(boot_id="b", uplink=Uplink("eth0", 1500), backend=ALONE)

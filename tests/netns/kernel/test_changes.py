@@ -18,7 +18,6 @@ LOADED = "import netns.kernel.changes; import sys; print(*sorted(sys.modules))"
 
 # Its sockets, its package, and what they bring along.
 SLOW = {"asyncio", "ssl", "pyroute2", "pyroute2.netlink.nlsocket", "pyroute2.iproute.linux", "pyroute2.ndb.main"}
-
 LINK = """
 from netns.kernel.changes import Kernel
 from netns.kernel import namespaces

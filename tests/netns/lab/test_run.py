@@ -12,7 +12,6 @@ from netns.errors import LabError
 from netns.lab import run, topology
 
 ROOTLESS = os.geteuid() != 0
-
 IN_LAB = [sys.executable, "-P", "-m", "netns.lab.run"]
 
 

@@ -12,7 +12,6 @@ from netns.launcher.group import add_member_command, create_group_command, remov
 if TYPE_CHECKING:
     from private_machine import PrivateMachine
 
-
 SHADOW, BUSYBOX = {"groupadd", "usermod", "gpasswd", "groupdel"}, {"addgroup", "delgroup"}
 
 

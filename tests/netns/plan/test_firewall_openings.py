@@ -14,7 +14,6 @@ from netns.spec import NamespaceSpec
 from netns.state import ChainRule, FilterChain, FirewallState, Journal, ObservedState
 
 SPEC = NamespaceSpec()
-
 OPENING = Opening("speedmon:ip4only", "ip4only-root", "eth0", "192.168.200.0/24")
 
 OURS = tuple(ChainRule(comment, target="ACCEPT") for comment in OPENING.comments)

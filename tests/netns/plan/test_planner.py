@@ -16,9 +16,7 @@ from netns.spec import NamespaceSpec
 from netns.state import HandleState, Journal, Link, ObservedLauncher, ObservedState, Uplink
 
 SPEC = NamespaceSpec()
-
 BOOT = "boot-1"
-
 UPLINK_FORWARDING = "net/ipv4/conf/eth0/forwarding"
 
 BARE = ObservedState(

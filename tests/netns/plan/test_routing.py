@@ -16,11 +16,8 @@ from netns.spec import NamespaceSpec
 from netns.state import DEFAULT_NETWORK, Journal, ObservedState, PolicyRouting, PolicyRule, TableRoute, Uplink
 
 SPEC = NamespaceSpec(uplink="eth2")
-
 NEAR, WAY = ("192.0.2.0/24", None), (DEFAULT_NETWORK, "192.0.2.1")
-
 UPLINK = Uplink("eth2", 1500, "192.0.2.1", (NEAR, WAY))
-
 AUTO = Uplink("eth0", 1500, "203.0.113.1")
 
 KERNEL = (PolicyRule(0, 255, protocol=2), PolicyRule(32766, 254, protocol=2), PolicyRule(32767, 253, protocol=2))
@@ -141,7 +138,6 @@ def test_name_server_of_another_line_is_told(uplink: Uplink, server: str, is_rep
 
 
 RULES = st.sets(st.sampled_from([OURS, replace(OURS, priority=40), replace(OURS, source="10.0.0.0/8")]))
-
 ROUTES = st.sets(
     st.sampled_from(
         [*TABLE, TableRoute(6400, DEFAULT_NETWORK, "eth2", "192.0.2.9"), TableRoute(6400, DEFAULT_NETWORK, "eth0")]

@@ -1,10 +1,7 @@
-"""Carries out steps and rolls back.
+"""Carries out steps in order, and undoes them in reverse order when one fails.
 
-Carry out steps, and undo them in reverse order when one fails.
-
-`netns.kernel` imports pyroute2: nothing that runs before each test may import this module.
-
-How each step is carried out: one function per kind of step. `netns.apply` decides the order.
+Each kind of step has one function below, registered with `execute_step`. `netns.kernel.changes` imports pyroute2:
+nothing that runs before each test may import this module.
 """
 
 from __future__ import annotations

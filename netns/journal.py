@@ -39,7 +39,7 @@ def load_other_journals(name: str, directory: Path = JOURNAL_DIRECTORY) -> tuple
     """Return the journals of all namespaces but `name`.
 
     Raises:
-        StepError: as for `load`.
+        StepError: as for `load_journal`.
     """
     files = sorted(set(directory.glob(f"{JOURNAL_PREFIX}*.json")) - {_journal_file(name, directory)})
     return tuple(journal for journal in map(_read_journal, files) if journal is not None)

@@ -1,8 +1,8 @@
 """The way in without root: `pasta` (package passt) creates a network namespace whose traffic goes through a proxy.
 
 For users who have neither root nor the launcher, and only on request: connections end in the proxy, which is slower
-than a link and can hide how the line behaves. `python -I -m netns.pasta NAME SERVERS -- COMMAND…` runs pasta with
-`netns.pasta_inside` in it, with a deadline, because pasta can hang if the tun device cannot be opened.
+than a link and can hide how the line behaves. `python -I -m netns.entry.pasta NAME SERVERS -- COMMAND…` runs pasta with
+`netns.entry.pasta_inside` in it, with a deadline, because pasta can hang if the tun device cannot be opened.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def list_other_ways(name: str, *, may_gain: bool) -> list[str]:
     """
     ways = {
         "sudo speedmon (the command still runs as you)": may_gain and shutil.which("sudo") is not None,
-        f"a systemd service with NetworkNamespacePath={handle_path(name)}": os.path.isdir(SYSTEMD_RUNNING),  # noqa: PTH112  light
+        f"a systemd service with NetworkNamespacePath={handle_path(name)}": Path(SYSTEMD_RUNNING).is_dir(),
         'pasta (namespace.way = "pasta", exec --way pasta)': find_obstacle() is None,
     }
     return [way for way, works in ways.items() if works]

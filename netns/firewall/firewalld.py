@@ -68,8 +68,7 @@ def _query(*arguments: str) -> str | None:
 def _change(tool: str, *arguments: str) -> None:
     completed = _run_tool(tool, *arguments)
     if completed is not None and completed.returncode != 0:
-        lines = (completed.stderr or completed.stdout).strip().splitlines()
-        raise StepError(f"{tool}: {lines[0] if lines else f'exit code {completed.returncode}'}")
+        raise StepError.from_output(tool, completed.stderr or completed.stdout, completed.returncode)
 
 
 def _run_tool(tool: str, *arguments: str) -> subprocess.CompletedProcess[str] | None:

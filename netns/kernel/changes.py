@@ -52,14 +52,14 @@ def import_without_package(import_parts: Callable[[], Imported]) -> Imported:
 
 
 def _import_messages() -> tuple[Any, ...]:
-    from pyroute2.netlink import exceptions  # noqa: PLC0415  by `without_package`
-    from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, rtmsg  # noqa: PLC0415  the same
+    from pyroute2.netlink import exceptions  # noqa: PLC0415  called by `import_without_package`
+    from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, rtmsg  # noqa: PLC0415  called by `import_without_package`
 
     return exceptions.NetlinkError, ifinfmsg.ifinfmsg, ifaddrmsg.ifaddrmsg, rtmsg.rtmsg
 
 
 def _import_socket() -> Any:
-    from pyroute2.iproute.linux import IPRoute  # noqa: PLC0415  by `without_package`
+    from pyroute2.iproute.linux import IPRoute  # noqa: PLC0415  called by `import_without_package`
 
     return IPRoute
 

@@ -1,7 +1,7 @@
 """rtnetlink(7) without a library: lists links, addresses, routes and rules, and sends messages built elsewhere.
 
-Messages that change something are built with pyroute2 (`netns.kernel`), whose import alone takes several times as long
-as a whole listing here.
+Messages that change something are built with pyroute2 (`netns.kernel.changes`), whose import alone takes several times
+as long as a whole listing here.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
-"""Builds, installs and removes the launcher.
+"""Builds, inspects, installs and removes the launcher. A file that is not our launcher is never changed.
 
-Inspects, installs and removes the launcher. A file that is not our launcher is never changed.
-
-`netns.marker` recognises it, `netns.compiler` builds it, and `netns.group` manages its group.
-
-Build the launcher from `ip4only.c` with the first C compiler found; musl-gcc comes first, for a smaller program.
+It is built from `ip4only.c` with the first C compiler found; musl-gcc comes first, for a smaller program.
+`netns.launcher.marker` recognises it, and `netns.launcher.group` manages its group.
 """
 
 from __future__ import annotations
@@ -157,7 +154,7 @@ def _write_launcher(program: bytes, path: Path, group: str) -> None:
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor has no Path
+        with os.fdopen(descriptor, "wb") as file:
             file.write(program)
             os.fchown(descriptor, 0, group_id)  # before setting the capability: a change of owner removes it
             os.fchmod(descriptor, LAUNCHER_MODE)
@@ -176,7 +173,7 @@ def _describe_install_error(path: Path, error: OSError) -> str:
 
 
 def find_compiler() -> str | None:
-    """Return the path of the compiler that `build` would use, None if there is none."""
+    """Return the path of the compiler that `build_launcher` would use, None if there is none."""
     path = f"{os.environ.get('PATH', '')}:{_COMPILER_PATH}"
     paths = (shutil.which(compiler, path=path) for compiler in COMPILERS)
     return next(filter(None, paths), None)

@@ -1,6 +1,6 @@
 """Recognises our launcher without running it, by a text in the file and by its capability.
 
-Runs before each test, so it imports next to nothing. `netns/ip4only.c` puts the text into the program.
+Runs before each test, so it imports next to nothing. `ip4only.c` puts the text into the program.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pure: keeps a namespace on one uplink by policy routing, whatever route the host uses, and undoes that.
+"""Plans how policy routing keeps a namespace on one uplink, whatever route the host uses, and how to undo that. Pure.
 
 A policy rule sends packets from the namespace to a routing table of its own, ahead of all rules except the kernel's
 first. The table ends with an unreachable route, so that no packet leaves by another uplink when this one is down.

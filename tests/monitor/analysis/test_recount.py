@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -110,7 +111,7 @@ def _file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def sql(file: pathlib.Path, what: str, where: str, by: str = "NULL") -> list[tuple[Any, ...]]:
     """Return rows of a plain query."""
     joined = "runs JOIN probes ON probes.pk = probe_pk"
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         return connection.execute(f"SELECT {what} FROM {joined} WHERE {where} GROUP BY {by} ORDER BY 1").fetchall()  # noqa: S608  our own words
 
 

@@ -26,7 +26,7 @@ def main() -> None:
     }
     namespace_doc.write_part(namespace_doc.MEASURED, format_table(answers))
     with open_home(SETUP_METHODS[1], "") as at:
-        namespace_doc.write_part(namespace_doc.PRINTED, namespace_doc.format_dry_run(at.street, USER))
+        namespace_doc.write_part(namespace_doc.PRINTED, namespace_doc.format_dry_run(at.home, USER))
     print(format_table(answers))
 
 

@@ -1,4 +1,4 @@
-"""A home host on a street: eth0 to an ISP, eth1 to a neighbour in the LAN; the host is `Outer` itself."""
+"""A home host with two neighbours: eth0 leads to an ISP, eth1 to a LAN; the host is the private machine itself."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The kinds of hosts that the namespace must work on, each a row of `HOSTS`: how the home network is prepared for it.
 
-To add one, add a row. `test_hosts` asks the same questions of every host; what a host has on top of those answers is
-for a test of its own.
+To add one, add a row. tests/system/test_hosts.py asks the same questions of every host; what else is special about a
+host is for a test of its own.
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ HOSTS = {
     "no default route": HostKind("ip route delete default", arguments=("--uplink", "eth0", "--router", ISP.far)),
 }
 
-# The other end of a transfer, until its input ends: sends back what it gets, behind the address it came from. Names
-# lead to an address.
+# The other end of a transfer, until its input ends: sends back what it receives, behind the address it came from. It
+# also answers DNS queries.
 SERVER_CODE = """
 import dns.name, dns.rdatatype, socket, sys, threading
 from netns.lab import servers

@@ -1,6 +1,6 @@
-"""A router advertisement to a link that speaks no IPv6 otherwise, and how to see that it has come in."""
+"""A router advertisement to a link that speaks no IPv6 otherwise, and how to see that it has arrived."""
 
-# One router advertisement (RFC 4861, section 4.2) out of a link, with a lifetime and a prefix to make addresses of.
+# Sends one (RFC 4861, section 4.2) by a link, with a lifetime and a prefix to form addresses from.
 ADVERTISE_CODE = """
 import socket, struct, sys
 link = socket.if_nametoindex(sys.argv[1])

@@ -1,4 +1,4 @@
-"""A street on which the home host has a second ISP at eth2; a server behind both tells each caller its address."""
+"""A home host with a second ISP at eth2; a server behind both replies to each caller with its address."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class TwoUplinks(HomeNetwork):
         assert self._server.stdout.readline() == "ready\n"
 
     def close(self) -> None:
-        """End the street, which ends the server, and reap it."""
+        """End the machine, which ends the server, and reap it."""
         super().close()
         with self._server:
             pass

@@ -17,8 +17,8 @@ ACTIONS = pytest.mark.parametrize("action", ["setup", "teardown"])
 
 def die(*arguments: str) -> list[str]:
     """Kill at each change in turn, on a machine of its own; return the lines it prints."""
-    with HomeNetwork() as street:
-        return street.run([sys.executable, KILLS, *arguments], timeout=300).stdout.splitlines()
+    with HomeNetwork() as home:
+        return home.run([sys.executable, KILLS, *arguments], timeout=300).stdout.splitlines()
 
 
 @ACTIONS

@@ -12,7 +12,7 @@ import pytest
 from home_network import SPEEDMON
 from places import ROOT, SUPPORT
 from recordings import read_recording
-from systemd_machine import UNITS, Booted
+from systemd_machine import UNITS, SystemdMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,9 +62,9 @@ printf '[Unit]\\nDefaultDependencies=no\\n' >{UNITS}/network-online.target
 
 
 @pytest.fixture
-def host() -> Iterator[Booted]:
+def host() -> Iterator[SystemdMachine]:
     """Yield a home host with systemd, the namespace, the launcher, the user speedmon and the unit."""
-    with Booted() as booted:
+    with SystemdMachine() as booted:
         booted.add_user("speedmon", 4003)
         booted.shell(BUILD)
         booted.path("/etc/speedmon/config.toml").write_text(CONFIG)
@@ -83,7 +83,7 @@ def wait_for(condition: Callable[[], bool], why: Callable[[], str]) -> None:
         time.sleep(0.1)
 
 
-def measured(host: Booted) -> bool:
+def measured(host: SystemdMachine) -> bool:
     """Tell whether the newest run that is stored was measured inside."""
     environ = {"STATE_DIRECTORY": "/var/lib/speedmon", "PATH": "/usr/bin:/bin"}
     if not host.path("/var/lib/speedmon/speedmon.db").exists():
@@ -92,7 +92,7 @@ def measured(host: Booted) -> bool:
     return any((run["status"], run["path"]) == ("ok", "ip4only") for run in found)
 
 
-def test_the_daemon_measures_and_publishes_where_it_may(host: Booted):
+def test_the_daemon_measures_and_publishes_where_it_may(host: SystemdMachine):
     """As it is, the unit lets nobody write to the folder, and says so; with its line it does; tests are measured."""
     said = host.path("/run/said")
     host.path(f"{UNITS}/{UNIT}.d/test.conf").write_text(HERE)
@@ -113,7 +113,7 @@ def test_the_daemon_measures_and_publishes_where_it_may(host: Booted):
     host.within("systemctl", "stop", UNIT)
 
 
-def test_the_namespace_is_built_at_boot(host: Booted):
+def test_the_namespace_is_built_at_boot(host: SystemdMachine):
     """The unit of set-up builds the namespace if it is missing, and starting it again changes nothing."""
     shutil.copy(ROOT / "deploy" / NETNS, host.path(f"{UNITS}/{NETNS}"))
     assert host.within(SPEEDMON, "teardown-netns", "-q").stderr == ""

@@ -48,17 +48,17 @@ echo 1 >/proc/sys/net/ipv4/conf/uplink0/forwarding
 """
 
 
-def how(outer: PrivateMachine, user: str | None = None, *before: str) -> list[str] | str:
+def how(machine: PrivateMachine, user: str | None = None, *before: str) -> list[str] | str:
     """Return the command line that `enter.command` gives in the world, or its error with class and exit code."""
-    answer: list[str] | str = json.loads(outer.run([*before, sys.executable, "-c", HOW], user=user).stdout)
+    answer: list[str] | str = json.loads(machine.run([*before, sys.executable, "-c", HOW], user=user).stdout)
     return answer
 
 
 @pytest.fixture
-def inner(outer: PrivateMachine) -> PrivateMachine:
+def inner(machine: PrivateMachine) -> PrivateMachine:
     """Return a world with the namespace and no launcher."""
-    make_namespace(outer)
-    return outer
+    make_namespace(machine)
+    return machine
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ def linked(inner: PrivateMachine) -> PrivateMachine:
     return inner
 
 
-def test_a_missing_namespace_is_named_with_the_fix(outer: PrivateMachine):
+def test_a_missing_namespace_is_named_with_the_fix(machine: PrivateMachine):
     """Before set-up the error says so."""
-    assert how(outer) == (
+    assert how(machine) == (
         "NamespaceMissingError 5: /run/netns/ip4only does not exist: the namespace is not set up;"
         " run: sudo speedmon setup-netns"
     )
@@ -244,7 +244,7 @@ def test_roots_way_is_for_root(placed: PrivateMachine):
     assert message == 'NotPermittedError 6: the way "root" is for root only: run this with sudo'
 
 
-def test_entering_imports_nothing_heavy(outer: PrivateMachine):
+def test_entering_imports_nothing_heavy(machine: PrivateMachine):
     """Before each test only small modules of the standard library are imported."""
-    loaded = outer.python("import netns.entry.enter; import sys; print(*sys.modules)").stdout.split()
+    loaded = machine.python("import netns.entry.enter; import sys; print(*sys.modules)").stdout.split()
     assert not {"subprocess", "ctypes", "dataclasses", "hashlib", "socket", "pyroute2", "pathlib"} & set(loaded)

@@ -23,10 +23,10 @@ print(*sorted({"typing", "pathlib", "dataclasses", "subprocess", "re"} & (set(sy
 
 
 @pytest.fixture
-def inner(outer: PrivateMachine) -> PrivateMachine:
+def inner(machine: PrivateMachine) -> PrivateMachine:
     """Return a world with the namespace."""
-    make_namespace(outer)
-    return outer
+    make_namespace(machine)
+    return machine
 
 
 @pytest.fixture
@@ -73,8 +73,9 @@ def test_an_unprivileged_caller_is_refused(inner: PrivateMachine):
     assert done.stderr.startswith("ip4only: cannot join /run/netns/ip4only: Operation not permitted; only root can")
 
 
-def test_it_imports_little(outer: PrivateMachine):
+def test_it_imports_little(machine: PrivateMachine):
     """What costs milliseconds is not imported on the way of each test."""
     assert (
-        outer.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}{LIGHT}"]).stdout == "\n"
+        machine.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}{LIGHT}"]).stdout
+        == "\n"
     )

@@ -33,10 +33,10 @@ with Kernel() as kernel:
 
 
 @pytest.fixture(scope="module")
-def outer() -> Iterator[PrivateMachine]:
+def machine() -> Iterator[PrivateMachine]:
     """Yield a private machine."""
-    with PrivateMachine() as machine:
-        yield machine
+    with PrivateMachine() as opened:
+        yield opened
 
 
 def python(code: str, **environ: str) -> str:
@@ -76,10 +76,10 @@ def test_a_release_whose_modules_need_their_package_works_as_well(tmp_path: Path
     assert {"pyroute2", "pyroute2.netlink.rtnl.ifinfmsg"} <= set(loaded)
 
 
-def test_links_addresses_routes_and_limits_are_made(outer: PrivateMachine):
+def test_links_addresses_routes_and_limits_are_made(machine: PrivateMachine):
     """A pair into another namespace, an address, a route over it, and a rate by pyroute2's own socket."""
-    outer.python(LINK)
-    shown = outer.run(["sh", "-c", "ip address show near0; ip route; tc qdisc show dev near0; ip -n far link"]).stdout
+    machine.python(LINK)
+    shown = machine.run(["sh", "-c", "ip address show near0; ip route; tc qdisc show dev near0; ip -n far link"]).stdout
     for part in ("mtu 1400", "inet 10.1.1.1/24", "10.2.0.0/16 via 10.1.1.2", "tbf 1: root", "rate 8Mbit", "far0@"):
         assert part in shown
 
@@ -94,8 +94,8 @@ def test_links_addresses_routes_and_limits_are_made(outer: PrivateMachine):
         ("namespaces.create_namespace('there')", "File exists: '/run/netns/there'"),
     ],
 )
-def test_what_the_kernel_refuses_is_an_os_error_in_its_words(outer: PrivateMachine, call: str, message: str):
+def test_what_the_kernel_refuses_is_an_os_error_in_its_words(machine: PrivateMachine, call: str, message: str):
     """Each call says what was refused."""
     prelude = "from netns.kernel import namespaces; from netns.kernel.changes import Kernel; namespaces.remove_namespace('there')"
-    done = outer.python(f"{prelude}; namespaces.create_namespace('there'); {call}", check=False)
+    done = machine.python(f"{prelude}; namespaces.create_namespace('there'); {call}", check=False)
     assert done.stderr.splitlines()[-1].split(": ", 1)[1].endswith(message)

@@ -36,17 +36,17 @@ STATE = "install.read_launcher_state(path, 'speedmon', 'ip4only')"
 SOUND = "LauncherState(present=True, ours=True, current=True, owner_ok=True, mode_ok=True, capability_ok=True)"
 
 
-def ask(outer: PrivateMachine, question: str, user: str | None = None, path: str = "/usr/bin:/bin") -> str:
+def ask(machine: PrivateMachine, question: str, user: str | None = None, path: str = "/usr/bin:/bin") -> str:
     """Return what a question to `netns.launcher.install` brings in the world: its value, or the error with its class."""
-    return outer.python(ASK.format(question=question), user=user, env={"PATH": path}).stdout.strip()
+    return machine.python(ASK.format(question=question), user=user, env={"PATH": path}).stdout.strip()
 
 
 @pytest.fixture
-def placed(outer: PrivateMachine, program: bytes) -> PrivateMachine:
+def placed(machine: PrivateMachine, program: bytes) -> PrivateMachine:
     """Return a world with the namespace and its launcher, a member of the group and a stranger."""
-    make_namespace(outer)
-    place_launcher(outer, program)
-    return outer
+    make_namespace(machine)
+    place_launcher(machine, program)
+    return machine
 
 
 # Building and recognising
@@ -92,19 +92,19 @@ def test_other_files_are_not_ours(tmp_path: Path, program: bytes, kind: str):
     assert not marker.is_own_launcher(path)
 
 
-def test_without_a_compiler_the_fix_is_named(outer: PrivateMachine):
+def test_without_a_compiler_the_fix_is_named(machine: PrivateMachine):
     """Where no compiler is installed the error says what to install."""
     for tool in install.COMPILERS:
-        outer.run(["sh", "-c", f"! real=$(command -v {tool}) || mount --bind /dev/null $(readlink -f $real)"])
-    message = ask(outer, PLACE)
+        machine.run(["sh", "-c", f"! real=$(command -v {tool}) || mount --bind /dev/null $(readlink -f $real)"])
+    message = ask(machine, PLACE)
     assert message == "MissingToolError: no C compiler, and the launcher needs one: apt install musl-tools"
 
 
-def test_a_failing_compiler_is_quoted(outer: PrivateMachine):
+def test_a_failing_compiler_is_quoted(machine: PrivateMachine):
     """The first line of what the compiler says is in the error."""
-    outer.run(["sh", "-c", "mkdir /run/bin; echo 'echo cannot find -lc; echo more; exit 1' >/run/bin/musl-gcc"])
-    outer.run(["sh", "-c", "sed -i '1i #!/bin/sh' /run/bin/musl-gcc; chmod +x /run/bin/musl-gcc"])
-    message = ask(outer, PLACE, path="/run/bin:/usr/bin:/bin")
+    machine.run(["sh", "-c", "mkdir /run/bin; echo 'echo cannot find -lc; echo more; exit 1' >/run/bin/musl-gcc"])
+    machine.run(["sh", "-c", "sed -i '1i #!/bin/sh' /run/bin/musl-gcc; chmod +x /run/bin/musl-gcc"])
+    message = ask(machine, PLACE, path="/run/bin:/usr/bin:/bin")
     assert message.startswith("StepError: /run/bin/musl-gcc cannot build the launcher: cannot find -lc; apt install")
 
 
@@ -112,14 +112,14 @@ def test_a_failing_compiler_is_quoted(outer: PrivateMachine):
 
 
 @pytest.mark.root
-def test_a_placed_launcher_is_sound(outer: PrivateMachine):
+def test_a_placed_launcher_is_sound(machine: PrivateMachine):
     """It is root's, 0750, the group's, current and has its capability; placing it again changes nothing of that."""
-    make_users(outer)
-    assert ask(outer, STATE) == str(LauncherState())
+    make_users(machine)
+    assert ask(machine, STATE) == str(LauncherState())
     for _ in range(2):
-        assert ask(outer, PLACE) == "None"
-        assert ask(outer, STATE) == SOUND
-    assert outer.run(["stat", "-c", "%U:%G %a", LAUNCHER]).stdout == "root:speedmon 750\n"
+        assert ask(machine, PLACE) == "None"
+        assert ask(machine, STATE) == SOUND
+    assert machine.run(["stat", "-c", "%U:%G %a", LAUNCHER]).stdout == "root:speedmon 750\n"
 
 
 @pytest.mark.root
@@ -139,14 +139,14 @@ def test_what_is_wrong_with_a_launcher_is_told(placed: PrivateMachine, fault: st
 
 
 @pytest.mark.parametrize("make", ["echo theirs >{}", "ln -s /bin/true {}", "mkdir {}"])
-def test_a_foreign_file_is_left_alone(outer: PrivateMachine, make: str):
+def test_a_foreign_file_is_left_alone(machine: PrivateMachine, make: str):
     """What is not ours is neither overwritten nor removed, and the error names it."""
-    outer.run(["sh", "-c", make.format(LAUNCHER)])
-    before = outer.run(["ls", "-l", "/usr/local/bin"]).stdout
-    assert ask(outer, PLACE).startswith(f"ForeignStateError: {LAUNCHER} is not speedmon's launcher")
-    assert ask(outer, "install.remove_launcher(path)") == "False"
-    assert "present=True, ours=False" in ask(outer, STATE)
-    assert outer.run(["ls", "-l", "/usr/local/bin"]).stdout == before
+    machine.run(["sh", "-c", make.format(LAUNCHER)])
+    before = machine.run(["ls", "-l", "/usr/local/bin"]).stdout
+    assert ask(machine, PLACE).startswith(f"ForeignStateError: {LAUNCHER} is not speedmon's launcher")
+    assert ask(machine, "install.remove_launcher(path)") == "False"
+    assert "present=True, ours=False" in ask(machine, STATE)
+    assert machine.run(["ls", "-l", "/usr/local/bin"]).stdout == before
 
 
 @pytest.mark.root
@@ -162,19 +162,19 @@ def test_a_foreign_file_is_left_alone(outer: PrivateMachine, make: str):
         ("mount -t ramfs none /usr/local/bin", "StepError: the filesystem of /usr/local/bin/ip4only does not support"),
     ],
 )
-def test_a_launcher_that_cannot_be_placed_leaves_nothing(outer: PrivateMachine, hindrance: str, message: str):
+def test_a_launcher_that_cannot_be_placed_leaves_nothing(machine: PrivateMachine, hindrance: str, message: str):
     """The error says what hinders, and no half-made file stays behind."""
-    make_users(outer)
-    outer.run(["sh", "-c", f"{hindrance}; find /usr/local/bin -delete 2>/dev/null; :"])
-    assert ask(outer, PLACE).startswith(message)
-    assert outer.run(["ls", "-A", "/usr/local/bin"]).stdout in ("", outer.run(["ls", "/run/real-bin"]).stdout)
+    make_users(machine)
+    machine.run(["sh", "-c", f"{hindrance}; find /usr/local/bin -delete 2>/dev/null; :"])
+    assert ask(machine, PLACE).startswith(message)
+    assert machine.run(["ls", "-A", "/usr/local/bin"]).stdout in ("", machine.run(["ls", "/run/real-bin"]).stdout)
 
 
 @pytest.mark.root
-def test_placing_needs_root(outer: PrivateMachine):
+def test_placing_needs_root(machine: PrivateMachine):
     """The message tells an unprivileged user to use sudo."""
-    make_users(outer)
-    assert ask(outer, PLACE, user=STRANGER).startswith(f"NotPermittedError: the launcher {LAUNCHER} needs root")
+    make_users(machine)
+    assert ask(machine, PLACE, user=STRANGER).startswith(f"NotPermittedError: the launcher {LAUNCHER} needs root")
 
 
 def test_a_launcher_of_ours_is_removed(tmp_path: Path, program: bytes):
@@ -196,9 +196,9 @@ def test_only_the_group_may_run_it(placed: PrivateMachine):
     assert placed.run([LAUNCHER, "true"], user=MEMBER, check=False).returncode == 0
 
 
-def refusal(outer: PrivateMachine, *before: str) -> str:
+def refusal(machine: PrivateMachine, *before: str) -> str:
     """Return how the launcher refuses a member who starts it by the command `before`; it must not run anything."""
-    done = outer.run([*before, LAUNCHER, "echo", "ran"], user=MEMBER, check=False)
+    done = machine.run([*before, LAUNCHER, "echo", "ran"], user=MEMBER, check=False)
     assert (done.returncode, done.stdout) == (125, "")
     return done.stderr
 

@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
 from home_network import HomeNetwork
 from pairs import in_turn, milliseconds
 from tools import MACHINE, need
@@ -24,9 +26,6 @@ from netns.launcher.install import compiler_command, find_compiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 SERVER = """
 import socket, threading

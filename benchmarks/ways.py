@@ -13,13 +13,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
 from home_network import SPEEDMON, HomeNetwork
 from namespace import CLIENT, SERVER
 from pairs import in_turn, milliseconds
 from systemd_machine import UNITS, SystemdMachine
 from tools import MACHINE, need
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 PYTHON = [sys.executable, "-I", "-m"]
 

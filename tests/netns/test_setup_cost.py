@@ -1,4 +1,4 @@
-"""What a set-up costs, told by what it imports and which programs it starts; the times are held by `benchmarks/`."""
+"""What a set-up costs: what it imports and which programs it starts. `benchmarks/` measures the times."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 from home_network import SPEEDMON, HomeNetwork
 
-# Runs the program as it is, and tells as JSON what it imported and started, by the interpreter's own audit events.
+# Runs the program as it is, and prints as JSON what it imported and started, by the interpreter's own audit events.
 WATCHED = """
 import atexit, json, runpy, sys
 started = []

@@ -30,8 +30,9 @@ printf 'nameserver 203.0.113.53\\n' > /etc/resolv.conf
 """
 
 # All rules of all firewalls without counter values; listing legacy iptables would create its tables.
-RULES_SCRIPT = r"""{ nft list ruleset; iptables-nft-save; ! grep -q . /proc/net/ip_tables_names || iptables-legacy-save; } \
-    2>/dev/null | sed -E 's/packets [0-9]+ bytes [0-9]+//; s/\[[0-9:]+\]//; /^#/d'"""
+RULES_SCRIPT = r"""{
+    nft list ruleset; iptables-nft-save; ! grep -q . /proc/net/ip_tables_names || iptables-legacy-save
+} 2>/dev/null | sed -E 's/packets [0-9]+ bytes [0-9]+//; s/\[[0-9:]+\]//; /^#/d'"""
 
 # All that a set-up could change, without counters and timers of the kernel and the backups that groupadd makes.
 SNAPSHOT_SCRIPT = r"""

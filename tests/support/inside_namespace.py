@@ -45,7 +45,7 @@ def make_users(machine: PrivateMachine) -> None:
 
 
 def place_launcher(machine: PrivateMachine, program: bytes) -> None:
-    """Install the launcher as `install_launcher` does; for a plain user the machine has only root, who needs no more."""
+    """Install the launcher as `install_launcher` does; a plain user's machine has only root, who needs no more."""
     machine.path(LAUNCHER).write_bytes(program)
     machine.path(LAUNCHER).chmod(0o750)
     if IS_ROOT:

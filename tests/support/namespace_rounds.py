@@ -51,7 +51,7 @@ class Round:
     """How the home host is prepared, the questions, and whether the namespace is built before them."""
 
     prepare: str
-    asked: dict[str, Callable[[NamespaceHome], str]]
+    questions: dict[str, Callable[[NamespaceHome], str]]
     built: bool = True
 
     def answers(self, method: SetupMethod) -> dict[str, str]:
@@ -59,7 +59,7 @@ class Round:
         with open_home(method, self.prepare) as at:
             if self.built:
                 method.set_up(at.home)
-            return {question: ask(at) for question, ask in self.asked.items()}
+            return {question: ask(at) for question, ask in self.questions.items()}
 
 
 ROUNDS = {

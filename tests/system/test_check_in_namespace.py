@@ -22,7 +22,7 @@ FIX = "run: sudo speedmon setup-netns"
 
 @pytest.fixture
 def home() -> Iterator[HomeNetworkWithServices]:
-    """Yield a home host on a home that answers, without a namespace."""
+    """Yield a home host whose ISP answers, without a namespace."""
     with HomeNetworkWithServices() as host:
         yield host
 
@@ -70,7 +70,7 @@ HARMFUL = {name: fault for name, fault in FAULTS.items() if name not in HARMLESS
 
 
 @pytest.mark.parametrize("fault", HARMFUL.values(), ids=HARMFUL)
-def test_each_fault_is_seen(home: HomeNetworkWithServices, fault: str):
+def test_each_fault_is_noticed(home: HomeNetworkWithServices, fault: str):
     """Whatever was broken by hand, the exit code is 5, and a line names the fix."""
     home.set_up()
     home.shell(fault)
@@ -80,15 +80,15 @@ def test_each_fault_is_seen(home: HomeNetworkWithServices, fault: str):
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_what_spoils_no_test_is_no_fault(home: HomeNetworkWithServices, name: str):
-    """A mark of ours that is gone is for set-up to fix; a test is as good without it."""
+def test_what_spoils_no_test_does_not_fail(home: HomeNetworkWithServices, name: str):
+    """A missing mark of ours is for set-up to fix; a test is as good without it."""
     home.set_up()
     home.shell(FAULTS[name])
     assert home.lines()[0] == 0
 
 
-def test_mended_a_moment_ago_is_well(home: HomeNetworkWithServices):
-    """A neighbour that the last check sought in vain does not make the next one fail."""
+def test_repaired_a_moment_ago_passes(home: HomeNetworkWithServices):
+    """A neighbour that the last check could not reach does not make the next one fail."""
     home.set_up()
     home.shell("ip link set ip4only-root down")
     assert home.lines()[0] == 5
@@ -97,7 +97,7 @@ def test_mended_a_moment_ago_is_well(home: HomeNetworkWithServices):
 
 
 def test_router_advertisement_changes_nothing_inside(home: HomeNetworkWithServices):
-    """One that makes a neighbour a route reaches the namespace's link as well, and has no effect there."""
+    """One that offers a neighbour as a router reaches the namespace's link as well, and has no effect there."""
     home.set_up()
     before = int(home.shell(COUNT_RECEIVED_COMMAND).stdout)
     for link in ("ip4only-root", "eth1"):
@@ -123,8 +123,8 @@ def test_ipv6_inside_is_counted_and_kept_in(home: HomeNetworkWithServices):
     assert lines["ipv6"].message.startswith("IPv6 is switched on for ip4only-ns; address fe80::")
 
 
-def test_dead_line_is_told_from_a_broken_namespace(home: HomeNetworkWithServices):
-    """When the ISP is gone, the host asks in vain as well, which tells it from a firewall."""
+def test_dead_line_is_distinguished_from_a_broken_namespace(home: HomeNetworkWithServices):
+    """When the ISP is gone, the host gets no answer either, which distinguishes it from a firewall."""
     home.set_up()
     home.shell("ip -n isp link set far down")
     code, lines = home.lines()
@@ -133,8 +133,8 @@ def test_dead_line_is_told_from_a_broken_namespace(home: HomeNetworkWithServices
     assert lines["dns"].fix == "see forwarding first"
 
 
-def test_another_firewall_in_the_way_is_told_from_the_line(home: HomeNetworkWithServices):
-    """Where the host gets through and the namespace does not, our counters and the rule that drops it tell."""
+def test_another_firewall_is_distinguished_from_the_line(home: HomeNetworkWithServices):
+    """Where the host gets through and the namespace does not, our counters and the rule that drops it show why."""
     home.set_up()
     home.shell("iptables -P FORWARD DROP")
     code, lines = home.lines()
@@ -144,7 +144,7 @@ def test_another_firewall_in_the_way_is_told_from_the_line(home: HomeNetworkWith
     assert lines["forwarding"].message.startswith("another firewall on this host drops what the namespace sends")
 
 
-def test_opening_that_is_gone_is_told(home: HomeNetworkWithServices):
+def test_missing_opening_is_reported(home: HomeNetworkWithServices):
     """A firewall that our rules lead through is named; without them, so is what set-up would do there."""
     home.shell("iptables -P FORWARD DROP")
     home.set_up()
@@ -156,7 +156,7 @@ def test_opening_that_is_gone_is_told(home: HomeNetworkWithServices):
 
 
 def test_route_of_ipv6_that_root_adds_later_is_found(home: HomeNetworkWithServices):
-    """IPv6 that is switched on again inside, with no more than a route, is seen."""
+    """IPv6 that is switched on again inside, with no more than a route, is noticed."""
     home.set_up()
     home.shell("ip netns exec ip4only sysctl -qw net.ipv6.conf.ip4only-ns.disable_ipv6=0")
     home.shell("ip -n ip4only -6 route add default dev ip4only-ns")
@@ -165,8 +165,8 @@ def test_route_of_ipv6_that_root_adds_later_is_found(home: HomeNetworkWithServic
     assert "route ::/0 dev ip4only-ns" in lines["ipv6"].message
 
 
-def test_replies_that_do_not_come_back_are_told(home: HomeNetworkWithServices):
-    """A firewall that drops the way back is told from one that drops the way out."""
+def test_dropped_replies_are_reported(home: HomeNetworkWithServices):
+    """A firewall that drops replies is distinguished from one that drops outgoing packets."""
     home.set_up()
     home.shell("iptables -A FORWARD -o ip4only-root -j DROP")
     assert home.lines()[1]["forwarding"].message.startswith(
@@ -187,7 +187,7 @@ def test_replies_that_do_not_come_back_are_told(home: HomeNetworkWithServices):
 def test_every_name_server_is_asked(
     home: HomeNetworkWithServices, servers: str, name: str, expected: tuple[int, bool, bool, str]
 ):
-    """One that answers is enough; the others are told, and none that answers matters."""
+    """One that answers is enough; the others are reported, and it matters if none answers."""
     home.set_up("--no-launcher", *(word for server in servers.split(",") for word in ("--dns", server)))
     code, lines = home.lines(NAMESPACE__DNS=servers, CHECK__NAME=name)
     assert (code, lines["dns"].ok, lines["dns"].matters) == expected[:3]
@@ -195,7 +195,7 @@ def test_every_name_server_is_asked(
 
 
 def test_one_host_that_answers_proves_the_way(home: HomeNetworkWithServices):
-    """A second host that is down is told and proves nothing."""
+    """A second host that is down is reported and proves nothing."""
     home.set_up()
     code, lines = home.lines(CHECK__HOSTS="203.0.113.1:443,203.0.113.1:444")
     assert (code, lines["forwarding"].ok) == (0, True)
@@ -203,7 +203,7 @@ def test_one_host_that_answers_proves_the_way(home: HomeNetworkWithServices):
 
 
 def test_ping_that_a_firewall_drops_harms_nobody(home: HomeNetworkWithServices):
-    """A host that answers no ping is told, and tests are trusted all the same."""
+    """A host that does not answer pings is reported, and tests are trusted all the same."""
     home.set_up()
     home.shell("iptables -A INPUT -p icmp -j DROP")
     code, lines = home.lines()
@@ -211,7 +211,7 @@ def test_ping_that_a_firewall_drops_harms_nobody(home: HomeNetworkWithServices):
 
 
 def test_from_inside_the_host_is_not_judged(home: HomeNetworkWithServices):
-    """A caller who is in the namespace already gets the lines that can be told from there."""
+    """A caller who is in the namespace already gets the lines that can be judged from there."""
     home.set_up()
     done = home.speedmon("exec", "--", "env", f"SPEEDMON_CHECK__HOSTS={HOST}", SPEEDMON, "check")
     assert "both ways" in done.stdout
@@ -219,7 +219,7 @@ def test_from_inside_the_host_is_not_judged(home: HomeNetworkWithServices):
 
 
 def test_tests_outside_of_the_namespace_do_not_need_it(home: HomeNetworkWithServices):
-    """With collect.path = "host" a missing namespace is told and does not matter."""
+    """With collect.path = "host" a missing namespace is reported and does not matter."""
     code, lines = home.lines(COLLECT__PATH="host")
     assert (code, lines["namespace"].ok, lines["namespace"].matters) == (0, False, False)
 
@@ -237,8 +237,8 @@ def test_member_of_the_group_sees_all_but_the_rules(home: HomeNetworkWithService
 
 
 @pytest.mark.root
-def test_who_is_not_in_the_group_is_told_how_to_get_in(home: HomeNetworkWithServices):
-    """Somebody else is told what to type, and the host's side is judged."""
+def test_who_is_not_in_the_group_learns_how_to_enter(home: HomeNetworkWithServices):
+    """Other users learn what to type, and the host's side is judged."""
     home.add_user("bob", 4002)
     home.set_up("--user", "root")
     code, lines = home.lines(user="bob")
@@ -249,21 +249,21 @@ def test_who_is_not_in_the_group_is_told_how_to_get_in(home: HomeNetworkWithServ
 
 @pytest.mark.root
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "problem"),
     [
         ("cp {0} /run/copy; cat /run/copy > {0}", "has lost its capability"),
         ("chmod 755 {0}", "does not have mode 0750"),
         ("chown ann {0}; setcap cap_sys_admin+ep {0}", "does not belong to root"),
     ],
 )
-def test_launcher_that_is_not_as_it_should_be(home: HomeNetworkWithServices, fault: str, said: str):
+def test_launcher_that_is_not_as_it_should_be(home: HomeNetworkWithServices, fault: str, problem: str):
     """Owner, mode and capability are judged, whoever asks."""
     home.add_user("ann", 4001)
     home.set_up("--user", "ann")
     home.shell(fault.format("/usr/local/bin/ip4only"))
     code, lines = home.lines()
     assert (code, failing(lines), lines["launcher"].fix) == (5, {"launcher"}, FIX)
-    assert said in lines["launcher"].message
+    assert problem in lines["launcher"].message
 
 
 def test_foreign_program_in_the_place_of_the_launcher(home: HomeNetworkWithServices):

@@ -1,4 +1,4 @@
-"""Each kind of host asked the same questions: what passes, what must not, and what is left when it is over.
+"""The same questions to each kind of host: what passes, what must not, and what is left afterwards.
 
 A host is made once and all questions are put to it, in the order of this file; the last one tears it down.
 """
@@ -22,8 +22,8 @@ sent = os.urandom(4 << 20)
 with socket.create_connection((sys.argv[1], 8080), 30) as line:
     line.sendall(sent)
     line.shutdown(socket.SHUT_WR)
-    seen, _, back = b"".join(iter(lambda: line.recv(65536), b"")).partition(b" ")
-print(seen.decode(), back == sent)
+    caller, _, back = b"".join(iter(lambda: line.recv(65536), b"")).partition(b" ")
+print(caller.decode(), back == sent)
 """
 
 # Prints the error of a connection over IPv6, and the addresses and routes of IPv6.
@@ -35,7 +35,7 @@ with socket.socket(socket.AF_INET6) as caller:
 subprocess.run("ip -6 address; ip -6 route show table all", shell=True, check=True)
 """
 
-# Prints what came of a connection to each address. Nobody need listen there: a refusal says that the packet arrived.
+# Prints the result of a connection to each address. Nobody need listen there: a refusal says that the packet arrived.
 KNOCK = """
 import concurrent.futures, errno, socket, sys
 

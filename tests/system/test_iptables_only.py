@@ -1,4 +1,4 @@
-"""The namespace on a host without nft: iptables of either kind gives it what the nftables table does, and it goes."""
+"""The namespace on a host without nft: iptables of either kind does what the nftables table does elsewhere."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def fetch(home: HomeNetworkWithoutNft, address: str) -> str:
 
 @pytest.mark.parametrize("firewall", FIREWALLS.values(), ids=FIREWALLS)
 def test_namespace_works(home: HomeNetworkWithoutNft, firewall: str):
-    """A plain user's transfer comes in, neither host nor strangers are reached, and teardown leaves no trace."""
+    """A plain user's transfer works, the host and its neighbours are protected, and teardown leaves no trace."""
     home.shell(firewall)
     before = home.snapshot()
     assert READY in home.speedmon(*SETUP).stdout
@@ -93,7 +93,7 @@ def test_ufw(home: HomeNetworkWithoutNft):
 
 
 def test_ipv6_is_dropped_and_counted(home: HomeNetworkWithoutNft):
-    """Even where root switched IPv6 on again at both ends, nothing of it passes, and check reports how much came."""
+    """Even where root enabled IPv6 again at both ends, none of it passes, and check reports how much was dropped."""
     home.speedmon(*SETUP)
     home.shell("sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.ip4only-root.disable_ipv6=0")
     home.shell(
@@ -116,7 +116,7 @@ def test_ipv6_is_dropped_and_counted(home: HomeNetworkWithoutNft):
 
 
 def test_strangers_are_counted_by_the_guard(home: HomeNetworkWithoutNft):
-    """What the ISP's network sends to the LAN would be forwarded by our doing, and is dropped."""
+    """What the ISP's network sends to the LAN would be forwarded because of us, and is dropped."""
     home.speedmon(*SETUP)
     home.shell("ip netns exec isp ping -qc1 -W1 10.50.0.2", check=False)
     assert home.count_packets("not a router") == 1
@@ -157,7 +157,7 @@ FAULTS = {
     "chain of an older set": "iptables -N speedmon-ip4only-old; iptables -A FORWARD -j speedmon-ip4only-old",
 }
 
-# Sets up after each fault, and prints how many steps that took and what is ours then.
+# Sets up after each fault, and prints how many steps that took and our rules afterwards.
 REPAIR = """
 import json, subprocess, sys
 from netns import setup
@@ -196,8 +196,8 @@ LOOK = "from netns import inspect; from netns import spec; print(inspect.inspect
         ),
     ],
 )
-def test_check_tells_what_is_wrong(nft_home: HomeNetworkWithoutNft, fault: str, problem: str):
-    """A rule that was put ahead of ours is named; one that lets packets go on to ours is none."""
+def test_check_reports_what_is_wrong(nft_home: HomeNetworkWithoutNft, fault: str, problem: str):
+    """A rule that was put ahead of ours is named, unless it lets packets go on to ours."""
     nft_home.speedmon(*SETUP)
     nft_home.shell(fault)
     output = nft_home.python(LOOK).stdout.strip()
@@ -205,7 +205,7 @@ def test_check_tells_what_is_wrong(nft_home: HomeNetworkWithoutNft, fault: str, 
 
 
 def test_namespaces_stand_side_by_side(home: HomeNetworkWithoutNft):
-    """Neither set-up disturbs the other, and the one that goes leaves the rules of the one that stays."""
+    """Neither set-up disturbs the other, and the removal of one leaves the rules of the other."""
     home.speedmon(*SETUP)
     first = home.save_rules()
     second = ("--name", "wan2", "--subnet", "192.168.201.0/24")
@@ -219,7 +219,7 @@ def test_namespaces_stand_side_by_side(home: HomeNetworkWithoutNft):
 
 @pytest.mark.root
 def test_other_kind_of_iptables_is_opened(both_home: HomeNetworkWithoutNft):
-    """Where the other kind is in use and drops, the namespace is let through it by the tagged pair, which goes too."""
+    """Where the other kind is in use and drops, the namespace gets the tagged pair there, which teardown removes."""
     both_home.shell("iptables-legacy -P FORWARD DROP; iptables -P FORWARD DROP")
     before = both_home.snapshot()
     both_home.speedmon(*SETUP)
@@ -239,7 +239,7 @@ def both_home() -> Iterator[HomeNetworkWithoutNft]:
 
 @pytest.mark.root
 def test_rules_move_when_iptables_changes_its_kind(both_home: HomeNetworkWithoutNft):
-    """Rules of ours in the kind that is no longer in use go."""
+    """Rules of ours in the kind that is no longer in use are removed."""
     both_home.speedmon(*SETUP)
     alternative = "ln -sf /usr/sbin/iptables-legacy$what /etc/alternatives/iptables$what"
     both_home.shell(f"for what in '' -save -restore; do {alternative}; done")
@@ -263,7 +263,7 @@ def test_nft_takes_over_when_it_is_installed(nft_home: HomeNetworkWithoutNft):
         assert "table inet speedmon, but nft is no longer installed: apt install nftables" in failed.stderr
 
 
-def test_neither_is_there(nft_home: HomeNetworkWithoutNft):
+def test_neither_is_installed(nft_home: HomeNetworkWithoutNft):
     """One line names both programs and the fix, and nothing is changed."""
     nft_home.shell("mount --bind /run/hidden /usr/sbin/xtables-nft-multi")
     failed = nft_home.speedmon(*SETUP, check=False)
@@ -273,7 +273,7 @@ def test_neither_is_there(nft_home: HomeNetworkWithoutNft):
     )
 
 
-def test_no_ip6tables_is_told(nft_home: HomeNetworkWithoutNft):
+def test_missing_ip6tables_is_reported(nft_home: HomeNetworkWithoutNft):
     """Without it everything else is set up, and a note says what is missing."""
     for what in ("save", "restore"):
         nft_home.shell(f"ln -sf /run/hidden /etc/alternatives/ip6tables-{what}")

@@ -1,4 +1,4 @@
-"""The size of packets on a real network: the namespace's is the uplink's, and a narrower path further on is found."""
+"""Packet sizes on a real network: the namespace has its uplink's MTU, and a smaller path MTU further on is found."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_small_packets_of_the_line(home: TwoUplinks, mtu: int):
 
 
 def test_narrow_path_further_on_is_found(home: TwoUplinks):
-    """Where a router beyond the line needs smaller packets, its word reaches the namespace, and an upload completes."""
+    """Where a router beyond the line needs smaller packets, its ICMP message gets inside, and an upload completes."""
     home.shell("ip -n isp2 link set net mtu 1300")
     home.set_up(*PIN)
     assert home.count_sent(SIZE) == str(SIZE)
@@ -77,7 +77,7 @@ def test_narrow_path_further_on_is_found(home: TwoUplinks):
 
 
 def test_route_of_the_host_with_a_smaller_size(home: TwoUplinks):
-    """A packet size that the host's own default route sets holds for the namespace too, by the host's word to it."""
+    """A packet size that the host's default route sets holds for the namespace too, by an ICMP message of the host."""
     home.shell("ip route replace default via 203.0.113.1 mtu 1400")
     home.set_up()
     assert home.count_sent(SIZE) == str(SIZE)

@@ -180,14 +180,14 @@ def test_namespace_that_was_there_stays_when_it_is_blocked(home: HomeNetwork):
     assert home.snapshot() == before
 
 
-def test_dead_line_is_no_fault_of_the_firewall(home: HomeNetwork):
-    """The probe needs no answer: set-up works while the ISP is gone."""
+def test_dead_line_is_not_blamed_on_the_firewall(home: HomeNetwork):
+    """The test packet needs no reply: set-up works while the ISP is down."""
     home.shell("ip -n isp link set far down")
     assert READY in home.speedmon(*SETUP).stdout
 
 
-def test_route_that_swallows_the_probe_is_no_fault_of_a_firewall(home: HomeNetwork):
-    """A router that throws documentation addresses away still gets its namespace."""
+def test_route_that_drops_the_packet_is_not_blamed_on_a_firewall(home: HomeNetwork):
+    """A host with a blackhole route for documentation addresses still gets its namespace."""
     home.shell("ip route add blackhole 198.51.100.0/24")
     assert READY in home.speedmon(*SETUP).stdout
 

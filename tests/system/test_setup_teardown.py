@@ -77,7 +77,7 @@ def test_services_of_the_host_are_out_of_reach_inside(home: HomeNetwork):
 
 
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["set-up", "dry run"])
-def test_user_who_does_not_exist_is_told_first(home: HomeNetwork, arguments: list[str]):
+def test_user_who_does_not_exist_is_reported_first(home: HomeNetwork, arguments: list[str]):
     """A mistyped name is one line and exit code 2, before a step is shown or done."""
     before = home.snapshot()
     failed = home.speedmon("setup-netns", "--user", "nobdy", *arguments, check=False)

@@ -49,7 +49,7 @@ def test_set_up_after_a_failed_teardown(home: HomeNetwork):
 
 
 def test_setting_that_somebody_changed_since_is_left_alone(home: HomeNetwork):
-    """A host that was made a router meanwhile stays one."""
+    """A host that was made a router since then stays one."""
     setup(home)
     home.shell("echo 1 > /proc/sys/net/ipv4/conf/all/forwarding")
     home.speedmon("teardown-netns")
@@ -114,8 +114,8 @@ def test_member_of_a_group_that_was_there_goes_again(home: HomeNetwork):
 
 
 @pytest.mark.root
-def test_member_that_somebody_removed_since_is_no_trouble(home: HomeNetwork):
-    """A teardown finds the user gone from the group, or the group itself, and says nothing of it."""
+def test_member_that_somebody_removed_since_is_accepted(home: HomeNetwork):
+    """A teardown accepts that the user has left the group, or that the group no longer exists."""
     home.add_user("ann", 4001)
     for change in ("gpasswd --delete ann speedmon", "groupdel speedmon"):
         home.shell("getent group speedmon || groupadd --system speedmon")
@@ -124,7 +124,7 @@ def test_member_that_somebody_removed_since_is_no_trouble(home: HomeNetwork):
         home.speedmon("teardown-netns")
 
 
-# A compiler that is at work when the whole call is killed.
+# A compiler that is running when the call is killed.
 DEADLY = """#!/bin/sh
 for word; do case $word in */launcher) echo "$word" >/run/where; echo >"$word"; esac; done
 kill -KILL $PPID

@@ -60,7 +60,7 @@ def test_one_of_two_next_hops_is_kept_to(home: TwoUplinks):
 
 
 def test_pinned_to_the_worse_line(home: TwoUplinks):
-    """While the better line is up, all from inside leaves by the pinned one; twice is once, and teardown is whole."""
+    """Everything leaves by the pinned line though the better one is up; set-up is idempotent, teardown complete."""
     before = home.snapshot()
     home.set_up(*PIN)
     first, second = home.count_arrived("isp"), home.count_arrived("isp2")
@@ -80,7 +80,7 @@ def test_pinned_to_the_worse_line(home: TwoUplinks):
 LOSSES = {
     "its default route goes": "ip route delete default metric 200; ip route flush table 6400 exact 0.0.0.0/0 dev eth2",
     "down": "ip link set eth2 down",
-    "gone": "ip link delete eth2",
+    "deleted": "ip link delete eth2",
     "no carrier": "ip -n isp2 link set far down",
 }
 
@@ -121,7 +121,7 @@ def test_pin_that_moves_and_ends(home: TwoUplinks):
 
 
 def test_one_namespace_a_line(home: TwoUplinks):
-    """Two namespaces on two lines at once are each seen by the address of their own, and go without a trace."""
+    """Two namespaces on two lines at once each have their own address outside, and leave no trace."""
     before = home.snapshot()
     home.set_up("--uplink", "eth0")
     home.set_up(*OTHER)

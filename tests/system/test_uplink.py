@@ -1,4 +1,4 @@
-"""The uplink on a real network: followed, pinned, of any name, gone and back, and of another packet size."""
+"""The uplink on a real network: followed, pinned, with any name, lost and back, and with another packet size."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_tunnel_that_routes_both_halves_is_followed(home: HomeNetwork):
 
 @pytest.mark.parametrize("pin", [(), ("--uplink", "eth0")])
 def test_uplink_that_goes_and_comes_back(home: HomeNetwork, pin: tuple[str, ...]):
-    """While it is gone set-up says so; when it is back, as ppp0 after a reconnect, the next call makes all work."""
+    """While it is gone set-up says so; when it is back, as ppp0 after a reconnect, the next call repairs everything."""
     home.speedmon(*SET_UP, *pin)
     home.shell("ip link delete eth0")
     refused = home.speedmon(*SET_UP, *pin, check=False)

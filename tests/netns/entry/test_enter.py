@@ -49,28 +49,28 @@ echo 1 >/proc/sys/net/ipv4/conf/uplink0/forwarding
 
 
 def how(machine: PrivateMachine, user: str | None = None, *before: str) -> list[str] | str:
-    """Return the command line that `enter.command` gives in the world, or its error with class and exit code."""
+    """Return what `enter.build_command` returns in the machine, or its error with class and exit code."""
     answer: list[str] | str = json.loads(machine.run([*before, sys.executable, "-c", HOW], user=user).stdout)
     return answer
 
 
 @pytest.fixture
 def inner(machine: PrivateMachine) -> PrivateMachine:
-    """Return a world with the namespace and no launcher."""
+    """Return a machine with the namespace and no launcher."""
     make_namespace(machine)
     return machine
 
 
 @pytest.fixture
 def placed(inner: PrivateMachine, program: bytes) -> PrivateMachine:
-    """Return a world with the namespace, its launcher and its users."""
+    """Return a machine with the namespace, its launcher and its users."""
     place_launcher(inner, program)
     return inner
 
 
 @pytest.fixture
 def linked(inner: PrivateMachine) -> PrivateMachine:
-    """Return a world in which the namespace is linked to the host, and the host to the internet."""
+    """Return a machine in which the namespace is linked to the host, and the host to the internet."""
     inner.run(["sh", "-c", PAIR])
     return inner
 
@@ -83,8 +83,8 @@ def test_a_missing_namespace_is_named_with_the_fix(machine: PrivateMachine):
     )
 
 
-def test_a_leftover_file_is_no_namespace(inner: PrivateMachine):
-    """The plain file that is left when the mount has gone is not taken for a namespace."""
+def test_a_leftover_file_is_not_a_namespace(inner: PrivateMachine):
+    """The plain file that is left without the mount is not taken for a namespace."""
     inner.run(["umount", f"/run/netns/{NAME}"])
     assert str(how(inner)).startswith("NamespaceMissingError 5: /run/netns/ip4only is not a network namespace")
 
@@ -221,7 +221,7 @@ def test_what_was_lost_since_set_up_is_found(linked: PrivateMachine, fault: str,
         ),
     ],
 )
-def test_who_came_in_by_other_means_is_told_what_is_missing(linked: PrivateMachine, fault: str, problem: str):
+def test_who_entered_by_other_means_learns_what_is_missing(linked: PrivateMachine, fault: str, problem: str):
     """Inside, what the launcher would have done is looked at: name servers, IPv6, nscd."""
     script = f'{fault}; exec {sys.executable} -c "$1"'
     sound_output = json.loads(linked.run(["ip", "netns", "exec", NAME, "sh", "-c", script, "sh", SOUND]).stdout)
@@ -232,7 +232,7 @@ def test_who_came_in_by_other_means_is_told_what_is_missing(linked: PrivateMachi
     ("way", "command"), [("root", BY_ROOT), ("launcher", "NotPermittedError 6"), ("auto", BY_ROOT)]
 )
 def test_a_way_that_is_named_is_the_only_one(inner: PrivateMachine, way: str, command: list[str] | str):
-    """Root, without a launcher, goes its own way unless the launcher was asked for."""
+    """Root, without a launcher, uses its own way unless the launcher was requested."""
     message = how(inner, None, "env", f"WAY={way}")
     assert message == command or str(message).startswith(str(command))
 

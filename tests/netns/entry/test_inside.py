@@ -1,4 +1,4 @@
-"""What only root's own way into the namespace does; what it shares with the launcher is in `test_way_in.py`."""
+"""What only root's own way into the namespace does; what it shares with the launcher is in `test_ways_in.py`."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ print(*sorted({"typing", "pathlib", "dataclasses", "subprocess", "re"} & (set(sy
 
 @pytest.fixture
 def inner(machine: PrivateMachine) -> PrivateMachine:
-    """Return a world with the namespace."""
+    """Return a machine with the namespace."""
     make_namespace(machine)
     return machine
 
 
 @pytest.fixture
 def rootless() -> Iterator[PrivateMachine]:
-    """Yield a world whose root is the root of a user namespace, whoever runs the suite."""
-    with PrivateMachine(user_namespace=True) as world:
-        make_namespace(world)
-        yield world
+    """Yield a machine whose root is the root of a user namespace, whoever runs the suite."""
+    with PrivateMachine(user_namespace=True) as opened:
+        make_namespace(opened)
+        yield opened
 
 
 def test_ping_with_a_file_capability_runs(inner: PrivateMachine):

@@ -1,4 +1,4 @@
-"""The way by pasta: asked for by name, IPv4 only inside, nothing of the host's loopback, and never without an end."""
+"""The way in by pasta: on request, IPv4 only inside, nothing of the host's loopback, and always with an end."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_command_is_the_callers(home: HomeNetworkWithServices):
 
 
 def test_names_are_asked_of_the_line(home: HomeNetworkWithServices):
-    """The host's servers answer inside, and IPv6 addresses are not asked for."""
+    """The host's servers answer inside, and no query for IPv6 addresses is sent."""
     assert by_pasta(home, "getent", "ahosts", "www.speedtest.net").stdout.split()[0] == "203.0.113.80"
     lines = by_pasta(home, "cat", "/etc/resolv.conf").stdout.splitlines()
     assert lines[1:] == [f"nameserver {NAME_SERVER}", "options no-aaaa"]
@@ -119,7 +119,7 @@ def test_nothing_is_left_when_the_group_is_ended(home: HomeNetworkWithServices):
         assert running.stdout is not None
         first = running.stdout.readline()
         os.killpg(running.pid, signal.SIGKILL)
-        assert (first, running.stdout.read()) == ("started\n", "")  # the last that held the pipe has gone
+        assert (first, running.stdout.read()) == ("started\n", "")  # the last process that held the pipe has ended
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What both ways into the namespace promise: the launcher, and `netns.inside` for root."""
+"""What both ways into the namespace promise: the launcher, and `netns.entry.inside` for root."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOST = "nameserver 127.0.0.53\n"
 
 @pytest.fixture(params=["launcher", "inside"])
 def entry(request: pytest.FixtureRequest, machine: PrivateMachine, program: bytes) -> EntryWay:
-    """Return a way into the namespace of a private world."""
+    """Return a way into the namespace of a private machine."""
     make_namespace(machine)
     if request.param == "inside":
         return enter_as_root(machine)
@@ -59,7 +59,7 @@ def test_the_command_is_the_callers_in_all_else(entry: EntryWay, question: list[
         ([], 125),
     ],
 )
-def test_the_exit_status_tells_who_failed(entry: EntryWay, command: list[str], status: int):
+def test_the_exit_status_shows_who_failed(entry: EntryWay, command: list[str], status: int):
     """The command's own status and signal pass through; 125 to 127 are as with env(1)."""
     assert entry.run(*command).returncode == status
 
@@ -77,7 +77,7 @@ def test_the_command_sees_the_prepared_files(entry: EntryWay):
 
 
 def test_what_is_not_prepared_is_the_hosts(entry: EntryWay):
-    """A file without a counterpart in /etc/netns is seen as it is on the host."""
+    """A file without a counterpart in /etc/netns is the same inside as on the host."""
     assert entry.run("cat", "/etc/hosts").stdout == entry.direct("cat", "/etc/hosts").stdout
 
 

@@ -1,4 +1,4 @@
-"""The rule set: accepted by the real nft, scoped to us, and told from what somebody changed."""
+"""The rule set: accepted by the real nft, limited to our namespace, and distinguished from a changed one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rules_of(chain: str, rules: RuleSet = RULES) -> list[dict]:
 
 
 def test_real_nft_takes_it(machine: PrivateMachine):
-    """The real nft loads the whole set in one transaction, twice in a row."""
+    """The real nft loads all rules in one transaction, twice in a row."""
     document = json.dumps({"nftables": nft_rules.to_commands(RULES)})
     for _ in range(2):
         machine.run(["nft", "-j", "-f", "-"], input=document)

@@ -53,7 +53,7 @@ def test_the_messages_alone_are_imported():
 
 
 def test_whoever_imports_pyroute2_afterwards_gets_all_of_it():
-    """The package that was kept from running is not left half there."""
+    """The package whose `__init__` did not run is not left in sys.modules."""
     assert python("import netns.kernel.changes; import pyroute2; print(pyroute2.NDB.__name__)") == "NDB\n"
 
 
@@ -66,7 +66,7 @@ def test_whoever_imported_pyroute2_before_keeps_it():
 
 
 def test_a_release_whose_modules_need_their_package_works_as_well(tmp_path: Path):
-    """Here they are found only once it has run; then it is imported whole, which only takes longer."""
+    """Its modules are found only after its `__init__` has run: then all of it is imported, which only takes longer."""
     spec = importlib.util.find_spec("pyroute2")
     assert spec is not None
     assert spec.origin is not None
@@ -96,6 +96,7 @@ def test_links_addresses_routes_and_limits_are_made(machine: PrivateMachine):
 )
 def test_what_the_kernel_refuses_is_an_os_error_in_its_words(machine: PrivateMachine, call: str, message: str):
     """Each call says what was refused."""
-    prelude = "from netns.kernel import namespaces; from netns.kernel.changes import Kernel; namespaces.remove_namespace('there')"
-    done = machine.python(f"{prelude}; namespaces.create_namespace('there'); {call}", check=False)
+    imports = "from netns.kernel import namespaces; from netns.kernel.changes import Kernel"
+    fresh = "namespaces.remove_namespace('there'); namespaces.create_namespace('there')"
+    done = machine.python(f"{imports}; {fresh}; {call}", check=False)
     assert done.stderr.splitlines()[-1].split(": ", 1)[1].endswith(message)

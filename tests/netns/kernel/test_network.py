@@ -1,4 +1,4 @@
-"""What is read of links, addresses and routes, held against what `ip` says of the same machine."""
+"""The links, addresses and routes that are read, compared with what `ip` prints on the same machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ip(home: HomeNetwork, *arguments: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("netns", [None, "isp"])
-def test_links_are_those_of_ip(home: HomeNetwork, netns: str | None):
+def test_links_match_ip(home: HomeNetwork, netns: str | None):
     """Index, kind, state, MTU, other end, mark and IPv4 addresses of each link."""
     home.shell("ip link set eth0 mtu 1492 alias here; ip address add 10.9.9.1 peer 10.9.9.2/32 dev eth0")
     read_links = json.loads(home.python(READ, *[netns] if netns else []).stdout)["links"]
@@ -54,7 +54,7 @@ def test_links_are_those_of_ip(home: HomeNetwork, netns: str | None):
         }
 
 
-def test_routes_are_those_of_ip(home: HomeNetwork):
+def test_routes_match_ip(home: HomeNetwork):
     """Network, table, metric, link, router and maker of each unicast route of all tables, one for each next hop."""
     home.shell(f"{BESIDE}; ip route add 10.8.0.0/16 metric 7 nexthop via 10.50.0.2 nexthop via 203.0.113.1")
     home.shell("ip route add blackhole 10.66.0.0/16; ip route add 10.67.1.0/24 dev eth1")
@@ -70,7 +70,7 @@ def test_routes_are_those_of_ip(home: HomeNetwork):
     assert {tuple(route.values()) for route in read_links} == wanted
 
 
-def test_rules_are_those_of_ip(home: HomeNetwork):
+def test_rules_match_ip(home: HomeNetwork):
     """Priority, table, incoming link, source and maker of each policy rule for IPv4."""
     home.shell("ip rule add priority 70 from 10.8.0.0/16 iif eth1 lookup 7000 protocol 99; ip rule add table 77")
     wanted = set()
@@ -103,13 +103,13 @@ def test_rules_are_those_of_ip(home: HomeNetwork):
         ("ip route delete default", "None"),
     ],
 )
-def test_way_out_is_the_kernels(home: HomeNetwork, script: str, uplink: str):
+def test_uplink_is_the_one_that_the_kernel_uses(home: HomeNetwork, script: str, uplink: str):
     """Metrics, rules, the halves that VPNs route and routes that say no are judged as for any program of the host."""
     home.shell(script, check=False)
     assert home.python(WAY_OUT).stdout.strip() == uplink
 
 
-def test_several_next_hops_are_one_way_out(home: HomeNetwork):
+def test_several_next_hops_are_one_uplink(home: HomeNetwork):
     """Of a default route with two next hops one is taken, and the same the next time."""
     home.shell("ip route replace default nexthop via 203.0.113.1 nexthop via 10.50.0.2")
     assert home.python(WAY_OUT).stdout == home.python(WAY_OUT).stdout != "None\n"
@@ -132,7 +132,8 @@ def test_attributes_of_anything_end(text: bytes):
 
 
 def test_nothing_to_do_needs_no_pyroute2(home: HomeNetwork):
-    """A second set-up looks without it."""
+    """A second set-up does not import it."""
     home.speedmon("setup-netns", "--no-launcher")
-    again = "import sys; from netns import setup; from netns import spec; setup.set_up_namespace(spec.NamespaceSpec(launcher=False));"
-    assert home.python(f"{again} print([m for m in sys.modules if 'pyroute2' in m])").stdout == "[]\n"
+    imports = "import sys; from netns import setup; from netns.spec import NamespaceSpec"
+    again = "setup.set_up_namespace(NamespaceSpec(launcher=False))"
+    assert home.python(f"{imports}; {again}; print([m for m in sys.modules if 'pyroute2' in m])").stdout == "[]\n"

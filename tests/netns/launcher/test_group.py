@@ -36,7 +36,7 @@ def test_without_tools_the_fix_is_named():
 
 
 def ask(machine: PrivateMachine, *questions: str) -> list[str]:
-    """Return what each question to `netns.launcher.group` brings in the world: its value, or the class of its error."""
+    """Return the result of each call of `netns.launcher.group` in the machine: its value, or the class of its error."""
     code = "from netns.launcher.group import *\nfrom netns.errors import NetnsError\n"
     for question in questions:
         code += f"try: print({question})\nexcept NetnsError as error: print(type(error).__name__, error)\n"
@@ -60,7 +60,7 @@ def test_a_user_is_put_into_the_group_once(machine: PrivateMachine):
 
 
 def test_a_user_that_does_not_exist_is_named(machine: PrivateMachine):
-    """A mistyped user name is a mistake of the caller, found before anything is changed."""
+    """A mistyped user name is a mistake of the caller, reported before anything is changed."""
     assert ask(machine, "add_member('nobdy', 'root')") == ["SpecError there is no user 'nobdy' to put into group root"]
 
 

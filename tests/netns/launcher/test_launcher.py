@@ -37,13 +37,13 @@ SOUND = "LauncherState(present=True, ours=True, current=True, owner_ok=True, mod
 
 
 def ask(machine: PrivateMachine, question: str, user: str | None = None, path: str = "/usr/bin:/bin") -> str:
-    """Return what a question to `netns.launcher.install` brings in the world: its value, or the error with its class."""
+    """Return the result of a call of `netns.launcher.install` in the machine: its value, or its error with class."""
     return machine.python(ASK.format(question=question), user=user, env={"PATH": path}).stdout.strip()
 
 
 @pytest.fixture
 def placed(machine: PrivateMachine, program: bytes) -> PrivateMachine:
-    """Return a world with the namespace and its launcher, a member of the group and a stranger."""
+    """Return a machine with the namespace and its launcher, a member of the group and a stranger."""
     make_namespace(machine)
     place_launcher(machine, program)
     return machine
@@ -61,12 +61,12 @@ def test_the_source_compiles_without_a_warning(tmp_path: Path):
 
 
 def test_the_program_is_static(program: bytes):
-    """No loader and no library is asked for, so that LD_PRELOAD cannot reach it."""
+    """No loader and no library is needed, so that LD_PRELOAD cannot reach it."""
     assert program.startswith(b"\x7fELF")
     assert b"/ld-" not in program
 
 
-def test_a_built_launcher_is_known_for_ours_and_current(tmp_path: Path, program: bytes):
+def test_a_built_launcher_is_recognised_as_ours_and_current(tmp_path: Path, program: bytes):
     """The text in the program identifies the namespace and the source it was built from."""
     file = tmp_path / "program"
     file.write_bytes(program)
@@ -132,8 +132,8 @@ def test_a_placed_launcher_is_sound(machine: PrivateMachine):
         ("sed -i s/launcher:ip4only/launcher:ip4onlx/ {0}; chown 0:speedmon {0}", "current"),
     ],
 )
-def test_what_is_wrong_with_a_launcher_is_told(placed: PrivateMachine, fault: str, flaw: str):
-    """Each way in which a launcher loses its worth shows in its state."""
+def test_what_is_wrong_with_a_launcher_is_reported(placed: PrivateMachine, fault: str, flaw: str):
+    """Each fault of a launcher shows in its state."""
     placed.run(["sh", "-c", fault.format(LAUNCHER)])
     assert f"{flaw}=False" in ask(placed, STATE)
 
@@ -172,7 +172,7 @@ def test_a_launcher_that_cannot_be_placed_leaves_nothing(machine: PrivateMachine
 
 @pytest.mark.root
 def test_placing_needs_root(machine: PrivateMachine):
-    """The message tells an unprivileged user to use sudo."""
+    """The message says to use sudo."""
     make_users(machine)
     assert ask(machine, PLACE, user=STRANGER).startswith(f"NotPermittedError: the launcher {LAUNCHER} needs root")
 
@@ -204,7 +204,7 @@ def refusal(machine: PrivateMachine, *before: str) -> str:
 
 
 @pytest.mark.root
-def test_a_caller_with_no_new_privs_is_told_so(placed: PrivateMachine):
+def test_a_caller_with_no_new_privs_gets_a_message(placed: PrivateMachine):
     """The launcher gains no capability there, and says why."""
     assert "no_new_privs" in refusal(placed, "setpriv", "--no-new-privs")
 
@@ -231,7 +231,7 @@ def test_a_launcher_of_the_wrong_kind_refuses(placed: PrivateMachine, fault: str
     ["", "mount -t tmpfs t /run && mkdir /run/netns && touch /run/netns/ip4only && "],
     ids=["as it is", "with a /run of its own"],
 )
-def test_a_user_namespace_is_no_way_in(placed: PrivateMachine, trick: str):
+def test_a_user_namespace_cannot_enter(placed: PrivateMachine, trick: str):
     """Whoever is root of a user namespace only does not enter the real namespace, nor a made-up one."""
     assert "network namespace" in refusal(placed, "unshare", "-Urnm", "sh", "-c", f'{trick}exec "$@"', "sh")
 
@@ -283,7 +283,7 @@ def test_without_a_free_descriptor_nothing_is_run(placed: PrivateMachine):
 
 
 @pytest.mark.root
-def test_setuid_programs_give_nothing_inside(placed: PrivateMachine):
+def test_setuid_programs_gain_nothing_inside(placed: PrivateMachine):
     """A setuid program that would make its caller root does not inside."""
     placed.run(["sh", "-c", "cp /usr/bin/id /usr/local/bin/root-id; chmod 4755 /usr/local/bin/root-id"])
     assert placed.run(["/usr/local/bin/root-id", "-u"], user=MEMBER).stdout == "0\n"

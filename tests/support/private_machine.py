@@ -103,7 +103,7 @@ class PrivateMachine:
         return Path(f"/proc/{self._holder.pid}/root") / path.lstrip("/")
 
     def argv(self, argv: Sequence[str], *, user: str | None = None) -> list[str]:
-        """Return the command line that runs `argv` in here, as root or, in a root test, as `user` with no capability."""
+        """Return the command line that runs `argv` in here, as root or, in a root test, truly as `user`."""
         namespaces = f"/proc/{self._holder.pid}/ns"
         enter = ["nsenter", f"--net={namespaces}/net", f"--mount={namespaces}/mnt"]
         enter.append(f"--pid={namespaces}/pid_for_children")

@@ -139,7 +139,7 @@ def test_another_firewall_is_distinguished_from_the_line(home: HomeNetworkWithSe
     home.shell("iptables -P FORWARD DROP")
     code, lines = home.lines()
     assert (code, failing(lines)) == (5, {"beside", "forwarding", "dns"})
-    assert lines["beside"].message == "ip filter FORWARD drops what comes from ip4only (policy drop)"
+    assert lines["beside"].message == "ip filter FORWARD drops packets from ip4only (policy drop)"
     assert lines["beside"].fix == FIX
     assert lines["forwarding"].message.startswith("another firewall on this host drops what the namespace sends")
 
@@ -232,7 +232,7 @@ def test_member_of_the_group_sees_all_but_the_rules(home: HomeNetworkWithService
     code, lines = home.lines(user="ann")
     assert code == 0
     assert {line.name for line in lines.values() if line.ok is None} == {"firewall", "beside", "ipv6-seen"}
-    assert lines["launcher"].message.endswith("for the group speedmon only, with cap_sys_admin")
+    assert lines["launcher"].message.endswith("belongs to root and the group speedmon, and has cap_sys_admin")
     assert lines["forwarding"].ok
 
 

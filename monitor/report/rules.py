@@ -24,6 +24,7 @@ import numpy as np
 from msgspec import Meta
 
 from monitor.analysis import calendar
+from monitor.analysis.metrics import Metric
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ SECONDS_PER_MINUTE = 60
 
 EXAMPLE_PROFILE = Path(__file__).parent / "profiles" / "germany-fixed.toml"
 
-METRIC_FIELDS = {"download": "download_bps", "upload": "upload_bps", "latency": "latency_ms"}
+METRICS_BY_NAME = {"download": Metric.DOWNLOAD, "upload": Metric.UPLOAD, "latency": Metric.LATENCY}
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 
@@ -121,9 +122,9 @@ def judge_by_profile(columns: Columns, plans: PlanHistory, zone: ZoneInfo, profi
 
 
 def _judge_condition(runs: _Runs, sample: SampleRules, condition: AnyCondition) -> ConditionResult:
-    values = runs.columns.values(condition.field)
+    values = runs.columns.values(condition.measured)
     measured = runs.trusted & ~np.isnan(values)
-    required = _required_values(condition.level, runs.plans.promised(runs.columns, condition.field))
+    required = _required_values(condition.level, runs.plans.promised(runs.columns, condition.measured))
     comparable = measured & ~np.isnan(required)
     spaced = comparable.copy()
     spaced[comparable] = _select_spaced(runs.columns.started[comparable], sample.spacing_min * SECONDS_PER_MINUTE)
@@ -253,9 +254,9 @@ class Condition(StrictStruct, frozen=True, kw_only=True, tag_field="test"):
             raise ValueError("a level in mbit_s is for download and upload, not for latency")
 
     @property
-    def field(self) -> str:
-        """The field of a run that holds the metric."""
-        return METRIC_FIELDS[self.metric]
+    def measured(self) -> Metric:
+        """The metric as runs hold it."""
+        return METRICS_BY_NAME[self.metric]
 
 
 class DayCondition(Condition, frozen=True, kw_only=True):

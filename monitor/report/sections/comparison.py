@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.analysis.calendar import RATE_METRICS, REPORTED_METRICS
 from monitor.analysis.changepoint import Drift
+from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
 from monitor.output import units
 from monitor.report import wording
 from monitor.report.document import Cell, Column, Heading, Table, Text
@@ -57,7 +57,7 @@ def comparison_blocks(evidence: Evidence) -> Iterator[Block]:
     yield from (Text(sentence, "lead") for sentence in shift_sentences(evidence))
     yield from (
         Text(f"{wording.METRIC_NAMES[name]}: {_NO_SHIFT}.")
-        for name in REPORTED_METRICS
+        for name in SPEED_METRICS
         if name in before.changes and not before.changes[name]
     )
     yield from (Text(text, "note") for text in wording.split_paragraphs(_SHIFT_METHOD))
@@ -99,7 +99,7 @@ def _direction(name: str, before: float, after: float) -> str:
 
 def _comparison_rows(before: WindowStatistics, after: WindowStatistics) -> Iterator[tuple[Cell, ...]]:
     both = (before, after)
-    for name in REPORTED_METRICS:
+    for name in SPEED_METRICS:
         yield _median_row(name, [figures.spreads.get(name) for figures in both])
     for name in RATE_METRICS:
         shares = [figures.below_plan.get(name) for figures in both]

@@ -139,7 +139,7 @@ def failure_blocks(evidence: Evidence) -> Iterator[Block]:
 
 
 def _fault_sentence(counts: AttemptCounts) -> str:
-    line = counts.count_scope(Scope.LINE)
+    line = counts.scopes[Scope.LINE]
     others = counts.broken - line
     return (
         f"{counts.broken:,} of {units.format_count(counts.started, 'test')} that were started gave no result "

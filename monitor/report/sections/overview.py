@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from monitor.analysis.calendar import RATE_METRICS
+from monitor.analysis.metrics import RATE_METRICS
+from monitor.analysis.statistics import describe_server
 from monitor.model import Scope, Status
 from monitor.output import units
 from monitor.report import wording
@@ -60,7 +61,7 @@ def _source_facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "Path", "; ".join(wording.PATH_PHRASES[path] for path, _ in source.paths.most_common()) or units.NO_VALUE
     yield "Measuring program", ", ".join(subject.engines) or units.format_shares(source.engines)
     yield "Run and recorded by", f"speedmon {subject.version}"
-    yield "Test servers", units.format_shares(source.servers)
+    yield "Test servers", units.format_shares(source.servers_by(describe_server))
     yield "How often", _interval_text(evidence)
     yield "First and last test", _first_and_last_test(evidence)
     yield "Pauses in testing", _pauses_text(evidence)
@@ -148,7 +149,7 @@ def _attempts_sentence(evidence: Evidence) -> str:
     span = units.format_duration((window.until - window.since).total_seconds())
     if not counts.attempts:
         return f"No test was made in this window of {span}, so nothing can be said about the line."
-    line, skipped = counts.count_scope(Scope.LINE), counts.statuses[Status.SKIPPED]
+    line, skipped = counts.scopes[Scope.LINE], counts.statuses[Status.SKIPPED]
     were = "was" if counts.attempts == 1 else "were"
     return (
         f"In {span}, {units.format_count(counts.attempts, 'test')} {were} due: {counts.trusted:,} gave a valid result, "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.analysis.calendar import RATE_METRICS, REPORTED_METRICS
+from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
 from monitor.analysis.plan import SHARE_LIMITS
 from monitor.analysis.statistics import describe_server
 from monitor.model import HARMLESS_DOUBTS, Run, Scope, Status
@@ -238,8 +238,7 @@ def _calendar_table(
     caption: str, first: str, names: Iterable[str], slots: Iterable[CalendarBin], evidence: Evidence
 ) -> Table:
     medians = (
-        Column(f"{wording.METRIC_NAMES[name]}, median ({units.metric_unit(name)})", "right")
-        for name in REPORTED_METRICS
+        Column(f"{wording.METRIC_NAMES[name]}, median ({units.metric_unit(name)})", "right") for name in SPEED_METRICS
     )
     sold = [name for name in RATE_METRICS if name in evidence.figures.below_plan]
     short = (Column(f"{wording.METRIC_NAMES[name]} below 90 % of the plan", "right") for name in sold)
@@ -248,7 +247,7 @@ def _calendar_table(
         (
             Cell(name),
             Cell(f"{slot.tests:,}"),
-            *(Cell(units.format_metric_number(metric, slot.medians.get(metric))) for metric in REPORTED_METRICS),
+            *(Cell(units.format_metric_number(metric, slot.medians.get(metric))) for metric in SPEED_METRICS),
             *(_below_plan_cell(slot, rate) for rate in sold),
             Cell(f"{slot.failed:,}"),
         )

@@ -11,9 +11,9 @@ from example_reports import START, failed, run, subject
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.analysis.availability import find_watched_time, incident_span, intersect_spans, merge_spans
+from monitor.analysis.availability import find_watched_time, incident_span
 from monitor.analysis.columns import Columns
-from monitor.analysis.outages import find_incidents
+from monitor.analysis.outages import find_incidents, intersect_spans, merge_spans
 from monitor.localtime import Window
 from monitor.model import NetworkPath, Scope
 from monitor.report.evidence import gather_evidence
@@ -144,5 +144,5 @@ def test_failures_of_others_are_no_downtime():
 def test_spans_have_in_common_what_their_seconds_have(one: list[tuple[int, int]], other: list[tuple[int, int]]):
     """Counted second by second."""
     whole = [{second for start, end in spans for second in range(start, end)} for spans in (one, other)]
-    result = intersect_spans(list(merge_spans(one)), list(merge_spans(other)))
+    result = intersect_spans(merge_spans(one), merge_spans(other))
     assert sum(end - start for start, end in result) == len(whole[0] & whole[1])

@@ -37,7 +37,7 @@ def test_a_day_is_as_long_as_it_is():
 
 def test_an_outage_over_midnight_counts_on_both_days():
     """Each has its share, and the shares add up."""
-    out = Outage(SATURDAY.timestamp() + 23 * 3600, SATURDAY.timestamp() + 26 * 3600, lasts=False)
+    out = Outage(SATURDAY.timestamp() + 23 * 3600, SATURDAY.timestamp() + 26 * 3600, is_ongoing=False)
     assert [day.out for day in count_days([], [out], WINDOW, BERLIN)] == [3600, 7200, 0]
 
 
@@ -50,7 +50,7 @@ def test_outages_of_two_paths_at_once_are_one():
     ]
     runs.append(make_attempt(20, path=NetworkPath.HOST).run)
     (found,) = find_outages(to_series(runs, DAY), DAY)
-    assert (found.start, found.end, found.lasts) == (ZERO, ZERO + 1200, False)
+    assert (found.start, found.end, found.is_ongoing) == (ZERO, ZERO + 1200, False)
 
 
 def test_an_outage_within_another_makes_it_no_shorter():
@@ -59,9 +59,9 @@ def test_an_outage_within_another_makes_it_no_shorter():
         dataclasses.replace(each, path=NetworkPath.HOST) for each in (make_failed_attempt(5).run, make_attempt(10).run)
     ]
     (found,) = find_outages(to_series([make_failed_attempt(0).run, make_attempt(20).run, *host], DAY), DAY)
-    assert (found.start, found.end, found.lasts) == (ZERO, ZERO + 1200, False)
+    assert (found.start, found.end, found.is_ongoing) == (ZERO, ZERO + 1200, False)
     (found,) = find_outages(to_series([make_failed_attempt(0).run, make_failed_attempt(20).run, *host], DAY), DAY)
-    assert (found.end, found.lasts) == (ZERO + 1200 + 21, True)
+    assert (found.end, found.is_ongoing) == (ZERO + 1200 + 21, True)
 
 
 def test_an_outage_ends_with_the_window():
@@ -93,7 +93,7 @@ def test_an_outage_that_lasts_ends_with_the_last_test():
     """Nobody looked after that, so nothing is claimed."""
     runs = [make_attempt(0).run, make_failed_attempt(10).run, make_failed_attempt(20).run]
     (found,) = find_outages(to_series(runs, DAY), DAY)
-    assert (found.end, found.lasts) == (runs[-1].finished_at.timestamp(), True)
+    assert (found.end, found.is_ongoing) == (runs[-1].finished_at.timestamp(), True)
 
 
 @given(st.dates(date(1990, 1, 1), date(2100, 12, 31)))

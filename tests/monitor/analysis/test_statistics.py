@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from monitor.analysis.metrics import Metric
 from monitor.analysis.series import to_series
-from monitor.analysis.statistics import compute_spread, count_runs, measured_values
+from monitor.analysis.statistics import compute_spread, count_series, measured_values
 from monitor.localtime import Window
-from monitor.model import Failure, FailureKind, Scope, Server, Status
+from monitor.model import Failure, FailureKind, Scope, Server, Status, server_name
 
 DAY = Window(START, START + timedelta(days=1))
 
@@ -51,16 +51,16 @@ def test_nothing_measured_has_no_percentiles():
 
 def test_the_tally_counts_what_happened():
     """Skipped runs are counted, but are no test that could have succeeded."""
-    counted = count_runs(to_series(MIXED, DAY))
-    assert counted.runs == 7
+    counted, sources = count_series(to_series(MIXED, DAY))
+    assert counted.attempts == 7
     assert counted.success_pct == pytest.approx(50)
     assert counted.scopes == {Scope.LINE: 1, Scope.PROVIDER: 1, Scope.UNKNOWN: 1}
-    assert counted.isps == {"Verizon Fios": 2}
-    assert counted.families == {4: 2, 6: 1}
-    assert counted.servers == {"DediPath, Secaucus, NJ": 2, "7": 1}
+    assert sources.isps == {"Verizon Fios": 2}
+    assert sources.families == {4: 2, 6: 1}
+    assert sources.servers_by(server_name) == {"DediPath, Secaucus, NJ": 2, "7": 1}
 
 
 def test_without_a_started_run_there_is_no_share():
     """Neither an empty window nor skipped runs alone have a share of successes."""
-    assert count_runs([]).success_pct is None
-    assert count_runs(to_series([MIXED[-1]], DAY)).success_pct is None
+    assert count_series([])[0].success_pct is None
+    assert count_series(to_series([MIXED[-1]], DAY))[0].success_pct is None

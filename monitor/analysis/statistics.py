@@ -101,6 +101,11 @@ class AttemptCounts:
         return 100 * self.statuses[Status.OK] / self.started if self.started else None
 
     @property
+    def broken_pct(self) -> float | None:
+        """The percentage of started attempts that failed or were interrupted; None if none was started."""
+        return 100 * self.broken / self.started if self.started else None
+
+    @property
     def scopes(self) -> Counter[Scope]:
         """Failed and interrupted attempts by scope."""
         scopes = Counter[Scope]()

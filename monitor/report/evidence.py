@@ -32,7 +32,8 @@ class ReportSubject:
     """What a report is about, as read from the store and the configuration.
 
     Attributes:
-        columns: the runs of `window`, with all metrics of `monitor.analysis.metrics.UNITS`; preferably of one probe and path.
+        columns: the runs of `window`, with all metrics of `monitor.analysis.metrics.UNITS`; preferably of one probe
+            and path.
         plan: the plan in the configuration, for runs of which none was stored with a plan.
         plan_periods: the plans by the time from which runs were stored with them, oldest first; they include the
             window before if that is compared.

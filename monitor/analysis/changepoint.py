@@ -1,6 +1,6 @@
 """Daily medians, and the days on which a line got slower or faster. The only home of ruptures and SciPy.
 
-`pip install 'speedmon[report]'` installs both. ruptures splits the daily medians where that fits them best (least
+The extra `report` installs both. ruptures splits the daily medians where that fits them best (least
 squares with a penalty: Killick, Fearnhead and Eckley, "Optimal Detection of Changepoints With a Linear Computational
 Cost", JASA 107, 2012). A split is kept if a Mann-Whitney test of the days before against the days after rejects chance
 and the medians differ by enough. The p-value is raised for autocorrelation from day to day, then multiplied by the
@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from monitor.analysis import calendar
 from monitor.errors import UsageError
+from monitor.system.installation import install_command
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -133,9 +134,8 @@ def import_libraries() -> tuple[Any, Any]:
         import ruptures  # noqa: PLC0415  large, and not everybody has it
         from scipy import stats  # noqa: PLC0415  the same
     except ImportError as error:
-        raise UsageError(
-            "finding the day of a change needs ruptures, which is not installed: pip install 'speedmon[report]'"
-        ) from error
+        install = install_command("ruptures", "scipy")
+        raise UsageError(f"finding the day of a change needs ruptures, which is not installed: {install}") from error
     return ruptures, stats
 
 

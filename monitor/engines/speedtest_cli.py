@@ -15,6 +15,7 @@ from monitor.engines import parsing
 from monitor.engines.base import Engine, EngineLocation, ParsedOutput, Sign
 from monitor.engines.parsing import parse_items
 from monitor.model import Failure, FailureKind, Measurement, Scope, Server
+from monitor.system.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,12 +30,16 @@ MODULE = "speedtest"
 
 _SERVER_LINE = re.compile(r"\s*(?P<id>\d{1,18})\) (?P<name>.+) \((?P<place>.*), (?P<land>[^,]*)\) \[[\d.]+ km\]\s*$")
 
-NOT_INSTALLED = f"the Python package {PACKAGE} is not installed beside speedmon: pip install {PACKAGE}"
+NOT_INSTALLED = f"the Python package {PACKAGE} is not installed beside speedmon"
 
 
 def _locate(_settings: Settings, _environ: Mapping[str, str], _ask: CommandRunner) -> EngineLocation:
     if find_spec(MODULE) is None:
-        return EngineLocation(failure=Failure(FailureKind.NOT_INSTALLED, Scope.CONFIG, "start", NOT_INSTALLED))
+        return EngineLocation(
+            failure=Failure(
+                FailureKind.NOT_INSTALLED, Scope.CONFIG, "start", f"{NOT_INSTALLED}: {install_command(PACKAGE)}"
+            )
+        )
     # -I: neither the environment nor the working directory can replace the module.
     return EngineLocation((sys.executable, "-I", "-W", "ignore", "-m", MODULE))
 

@@ -11,8 +11,9 @@ from monitor.analysis.outages import find_incidents
 from monitor.errors import UsageError
 from monitor.localtime import Window
 from monitor.report.evidence import ReportSubject
-from monitor.store import read, statistics
-from monitor.store.statistics import window_names
+from monitor.store.columnar import read_columns
+from monitor.store.read import RunFilter, read_runs
+from monitor.store.statistics import plan_periods, window_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,17 +36,18 @@ class RunSelection:
     path: NetworkPath | None = None
     probes: tuple[int, ...] = ()
 
+    @property
+    def filter(self) -> RunFilter:
+        """The runs of the window, for the store."""
+        return RunFilter(self.window.since, self.window.until, self.path, self.probes)
+
     def runs(self) -> Iterator[Run]:
         """Yield the runs, oldest first. Every call within the transaction yields the same."""
-        since, until = self.window.since, self.window.until
-        return read.read_runs(self.connection, since=since, until=until, path=self.path, probes=self.probes)
+        return read_runs(self.connection, self.filter)
 
     def columns(self) -> Columns:
         """Return the runs with all metrics."""
-        since, until = self.window.since, self.window.until
-        return read.read_columns(
-            self.connection, since=since, until=until, names=UNITS, path=self.path, probes=self.probes
-        )
+        return read_columns(self.connection, self.filter, UNITS)
 
     def incidents(self) -> tuple[Incident, ...]:
         """Return the outages, oldest first."""
@@ -53,10 +55,7 @@ class RunSelection:
 
     def plan_periods(self, since: datetime) -> tuple[tuple[datetime, Plan], ...]:
         """Return the plans that runs were stored with, each with its start, from `since` to the window's end."""
-        until = self.window.until
-        return tuple(
-            statistics.plan_periods(self.connection, since=since, until=until, path=self.path, probes=self.probes)
-        )
+        return tuple(plan_periods(self.connection, replace(self.filter, since=since)))
 
     def previous(self) -> RunSelection:
         """Return the same selection for the window of equal length before.
@@ -73,8 +72,7 @@ class RunSelection:
 
 def load_subject(selection: RunSelection, *, zone: ZoneInfo, made_at: datetime, plan: Plan) -> ReportSubject:
     """Read what a report of a window needs, without a comparison and without rules."""
-    since, until = selection.window.since, selection.window.until
-    names = window_names(selection.connection, since=since, until=until, path=selection.path, probes=selection.probes)
+    names = window_names(selection.connection, selection.filter)
     return ReportSubject(
         columns=selection.columns(),
         window=selection.window,
@@ -82,7 +80,7 @@ def load_subject(selection: RunSelection, *, zone: ZoneInfo, made_at: datetime, 
         made_at=made_at,
         version=__version__,
         plan=plan,
-        plan_periods=selection.plan_periods(since),
+        plan_periods=selection.plan_periods(selection.window.since),
         incidents=selection.incidents(),
         engines=names.engines,
         addresses=names.addresses,

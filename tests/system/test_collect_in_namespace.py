@@ -30,7 +30,7 @@ as_ann() {{
 for _ in 1 2 3; do as_ann {SPEEDMON} collect --engine speedtest-cli --json; done
 as_ann {SPEEDMON} show last --json
 ip netns exec internet iperf3 -s >/dev/null & iperf3=$!
-until iperf3 -c 198.51.100.80 -u -R -b {OTHERS_BPS} -l 1400 -t 1 >/dev/null 2>&1; do sleep 0.1; done
+until ip netns exec internet ss -Hlnt sport = 5201 | grep -q .; do sleep 0.1; done
 iperf3 -c 198.51.100.80 -u -R -b {OTHERS_BPS} -l 1400 -t 60 >/dev/null & backup=$!
 as_ann {SPEEDMON} collect --engine speedtest-cli --json || true
 kill $backup $iperf3

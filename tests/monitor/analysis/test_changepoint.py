@@ -142,9 +142,9 @@ def test_a_change_that_does_not_matter_is_not_told():
 
 
 def test_without_the_library_a_user_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    """In one line that names the extra."""
+    """In one line that names the libraries."""
     monkeypatch.setitem(sys.modules, "ruptures", None)
-    with pytest.raises(UsageError, match=r"pip install 'speedmon\[report\]'"):
+    with pytest.raises(UsageError, match=r"(pip install|pipx inject) .*ruptures scipy$"):
         _changes([1.0] * 20)
 
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -30,9 +31,10 @@ from monitor.model import NetworkPath, Plan, Remark, Status
 from monitor.output import units
 from monitor.output.units import format_number
 from monitor.report import wording
-from monitor.store import read
+from monitor.store.columnar import read_columns
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.lookups import probe_pks
+from monitor.store.read import RunFilter
 from monitor.store.write import add_attempts
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def _file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def sql(file: pathlib.Path, what: str, where: str, by: str = "NULL") -> list[tuple[Any, ...]]:
     """Return rows of a plain query."""
     joined = "runs JOIN probes ON probes.pk = probe_pk"
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         return connection.execute(f"SELECT {what} FROM {joined} WHERE {where} GROUP BY {by} ORDER BY 1").fetchall()  # noqa: S608  our own words
 
 
@@ -123,8 +125,8 @@ def column(file: pathlib.Path, what: str, where: str) -> np.ndarray:
 def read_tracks(file: pathlib.Path, *probes: str) -> tuple[RunSeries, ...]:
     """Return the tracks of probes, read as the commands do."""
     with open_reader(f"sqlite:///{file}") as connection:
-        rows = probe_pks(connection, probes)
-        runs = read.read_columns(connection, since=WINDOW.since, until=WINDOW.until, names=tuple(UNITS), probes=rows)
+        chosen = RunFilter(WINDOW.since, WINDOW.until, probes=probe_pks(connection, probes))
+        runs = read_columns(connection, chosen, UNITS)
     return to_series(runs, WINDOW)
 
 

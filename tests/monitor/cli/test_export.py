@@ -19,6 +19,7 @@ from monitor.cli.main import cli
 from monitor.output import export
 from monitor.store.connection import open_writer
 from monitor.store.write import add_attempts
+from monitor.system.installation import install_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +124,7 @@ def test_without_pyarrow(environ: dict[str, str], tmp_path: Path):
     """Parquet says what to install, in both directions."""
     file = tmp_path / "runs.parquet"
     done = run(environ, "export", "--output", file, command=NO_PYARROW)
-    words = b"speedmon: Parquet needs pyarrow, which is not installed: pip install 'speedmon[parquet]'\n"
+    words = f"speedmon: Parquet needs pyarrow, which is not installed: {install_command('pyarrow')}\n".encode()
     assert (done.returncode, done.stderr, file.exists()) == (2, words, False)
     file.write_bytes(b"PAR1")
     assert run(environ, "import", file, command=NO_PYARROW).stderr == words

@@ -10,7 +10,7 @@ import click
 import pytest
 from places import ROOT
 
-from monitor.cli.main import COMMANDS, SHORT_HELP, build, cli
+from monitor.cli.main import COMMANDS, SHORT_HELP, cli
 
 HEAVY = (
     "sqlalchemy",
@@ -146,10 +146,3 @@ def test_closed_stdout_is_no_error():
     program = str(Path(sys.executable).with_name("speedmon"))
     done = subprocess.run(["/bin/sh", "-c", f"{program} --version >&-"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_version_names_the_commit_that_was_built(tmp_path: Path) -> None:
-    """A wheel carries its commit; a checkout is at whatever commit it is at."""
-    assert build(str(tmp_path)) == ""
-    (tmp_path / "commit.txt").write_text("0123456789ab\n")
-    assert build(str(tmp_path)) == " (commit 0123456789ab)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,12 @@ from monitor.analysis.outages import find_incidents
 from monitor.model import FailureKind, Plan, Remark, Scope, Status
 from monitor.report.evidence import Evidence, gather_evidence
 from monitor.store.connection import open_reader, open_writer
-from monitor.store.read import read_runs
+from monitor.store.read import RunFilter, read_runs
 from monitor.store.statistics import plan_periods
 from monitor.store.write import add_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from monitor.model import Attempt, Run
 
@@ -70,18 +71,19 @@ def _attempt(number: int, chance: np.random.Generator) -> Attempt:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evidence, sqlite3.Connection]:
-    """Return the evidence of stored runs, and a plain connection to their database."""
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Evidence, sqlite3.Connection]]:
+    """Yield the evidence of stored runs, and a plain connection to their database."""
     file = tmp_path_factory.mktemp("report") / "s.db"
     url, until = f"sqlite:///{file}", START + timedelta(days=10)
     with open_writer(url) as connection:
         for each in _attempts():
             add_attempt(connection, each)
     with open_reader(url) as connection:
-        runs = list(read_runs(connection, since=START, until=until))
-        changed = tuple(plan_periods(connection, since=START, until=until))
+        runs = list(read_runs(connection, RunFilter(START, until)))
+        changed = tuple(plan_periods(connection, RunFilter(START, until)))
     made = gather_evidence(subject(runs, plan_periods=changed))
-    return made, sqlite3.connect(file)
+    with closing(sqlite3.connect(file)) as connection:
+        yield made, connection
 
 
 def _rows(connection: sqlite3.Connection, what: str, where: str = "true", by: str = "true") -> list[tuple[Any, ...]]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from monitor.analysis.columns import split_by_source
 from monitor.analysis.outages import begins_outage, ends_outage, intersect_spans, merge_spans, total_length
 from monitor.model import Status
 
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from monitor.analysis.columns import Columns, RunAttributes
+    from monitor.analysis.columns import Columns
     from monitor.analysis.outages import Incident, TimeSpan
     from monitor.analysis.series import RunSeries
     from monitor.localtime import Window
-    from monitor.model import NetworkPath
 
 
 # A pause is longer than the cadence times this.
@@ -65,25 +64,11 @@ def find_watched_time(columns: Columns) -> WatchedTime:
     Each probe and path has its own interval between tests, so each is looked at by itself. The line is watched while
     at least one of them watches it.
     """
-    sources = list(_split_by_source(columns))
+    sources = [runs for _, runs in split_by_source(columns)]
     spans = tuple(merge_spans(span for runs in sources for span in _spans_between_pauses(runs)))
     pauses = tuple((before[1], after[0]) for before, after in pairwise(spans))
     intervals = np.concatenate([np.array([]), *(np.diff(runs.started) for runs in sources)])
     return WatchedTime(spans, pauses, float(np.median(intervals)) if len(intervals) else None)
-
-
-def _split_by_source(columns: Columns) -> Iterator[Columns]:
-    """Yield the runs of each probe over each path."""
-    sources = {(attributes.probe, attributes.path) for attributes, _ in columns.counts()}
-    if len(sources) == 1:
-        yield columns
-        return
-    for source in sorted(sources):
-        yield columns.select(columns.where(partial(_is_from, source)))
-
-
-def _is_from(source: tuple[str, NetworkPath], attributes: RunAttributes) -> bool:
-    return (attributes.probe, attributes.path) == source
 
 
 def _spans_between_pauses(runs: Columns) -> Iterator[TimeSpan]:

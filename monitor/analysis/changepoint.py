@@ -131,8 +131,8 @@ def import_libraries() -> tuple[Any, Any]:
         UsageError: they are not installed.
     """
     try:
-        import ruptures  # noqa: PLC0415  large, and not everybody has it
-        from scipy import stats  # noqa: PLC0415  the same
+        import ruptures  # noqa: PLC0415  large, and optional
+        from scipy import stats  # noqa: PLC0415  large, and optional
     except ImportError as error:
         install = install_command("ruptures", "scipy")
         raise UsageError(f"finding the day of a change needs ruptures, which is not installed: {install}") from error
@@ -200,7 +200,7 @@ def _drop_weak_breakpoints(
     daily: DailyMedians, level: NDArray[np.float64], breakpoints: list[int], stats: Any, factor: float
 ) -> list[int]:
     """Remove breakpoints that chance explains or that are too small, the weakest first; return the rest."""
-    while len(breakpoints) > 2:  # noqa: PLR2004  both ends
+    while breakpoints[1:-1]:
         changes = [
             _measure_shift(daily, level, segments, stats, factor) for segments in _adjacent_segments(breakpoints)
         ]

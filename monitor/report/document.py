@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
+Tone = Literal["plain", "lead", "good", "bad", "note"]
+
+
 @dataclass(frozen=True, slots=True)
 class Heading:
     """The title of a section (level 1) or of a subsection (level 2)."""
@@ -25,7 +28,7 @@ class Text:
     """A paragraph; `tone` makes it stand out or, for a note, step back."""
 
     text: str
-    tone: Literal["plain", "lead", "good", "bad", "note"] = "plain"
+    tone: Tone = "plain"
 
 
 @dataclass(frozen=True, slots=True)

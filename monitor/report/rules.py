@@ -69,7 +69,7 @@ class RequiredLevel(StrictStruct, frozen=True, kw_only=True):
     ms: PositiveFloat | None = None
 
     def __post_init__(self) -> None:
-        if [self.percent_of_plan, self.mbit_s, self.ms].count(None) != 2:  # noqa: PLR2004  of three
+        if sum(value is not None for value in (self.percent_of_plan, self.mbit_s, self.ms)) != 1:
             raise ValueError("give exactly one of percent_of_plan, mbit_s and ms")
 
 

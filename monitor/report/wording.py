@@ -67,6 +67,12 @@ DOUBT_PHRASES = {
     "server_denied": "measured against an excluded server",
 }
 
+# The customary levels: below so much, a p-value is called this.
+SIGNIFICANCE_LEVELS = ((0.001, "highly significant"), (0.01, "significant"))
+
+# Smaller p-values say no more.
+LEAST_SHOWN_P_VALUE = 1e-6
+
 
 def plan_phrase(plan: Plan) -> str:
     """Return what a plan promises, as part of a sentence: download 100 Mbit/s, latency 30 ms; or nothing."""
@@ -84,8 +90,8 @@ def promised_value(name: str, value: float | None) -> str:
 
 def significance_phrase(p_value: float) -> str:
     """Return how significant a difference is, in words and with its p-value."""
-    words = "highly significant" if p_value < 0.001 else "significant" if p_value < 0.01 else "not significant"  # noqa: PLR2004  customary levels
-    shown = f"p = {p_value:.2g}" if p_value >= 1e-6 else "p < 0.000001"  # noqa: PLR2004  smaller ones say no more
+    words = next((words for limit, words in SIGNIFICANCE_LEVELS if p_value < limit), "not significant")
+    shown = f"p = {p_value:.2g}" if p_value >= LEAST_SHOWN_P_VALUE else f"p < {LEAST_SHOWN_P_VALUE:f}"
     return f"{words} ({shown}, the probability of such a difference by chance alone)"
 
 

@@ -18,14 +18,19 @@ from monitor.report.sections.compliance import assumption_note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from monitor.report.document import Block
+    from monitor.report.document import Block, Tone
     from monitor.report.evidence import Evidence
+    from monitor.report.rules import ProfileResult
 
 
 # With more changes of plan than this, lines with different plans are mixed; then each plan is listed once.
 MAX_LISTED_PLANS = 20
 
-_ANSWER_TONES = {ConditionAnswer.MET: "bad", ConditionAnswer.NOT_MET: "good", ConditionAnswer.OPEN: "note"}
+_ANSWER_TONES: dict[ConditionAnswer, Tone] = {
+    ConditionAnswer.MET: "bad",
+    ConditionAnswer.NOT_MET: "good",
+    ConditionAnswer.OPEN: "note",
+}
 
 
 def summary_blocks(evidence: Evidence) -> Iterator[Block]:
@@ -37,7 +42,7 @@ def summary_blocks(evidence: Evidence) -> Iterator[Block]:
     yield from (Text(_speed_sentence(evidence, name)) for name in RATE_METRICS if name in evidence.figures.spreads)
     yield _outages_text(evidence)
     if evidence.compliance:
-        yield _profile_text(evidence)
+        yield _profile_text(evidence.compliance)
     yield from (Text(sentence, "lead") for sentence in comparison.shift_sentences(evidence))
 
 
@@ -87,9 +92,8 @@ def _outages_text(evidence: Evidence) -> Text:
     )
 
 
-def _profile_text(evidence: Evidence) -> Text:
-    assert evidence.compliance is not None  # noqa: S101  the caller checks it
-    compliance, results = evidence.compliance, evidence.compliance.results
+def _profile_text(compliance: ProfileResult) -> Text:
+    results = compliance.results
     met = [
         result.condition.name + assumption_note(result) for result in results if result.answer is ConditionAnswer.MET
     ]
@@ -99,7 +103,7 @@ def _profile_text(evidence: Evidence) -> Text:
         ConditionAnswer.NOT_MET: "no condition met",
         ConditionAnswer.OPEN: "not enough data for an answer to every condition, and none that has an answer is met",
     }[compliance.answer]
-    return Text(f"Compared with “{compliance.profile.name}”: {text}.", _ANSWER_TONES[compliance.answer])  # type: ignore[arg-type]
+    return Text(f"Compared with “{compliance.profile.name}”: {text}.", _ANSWER_TONES[compliance.answer])
 
 
 def source_blocks(evidence: Evidence) -> Iterator[Block]:

@@ -39,7 +39,7 @@ def test_a_length_of_time_has_its_two_largest_units(seconds: float, wanted: str)
     [(0, "0 %"), (0.01, "0.1 %"), (0.94, "0.9 %"), (50, "50 %"), (99.99, "99.9 %"), (100, "100 %")],
 )
 def test_a_percentage_is_made_neither_perfect_nor_naught_by_rounding(share: float, wanted: str):
-    """One failure among ten thousand tests is to be seen."""
+    """One failure among ten thousand tests stays visible."""
     assert units.format_percent(share) == wanted
 
 

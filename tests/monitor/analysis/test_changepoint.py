@@ -150,6 +150,7 @@ def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.
 
 def test_nothing_of_the_library_is_loaded_until_windows_are_compared():
     """It takes the most of a second."""
-    code = "import monitor.report.evidence; import monitor.report.sections.assemble; import sys; print({'ruptures', 'scipy'} & {*sys.modules})"
+    code = "import monitor.report.evidence, monitor.report.sections.assemble, sys; "
+    code += "print({'ruptures', 'scipy'} & {*sys.modules})"
     completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert completed.stdout == "set()\n"

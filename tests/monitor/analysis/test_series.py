@@ -169,9 +169,9 @@ def test_a_pause_is_measured_by_the_cadence_around_it(minutes: list[float], gaps
 
 def test_paths_and_probes_are_never_joined():
     """Each probe and path is a series of its own, the namespace first."""
-    mixed = [make_attempt(at, path=path, probe=probe).run for at, path, probe in (
-        (0, NetworkPath.HOST, "b"), (1, NetworkPath.IP4ONLY, "b"), (2, NetworkPath.HOST, "a"), (3, NetworkPath.IP4ONLY, "b"),
-    )]  # fmt: skip
+    host, namespace = NetworkPath.HOST, NetworkPath.IP4ONLY
+    sources = ((0, host, "b"), (1, namespace, "b"), (2, host, "a"), (3, namespace, "b"))
+    mixed = [make_attempt(at, path=path, probe=probe).run for at, path, probe in sources]
     all_series = to_series(mixed, DAY)
     assert [(each.probe, each.path, len(each.runs)) for each in all_series] == [
         ("a", NetworkPath.HOST, 1),

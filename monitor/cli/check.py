@@ -1,4 +1,4 @@
-"""`speedmon check`: what a trustworthy test needs, each line ok or not with its fix."""
+"""`speedmon check`: whether a test can be trusted here, one line a check, each failure with how to fix it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from monitor.cli.options import pass_settings
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from monitor.config.settings import Settings
 
 
+# The exit code if a test cannot be trusted.
 NOT_SOUND = 5
 
 INTERVAL_S = 5.0
@@ -68,18 +70,12 @@ def _changed_lines(lines: list[CheckResult], before: list[CheckResult]) -> list[
 
 def _print_lines(lines: list[CheckResult], *, as_json: bool, repeated: bool) -> None:
     if as_json:
-        click.echo(_lines_json(lines))
+        click.echo(msgspec.json.encode(lines))
         return
     if repeated and sys.stdout.isatty():
         click.clear()
     for line in lines:
         click.echo(_format_line(line))
-
-
-def _lines_json(lines: list[CheckResult]) -> bytes:
-    import msgspec
-
-    return msgspec.json.encode(lines)
 
 
 def _format_line(line: CheckResult) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 from msgspec import structs
 
 from monitor.cli.options import pass_settings
@@ -63,7 +64,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     wanted = replace(wanted, anyway=anyway)
     run, code = collector.collect(settings, wanted, world, partial(_report_attempt, quiet=quiet or as_json))
     if as_json and not (quiet and run.status is Status.OK):
-        click.echo(_run_json(run))
+        click.echo(msgspec.json.encode(run))
     if settings.namespace.way == PASTA and run.path is NetworkPath.IP4ONLY and run.status is Status.OK and not quiet:
         click.echo("speedmon: note: measured through pasta, a proxy on this machine", err=True)
     if settings.fleet.database_url:
@@ -85,12 +86,6 @@ def _report_attempt(run: Run, following: Retry | None, *, quiet: bool) -> None:
         click.echo(f"speedmon: test {run.status.value}: {_failure_or_skip_reason(run)}{again}".encode(), err=True)
     if run.status is Status.OK and not quiet:
         click.echo(summary_line(run).encode(sys.stdout.encoding or "utf-8", "replace"))
-
-
-def _run_json(run: Run) -> bytes:
-    import msgspec
-
-    return msgspec.json.encode(run)
 
 
 def _failure_or_skip_reason(run: Run) -> str:

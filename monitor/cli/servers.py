@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from monitor.cli.options import days_option, pass_settings
 from monitor.errors import EngineError
@@ -75,8 +76,6 @@ def _query_servers(settings: Settings, name: str | None, path: NetworkPath) -> t
 
 def _print_rows(rows: Sequence[object], lines: Iterable[str], *, as_json: bool) -> None:
     if as_json:
-        import msgspec
-
         click.echo(msgspec.json.encode(rows))
         return
     for line in lines:
@@ -106,8 +105,8 @@ def statistics_table(servers: Sequence[ServerStats], days: int) -> Iterator[str]
 
 
 def _server_columns(server_id: str | None, name: str | None, place: str) -> str:
-    shown = cut_to_width(to_printable(name or ""), NAME_WIDTH)
-    return f"{to_printable(server_id or ''):>7}  {shown:{NAME_WIDTH}}  {cut_to_width(to_printable(place), PLACE_WIDTH)}".rstrip()
+    name, place = cut_to_width(to_printable(name or ""), NAME_WIDTH), cut_to_width(to_printable(place), PLACE_WIDTH)
+    return f"{to_printable(server_id or ''):>7}  {name:{NAME_WIDTH}}  {place}".rstrip()
 
 
 def _join_place(*parts: str | None) -> str:

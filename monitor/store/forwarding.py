@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-_PLAN_COLUMNS = tuple(runs.c[f"plan_{name}"] for name in Plan.__slots__)
-
 FIRST_BATCH = 10
 
 MAX_BATCH = 500
@@ -130,7 +128,7 @@ def count_waiting(connection: Connection) -> WaitingRuns:
 
 def read_batch(connection: Connection, after: int, size: int, *, raw: bool) -> Batch:
     """Return the next runs after a primary key, with everything stored about them; engine output only with `raw`."""
-    query = select(runs.c.pk, *_PLAN_COLUMNS).where(runs.c.pk > after).order_by(runs.c.pk).limit(size)
+    query = select(runs.c.pk, *tables.plan_columns).where(runs.c.pk > after).order_by(runs.c.pk).limit(size)
     plans = {pk: Plan(*plan) for pk, *plan in connection.execute(query)}
     if not plans:
         return Batch((), after)

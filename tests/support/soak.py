@@ -131,7 +131,7 @@ class Soak:
         """Return every stored run."""
         until = datetime.now(UTC) + timedelta(days=1)
         with open_reader(self.environ["SPEEDMON_DATABASE_URL"]) as connection:
-            return [*read.read_runs(connection, since=until - timedelta(days=9), until=until)]
+            return [*read.read_runs(connection, read.RunFilter(until - timedelta(days=9), until))]
 
     def started(self) -> set[int]:
         """Return the collects whose engine was started."""

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from monitor.store import buckets
 from monitor.store.connection import open_reader, open_writer
+from monitor.store.read import RunFilter
 from monitor.store.tables import raw_output, rollups
 from monitor.store.write import add_attempt, add_attempts
 
@@ -200,7 +201,7 @@ def test_prune_removes_what_is_old_and_keeps_the_sums(file: Path):
     assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 2\n")
     with open_reader(f"sqlite:///{file}") as connection:
         assert connection.scalar(select(func.count()).select_from(raw_output)) == 1
-        window = buckets.RunFilter(NOW - timedelta(days=3000), NOW + MINUTE)
+        window = RunFilter(NOW - timedelta(days=3000), NOW + MINUTE)
         assert sum(bucket.runs for bucket in buckets.read_buckets(connection, window, zone=UTC, most=20)) == 3
     assert db(file, "prune", "--yes", **AGES)[1].count(": 0 from before") == 4
 

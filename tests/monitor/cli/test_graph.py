@@ -17,7 +17,7 @@ from monitor.cli.main import main
 from monitor.graph.render import KINDS
 from monitor.graph.theme import DEFAULT_SIZE
 from monitor.model import NetworkPath, Plan
-from monitor.store import statistics
+from monitor.store import read, statistics
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.write import add_attempt
 
@@ -235,7 +235,7 @@ def test_a_change_of_plan_reaches_the_picture(speedmon: Callable[..., Result], t
     speedmon("graph", "--output", "a.svg", "--last", "2h")
     since = datetime.now(UTC) - timedelta(hours=2)
     with open_reader(f"sqlite:///{tmp_path}/s.db") as connection:
-        found = list(statistics.plan_periods(connection, since=since, until=since + timedelta(hours=3)))
+        found = list(statistics.plan_periods(connection, read.RunFilter(since, since + timedelta(hours=3))))
     assert [plan.download_bps for _, plan in found] == [100_000_000, 50_000_000]
 
 

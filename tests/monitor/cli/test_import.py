@@ -79,9 +79,8 @@ def speedmon(environ: dict[str, str], *argv: object) -> Done:
 def stored(environ: dict[str, str]) -> list[dict[str, object]]:
     """Return what is stored, oldest first."""
     with open_reader(environ["SPEEDMON_DATABASE_URL"]) as connection:
-        runs = read.read_runs(
-            connection, since=datetime(1970, 1, 1, tzinfo=UTC), until=datetime(2100, 1, 1, tzinfo=UTC)
-        )
+        always = read.RunFilter(datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        runs = read.read_runs(connection, always)
         return [json.loads(line) for line in export.to_json_lines(runs)]
 
 

@@ -11,6 +11,7 @@ from example_runs import START, make_attempt
 
 from monitor.model import Plan
 from monitor.store.connection import open_reader, open_writer
+from monitor.store.read import RunFilter
 from monitor.store.statistics import plan_periods
 from monitor.store.write import add_attempt
 
@@ -39,5 +40,5 @@ def test_each_change_is_told_with_the_run_that_shows_it(
         for at, plan in enumerate(plans):
             add_attempt(connection, dataclasses.replace(make_attempt(at), plan=plan))
     with open_reader(url) as connection:
-        found = list(plan_periods(connection, since=START, until=START + timedelta(hours=1)))
+        found = list(plan_periods(connection, RunFilter(START, START + timedelta(hours=1))))
     assert found == [(START + timedelta(minutes=at), plan) for at, plan in wanted]

@@ -41,8 +41,8 @@ _INDENT = " " * 9
 def command(settings: Settings, *, as_json: bool, every_s: float | None) -> int:
     """Check what a trustworthy test needs: the namespace from inside and outside, engine, clock, disk and database.
 
-    Changes nothing and needs no root, though root sees more. Exit codes: 0 a test can be trusted; 5 it cannot, and
-    each line that says why has its fix.
+    Changes nothing and needs no root, though root sees more. Exit codes: 0 a test can be trusted; 5 it cannot:
+    each failed check says how to fix it.
     """
     lines = _run_checks(settings)
     _print_lines(lines, as_json=as_json, repeated=every_s is not None)

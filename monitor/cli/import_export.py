@@ -1,4 +1,4 @@
-"""The commands `import` and `export`."""
+"""`speedmon import` and `export`: runs from and for other programs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @click.option("--zone", "zone_name", metavar="ZONE", help="Time zone of times without one, such as Europe/Berlin.")
 @click.option("--dry-run", is_flag=True, help="Print what would be imported, and store nothing.")
 @pass_settings
-def import_command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
+def import_command(
     settings: Settings,
     files: tuple[Path, ...],
     wanted: str,
@@ -104,17 +104,17 @@ def _import_file(
     """Import one file and print a summary; return why it could not be read, so that the other files are still read."""
     from monitor.importers import importer
 
-    tally = importer.ImportCounts()
+    counts = importer.ImportCounts()
     error = None
     try:
         with importer.open_source(file, context, wanted) as opened, _progress_bar(file, opened) as show_position:
-            for batch in importer.split_batches(opened.records, tally):
-                storing(batch, tally)
+            for batch in importer.split_batches(opened.records, counts):
+                storing(batch, counts)
                 show_position(opened.position())
     except UsageError as reason:
         error = reason
-    if error is None or tally != importer.ImportCounts():
-        for line in _summary_lines(file, tally, dry_run=dry_run):
+    if error is None or counts != importer.ImportCounts():
+        for line in _summary_lines(file, counts, dry_run=dry_run):
             click.echo(line)
     return error
 
@@ -129,13 +129,14 @@ def _progress_bar(file: Path, opened: ImportSource) -> Iterator[Callable[[int], 
         yield lambda position: bar.update(position - bar.pos)
 
 
-def _summary_lines(file: Path, tally: ImportCounts, *, dry_run: bool) -> Iterator[str]:
+def _summary_lines(file: Path, counts: ImportCounts, *, dry_run: bool) -> Iterator[str]:
     imported = "would be imported" if dry_run else "imported"
-    yield f"{file}: runs {imported}: {tally.stored:,}, already stored: {tally.existing:,}, rejected: {tally.rejected:,}"
-    for refused in tally.reasons:
+    known = f"already stored: {counts.existing:,}, rejected: {counts.rejected:,}"
+    yield f"{file}: runs {imported}: {counts.stored:,}, {known}"
+    for refused in counts.reasons:
         yield f"  line {refused.line}: {to_printable(refused.reason)}"
-    if tally.rejected > len(tally.reasons):
-        yield f"  and {tally.rejected - len(tally.reasons):,} more"
+    if counts.rejected > len(counts.reasons):
+        yield f"  and {counts.rejected - len(counts.reasons):,} more"
 
 
 @click.command("export")
@@ -151,7 +152,7 @@ def _summary_lines(file: Path, tally: ImportCounts, *, dry_run: bool) -> Iterato
     help="File to write, complete or not at all; - is standard output.",
 )
 @pass_source
-def export_command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
+def export_command(
     settings: Settings,
     days: int | None,
     since: str | None,

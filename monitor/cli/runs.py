@@ -1,4 +1,4 @@
-"""The commands that show stored runs: `history`, `show`, `incidents`, `events` and `usage`."""
+"""`speedmon history`, `show`, `incidents`, `events` and `usage`: what is stored, as text, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _KIND_LABELS = {"isp": "ISP", "external_ip": "external address"}
 @click.option("--sparkline", is_flag=True, help="Draw download, upload and latency above the table, one line each.")
 @click.option("-v", "--verbose", is_flag=True, help="Print failure, diagnosis and remarks below each run.")
 @pass_source
-def history_command(  # noqa: PLR0913, PLR0917  one parameter an option
+def history_command(
     settings: Settings,
     days: int,
     as_json: bool,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from monitor.store.read import RunFilter
 
 
+# Packed days that the driver holds at a time.
 _BATCH = 100
 
 _COMMON_COLUMNS = ("started", "lasted", "sort")
@@ -96,7 +97,7 @@ class _ColumnBuilder:
     def add(self, day: int, rows: Iterable[dict[str, Any]], since: int, until: int) -> None:
         """Add the packed rows of a day, as far as their runs started in [since, until)."""
         begin, count = self._end, 0
-        for count, row in enumerate(rows, start=1):  # noqa: B007  read below
+        for count, row in enumerate(rows, start=1):  # noqa: B007  read after the loop
             started = _unpack_column(row, "started")
             chosen = (
                 slice(*np.searchsorted(started, (since - day, until - day)))

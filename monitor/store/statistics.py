@@ -23,7 +23,7 @@ from monitor.store.tables import decode_trace, plan_columns, runs, servers, trac
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select
 
     from monitor.config.settings import Settings
     from monitor.localtime import Month
@@ -40,6 +40,7 @@ _SERVER_COLUMNS = [servers.c[name].label(f"server_{name}") for name in ("id", "n
 
 _RUN_COLUMNS = [runs.c[name] for name in ("engine", "status", "download_bps", "upload_bps", "latency_ms")]
 
+# The results, and the days, from which `recent_medians` are taken, at most.
 MAX_RECENT_RUNS = 50
 
 RECENT_DAYS = 30
@@ -85,33 +86,29 @@ def _month_usage(connection: Connection, probe: str, month: Month) -> Usage:
     )
 
 
-def _runs_without_bytes(
-    connection: Connection, conditions: Iterable[ColumnElement[bool]]
-) -> Iterable[Row[tuple[object, ...]]]:
+def _runs_without_bytes(connection: Connection, conditions: Iterable[ColumnElement[bool]]) -> Iterable[RowMapping]:
     """Return the runs whose engine did not report both byte counts, with the kernel's trace if there is one."""
     columns = [runs.c[f"{name}_{unit}"] for name in _DIRECTIONS for unit in ("bytes", "bps", "ms")]
     query = select(*columns, traces.c.interval_ms, traces.c.samples).outerjoin(traces, traces.c.run_pk == runs.c.pk)
-    return connection.execute(
-        query.where(*conditions, or_(runs.c.download_bytes.is_(None), runs.c.upload_bytes.is_(None)))
-    )
+    without_bytes = or_(runs.c.download_bytes.is_(None), runs.c.upload_bytes.is_(None))
+    return connection.execute(query.where(*conditions, without_bytes)).mappings()
 
 
-def _estimate_usage(row: Row[tuple[object, ...]], month: str) -> Usage:
+def _estimate_usage(run: RowMapping, month: str) -> Usage:
     """Return the data that one run used; what the engine did not report is estimated."""
-    down, up = (row._mapping[f"{name}_bytes"] for name in _DIRECTIONS)  # noqa: SLF001  SQLAlchemy's public name
+    down, up = (run[f"{name}_bytes"] for name in _DIRECTIONS)
     missing_down, missing_up = (
-        0 if size is not None else _estimate_bytes(row, place) for place, size in enumerate((down, up))
+        0 if size is not None else _estimate_bytes(run, place) for place, size in enumerate((down, up))
     )
     used = Usage(month, 1, (down or 0) + missing_down, (up or 0) + missing_up, missing_down + missing_up)
     return used if used.total_bytes else Usage(month, 0, 0, 0)
 
 
-def _estimate_bytes(row: Row[tuple[object, ...]], direction: int) -> int:
+def _estimate_bytes(run: RowMapping, direction: int) -> int:
     """Return the bytes of a direction from the kernel's trace, else rate times duration; 0 if unknown."""
     name = _DIRECTIONS[direction]
-    values = row._mapping  # noqa: SLF001  the same
-    samples = decode_trace(row.interval_ms, row.samples).samples if row.samples is not None else ()
-    by_rate = (values[f"{name}_bps"] or 0) * (values[f"{name}_ms"] or DEFAULT_TEST_MS) // 8000
+    samples = decode_trace(run["interval_ms"], run["samples"]).samples if run["samples"] is not None else ()
+    by_rate = (run[f"{name}_bps"] or 0) * (run[f"{name}_ms"] or DEFAULT_TEST_MS) // 8000
     # A trace of zeros only did not count the link that the test used.
     return sum(sample[direction] for sample in samples) or int(by_rate)
 

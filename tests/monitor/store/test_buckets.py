@@ -92,10 +92,10 @@ def test_buckets_are_what_their_runs_come_to(url: str, many: list[Attempt], zone
     fill(url, many)
     since, until = START + timedelta(minutes=late), START + 41 * DAY
     with open_reader(url) as connection:
-        found = buckets.read_buckets(connection, RunFilter(since, until), zone=zone, most=most)
+        result = buckets.read_buckets(connection, RunFilter(since, until), zone=zone, most=most)
         assert rollups.count_mismatches(connection) == 0
-    assert [statistics_of(bucket) for bucket in found] == [expected(many, bucket) for bucket in found]
-    assert sum(bucket.runs for bucket in found) == sum(one.run.started_at >= since for one in many)
+    assert [statistics_of(bucket) for bucket in result] == [expected(many, bucket) for bucket in result]
+    assert sum(bucket.runs for bucket in result) == sum(one.run.started_at >= since for one in many)
 
 
 @settings(max_examples=20, deadline=None)
@@ -166,7 +166,7 @@ def test_a_roll_up_counts_by_status_and_by_blame(url: str):
         assert set(connection.execute(query)) == {(3, 1, 1, 1, 1, 0, 1, 17_336_336.0)}
 
 
-def test_a_roll_up_that_is_wrong_is_found_and_mended(url: str):
+def test_a_roll_up_that_is_wrong_is_found_and_repaired(url: str):
     """What is missing, what is too much and what says something else is counted; rebuilding leaves none."""
     fill(url, [make_attempt(), make_attempt(1440)])
     with open_writer(url) as connection:
@@ -193,14 +193,14 @@ def test_buckets_search_by_index(sqlite_url: str, medians: bool):
     """Neither runs nor roll-ups are read from end to end, and only the buckets themselves are sorted."""
     fill(sqlite_url, [make_attempt()])
     with open_reader(sqlite_url) as connection:
-        found = plans(connection, medians=medians)
+        steps = plans(connection, medians=medians)
     index = "ix_runs_probe_pk_path_started_at"
     by_run = f"SEARCH runs USING INDEX {index} (probe_pk=? AND path=? AND started_at>? AND started_at<?)"
     by_hour = "SEARCH rollups USING PRIMARY KEY (probe_pk=? AND path=? AND span=? AND start>? AND start<?)"
-    searches = {step.removesuffix(" LEFT-JOIN") for step in found if step.startswith(("SEARCH", "SCAN"))}
+    searches = {step.removesuffix(" LEFT-JOIN") for step in steps if step.startswith(("SEARCH", "SCAN"))}
     assert {by_run, by_hour} <= searches
     assert not [step for step in searches if step.startswith(("SCAN runs", "SCAN rollups"))]
-    sorts = {step for step in found if "B-TREE" in step}
+    sorts = {step for step in steps if "B-TREE" in step}
     assert sorts <= {"USE TEMP B-TREE FOR GROUP BY", "USE TEMP B-TREE FOR ORDER BY"}
 
 

@@ -76,14 +76,15 @@ def comparable(columns: Columns) -> list[tuple[Any, ...]]:
 
 def read_both(connection: Connection, window: RunFilter) -> tuple[Columns, Columns]:
     """Return the columns of a window, and what the runs of it and their plans come to one by one."""
-    found = read_columns(connection, window, UNITS)
+    columns = read_columns(connection, window, UNITS)
     query = select(tables.runs.c.id, *(tables.runs.c[name] for name in tables.PLAN_COLUMNS))
     plans = {name: Plan(*plan) for name, *plan in connection.execute(query)}
-    each = [(Columns.from_runs([run]), plans[run.id]) for run in read.read_runs(connection, window)]
+    by_run = [(Columns.from_runs([run]), plans[run.id]) for run in read.read_runs(connection, window)]
     parts = [
-        dataclasses.replace(one, attributes=(dataclasses.replace(one.attributes[0], plan=plan),)) for one, plan in each
+        dataclasses.replace(one, attributes=(dataclasses.replace(one.attributes[0], plan=plan),))
+        for one, plan in by_run
     ]
-    return found, join_columns(parts, UNITS)
+    return columns, join_columns(parts, UNITS)
 
 
 def days_packed(url: str) -> list[tuple[int, bool]]:
@@ -110,7 +111,7 @@ def test_a_column_is_its_numbers_in_as_few_bytes_as_take_them(values: list[int])
     ("value", "unit", "kept"),
     [(None, 1, 0), (0, 1, 1), (4.2, 1000, 4201), (1e300, 1000, 2**64 - 1), (float("inf"), 1000, 0)],
 )
-def test_a_number_is_kept_whole(value: float | None, unit: int, kept: int):
+def test_a_number_is_stored_exactly(value: float | None, unit: int, kept: int):
     """Nothing is 0, 0 is 1, and what no column could take is the most it can."""
     assert to_stored(value, unit) == kept
 
@@ -142,9 +143,9 @@ def test_columns_are_what_the_runs_of_the_window_are(
     with open_reader(url) as connection:
         assert packed_days.count_mismatches(connection) == 0
         for chosen in (ALL, window, dataclasses.replace(ALL, probes=[1])):
-            found, expected = read_both(connection, chosen)
-            assert comparable(found) == comparable(expected)
-            assert found.started.tolist() == expected.started.tolist()
+            columns, expected = read_both(connection, chosen)
+            assert comparable(columns) == comparable(expected)
+            assert columns.started.tolist() == expected.started.tolist()
 
 
 @settings(max_examples=6, deadline=None)
@@ -202,8 +203,8 @@ def test_only_what_is_asked_for_is_read(url: str):
     """Columns have the numbers of these names, and a number that no run has is nothing for each."""
     fill(url, [make_attempt(0), make_attempt(1440)])
     with open_reader(url) as connection:
-        found = read_columns(connection, ALL, ("latency_ms", "packet_loss_pct"))
-    assert {name: kept.tolist() for name, kept in found.numbers.items()} == {
+        columns = read_columns(connection, ALL, ("latency_ms", "packet_loss_pct"))
+    assert {name: kept.tolist() for name, kept in columns.numbers.items()} == {
         "latency_ms": [4201, 4201],
         "packet_loss_pct": [0, 0],
     }
@@ -218,22 +219,22 @@ def test_what_makes_numbers_doubtful_is_kept(url: str):
     assert first.doubts == ("cross_traffic",)
 
 
-def test_probes_and_paths_that_see_the_same_are_told_apart(url: str):
+def test_probes_and_paths_with_equal_attributes_are_kept_apart(url: str):
     """Where nothing but these differs, each run is still of its own, packed or not."""
     places = [{"probe": probe, "path": path} for probe in ("home", "cabin") for path in NetworkPath]
     fill(url, [make_attempt(minutes, **place) for minutes in (0, 1440) for place in places])
     with open_reader(url) as connection:
-        found, expected = read_both(connection, ALL)
-    assert comparable(found) == comparable(expected)
-    assert len(found.attributes) == 4
+        columns, expected = read_both(connection, ALL)
+    assert comparable(columns) == comparable(expected)
+    assert len(columns.attributes) == 4
 
 
 def test_a_window_of_nothing(url: str):
     """Where there is no run, or no probe yet, columns are there and empty."""
     fill(url)
     with open_reader(url) as connection:
-        found = read_columns(connection, ALL, UNITS)
-    assert (len(found), found.attributes, set(found.numbers)) == (0, (), set(UNITS))
+        columns = read_columns(connection, ALL, UNITS)
+    assert (len(columns), columns.attributes, set(columns.numbers)) == (0, (), set(UNITS))
 
 
 def test_a_window_cuts_days_where_it_begins_and_ends(url: str):
@@ -244,8 +245,8 @@ def test_a_window_cuts_days_where_it_begins_and_ends(url: str):
     with open_reader(url) as connection:
         for begin, end in combinations(edges, 2):
             window = RunFilter(MIDNIGHT + timedelta(seconds=begin), MIDNIGHT + timedelta(seconds=end))
-            found = read_columns(connection, window, ()).started - int(MIDNIGHT.timestamp())
-            assert found.tolist() == [second for second in seconds if begin <= second < end]
+            columns = read_columns(connection, window, ()).started - int(MIDNIGHT.timestamp())
+            assert columns.tolist() == [second for second in seconds if begin <= second < end]
 
 
 def test_days_that_are_not_packed_are_read_from_their_rows(url: str):
@@ -255,8 +256,8 @@ def test_days_that_are_not_packed_are_read_from_their_rows(url: str):
         with open_writer(url) as connection:
             starts = [int(MIDNIGHT.timestamp()) + day * DAY_S for day in gone]
             connection.execute(delete(PACKED).where(PACKED.c.day.in_(starts)))
-            found, expected = read_both(connection, ALL)
-        assert comparable(found) == comparable(expected)
+            columns, expected = read_both(connection, ALL)
+        assert comparable(columns) == comparable(expected)
     assert days_packed(url) == []
 
 
@@ -301,7 +302,7 @@ def test_packed_days_go_at_the_age_of_roll_ups(url: str):
     assert days_packed(url) == [(-21, True)]
 
 
-def test_a_packed_day_that_is_wrong_is_found_and_mended(url: str):
+def test_a_packed_day_that_is_wrong_is_found_and_repaired(url: str):
     """Days that are missing, have no runs or differ from them are counted; after packing again there are none."""
     fill(url, [make_attempt(1440 * k) for k in range(5)])
     first = int(MIDNIGHT.timestamp())
@@ -315,7 +316,7 @@ def test_a_packed_day_that_is_wrong_is_found_and_mended(url: str):
         assert packed_days.count_mismatches(connection) == 0
 
 
-def test_a_broken_packed_day_is_told(url: str):
+def test_a_broken_packed_day_is_reported(url: str):
     """A column without a number for each run stops the read, and the error names the fix."""
     fill(url, [make_attempt(0), make_attempt(1), make_attempt(1440)])
     with open_writer(url) as connection:

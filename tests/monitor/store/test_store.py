@@ -74,12 +74,12 @@ def test_every_run_comes_back_as_it_went_in(shared_url: str, one: Attempt):
     until = one.run.started_at + timedelta(seconds=1)
     with open_writer(shared_url) as connection:
         add_attempt(connection, one)
-        found = [
+        stored = [
             run for run in read.read_runs(connection, RunFilter(one.run.started_at, until)) if run.id == one.run.id
         ]
-        whole = read.find_attempt(connection, one.run.id)
-    assert found == [one.run]
-    assert whole == one
+        attempt = read.find_attempt(connection, one.run.id)
+    assert stored == [one.run]
+    assert attempt == one
 
 
 @pytest.mark.parametrize(("beginning", "words"), [("c", "no run's id begins"), ("a", "more than one"), ("%", "no run")])
@@ -174,16 +174,16 @@ def test_a_window_is_in_order(url: str, newest_first: bool, order: list[int]):
     """Runs come by their start, whatever order they were stored in."""
     store(url, *(make_attempt(minute) for minute in (1, 2, 0, 1)))
     with open_reader(url) as connection:
-        found = read.read_runs(connection, RunFilter(START, START + HOUR), newest_first=newest_first)
-        assert [(run.started_at - START) / timedelta(minutes=1) for run in found] == order
+        runs = read.read_runs(connection, RunFilter(START, START + HOUR), newest_first=newest_first)
+        assert [(run.started_at - START) / timedelta(minutes=1) for run in runs] == order
 
 
 def test_a_window_can_be_of_one_path(url: str):
     """A result that went another way is not among those of a path."""
     store(url, make_attempt(), make_attempt(1, path=NetworkPath.HOST))
     with open_reader(url) as connection:
-        found = read.read_runs(connection, RunFilter(START, START + HOUR, NetworkPath.HOST))
-        assert [run.path for run in found] == [NetworkPath.HOST]
+        runs = read.read_runs(connection, RunFilter(START, START + HOUR, NetworkPath.HOST))
+        assert [run.path for run in runs] == [NetworkPath.HOST]
 
 
 def test_the_latest_runs_come_newest_first(url: str):
@@ -297,7 +297,7 @@ def test_a_writer_holds_the_lock_from_its_start(sqlite_url: str, file: pathlib.P
 
 
 def test_a_reader_sees_one_moment(url: str):
-    """A run that is stored while a reader looks is not seen by it, and the writer need not wait."""
+    """A run that is stored while a reader looks does not appear to it, and the writer need not wait."""
     store(url, make_attempt())
     with open_reader(url) as connection:
         before = read.count_runs(connection)
@@ -306,15 +306,15 @@ def test_a_reader_sees_one_moment(url: str):
 
 
 @pytest.mark.parametrize(("second", "year"), [(-1, 1969), (2**32, 2106)])
-def test_a_time_that_columns_cannot_tell_is_refused(url: str, second: int, year: int):
+def test_a_time_that_does_not_fit_into_columns_is_refused(url: str, second: int, year: int):
     """A clock that is so wrong is named with its run; the first and the last second that fit are stored and read."""
     with pytest.raises(StoreRejectedError, match=f"it started in the year {year}"):
         store(url, make_attempt(started_at=datetime.fromtimestamp(second, UTC)))
     ends = [datetime.fromtimestamp(at, UTC) for at in (0, 2**32 - 1)]
     store(url, *(make_attempt(started_at=at) for at in ends))
     with open_reader(url) as connection:
-        found = read_columns(connection, RunFilter(ends[0], ends[1] + timedelta(seconds=1)), ())
-    assert found.started.tolist() == [0, 2**32 - 1]
+        columns = read_columns(connection, RunFilter(ends[0], ends[1] + timedelta(seconds=1)), ())
+    assert columns.started.tolist() == [0, 2**32 - 1]
 
 
 def test_a_failed_transaction_leaves_nothing(url: str):

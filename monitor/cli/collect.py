@@ -56,12 +56,12 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
 
     meter = _progress_bar(quiet=quiet or as_json)
     wrap = partial(measure.namespace_command, way=settings.namespace.way, dns=settings.namespace.dns)
-    world = measure.Runtime(os.environ, os.geteuid(), wrap, meter=meter)
+    runtime = measure.Runtime(os.environ, os.geteuid(), wrap, meter=meter)
     wanted = collector.make_request(settings, engine, path, server_id, Trigger(trigger))
     if no_retry:
         settings = structs.replace(settings, retry=structs.replace(settings.retry, attempts=1))
     wanted = replace(wanted, anyway=anyway)
-    run, code = collector.collect(settings, wanted, world, partial(_report_attempt, quiet=quiet or as_json))
+    run, code = collector.collect(settings, wanted, runtime, partial(_report_attempt, quiet=quiet or as_json))
     if as_json and not (quiet and run.status is Status.OK):
         click.echo(_run_json(run))
     if settings.namespace.way == PASTA and run.path is NetworkPath.IP4ONLY and run.status is Status.OK and not quiet:

@@ -58,13 +58,13 @@ def _query_servers(settings: Settings, name: str | None, path: NetworkPath) -> t
     from monitor.system.signals import Interrupts
 
     wrap = partial(measure.namespace_command, way=settings.namespace.way, dns=settings.namespace.dns)
-    world = measure.Runtime(os.environ, os.geteuid(), wrap)
+    runtime = measure.Runtime(os.environ, os.geteuid(), wrap)
     with Interrupts() as interrupts:
-        env = measure.prepare_environment(settings, path, world)
+        env = measure.prepare_environment(settings, path, runtime)
         ask = measure.command_runner(env, interrupts)
         engine, located = registry.choose_engine(name or settings.collect.engine, settings, os.environ, ask)
         run = measure.command_runner(env, interrupts, servers.LIST_DEADLINE_S)
-        asked = servers.ServerListQuery(engine, located, measure.path_wrapper(settings, path, world), run)
+        asked = servers.ServerListQuery(engine, located, measure.path_wrapper(settings, path, runtime), run)
         try:
             return servers.list_servers(asked, settings)
         except EngineError:

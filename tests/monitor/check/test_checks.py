@@ -271,7 +271,7 @@ def test_other_firewalls(seen: OtherFirewalls, expected: tuple[bool, str, str | 
 
 def test_probe_that_failed_is_told():
     """When it could not run, the namespace's line says why, and nothing is said of the inside."""
-    seen = dataclasses.replace(NAMESPACE, findings=None, no_probe="the probe inside did not end within 10 s")
+    seen = dataclasses.replace(NAMESPACE, findings=None, no_findings="the diagnosis inside did not end within 10 s")
     lines = {line.name: line for line in run.judge_namespace(seen)}
-    assert lines["namespace"].message == "the probe inside did not end within 10 s"
+    assert lines["namespace"].message == "the diagnosis inside did not end within 10 s"
     assert "ipv6" not in lines

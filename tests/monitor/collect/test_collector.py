@@ -16,7 +16,7 @@ from installation import DNS, HEAVY, STREAM, Installation, failure_kind_and_scop
 from msgspec.structs import replace
 
 from monitor import model
-from monitor.collect import outcome
+from monitor.collect import judge, outcome
 from monitor.collect.collector import collect, make_request
 from monitor.collect.measure import Runtime, namespace_command
 from monitor.collect.outcome import EngineRun
@@ -182,7 +182,7 @@ def test_clock_that_runs_back(site: Installation) -> None:
 def test_plan_and_output_are_kept_beside_the_run(site: Installation) -> None:
     """The plan in force is kept, and the output without the progress of the test."""
     settings = site.settings()
-    found = outcome.judge_result(ookla_run(ProcessResult(0, stdout=STREAM.encode(), stderr=b"a\0b")), ExpectedPath())
+    found = judge.judge_result(ookla_run(ProcessResult(0, stdout=STREAM.encode(), stderr=b"a\0b")), ExpectedPath())
     now = datetime(2026, 1, 1, tzinfo=UTC)
     request = make_request(settings, None, None, None, Trigger.CLI)
     attempt = outcome.to_attempt(settings, request, found, "id", (now, now))
@@ -193,7 +193,7 @@ def test_plan_and_output_are_kept_beside_the_run(site: Installation) -> None:
 
 def test_interrupt_after_the_result() -> None:
     """A result that is whole when a signal comes is kept, and the exit code tells the signal."""
-    found = outcome.judge_result(ookla_run(ProcessResult(None, 15, STREAM.encode(), interrupted=15)), ExpectedPath())
+    found = judge.judge_result(ookla_run(ProcessResult(None, 15, STREAM.encode(), interrupted=15)), ExpectedPath())
     assert (found.status, found.code) == (Status.OK, 143)
 
 

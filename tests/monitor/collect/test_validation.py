@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import read_recording
 
-from monitor.collect import outcome
+from monitor.collect import judge
 from monitor.collect.outcome import EngineRun
 from monitor.collect.validation import ExpectedPath, expected_path, path_remarks
 from monitor.config.settings import NamespaceSettings, PlanSettings, Settings
@@ -75,14 +75,14 @@ def test_ookla_tells_its_interface():
     """The interface of a recording is not that of the namespace, and the outcome says so."""
     stream = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl")
     assert ookla.parse(stream, b"").local == LocalEnd("en0", "10.0.0.5")
-    found = outcome.judge_result(EngineRun(ookla.ENGINE, None, ProcessResult(0, stdout=stream), "ip4only", 60), STRICT)
+    found = judge.judge_result(EngineRun(ookla.ENGINE, None, ProcessResult(0, stdout=stream), "ip4only", 60), STRICT)
     assert Doubt.WRONG_INTERFACE in {remark.kind for remark in found.remarks}
 
 
 def test_a_failed_test_tells_its_server():
     """What was tested against is known before there is a result, and kept with the failure."""
     stream = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").splitlines()[0]
-    server = outcome.judge_result(
+    server = judge.judge_result(
         EngineRun(ookla.ENGINE, None, ProcessResult(1, stdout=stream), None, 60), STRICT
     ).measurement.server
     assert server is not None

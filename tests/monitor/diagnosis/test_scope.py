@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.diagnosis.scope import (
     MAX_MESSAGE,
     REVISABLE_KINDS,
-    ProbeTargets,
+    DiagnosisTargets,
     apply_findings,
     judge_findings,
     to_namespace_failure,
@@ -21,7 +21,7 @@ from netns.probe.findings import Findings, InnerLink, ProbeAnswer, ProcRoute
 
 HOSTS, FAR = ("192.0.2.1:443", "192.0.2.2:443"), ("www.speedtest.net:443",)
 
-ASKED = ProbeTargets(HOSTS, FAR)
+ASKED = DiagnosisTargets(HOSTS, FAR)
 
 DEFAULT = ProcRoute("0.0.0.0/0", "192.168.200.1", "ip4only-ns")
 
@@ -112,12 +112,14 @@ def test_findings_come_to_a_verdict(changes: dict[str, Any], scope: Scope, kind:
 
 def test_own_name_servers_are_the_users():
     """Name servers that the configuration names and that do not answer are a matter of the configuration."""
-    assert judge_findings(found(servers=DEAD["servers"]), ProbeTargets(HOSTS, FAR, own_dns=True)).scope is Scope.CONFIG
+    assert (
+        judge_findings(found(servers=DEAD["servers"]), DiagnosisTargets(HOSTS, FAR, own_dns=True)).scope is Scope.CONFIG
+    )
 
 
 def test_on_the_host_the_namespace_is_not_judged():
     """A test beside the namespace has nothing to do with its links."""
-    verdict = judge_findings(found(links=(), addresses=(), direct=()), ProbeTargets(HOSTS, FAR, inside=False))
+    verdict = judge_findings(found(links=(), addresses=(), direct=()), DiagnosisTargets(HOSTS, FAR, inside=False))
     assert verdict.scope is Scope.PROVIDER
 
 

@@ -32,7 +32,7 @@ MAX_COMPLAINT_LENGTH = 2_000
 
 LAUNCHER_EXIT_CODE = 125
 
-# The complaints of `monitor.engines.parsing.rate_complaints` about a result that cannot be used.
+# The complaints of `monitor.engines.parsing.to_rates` about a result that cannot be used.
 _PARSER_SIGNS = (
     Sign(r"^result with an impossible ", FailureKind.BAD_OUTPUT, Scope.UNKNOWN),
     Sign(r"^result without a (download|upload) rate$", FailureKind.STAGE_FAILED, Scope.UNKNOWN),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -182,3 +184,45 @@ def test_a_plan_is_what_was_given():
     """Mbit/s become bit/s; what was not given is None."""
     assert Plan(**settings.PlanSettings(download_mbps=93.5, latency_ms=20).promised) == Plan(93_500_000, None, 20)
     assert Plan(**settings.PlanSettings().promised) == Plan(None, None, None)
+
+
+ZONES = [
+    f"{name}.{key}" for name, kind in load.section_types().items() for key in load.key_types(kind) if "zone" in key
+]
+
+
+def test_two_settings_hold_a_zone():
+    """A new one must be checked too: see the tests below, which take them from the settings themselves."""
+    assert ZONES == ["display.timezone", "schedule.timezone"]
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "Europe", "../etc/passwd", "x\0y"])
+@pytest.mark.parametrize("setting", ZONES)
+def test_a_wrong_time_zone_is_blamed_on_its_own_setting(file: Path, setting: str, name: str):
+    """Neither a name that does not exist nor a folder of the database of zones is taken for a zone."""
+    section, key = setting.split(".")
+    escaped = name.replace("\0", "\\u0000")
+    assert mistakes(file, f'[{section}]\n{key} = "{escaped}"\n') == (
+        f"{setting}: there is no time zone {name!r}; use a name such as Europe/Berlin"
+    )
+
+
+@pytest.mark.parametrize("command", [["history"], ["usage"], ["config", "show"], ["serve", "--port", "0"], ["collect"]])
+@pytest.mark.parametrize("setting", ZONES)
+def test_the_command_line_names_the_setting_of_a_wrong_time_zone(tmp_path: Path, setting: str, command: list[str]):
+    """Whatever is asked of the real program, it blames the setting that is wrong, and no other."""
+    variable = f"SPEEDMON_{setting.upper().replace('.', '__')}"
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), variable: "Mars/Olympus"}
+    program = [sys.executable, "-m", "monitor", *command]
+    ended = subprocess.run(program, env=environ, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"speedmon: {setting}: there is no time zone 'Mars/Olympus'; use a name such as Europe/Berlin\n"
+    )
+
+
+def test_all_wrong_time_zones_are_reported_at_once(file: Path):
+    """Two wrong zones are two mistakes, each with its own setting."""
+    text = mistakes(file, '[display]\ntimezone = "A"\n[schedule]\ntimezone = "B"\n')
+    assert text.startswith("display.timezone: there is no time zone 'A'")
+    assert "; schedule.timezone: there is no time zone 'B'" in text

@@ -1,4 +1,4 @@
-"""The whole way as a plain user: the launcher, the real speedtest-cli in the lab, the user's own database."""
+"""From end to end as a plain user: the launcher, the real speedtest-cli in the lab, the user's own database."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ as_ann {SPEEDMON} history --json | head -c 1
 
 
 @pytest.fixture(scope="module")
-def told() -> list[str]:
-    """Run the whole story once and return its lines."""
+def lines() -> list[str]:
+    """Run all tests once and return the lines printed."""
     lab = run.private_machine_command(
         [sys.executable, "-P", "-m", "netns.lab.run", "sh", "-ec", SCRIPT], rootless=False
     )
@@ -52,10 +52,10 @@ def told() -> list[str]:
 
 
 @pytest.mark.root
-def test_member_of_the_group_measures_the_line(told: list[str]):
+def test_member_of_the_group_measures_the_line(lines: list[str]):
     """A user without any privilege measures within 15 % of the line, from its IPv4 address, into an own database."""
-    assert told[-1] == "[ann"
-    measured = [json.loads(run) for run in told[:3]]
+    assert lines[-1] == "[ann"
+    measured = [json.loads(run) for run in lines[:3]]
     assert {(run["isp"], run["external_ip"], run["ip_family"]) for run in measured} == {THE_LINE}
     # The best of three: other work on the machine may spoil one.
     for key, shaped in (("download_bps", topology.FIBRE.download_bps), ("upload_bps", topology.FIBRE.upload_bps)):
@@ -63,17 +63,17 @@ def test_member_of_the_group_measures_the_line(told: list[str]):
 
 
 @pytest.mark.root
-def test_a_quiet_line_leaves_no_doubt(told: list[str]):
+def test_a_quiet_line_leaves_no_doubt(lines: list[str]):
     """The kernel counted what the engine reports, nobody else used the line, and the way was the right one."""
-    measured = [json.loads(run) for run in told[:3]]
+    measured = [json.loads(run) for run in lines[:3]]
     assert [(run["healthy"], run["remarks"]) for run in measured] == [(True, [])] * 3
     assert all(run["cross_rx_bps"] < 0.02 * topology.FIBRE.download_bps for run in measured)
 
 
 @pytest.mark.root
-def test_the_trace_agrees_with_the_engine(told: list[str]):
+def test_the_trace_agrees_with_the_engine(lines: list[str]):
     """What the kernel counted while the download ran is, as a mean, what the engine reports, within 5 %."""
-    whole = json.loads(told[3])
+    document = json.loads(lines[3])
     received = [sample[0] * 8000 / whole["trace"]["interval_ms"] for sample in whole["trace"]["samples"]]
     running = [rate for rate in received if rate > max(received) / 2]
     # The first and the last one are cut by the beginning and the end.
@@ -81,9 +81,9 @@ def test_the_trace_agrees_with_the_engine(told: list[str]):
 
 
 @pytest.mark.root
-def test_a_backup_beside_the_test_is_found_out(told: list[str]):
+def test_a_backup_during_the_test_is_noticed(lines: list[str]):
     """Traffic of the host beside the test is counted apart, within 10 %, marks the run, and is in its trace."""
-    whole = json.loads(told[5])
+    document = json.loads(lines[5])
     assert whole["run"]["healthy"] is False
     assert "cross_traffic" in {remark["kind"] for remark in whole["run"]["remarks"]}
     assert whole["run"]["cross_rx_bps"] == pytest.approx(OTHERS_BPS, rel=0.1)

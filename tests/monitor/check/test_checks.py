@@ -1,4 +1,4 @@
-"""What `speedmon check` makes of what was seen: every judgement that needs no network."""
+"""What `speedmon check` concludes from what it observed: every judgement that needs no network."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_sound_machine_is_ok_in_every_line():
     assert {(line.ok, line.fix) for line in run.judge_machine(SOUND)} == {(True, None)}
 
 
-def test_names_are_told_once():
+def test_names_are_unique():
     """Programs know a line by its name, so each has its own, and it is one word."""
     names = [line.name for line in (*run.judge_namespace(NAMESPACE), *run.judge_machine(SOUND))]
     assert len(set(names)) == len(names)
@@ -106,7 +106,7 @@ def test_clock(last: datetime | None, now: datetime, words: str | None):
 
 @pytest.mark.parametrize(("synchronised", "ok"), [(True, True), (False, False), (None, None)])
 def test_clock_that_nothing_keeps_is_a_warning(synchronised: bool | None, ok: bool | None):
-    """It is told, and does not matter."""
+    """It is reported, and does not matter."""
     line = checks.check_clock_synchronised(dataclasses.replace(SOUND, synchronised=synchronised))
     assert (line.ok, line.fails) == (ok, False)
 
@@ -139,7 +139,7 @@ def test_database_elsewhere_is_unknown():
     assert checks.check_database(dataclasses.replace(SOUND, database=ObservedDatabase())).ok is None
 
 
-def test_wrong_program_has_its_own_mend():
+def test_wrong_program_has_its_own_fix():
     """The engine's own words are parted into what is wrong and what to do."""
     wrong = EngineLocation(failure=failed(FailureKind.WRONG_BINARY, "/x is not Ookla's but 'y': set ookla.binary"))
     line = checks.check_engine(dataclasses.replace(SOUND, located=wrong))
@@ -206,7 +206,7 @@ def test_each_sign_of_ipv6_is_enough(other: dict[str, Any], words: str):
     ],
 )
 def test_what_is_wrong_inside_is_named(judge: Any, other: dict[str, Any], words: str):
-    """Each message says what was seen."""
+    """Each message says what was observed."""
     line = judge(found(**other))
     assert (line.fails, line.message.startswith(words), bool(line.fix)) == (True, True, True)
 
@@ -262,14 +262,14 @@ def test_launcher(flaw: str, words: str, matters: bool):
     ],
 )
 def test_other_firewalls(seen: OtherFirewalls, expected: tuple[bool, str, str | None]):
-    """What set-up would fix is told, and what it cannot with its own fix; only a packet that is lost matters."""
+    """What set-up would fix is reported, and what it cannot with its own fix; only a lost packet matters."""
     line = checks.check_other_firewalls(dataclasses.replace(NAMESPACE, beside=seen))
     assert line
     assert (line.ok, line.message.startswith(expected[1]), line.fix) == (expected[0], True, expected[2])
     assert line.fails == bool(seen.blocked)
 
 
-def test_probe_that_failed_is_told():
+def test_diagnosis_that_failed_is_reported():
     """When it could not run, the namespace's line says why, and nothing is said of the inside."""
     seen = dataclasses.replace(NAMESPACE, findings=None, no_findings="the diagnosis inside did not end within 10 s")
     lines = {line.name: line for line in run.judge_namespace(seen)}

@@ -1,4 +1,4 @@
-"""The attempts of one order: whole tests with Ookla's stand-in, from the command line or in this process."""
+"""The attempts of one request: complete tests with Ookla's stand-in, from the command line or in this process."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def remembered(site: Installation) -> CollectState:
 
 
 def named_servers(site: Installation) -> list[str]:
-    """Return the server that each start of the stand-in was told, "" for none."""
+    """Return the server that each start of the stand-in was given, "" for none."""
     words = [[word for word in start["argv"] if "server-id" in word] for start in site.starts()]
     return [word[0].partition("=")[2] if word else "" for word in words]
 
@@ -94,7 +94,7 @@ def test_no_retry(site: Installation):
 
 
 @pytest.mark.parametrize("script", [{"signal": 9}, {"version": "speedtest-cli 2.1.3\n"}])
-def test_what_a_second_test_cannot_mend(site: Installation, script: dict[str, object]):
+def test_no_retry_where_a_second_test_cannot_help(site: Installation, script: dict[str, object]):
     """Trouble of this machine or its configuration is one row."""
     site.script(**script)
     run(site)
@@ -179,8 +179,8 @@ def test_nobody_left_to_measure(site: Installation):
     assert (code, found.failure and found.failure.stage, site.starts()) == (4, "silenced", [])
 
 
-def test_a_memory_of_garbage_is_told_and_mended(site: Installation):
-    """A broken file stops no test; the next one finds a whole file."""
+def test_a_broken_state_file_is_reported_and_replaced(site: Installation):
+    """A broken file stops no test; the next one finds a complete file."""
     (site.folder / "state").mkdir()
     (site.folder / "state" / state.STATE_FILE).write_text("{")
     site.script(**LIMITED)
@@ -212,13 +212,13 @@ def test_a_result_far_below_the_median(site: Installation):
 
 
 def test_a_denied_server_is_passed_over(site: Installation):
-    """Ookla's CLI is told the first server of its own list that is not denied."""
+    """Ookla's CLI is given the first server of its own list that is not denied."""
     site.script(**GOOD, servers=LIST)
     run(site, servers=ServersSettings(deny=["1234", "7"]))
     assert named_servers(site) == ["8"]
 
 
-def test_a_denied_server_that_was_measured_is_told(site: Installation):
+def test_a_denied_server_that_was_measured_is_reported(site: Installation):
     """Where the list cannot be had the engine chooses; a result against a denied server is not healthy."""
     site.script(**GOOD)
     chosen = run(site)[0].server
@@ -245,7 +245,7 @@ def test_a_rotation(site: Installation):
     ],
 )
 def test_a_policy_without_its_servers(site: Installation, servers: ServersSettings, words: str):
-    """A policy that cannot be followed is a mistake in the configuration, told before anything starts."""
+    """A policy that cannot be followed is a mistake in the configuration, reported before anything starts."""
     with pytest.raises(ConfigError, match=words):
         run(site, servers=servers)
 

@@ -47,7 +47,7 @@ def test_too_little_is_no_account(readings: list[Reading]):
 
 
 def test_a_late_reading_is_spread_over_its_time():
-    """A busy machine reads late; the bytes belong to the whole of the gap."""
+    """A busy machine reads late; the bytes belong to the entire interval."""
     found = summarize_readings(story((0, 0, 0, 0, 0), (1.0, 4000, 0, 4000, 0)))
     assert found.trace.samples == ((1000, 0, 1000, 0),) * 4
 
@@ -60,7 +60,7 @@ def test_a_late_reading_is_spread_over_its_time():
         (Reading(0, Traffic(5, 5), Traffic(9, 9)), Reading(1, Traffic(1, 1), Traffic(1, 1))),
     ],
 )
-def test_a_link_that_went_or_was_made_anew_tells_no_sum(first: Reading, last: Reading):
+def test_a_link_that_went_or_was_created_again_gives_no_sum(first: Reading, last: Reading):
     """Counters that begin again cannot be subtracted; nothing is made up."""
     found = summarize_readings([first, last])
     assert (found.received, found.cross_rx_bps) == (None, None)
@@ -100,7 +100,7 @@ def test_a_trace_keeps_the_sum(steps: list[tuple[float, int, int, int, int]]):
     ],
 )
 def test_doubts(found: TrafficAccount, doubts: list[Doubt]):
-    """Heavy cross traffic and bytes that the kernel never saw are doubts; what was not seen is none."""
+    """Heavy cross traffic and bytes that the kernel did not count are doubts; unknown traffic is none."""
     assert [remark.kind for remark in traffic_remarks(GOOD, found, 10)] == doubts
 
 

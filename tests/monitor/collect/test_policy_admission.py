@@ -1,4 +1,4 @@
-"""Whether a test may start now: quiet hours, the month's data, engines that rest."""
+"""Whether a test may start now: quiet hours, the month's data, engines in back-off."""
 
 from __future__ import annotations
 

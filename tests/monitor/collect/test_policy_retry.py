@@ -1,4 +1,4 @@
-"""What follows an attempt, and how long an engine rests: tables, and what holds for anything."""
+"""What follows an attempt, and how long an engine is in back-off: tables, and properties of any input."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_line_is_confirmed_once():
     assert next_attempt(PATIENT, ORDER, [failed(Scope.LINE), failed(Scope.LINE)]) is None
 
 
-def test_a_server_that_is_gone_is_left_and_told():
+def test_a_server_that_is_gone_is_replaced_and_reported():
     """The second test lets the engine choose, and its row says which server could not be had."""
     step = next_attempt(PATIENT, PINNED, [failed(Scope.CONFIG, FailureKind.SERVER_GONE)])
     assert step is not None
@@ -187,7 +187,7 @@ def test_a_rate_limit_begins_its_own_count():
 
 
 @pytest.mark.parametrize(("run", "kept"), [(MEASURED, False), (failed(Scope.LINE), True), (failed(Scope.LOCAL), True)])
-def test_a_success_ends_a_rest_and_a_dead_line_does_not(run: Run, kept: bool):
+def test_a_success_ends_a_back_off_and_a_dead_line_does_not(run: Run, kept: bool):
     """What says nothing about the provider leaves its rest as it is."""
     rest = Backoff(0, NOW, FailureKind.PROVIDER_DOWN, 3)
     assert next_backoff(RetrySettings(), rest, run, NOW) == (rest if kept else None)

@@ -1,4 +1,4 @@
-"""Which server a test is aimed at, what an engine offers, and how each server has done."""
+"""Which server a test uses, what an engine offers, and the results of each server."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def stored(environ: dict[str, str], tmp_path: Path) -> Settings:
 
 
 def test_how_each_server_has_done(stored: Settings):
-    """Tests, failures and medians a server, of this probe and these days; failures where their server is known."""
+    """Tests, failures and medians per server, of this probe and these days; failures where their server is known."""
     found = server_stats(stored, datetime.now(UTC) - timedelta(days=30))
     summary = [(each.id, each.name, each.runs, each.failures, each.download_bps, each.latency_ms) for each in found]
     assert MEASURED.server is not None

@@ -1,4 +1,4 @@
-"""A result is held against what its path promises; pure."""
+"""A result is compared with what its path should give; pure."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_isp_is_a_part_of_the_name(isp: str, wanted: str):
     assert bool(path_remarks(replace(LINE, isp=isp), None, ExpectedPath(isp=wanted))) == (not fits)
 
 
-def test_ookla_tells_its_interface():
+def test_ookla_reports_its_interface():
     """The interface of a recording is not that of the namespace, and the outcome says so."""
     stream = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl")
     assert ookla.parse(stream, b"").local == LocalEnd("en0", "10.0.0.5")
@@ -79,8 +79,8 @@ def test_ookla_tells_its_interface():
     assert Doubt.WRONG_INTERFACE in {remark.kind for remark in found.remarks}
 
 
-def test_a_failed_test_tells_its_server():
-    """What was tested against is known before there is a result, and kept with the failure."""
+def test_a_failed_test_has_its_server():
+    """The server is known before there is a result, and stored with the failure."""
     stream = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").splitlines()[0]
     server = judge.judge_result(
         EngineRun(ookla.ENGINE, None, ProcessResult(1, stdout=stream), None, 60), STRICT

@@ -1,4 +1,4 @@
-"""The configuration: file, environment on top, and every mistake told at once."""
+"""The configuration: file, environment on top, and every mistake reported at once."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ USER = 1000
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return a configuration file that is not there yet."""
+    """Return a configuration file that does not exist yet."""
     return tmp_path / "config.toml"
 
 
 def mistakes(file: Path, text: str, **environ: str) -> str:
-    """Return what is said about a file and an environment that have mistakes."""
+    """Return the error about a file and an environment that have mistakes."""
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
         load.load_settings(file, environ, USER)
@@ -134,7 +134,7 @@ def test_a_mistake_in_the_environment(file: Path, name: str, text: str, words: s
     assert words in mistakes(file, "", **{name: text})
 
 
-def test_every_mistake_is_told_at_once(file: Path):
+def test_every_mistake_is_reported_at_once(file: Path):
     """Who fixes one does not have to come back for the next."""
     found = mistakes(
         file,
@@ -147,7 +147,7 @@ def test_every_mistake_is_told_at_once(file: Path):
     assert found.count("; ") == 5
 
 
-def test_a_broken_section_in_the_file_is_told_though_the_environment_sets_one_key(file: Path):
+def test_a_broken_section_in_the_file_is_reported_though_the_environment_sets_one_key(file: Path):
     """A value in the place of a section is not papered over."""
     assert "must be a section" in mistakes(file, "collect = 7\n", SPEEDMON_COLLECT__PATH="host")
 

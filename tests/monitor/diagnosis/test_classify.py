@@ -1,4 +1,4 @@
-"""What failed and whose fault it is: a table over the recorded failures, and over the ways a child can end."""
+"""What failed and whose fault it is: a table over the recorded failures, and over every end of a child process."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ LOG_LINES = [
 
 
 def test_recorded_log_lines_of_ookla() -> None:
-    """Each JSON log line that was seen alone is classified by its message, without its decoration."""
+    """Each recorded JSON log line is classified by its message, without its decoration."""
     lines = read_recording("ookla/fail_log_lines_stderr_collection.jsonl").splitlines()
     found = [told("ookla", ProcessResult(2, stderr=line)) for line in lines]
     assert [(each.kind, each.scope) for each in found] == LOG_LINES
@@ -182,7 +182,7 @@ def test_tables_cover_every_recording() -> None:
     ],
 )
 def test_lines_of_speedtest_cli(line: str, kind: FailureKind, scope: Scope, stage: str) -> None:
-    """Each known line has its kind, scope and stage, and is told without what surrounds it."""
+    """Each known line has its kind, scope and stage, and its message is without what surrounds it."""
     found = told(
         "speedtest-cli", ProcessResult(1, stderr=f"Cannot retrieve speedtest configuration\nERROR: {line}\n".encode())
     )
@@ -242,7 +242,7 @@ def test_ways_to_end(ended: ProcessResult, kind: FailureKind, scope: Scope) -> N
     ],
 )
 def test_launcher_that_refused(launcher: str | None, ended: ProcessResult, kind: FailureKind) -> None:
-    """Only a launcher's own refusal, told by its name and 125, is a failure of the namespace."""
+    """Only a launcher's own refusal, recognised by its name and 125, is a failure of the namespace."""
     assert told("ookla", ended, launcher).kind is kind
 
 
@@ -261,7 +261,7 @@ def test_message_is_one_clean_line() -> None:
 
 
 def test_timeout_repeats_the_last_words() -> None:
-    """A test that was ended by its deadline tells the deadline and the last complaint."""
+    """The failure of a test that its deadline ended has the deadline and the last complaint."""
     found = told("ookla", ProcessResult(signal=9, stderr=b"[error] Cannot open socket\n", timed_out=True))
     assert found.message == "no result after 120 s; last output: Cannot open socket"
 
@@ -288,13 +288,13 @@ def test_flood_of_lines_is_bounded() -> None:
 
 
 def test_web_page_is_named_so() -> None:
-    """A page in place of a result is told as one, for it may be that of a line that asks for a login."""
+    """A web page in place of a result is named, as it may be that of a line that needs a login."""
     found = told("ookla", ProcessResult(0, stdout=b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"))
     assert (found.kind, found.scope) == (FailureKind.BAD_OUTPUT, Scope.UNKNOWN)
     assert found.message.startswith("a web page, perhaps a login page: ")
 
 
-def test_result_of_the_wrong_program_is_told() -> None:
+def test_result_of_the_wrong_program_is_recognised() -> None:
     """A program on PATH that prints the other speedtest's result, exit code 0, is the wrong one."""
     result = read_recording("speedtest-cli/success_2.1.2_json_2020-01-19_spectrum.json")
     found = told("ookla", ProcessResult(0, stdout=result))

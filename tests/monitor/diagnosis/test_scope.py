@@ -1,4 +1,4 @@
-"""Findings of a probe tell whose fault a failure is; pure."""
+"""The findings of a diagnosis show whose fault a failure is; pure."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_on_the_host_the_namespace_is_not_judged():
             (FailureKind.REFUSED, Scope.PROVIDER),
         ),
         (FailureKind.BAD_OUTPUT, Scope.UNKNOWN, {}, (FailureKind.BAD_OUTPUT, Scope.PROVIDER)),
-        # It saw the line fail, and the probe came too late to see it.
+        # The engine noticed that the line failed, and the diagnosis came too late.
         (FailureKind.DNS, Scope.LINE, {}, (FailureKind.DNS, Scope.LINE)),
         (FailureKind.DNS, Scope.LINE, DEAD, (FailureKind.UNREACHABLE, Scope.LINE)),
         # Somebody far away said so, whatever happened since.
@@ -144,10 +144,10 @@ def test_on_the_host_the_namespace_is_not_judged():
         (FailureKind.TLS, Scope.CONFIG, {}, (FailureKind.TLS, Scope.CONFIG)),
     ],
 )
-def test_engine_and_probe_together_name_the_failure(
+def test_engine_and_diagnosis_together_name_the_failure(
     kind: FailureKind, scope: Scope, changes: dict[str, Any], expected: tuple[FailureKind, Scope]
 ):
-    """What the engine saw is kept where it is sure of it, and completed or corrected where it is not."""
+    """The kind of the engine's message stays where it is certain, and is completed or corrected elsewhere."""
     completed = apply_findings(Failure(kind, scope, "download", "words", 1), found(**changes), ASKED)
     assert (completed.kind, completed.scope) == expected
     assert (completed.stage, completed.exit_code) == ("download", 1)
@@ -155,15 +155,15 @@ def test_engine_and_probe_together_name_the_failure(
 
 
 @given(st.sampled_from(sorted(REVISABLE_KINDS)), st.text(max_size=400), st.sampled_from([{}, DEAD]))
-def test_a_message_has_room_for_what_the_probe_found(kind: FailureKind, said: str, changes: dict[str, Any]):
-    """However much the engine said, the message keeps its limit and the probe's words."""
+def test_a_message_has_room_for_the_diagnosis(kind: FailureKind, said: str, changes: dict[str, Any]):
+    """However much the engine printed, the message keeps to its limit and has the diagnosis."""
     completed = apply_findings(Failure(kind, Scope.UNKNOWN, None, said), found(**changes), ASKED)
     assert len(completed.message) <= MAX_MESSAGE
     assert judge_findings(found(**changes), ASKED).message in completed.message
     assert completed.scope is not Scope.UNKNOWN
 
 
-def test_namespace_that_broke_meanwhile():
+def test_namespace_that_broke_during_the_test():
     """A namespace that went away during the test is this machine's failure, whatever the engine said."""
     completed = to_namespace_failure(
         Failure(FailureKind.DNS, Scope.LINE, "configuration", "no such name"), "it is gone"

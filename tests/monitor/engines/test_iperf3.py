@@ -88,8 +88,8 @@ def test_recorded_errors(name: str, kind: FailureKind, scope: Scope) -> None:
     assert found.message == json.loads(output)["error"]
 
 
-def test_server_that_failed_is_told() -> None:
-    """A test that broke off names the server with its port, so that a probe can knock there; a refused one none."""
+def test_server_that_failed_is_named() -> None:
+    """A test that broke off names the server with its port, so that a diagnosis can connect to it; a refused one none."""
     broken = iperf3.parse(read_recording("iperf3/iperf3_3.12_error_server_killed.json"), b"")
     assert broken.server == Server(name="127.0.0.1", host="127.0.0.1:5201")
     assert iperf3.parse(read_recording("iperf3/iperf3_3.12_error_connection_refused.json"), b"").server is None
@@ -102,7 +102,7 @@ def test_table_covers_every_error() -> None:
 
 
 def test_error_in_the_second_test_takes_the_measurement() -> None:
-    """An upload with an error is no measurement, whatever numbers stand beside it."""
+    """An upload with an error is not a measurement, whatever numbers come with it."""
     output = both(lambda upload: upload.update(error="unable to receive results: Connection reset by peer"))
     assert iperf3.parse(output, b"").measurement is None
     assert (told(output).kind, told(output).stage) == (FailureKind.STAGE_FAILED, "upload")
@@ -146,7 +146,7 @@ def test_mutated_recordings_never_raise(start: int, end: int, junk: bytes) -> No
     st.recursive(st.none() | st.integers() | st.text(), st.lists),
 )
 def test_any_json_in_any_field_never_raises(where: tuple[str, str], value: object) -> None:
-    """Whatever JSON stands in a field that is no rate, the rates count."""
+    """Whatever JSON another field than a rate has, the rates count."""
     output = both(lambda upload: upload[where[0]].update({where[1]: value}))
     assert iperf3.parse(output, b"").measurement is not None
 
@@ -169,7 +169,7 @@ def test_no_server_named_says_what_to_set() -> None:
 
 
 def test_real_program_is_found() -> None:
-    """The installed iperf3 is found on PATH and tells its version."""
+    """The installed iperf3 is found on PATH and prints its version."""
     located = iperf3.ENGINE.locate(HOME, {"PATH": "/usr/bin:/bin"}, ask)
     assert located.failure is None
     assert (iperf3.ENGINE.version(located) or "").startswith("3.")

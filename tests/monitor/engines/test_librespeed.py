@@ -130,7 +130,7 @@ def test_mutated_reports_never_raise(start: int, end: int, junk: bytes, stderr: 
 
 @given(st.sampled_from(["client", "server", "share", "ping"]), st.recursive(st.none() | st.text(), st.lists))
 def test_any_json_in_any_field_never_raises(field: str, value: object) -> None:
-    """Whatever JSON stands in a field that is no rate, the rates count."""
+    """Whatever JSON another field than a rate has, the rates count."""
     assert librespeed.parse(altered(**{field: value}), b"").measurement is not None
 
 
@@ -172,7 +172,7 @@ def test_command_that_lists_servers() -> None:
 
 
 def test_program_is_found_asked_and_run(tmp_path: Path) -> None:
-    """The program on PATH tells its version on stderr, and what it prints is measured."""
+    """The program on PATH prints its version on stderr, and its output is parsed."""
     program = tmp_path / "librespeed-cli"
     program.write_text(STAND_IN.replace("REPORT", REPORT.decode().strip()))
     program.chmod(0o755)
@@ -182,7 +182,7 @@ def test_program_is_found_asked_and_run(tmp_path: Path) -> None:
     assert librespeed.parse(ended.stdout, ended.stderr).measurement is not None
 
 
-def test_absent_program_names_the_mend() -> None:
+def test_absent_program_names_the_fix() -> None:
     """Where it is not installed, the failure names the program and the setting."""
     located = librespeed.ENGINE.locate(Settings(), {"PATH": "/nonexistent"}, ask)
     assert located.failure is not None

@@ -60,7 +60,7 @@ def test_other_recording_is_measured() -> None:
 
 @pytest.mark.parametrize("way", ["download", "upload"])
 def test_zero_is_a_failure(way: str) -> None:
-    """A rate of 0.0, printed when every transfer failed, is no measurement."""
+    """A rate of 0.0, printed when every transfer failed, is not a measurement."""
     parsed = speedtest_cli.parse(altered(**{way: 0.0}), b"")
     assert parsed.measurement is None
     assert parsed.complaints == (f"result without a {way} rate",)
@@ -68,14 +68,14 @@ def test_zero_is_a_failure(way: str) -> None:
 
 @pytest.mark.parametrize("rate", [-5.0, math.nan, math.inf, "1000", True, 1e14, [1]])
 def test_impossible_rate_is_no_result(rate: object) -> None:
-    """A rate that is no rate makes the result unusable and is complained about."""
+    """An impossible rate makes the result unusable and is a complaint."""
     parsed = speedtest_cli.parse(altered(download=rate), b"")
     assert parsed.measurement is None
     assert "impossible download rate" in parsed.complaints[0]
 
 
-def test_lost_latency_probes_are_no_latency() -> None:
-    """An average over probes that were lost, each counted as an hour, is left out."""
+def test_lost_pings_are_not_a_latency() -> None:
+    """An average over lost pings, each counted as an hour, is left out."""
     found = speedtest_cli.parse(altered(ping=1800000.0), b"").measurement
     assert found is not None
     assert found.latency_ms is None
@@ -83,7 +83,7 @@ def test_lost_latency_probes_are_no_latency() -> None:
 
 @pytest.mark.parametrize("output", [b"{}", b"[]", b"null", b"<html>"])
 def test_other_output_is_noise(output: bytes) -> None:
-    """JSON that is no result, and what is no JSON, is kept as noise."""
+    """JSON that is not a result, and other text, is kept as noise."""
     parsed = speedtest_cli.parse(output, b"")
     assert (parsed.measurement, bool(parsed.noise)) == (None, True)
 

@@ -41,7 +41,7 @@ def test_output_and_exit_code() -> None:
 
 
 def test_signal_of_its_own() -> None:
-    """A child that dies by a signal is told from one that exits."""
+    """A child that dies by a signal is distinguished from one that exits."""
     ended = python("import os; os.kill(os.getpid(), 9)")
     assert (ended.exit_code, ended.signal, ended.timed_out) == (None, 9, False)
 
@@ -116,14 +116,14 @@ def test_first_and_last_output_is_kept() -> None:
 
 
 def test_lines_are_handed_on_as_they_come() -> None:
-    """Each whole line of stdout is handed on, broken characters replaced."""
+    """Each complete line of stdout is passed on, broken characters replaced."""
     lines: list[str] = []
     python("import sys; sys.stdout.buffer.write(b'one\\ntw\\xff\\nrest')", output=OutputOptions(on_line=lines.append))
     assert lines == ["one", "tw\N{REPLACEMENT CHARACTER}"]
 
 
 def test_signal_to_us_ends_the_child() -> None:
-    """SIGTERM to this process ends the child at once, and is told."""
+    """SIGTERM to this process ends the child at once, and is reported."""
     with Interrupts() as interrupts:
         code = "import time; print('ready', flush=True); time.sleep(600)"
         ended = python(
@@ -205,7 +205,7 @@ def test_kept_within_its_limit(size: int) -> None:
     assert kept.content() == data[:10] + b"\n" + data[-70:]
 
 
-def test_short_output_is_kept_whole() -> None:
+def test_short_output_is_kept_completely() -> None:
     """Output below the limit is kept as it is."""
     kept = BoundedOutput(80)
     kept.add(b"a" * 80)
@@ -213,7 +213,7 @@ def test_short_output_is_kept_whole() -> None:
 
 
 def test_line_without_end_is_not_hoarded() -> None:
-    """A line that never ends is cut, and the next one is whole."""
+    """A line that never ends is cut, and the next one is complete."""
     found: list[str] = []
     lines = LineSplitter(found.append)
     for chunk in (b"x" * 200_000, b"y" * 200_000, b"\nnext\n"):

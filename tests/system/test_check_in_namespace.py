@@ -252,21 +252,21 @@ def test_who_is_not_in_the_group_learns_how_to_enter(network: HomeNetworkWithSer
 
 @pytest.mark.root
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "words"),
     [
         ("cp {0} /run/copy; cat /run/copy > {0}", "has lost its capability"),
         ("chmod 755 {0}", "does not have mode 0750"),
         ("chown ann {0}; setcap cap_sys_admin+ep {0}", "does not belong to root"),
     ],
 )
-def test_launcher_that_is_not_as_it_should_be(network: HomeNetworkWithServices, fault: str, said: str):
+def test_launcher_that_is_not_as_it_should_be(network: HomeNetworkWithServices, fault: str, words: str):
     """Owner, mode and capability are judged, whoever asks."""
     network.add_user("ann", 4001)
     network.set_up("--user", "ann")
     network.shell(fault.format("/usr/local/bin/ip4only"))
     code, lines = network.lines()
     assert (code, failing(lines), lines["launcher"].fix) == (5, {"launcher"}, FIX)
-    assert said in lines["launcher"].message
+    assert words in lines["launcher"].message
 
 
 def test_foreign_program_in_the_place_of_the_launcher(network: HomeNetworkWithServices):

@@ -74,18 +74,18 @@ def test_a_quiet_line_leaves_no_doubt(lines: list[str]):
 def test_the_trace_agrees_with_the_engine(lines: list[str]):
     """What the kernel counted while the download ran is, as a mean, what the engine reports, within 5 %."""
     document = json.loads(lines[3])
-    received = [sample[0] * 8000 / whole["trace"]["interval_ms"] for sample in whole["trace"]["samples"]]
+    received = [sample[0] * 8000 / document["trace"]["interval_ms"] for sample in document["trace"]["samples"]]
     running = [rate for rate in received if rate > max(received) / 2]
     # The first and the last one are cut by the beginning and the end.
-    assert sum(running[1:-1]) / len(running[1:-1]) == pytest.approx(whole["run"]["download_bps"], rel=0.05)
+    assert sum(running[1:-1]) / len(running[1:-1]) == pytest.approx(document["run"]["download_bps"], rel=0.05)
 
 
 @pytest.mark.root
 def test_a_backup_during_the_test_is_noticed(lines: list[str]):
     """Traffic of the host beside the test is counted apart, within 10 %, marks the run, and is in its trace."""
     document = json.loads(lines[5])
-    assert whole["run"]["healthy"] is False
-    assert "cross_traffic" in {remark["kind"] for remark in whole["run"]["remarks"]}
-    assert whole["run"]["cross_rx_bps"] == pytest.approx(OTHERS_BPS, rel=0.1)
-    test, uplink = (sum(sample[column] for sample in whole["trace"]["samples"]) for column in (0, 2))
+    assert document["run"]["healthy"] is False
+    assert "cross_traffic" in {remark["kind"] for remark in document["run"]["remarks"]}
+    assert document["run"]["cross_rx_bps"] == pytest.approx(OTHERS_BPS, rel=0.1)
+    test, uplink = (sum(sample[column] for sample in document["trace"]["samples"]) for column in (0, 2))
     assert uplink > 1.1 * test > 0

@@ -62,12 +62,12 @@ NAMESPACE = ObservedNamespace(
 )
 
 
-def database(**seen: Any) -> ObservedMachine:
+def database(**observed: Any) -> ObservedMachine:
     """Return the sound machine with another database."""
-    return dataclasses.replace(SOUND, database=ObservedDatabase(FILE, **seen))
+    return dataclasses.replace(SOUND, database=ObservedDatabase(FILE, **observed))
 
 
-def found(**other: Any) -> ObservedNamespace:
+def make_observed(**other: Any) -> ObservedNamespace:
     """Return the sound namespace with other findings."""
     return dataclasses.replace(NAMESPACE, findings=dataclasses.replace(INSIDE, **other))
 
@@ -119,7 +119,7 @@ def test_room_on_the_disk(mib: int, ok: bool):
 
 
 @pytest.mark.parametrize(
-    ("seen", "ok", "words"),
+    ("observed", "ok", "words"),
     [
         ({"version": "0001", "current": "0001"}, True, "can be written, schema 0001"),
         ({}, True, "will be created by the first run"),
@@ -128,9 +128,9 @@ def test_room_on_the_disk(mib: int, ok: bool):
         ({"problem": "is a directory", "fix": "fix it"}, False, "is a directory"),
     ],
 )
-def test_database(seen: dict[str, str], ok: bool, words: str):
+def test_database(observed: dict[str, str], ok: bool, words: str):
     """Writable and current, or about to be made current."""
-    line = checks.check_database(database(**seen))
+    line = checks.check_database(database(**observed))
     assert (line.ok, words in line.message) == (ok, True)
 
 
@@ -180,7 +180,7 @@ def test_sound_namespace_is_well_inside():
 )
 def test_each_sign_of_ipv6_is_enough(other: dict[str, Any], words: str):
     """One of them, and the namespace is not IPv4-only."""
-    line = checks.check_ipv6(found(**other))
+    line = checks.check_ipv6(make_observed(**other))
     assert line
     assert (line.fails, line.message) == (True, words)
 
@@ -207,7 +207,7 @@ def test_each_sign_of_ipv6_is_enough(other: dict[str, Any], words: str):
 )
 def test_what_is_wrong_inside_is_named(judge: Any, other: dict[str, Any], words: str):
     """Each message says what was observed."""
-    line = judge(found(**other))
+    line = judge(make_observed(**other))
     assert (line.fails, line.message.startswith(words), bool(line.fix)) == (True, True, True)
 
 
@@ -227,7 +227,7 @@ DOWN = (ProbeAnswer("1.1.1.1:443", "ETIMEDOUT"),)
 def test_where_packets_are_lost(direct: tuple[ProbeAnswer, ...], counted: tuple[int, int] | None, words: str):
     """The host's own attempt and our counters tell the line from a firewall."""
     after = RulesStatus(None, dict(zip(("fwd_out", "left_host"), counted, strict=True))) if counted else None
-    line = checks.check_forwarding(dataclasses.replace(found(hosts=DOWN), direct=direct, after=after))
+    line = checks.check_forwarding(dataclasses.replace(make_observed(hosts=DOWN), direct=direct, after=after))
     assert line
     assert (line.fails, line.message.startswith(words)) == (True, True)
 
@@ -249,7 +249,7 @@ def test_launcher(flaw: str, words: str, matters: bool):
 
 
 @pytest.mark.parametrize(
-    ("seen", "expected"),
+    ("observed", "expected"),
     [
         (OtherFirewalls(), (True, "a packet from inside left this host", None)),
         (OtherFirewalls(("nft inet x f",)), (True, "a packet from inside left this host, past nft inet x f", None)),
@@ -261,17 +261,17 @@ def test_launcher(flaw: str, words: str, matters: bool):
         (OtherFirewalls(("nft x",), (), "x drops it; run: fix"), (False, "x drops it", "run: fix")),
     ],
 )
-def test_other_firewalls(seen: OtherFirewalls, expected: tuple[bool, str, str | None]):
+def test_other_firewalls(observed: OtherFirewalls, expected: tuple[bool, str, str | None]):
     """What set-up would fix is reported, and what it cannot with its own fix; only a lost packet matters."""
-    line = checks.check_other_firewalls(dataclasses.replace(NAMESPACE, beside=seen))
+    line = checks.check_other_firewalls(dataclasses.replace(NAMESPACE, beside=observed))
     assert line
     assert (line.ok, line.message.startswith(expected[1]), line.fix) == (expected[0], True, expected[2])
-    assert line.fails == bool(seen.blocked)
+    assert line.fails == bool(observed.blocked)
 
 
 def test_diagnosis_that_failed_is_reported():
     """When it could not run, the namespace's line says why, and nothing is said of the inside."""
-    seen = dataclasses.replace(NAMESPACE, findings=None, no_findings="the diagnosis inside did not end within 10 s")
-    lines = {line.name: line for line in run.judge_namespace(seen)}
+    observed = dataclasses.replace(NAMESPACE, findings=None, no_findings="the diagnosis inside did not end within 10 s")
+    lines = {line.name: line for line in run.judge_namespace(observed)}
     assert lines["namespace"].message == "the diagnosis inside did not end within 10 s"
     assert "ipv6" not in lines

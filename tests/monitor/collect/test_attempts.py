@@ -49,8 +49,8 @@ def run(
 ) -> tuple[Run, int]:
     """Collect once in this process, with other sections in the settings."""
     settings = settings_of(site, **sections)
-    asked = {"engine": None, "path": None, "server_id": None, "trigger": Trigger.CLI} | (request or {})
-    return collect(settings, make_request(settings, **asked), Runtime(site.environ, 0, clock=lambda: now))
+    arguments = {"engine": None, "path": None, "server_id": None, "trigger": Trigger.CLI} | (request or {})
+    return collect(settings, make_request(settings, **arguments), Runtime(site.environ, 0, clock=lambda: now))
 
 
 def settings_of(site: Installation, **sections: Any) -> Settings:
@@ -118,14 +118,14 @@ def test_sigterm_ends_the_wait_between_attempts(site: Installation):
 def test_a_pinned_server_that_is_gone(site: Installation, script: dict[str, object]):
     """The engine chooses, the row says so, and the result is as good as any; the failure counts against the server."""
     site.script(**script, then=[GOOD])
-    found, code = run(site, {"server_id": "42"})
+    stored, code = run(site, {"server_id": "42"})
     first = site.rows()[1]
-    assert (code, named_servers(site), [remark.kind for remark in found.remarks]) == (
+    assert (code, named_servers(site), [remark.kind for remark in stored.remarks]) == (
         0,
         ["42", ""],
         [Doubt.SERVER_FALLBACK],
     )
-    assert (found.healthy, first.server and first.server.id) == (True, "42")
+    assert (stored.healthy, first.server and first.server.id) == (True, "42")
 
 
 def test_a_rate_limit_is_remembered_by_the_next_process(site: Installation):
@@ -175,8 +175,8 @@ def test_nobody_left_to_measure(site: Installation):
     """When every engine of auto rests, the slot is skipped."""
     rest = Backoff(int(NOW.timestamp()), int(NOW.timestamp()) + 60, FailureKind.PROVIDER_DOWN)
     state.save_state(site.folder / "state" / state.STATE_FILE, CollectState({"ookla": rest, "speedtest-cli": rest}))
-    found, code = run(site, {"engine": "auto"})
-    assert (code, found.failure and found.failure.stage, site.starts()) == (4, "silenced", [])
+    stored, code = run(site, {"engine": "auto"})
+    assert (code, stored.failure and stored.failure.stage, site.starts()) == (4, "silenced", [])
 
 
 def test_a_broken_state_file_is_reported_and_replaced(site: Installation):
@@ -223,8 +223,8 @@ def test_a_denied_server_that_was_measured_is_reported(site: Installation):
     site.script(**GOOD)
     chosen = run(site)[0].server
     assert chosen is not None
-    found, code = run(site, servers=ServersSettings(deny=[str(chosen.id)]))
-    assert (code, found.healthy, [remark.kind for remark in found.remarks]) == (0, False, [Doubt.SERVER_DENIED])
+    stored, code = run(site, servers=ServersSettings(deny=[str(chosen.id)]))
+    assert (code, stored.healthy, [remark.kind for remark in stored.remarks]) == (0, False, [Doubt.SERVER_DENIED])
 
 
 def test_a_rotation(site: Installation):
@@ -273,8 +273,8 @@ def test_quiet_hours_are_the_schedules(site: Installation):
     """A slot in quiet hours is a skipped row; in another zone it is day."""
     site.script(**GOOD)
     scheduled = {"trigger": Trigger.SCHEDULE}
-    found, code = run(site, scheduled, schedule=ScheduleSettings(quiet=["11:00-13:00"]))
-    assert (code, found.failure and found.failure.stage, found.trigger) == (4, "quiet_hours", Trigger.SCHEDULE)
+    stored, code = run(site, scheduled, schedule=ScheduleSettings(quiet=["11:00-13:00"]))
+    assert (code, stored.failure and stored.failure.stage, stored.trigger) == (4, "quiet_hours", Trigger.SCHEDULE)
     assert run(site, scheduled, schedule=ScheduleSettings(quiet=["11:00-13:00"], timezone="Asia/Tokyo"))[1] == 0
 
 

@@ -110,8 +110,8 @@ def test_second_test_is_skipped(site: Installation) -> None:
 @pytest.mark.parametrize(("error", "code"), [(NamespaceMissingError, 5), (NotPermittedError, 6)])
 def test_namespace_out_of_reach(site: Installation, error: type[NetnsError], code: int) -> None:
     """Without its namespace a test is stored as failed, and never falls back to the host."""
-    run, found = site.run(site.settings(path="ip4only"), refuse_entry(error))
-    assert (found, failure_kind_and_scope(run), run.path) == (
+    run, code = site.run(site.settings(path="ip4only"), refuse_entry(error))
+    assert (code, failure_kind_and_scope(run), run.path) == (
         code,
         (FailureKind.NAMESPACE, Scope.LOCAL),
         model.NetworkPath.IP4ONLY,
@@ -128,14 +128,14 @@ def test_launcher_that_refuses(site: Installation) -> None:
 
 def test_command_runs_through_the_namespace(site: Installation) -> None:
     """On path ip4only the engine is started by the command that enters the namespace of the settings."""
-    asked: list[str] = []
+    entered: list[str] = []
 
     def wrap(name: str, argv: list[str], *, environ: object) -> list[str]:
-        asked.append(name)
+        entered.append(name)
         return ["/usr/bin/env", "INSIDE=1", *argv]
 
     _, code = site.run(site.settings(path="ip4only", server_id="42"), wrap)
-    assert (code, asked, site.starts()[0]["environ"]["INSIDE"]) == (0, ["ip4only"], "1")
+    assert (code, entered, site.starts()[0]["environ"]["INSIDE"]) == (0, ["ip4only"], "1")
     assert "--server-id=42" in site.starts()[0]["argv"]
 
 
@@ -182,10 +182,10 @@ def test_clock_that_runs_back(site: Installation) -> None:
 def test_plan_and_output_are_stored_with_the_run(site: Installation) -> None:
     """The plan in force is stored, and the output without the progress of the test."""
     settings = site.settings()
-    found = judge.judge_result(ookla_run(ProcessResult(0, stdout=STREAM.encode(), stderr=b"a\0b")), ExpectedPath())
+    result = judge.judge_result(ookla_run(ProcessResult(0, stdout=STREAM.encode(), stderr=b"a\0b")), ExpectedPath())
     now = datetime(2026, 1, 1, tzinfo=UTC)
     request = make_request(settings, None, None, None, Trigger.CLI)
-    attempt = outcome.to_attempt(settings, request, found, "id", (now, now))
+    attempt = outcome.to_attempt(settings, request, result, "id", (now, now))
     assert attempt.plan == Plan(download_bps=100_000_000)
     assert [json.loads(line)["type"] for line in attempt.raw.stdout.split("\n") if line] == ["testStart", "result"]
     assert attempt.raw.stderr == "a\N{REPLACEMENT CHARACTER}b"
@@ -193,8 +193,8 @@ def test_plan_and_output_are_stored_with_the_run(site: Installation) -> None:
 
 def test_interrupt_after_the_result() -> None:
     """A result that is complete when a signal comes is stored, and the exit code shows the signal."""
-    found = judge.judge_result(ookla_run(ProcessResult(None, 15, STREAM.encode(), interrupted=15)), ExpectedPath())
-    assert (found.status, found.code) == (Status.OK, 143)
+    result = judge.judge_result(ookla_run(ProcessResult(None, 15, STREAM.encode(), interrupted=15)), ExpectedPath())
+    assert (result.status, result.code) == (Status.OK, 143)
 
 
 @pytest.mark.parametrize("server", ["abc", "1 2", "-1", "--share"])

@@ -56,8 +56,8 @@ def readings(*levels: tuple[float, int, int]) -> list[Reading]:
 )
 def test_counters_show_phase_and_rate(levels: list[tuple[float, int, int]], expected: EngineProgress | int):
     """The busier direction is the phase, its mean of a second the rate."""
-    found = progress_from_readings(readings(*levels))
-    assert (found if isinstance(expected, EngineProgress) else found.rate_bps) == expected
+    progress = progress_from_readings(readings(*levels))
+    assert (progress if isinstance(expected, EngineProgress) else progress.rate_bps) == expected
 
 
 def test_a_link_without_counters_shows_nothing():

@@ -38,8 +38,8 @@ def mistakes(file: Path, text: str, **environ: str) -> str:
 
 def test_without_a_file_there_are_defaults():
     """Nothing has to be configured."""
-    found = load.load_settings(None, {"HOME": "/nowhere"}, USER)
-    assert (found.collect, found.schedule, found.web) == (
+    loaded = load.load_settings(None, {"HOME": "/nowhere"}, USER)
+    assert (loaded.collect, loaded.schedule, loaded.web) == (
         settings.CollectSettings(),
         settings.ScheduleSettings(),
         settings.WebSettings(),
@@ -66,15 +66,15 @@ def test_where_the_database_is(uid: int, environ: dict[str, str], url: str):
 def test_the_file_is_read(file: Path):
     """Values of each type arrive as their type."""
     file.write_text('[collect]\ntimeout_s = 60\n[ookla]\naccept_license = true\n[namespace]\ndns = ["9.9.9.9"]\n')
-    found = load.load_settings(file, {}, USER)
-    assert (found.collect.timeout_s, found.ookla.accept_license, found.namespace.dns) == (60, True, ["9.9.9.9"])
+    loaded = load.load_settings(file, {}, USER)
+    assert (loaded.collect.timeout_s, loaded.ookla.accept_license, loaded.namespace.dns) == (60, True, ["9.9.9.9"])
 
 
 def test_the_environment_wins_over_the_file(file: Path):
     """A variable overrides one key and leaves its neighbours."""
     file.write_text('[collect]\ntimeout_s = 60\nserver_id = "7"\n')
-    found = load.load_settings(file, {"SPEEDMON_COLLECT__TIMEOUT_S": "90"}, USER).collect
-    assert (found.timeout_s, found.server_id) == (90, "7")
+    loaded = load.load_settings(file, {"SPEEDMON_COLLECT__TIMEOUT_S": "90"}, USER).collect
+    assert (loaded.timeout_s, loaded.server_id) == (90, "7")
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_the_environment_wins_over_the_file(file: Path):
 )
 def test_text_of_the_environment_becomes_what_the_setting_is(name: str, text: str, value: object):
     """Numbers, truth values and lists are read from their text."""
-    found = load.load_settings(None, {"HOME": "/nowhere", f"SPEEDMON_{name}": text}, USER)
+    loaded = load.load_settings(None, {"HOME": "/nowhere", f"SPEEDMON_{name}": text}, USER)
     section, _, key = name.lower().partition("__")
-    assert getattr(getattr(found, section), key) == value
+    assert getattr(getattr(loaded, section), key) == value
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_text_of_the_environment_becomes_what_the_setting_is(name: str, text: st
 )
 def test_a_mistake_in_the_file(file: Path, text: str, words: str):
     """One line names the file, the key and the fix."""
-    found = mistakes(file, text)
-    assert found.startswith(str(file))
-    assert words in found
+    message = mistakes(file, text)
+    assert message.startswith(str(file))
+    assert words in message
 
 
 @pytest.mark.parametrize(
@@ -136,15 +136,15 @@ def test_a_mistake_in_the_environment(file: Path, name: str, text: str, words: s
 
 def test_every_mistake_is_reported_at_once(file: Path):
     """Who fixes one does not have to come back for the next."""
-    found = mistakes(
+    message = mistakes(
         file,
         "[colect]\nx = 1\n[collect]\ntimeout_s = 1\npth = 2\n[web]\nport = 99999\n",
         SPEEDMON_PLAN__UPLOAD_MBPS="-1",
         SPEEDMON_NONSENSE="1",
     )
     for word in ("[colect]", "timeout_s", "'pth'", "web.port", "SPEEDMON_PLAN__UPLOAD_MBPS", "SPEEDMON_NONSENSE"):
-        assert word in found
-    assert found.count("; ") == 5
+        assert word in message
+    assert message.count("; ") == 5
 
 
 def test_a_broken_section_in_the_file_is_reported_though_the_environment_sets_one_key(file: Path):

@@ -65,7 +65,7 @@ def test_page_of_failures_is_what_the_code_says() -> None:
 
 def test_page_has_every_engine_and_kind() -> None:
     """Every engine has rows, and each kind of failure occurs."""
-    found = failure_rows()
-    assert set(BUILT_IN) <= set(found)
-    kinds = {row.failure.kind for part in found.values() for row in part}
+    rows = failure_rows()
+    assert set(BUILT_IN) <= set(rows)
+    kinds = {row.failure.kind for part in rows.values() for row in part}
     assert kinds == set(FailureKind)

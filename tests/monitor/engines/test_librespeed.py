@@ -68,9 +68,9 @@ def test_report_in_our_units() -> None:
 )
 def test_each_form_of_a_report(output: bytes) -> None:
     """An array and the single object of old versions are measured, empty texts are left out."""
-    found = librespeed.parse(output, b"a warning").measurement
-    assert found is not None
-    assert (found.download_bps, found.upload_bps, found.isp) == (20_000_000, 10_000_000, None)
+    measured = librespeed.parse(output, b"a warning").measurement
+    assert measured is not None
+    assert (measured.download_bps, measured.upload_bps, measured.isp) == (20_000_000, 10_000_000, None)
 
 
 @pytest.mark.parametrize("rate", [0, -1, None, "20", True, 1e8, [1]])
@@ -100,10 +100,10 @@ FAILURES = [
 @pytest.mark.parametrize(("name", "kind", "scope", "stage"), FAILURES)
 def test_failures(name: str, kind: FailureKind, scope: Scope, stage: str) -> None:
     """Each way to fail has its kind, scope and stage."""
-    told = read_failure(f"librespeed/fail_{name}.txt")
-    ended = process.ProcessResult(told.exit_code, stdout=told.stdout, stderr=told.stderr)
-    found = classify(librespeed.ENGINE, ended, librespeed.parse(told.stdout, told.stderr), None, 120)
-    assert (found.kind, found.scope, found.stage) == (kind, scope, stage)
+    recorded = read_failure(f"librespeed/fail_{name}.txt")
+    ended = process.ProcessResult(recorded.exit_code, stdout=recorded.stdout, stderr=recorded.stderr)
+    failure = classify(librespeed.ENGINE, ended, librespeed.parse(recorded.stdout, recorded.stderr), None, 120)
+    assert (failure.kind, failure.scope, failure.stage) == (kind, scope, stage)
 
 
 def test_table_covers_every_failure() -> None:
@@ -114,17 +114,17 @@ def test_table_covers_every_failure() -> None:
 @pytest.mark.parametrize("output", [b"[]", b"null"])
 def test_no_report_is_no_server(output: bytes) -> None:
     """What Go prints for no report at all, with exit code 0, means that no server answered."""
-    found = classify(
+    failure = classify(
         librespeed.ENGINE, process.ProcessResult(0, stdout=output), librespeed.parse(output, b""), None, 120
     )
-    assert (found.kind, found.message) == (FailureKind.NO_SERVER, librespeed.NO_SERVER_ANSWERED)
+    assert (failure.kind, failure.message) == (FailureKind.NO_SERVER, librespeed.NO_SERVER_ANSWERED)
 
 
 @given(st.integers(0, len(REPORT)), st.integers(0, len(REPORT)), st.binary(max_size=20), st.binary(max_size=50))
 def test_mutated_reports_never_raise(start: int, end: int, junk: bytes, stderr: bytes) -> None:
     """However a report is cut, doubled or spoilt, rates are None or possible."""
-    found = librespeed.parse(REPORT[:start] + junk + REPORT[end:], stderr).measurement
-    rates = (found.download_bps, found.upload_bps) if found else ()
+    measured = librespeed.parse(REPORT[:start] + junk + REPORT[end:], stderr).measurement
+    rates = (measured.download_bps, measured.upload_bps) if measured else ()
     assert all(rate is not None and 0 < rate < 10**13 for rate in rates)
 
 

@@ -104,8 +104,8 @@ def test_files_that_belong_together_are_there_together(tmp_path: Path):
     """None takes its place before all are written; the first is there first."""
     first, second = tmp_path / "a", tmp_path / "b"
     with atomic_files([first, second]) as opened:
-        for each in opened:
-            each.write(b"new")
+        for file_object in opened:
+            file_object.write(b"new")
         assert not first.exists()
     assert (first.read_bytes(), second.read_bytes()) == (b"new", b"new")
     assert first.stat().st_ctime_ns <= second.stat().st_ctime_ns

@@ -131,7 +131,7 @@ def test_whether_it_is_held_can_be_read_without_taking_it(file: str) -> None:
 
 
 def test_looking_turns_nobody_away(file: str) -> None:
-    """Asking holds nothing, so a test that starts at that moment gets the lock; one held file of the shared ones counts."""
+    """Asking holds nothing, so a test that starts then gets the lock; one held file of the shared ones counts."""
     with hold_lock(file) as held:
         assert held
         assert is_held("", ("/nowhere/else", file))

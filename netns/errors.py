@@ -19,7 +19,7 @@ class NetnsError(Exception):
     """The namespace cannot be set up or used; the message names the obstacle and the fix."""
 
     exit_code = 5
-    retry = False
+    retryable = False
     # True if some steps could not be undone: then the journal must keep listing them.
     left_behind = False
 
@@ -43,7 +43,7 @@ class ForeignStateError(NetnsError):
 class NoUplinkError(NetnsError):
     """The host has no IPv4 default route, so there is nothing to masquerade to."""
 
-    retry = True
+    retryable = True
 
 
 class StepError(NetnsError):

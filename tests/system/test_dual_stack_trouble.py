@@ -1,6 +1,7 @@
 """The trouble that this program exists for, reproduced: a static client on a dual-stack host with a slow IPv6 tunnel.
 
-The client is linked against musl, as Ookla's is: it takes the first address in the order of RFC 6724 and asks nobody.
+The client is linked against musl, as Ookla's is: it takes the first address in the order of RFC 6724, and no
+configuration changes that.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def upgrade() -> None:
     _make_runs()
     _make_beside()
     _make_rollups()
-    _mend_what_cannot_be()
+    _repair_impossible_values()
     _copy_runs()
     _copy_beside()
     _sum_up()
@@ -251,20 +251,20 @@ def _summed(name: str) -> Iterator[sa.Column[Any]]:
         yield sa.Column(f"{name}_{part}", sa.Double())
 
 
-def _mend_what_cannot_be() -> None:
+def _repair_impossible_values() -> None:
     """Correct rows that the old checks accepted but no release wrote; a remark keeps the values that are removed."""
     connection = op.get_bind()
     broken = " OR ".join(f"NOT ({rule})" for rule in RULES.values())
     for row in connection.execute(sa.text(f"SELECT * FROM old_runs WHERE {broken}")).mappings().all():
-        changes = _mends(dict(row))
-        said = ", ".join(f"{name}={row[name]}" for name in changes)
-        remark = {"kind": "mended", "message": f"could not be true and was taken out: {said}"}
+        changes = _repairs(dict(row))
+        removed = ", ".join(f"{name}={row[name]}" for name in changes)
+        remark = {"kind": "mended", "message": f"could not be true and was taken out: {removed}"}
         changes["remarks"] = json.dumps([*json.loads(row["remarks"] or "[]"), remark])
         places = ", ".join(f"{name} = :{name}" for name in changes)
         connection.execute(sa.text(f"UPDATE old_runs SET {places} WHERE pk = :pk"), changes | {"pk": row["pk"]})
 
 
-def _mends(row: dict[str, Any]) -> dict[str, Any]:
+def _repairs(row: dict[str, Any]) -> dict[str, Any]:
     """Return the columns to change so that the row satisfies every check."""
     measured = row["status"] == "ok"
     nonsense = [name for name in NEVER_NEGATIVE if (row[name] or 0) < 0]

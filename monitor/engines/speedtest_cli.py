@@ -75,7 +75,7 @@ def _exclude(server_ids: Sequence[str]) -> list[str]:
 
 
 def _version(_located: EngineLocation) -> str | None:
-    from importlib import metadata  # noqa: PLC0415  costs 20 ms, so only after the test
+    from importlib import metadata  # noqa: PLC0415  20 ms, so it is imported after the test
 
     try:
         return metadata.version(PACKAGE)
@@ -94,8 +94,8 @@ def parse(stdout: bytes, stderr: bytes) -> ParsedOutput:
         elif not item.keys() & {"download", "upload"}:
             noise = noise or str(item)
         else:
-            found, flaws = to_measurement(item)
-            measurement = found or measurement
+            result, flaws = to_measurement(item)
+            measurement = result or measurement
             complaints += flaws
             server = to_server(parsing.to_object(item.get("server")))
     return ParsedOutput(measurement, tuple(complaints), None, noise, server)
@@ -125,14 +125,14 @@ def to_measurement(result: dict[str, object]) -> tuple[Measurement | None, list[
 
 def to_server(server: dict[str, object]) -> Server | None:
     """Return the server of a result, None where there is none."""
-    found = Server(
+    described = Server(
         id=parsing.to_identifier(server.get("id")),
         name=parsing.clean_text(server.get("sponsor")),
         location=parsing.clean_text(server.get("name")),
         country=parsing.clean_text(server.get("country")),
         host=parsing.clean_text(server.get("host")),
     )
-    return None if found == Server() else found
+    return parsing.none_if_empty(described)
 
 
 SIGNS = (
@@ -146,7 +146,7 @@ SIGNS = (
         Scope.LINE,
     ),
     Sign(r"Network is unreachable|No route to host", FailureKind.UNREACHABLE, Scope.LINE),
-    # The last address that it tried was IPv6, which the namespace does not have; it does not say why IPv4 failed.
+    # The last address that it tried was IPv6, which the namespace does not have; nothing shows why IPv4 failed.
     Sign(r"Cannot assign requested address", FailureKind.UNREACHABLE, Scope.UNKNOWN),
     # Somebody answered, so the line carries packets.
     Sign(r"Connection refused", FailureKind.REFUSED, Scope.PROVIDER),
@@ -174,7 +174,7 @@ SIGNS = (
     ),
     # The last line of a traceback.
     Sign(r"^(\w+\.)*[A-Z]\w*(Error|Exception)(: |$)", FailureKind.CRASHED, Scope.PROVIDER),
-    # Printed before the line with the reason; alone they say nothing.
+    # Printed before the line with the reason; alone they explain nothing.
     Sign(r"Cannot retrieve speedtest server list", FailureKind.UNKNOWN, Scope.UNKNOWN, "server_list"),
     Sign(r"Cannot retrieve speedtest configuration", FailureKind.UNKNOWN, Scope.UNKNOWN, "configuration"),
 )

@@ -27,7 +27,7 @@ RATE_UNITS = ((2e9, 1e9, "Gbit/s"), (1e6, 1e6, "Mbit/s"), (0.0, 1e3, "kbit/s"))
 
 # Monday is 0, as `date.weekday` counts.
 WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-WEEKDAYS = tuple(name[:3] for name in WEEKDAY_NAMES)
+SHORT_WEEKDAY_NAMES = tuple(name[:3] for name in WEEKDAY_NAMES)
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -237,7 +237,7 @@ def format_time_with_offset(at: datetime, zone: ZoneInfo) -> str:
 def format_time_with_zone(at: datetime, zone: ZoneInfo) -> str:
     """Return a local time with its weekday and zone: Mon 23 Nov 2026, 14:17 CET."""
     local = at.astimezone(zone)
-    return f"{WEEKDAYS[local.weekday()]} {_format_date(local)}, {local:%H:%M %Z}"
+    return f"{SHORT_WEEKDAY_NAMES[local.weekday()]} {_format_date(local)}, {local:%H:%M %Z}"
 
 
 def format_day(days: int) -> str:

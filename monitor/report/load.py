@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from sqlalchemy import Connection
-
     from monitor.analysis.columns import Columns
     from monitor.analysis.outages import Incident
     from monitor.model import NetworkPath, Plan, Run
+    from monitor.store.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def load_subject(selection: RunSelection, *, zone: ZoneInfo, made_at: datetime, 
     )
 
 
-def add_comparison(about: ReportSubject, selection: RunSelection) -> ReportSubject:
+def add_comparison(subject: ReportSubject, selection: RunSelection) -> ReportSubject:
     """Return a subject with the window of equal length before.
 
     Raises:
@@ -95,7 +94,7 @@ def add_comparison(about: ReportSubject, selection: RunSelection) -> ReportSubje
     """
     before = selection.previous()
     return replace(
-        about,
+        subject,
         plan_periods=selection.plan_periods(before.window.since),
         previous=before.columns(),
         previous_window=before.window,

@@ -1,7 +1,7 @@
 """This installation of speedmon: its name, its version, and the command that adds a library to it.
 
-The distribution is called otherwise than the command, for `speedmon` is somebody else's in the package index: whatever
-names a package to install comes from here, names the library itself, and reaches the Python that runs this.
+The distribution is not called `speedmon`, as that name belongs to another project in the package index. So every text
+that says what to install comes from here: it names the library itself, and installs it for the Python that runs this.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
+import site
+import subprocess
 import sys
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,29 +48,29 @@ def command_for(here: Installation, libraries: tuple[str, ...]) -> str:
     python = shlex.quote(here.executable)
     if not here.pip:
         return f"{sudo}uv pip install --python {python} {wanted}"
-    # A distribution's own Python refuses pip without this; speedmon itself came there no other way.
+    # A distribution's own Python refuses pip without this option; speedmon itself was installed with it.
     forced = "" if here.venv or not here.externally_managed else "--break-system-packages "
     return f"{sudo}{python} -m pip install {forced}{wanted}"
 
 
 def _pipx_home(here: Installation) -> str:
-    """Return the variable that pipx needs to find an installation that is not where it would look for this user."""
+    """Return the variable that pipx needs where the installation is not in this user's usual folder, else ""."""
     home = Path(here.prefix).parent.parent
     usual = {Path(here.home, ".local/share/pipx"), Path(here.home, ".local/pipx")}
     return "" if here.writable and home in usual else f"PIPX_HOME={shlex.quote(str(home))} "
 
 
 def _this() -> Installation:
-    prefix, packages = Path(sys.prefix), sysconfig.get_path("purelib")
-    ours = os.access(packages, os.W_OK) or Path.home() in _HERE.parents
+    # Both folders without sysconfig, which would be loaded before each test.
+    packages, standard_library = site.getsitepackages()[0], Path(os.__file__).parent
     return Installation(
         prefix=sys.prefix,
         executable=sys.executable,
-        pipx=(prefix / "pipx_metadata.json").exists(),
+        pipx=Path(sys.prefix, "pipx_metadata.json").exists(),
         venv=sys.prefix != sys.base_prefix,
-        writable=ours,
+        writable=os.access(packages, os.W_OK) or Path.home() in _HERE.parents,
         pip=importlib.util.find_spec("pip") is not None,
-        externally_managed=Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists(),
+        externally_managed=(standard_library / "EXTERNALLY-MANAGED").exists(),
         home=str(Path.home()),
     )
 
@@ -83,7 +84,7 @@ def version_line() -> str:
 
 
 def _commit() -> str:
-    """Return the commit that the build wrote down, else that of the checkout; empty when nobody knows."""
+    """Return the commit that the build recorded, else that of the checkout; empty where it is not known."""
     try:
         return (_HERE / "commit.txt").read_text(encoding="ascii").strip()
     except OSError:
@@ -92,16 +93,14 @@ def _commit() -> str:
 
 def checked_out(root: Path) -> str:
     """Return the commit of a checkout, marked where files differ from it; empty without git or a repository."""
-    import subprocess  # noqa: PLC0415  only `--version` and a build want it
-
     if not (root / ".git").exists():
         return ""
     # The owner of a checkout may be another user than root, who builds from it.
     git = ["git", "-C", str(root), "-c", f"safe.directory={root}", "-c", "core.fsmonitor=false"]
 
-    def ask(*words: str) -> str:
-        done = subprocess.run([*git, *words], check=True, capture_output=True, text=True, timeout=5)
-        return done.stdout.strip()
+    def ask(*arguments: str) -> str:
+        result = subprocess.run([*git, *arguments], check=True, capture_output=True, text=True, timeout=5)
+        return result.stdout.strip()
 
     try:
         commit = ask("rev-parse", "--short=12", "HEAD")

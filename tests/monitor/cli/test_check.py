@@ -105,7 +105,7 @@ def test_without_nft_it_says_so(street: HomeNetworkWithServices):
         ({"COLLECT__ENGINE": "ookla", "OOKLA__BINARY": "/no/such"}, "engine", "/no/such does not exist"),
         ({"DATABASE_URL": "sqlite:////run"}, "database", "/run: is a directory"),
         ({"DATABASE_URL": "sqlite:////etc/passwd/a/b.db"}, "database", "/etc/passwd is not a directory"),
-        ({"DATABASE_URL": "sqlite:////etc/passwd"}, "database", "is damaged or no SQLite database"),
+        ({"DATABASE_URL": "sqlite:////etc/passwd"}, "database", "is damaged or not a SQLite database"),
         ({"DATABASE_URL": "sqlite://"}, "database", "names no file"),
     ],
 )

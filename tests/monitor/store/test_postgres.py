@@ -96,7 +96,7 @@ def test_a_server_that_is_not_there_is_reported_in_one_line(tmp_path: Path):
     """The line names the database without its password, and a retry makes sense."""
     with pytest.raises(StoreUnreachableError) as caught, open_reader(f"postgresql://joe:secret@/x?host={tmp_path}"):
         pass
-    assert caught.value.retry
+    assert caught.value.retryable
     assert "does not answer" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)

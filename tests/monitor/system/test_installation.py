@@ -1,4 +1,4 @@
-"""How this is called in the package index, how a library is added to it, and which commit it was built from."""
+"""The name in the package index, the command that adds a library, and the commit of the build."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from monitor import __version__
 from monitor.system.installation import DISTRIBUTION, Installation, checked_out, command_for, install_command
-
-ROOT = Path(__file__).resolve().parents[1]
-
-while not (ROOT / "pyproject.toml").exists():
-    ROOT = ROOT.parent
 
 PIPX = Installation("/opt/pipx/venvs/speedmon-ip4only", "/opt/pipx/venvs/speedmon-ip4only/bin/python", pipx=True)
 

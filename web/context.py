@@ -112,7 +112,7 @@ class UnknownProbeError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class ProbeSelection:
-    """The probes on offer, sorted; those that the request named (none: all); their primary keys in the store (`pks`)."""
+    """The probes on offer, sorted; those that the request named (none: all); their primary keys in the store."""
 
     offered: tuple[str, ...]
     named: tuple[str, ...]

@@ -1,8 +1,6 @@
-"""Time zones, time windows, calendar months and clock changes.
+"""Local time: the zone that times are shown in, time windows, calendar months and clock changes.
 
-The zone that times are shown in: the configured one, else that of the system. Storage stays UTC.
-
-Calendar months in a time zone. Pure.
+The zone is the configured one, else that of the system. Storage stays UTC.
 """
 
 from __future__ import annotations

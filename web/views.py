@@ -1,10 +1,7 @@
-"""What the page shows, derived from runs. Pure.
+"""What the page shows of the runs: a summary of the last one, the last good numbers, rows, and their texts. Pure.
 
-What the page shows, derived from runs: a summary of the last one, the last good numbers, rows. Pure.
-
-The texts of the page, for readers without technical knowledge. Pure.
-
-A new `Kind` or `Scope` needs its texts here; a test checks that the tables are complete.
+The texts are for readers without technical knowledge. A new `FailureKind` or `Scope` needs its texts here; a test
+checks that the tables are complete.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def _zone_by_name(name: str, setting: str) -> ZoneInfo:
 
 
 def _system_zone(setting: str) -> ZoneInfo:
-    import tzlocal  # noqa: PLC0415  only an empty setting needs it
+    import tzlocal  # noqa: PLC0415  slow, and only an empty setting needs it: not a test
 
     logging.getLogger("tzlocal").setLevel(logging.ERROR)  # its advice on /etc/timezone is not for our users
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from example_runs import make_attempt
 
 from monitor.model import Failure, FailureKind, NetworkPath, Scope, Status
 from web import views
@@ -38,3 +39,10 @@ def test_exit_codes_and_signals(exit_code: int | None, signal: int | None, text:
 def test_share_of_the_plan(value: float | None, sold: float | None, text: str):
     """Without a plan or a value there is no share."""
     assert views.plan_share_text(value, sold) == text
+
+
+def test_a_skipped_run_has_nobody_at_fault():
+    """The reason in its message is all that is shown."""
+    reason = Failure(FailureKind.UNKNOWN, Scope.LOCAL, None, "quiet hours")
+    row = views.to_row(make_attempt(status=Status.SKIPPED, failure=reason, healthy=None).run)
+    assert (row.status, row.what, row.whose) == ("Skipped", "", "")

@@ -7,7 +7,7 @@ test become one skipped run with its cause.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +44,15 @@ SCHEDULE_STAGE = "schedule"
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """The slots, the same with jitter, and how late a test may start (half the shortest interval)."""
+    """The slots, the same with jitter, and how late a test may start (half the shortest interval).
+
+    Slots count from `made_at` on: one that passes before the schedule starts is late, not skipped.
+    """
 
     slots: Any
     trigger: Any
     grace_s: int
+    made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def make_timetable(settings: ScheduleSettings, zone: ZoneInfo, now: datetime, last: datetime | None) -> Timetable:
@@ -123,8 +127,8 @@ class SlotScheduler:
             coalesce=True,
             max_instances=1,
             misfire_grace_time=timetable.grace_s,
-            # Fixed now: otherwise a late start would skip the first slot and wait a full interval.
-            next_run_time=timetable.trigger.get_next_fire_time(None, datetime.now(UTC)),
+            # Fixed: otherwise a slow start would skip the first slot and wait a full interval.
+            next_run_time=timetable.trigger.get_next_fire_time(None, timetable.made_at),
         )
 
     def start(self) -> None:

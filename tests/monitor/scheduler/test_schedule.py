@@ -190,9 +190,9 @@ def test_a_late_start_still_has_its_first_slot():
     """A daemon that took long to start tests at once instead of an interval later: the slot was fixed before."""
     slot, ran = datetime.now(UTC) + timedelta(milliseconds=100), threading.Event()
     when = Timetable(Grid(slot, 3_600_000), Grid(slot, 3_600_000), 60)
-    schedule = SlotScheduler(when, ran.set, lambda _: None)
     while datetime.now(UTC) <= slot:
         ran.wait(0.01)
+    schedule = SlotScheduler(when, ran.set, lambda _: None)
     schedule.start()
     assert ran.wait(DEADLINE_S)
     schedule.stop()

@@ -124,7 +124,7 @@ def page(runs: list[Run]) -> Iterator[str]:
     yield HEAD
     for kind in KINDS:
         picture = Picture(kind)
-        yield f"## {kind}: {KINDS[kind].shows}\n\n{MORE[kind]}\n\n{_shown(picture)}"
+        yield f"## {kind}: {KINDS[kind].description}\n\n{MORE[kind]}\n\n{_shown(picture)}"
     yield "## Themes\n\n" + "\n".join(_shown(picture) for picture in THEMED)
     yield LONG_TEXT + "\n".join(_shown(picture) for picture in LONG)
     yield REPORT
@@ -136,7 +136,7 @@ def page(runs: list[Run]) -> Iterator[str]:
 
 
 def _shown(picture: Picture) -> str:
-    return f"    {picture.command}\n\n![{KINDS[picture.kind].shows}, {picture.theme}](gallery/{picture.file})\n\n"
+    return f"    {picture.command}\n\n![{KINDS[picture.kind].description}, {picture.theme}](gallery/{picture.file})\n\n"
 
 
 def main(docs: File) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import isnan
 from typing import TYPE_CHECKING
 
 from monitor.analysis.metrics import Metric
@@ -29,15 +30,31 @@ if TYPE_CHECKING:
     from monitor.localtime import Window
 
 
-METRIC_NAMES = {Metric.DOWNLOAD: "Download", Metric.UPLOAD: "Upload", Metric.LATENCY: "Latency"}
-
-METRIC_NAMES |= {Metric.DOWNLOAD_LATENCY: "Latency under download", Metric.UPLOAD_LATENCY: "Latency under upload"}
-
+METRIC_NAMES = {
+    Metric.DOWNLOAD: "Download",
+    Metric.UPLOAD: "Upload",
+    Metric.LATENCY: "Latency",
+    Metric.DOWNLOAD_LATENCY: "Latency under download",
+    Metric.UPLOAD_LATENCY: "Latency under upload",
+}
 PATH_NAMES = {NetworkPath.IP4ONLY: "IPv4-only namespace", NetworkPath.HOST: "host as it is"}
 
+NO_RESULT = "no result"
+CROWDED_MARKS_NOTE = "Marks: the higher, the more tests at that time."
+BLANK_NOTE = "Blank: no test ran."
+DOUBTFUL_MARK_NOTE = "◇ a doubtful result."
+
+# Between facts, such as those below the title.
+SEPARATOR = " · "
+# So many ISPs, servers, engines or UTC offsets are named; the others are counted.
 MAX_NAMED = 2
 
-SEPARATOR = " · "
+
+def describe_data(
+    all_series: Sequence[RunSeries], counts: RunCounts, window: Window, zone: ZoneInfo
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the facts that stand below every title: when, and what was measured."""
+    return describe_window(window, zone), describe_sources(counts, all_series)
 
 
 def describe_window(window: Window, zone: ZoneInfo) -> tuple[str, str]:
@@ -94,7 +111,7 @@ def describe_spread(spread: Spread, axis: ValueAxis) -> str:
 
 def describe_plan(standing: PlanComparison, lines: Sequence[PlanLine], metric: Metric, axis: ValueAxis) -> str:
     """Return the median as a percentage of the plan; with several plans, of the one in force each time."""
-    promised = {value for line in lines for _, value in line.steps if value == value}  # noqa: PLR0124  not NaN
+    promised = {value for line in lines for _, value in line.steps if not isnan(value)}
     if len(promised) > 1:
         return f"{round(standing.median)} % of the plan then in force"
     if not metric.is_rate:
@@ -154,7 +171,19 @@ def describe_lines(width: int | None) -> str:
     """Return the note on how to read the lines."""
     if width is None:
         return "Lines join successful tests."
-    return f"Lines: median of each {format_long_duration(timedelta(seconds=width)).removeprefix('1 ')}; shade: lowest to highest test."
+    bucket = format_long_duration(timedelta(seconds=width)).removeprefix("1 ")
+    return f"Lines: median of each {bucket}; shade: lowest to highest test."
+
+
+def describe_shading(least_s: float) -> str:
+    """Return the note on shaded failures, of which those below a length may be left out."""
+    shortest = f", {format_long_duration(timedelta(seconds=round(least_s)))} and more" if least_s else ""
+    return f"Shaded: from a failed test to the next success{shortest}."
+
+
+def describe_unlabelled(changes: int) -> str:
+    """Return how many changes have no label; empty if each has one."""
+    return f"Changes without room for a label: {changes}." if changes else ""
 
 
 def series_name(series: RunSeries, all_series: Sequence[RunSeries]) -> str:
@@ -162,6 +191,11 @@ def series_name(series: RunSeries, all_series: Sequence[RunSeries]) -> str:
     if len({one.probe for one in all_series}) == 1:
         return series.path
     return series.probe if len({one.path for one in all_series}) == 1 else f"{series.probe} {series.path}"
+
+
+def count_results(count: int) -> str:
+    """Return a number of results in words."""
+    return f"{count:,} result" if count == 1 else f"{count:,} results"
 
 
 def _list_names(one: str, several: str, counts: Counter[str]) -> str:

@@ -1,4 +1,7 @@
-"""The rows above the panels: labels of changes, and one row of marks for each scope of failure."""
+"""What stands above the panels of a graph over time: labels of changes, and a row of marks for each scope of failure.
+
+Where marks would overlap, one stroke stands for several and its height for their number.
+"""
 
 from __future__ import annotations
 

@@ -48,10 +48,10 @@ MAX_ROW_HEIGHT, BAR_MARGIN = 48.0, 0.06
 # Below this row height only every second row gets a name.
 MIN_NAMED_ROW_HEIGHT = 13
 DAY_ROWS_NOTES = (
-    "One row per day, by hours since midnight; days of 23 or 25 hours are drawn that wide.",
+    "One row per day, by hours since midnight; with a clock change a day has 23 or 25 hours.",
     "Shaded: an outage of the line, from its first failed test to the next good one.",
     "Right: the share of tests that succeeded, and how long the line was down.",
-    "Without a stroke: no test ran.",
+    labels.BLANK_NOTE,
 )
 
 NOT_KNOWN = "not known"
@@ -76,7 +76,7 @@ STEP_NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
 CALENDAR_NOTES = (
     "One cell per day, Monday at the top; one per week where days would be too small.",
     "Stronger colour: more of the tests failed.",
-    "Blank: no test ran.",
+    labels.BLANK_NOTE,
 )
 
 
@@ -229,7 +229,7 @@ def _draw_tiles(canvas: Canvas, counts: RunCounts, outage_list: Sequence[Outage]
 
 
 def _fill_downtime_tile(tile: HeaderTile, counts: RunCounts, total_s: float, window: Window) -> None:
-    tile.caption("Time the line was down", theme.SCOPE_COLORS[Scope.LINE])
+    tile.caption("Downtime of the line", theme.SCOPE_COLORS[Scope.LINE])
     tile.figure((format_length(total_s) if total_s else "none") if counts.runs else None, "", theme.INK, NOT_KNOWN)
     if counts.runs:
         length = window.until - window.since

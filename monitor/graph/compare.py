@@ -197,7 +197,7 @@ def _write_group_name(canvas: Canvas, box: Box, group: Group, y: float) -> None:
 
 
 def _count_text(group: Group) -> str:
-    parts = [labels.count_results(group.measured)]
+    parts = [units.format_count(group.measured, "result")]
     parts += [f"{group.failed:,} failed"] if group.failed else []
     parts += [f"{group.doubtful:,} doubtful left out"] if group.doubtful else []
     return ", ".join(parts)

@@ -123,7 +123,7 @@ def _draw_notes(canvas: Canvas, at: tuple[float, float], metric: Metric, all_ser
         if several:
             draw_legend_stroke(canvas, (x, y), index, color)
         style = TextStyle(theme.SMALL_SIZE, color, bold=True)
-        canvas.text((x + indent, y), f"{name}{labels.count_results(results)}", style, room=room - indent)
+        canvas.text((x + indent, y), f"{name}{units.format_count(results, 'result')}", style, room=room - indent)
         y += 18
         for line in _share_lines(series, metric)[: 1 if several else None]:
             canvas.text((x, y), line, theme.SMALL_STYLE, room=room)
@@ -134,11 +134,11 @@ def _draw_notes(canvas: Canvas, at: tuple[float, float], metric: Metric, all_ser
 def _share_lines(series: RunSeries, metric: Metric) -> list[str]:
     shares = 100 * statistics.shares_of_plan([series], metric)
     if not len(shares):
-        return ["the plan has no figure for this"]
+        return ["the plan gives no figure for this"]
     if not metric.is_rate:
-        return [_share_line(shares <= max(PLAN_LEVELS), max(PLAN_LEVELS))]
-    return [_share_line(shares >= level, level) for level in PLAN_LEVELS]
+        return [f"{_percent(shares <= max(PLAN_LEVELS))} % stayed within the plan"]
+    return [f"{_percent(shares >= level)} % reached {name}" for level, name in PLAN_LEVELS.items()]
 
 
-def _share_line(reached: NDArray[np.bool_], level: int) -> str:
-    return f"{labels.format_percent(100 * float(np.mean(reached)))} % reached {PLAN_LEVELS[level]}"
+def _percent(chosen: NDArray[np.bool_]) -> str:
+    return labels.format_percent(100 * float(np.mean(chosen)))

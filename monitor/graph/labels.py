@@ -1,4 +1,4 @@
-"""The texts and numbers on a graph, in English. Pure."""
+"""The sentences on a graph, and the names of metrics and paths. Change the wording of graphs here. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from monitor.output.units import (
     _format_date_and_minute,
     _format_day_and_minute,
     _format_utc_offset,
+    format_count,
     format_long_duration,
     format_number,
     format_round_number,
@@ -37,12 +38,12 @@ METRIC_NAMES = {
     Metric.DOWNLOAD_LATENCY: "Latency under download",
     Metric.UPLOAD_LATENCY: "Latency under upload",
 }
-PATH_NAMES = {NetworkPath.IP4ONLY: "IPv4-only namespace", NetworkPath.HOST: "host as it is"}
+PATH_NAMES = {NetworkPath.IP4ONLY: "IPv4-only namespace", NetworkPath.HOST: "outside the namespace"}
 
 NO_RESULT = "no result"
-CROWDED_MARKS_NOTE = "Marks: the higher, the more tests at that time."
+CROWDED_MARKS_NOTE = "Taller marks: more tests at that time."
 BLANK_NOTE = "Blank: no test ran."
-DOUBTFUL_MARK_NOTE = "◇ a doubtful result."
+DOUBTFUL_MARK_NOTE = "◇: a doubtful result."
 
 # Between facts, such as those below the title.
 SEPARATOR = " · "
@@ -113,7 +114,7 @@ def describe_plan(standing: PlanComparison, lines: Sequence[PlanLine], metric: M
     """Return the median as a percentage of the plan; with several plans, of the one in force each time."""
     promised = {value for line in lines for _, value in line.steps if not isnan(value)}
     if len(promised) > 1:
-        return f"{round(standing.median)} % of the plan then in force"
+        return f"{round(standing.median)} % of the plan in force at the time"
     if not metric.is_rate:
         return f"plan: {format_round_number(promised.pop())} ms"
     return f"{round(standing.median)} % of the plan ({format_round_number(promised.pop() / axis.divisor)} {axis.unit})"
@@ -137,13 +138,13 @@ def describe_doubts(counts: RunCounts) -> str:
         return ""
     why = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in counts.doubts.most_common())
     results = "1 doubtful result is" if counts.doubtful == 1 else f"{counts.doubtful:,} doubtful results are"
-    return f"{results} left out of all numbers{f' ({why})' if why else ''}."
+    return f"{results} left out of every statistic{f' ({why})' if why else ''}."
 
 
 def describe_successes(counts: RunCounts) -> str:
     """Return how many tests succeeded and failed; interrupted ones count as failed."""
     if counts.success_pct is None:
-        return "none was started" if counts.runs else "no test in this window"
+        return "no test was started" if counts.runs else "no test in this window"
     failed = counts.statuses[Status.FAILED] + counts.statuses[Status.INTERRUPTED]
     share = _capped_percent(counts.success_pct, complete=not failed)
     interrupted = counts.statuses[Status.INTERRUPTED]
@@ -162,7 +163,7 @@ def describe_failures(counts: RunCounts) -> str:
 
 
 def describe_run_count(counts: RunCounts) -> str:
-    """Return the text after the number of runs."""
+    """Return the words after the number of runs."""
     skipped = counts.statuses[Status.SKIPPED]
     return ("run" if counts.runs == 1 else "runs") + (f", {skipped:,} of them skipped" if skipped else "")
 
@@ -172,12 +173,12 @@ def describe_lines(width: int | None) -> str:
     if width is None:
         return "Lines join successful tests."
     bucket = format_long_duration(timedelta(seconds=width)).removeprefix("1 ")
-    return f"Lines: median of each {bucket}; shade: lowest to highest test."
+    return f"Lines: median of every {bucket}, in a band from the lowest to the highest test."
 
 
 def describe_shading(least_s: float) -> str:
     """Return the note on shaded failures, of which those below a length may be left out."""
-    shortest = f", {format_long_duration(timedelta(seconds=round(least_s)))} and more" if least_s else ""
+    shortest = f", if {format_long_duration(timedelta(seconds=round(least_s)))} or longer" if least_s else ""
     return f"Shaded: from a failed test to the next success{shortest}."
 
 
@@ -193,19 +194,10 @@ def series_name(series: RunSeries, all_series: Sequence[RunSeries]) -> str:
     return series.probe if len({one.path for one in all_series}) == 1 else f"{series.probe} {series.path}"
 
 
-def count_results(count: int) -> str:
-    """Return a number of results in words."""
-    return f"{count:,} result" if count == 1 else f"{count:,} results"
-
-
 def _list_names(one: str, several: str, counts: Counter[str]) -> str:
     ordered = [name for name, _ in counts.most_common()]
     if len(ordered) == 1:
         return f"{one} {ordered[0]}"
     rest = f" and {len(ordered) - MAX_NAMED} more" if len(ordered) > MAX_NAMED else ""
-    listed = ", ".join(f"{name} ({_count_tests(counts[name])})" for name in ordered[:MAX_NAMED])
+    listed = ", ".join(f"{name} ({format_count(counts[name], 'test')})" for name in ordered[:MAX_NAMED])
     return f"{several} {listed}{rest}" if listed else ""
-
-
-def _count_tests(count: int) -> str:
-    return f"{count:,} test" if count == 1 else f"{count:,} tests"

@@ -43,7 +43,8 @@ LIMIT_PIXELS = 13
 
 NOT_MEASURED = "not measured"
 GRADE_NOTE = (
-    "Grade: median rise, mean of download and upload: A+ < 5 ms, A < 30, B < 60, C < 200, D < 400 (DSLReports)."
+    "Grade: median of the latency that load adds, mean of download and upload:"
+    " A+ < 5 ms, A < 30, B < 60, C < 200, D < 400 (DSLReports)."
 )
 
 
@@ -115,4 +116,4 @@ def _fill_grade_tile(tile: HeaderTile, all_series: Sequence[RunSeries]) -> None:
         return
     rise = float(np.median(rises))
     tile.figure(statistics.grade_bufferbloat(rise), f"+{units.format_number(rise)} ms under load", theme.INK)
-    tile.lines((f"{len(rises):,} tests with latency under load",))
+    tile.lines((f"{units.format_count(len(rises), 'test')} with latency under load",))

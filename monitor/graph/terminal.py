@@ -65,7 +65,7 @@ def plot_runs(runs: Columns | Iterable[Run], window: Window, context: GraphConte
         yield f"{FAILED}: a test failed"
     if len(all_series) > 1:
         names = ", ".join(labels.series_name(series, all_series) for series in all_series)
-        yield f"One line each, not distinguishable here: {names}; choose one with --probe or --path"
+        yield f"The lines of {names} look alike here; choose one with --probe or --path"
     if doubt := labels.describe_doubts(counts):
         yield doubt
 

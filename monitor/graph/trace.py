@@ -119,7 +119,7 @@ def _label_strip(canvas: Canvas, strip: TraceStrip, axis: ValueAxis, top: float,
 
 def _legend_entries(strip: TraceStrip, axis: ValueAxis) -> Iterator[tuple[str, str]]:
     yield "■ this test", theme.METRIC_COLORS[strip.metric]
-    yield "■ others on the uplink", OTHERS_COLOR
+    yield "■ other traffic on the uplink", OTHERS_COLOR
     if strip.reported:
         yield f"- - the engine's result, {format_number(strip.reported / axis.divisor)}", theme.PLAN
 
@@ -131,5 +131,5 @@ def _draw_seconds_axis(canvas: Canvas, seconds: float) -> None:
         x = left + (right - left) * at / seconds
         canvas.rules([((x, bottom), (x, bottom + 5))], theme.AXIS)
         canvas.text((x, bottom + 19), f"{at} s", theme.TIME_STYLE)
-    note = "Payload as the kernel counted it on the test's own link and on the uplink."
+    note = "Payload, as counted by the kernel on the test's own link and on the uplink."
     canvas.text((theme.MARGIN, canvas.height - 14), note, theme.NOTE_STYLE)

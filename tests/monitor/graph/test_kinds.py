@@ -159,7 +159,7 @@ def test_a_doubtful_result_is_hollow_and_counts_in_no_number():
     written = texts(sheet)
     assert marks(sheet, "D") == 3
     assert "5th percentile 95.7, 95th 95.7" in written
-    assert any("1 doubtful result is left out of all numbers (cross traffic 1)." in words for words in written)
+    assert any("1 doubtful result is left out of every statistic (cross traffic 1)." in words for words in written)
 
 
 def test_a_doubtful_result_neither_ends_a_line_nor_bends_it():
@@ -185,7 +185,7 @@ def test_a_change_of_plan_is_labelled():
     assert plan_lines(found, Metric.DOWNLOAD, TERMS.plan, 0)[0].steps == ((0, 50e6), (change.at, 100e6))
     written = texts(drawn("throughput", two_plans()))
     assert {"plan now 100 / 20", "plan met in 50 % of the tests"} <= set(written)
-    assert "143 % of the plan then in force" in written
+    assert "143 % of the plan in force at the time" in written
 
 
 def two_plans() -> Columns:

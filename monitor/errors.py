@@ -1,19 +1,20 @@
-"""The errors that a user sees as one line instead of a traceback; each with its exit code, and whether to retry.
+"""The errors that a user sees as one line instead of a traceback: when they happen, exit code, and whether to retry.
 
-    SpeedmonError             unexpected                                          exit 1
-    ├── ConfigError           the configuration cannot be read or has mistakes    exit 2
-    ├── UsageError            an argument that cannot be used                     exit 2
-    ├── StoreError            the database cannot be opened, read or written      exit 2
-    │   ├── StoreFullError    the disk is full; the result was kept elsewhere     exit 1, retry
-    │   ├── StoreBusyError    another process holds the database for too long     exit 1, retry
-    │   ├── StoreUnreachableError  the database server does not answer            exit 1, retry
-    │   ├── ProbeClashError     the fleet knows another installation of this name exit 2
-    │   └── StoreRejectedError  a run with a value that the schema refuses        exit 1
-    ├── EngineError           an engine cannot do what was asked of it            exit 1
-    ├── OutputError           a file that was asked for cannot be written         exit 1
-    └── ServeError            the daemon cannot start                             exit 1
+SpeedmonError              any error below, or one that no class of its own describes   exit 1
+├── ConfigError            the configuration cannot be read or has mistakes             exit 2
+├── UsageError             an argument that cannot be used                              exit 2
+├── StoreError             the database cannot be opened, read or written               exit 2
+│   ├── StoreFullError         the disk is full; the run was saved elsewhere            exit 1, retryable
+│   ├── StoreBusyError         another process holds the database for too long          exit 1, retryable
+│   ├── StoreUnreachableError  the database server does not answer                      exit 1, retryable
+│   ├── ProbeClashError        the fleet has another installation of the same name      exit 2
+│   └── StoreRejectedError     the schema refuses a value of a run                      exit 1
+├── EngineError            an engine cannot do something other than a test              exit 1
+├── OutputError            a file that the user asked for cannot be written             exit 1
+└── ServeError             the daemon cannot start                                      exit 1
 
-A failed speed test is not an error but a result: it is stored, and `collect` exits with 3; see `monitor.model.Failure`.
+A message names what is wrong and the fix. Retryable means that the same call may succeed later without any change. A
+failed speed test is not an error but a result: it is stored, and `collect` exits with 3; see `monitor.model.Failure`.
 Errors of the namespace are `netns.errors.NetnsError`, with the same two attributes.
 """
 
@@ -21,68 +22,68 @@ from __future__ import annotations
 
 
 class SpeedmonError(Exception):
-    """An error that is printed as one line; the message names what is wrong and the fix."""
+    """Something failed that no class below describes; exit 1, not retryable."""
 
     exit_code = 1
-    retry = False
+    retryable = False
 
 
 class ConfigError(SpeedmonError):
-    """The configuration cannot be read or has mistakes; the message lists every one of them."""
+    """The configuration cannot be read or has mistakes, all of which the message lists; exit 2, not retryable."""
 
     exit_code = 2
 
 
 class UsageError(SpeedmonError):
-    """An argument that cannot be used, such as an unknown engine."""
+    """An argument cannot be used, such as the name of an unknown engine; exit 2, not retryable."""
 
     exit_code = 2
 
 
 class StoreError(SpeedmonError):
-    """The database cannot be opened, read or written where the configuration puts it."""
+    """The database cannot be opened, read or written where the configuration puts it; exit 2, not retryable."""
 
     exit_code = 2
 
 
 class StoreFullError(StoreError):
-    """The disk is full; the result was kept elsewhere, and the message says where."""
+    """The disk is full, and the run was saved elsewhere, which the message names; exit 1, retryable."""
 
     exit_code = 1
-    retry = True
+    retryable = True
 
 
 class StoreBusyError(StoreError):
-    """Another process held the write lock of the database for too long."""
+    """Another process held the write lock of the database for too long; exit 1, retryable."""
 
     exit_code = 1
-    retry = True
+    retryable = True
 
 
 class StoreUnreachableError(StoreError):
-    """The database server does not answer, or closed the connection."""
+    """The database server does not answer, or closed the connection; exit 1, retryable."""
 
     exit_code = 1
-    retry = True
+    retryable = True
 
 
 class ProbeClashError(StoreError):
-    """Another installation forwards to the fleet under the same probe name."""
+    """Another installation forwards to the fleet under the same probe name; exit 2, not retryable."""
 
 
 class StoreRejectedError(StoreError):
-    """A run has a value that the schema refuses, such as a negative rate; it was kept elsewhere."""
+    """The schema refuses a value of a run, such as a negative rate; exit 1, not retryable."""
 
     exit_code = 1
 
 
 class EngineError(SpeedmonError):
-    """An engine cannot do something other than a test, such as list its servers."""
+    """An engine cannot do something other than a test, such as list its servers; exit 1, not retryable."""
 
 
 class OutputError(SpeedmonError):
-    """A file that the user asked for (a graph, an export) cannot be written."""
+    """A file that the user asked for, such as a graph or an export, cannot be written; exit 1, not retryable."""
 
 
 class ServeError(SpeedmonError):
-    """The daemon cannot start: its address is taken, or its schedule cannot be read."""
+    """The daemon cannot start, as its address is taken or its schedule cannot be read; exit 1, not retryable."""

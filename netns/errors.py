@@ -19,7 +19,7 @@ class NetnsError(Exception):
     """The namespace cannot be set up or used; the message names the obstacle and the fix."""
 
     exit_code = 5
-    retry = False
+    retryable = False
     # True if some steps could not be undone: then the journal must keep listing them.
     left_behind = False
 
@@ -43,11 +43,17 @@ class ForeignStateError(NetnsError):
 class NoUplinkError(NetnsError):
     """The host has no IPv4 default route, so there is nothing to masquerade to."""
 
-    retry = True
+    retryable = True
 
 
 class StepError(NetnsError):
     """The kernel or a tool refused a step; everything this call had done was undone."""
+
+    @classmethod
+    def from_output(cls, program: str, output: str, exit_code: int) -> StepError:
+        """Return the error for a program that failed: the first line that it printed, else its exit code."""
+        lines = output.strip().splitlines()
+        return cls(f"{program}: {lines[0] if lines else f'exit code {exit_code}'}")
 
 
 class BlockedError(NetnsError):

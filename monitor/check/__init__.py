@@ -1,4 +1,4 @@
-"""`speedmon check`: look, then judge.
+"""`speedmon check`: observe, then judge.
 
-May import: engines, diagnosis.probe, store, config, system, model, netns.
+May import: engines, diagnosis.diagnose, store, config, system, model, netns.
 """

@@ -1,10 +1,7 @@
-"""Judges what was seen. Pure.
+"""Judges what `speedmon check` observed, one function for each line of its output. Pure.
 
-Checks of what the probe found inside the namespace. Pure; a check returns None when there was no probe.
-
-Checks of the host's side of the namespace: it exists, can be entered, is linked and firewalled. Pure.
-
-Checks of the engine, its licence, the clock, the free disk space and the database. Pure.
+First what was found inside the namespace (None where nothing could be), then the host's side of the namespace, then the
+machine. A new check is a function here and a row in one of the tables of `run`.
 """
 
 from __future__ import annotations
@@ -178,8 +175,8 @@ def _describe_answer(answer: ProbeAnswer) -> str:
 
 
 def check_namespace(observed: ObservedNamespace) -> CheckResult:
-    """Check that the namespace exists, and that a probe can run in it."""
-    problems = [problem for problem in (observed.dead, observed.no_probe) if problem]
+    """Check that the namespace exists, and that a program can run in it."""
+    problems = [problem for problem in (observed.dead, observed.no_findings) if problem]
     return to_result("namespace", problems, f"{handle_path(observed.spec.name)} is a network namespace", FIX)
 
 
@@ -209,7 +206,7 @@ def _launcher_flaws(state: LauncherState) -> list[str]:
     flaws = {
         "does not belong to root and the group speedmon": state.owner_ok,
         "does not have mode 0750": state.mode_ok,
-        "has lost its capability, as any copy does": state.capability_ok,
+        "has lost its capability, as copies do": state.capability_ok,
         "was built by another release": state.current,
     }
     return [flaw for flaw, passes in flaws.items() if not passes]

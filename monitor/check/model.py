@@ -1,8 +1,6 @@
-"""What was seen, and one line of the result.
+"""What `speedmon check` observes, and one line of its result, as frozen data: `observe` fills it, `checks` judges it.
 
-What was observed of the namespace and of the machine, as frozen data: filled by `look`, judged by the checks.
-
-One line of `speedmon check`; field order is the order of its JSON.
+The order of the fields of `CheckResult` is that of its JSON.
 """
 
 from __future__ import annotations
@@ -36,9 +34,9 @@ class ObservedNamespace:
         no_entry: why the caller cannot enter, with the fix; None when it can.
         launcher: the state of the file at the launcher's path.
         outside: the host's side.
-        before, after: our firewall table before and after the probe; None when the caller may not read it.
+        before, after: our firewall table before and after the diagnosis inside; None when the caller may not read it.
         beside: the other firewalls; None when the caller may not read them, or our own rules are not loaded.
-        findings: what the probe found inside; None when it could not run, which `no_probe` explains.
+        findings: what the diagnosis found inside; None when it could not run, which `no_findings` explains.
         direct: the answers of the same hosts to the host itself.
     """
 
@@ -53,7 +51,7 @@ class ObservedNamespace:
     after: RulesStatus | None = None
     beside: OtherFirewalls | None = None
     findings: Findings | None = None
-    no_probe: str | None = None
+    no_findings: str | None = None
     direct: tuple[ProbeAnswer, ...] = ()
 
 
@@ -96,7 +94,7 @@ class CheckResult:
 
     Attributes:
         name: identifies the check in JSON.
-        ok: whether it passes; None where the caller may not look.
+        ok: whether it passes; None where the caller may not know.
         message: what was observed.
         fix: what to do where it does not pass.
         matters: whether a test is unreliable without it.

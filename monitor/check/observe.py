@@ -1,8 +1,6 @@
-"""Looks at the namespace and the machine. Changes nothing.
+"""Observes what `speedmon check` judges: engine, clock, disk and database, and the namespace from both sides.
 
-Observe the machine for `speedmon check`: engine, clock, disk, database. Changes nothing; SQLAlchemy comes last.
-
-Observe the namespace for `speedmon check`, from inside by a probe and from outside. Changes nothing.
+Changes nothing. To check something new, observe it here, add a field in `model`, and judge it in `checks`.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from monitor.check.model import ObservedDatabase, ObservedMachine, ObservedNamespace
 from monitor.config import paths
-from monitor.diagnosis import probe
+from monitor.diagnosis import diagnose
 from monitor.engines import base, registry
 from monitor.errors import StoreError
 from monitor.store import database_file
@@ -102,19 +100,20 @@ def _find_blocker(folder: Path, file: Path) -> Path | None:
 
 
 def _read_database(url: str, file: Path) -> ObservedDatabase:
-    from monitor.store import maintenance  # noqa: PLC0415  SQLAlchemy: only where there is a database
-    from monitor.store.tables import SCHEMA_VERSION  # noqa: PLC0415  the same
+    # SQLAlchemy: `check` loads it only where there is a database.
+    from monitor.store import maintenance, tables  # noqa: PLC0415  see above
 
     try:
         summary = maintenance.summarise_database(url)
     except StoreError as error:
         return ObservedDatabase(file, str(error), "run: speedmon db check")
-    return ObservedDatabase(file, version=summary.version, current=SCHEMA_VERSION, last_start=summary.last_start)
+    return ObservedDatabase(file, version=summary.version, current=tables.SCHEMA_VERSION, last_start=summary.last_start)
 
 
 def _nearest_existing(folder: Path) -> Path:
     """Return the folder, or the nearest one above it that exists."""
-    return next(path for path in (folder, *folder.parents) if os.path.isdir(path) or path == path.parent)  # noqa: PTH112  Path.is_dir raises where it may not look
+    # Path.is_dir would raise in a folder that this user may not search.
+    return next(path for path in (folder, *folder.parents) if os.path.isdir(path) or path == path.parent)  # noqa: PTH112
 
 
 def _free_bytes(folder: Path) -> int | None:
@@ -131,18 +130,18 @@ def _is_clock_synchronised() -> bool | None:
 
 
 def observe_namespace(spec: NamespaceSpec, settings: CheckSettings, environ: Mapping[str, str]) -> ObservedNamespace:
-    """Return the state of the namespace of `spec`, and what a probe found inside."""
+    """Return the state of the namespace of `spec`, and what was found inside."""
     live = is_live(spec.name)
     host_side = inspect.inspect_host_side(spec)
     entered = live and is_entered(spec.name)
     privileged = read_own_rights().may_join
-    command, no_entry = _probe_command_inside(spec.name, settings, environ)
+    command, no_entry = _command_inside(spec.name, settings, environ)
     may_list = live and privileged and not entered
     before = inspect.inspect_rules(spec) if may_list else None
     result = (
-        probe.run_probe(command, _probe_environment(), () if entered else settings.hosts)
+        diagnose.gather_findings(command, _diagnosis_environment(), () if entered else settings.hosts)
         if command
-        else probe.ProbeResult(None, None, ())
+        else diagnose.GatheredFindings(None, None, ())
     )
     after = inspect.inspect_rules(spec) if may_list else None
     return ObservedNamespace(
@@ -157,7 +156,7 @@ def observe_namespace(spec: NamespaceSpec, settings: CheckSettings, environ: Map
         after=after,
         beside=_observe_other_firewalls(spec, host_side) if after and not after.problem else None,
         findings=result.findings,
-        no_probe=result.problem,
+        no_findings=result.problem,
         direct=result.direct,
     )
 
@@ -169,15 +168,17 @@ def _observe_other_firewalls(spec: NamespaceSpec, host_side: HostSide) -> OtherF
         return OtherFirewalls(blocked=f"the rules of other firewalls cannot be read: {error}")
 
 
-def _probe_command_inside(
+def _command_inside(
     name: str, settings: CheckSettings, environ: Mapping[str, str]
 ) -> tuple[list[str] | None, str | None]:
-    """Return the command that probes inside, or why the caller cannot enter."""
+    """Return the command that looks at the network inside, or why the caller cannot enter."""
     try:
-        return enter.build_command(name, probe.probe_command(settings.name, settings.hosts), environ=environ), None
+        return enter.build_command(
+            name, diagnose.findings_command(settings.name, settings.hosts), environ=environ
+        ), None
     except NetnsError as error:
         return None, str(error)
 
 
-def _probe_environment() -> dict[str, str]:
+def _diagnosis_environment() -> dict[str, str]:
     return {"PATH": base.DEFAULT_PATH, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8"}

@@ -1,7 +1,6 @@
-"""Checks what a reliable test needs: `run` returns a `Line` for each thing.
+"""Runs the checks of what a reliable test needs: `run_checks` returns a `CheckResult` for each.
 
-The checks are two tables of pure functions over what was observed; to add one, write it in `host`, `inside` or
-`machine` and add it here. `namespace_look` and `machine_look` observe, and change nothing.
+They are two tables of pure functions over what was observed; to add one, write it in `checks` and add it here.
 """
 
 from __future__ import annotations

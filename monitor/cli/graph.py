@@ -186,18 +186,16 @@ def _without_garbage_collector() -> Iterator[None]:
 def _read_runs(
     settings: Settings, window: Window, request: GraphOptions, here: ZoneInfo
 ) -> tuple[Columns, GraphContext]:
-    from monitor.store import read
+    from monitor.store.columnar import read_columns
     from monitor.store.connection import open_reader
     from monitor.store.lookups import probe_pks
+    from monitor.store.read import RunFilter
 
     path = request.path or settings.collect.path
     only = None if path == ALL else NetworkPath(path)
     with open_reader(settings.database.url) as connection:
-        probe_ids = probe_pks(connection, request.probes)
-        span = {"since": window.since, "until": window.until}
-        runs = read.read_columns(
-            connection, **span, names=render.required_metrics(request.kinds), path=only, probes=probe_ids
-        )
+        run_filter = RunFilter(window.since, window.until, only, probe_pks(connection, request.probes))
+        runs = read_columns(connection, run_filter, render.required_metrics(request.kinds))
     probes = sorted({attributes.probe for attributes, _ in runs.counts()}) or [settings.probe.name]
     return runs, GraphContext(here, Plan(**settings.plan.promised), f"Internet speed at {', '.join(probes)}")
 

@@ -1,8 +1,7 @@
-"""Entry point, lazy command table, errors as one line.
+"""The entry point of the command line: the table of commands, and `main`, which prints an error as one line.
 
-The entry point of the command line: the table of commands, and `main`, which prints an error as one line.
-
-A click group that imports the module of a command only when it is called, so that `--help` is quick.
+The module of a command is imported only when it is called, so that `--help` is quick. For a new command, add a row to
+COMMANDS and one to SHORT_HELP.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from monitor.cli.options import config_option
 from monitor.errors import SpeedmonError
 from netns.errors import NetnsError
 
+# "module:attribute" of each command, in the order of `--help`.
 COMMANDS = {
     "setup-netns": "monitor.cli.namespace:setup",
     "teardown-netns": "monitor.cli.namespace:teardown",
@@ -65,15 +65,6 @@ SHORT_HELP = {
     "fleet": "Forward runs to the PostgreSQL of a fleet.",
     "demo": "Try it in a simulated network; changes nothing on this machine.",
 }
-
-
-def build(folder: str) -> str:
-    """Return which commit was built, as `scripts/build_hook.py` wrote it into a package; empty in a checkout."""
-    try:
-        with open(f"{folder}/commit.txt", encoding="ascii") as file:  # noqa: PTH123  pathlib is not imported here
-            return f" (commit {file.read().strip()})"
-    except OSError:
-        return ""
 
 
 class LazyGroup(click.Group):
@@ -124,10 +115,13 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, commands_by_name=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(
-    package_name="speedmon",
-    prog_name="speedmon",
-    message=f"%(prog)s, version %(version)s{build(os.path.dirname(os.path.dirname(__file__)))}",  # noqa: PTH120
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, asked: _show_version(context) if asked else None,
+    help="Show the version and exit.",
 )
 @config_option
 def cli() -> None:
@@ -136,6 +130,13 @@ def cli() -> None:
     Exit codes: 0 success; 1 unexpected error; 2 usage or configuration error; 3 the test failed (recorded);
     4 skipped (recorded); 5 the namespace is missing or not sound; 6 not permitted.
     """
+
+
+def _show_version(context: click.Context) -> None:
+    from monitor.system.installation import version_line
+
+    click.echo(f"speedmon {version_line()}")
+    context.exit()
 
 
 def main() -> None:

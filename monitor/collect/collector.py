@@ -1,12 +1,7 @@
-"""`collect()`: lock, attempts under one lock, what follows each.
+"""Carries out a request for a test: the lock, one or more attempts under it, and what follows each.
 
-The attempts of one request, under one lock: admission, test, storing, state for the next test, retries.
-
-The store is imported when the first engine has ended, never before.
-
-One request for a test, from the command line to stored rows: takes the lock and hands over to `monitor.series`.
-
-Nothing heavy may be imported before the engine has ended.
+Nothing heavy may be imported before the engine has ended: what is needed afterwards, the database above all, is
+imported in `Collector._finish_attempt`.
 """
 
 from __future__ import annotations
@@ -16,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor.collect import outcome, policy, servers, state
-from monitor.collect.measure import command_runner, measure, prepare_environment
-from monitor.collect.outcome import TestRequest, new_run_id
+from monitor.collect.measure import command_runner, prepare_environment, run_test
+from monitor.collect.outcome import Outcome, TestRequest, new_run_id
 from monitor.config import paths
 from monitor.engines import registry
 from monitor.errors import StoreError, UsageError
@@ -29,163 +24,16 @@ from monitor.system.signals import Interrupts
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from pathlib import Path
 
-    from monitor.collect.measure import Runtime
+    from monitor.collect.measure import FinishedTest, Runtime
     from monitor.collect.policy import Retry
     from monitor.config.settings import Settings
-    from monitor.model import Attempt, Failure, Run, Trigger
+    from monitor.model import Attempt, DataUsed, Failure, Run, Trigger
 
-    Report = Callable[[Run, policy.Retry | None], None]
+    Report = Callable[[Run, Retry | None], None]
 
 
 _log = logging.getLogger(__name__)
-
-
-class Collector:
-    """Carries out a request in one or more attempts, one row each.
-
-    Args:
-        settings: all settings.
-        world: what a test needs from its surroundings.
-        interrupts: the signals that end it.
-        report: called with each row once it is stored, and with the attempt that will follow it, if any.
-    """
-
-    def __init__(self, settings: Settings, world: Runtime, interrupts: Interrupts, report: Report) -> None:
-        self._settings = settings
-        self._world = world
-        self._interrupts = interrupts
-        self._report = report
-        self._state_dir = paths.state_dir(world.environ, world.uid)
-        self._memory = state.CollectState()
-        self._runs: list[Run] = []
-        self._code = 0
-
-    def run(self, request: TestRequest) -> tuple[Run, int]:
-        """Make attempts until none follows; return the last row and its exit code, 128 + its number after a signal."""
-        self._memory = state.load_state(self._state_dir / state.STATE_FILE)
-        spool.recover_interrupted(self._state_dir / "spool")
-        next_attempt = self._attempt(servers.rotate_server(request, self._settings, self._memory.last_server))
-        while next_attempt is not None:
-            if not self._interrupts.wait(next_attempt.wait_s):
-                return self._runs[-1], outcome.EXIT_SIGNAL_BASE + (self._interrupts.signal or 0)
-            next_attempt = self._attempt(next_attempt.request)
-        return self._runs[-1], self._code
-
-    def skip_busy(self, request: TestRequest) -> tuple[Run, int]:
-        """Store a row for a request that found another test running; return it and its exit code."""
-        result = outcome.busy_outcome(request.engine)
-        self._finish_attempt(request, self._row(request, result, self._world.clock()), result.code)
-        return self._runs[-1], self._code
-
-    def _attempt(self, request: TestRequest) -> policy.Retry | None:
-        """Make one attempt, or store a row that says why there was none; return the attempt that follows, if any."""
-        started_at = self._world.clock()
-        admitted = self._admit(request, started_at)
-        if isinstance(admitted, TestRequest):
-            return self._measure(admitted, request, started_at)
-        if self._runs:
-            return None
-        result = outcome.skipped_outcome(request.engine, admitted)
-        return self._finish_attempt(request, self._row(request, result, started_at), result.code)
-
-    def _measure(self, effective: TestRequest, request: TestRequest, started_at: datetime) -> policy.Retry | None:
-        """Run one test; the note that it is under way lasts until its row is stored."""
-        run_id = new_run_id()
-        cut_off = outcome.to_attempt(
-            self._settings, effective, outcome.cut_off_outcome(effective.engine), run_id, (started_at, started_at)
-        )
-        with spool.started_note(self._state_dir / "spool", cut_off):
-            result = measure(self._settings, effective, self._world, self._interrupts)
-            doubts = servers.denied_server_remarks(effective, result.measurement, self._settings.servers.deny)
-            result = replace(result, remarks=(*result.remarks, *doubts))
-            return self._finish_attempt(request, self._row(effective, result, started_at, run_id), result.code)
-
-    def _admit(self, request: TestRequest, started_at: datetime) -> TestRequest | Failure:
-        """Return the request as it may be carried out now, or why it may not."""
-        settings, local_time = self._settings, started_at
-        if settings.schedule.quiet:
-            from monitor import localtime  # noqa: PLC0415  reads the list of zones
-
-            local_time = started_at.astimezone(localtime.resolve_zone(settings.schedule.timezone, "schedule.timezone"))
-        failure = policy.reason_to_skip(settings, request, self._memory, started_at, local_time)
-        return failure or self._with_engine(request, started_at)
-
-    def _with_engine(self, request: TestRequest, started_at: datetime) -> TestRequest | Failure:
-        """Return a request for `auto` with the engine that takes over while the first choice is in back-off."""
-        backoffs = policy.active_backoffs(self._memory.rests, int(started_at.timestamp()))
-        if request.engine != registry.AUTO or request.anyway or not backoffs:
-            return request
-        env = prepare_environment(self._settings, request.path, self._world)
-        ask = command_runner(env, self._interrupts)
-        engine, _ = registry.choose_engine(request.engine, self._settings, self._world.environ, ask)
-        if (backoff := backoffs.get(engine.name)) is None:
-            return request
-        other = registry.choose_fallback(self._settings, self._world.environ, ask, without=backoffs)
-        if other is None:
-            return policy.backoff_failure(engine.name, backoff)
-        remark = policy.fallback_remark(engine.name, backoff, other.name)
-        return replace(request, engine=other.name, remarks=(*request.remarks, remark))
-
-    def _row(
-        self, request: TestRequest, result: outcome.Outcome, started_at: datetime, run_id: str | None = None
-    ) -> Attempt:
-        run_id = run_id or new_run_id()
-        return outcome.to_attempt(self._settings, request, result, run_id, (started_at, self._world.clock()))
-
-    def _finish_attempt(self, request: TestRequest, attempt: Attempt, code: int) -> policy.Retry | None:
-        """Store an attempt, save the state for the next test, and report; return the attempt that follows, if any."""
-        self._runs.append(attempt.run)
-        self._code = code
-        if attempt.run.status is not Status.SKIPPED:
-            self._remember(request, attempt.run)
-        _store_attempt(attempt, self._settings, self._state_dir / "spool")
-        if self._settings.budget.month_gb and attempt.run.status is not Status.SKIPPED:
-            self._count_data(attempt.run.finished_at)
-        next_attempt = policy.next_attempt(self._settings.retry, request, self._runs, self._expected_rates(attempt))
-        self._report(attempt.run, next_attempt)
-        return next_attempt
-
-    def _remember(self, request: TestRequest, run: Run) -> None:
-        """Save which engine is in back-off and which server came last; before the row is stored, which may fail."""
-        backoffs = {name: backoff for name, backoff in self._memory.rests.items() if name != run.engine}
-        backoff = policy.next_backoff(
-            self._settings.retry, self._memory.rests.get(run.engine), run, int(run.finished_at.timestamp())
-        )
-        last = request.server_id if request.rotates and request.server_id else self._memory.last_server
-        self._save(replace(self._memory, rests=backoffs | ({run.engine: backoff} if backoff else {}), last_server=last))
-
-    def _count_data(self, now: datetime) -> None:
-        from monitor.store import statistics  # noqa: PLC0415  SQLAlchemy: only after the engine has ended
-
-        try:
-            self._save(replace(self._memory, spent=statistics.data_used_this_month(self._settings, now)))
-        except StoreError as error:
-            _log.warning("the data used this month cannot be counted: %s", error)
-
-    def _save(self, changed: state.CollectState) -> None:
-        if changed != self._memory:
-            state.save_state(self._state_dir / state.STATE_FILE, changed)
-            self._memory = changed
-
-    def _expected_rates(self, attempt: Attempt) -> ExpectedRates:
-        """Return what the line should give; unknown rates where the settings ask for no second test."""
-        if not self._settings.retry.second_below_pct or attempt.run.status is not Status.OK:
-            return ExpectedRates()
-        from monitor.store import statistics  # noqa: PLC0415  the same
-
-        try:
-            return policy.expected_rates(attempt.plan, statistics.recent_medians(self._settings, attempt.run))
-        except StoreError as error:
-            _log.warning("the recent median cannot be read: %s", error)
-            return policy.expected_rates(attempt.plan, ExpectedRates())
-
-
-def _store_attempt(attempt: Attempt, settings: Settings, spool_dir: Path) -> None:
-    from monitor.store.deliver import deliver_attempt  # noqa: PLC0415  the same
-
-    deliver_attempt(attempt, settings.database.url, spool_dir)
 
 
 def make_request(
@@ -210,21 +58,18 @@ def make_request(
 
 
 def _report_nothing(_run: Run, _following: Retry | None) -> None:
-    """Do nothing: nobody wants to know."""
+    """Do nothing: the caller wants no reports."""
 
 
 def collect(
-    settings: Settings,
-    request: TestRequest,
-    world: Runtime,
-    report: Callable[[Run, Retry | None], None] = _report_nothing,
+    settings: Settings, request: TestRequest, runtime: Runtime, report: Report = _report_nothing
 ) -> tuple[Run, int]:
     """Run one test, and more where its failure calls for them; return the last row and its exit code.
 
     Args:
         settings: all settings.
-        request: what is asked for.
-        world: what a test needs from its surroundings.
+        request: the test to carry out.
+        runtime: what a test needs from its surroundings.
         report: called with each row once it is stored, and with the attempt that will follow it, if any.
 
     Raises:
@@ -233,5 +78,161 @@ def collect(
     """
     database_file.ensure_writable(settings.database.url)
     with Interrupts() as interrupts, lock.hold_lock(settings.collect.lock_file) as locked:
-        series = Collector(settings, world, interrupts, report)
-        return series.run(request) if locked else series.skip_busy(request)
+        collector = Collector(settings, runtime, interrupts, report)
+        return collector.run(request) if locked else collector.skip_busy(request)
+
+
+class Collector:
+    """Carries out a request in one or more attempts, one row each.
+
+    Args:
+        settings: all settings.
+        runtime: what a test needs from its surroundings.
+        interrupts: the signals that end it.
+        report: called with each row once it is stored, and with the attempt that will follow it, if any.
+    """
+
+    def __init__(self, settings: Settings, runtime: Runtime, interrupts: Interrupts, report: Report) -> None:
+        self._settings = settings
+        self._runtime = runtime
+        self._interrupts = interrupts
+        self._report = report
+        self._state_dir = paths.state_dir(runtime.environ, runtime.uid)
+        self._spool_dir = self._state_dir / "spool"
+        self._state = state.CollectState()
+        self._runs: list[Run] = []
+        self._code = 0
+
+    def run(self, request: TestRequest) -> tuple[Run, int]:
+        """Make attempts until none follows; return the last row and its exit code, 128 + its number after a signal."""
+        self._state = state.load_state(self._state_dir / state.STATE_FILE)
+        spool.recover_interrupted(self._spool_dir)
+        next_attempt = self._attempt(servers.rotate_server(request, self._settings, self._state.last_server))
+        while next_attempt is not None:
+            if not self._interrupts.wait(next_attempt.wait_s):
+                return self._runs[-1], outcome.EXIT_SIGNAL_BASE + (self._interrupts.signal or 0)
+            next_attempt = self._attempt(next_attempt.request)
+        return self._runs[-1], self._code
+
+    def skip_busy(self, request: TestRequest) -> tuple[Run, int]:
+        """Store a row for a request that found another test running; return it and its exit code."""
+        result = outcome.busy_outcome(request.engine)
+        self._finish_attempt(request, request, result, (new_run_id(), self._runtime.clock()))
+        return self._runs[-1], self._code
+
+    def _attempt(self, request: TestRequest) -> Retry | None:
+        """Make one attempt, or store a row that says why there was none; return the attempt that follows, if any."""
+        start = (new_run_id(), self._runtime.clock())
+        admitted = self._admit(request, start[1])
+        if isinstance(admitted, TestRequest):
+            return self._measure(admitted, request, start)
+        if self._runs:
+            return None
+        return self._finish_attempt(request, request, outcome.skipped_outcome(request.engine, admitted), start)
+
+    def _measure(self, effective: TestRequest, request: TestRequest, start: tuple[str, datetime]) -> Retry | None:
+        """Run one test; the note that it is under way lasts until its row is stored."""
+        run_id, started_at = start
+        cut_off = outcome.to_attempt(
+            self._settings, effective, outcome.cut_off_outcome(effective.engine), run_id, (started_at, started_at)
+        )
+        with spool.started_note(self._spool_dir, cut_off):
+            test = run_test(self._settings, effective, self._runtime, self._interrupts)
+            return self._finish_attempt(request, effective, test, start)
+
+    def _admit(self, request: TestRequest, started_at: datetime) -> TestRequest | Failure:
+        """Return the request as it may be carried out now, or why it may not."""
+        settings, local_time = self._settings, started_at
+        if settings.schedule.quiet:
+            from monitor import localtime  # noqa: PLC0415  loads zoneinfo, which only quiet hours need
+
+            local_time = started_at.astimezone(localtime.resolve_zone(settings.schedule.timezone, "schedule.timezone"))
+        failure = policy.reason_to_skip(settings, request, self._state, started_at, local_time)
+        return failure or self._with_engine(request, started_at)
+
+    def _with_engine(self, request: TestRequest, started_at: datetime) -> TestRequest | Failure:
+        """Return a request for `auto` with the engine that takes over while the first choice is in back-off."""
+        backoffs = policy.active_backoffs(self._state.rests, int(started_at.timestamp()))
+        if request.engine != registry.AUTO or request.anyway or not backoffs:
+            return request
+        env = prepare_environment(self._settings, request.path, self._runtime)
+        ask = command_runner(env, self._interrupts)
+        engine, _ = registry.choose_engine(request.engine, self._settings, self._runtime.environ, ask)
+        if (backoff := backoffs.get(engine.name)) is None:
+            return request
+        other = registry.choose_fallback(self._settings, self._runtime.environ, ask, without=backoffs)
+        if other is None:
+            return policy.backoff_failure(engine.name, backoff)
+        remark = policy.fallback_remark(engine.name, backoff, other.name)
+        return replace(request, engine=other.name, remarks=(*request.remarks, remark))
+
+    def _finish_attempt(
+        self, request: TestRequest, effective: TestRequest, test: FinishedTest | Outcome, start: tuple[str, datetime]
+    ) -> Retry | None:
+        """Judge an attempt, store it, save the state for the next, and report; return the attempt that follows, if any.
+
+        Args:
+            request: the request as it was made; a retry repeats it.
+            effective: the request as it was carried out.
+            test: an engine that has ended, or how an attempt ended without one.
+            start: the id of the run, and when the attempt started.
+        """
+        # Imported here, as none may delay the engine; in this order, as SQLAlchemy must not delay a diagnosis.
+        from monitor.collect.judge import judge_test  # noqa: PLC0415  see above
+
+        result = test if isinstance(test, Outcome) else judge_test(test, self._settings, self._interrupts)
+        self._code = result.code
+        attempt = self._to_attempt(effective, result, start)
+        self._runs.append(attempt.run)
+        self._remember(request, attempt.run)
+        from monitor.store import deliver, statistics  # noqa: PLC0415  see above
+
+        deliver.deliver_attempt(attempt, self._settings.database.url, self._spool_dir)
+        self._count_data(attempt.run, statistics.data_used_this_month)
+        rates = self._expected_rates(attempt, statistics.recent_medians)
+        next_attempt = policy.next_attempt(self._settings.retry, request, self._runs, rates)
+        self._report(attempt.run, next_attempt)
+        return next_attempt
+
+    def _to_attempt(self, request: TestRequest, result: Outcome, start: tuple[str, datetime]) -> Attempt:
+        """Return the row of an attempt that ends now."""
+        run_id, started_at = start
+        doubts = servers.denied_server_remarks(request, result.measurement, self._settings.servers.deny)
+        result = replace(result, remarks=(*result.remarks, *doubts))
+        return outcome.to_attempt(self._settings, request, result, run_id, (started_at, self._runtime.clock()))
+
+    def _remember(self, request: TestRequest, run: Run) -> None:
+        """Save which engine is in back-off and which server came last; before the row is stored, which may fail."""
+        if run.status is Status.SKIPPED:
+            return
+        before = self._state
+        backoffs = {name: backoff for name, backoff in before.rests.items() if name != run.engine}
+        backoff = policy.next_backoff(
+            self._settings.retry, before.rests.get(run.engine), run, int(run.finished_at.timestamp())
+        )
+        last = request.server_id if request.rotates and request.server_id else before.last_server
+        self._save(replace(before, rests=backoffs | ({run.engine: backoff} if backoff else {}), last_server=last))
+
+    def _count_data(self, run: Run, count: Callable[[Settings, datetime], DataUsed]) -> None:
+        """Save how much data the tests of this month have used, where there is a limit."""
+        if not self._settings.budget.month_gb or run.status is Status.SKIPPED:
+            return
+        try:
+            self._save(replace(self._state, spent=count(self._settings, run.finished_at)))
+        except StoreError as error:
+            _log.warning("the data used this month cannot be counted: %s", error)
+
+    def _save(self, changed: state.CollectState) -> None:
+        if changed != self._state:
+            state.save_state(self._state_dir / state.STATE_FILE, changed)
+            self._state = changed
+
+    def _expected_rates(self, attempt: Attempt, medians: Callable[[Settings, Run], ExpectedRates]) -> ExpectedRates:
+        """Return what the line should give; unknown rates where the settings ask for no second test."""
+        if not self._settings.retry.second_below_pct or attempt.run.status is not Status.OK:
+            return ExpectedRates()
+        try:
+            return policy.expected_rates(attempt.plan, medians(self._settings, attempt.run))
+        except StoreError as error:
+            _log.warning("the recent median cannot be read: %s", error)
+            return policy.expected_rates(attempt.plan, ExpectedRates())

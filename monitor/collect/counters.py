@@ -1,13 +1,9 @@
-"""The kernel's byte counters: read, sampled during a test, turned into a trace and cross traffic; waiting for a quiet line.
+"""The kernel's byte counters of a test's link and of the uplink that it shares with others.
 
-The kernel's byte counters: of the link that a test goes through, and of the uplink that it shares with others.
-
-Both are read from /proc/net/dev at once (proc(5)). A veth counts a large segment as one packet, a network card counts
-the packets that it is split into; so headers are subtracted, and only payload is compared.
-
-Wait for a quiet line before a test: traffic of others falsifies the result, and the test slows it down.
-
-Reads the counters at regular intervals while a test runs; `monitor.account` evaluates them afterwards.
+They are read before a test, to wait for a quiet line, as traffic of others falsifies the result; then at regular
+intervals while it runs, and turned into a trace and cross traffic. Both links are read from /proc/net/dev at once
+(proc(5)). A veth counts a large segment as one packet, a network card counts the packets that it is split into; so
+headers are subtracted, and only payload is compared.
 """
 
 from __future__ import annotations
@@ -42,7 +38,8 @@ HEADER_BYTES = 66
 
 _SENT_COLUMN = 8  # the first column of the counters of what was sent, which follow those of what was received
 
-LOOK_INTERVAL_S = 1.0
+# Time between readings while waiting for a quiet line.
+QUIET_INTERVAL_S = 1.0
 
 BITS_PER_BYTE = 8
 
@@ -54,7 +51,7 @@ _Sample = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Payload in bytes since the link was created, as seen by the test: `received` is what it downloads."""
+    """Payload in bytes since the link was created, from the side of the test: `received` is what it downloads."""
 
     received: int = 0
     sent: int = 0
@@ -138,7 +135,7 @@ def wait_for_quiet_line(
     settings: CrossTrafficSettings,
     interrupts: Interrupts,
     *,
-    interval_s: float = LOOK_INTERVAL_S,
+    interval_s: float = QUIET_INTERVAL_S,
     read: Callable[[CounterLinks, float], Reading] = read_counters,
 ) -> float:
     """Wait until the uplink is quiet, or for as long as the settings allow; return the seconds waited."""
@@ -249,5 +246,5 @@ def _growth(first: Traffic | None, last: Traffic | None) -> tuple[int, int] | No
 
 
 def _cross_traffic(test: tuple[int, int], uplink: tuple[int, int], seconds: float) -> tuple[int, int]:
-    rx, tx = (max(0, round((total - own) * 8 / seconds)) for own, total in zip(test, uplink, strict=True))
+    rx, tx = (max(0, round((total - own) * BITS_PER_BYTE / seconds)) for own, total in zip(test, uplink, strict=True))
     return rx, tx

@@ -1,23 +1,26 @@
-"""One test: find the engine, enter the path, run it, and turn how it ended into an outcome.
+"""Runs one test: finds the engine, enters the path, waits for a quiet line, and runs it.
 
-The environment, the clock and the progress bar are passed in as a `World`, so that tests can replace them.
+The environment, the clock and the progress bar are passed in as a `Runtime`, so that tests can replace them. What the
+end of the engine means is judged afterwards, in `judge`.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from monitor.collect import counters, outcome, servers
 from monitor.collect.counters import Sampler
+from monitor.collect.outcome import EngineRun
 from monitor.collect.progress import PROGRESS_FILE, NoProgress, ProgressWriter, RunningTest
+from monitor.collect.servers import ServerListQuery
 from monitor.config import paths
 from monitor.engines import base, registry
 from monitor.errors import ConfigError, EngineError
-from monitor.model import NetworkPath, Status
+from monitor.model import NetworkPath
 from monitor.store import database_file
 from monitor.system import process
 from monitor.system.process import OutputOptions
@@ -75,11 +78,11 @@ class Runtime:
     meter: ProgressBar | NoProgress = field(default_factory=NoProgress)
 
 
-def prepare_environment(settings: Settings, path: NetworkPath, world: Runtime) -> dict[str, str]:
+def prepare_environment(settings: Settings, path: NetworkPath, runtime: Runtime) -> dict[str, str]:
     """Return the environment of an engine, which in the namespace runs as the user who called sudo."""
-    caller = find_sudo_caller(world.environ) if path is NetworkPath.IP4ONLY else None
+    caller = find_sudo_caller(runtime.environ) if path is NetworkPath.IP4ONLY else None
     return base.engine_environment(
-        paths.state_dir(world.environ, world.uid), database_file.directory_of(settings.database.url), caller
+        paths.state_dir(runtime.environ, runtime.uid), database_file.directory_of(settings.database.url), caller
     )
 
 
@@ -90,22 +93,42 @@ def command_runner(
     return partial(process.run, env=env, deadline_s=deadline_s, interrupts=interrupts)
 
 
-def path_wrapper(settings: Settings, path: NetworkPath, world: Runtime) -> Callable[[list[str]], list[str]]:
+def path_wrapper(settings: Settings, path: NetworkPath, runtime: Runtime) -> Callable[[list[str]], list[str]]:
     """Return a function that makes a command run over a path; it raises a NetnsError where that is not possible."""
     if path is NetworkPath.HOST:
         return list
-    return lambda argv: world.wrap(settings.namespace.name, argv, environ=world.environ)
+    return lambda argv: runtime.wrap(settings.namespace.name, argv, environ=runtime.environ)
 
 
-def measure(settings: Settings, request: TestRequest, world: Runtime, interrupts: Interrupts) -> Outcome:
-    """Run the engine of a request once and return the outcome; a failed test is an outcome too, not an exception."""
-    env = prepare_environment(settings, request.path, world)
-    engine, located = registry.choose_engine(request.engine, settings, world.environ, command_runner(env, interrupts))
+@dataclass(frozen=True, slots=True)
+class FinishedTest:
+    """An engine that has ended, not yet judged.
+
+    Attributes:
+        run: the engine, and how it ended.
+        path: the path of the test.
+        traffic: what the kernel counted meanwhile.
+        enter: makes another command run over the same path.
+        env: the environment of the engine.
+    """
+
+    run: EngineRun
+    path: NetworkPath
+    traffic: TrafficAccount
+    enter: Callable[[list[str]], list[str]]
+    env: Mapping[str, str]
+
+
+def run_test(
+    settings: Settings, request: TestRequest, runtime: Runtime, interrupts: Interrupts
+) -> FinishedTest | Outcome:
+    """Run the engine of a request once; return the outcome at once where it cannot be started."""
+    env = prepare_environment(settings, request.path, runtime)
+    engine, located = registry.choose_engine(request.engine, settings, runtime.environ, command_runner(env, interrupts))
     if located.failure and interrupts.signal is None:
         return outcome.not_started_outcome(engine.name, located.version, located.failure)
-    launcher = settings.namespace.name if request.path is NetworkPath.IP4ONLY else None
-    enter = path_wrapper(settings, request.path, world)
-    query = servers.ServerListQuery(engine, located, enter, command_runner(env, interrupts, servers.LIST_DEADLINE_S))
+    enter = path_wrapper(settings, request.path, runtime)
+    query = ServerListQuery(engine, located, enter, command_runner(env, interrupts, servers.LIST_DEADLINE_S))
     try:
         choice = servers.choose_server(
             engine, request, settings.servers.deny, partial(_list_servers_if_possible, query, settings)
@@ -113,18 +136,15 @@ def measure(settings: Settings, request: TestRequest, world: Runtime, interrupts
         argv = enter([*engine.command(located, settings, choice.server_id), *choice.arguments])
     except NetnsError as error:
         return outcome.not_entered_outcome(engine.name, located.version, error)
-    test = _Test(engine, request.path, settings, interrupts)
-    ended, traffic = _run_counted(test, argv, env, world)
-    ran = outcome.EngineRun(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
-    from monitor.collect import validation  # noqa: PLC0415  only after the engine has ended
-
-    result = outcome.judge_result(ran, validation.expected_path(request.path, settings))
-    result = outcome.add_traffic(result, traffic, settings.cross.limit_pct)
-    return _diagnosed(result, test, enter, env)
+    test = _StartedTest(engine, request.path, settings, interrupts)
+    ended, traffic = _run_counted(test, argv, env, runtime)
+    launcher = settings.namespace.name if request.path is NetworkPath.IP4ONLY else None
+    run = EngineRun(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
+    return FinishedTest(run, request.path, traffic, enter, env)
 
 
 @dataclass(frozen=True, slots=True)
-class _Test:
+class _StartedTest:
     """One run of an engine over a path."""
 
     engine: Engine
@@ -134,14 +154,14 @@ class _Test:
 
 
 def _run_counted(
-    test: _Test, argv: list[str], env: Mapping[str, str], world: Runtime
+    test: _StartedTest, argv: list[str], env: Mapping[str, str], runtime: Runtime
 ) -> tuple[ProcessResult, TrafficAccount]:
     """Run the engine once the line is quiet; return how it ended, and what it and the uplink carried."""
     links = counters.find_links(test.path, test.settings.namespace)
     counters.wait_for_quiet_line(links, test.settings.cross, test.interrupts)
-    world.meter.start(test.engine.name)
-    file = paths.state_dir(world.environ, world.uid) / PROGRESS_FILE
-    progress = ProgressWriter(world.meter, file, RunningTest(test.engine.name, test.path, time.time()))
+    runtime.meter.start(test.engine.name)
+    file = paths.state_dir(runtime.environ, runtime.uid) / PROGRESS_FILE
+    progress = ProgressWriter(runtime.meter, file, RunningTest(test.engine.name, test.path, time.time()))
     sampler = Sampler(links, progress.add_readings)
     ended = process.run(
         argv,
@@ -155,20 +175,7 @@ def _run_counted(
     return ended, traffic
 
 
-def _diagnosed(
-    result: Outcome, test: _Test, enter: Callable[[list[str]], list[str]], env: Mapping[str, str]
-) -> Outcome:
-    """Return the outcome with a diagnosis, where the test failed and the settings allow one."""
-    if result.failure is None or result.status is not Status.FAILED or not test.settings.collect.probe_failures:
-        return result
-    from monitor.diagnosis import probe  # noqa: PLC0415  only a failure needs it
-
-    targets = probe.probe_targets(test.settings, test.engine, test.path, result.measurement.server)
-    failure, findings = probe.diagnose(result.failure, targets, enter, env, test.interrupts)
-    return replace(result, failure=failure, findings=findings)
-
-
-def _list_servers_if_possible(query: servers.ServerListQuery, settings: Settings) -> tuple[Server, ...]:
+def _list_servers_if_possible(query: ServerListQuery, settings: Settings) -> tuple[Server, ...]:
     """Return the servers that an engine lists; none where it cannot, so that it chooses for itself."""
     try:
         return servers.list_servers(query, settings)

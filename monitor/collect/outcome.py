@@ -1,11 +1,15 @@
-"""What was asked for, how it ended, and the row that is stored for it. Pure: times and ids are passed in."""
+"""What was requested, how it ended, and the row that is stored for it. Pure: times and ids are passed in.
+
+Every end of an attempt without a result is here, with its exit code; `judge` has those of an engine that ran.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path as File
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from monitor.engines import parsing
 from monitor.model import (
     HARMLESS_DOUBTS,
     Attempt,
@@ -23,8 +27,6 @@ from monitor.model import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from monitor.collect.counters import TrafficAccount
-    from monitor.collect.validation import ExpectedPath
     from monitor.config.settings import Settings
     from monitor.engines.base import Engine
     from monitor.model import NetworkPath, Remark, Trace, Trigger
@@ -33,9 +35,8 @@ if TYPE_CHECKING:
     from netns.probe.findings import Findings
 
 
+# Exit codes of `collect`; after a signal it is the base plus the signal's number.
 EXIT_MEASURED, EXIT_FAILED, EXIT_SKIPPED, EXIT_NO_NAMESPACE, EXIT_SIGNAL_BASE = 0, 3, 4, 5, 128
-
-RAW_LIMIT = 64 * 1024
 
 BUSY = Failure(FailureKind.UNKNOWN, Scope.LOCAL, "lock", "another speed test is running on this machine")
 
@@ -48,7 +49,7 @@ _NO_OUTPUT = RawOutput()
 
 @dataclass(frozen=True, slots=True)
 class TestRequest:
-    """What is asked for; what the caller did not name comes from the settings.
+    """A test that is to be carried out; what the caller did not name comes from the settings.
 
     `avoid` are servers that must not be chosen. `rotates` asks for the next server of the rotation, `anyway` for a test
     in spite of back-off and budget. `remarks` are already known before the attempt starts.
@@ -89,13 +90,8 @@ def skipped_outcome(engine: str, failure: Failure) -> Outcome:
 
 
 def new_run_id() -> str:
-    """Return the id of a run, a random UUID (RFC 9562), from the kernel: importing uuid would delay the test."""
-    try:
-        return File("/proc/sys/kernel/random/uuid").read_text(encoding="ascii").strip()
-    except OSError:
-        from uuid import uuid4  # noqa: PLC0415  where there is no /proc
-
-        return str(uuid4())
+    """Return the id of a run, a random UUID (RFC 9562)."""
+    return str(uuid4())
 
 
 def busy_outcome(engine: str) -> Outcome:
@@ -115,8 +111,6 @@ def not_started_outcome(engine: str, version: str | None, failure: Failure) -> O
 
 def not_entered_outcome(engine: str, version: str | None, error: NetnsError) -> Outcome:
     """Return the outcome of an attempt whose namespace cannot be entered; it never runs on the host instead."""
-    from monitor.engines import parsing  # noqa: PLC0415  the same
-
     message = parsing.clean_text(str(error), 300) or "the namespace cannot be entered"
     failure = Failure(FailureKind.NAMESPACE, Scope.LOCAL, "start", message)
     return Outcome(engine, Status.FAILED, error.exit_code, Measurement(engine_version=version), failure)
@@ -139,40 +133,6 @@ class EngineRun:
     ended: ProcessResult
     launcher: str | None
     timeout_s: float
-
-
-def judge_result(ran: EngineRun, expected_path: ExpectedPath) -> Outcome:
-    """Return the outcome of an engine that ran: a complete result counts, whatever else it printed."""
-    from monitor.collect import validation  # noqa: PLC0415  only after the engine has ended
-    from monitor.diagnosis.classify import classify  # noqa: PLC0415  the same
-
-    engine, ended = ran.engine, ran.ended
-    parsed = engine.parse(ended.stdout, ended.stderr)
-    signal_code = None if ended.interrupted is None else EXIT_SIGNAL_BASE + ended.interrupted
-    raw = _to_raw_output(engine, ended)
-    if parsed.measurement is not None:
-        measurement = replace(parsed.measurement, engine_version=ran.version)
-        doubts = validation.path_remarks(measurement, parsed.local, expected_path)
-        return Outcome(engine.name, Status.OK, signal_code or EXIT_MEASURED, measurement, raw=raw, remarks=doubts)
-    failure = classify(engine, ended, parsed, ran.launcher, ran.timeout_s)
-    status = Status.INTERRUPTED if failure.kind is FailureKind.INTERRUPTED else Status.FAILED
-    code = EXIT_NO_NAMESPACE if failure.kind is FailureKind.NAMESPACE else EXIT_FAILED
-    incomplete = Measurement(engine_version=ran.version, server=parsed.server)
-    return Outcome(engine.name, status, signal_code or code, incomplete, failure, raw)
-
-
-def add_traffic(outcome: Outcome, traffic: TrafficAccount, limit_pct: float) -> Outcome:
-    """Return the outcome with what the kernel counted, and with the doubts that this casts on a result."""
-    from monitor.collect import validation  # noqa: PLC0415  the same
-
-    doubts = validation.traffic_remarks(outcome.measurement, traffic, limit_pct) if outcome.status is Status.OK else ()
-    return replace(
-        outcome,
-        remarks=(*outcome.remarks, *doubts),
-        trace=traffic.trace,
-        cross_rx_bps=traffic.cross_rx_bps,
-        cross_tx_bps=traffic.cross_tx_bps,
-    )
 
 
 def to_attempt(
@@ -216,15 +176,3 @@ def _is_healthy(status: Status, remarks: tuple[Remark, ...]) -> bool | None:
     if status is not Status.OK:
         return None
     return all(remark.kind in HARMLESS_DOUBTS for remark in remarks)
-
-
-def _to_raw_output(engine: Engine, ended: ProcessResult) -> RawOutput:
-    """Return the output without its hundreds of progress events, which are of no use after the test."""
-    lines = ended.stdout.decode("utf-8", "replace").split("\n")
-    stdout = "\n".join(line for line in lines if engine.progress(line) is None)
-    return RawOutput(_truncate(stdout), _truncate(ended.stderr.decode("utf-8", "replace")))
-
-
-def _truncate(output: str) -> str:
-    # PostgreSQL stores no NUL in a text.
-    return output[-RAW_LIMIT:].replace("\0", "\N{REPLACEMENT CHARACTER}")

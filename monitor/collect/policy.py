@@ -1,16 +1,9 @@
-"""May a test start; is it repeated; how long is an engine left alone. Pure.
+"""May a test start, is it repeated, and how long is an engine left alone. Pure.
 
-Whether a test is repeated, and how long an engine is left alone after failures of its provider. Pure.
-
-The scope of a failure decides: one of the line, or of unknown scope, is confirmed by one more test; after one of the
-provider the engine is left alone for a while, and with engine `auto` another one takes over; one of this machine or its
-configuration would only be repeated.
-
-Whether a test may start now: quiet hours, the data budget of the month, engines in back-off. Pure.
-
-A test that may not start becomes a skipped row with the reason.
-
-Hours of the day in which the schedule does not test: "22:00-06:00". Pure.
+A test may not start in quiet hours ("22:00-06:00"), over the month's data budget, or while its engine is in back-off;
+it becomes a skipped row with the reason. What follows a failure depends on its scope: one of the line, or of unknown
+scope, is confirmed by one more test; after one of the provider the engine is left alone for a while, and with engine
+`auto` another one takes over; one of this machine or its configuration would only be repeated.
 """
 
 from __future__ import annotations

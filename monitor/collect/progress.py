@@ -1,11 +1,8 @@
-"""A running test on the terminal and in a file for the web page.
+"""Shows a running test: as a progress bar on a terminal, and in a file that the web page reads.
 
-The progress bar on a terminal while a test runs; nothing is written where there is no terminal.
-
-A running test, as its engine reports it or else as the counters show it, for a terminal and for the web page.
-
-The page reads a small file in the state directory, which is replaced once a second. The last one holds how long the
-test took, from which the next test estimates its remaining time.
+Progress is what the engine reports, else what the byte counters show. The file is a small one in the state directory,
+replaced once a second. The last one holds how long the test took, from which the next test estimates its remaining
+time.
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
-"""Which server a test uses, and the list an engine offers.
+"""Which server a test uses (a pinned one, the next of a rotation, one that is not denied), and the list to choose from.
 
-Which server a test uses: the pinned one, the next of a rotation, or one that is not denied. Pure.
-
-Ookla's CLI has no option to exclude servers. Where one must be avoided, its own list is read, and the first other
-server on it, the nearest, is passed to it.
-
-The list of servers that an engine offers, fetched over the path that a test takes.
+The list is what the engine offers over the path that a test takes. Ookla's CLI has no option to exclude servers: where
+one must be avoided, the first other server on its list, the nearest, is passed to it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,6 @@
-"""What makes a result doubtful: wrong path, cross traffic, byte counts that disagree. Pure.
+"""What makes a result doubtful: the wrong path, cross traffic, byte counts that disagree. Pure.
 
-What the kernel counted during a test: a trace, cross traffic, and the doubts that it casts on a result. Pure.
-
-Whether a result was measured over the right path: its address family, interface and ISP. Pure.
-
-A result over another path is stored with a remark that makes it doubtful.
+A doubtful result is stored with a remark for each reason, and left out of every statistic.
 """
 
 from __future__ import annotations

@@ -15,14 +15,22 @@ if TYPE_CHECKING:
 
 
 ADVICE = {
-    FailureKind.TIMEOUT: "run `speedmon check` to see whether the line is up; a slow line needs a larger collect.timeout_s",
+    FailureKind.TIMEOUT: (
+        "run `speedmon check` to see whether the line is up; a slow line needs a larger collect.timeout_s"
+    ),
     FailureKind.DNS: "run `speedmon check` to see which DNS server answers; others can be set in namespace.dns",
     FailureKind.UNREACHABLE: "run `speedmon check` to see how far packets get, then look at the router and the modem",
-    FailureKind.REFUSED: "nothing if it is rare: the server, not the line, refused the test; --server-id selects another",
-    FailureKind.TLS: "fix the clock and the certificates (ca-certificates) of this machine; a login page looks the same",
+    FailureKind.REFUSED: (
+        "nothing if it is rare: the server, not the line, refused the test; --server-id selects another"
+    ),
+    FailureKind.TLS: (
+        "fix the clock and the certificates (ca-certificates) of this machine; a login page looks the same"
+    ),
     FailureKind.RATE_LIMITED: "test less often (schedule.every_s); the limit is lifted within hours",
     FailureKind.PROVIDER_DOWN: "nothing if it is rare: the provider's service, not the line, is down",
-    FailureKind.SERVER_GONE: "set collect.server_id to a server that exists, or leave it empty to let the engine choose",
+    FailureKind.SERVER_GONE: (
+        "set collect.server_id to a server that exists, or leave it empty to let the engine choose"
+    ),
     FailureKind.NO_SERVER: "run `speedmon check` to see whether the line is up; if it is, set collect.server_id",
     FailureKind.STAGE_FAILED: "nothing if it is rare; if it persists, set collect.server_id to another server",
     FailureKind.BAD_OUTPUT: "open a web page over this line, which may need a login; otherwise run the engine by hand",
@@ -38,44 +46,37 @@ ADVICE = {
 
 # Where the scope changes what to do.
 ADVICE_BY_SCOPE = {
-    (
-        FailureKind.UNREACHABLE,
-        Scope.UNKNOWN,
-    ): "run `speedmon check` to see whether the line or only the provider is unreachable",
+    (FailureKind.UNREACHABLE, Scope.UNKNOWN): (
+        "run `speedmon check` to see whether the line or only the provider is unreachable"
+    ),
     (FailureKind.UNREACHABLE, Scope.PROVIDER): "nothing if it is rare: the provider, not the line, was unreachable",
     (FailureKind.TIMEOUT, Scope.PROVIDER): "nothing if it is rare: the server, not the line, did not answer in time",
-    (
-        FailureKind.DNS,
-        Scope.PROVIDER,
-    ): "nothing if it is rare: the provider's name could not be resolved at that moment",
+    (FailureKind.DNS, Scope.PROVIDER): (
+        "nothing if it is rare: the provider's name could not be resolved at that moment"
+    ),
     (FailureKind.NO_SERVER, Scope.PROVIDER): "nothing if it is rare; if it persists, set collect.server_id",
     (FailureKind.UNKNOWN, Scope.PROVIDER): "nothing if it is rare: the line itself works",
-    (
-        FailureKind.BAD_OUTPUT,
-        Scope.PROVIDER,
-    ): "nothing if it is rare; otherwise open a web page, as this line may need a login",
+    (FailureKind.BAD_OUTPUT, Scope.PROVIDER): (
+        "nothing if it is rare; otherwise open a web page, as this line may need a login"
+    ),
     (FailureKind.CRASHED, Scope.LOCAL): "find out what ended it, most likely lack of memory: journalctl -k",
     (FailureKind.CRASHED, Scope.CONFIG): "reinstall the engine for this processor; its HOME is in the state directory",
 }
 
 # Engines whose server is the user's own.
 ADVICE_BY_ENGINE = {
-    (
-        "iperf3",
-        FailureKind.DNS,
-    ): "make sure that iperf3.host is right, and run `speedmon check` to see whether DNS works",
-    (
-        "iperf3",
-        FailureKind.REFUSED,
-    ): "make sure that `iperf3 -s` runs at iperf3.host and iperf3.port, is idle and needs no login",
-    (
-        "iperf3",
-        FailureKind.STAGE_FAILED,
-    ): "make sure that `iperf3 -s` and nothing else listens at iperf3.host and iperf3.port, and keeps running",
-    (
-        "iperf3",
-        FailureKind.BAD_OUTPUT,
-    ): "make sure that `iperf3 -s` and nothing else listens at iperf3.host and iperf3.port",
+    ("iperf3", FailureKind.DNS): (
+        "make sure that iperf3.host is right, and run `speedmon check` to see whether DNS works"
+    ),
+    ("iperf3", FailureKind.REFUSED): (
+        "make sure that `iperf3 -s` runs at iperf3.host and iperf3.port, is idle and needs no login"
+    ),
+    ("iperf3", FailureKind.STAGE_FAILED): (
+        "make sure that `iperf3 -s` and nothing else listens at iperf3.host and iperf3.port, and keeps running"
+    ),
+    ("iperf3", FailureKind.BAD_OUTPUT): (
+        "make sure that `iperf3 -s` and nothing else listens at iperf3.host and iperf3.port"
+    ),
     ("iperf3", FailureKind.TIMEOUT): "make sure that iperf3.host is up and its firewall allows iperf3.port",
 }
 

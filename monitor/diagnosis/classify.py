@@ -1,7 +1,7 @@
 """What failed and whose fault it is, from how the engine ended and what it printed. Pure.
 
 Used only when there is no complete result: with one, neither stderr nor the exit code makes a test a failure.
-The signs of each engine are in its own module; this one has what all engines share.
+The signs of an engine are in its own module; those that all engines share are here.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ MAX_COMPLAINT_LENGTH = 2_000
 
 LAUNCHER_EXIT_CODE = 125
 
-# What the parsers say of a result that cannot be used (`monitor.engines.readings.flaw`).
+# The complaints of `monitor.engines.parsing.to_rates` about a result that cannot be used.
 _PARSER_SIGNS = (
     Sign(r"^result with an impossible ", FailureKind.BAD_OUTPUT, Scope.UNKNOWN),
     Sign(r"^result without a (download|upload) rate$", FailureKind.STAGE_FAILED, Scope.UNKNOWN),
-    # What `monitor.engines.guard` says of a broken engine of another package.
+    # The message of `monitor.engines.registry.guard_engine` about a broken engine of another package.
     Sign(r"^the engine \S+ is broken: ", FailureKind.CRASHED, Scope.CONFIG),
 )
 

@@ -1,7 +1,7 @@
-"""Whose fault a failure is, judged by the findings of a probe at that moment. Pure.
+"""Whose fault a failure is, judged by the findings of a diagnosis at that moment. Pure.
 
-The engine's message says what failed for it; the findings say what works: this machine, the line, its DNS servers, the
-provider. What only a distant server can have answered, such as an HTTP status, is never overruled.
+The engine's message names what failed for it; the findings show what works: this machine, the line, its DNS servers,
+the provider. What only a distant server can have answered, such as an HTTP status, is never overruled.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REVISABLE_KINDS = frozenset(
     }
 )
 
-# Failures of these kinds never reached the network, so a probe finds nothing.
+# Failures of these kinds never reached the network, so a diagnosis finds nothing.
 NON_NETWORK_KINDS = frozenset(
     {
         FailureKind.NOT_INSTALLED,
@@ -49,15 +49,15 @@ _VAGUE_KINDS = frozenset({FailureKind.NO_SERVER, FailureKind.STAGE_FAILED, Failu
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeTargets:
-    """What a probe connects to and looks up.
+class DiagnosisTargets:
+    """What a diagnosis connects to and looks up.
 
     Attributes:
         hosts: well-known hosts, which belong to nobody in particular.
         far: hosts of the engine's provider, and the server of the test.
         own_dns: the configuration names the DNS servers.
         inside: it runs in the namespace.
-        name: what each DNS server is asked for.
+        name: the name that each DNS server is asked to resolve.
         host_link: the host's end of the namespace's link, which is no uplink.
     """
 
@@ -78,7 +78,7 @@ class ScopeVerdict:
     kind: FailureKind | None = None
 
 
-def apply_findings(failure: Failure, findings: Findings, targets: ProbeTargets) -> Failure:
+def apply_findings(failure: Failure, findings: Findings, targets: DiagnosisTargets) -> Failure:
     """Return the failure with the scope, and where it is vague the kind, that the findings show."""
     verdict = judge_findings(findings, targets)
     completed = replace(failure, message=_append_findings(failure.message, verdict.message))
@@ -98,7 +98,7 @@ def to_namespace_failure(failure: Failure, message: str) -> Failure:
     )
 
 
-def judge_findings(findings: Findings, targets: ProbeTargets) -> ScopeVerdict:
+def judge_findings(findings: Findings, targets: DiagnosisTargets) -> ScopeVerdict:
     """Return what the findings mean: the nearest thing that does not work is to blame."""
     return (
         _judge_namespace(findings, targets)
@@ -108,7 +108,7 @@ def judge_findings(findings: Findings, targets: ProbeTargets) -> ScopeVerdict:
     )
 
 
-def _judge_namespace(findings: Findings, targets: ProbeTargets) -> ScopeVerdict | None:
+def _judge_namespace(findings: Findings, targets: DiagnosisTargets) -> ScopeVerdict | None:
     if not targets.inside:
         return None
     down = [link.name for link in findings.links if not link.up]
@@ -135,7 +135,7 @@ def _judge_line(findings: Findings) -> ScopeVerdict | None:
     return ScopeVerdict(Scope.LINE, f"nothing answers: {_describe_answers(tried)}", FailureKind.UNREACHABLE)
 
 
-def _judge_dns(findings: Findings, targets: ProbeTargets) -> ScopeVerdict | None:
+def _judge_dns(findings: Findings, targets: DiagnosisTargets) -> ScopeVerdict | None:
     if any(server.ok for server in findings.servers):
         return None
     if not findings.servers:

@@ -1,16 +1,8 @@
-"""What an engine is; finding its program; the environment it runs in.
+"""What an engine is, how its program is found, and the environment that it runs in.
 
-What an engine is: where it is installed, its command line, a pure parser and the signs of its failures.
-
-The types only. To add an engine, write one module with an `ENGINE` of this type and a row in `monitor.engines.TABLE`.
-
-Find a program that the user installed, and make sure that it is the right one. Reads PATH and runs --version.
-
-An engine that is a program of its own describes it as a `Program`; all messages of failures to find it are here.
-
-The small, fixed environment of an engine; nothing else of the caller's environment is passed on.
-
-The Ookla CLI aborts without HOME, and stores there that the licence is accepted.
+To add an engine, write a module with an `ENGINE` of the type `Engine`, and a row in `registry.BUILT_IN`. One that is a
+program of its own describes it as a `Program`: it is looked up on PATH, and its --version shows whether it is the right
+one. The environment is small and fixed; nothing else of the caller's is passed on.
 """
 
 from __future__ import annotations
@@ -90,7 +82,7 @@ class ParsedOutput:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A regular expression for complaints: where it matches, it says what failed and whose fault it is."""
+    """A regular expression for complaints: where it matches, it shows what failed and whose fault it is."""
 
     pattern: str
     kind: FailureKind
@@ -158,9 +150,15 @@ class Program:
     version: re.Pattern[str]
 
 
+def locate_program(program: Program, configured: str, environ: Mapping[str, str], ask: CommandRunner) -> EngineLocation:
+    """Return where the program is, and its version; or why it cannot be used."""
+    return identify_program(program, find_program(program, configured, environ), ask)
+
+
 def find_program(program: Program, configured: str, environ: Mapping[str, str]) -> EngineLocation:
     """Return where the program is, by the configured path or on PATH, or why it cannot be found."""
-    requested = os.path.expanduser(configured) or program.name  # noqa: PTH111  Path.expanduser raises for unknown users
+    # Path.expanduser would raise for a user who does not exist.
+    requested = os.path.expanduser(configured) or program.name  # noqa: PTH111
     binary = shutil.which(requested, path=environ.get("PATH") or DEFAULT_PATH)
     if binary is None:
         return EngineLocation(failure=_not_installed_failure(program, requested), configured=bool(configured))
@@ -222,8 +220,9 @@ def _start_failure(kind: FailureKind, message: str) -> Failure:
 def engine_environment(state_dir: Path, database_dir: Path | None, caller: SudoCaller | None = None) -> dict[str, str]:
     """Return the complete environment of an engine, with a HOME of its own.
 
-    HOME is `home` in the state directory, else in the folder of a SQLite database, else `/`: then nothing lasts, but no
-    engine aborts. For the user who called sudo, as whom root runs the engine, it is `home-UID`.
+    Ookla's CLI aborts without HOME, and stores there that its licence is accepted. It is `home` in the state directory,
+    else in the folder of a SQLite database, else `/`: then nothing lasts, but no engine aborts. For the user who called
+    sudo, as whom root runs the engine, it is `home-UID`.
 
     Args:
         state_dir: the state directory.

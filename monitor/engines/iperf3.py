@@ -12,8 +12,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from monitor.engines import base, parsing
-from monitor.engines.base import Engine, EngineLocation, ParsedOutput, Program, Sign
+from monitor.engines import parsing
+from monitor.engines.base import Engine, EngineLocation, ParsedOutput, Program, Sign, locate_program
 from monitor.engines.parsing import parse_items
 from monitor.model import Failure, FailureKind, Measurement, Scope, Server
 
@@ -43,7 +43,7 @@ BOTH_DIRECTIONS = '"$@" --reverse && sleep 1 && exec "$@"'
 def _locate(settings: Settings, environ: Mapping[str, str], ask: CommandRunner) -> EngineLocation:
     if not settings.iperf3.host:
         return EngineLocation(failure=Failure(FailureKind.NO_SERVER, Scope.CONFIG, "start", NO_HOST), configured=True)
-    return base.identify_program(PROGRAM, base.find_program(PROGRAM, settings.iperf3.binary, environ), ask)
+    return locate_program(PROGRAM, settings.iperf3.binary, environ, ask)
 
 
 def _command(located: EngineLocation, settings: Settings, _server_id: str) -> list[str]:

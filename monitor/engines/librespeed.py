@@ -1,6 +1,6 @@
 """LibreSpeed's CLI, `librespeed-cli --json`: an array with one report per tested server. The user installs it.
 
-Rates are Mbit/s whatever its help says, `ping` and `jitter` ms. The format is taken from its source, `report/json.go`
+Rates are Mbit/s, whatever its help says; `ping` and `jitter` ms. The format is taken from its source, `report/json.go`
 and `speedtest/helper.go` of github.com/librespeed/speedtest-cli; the documents in tests/data/librespeed follow it.
 """
 
@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from monitor.engines import base, parsing
-from monitor.engines.base import Engine, EngineLocation, ParsedOutput, Program, Sign
+from monitor.engines import parsing
+from monitor.engines.base import Engine, EngineLocation, ParsedOutput, Program, Sign, locate_program
 from monitor.engines.parsing import decode_array, parse_items, to_json_text
 from monitor.model import FailureKind, Measurement, Scope, Server
 
@@ -37,7 +37,7 @@ _SERVER_LINE = re.compile(r"(?P<id>\d{1,18}): (?P<name>.*) \((?P<url>[^\s()]+)\)
 
 
 def _locate(settings: Settings, environ: Mapping[str, str], ask: CommandRunner) -> EngineLocation:
-    return base.identify_program(PROGRAM, base.find_program(PROGRAM, settings.librespeed.binary, environ), ask)
+    return locate_program(PROGRAM, settings.librespeed.binary, environ, ask)
 
 
 def _command(located: EngineLocation, settings: Settings, server_id: str) -> list[str]:
@@ -84,8 +84,8 @@ def parse(stdout: bytes, stderr: bytes) -> ParsedOutput:
         elif not reports:
             complaints.append(NO_SERVER_ANSWERED)
         for report in reports or ():
-            found, flaws = to_measurement(parsing.to_object(report))
-            measurement = found or measurement
+            result, flaws = to_measurement(parsing.to_object(report))
+            measurement = result or measurement
             complaints += flaws
     return ParsedOutput(measurement, tuple(complaints), None, noise)
 
@@ -121,10 +121,8 @@ def to_measurement(report: dict[str, object]) -> tuple[Measurement | None, list[
 
 
 def _to_server(server: dict[str, object]) -> Server | None:
-    found = Server(
-        name=parsing.clean_text(server.get("name")), host=_host_of_url(parsing.to_url(server.get("url")) or "")
-    )
-    return None if found == Server() else found
+    name, url = parsing.clean_text(server.get("name")), parsing.to_url(server.get("url"))
+    return parsing.none_if_empty(Server(name=name, host=_host_of_url(url or "")))
 
 
 def _host_of_url(url: str) -> str | None:

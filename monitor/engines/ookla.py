@@ -48,11 +48,11 @@ def _barred(settings: Settings) -> Failure | None:
 
 
 def _locate(settings: Settings, environ: Mapping[str, str], ask: CommandRunner) -> EngineLocation:
-    found = base.find_program(PROGRAM, settings.ookla.binary, environ)
-    if found.failure is None and _is_python_wrapper(found.command[0]):
-        failure = base.wrong_program_failure(PROGRAM, found.command[0], "the Python speedtest-cli")
-        return EngineLocation(found.command, None, failure, found.configured)
-    return base.identify_program(PROGRAM, found, ask)
+    located = base.find_program(PROGRAM, settings.ookla.binary, environ)
+    if located.failure is None and _is_python_wrapper(located.command[0]):
+        failure = base.wrong_program_failure(PROGRAM, located.command[0], "the Python speedtest-cli")
+        return EngineLocation(located.command, None, failure, located.configured)
+    return base.identify_program(PROGRAM, located, ask)
 
 
 def _is_python_wrapper(binary: str) -> bool:
@@ -75,7 +75,7 @@ def _servers_command(located: EngineLocation, _settings: Settings) -> list[str]:
 def parse_servers(stdout: bytes, _stderr: bytes) -> tuple[Server, ...]:
     """Return the servers that `--servers` lists, nearest first; those without an id are left out."""
     lists = [item.get("servers") for item in parse_items(stdout) if isinstance(item, dict)]
-    entries = [entry for found in lists if isinstance(found, list) for entry in found]
+    entries = [entry for entry_list in lists if isinstance(entry_list, list) for entry in entry_list]
     servers = (to_server(parsing.to_object(entry)) for entry in entries)
     return tuple(server for server in servers if server and server.id)
 
@@ -90,8 +90,8 @@ def parse(stdout: bytes, stderr: bytes) -> ParsedOutput:
             continue
         local = _to_local_end(parsing.to_object(item.get("interface"))) or local
         if item.get("type") == "result":
-            found, flaws = to_measurement(item)
-            measurement = found or measurement
+            result, flaws = to_measurement(item)
+            measurement = result or measurement
             complaints += flaws
         elif "type" in item or "error" in item:
             stage = PHASES.get(str(item.get("type")), stage)
@@ -162,7 +162,7 @@ def to_measurement(result: dict[str, object]) -> tuple[Measurement | None, list[
 
 def to_server(server: dict[str, object]) -> Server | None:
     """Return the server of an event, None where there is none."""
-    found = Server(
+    described = Server(
         id=parsing.to_identifier(server.get("id")),
         name=parsing.clean_text(server.get("name")),
         location=parsing.clean_text(server.get("location")),
@@ -170,12 +170,12 @@ def to_server(server: dict[str, object]) -> Server | None:
         host=parsing.clean_text(server.get("host")),
         ip=parsing.to_address(server.get("ip"))[0],
     )
-    return None if found == Server() else found
+    return parsing.none_if_empty(described)
 
 
 def _to_local_end(interface: dict[str, object]) -> LocalEnd | None:
-    found = LocalEnd(parsing.clean_text(interface.get("name")), parsing.to_address(interface.get("internalIp"))[0])
-    return None if found == LocalEnd() else found
+    address, _ = parsing.to_address(interface.get("internalIp"))
+    return parsing.none_if_empty(LocalEnd(parsing.clean_text(interface.get("name")), address))
 
 
 def _progress(line: str) -> EngineProgress | None:
@@ -242,7 +242,7 @@ SIGNS = (
     Sign(r"Cannot (read|write)\b|Resource temporarily unavailable", FailureKind.STAGE_FAILED, Scope.UNKNOWN),
     # No HTTP answer at all: the line or the provider, which a diagnosis must find out.
     Sign(r"configuration document \(0\)", FailureKind.UNREACHABLE, Scope.UNKNOWN, "configuration"),
-    # The last line of every failure of the configuration; alone it says nothing.
+    # The last line of every failure of the configuration; alone it explains nothing.
     Sign(r"Could not retrieve or read configuration", FailureKind.UNKNOWN, Scope.UNKNOWN, "configuration"),
 )
 

@@ -1,18 +1,11 @@
-"""The table of engines, the choice among them, and engines from other packages.
+"""The table of engines, the choice among them, and engines of other packages.
 
-The table of engines, and the choice between them. To add one, write its module and add a row here.
+A row of `BUILT_IN` is "module:attribute" and is imported only when that engine is requested; to add an engine, write
+its module and add a row. `auto` takes the first of `AUTO_ENGINES` that is installed.
 
-A row is "module:attribute" and is imported only when that engine is requested. A name that is not in the table is
-looked up in other packages (`monitor.engines.plugins`). `auto` takes the first of `AUTOMATIC` that is installed.
-
-Engines from other packages: each a `monitor.engines.model.Engine` in the entry-point group `speedmon.engines`.
-
-Reading entry points costs some 20 ms, so it is done only for a name that is not built in. Whatever is wrong with a
-package is reported in one line that names it; packages that are not requested are never imported.
-
-Wraps an engine of another package, so that exceptions and wrong return types become failures.
-
-Every attempt is a row, so a bug in a package must neither end `collect` with a traceback nor lose a run.
+A name that is not in the table is looked up among the entry points of the group `speedmon.engines`. Such an engine is
+wrapped, so that exceptions and wrong return types become failures: every attempt is a row, so a bug in a package must
+neither end `collect` with a traceback nor lose a run.
 """
 
 from __future__ import annotations
@@ -71,7 +64,6 @@ def load_engine(name: str) -> Engine:
 
 
 def _load_from_package(name: str) -> Engine:
-
     engine = load_plugin(name)
     if engine is None:
         known = ", ".join((AUTO, *BUILT_IN, *plugin_names(BUILT_IN)))
@@ -82,7 +74,7 @@ def _load_from_package(name: str) -> Engine:
 def choose_engine(
     name: str, settings: Settings, environ: Mapping[str, str], ask: CommandRunner
 ) -> tuple[Engine, EngineLocation]:
-    """Return the engine to use and where it is; why it cannot be used is in `Located.failure`.
+    """Return the engine to use and where it is; why it cannot be used is in `EngineLocation.failure`.
 
     An engine that is requested by name is never replaced, nor is one whose path the settings give.
 
@@ -117,8 +109,6 @@ def _is_absent(located: EngineLocation) -> bool:
 
 
 def _check_barred(engine: Engine, settings: Settings) -> EngineLocation | None:
-    from monitor.engines.base import EngineLocation  # noqa: PLC0415  it imports process, which the list of names does not need
-
     failure = engine.barred(settings)
     return EngineLocation(failure=failure) if failure else None
 
@@ -144,7 +134,7 @@ def load_plugin(name: str) -> Engine | None:
 
 
 def _entry_points() -> Iterator[EntryPoint]:
-    from importlib import metadata  # noqa: PLC0415  costs 20 ms, so only when no built-in engine has the name
+    from importlib import metadata  # noqa: PLC0415  20 ms, and needed only where no built-in engine has the name
 
     yield from metadata.entry_points(group=ENTRY_POINT_GROUP)
 
@@ -181,7 +171,7 @@ def _package_name(entry: EntryPoint) -> str:
 
 
 def guard_engine(engine: Engine) -> Engine:
-    """Return the engine with each of its functions wrapped."""
+    """Return the engine with each of its functions wrapped: an exception or a wrong type becomes a failure."""
 
     def describe(function: str, error: Exception) -> str:
         message = " ".join(str(error).split())[:150]

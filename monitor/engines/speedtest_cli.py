@@ -15,6 +15,7 @@ from monitor.engines import parsing
 from monitor.engines.base import Engine, EngineLocation, ParsedOutput, Sign
 from monitor.engines.parsing import parse_items
 from monitor.model import Failure, FailureKind, Measurement, Scope, Server
+from monitor.system.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,12 +30,16 @@ MODULE = "speedtest"
 
 _SERVER_LINE = re.compile(r"\s*(?P<id>\d{1,18})\) (?P<name>.+) \((?P<place>.*), (?P<land>[^,]*)\) \[[\d.]+ km\]\s*$")
 
-NOT_INSTALLED = f"the Python package {PACKAGE} is not installed beside speedmon: pip install {PACKAGE}"
+NOT_INSTALLED = f"the Python package {PACKAGE} is not installed beside speedmon"
 
 
 def _locate(_settings: Settings, _environ: Mapping[str, str], _ask: CommandRunner) -> EngineLocation:
     if find_spec(MODULE) is None:
-        return EngineLocation(failure=Failure(FailureKind.NOT_INSTALLED, Scope.CONFIG, "start", NOT_INSTALLED))
+        return EngineLocation(
+            failure=Failure(
+                FailureKind.NOT_INSTALLED, Scope.CONFIG, "start", f"{NOT_INSTALLED}: {install_command(PACKAGE)}"
+            )
+        )
     # -I: neither the environment nor the working directory can replace the module.
     return EngineLocation((sys.executable, "-I", "-W", "ignore", "-m", MODULE))
 
@@ -70,7 +75,7 @@ def _exclude(server_ids: Sequence[str]) -> list[str]:
 
 
 def _version(_located: EngineLocation) -> str | None:
-    from importlib import metadata  # noqa: PLC0415  costs 20 ms, so only after the test
+    from importlib import metadata  # noqa: PLC0415  20 ms, so it is imported after the test
 
     try:
         return metadata.version(PACKAGE)
@@ -89,8 +94,8 @@ def parse(stdout: bytes, stderr: bytes) -> ParsedOutput:
         elif not item.keys() & {"download", "upload"}:
             noise = noise or str(item)
         else:
-            found, flaws = to_measurement(item)
-            measurement = found or measurement
+            result, flaws = to_measurement(item)
+            measurement = result or measurement
             complaints += flaws
             server = to_server(parsing.to_object(item.get("server")))
     return ParsedOutput(measurement, tuple(complaints), None, noise, server)
@@ -120,14 +125,14 @@ def to_measurement(result: dict[str, object]) -> tuple[Measurement | None, list[
 
 def to_server(server: dict[str, object]) -> Server | None:
     """Return the server of a result, None where there is none."""
-    found = Server(
+    described = Server(
         id=parsing.to_identifier(server.get("id")),
         name=parsing.clean_text(server.get("sponsor")),
         location=parsing.clean_text(server.get("name")),
         country=parsing.clean_text(server.get("country")),
         host=parsing.clean_text(server.get("host")),
     )
-    return None if found == Server() else found
+    return parsing.none_if_empty(described)
 
 
 SIGNS = (
@@ -141,7 +146,7 @@ SIGNS = (
         Scope.LINE,
     ),
     Sign(r"Network is unreachable|No route to host", FailureKind.UNREACHABLE, Scope.LINE),
-    # The last address that it tried was IPv6, which the namespace does not have; it does not say why IPv4 failed.
+    # The last address that it tried was IPv6, which the namespace does not have; nothing shows why IPv4 failed.
     Sign(r"Cannot assign requested address", FailureKind.UNREACHABLE, Scope.UNKNOWN),
     # Somebody answered, so the line carries packets.
     Sign(r"Connection refused", FailureKind.REFUSED, Scope.PROVIDER),
@@ -169,7 +174,7 @@ SIGNS = (
     ),
     # The last line of a traceback.
     Sign(r"^(\w+\.)*[A-Z]\w*(Error|Exception)(: |$)", FailureKind.CRASHED, Scope.PROVIDER),
-    # Printed before the line with the reason; alone they say nothing.
+    # Printed before the line with the reason; alone they explain nothing.
     Sign(r"Cannot retrieve speedtest server list", FailureKind.UNKNOWN, Scope.UNKNOWN, "server_list"),
     Sign(r"Cannot retrieve speedtest configuration", FailureKind.UNKNOWN, Scope.UNKNOWN, "configuration"),
 )

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.analysis.columns import join_columns
-from monitor.analysis.metrics import SPEED_METRICS, Metric
+from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS, Metric
 from monitor.analysis.plan import highest_promise, newest_promise, promised_levels
 from monitor.analysis.series import to_series
-from monitor.analysis.statistics import compute_spread, count_runs, measured_values
+from monitor.analysis.statistics import compute_spread, count_series, measured_values
 from monitor.graph import labels, theme
 from monitor.graph.axes import make_value_axis
 from monitor.graph.canvas import Box
@@ -72,10 +72,10 @@ CURVES_NOTE = "Curves: the percentage of tests at or below each speed."
 
 def draw_servers(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw a row for each server and ISP, most used first, and the distributions of the first four."""
-    counts = count_runs(all_series)
+    counts, sources = count_series(all_series)
     runs = join_columns([series.runs for series in all_series], SPEED_METRICS)
     group_list = group_runs(runs, server_and_isp)
-    facts = labels.describe_data(all_series, counts, window, context.zone)
+    facts = labels.describe_data(all_series, sources, window, context.zone)
     top = draw_title(canvas, f"{context.title}: by server and ISP", facts) + theme.LINE_HEIGHT
     notes = (
         *BARS_NOTES,
@@ -100,7 +100,7 @@ def _draw_curves(
     width = box.width / 2
     # The legend is below the axis numbers, where no plan line crosses it.
     legend_height = 8 + LEGEND_ROW * len(group_list)
-    for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
+    for index, metric in enumerate(RATE_METRICS):
         place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12 - legend_height)
         curves = [group.values(metric) for group in group_list]
         draw_curves(canvas, place, metric, curves, promised_levels(plan_lines[metric]))
@@ -118,12 +118,12 @@ def _nameless_runs_note(count: int) -> str:
 
 def draw_compare(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw a row of bars for each group, and below them download and upload of the first four over time."""
-    counts = count_runs(all_series)
+    counts, sources = count_series(all_series)
     runs = join_columns([series.runs for series in all_series], SPEED_METRICS)
     group_list = group_runs(runs, make_namer([attributes for attributes, _ in runs.counts()]))
     # The namespace comes first: the others are compared with it.
     ordered = sorted(group_list, key=lambda group: group.attributes.path is not NetworkPath.IP4ONLY)
-    facts = labels.describe_data(all_series, counts, window, context.zone)
+    facts = labels.describe_data(all_series, sources, window, context.zone)
     top = draw_title(canvas, f"{context.title}: side by side", facts) + theme.LINE_HEIGHT
     lines = [series for group in ordered[:MAX_LINES] for series in to_series(group.runs, window)]
     frame = make_frame(canvas, lines, window, context.zone)
@@ -152,7 +152,7 @@ def _make_panels(
     lines: Sequence[RunSeries], plan_lines: Mapping[Metric, tuple[PlanLine, ...]], top: float, bottom: float
 ) -> list[Panel]:
     panels = []
-    for metric, place in stack_panels({Metric.DOWNLOAD: 1.0, Metric.UPLOAD: 1.0}, top, bottom).items():
+    for metric, place in stack_panels(dict.fromkeys(RATE_METRICS, 1.0), top, bottom).items():
         axis = make_value_axis(metric, measured_values(lines, metric), highest_promise(plan_lines[metric]))
         panels.append(Panel(metric, axis, *place, plan_lines[metric]))
     return panels

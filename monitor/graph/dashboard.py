@@ -44,15 +44,15 @@ NOTES = (
 
 def draw_dashboard(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw the four parts from top to bottom."""
-    counts = statistics.count_runs(all_series)
-    facts = (*labels.describe_data(all_series, counts, window, context.zone), (labels.describe_servers(counts),))
+    counts, sources = statistics.count_series(all_series)
+    facts = (*labels.describe_data(all_series, sources, window, context.zone), (labels.describe_servers(sources),))
     top = draw_title(canvas, context.title, facts) + theme.LINE_HEIGHT
     frame = make_frame(canvas, all_series, window, context.zone)
     annotations = make_annotations(canvas, frame, all_series)
     foot = draw_footer(canvas, (*reading_notes(frame, all_series), *NOTES, labels.describe_doubts(counts)))
     plan_lines = plan_lines_by_metric(all_series, window, context)
     panels_end = top + (foot - top) * PANELS_SHARE
-    draw_tiles_and_panels(canvas, annotations, all_series, plan_lines, (top, panels_end))
+    draw_tiles_and_panels(canvas, annotations, all_series, counts, plan_lines, (top, panels_end))
     middle = Box(theme.MARGIN, panels_end + 8, canvas.width - 2 * theme.MARGIN, (foot - top) * MIDDLE_SHARE)
     _draw_middle(canvas, middle, all_series, plan_lines[Metric.DOWNLOAD], context)
     box = Box(theme.MARGIN, middle.bottom + 14, middle.width, foot - middle.bottom - 14)

@@ -41,8 +41,8 @@ PLAN_LEVELS = {100: "the plan", **{level: f"{level} % of the plan" for level in 
 
 def draw_distribution(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw download, upload and latency one below the other, with the percentages to quote beside them."""
-    counts = statistics.count_runs(all_series)
-    facts = labels.describe_data(all_series, counts, window, context.zone)
+    counts, sources = statistics.count_series(all_series)
+    facts = labels.describe_data(all_series, sources, window, context.zone)
     top = draw_title(canvas, f"{context.title}: how often each speed was reached", facts) + theme.LINE_HEIGHT / 2
     foot = draw_footer(
         canvas, ("Each curve: the percentage of tests at or below each value.", labels.describe_doubts(counts))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.analysis.calendar import HOURS, WEEKDAYS, tabulate_hours
-from monitor.analysis.metrics import Metric
-from monitor.analysis.statistics import count_runs
+from monitor.analysis.calendar import DAYS_PER_WEEK, HOURS, tabulate_hours
+from monitor.analysis.metrics import RATE_METRICS, Metric
+from monitor.analysis.statistics import count_series
 from monitor.graph import labels, theme
 from monitor.graph.canvas import Box, ramp_color
 from monitor.graph.header import draw_footer, draw_title
@@ -44,12 +44,12 @@ NOTES = ("Each cell: median of its tests.", "Blank: no result in that hour.")
 
 def draw_heatmap(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw download and upload, one below the other."""
-    counts = count_runs(all_series)
-    facts = labels.describe_data(all_series, counts, window, context.zone)
+    counts, sources = count_series(all_series)
+    facts = labels.describe_data(all_series, sources, window, context.zone)
     top = draw_title(canvas, f"{context.title}: by hour and weekday", facts) + theme.LINE_HEIGHT
     foot = draw_footer(canvas, (*NOTES, labels.describe_doubts(counts)))
     height, left = (foot - top - 8) / 2, theme.LEFT_MARGIN / 2
-    for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
+    for index, metric in enumerate(RATE_METRICS):
         box = Box(left, top + index * height, canvas.width - left - theme.MARGIN, height)
         draw_hour_grid(canvas, box, metric, tabulate_hours(all_series, context.zone, metric))
 
@@ -62,9 +62,9 @@ def draw_hour_grid(canvas: Canvas, box: Box, metric: Metric, table: HourTable) -
     divisor, unit = (0.01, "% of the plan") if table.of_plan else rate_unit(full_scale)
     _draw_heading(canvas, box, metric, f"{unit}, median", units.format_round_number(round(full_scale / divisor, 1)))
     grid = Box(box.left + 40, box.top + HEADING_HEIGHT, box.width - 40, box.height - HEADING_HEIGHT - HOURS_HEIGHT)
-    area = canvas.area(grid, (0, len(HOURS)), (len(WEEKDAYS), 0))
+    area = canvas.area(grid, (0, len(HOURS)), (DAYS_PER_WEEK, 0))
     inks = {place: ramp_color(canvas.theme, cell.median / full_scale) for place, cell in cells.items()}
-    across, down = GAP / grid.width * len(HOURS), GAP / grid.height * len(WEEKDAYS)
+    across, down = GAP / grid.width * len(HOURS), GAP / grid.height * DAYS_PER_WEEK
     area.tiles([_cell_corners(place, across, down) for place in inks], list(inks.values()))
     _draw_names(canvas, grid)
     if not cells:
@@ -92,8 +92,8 @@ def _draw_heading(canvas: Canvas, box: Box, metric: Metric, unit: str, full: str
 
 
 def _draw_names(canvas: Canvas, grid: Box) -> None:
-    row, column = grid.height / len(WEEKDAYS), grid.width / len(HOURS)
-    for index, name in enumerate(WEEKDAYS):
+    row, column = grid.height / DAYS_PER_WEEK, grid.width / len(HOURS)
+    for index, name in enumerate(units.SHORT_WEEKDAY_NAMES):
         canvas.text((grid.left - 8, grid.top + row * (index + 0.5) + 4), name, theme.ROW_NAME_STYLE)
     step = 1 if column >= MIN_NUMBERED_WIDTH else 3
     for hour in HOURS[::step]:
@@ -103,7 +103,7 @@ def _draw_names(canvas: Canvas, grid: Box) -> None:
 def _draw_number(canvas: Canvas, grid: Box, place: tuple[int, int], value: float, ink: str) -> None:
     weekday, hour = place
     x = grid.left + grid.width / len(HOURS) * (hour + 0.5)
-    y = grid.top + grid.height / len(WEEKDAYS) * (weekday + 0.5) + 4
+    y = grid.top + grid.height / DAYS_PER_WEEK * (weekday + 0.5) + 4
     red, green, blue = (int(ink[at : at + 2], 16) / 255 for at in (1, 3, 5))
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > BRIGHT
     text = units.format_number(value) if value < WHOLE_FROM else f"{value:,.0f}"

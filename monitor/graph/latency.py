@@ -50,8 +50,8 @@ GRADE_NOTE = (
 
 def draw_latency(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw three panels over one time axis; those under load share a scale."""
-    counts = statistics.count_runs(all_series)
-    facts = (*labels.describe_data(all_series, counts, window, context.zone), (labels.describe_servers(counts),))
+    counts, sources = statistics.count_series(all_series)
+    facts = (*labels.describe_data(all_series, sources, window, context.zone), (labels.describe_servers(sources),))
     top = draw_title(canvas, f"{context.title}: latency, idle and under load", facts) + theme.LINE_HEIGHT
     frame = make_frame(canvas, all_series, window, context.zone)
     annotations = make_annotations(canvas, frame, all_series)

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.analysis.metrics import LOADED_METRICS, SPEED_METRICS, Metric
+from monitor.analysis.metrics import LOADED_METRICS, RATE_METRICS, SPEED_METRICS, Metric
 from monitor.config import paths
 from monitor.graph.theme import DEFAULT_SIZE, MIN_SIZE, RenderOptions
 
@@ -68,7 +68,7 @@ KINDS = {
         "latency, idle and under load, with a grade",
         (Metric.LATENCY, *LOADED_METRICS),
     ),
-    "heatmap": GraphKind("heatmap:draw_heatmap", "hour of the day by weekday", (Metric.DOWNLOAD, Metric.UPLOAD)),
+    "heatmap": GraphKind("heatmap:draw_heatmap", "hour of the day by weekday", RATE_METRICS),
     "distribution": GraphKind("distribution:draw_distribution", "how often each speed was reached"),
     "availability": GraphKind("availability:draw_availability", "failures and outages by day", ()),
     "servers": GraphKind("compare:draw_servers", "by server and ISP"),

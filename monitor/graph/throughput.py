@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from monitor.analysis.plan import PlanLine
     from monitor.analysis.series import RunSeries
+    from monitor.analysis.statistics import AttemptCounts
     from monitor.graph.annotations import Annotations
     from monitor.graph.canvas import Canvas
     from monitor.graph.render import GraphContext
@@ -28,8 +29,8 @@ PANEL_SHARES = {Metric.DOWNLOAD: 1.25, Metric.UPLOAD: 1.0, Metric.LATENCY: 1.0}
 
 def draw_throughput(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw header, changes, rows of marks, panels, time axis and footer."""
-    counts = statistics.count_runs(all_series)
-    facts = (*labels.describe_data(all_series, counts, window, context.zone), (labels.describe_servers(counts),))
+    counts, sources = statistics.count_series(all_series)
+    facts = (*labels.describe_data(all_series, sources, window, context.zone), (labels.describe_servers(sources),))
     top = draw_title(canvas, context.title, facts) + theme.LINE_HEIGHT
     frame = make_frame(canvas, all_series, window, context.zone)
     annotations = make_annotations(canvas, frame, all_series)
@@ -40,13 +41,14 @@ def draw_throughput(canvas: Canvas, all_series: Sequence[RunSeries], window: Win
     )
     foot = draw_footer(canvas, notes)
     plan_lines = plan_lines_by_metric(all_series, window, context)
-    draw_tiles_and_panels(canvas, annotations, all_series, plan_lines, (top, foot))
+    draw_tiles_and_panels(canvas, annotations, all_series, counts, plan_lines, (top, foot))
 
 
 def draw_tiles_and_panels(
     canvas: Canvas,
     annotations: Annotations,
     all_series: Sequence[RunSeries],
+    counts: AttemptCounts,
     plan_lines: Mapping[Metric, tuple[PlanLine, ...]],
     span: tuple[float, float],
 ) -> None:
@@ -54,7 +56,7 @@ def draw_tiles_and_panels(
     top, bottom = span[0], span[1] - theme.AXIS_LABELS_HEIGHT
     labels_top = top + tiles_height(canvas) + theme.MARK_ROW_HEIGHT
     panels = _make_panels(all_series, plan_lines, labels_top + annotations.height, bottom)
-    draw_tiles(canvas, panels, all_series, statistics.count_runs(all_series), top)
+    draw_tiles(canvas, panels, all_series, counts, top)
     annotations.draw(canvas, labels_top, bottom)
     draw_panels(canvas, annotations.frame, panels, all_series)
 

@@ -7,7 +7,7 @@ The importer of speedmon's own exports reads these formats: change both together
 Writes and reads runs as Parquet, in batches. The only module that imports pyarrow.
 
 The columns are those of the CSV, with types: times are timestamps in UTC, remarks a list of kind and message.
-`pip install 'speedmon[parquet]'` installs pyarrow.
+The extra `parquet` installs pyarrow.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import msgspec
 
 from monitor.errors import UsageError
 from monitor.model import Failure, Run, Server
+from monitor.system.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -189,7 +190,8 @@ def _import_pyarrow() -> tuple[Any, Any]:
         import pyarrow as pa  # noqa: PLC0415  large, and not everybody has it
         import pyarrow.parquet as pq  # noqa: PLC0415  the same
     except ImportError as error:
-        raise UsageError("Parquet needs pyarrow, which is not installed: pip install 'speedmon[parquet]'") from error
+        add = install_command("pyarrow")
+        raise UsageError(f"Parquet needs pyarrow, which is not installed: {add}") from error
     return pa, pq
 
 

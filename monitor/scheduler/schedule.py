@@ -24,8 +24,7 @@ from apscheduler.events import (
 )
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.combining import OrTrigger
-from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status, Trigger
@@ -75,25 +74,24 @@ def make_timetable(settings: ScheduleSettings, zone: ZoneInfo, now: datetime, la
     return _interval_timetable(settings, now, last)
 
 
-def _cron_timetable(expression: cron.Cron, jitter_s: int, zone: ZoneInfo) -> Timetable:
-    grace_s = expression.shortest_gap_s // 2
-    jitter = min(jitter_s, grace_s) or None
-    # APScheduler counts weekdays from Monday, cron from Sunday: names mean the same in both.
-    weekdays = ",".join(cron.WEEKDAYS[number] for number in expression.weekdays)
-    days = [{"day": _join_numbers(expression.days)}, {"day_of_week": weekdays}]
-    if not expression.either_day:
-        days = [days[0] | days[1]]
-    time = {
-        "minute": _join_numbers(expression.minutes),
-        "hour": _join_numbers(expression.hours),
-        "month": _join_numbers(expression.months),
-    }
-    triggers = [CronTrigger(**time, **day, second=0, timezone=zone) for day in days]
-    return Timetable(OrTrigger(triggers), OrTrigger(triggers, jitter=jitter), grace_s)
+def _cron_timetable(when: cron.Cron, jitter_s: int, zone: ZoneInfo) -> Timetable:
+    grace_s = when.shortest_gap_s // 2
+    return Timetable(_CronTrigger(when, zone), _CronTrigger(when, zone, min(jitter_s, grace_s)), grace_s)
 
 
-def _join_numbers(numbers: tuple[int, ...]) -> str:
-    return ",".join(map(str, numbers))
+class _CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
+    """The slots of a cron expression, each late by up to a jitter."""
+
+    def __init__(self, when: cron.Cron, zone: ZoneInfo, jitter_s: int = 0) -> None:
+        self._when, self._zone, self._jitter_s = when, zone, jitter_s
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Return the slot after the one before, or after now where that is earlier: what was missed is due too."""
+        begin = min(now, previous_fire_time + timedelta(microseconds=1)) if previous_fire_time else now
+        if begin == previous_fire_time:
+            begin += timedelta(microseconds=1)
+        slot: datetime | None = self._apply_jitter(self._when.first_from(begin, self._zone), self._jitter_s, now)
+        return slot
 
 
 def _interval_timetable(settings: ScheduleSettings, now: datetime, last: datetime | None) -> Timetable:

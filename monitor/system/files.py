@@ -1,10 +1,7 @@
-"""Writes files whole or not at all, for the owner of the folder they lie in.
+"""Writes files completely or not at all, for the owner of the folder they lie in.
 
-Write a file that the user asked for: completely or not at all, so that an older one is never half overwritten.
-
-Files that root creates belong to the owner of their folder, so that a run with sudo does not lock a plain user out.
-
-SQLite does the same for the files that it creates next to a database. Other users own what they create anyway.
+An older file is never half overwritten. What root creates belongs to the owner of its folder, so that a run with sudo
+does not lock a plain user out; SQLite does the same for the files that it creates next to a database.
 """
 
 from __future__ import annotations
@@ -55,7 +52,7 @@ def atomic_file(file: Path) -> Iterator[BinaryIO]:
 def atomic_files(files: Sequence[Path]) -> Iterator[list[BinaryIO]]:
     """Yield files that belong together: they replace the old ones in this order, once all are written.
 
-    Write to each of them within `blamed`, so that an error names the right one, and comes before any is replaced.
+    Write to each of them within `blame_file`, so that an error names the right one, and comes before any is replaced.
 
     Raises:
         OutputError: as `write_file`.

@@ -1,11 +1,7 @@
-"""Runs one child with a deadline, a process group and bounded output.
-
-Run one child process with a deadline, in a process group of its own, keeping a bounded part of its output.
+"""Runs one child process with a deadline, in a process group of its own, keeping a bounded part of its output.
 
 Nothing that the child does can make `run` wait longer than its deadline and the grace periods below: neither ignoring
 SIGTERM, nor keeping its pipes open, nor leaving grandchildren that hold them open.
-
-The output of a running child: keeps its first and last bytes, and splits it into lines.
 """
 
 from __future__ import annotations

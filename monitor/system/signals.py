@@ -1,4 +1,4 @@
-"""Turn SIGINT, SIGTERM and SIGHUP into a flag and a readable descriptor, so that a test ends properly and is stored.
+"""Turns SIGINT, SIGTERM and SIGHUP into a flag and a readable descriptor, so that a test ends properly and is stored.
 
 Handlers are installed for the duration of a `with` block, in the main thread only, and never where the caller ignores a
 signal (`nohup`, a shell's background job).

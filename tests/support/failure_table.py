@@ -87,7 +87,9 @@ def failure_rows() -> dict[str, list[FailureRow]]:
         failures.setdefault(engine, []).extend(_text_rows(engine, pattern))
     failures["ookla"] += _collected_rows()
     failures["iperf3"] = list(_iperf3_rows())
-    failures["However an engine ends (ookla's signs)"] = [to_row("ookla", name, end) for name, end in ENDINGS.items()]
+    failures["Any engine, by how it ended (with Ookla's patterns)"] = [
+        to_row("ookla", name, end) for name, end in ENDINGS.items()
+    ]
     return failures
 
 

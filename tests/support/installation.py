@@ -56,8 +56,8 @@ def wrap(name, argv, *, environ):
     return argv
 
 settings = load.load_settings(None, os.environ, os.geteuid())
-order = collector.make_request(settings, None, "ip4only", None, Trigger.CLI)
-collector.collect(settings, order, measure.Runtime(os.environ, os.geteuid(), wrap))
+request = collector.make_request(settings, None, "ip4only", None, Trigger.CLI)
+collector.collect(settings, request, measure.Runtime(os.environ, os.geteuid(), wrap))
 """
 
 CONFIG = """\
@@ -100,7 +100,7 @@ class Installation:
 
     def settings(self, **changes: Any) -> Settings:
         """Return settings for this site: Ookla's stand-in, licence accepted, on the host."""
-        asked = CollectSettings(
+        collect_settings = CollectSettings(
             engine="ookla",
             path="host",
             timeout_s=60,
@@ -109,7 +109,7 @@ class Installation:
         )
         return Settings(
             probe=ProbeSettings("home"),
-            collect=replace(asked, **changes),
+            collect=replace(collect_settings, **changes),
             ookla=OoklaSettings(binary=str(self.folder / "speedtest"), accept_license=True),
             plan=PlanSettings(download_mbps=100),
             retry=RetrySettings(attempts=1),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A stand-in for Ookla's CLI: it replays a recording and fails as told. It is ours and measures nothing.
+"""A stand-in for Ookla's CLI: it replays a recording and fails as its script says. It is ours and measures nothing.
 
 It reads `script.json` beside itself, an object of: stdout and stderr (texts), exit_code, signal (ends itself by it),
 hang (seconds), ignore_term, grandchild (seconds that a child holds the pipes), version (what --version prints), servers
@@ -38,7 +38,7 @@ def hold_pipes(seconds: float) -> None:
 
 
 def play_script(script: dict) -> int:
-    """Print the recording, then end as told."""
+    """Print the recording, then end as the script says."""
     if script.get("ignore_term"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stderr.write(script.get("stderr", ""))

@@ -1,4 +1,4 @@
-"""The recordings of tests/data, as what a child left: exit code, stdout, stderr."""
+"""The recordings of tests/data, as what a child process left: exit code, stdout, stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many collects with random faults, killed at random moments: what the store holds of them afterwards.
+"""Many collects with random faults, killed at random moments: what the store has of them afterwards.
 
     python tests/support/soak.py [ENGINES] [SEED]
 
@@ -27,7 +27,7 @@ SPEEDMON = str(Path(sys.executable).with_name("speedmon"))
 
 RESULT = {"type": "result", "upload": {"bandwidth": 1}, "isp": "Example", "server": {"id": 1, "name": "Near"}}
 
-# What an engine may do after it has noted that it was started; `{good}` is a whole result.
+# What an engine may do after it has noted that it was started; `{good}` is a complete result.
 FAULTS = {
     "good": "echo '{good}'",
     "noisy": "echo '[error] Cannot read: Resource temporarily unavailable' >&2; echo '{good}'",
@@ -41,9 +41,8 @@ FAULTS = {
 
 GOOD = {"good", "noisy"}
 
+# For each engine that is to start, before something must be wrong with the installation.
 MAX_COLLECTS = 4
-
-"""For each engine that is to start, before something must be wrong with the installation."""
 
 ENGINE = """#!/bin/sh
 case "$*" in *--version*) echo "Speedtest by Ookla 1.2.0.84 (stand-in)"; exit;; esac
@@ -55,7 +54,7 @@ sleep {pause}
 
 @dataclass(frozen=True)
 class SoakRun:
-    """One collect: what its engine was told to do, and whether it was killed."""
+    """One collect: what its engine was made to do, and whether it was killed."""
 
     number: int
     fault: str
@@ -88,7 +87,7 @@ class Soak:
         }
 
     def run(self, engines: int, longest_s: float = 0.7) -> None:
-        """Collect until so many engines were started, and a last good time that finds what the others left.
+        """Collect until so many engines were started, and once more without a fault, which finds what the others left.
 
         A third of the collects is killed within `longest_s`.
         """
@@ -131,7 +130,7 @@ class Soak:
         """Return every stored run."""
         until = datetime.now(UTC) + timedelta(days=1)
         with open_reader(self.environ["SPEEDMON_DATABASE_URL"]) as connection:
-            return [*read.read_runs(connection, since=until - timedelta(days=9), until=until)]
+            return [*read.read_runs(connection, read.RunFilter(until - timedelta(days=9), until))]
 
     def started(self) -> set[int]:
         """Return the collects whose engine was started."""
@@ -139,28 +138,28 @@ class Soak:
         return {int(line) for line in noted.read_text().split()} if noted.exists() else set()
 
     def faults(self) -> list[str]:
-        """Return what is wrong with the store, a line each: a row lost, double or with numbers nobody measured."""
+        """Return what is wrong with the store, a line each: a row lost, double or with numbers that nobody measured."""
         counted = Counter(run.probe for run in self.rows())
         by_name = {f"c{made.number}": made for made in self.tries}
-        begun = self.started() | {made.number for made in self.tries if not made.killed}
-        lost = [f"{name}: no row" for name, made in by_name.items() if made.number in begun and not counted[name]]
+        started = self.started() | {made.number for made in self.tries if not made.killed}
+        lost = [f"{name}: no row" for name, made in by_name.items() if made.number in started and not counted[name]]
         double = [f"{name}: {count} rows" for name, count in counted.items() if count > 1]
         return lost + double + [line for run in self.rows() for line in _invented_values(run, by_name[run.probe])]
 
 
 def _invented_values(run: Run, made: SoakRun) -> list[str]:
-    """Return what a row tells that its engine did not."""
-    told = made.fault in GOOD
+    """Return the values of a row that its engine did not print."""
+    measured = made.fault in GOOD
     numbers = (run.download_bps, run.upload_bps)
     if run.status is Status.OK:
-        right = told and numbers == (made.bandwidth * 8, 8)
+        right = measured and numbers == (made.bandwidth * 8, 8)
         return [] if right else [f"{run.probe}: {made.fault} gave {numbers}"]
     wrong = [f"{run.probe}: {run.status} with {numbers}"] if numbers != (None, None) else []
-    return wrong + ([] if made.killed or not told else [f"{run.probe}: {made.fault} became {run.status}"])
+    return wrong + ([] if made.killed or not measured else [f"{run.probe}: {made.fault} became {run.status}"])
 
 
 def main(engines: int, seed: int) -> None:
-    """Print what came of so many engines."""
+    """Print the result of so many engines."""
     with tempfile.TemporaryDirectory() as folder:
         soak = Soak(Path(folder), seed)
         soak.run(engines)

@@ -1,6 +1,7 @@
 """The trouble that this program exists for, reproduced: a static client on a dual-stack host with a slow IPv6 tunnel.
 
-The client is linked against musl, as Ookla's is: it takes the first address in the order of RFC 6724 and asks nobody.
+The client is linked against musl, as Ookla's is: it takes the first address in the order of RFC 6724, and no
+configuration changes that.
 """
 
 from __future__ import annotations
@@ -57,7 +58,6 @@ __attribute__((constructor)) static void announce(void) { if (write(2, "preloade
 """
 
 IPV4_FIRST = "precedence ::ffff:0:0/96 100"
-
 TINY, SMALL, LARGE = (f"/speedtest/{name}" for name in ("latency.txt", "random1000x1000.jpg", "random2000x2000.jpg"))
 
 

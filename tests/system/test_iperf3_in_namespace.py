@@ -12,7 +12,6 @@ from typing import Any
 from netns.lab import run, topology
 
 SPEEDMON = Path(sys.executable).with_name("speedmon")
-
 HOST = topology.LISTED_SERVERS[0].host
 
 # The name has an IPv6 address too, over a slower tunnel. At last nobody listens any more.
@@ -42,13 +41,13 @@ def measure() -> tuple[dict[str, Any], dict[str, Any], int]:
 
 
 def is_of_the_line(run: dict[str, Any]) -> bool:
-    """Tell whether both rates are within 15 % of what the line is shaped to."""
+    """Return whether both rates are within 15 % of what the line is shaped to."""
     shaped = {"download_bps": topology.FIBRE.download_bps, "upload_bps": topology.FIBRE.upload_bps}
     return all(abs(run[key] / rate - 1) <= 0.15 for key, rate in shaped.items())
 
 
 def test_rates_of_the_line_and_a_server_that_is_gone():
-    """Each way is within 15 % of the line, over IPv4, with a loaded latency; a stopped server is a recorded refusal."""
+    """Both rates are within 15 % of the line, over IPv4, with a loaded latency; a stopped server is a stored refusal."""
     measured, failed, code = measure()
     # Again where other work on the machine spoilt one.
     assert is_of_the_line(measured) or is_of_the_line(measure()[0])

@@ -1,4 +1,4 @@
-"""Faults and kills at random moments lose no test and invent none; `python tests/support/soak.py` does a thousand of them."""
+"""Faults and kills at random moments lose no test and invent none; `tests/support/soak.py` makes a thousand of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `speedmon check` makes of what was seen: every judgement that needs no network."""
+"""What `speedmon check` concludes from what it observed: every judgement that needs no network."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ NAMESPACE = ObservedNamespace(
 )
 
 
-def database(**seen: Any) -> ObservedMachine:
+def database(**observed: Any) -> ObservedMachine:
     """Return the sound machine with another database."""
-    return dataclasses.replace(SOUND, database=ObservedDatabase(FILE, **seen))
+    return dataclasses.replace(SOUND, database=ObservedDatabase(FILE, **observed))
 
 
-def found(**other: Any) -> ObservedNamespace:
+def make_observed(**other: Any) -> ObservedNamespace:
     """Return the sound namespace with other findings."""
     return dataclasses.replace(NAMESPACE, findings=dataclasses.replace(INSIDE, **other))
 
@@ -82,7 +82,7 @@ def test_sound_machine_is_ok_in_every_line():
     assert {(line.ok, line.fix) for line in run.judge_machine(SOUND)} == {(True, None)}
 
 
-def test_names_are_told_once():
+def test_names_are_unique():
     """Programs know a line by its name, so each has its own, and it is one word."""
     names = [line.name for line in (*run.judge_namespace(NAMESPACE), *run.judge_machine(SOUND))]
     assert len(set(names)) == len(names)
@@ -106,7 +106,7 @@ def test_clock(last: datetime | None, now: datetime, words: str | None):
 
 @pytest.mark.parametrize(("synchronised", "ok"), [(True, True), (False, False), (None, None)])
 def test_clock_that_nothing_keeps_is_a_warning(synchronised: bool | None, ok: bool | None):
-    """It is told, and does not matter."""
+    """It is reported, and does not matter."""
     line = checks.check_clock_synchronised(dataclasses.replace(SOUND, synchronised=synchronised))
     assert (line.ok, line.fails) == (ok, False)
 
@@ -119,7 +119,7 @@ def test_room_on_the_disk(mib: int, ok: bool):
 
 
 @pytest.mark.parametrize(
-    ("seen", "ok", "words"),
+    ("observed", "ok", "words"),
     [
         ({"version": "0001", "current": "0001"}, True, "can be written, schema 0001"),
         ({}, True, "will be created by the first run"),
@@ -128,9 +128,9 @@ def test_room_on_the_disk(mib: int, ok: bool):
         ({"problem": "is a directory", "fix": "fix it"}, False, "is a directory"),
     ],
 )
-def test_database(seen: dict[str, str], ok: bool, words: str):
+def test_database(observed: dict[str, str], ok: bool, words: str):
     """Writable and current, or about to be made current."""
-    line = checks.check_database(database(**seen))
+    line = checks.check_database(database(**observed))
     assert (line.ok, words in line.message) == (ok, True)
 
 
@@ -139,7 +139,7 @@ def test_database_elsewhere_is_unknown():
     assert checks.check_database(dataclasses.replace(SOUND, database=ObservedDatabase())).ok is None
 
 
-def test_wrong_program_has_its_own_mend():
+def test_wrong_program_has_its_own_fix():
     """The engine's own words are parted into what is wrong and what to do."""
     wrong = EngineLocation(failure=failed(FailureKind.WRONG_BINARY, "/x is not Ookla's but 'y': set ookla.binary"))
     line = checks.check_engine(dataclasses.replace(SOUND, located=wrong))
@@ -180,7 +180,7 @@ def test_sound_namespace_is_well_inside():
 )
 def test_each_sign_of_ipv6_is_enough(other: dict[str, Any], words: str):
     """One of them, and the namespace is not IPv4-only."""
-    line = checks.check_ipv6(found(**other))
+    line = checks.check_ipv6(make_observed(**other))
     assert line
     assert (line.fails, line.message) == (True, words)
 
@@ -206,8 +206,8 @@ def test_each_sign_of_ipv6_is_enough(other: dict[str, Any], words: str):
     ],
 )
 def test_what_is_wrong_inside_is_named(judge: Any, other: dict[str, Any], words: str):
-    """Each message says what was seen."""
-    line = judge(found(**other))
+    """Each message says what was observed."""
+    line = judge(make_observed(**other))
     assert (line.fails, line.message.startswith(words), bool(line.fix)) == (True, True, True)
 
 
@@ -227,7 +227,7 @@ DOWN = (ProbeAnswer("1.1.1.1:443", "ETIMEDOUT"),)
 def test_where_packets_are_lost(direct: tuple[ProbeAnswer, ...], counted: tuple[int, int] | None, words: str):
     """The host's own attempt and our counters tell the line from a firewall."""
     after = RulesStatus(None, dict(zip(("fwd_out", "left_host"), counted, strict=True))) if counted else None
-    line = checks.check_forwarding(dataclasses.replace(found(hosts=DOWN), direct=direct, after=after))
+    line = checks.check_forwarding(dataclasses.replace(make_observed(hosts=DOWN), direct=direct, after=after))
     assert line
     assert (line.fails, line.message.startswith(words)) == (True, True)
 
@@ -249,7 +249,7 @@ def test_launcher(flaw: str, words: str, matters: bool):
 
 
 @pytest.mark.parametrize(
-    ("seen", "expected"),
+    ("observed", "expected"),
     [
         (OtherFirewalls(), (True, "a packet from inside left this host", None)),
         (OtherFirewalls(("nft inet x f",)), (True, "a packet from inside left this host, past nft inet x f", None)),
@@ -261,17 +261,17 @@ def test_launcher(flaw: str, words: str, matters: bool):
         (OtherFirewalls(("nft x",), (), "x drops it; run: fix"), (False, "x drops it", "run: fix")),
     ],
 )
-def test_other_firewalls(seen: OtherFirewalls, expected: tuple[bool, str, str | None]):
-    """What set-up would fix is told, and what it cannot with its own fix; only a packet that is lost matters."""
-    line = checks.check_other_firewalls(dataclasses.replace(NAMESPACE, beside=seen))
+def test_other_firewalls(observed: OtherFirewalls, expected: tuple[bool, str, str | None]):
+    """What set-up would fix is reported, and what it cannot with its own fix; only a lost packet matters."""
+    line = checks.check_other_firewalls(dataclasses.replace(NAMESPACE, beside=observed))
     assert line
     assert (line.ok, line.message.startswith(expected[1]), line.fix) == (expected[0], True, expected[2])
-    assert line.fails == bool(seen.blocked)
+    assert line.fails == bool(observed.blocked)
 
 
-def test_probe_that_failed_is_told():
+def test_diagnosis_that_failed_is_reported():
     """When it could not run, the namespace's line says why, and nothing is said of the inside."""
-    seen = dataclasses.replace(NAMESPACE, findings=None, no_probe="the probe inside did not end within 10 s")
-    lines = {line.name: line for line in run.judge_namespace(seen)}
-    assert lines["namespace"].message == "the probe inside did not end within 10 s"
+    observed = dataclasses.replace(NAMESPACE, findings=None, no_findings="the diagnosis inside did not end within 10 s")
+    lines = {line.name: line for line in run.judge_namespace(observed)}
+    assert lines["namespace"].message == "the diagnosis inside did not end within 10 s"
     assert "ipv6" not in lines

@@ -1,4 +1,4 @@
-"""`speedmon export`: the same runs as `history`, in three formats, whole or not at all."""
+"""`speedmon export`: the same runs as `history`, in three formats, complete or not at all."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from monitor.cli.main import cli
 from monitor.output import export
 from monitor.store.connection import open_writer
 from monitor.store.write import add_attempts
+from monitor.system.installation import install_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +102,7 @@ def test_the_name_of_the_file_says_the_format(environ: dict[str, str], tmp_path:
 
 
 def test_parquet_goes_through_a_pipe(environ: dict[str, str], tmp_path: Path):
-    """`speedmon export --format parquet > FILE` is a whole file."""
+    """`speedmon export --format parquet > FILE` writes a complete file."""
     file = tmp_path / "piped"
     file.write_bytes(run(environ, "export", "--format", "parquet").stdout)
     assert [row["download_bps"] for row in export.read_parquet(file)] == [95_656_417, None]
@@ -123,7 +124,7 @@ def test_without_pyarrow(environ: dict[str, str], tmp_path: Path):
     """Parquet says what to install, in both directions."""
     file = tmp_path / "runs.parquet"
     done = run(environ, "export", "--output", file, command=NO_PYARROW)
-    words = b"speedmon: Parquet needs pyarrow, which is not installed: pip install 'speedmon[parquet]'\n"
+    words = f"speedmon: Parquet needs pyarrow, which is not installed: {install_command('pyarrow')}\n".encode()
     assert (done.returncode, done.stderr, file.exists()) == (2, words, False)
     file.write_bytes(b"PAR1")
     assert run(environ, "import", file, command=NO_PYARROW).stderr == words

@@ -10,7 +10,7 @@ import click
 import pytest
 from places import ROOT
 
-from monitor.cli.main import COMMANDS, SHORT_HELP, build, cli
+from monitor.cli.main import COMMANDS, SHORT_HELP, cli
 
 HEAVY = (
     "sqlalchemy",
@@ -37,9 +37,9 @@ finally:
 
 def command(name: str) -> click.Command:
     """Return a command as the group loads it."""
-    found = cli.get_command(click.Context(cli), name)
-    assert found is not None
-    return found
+    loaded = cli.get_command(click.Context(cli), name)
+    assert loaded is not None
+    return loaded
 
 
 def speedmon(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -122,8 +122,8 @@ def test_group_without_a_command_shows_its_help():
     assert "backup" in failed.stderr
 
 
-def test_reader_that_leaves_early_is_no_error(tmp_path: Path):
-    """`speedmon … | head` ends quietly when the reader has seen enough."""
+def test_reader_that_leaves_early_is_not_an_error(tmp_path: Path):
+    """`speedmon … | head` ends quietly when the reader has read enough."""
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     program = f"{Path(sys.executable).with_name('speedmon')} config init --output - | head -n 0"
     done = subprocess.run(
@@ -141,15 +141,8 @@ def test_full_disk_behind_stdout_is_one_line(tmp_path: Path):
     assert (done.returncode, done.stderr) == (1, "speedmon: no space left on device: output\n")
 
 
-def test_closed_stdout_is_no_error():
+def test_closed_stdout_is_not_an_error():
     """Started without a stdout, as some supervisors do, the program still ends with its own exit code."""
     program = str(Path(sys.executable).with_name("speedmon"))
     done = subprocess.run(["/bin/sh", "-c", f"{program} --version >&-"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_version_names_the_commit_that_was_built(tmp_path: Path) -> None:
-    """A wheel carries its commit; a checkout is at whatever commit it is at."""
-    assert build(str(tmp_path)) == ""
-    (tmp_path / "commit.txt").write_text("0123456789ab\n")
-    assert build(str(tmp_path)) == " (commit 0123456789ab)"

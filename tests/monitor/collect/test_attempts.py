@@ -1,4 +1,4 @@
-"""The attempts of one order: whole tests with Ookla's stand-in, from the command line or in this process."""
+"""The attempts of one request: complete tests with Ookla's stand-in, from the command line or in this process."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def run(
 ) -> tuple[Run, int]:
     """Collect once in this process, with other sections in the settings."""
     settings = settings_of(site, **sections)
-    asked = {"engine": None, "path": None, "server_id": None, "trigger": Trigger.CLI} | (request or {})
-    return collect(settings, make_request(settings, **asked), Runtime(site.environ, 0, clock=lambda: now))
+    arguments = {"engine": None, "path": None, "server_id": None, "trigger": Trigger.CLI} | (request or {})
+    return collect(settings, make_request(settings, **arguments), Runtime(site.environ, 0, clock=lambda: now))
 
 
 def settings_of(site: Installation, **sections: Any) -> Settings:
@@ -64,7 +64,7 @@ def remembered(site: Installation) -> CollectState:
 
 
 def named_servers(site: Installation) -> list[str]:
-    """Return the server that each start of the stand-in was told, "" for none."""
+    """Return the server that each start of the stand-in was given, "" for none."""
     words = [[word for word in start["argv"] if "server-id" in word] for start in site.starts()]
     return [word[0].partition("=")[2] if word else "" for word in words]
 
@@ -94,7 +94,7 @@ def test_no_retry(site: Installation):
 
 
 @pytest.mark.parametrize("script", [{"signal": 9}, {"version": "speedtest-cli 2.1.3\n"}])
-def test_what_a_second_test_cannot_mend(site: Installation, script: dict[str, object]):
+def test_no_retry_where_a_second_test_cannot_help(site: Installation, script: dict[str, object]):
     """Trouble of this machine or its configuration is one row."""
     site.script(**script)
     run(site)
@@ -118,14 +118,14 @@ def test_sigterm_ends_the_wait_between_attempts(site: Installation):
 def test_a_pinned_server_that_is_gone(site: Installation, script: dict[str, object]):
     """The engine chooses, the row says so, and the result is as good as any; the failure counts against the server."""
     site.script(**script, then=[GOOD])
-    found, code = run(site, {"server_id": "42"})
+    stored, code = run(site, {"server_id": "42"})
     first = site.rows()[1]
-    assert (code, named_servers(site), [remark.kind for remark in found.remarks]) == (
+    assert (code, named_servers(site), [remark.kind for remark in stored.remarks]) == (
         0,
         ["42", ""],
         [Doubt.SERVER_FALLBACK],
     )
-    assert (found.healthy, first.server and first.server.id) == (True, "42")
+    assert (stored.healthy, first.server and first.server.id) == (True, "42")
 
 
 def test_a_rate_limit_is_remembered_by_the_next_process(site: Installation):
@@ -175,12 +175,12 @@ def test_nobody_left_to_measure(site: Installation):
     """When every engine of auto rests, the slot is skipped."""
     rest = Backoff(int(NOW.timestamp()), int(NOW.timestamp()) + 60, FailureKind.PROVIDER_DOWN)
     state.save_state(site.folder / "state" / state.STATE_FILE, CollectState({"ookla": rest, "speedtest-cli": rest}))
-    found, code = run(site, {"engine": "auto"})
-    assert (code, found.failure and found.failure.stage, site.starts()) == (4, "silenced", [])
+    stored, code = run(site, {"engine": "auto"})
+    assert (code, stored.failure and stored.failure.stage, site.starts()) == (4, "silenced", [])
 
 
-def test_a_memory_of_garbage_is_told_and_mended(site: Installation):
-    """A broken file stops no test; the next one finds a whole file."""
+def test_a_broken_state_file_is_reported_and_replaced(site: Installation):
+    """A broken file stops no test; the next one finds a complete file."""
     (site.folder / "state").mkdir()
     (site.folder / "state" / state.STATE_FILE).write_text("{")
     site.script(**LIMITED)
@@ -212,19 +212,19 @@ def test_a_result_far_below_the_median(site: Installation):
 
 
 def test_a_denied_server_is_passed_over(site: Installation):
-    """Ookla's CLI is told the first server of its own list that is not denied."""
+    """Ookla's CLI is given the first server of its own list that is not denied."""
     site.script(**GOOD, servers=LIST)
     run(site, servers=ServersSettings(deny=["1234", "7"]))
     assert named_servers(site) == ["8"]
 
 
-def test_a_denied_server_that_was_measured_is_told(site: Installation):
+def test_a_denied_server_that_was_measured_is_reported(site: Installation):
     """Where the list cannot be had the engine chooses; a result against a denied server is not healthy."""
     site.script(**GOOD)
     chosen = run(site)[0].server
     assert chosen is not None
-    found, code = run(site, servers=ServersSettings(deny=[str(chosen.id)]))
-    assert (code, found.healthy, [remark.kind for remark in found.remarks]) == (0, False, [Doubt.SERVER_DENIED])
+    stored, code = run(site, servers=ServersSettings(deny=[str(chosen.id)]))
+    assert (code, stored.healthy, [remark.kind for remark in stored.remarks]) == (0, False, [Doubt.SERVER_DENIED])
 
 
 def test_a_rotation(site: Installation):
@@ -245,7 +245,7 @@ def test_a_rotation(site: Installation):
     ],
 )
 def test_a_policy_without_its_servers(site: Installation, servers: ServersSettings, words: str):
-    """A policy that cannot be followed is a mistake in the configuration, told before anything starts."""
+    """A policy that cannot be followed is a mistake in the configuration, reported before anything starts."""
     with pytest.raises(ConfigError, match=words):
         run(site, servers=servers)
 
@@ -273,8 +273,8 @@ def test_quiet_hours_are_the_schedules(site: Installation):
     """A slot in quiet hours is a skipped row; in another zone it is day."""
     site.script(**GOOD)
     scheduled = {"trigger": Trigger.SCHEDULE}
-    found, code = run(site, scheduled, schedule=ScheduleSettings(quiet=["11:00-13:00"]))
-    assert (code, found.failure and found.failure.stage, found.trigger) == (4, "quiet_hours", Trigger.SCHEDULE)
+    stored, code = run(site, scheduled, schedule=ScheduleSettings(quiet=["11:00-13:00"]))
+    assert (code, stored.failure and stored.failure.stage, stored.trigger) == (4, "quiet_hours", Trigger.SCHEDULE)
     assert run(site, scheduled, schedule=ScheduleSettings(quiet=["11:00-13:00"], timezone="Asia/Tokyo"))[1] == 0
 
 

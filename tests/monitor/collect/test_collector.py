@@ -1,4 +1,4 @@
-"""`speedmon collect`: every attempt becomes a row, and the exit code says what came of it."""
+"""`speedmon collect`: every attempt becomes a row, and the exit code says how it ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from installation import DNS, HEAVY, STREAM, Installation, failure_kind_and_scop
 from msgspec.structs import replace
 
 from monitor import model
-from monitor.collect import outcome
+from monitor.collect import judge, outcome
 from monitor.collect.collector import collect, make_request
 from monitor.collect.measure import Runtime, namespace_command
 from monitor.collect.outcome import EngineRun
@@ -49,7 +49,7 @@ def test_good_test_is_stored(site: Installation) -> None:
 
 
 def test_result_outweighs_error_and_exit_code(site: Installation) -> None:
-    """A whole result counts although the engine complained and exited with 2."""
+    """A complete result counts although the engine complained and exited with 2."""
     site.script(stdout=STREAM, stderr=DNS, exit_code=2)
     run, code = site.run()
     assert (code, run.status, run.failure) == (0, Status.OK, None)
@@ -110,8 +110,8 @@ def test_second_test_is_skipped(site: Installation) -> None:
 @pytest.mark.parametrize(("error", "code"), [(NamespaceMissingError, 5), (NotPermittedError, 6)])
 def test_namespace_out_of_reach(site: Installation, error: type[NetnsError], code: int) -> None:
     """Without its namespace a test is stored as failed, and never falls back to the host."""
-    run, found = site.run(site.settings(path="ip4only"), refuse_entry(error))
-    assert (found, failure_kind_and_scope(run), run.path) == (
+    run, code = site.run(site.settings(path="ip4only"), refuse_entry(error))
+    assert (code, failure_kind_and_scope(run), run.path) == (
         code,
         (FailureKind.NAMESPACE, Scope.LOCAL),
         model.NetworkPath.IP4ONLY,
@@ -120,7 +120,7 @@ def test_namespace_out_of_reach(site: Installation, error: type[NetnsError], cod
 
 
 def test_launcher_that_refuses(site: Installation) -> None:
-    """A launcher that refuses at the last moment is told as such, with exit code 5."""
+    """A launcher that refuses at the last moment is recognised as such, with exit code 5."""
     refusal = ["/bin/sh", "-c", "echo 'ip4only: setns: Operation not permitted' >&2; exit 125"]
     run, code = site.run(site.settings(path="ip4only"), lambda *_, **__: refusal)
     assert (code, failure_kind_and_scope(run)) == (5, (FailureKind.NAMESPACE, Scope.LOCAL))
@@ -128,18 +128,18 @@ def test_launcher_that_refuses(site: Installation) -> None:
 
 def test_command_runs_through_the_namespace(site: Installation) -> None:
     """On path ip4only the engine is started by the command that enters the namespace of the settings."""
-    asked: list[str] = []
+    entered: list[str] = []
 
     def wrap(name: str, argv: list[str], *, environ: object) -> list[str]:
-        asked.append(name)
+        entered.append(name)
         return ["/usr/bin/env", "INSIDE=1", *argv]
 
     _, code = site.run(site.settings(path="ip4only", server_id="42"), wrap)
-    assert (code, asked, site.starts()[0]["environ"]["INSIDE"]) == (0, ["ip4only"], "1")
+    assert (code, entered, site.starts()[0]["environ"]["INSIDE"]) == (0, ["ip4only"], "1")
     assert "--server-id=42" in site.starts()[0]["argv"]
 
 
-def test_real_way_in_tells_a_missing_namespace(site: Installation) -> None:
+def test_real_entry_reports_a_missing_namespace(site: Installation) -> None:
     """The real way in reports a namespace that does not exist."""
     with pytest.raises(NamespaceMissingError, match="nosuchns"):
         namespace_command("nosuchns", ["true"], environ=site.environ)
@@ -163,7 +163,7 @@ def test_engine_inherits_no_descriptor(site: Installation) -> None:
 
 
 def test_database_that_cannot_be_written(site: Installation) -> None:
-    """A database that cannot be written is told before a test is wasted on it."""
+    """A database that cannot be written is reported before a test is wasted on it."""
     (site.folder / "speedmon.db").mkdir()
     with pytest.raises(StoreError, match="is a directory"):
         site.run()
@@ -171,7 +171,7 @@ def test_database_that_cannot_be_written(site: Installation) -> None:
 
 
 def test_clock_that_runs_back(site: Installation) -> None:
-    """A clock that is set back during a test gives a run of no length, in whole seconds, not a negative one."""
+    """A clock that is set back during a test gives a run of length zero, in whole seconds, not a negative one."""
     start = datetime(2026, 1, 1, 12, 0, 0, 999, UTC)
     times = iter([start, start - timedelta(hours=1)])
     request = make_request(site.settings(), None, None, None, Trigger.CLI)
@@ -179,22 +179,22 @@ def test_clock_that_runs_back(site: Installation) -> None:
     assert run.started_at == run.finished_at == start.replace(microsecond=0)
 
 
-def test_plan_and_output_are_kept_beside_the_run(site: Installation) -> None:
-    """The plan in force is kept, and the output without the progress of the test."""
+def test_plan_and_output_are_stored_with_the_run(site: Installation) -> None:
+    """The plan in force is stored, and the output without the progress of the test."""
     settings = site.settings()
-    found = outcome.judge_result(ookla_run(ProcessResult(0, stdout=STREAM.encode(), stderr=b"a\0b")), ExpectedPath())
+    result = judge.judge_result(ookla_run(ProcessResult(0, stdout=STREAM.encode(), stderr=b"a\0b")), ExpectedPath())
     now = datetime(2026, 1, 1, tzinfo=UTC)
     request = make_request(settings, None, None, None, Trigger.CLI)
-    attempt = outcome.to_attempt(settings, request, found, "id", (now, now))
+    attempt = outcome.to_attempt(settings, request, result, "id", (now, now))
     assert attempt.plan == Plan(download_bps=100_000_000)
     assert [json.loads(line)["type"] for line in attempt.raw.stdout.split("\n") if line] == ["testStart", "result"]
     assert attempt.raw.stderr == "a\N{REPLACEMENT CHARACTER}b"
 
 
 def test_interrupt_after_the_result() -> None:
-    """A result that is whole when a signal comes is kept, and the exit code tells the signal."""
-    found = outcome.judge_result(ookla_run(ProcessResult(None, 15, STREAM.encode(), interrupted=15)), ExpectedPath())
-    assert (found.status, found.code) == (Status.OK, 143)
+    """A result that is complete when a signal comes is stored, and the exit code shows the signal."""
+    result = judge.judge_result(ookla_run(ProcessResult(None, 15, STREAM.encode(), interrupted=15)), ExpectedPath())
+    assert (result.status, result.code) == (Status.OK, 143)
 
 
 @pytest.mark.parametrize("server", ["abc", "1 2", "-1", "--share"])
@@ -233,7 +233,7 @@ def test_quiet_command_says_nothing(site: Installation) -> None:
     assert site.rows()[0].trigger is Trigger.SCHEDULE
 
 
-def test_quiet_command_tells_a_failure(site: Installation) -> None:
+def test_quiet_command_reports_a_failure(site: Installation) -> None:
     """A failure is one line on stderr with kind, scope and what to do, -q or not."""
     site.script(stderr=DNS, exit_code=2)
     words = "dns (line): Configuration - Couldn't resolve host name (HostNotFoundException)"

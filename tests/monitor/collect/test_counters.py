@@ -22,15 +22,15 @@ def story(*levels: tuple[float, int, int, int, int]) -> list[Reading]:
 
 def test_a_quiet_test_has_a_trace_and_no_cross_traffic():
     """Each interval has its sample; where the uplink carries what the test does, nothing else was there."""
-    found = summarize_readings(story((0, 0, 0, 100, 100), (0.25, 1000, 10, 1100, 110), (0.5, 1000, 510, 1100, 610)))
-    assert found.trace.samples == ((1000, 10, 1000, 10), (0, 500, 0, 500))
-    assert (found.received, found.sent, found.cross_rx_bps, found.cross_tx_bps) == (1000, 510, 0, 0)
+    traffic = summarize_readings(story((0, 0, 0, 100, 100), (0.25, 1000, 10, 1100, 110), (0.5, 1000, 510, 1100, 610)))
+    assert traffic.trace.samples == ((1000, 10, 1000, 10), (0, 500, 0, 500))
+    assert (traffic.received, traffic.sent, traffic.cross_rx_bps, traffic.cross_tx_bps) == (1000, 510, 0, 0)
 
 
 def test_cross_traffic_is_what_the_uplink_carries_beyond_the_test():
     """Both directions, as a mean rate in bit/s."""
-    found = summarize_readings(story((10, 0, 0, 0, 0), (12, 1000, 100, 3500, 350)))
-    assert (found.cross_rx_bps, found.cross_tx_bps) == (2500 * 8 // 2, 250 * 8 // 2)
+    traffic = summarize_readings(story((10, 0, 0, 0, 0), (12, 1000, 100, 3500, 350)))
+    assert (traffic.cross_rx_bps, traffic.cross_tx_bps) == (2500 * 8 // 2, 250 * 8 // 2)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_too_little_is_no_account(readings: list[Reading]):
 
 
 def test_a_late_reading_is_spread_over_its_time():
-    """A busy machine reads late; the bytes belong to the whole of the gap."""
-    found = summarize_readings(story((0, 0, 0, 0, 0), (1.0, 4000, 0, 4000, 0)))
-    assert found.trace.samples == ((1000, 0, 1000, 0),) * 4
+    """A busy machine reads late; the bytes belong to the entire interval."""
+    traffic = summarize_readings(story((0, 0, 0, 0, 0), (1.0, 4000, 0, 4000, 0)))
+    assert traffic.trace.samples == ((1000, 0, 1000, 0),) * 4
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_a_late_reading_is_spread_over_its_time():
         (Reading(0, Traffic(5, 5), Traffic(9, 9)), Reading(1, Traffic(1, 1), Traffic(1, 1))),
     ],
 )
-def test_a_link_that_went_or_was_made_anew_tells_no_sum(first: Reading, last: Reading):
+def test_a_link_that_went_or_was_created_again_gives_no_sum(first: Reading, last: Reading):
     """Counters that begin again cannot be subtracted; nothing is made up."""
-    found = summarize_readings([first, last])
-    assert (found.received, found.cross_rx_bps) == (None, None)
-    assert all(number >= 0 for sample in found.trace.samples for number in sample)
+    traffic = summarize_readings([first, last])
+    assert (traffic.received, traffic.cross_rx_bps) == (None, None)
+    assert all(number >= 0 for sample in traffic.trace.samples for number in sample)
 
 
 _steps = st.lists(st.tuples(st.floats(0.01, 2), *[st.integers(0, 10**9)] * 4), min_size=1, max_size=30)
@@ -76,8 +76,8 @@ def test_a_trace_keeps_the_sum(steps: list[tuple[float, int, int, int, int]]):
     levels = [(0.0, 0, 0, 0, 0)]
     for step in steps:
         levels.append(tuple(a + b for a, b in zip(levels[-1], step, strict=True)))
-    found = summarize_readings(story(*levels))
-    samples = found.trace.samples if found.trace else ()
+    traffic = summarize_readings(story(*levels))
+    samples = traffic.trace.samples if traffic.trace else ()
     assert len(samples) == int(levels[-1][0] * 1000) // INTERVAL_MS
     for column in range(4):
         total = sum(sample[column] for sample in samples)
@@ -87,7 +87,7 @@ def test_a_trace_keeps_the_sum(steps: list[tuple[float, int, int, int, int]]):
 
 
 @pytest.mark.parametrize(
-    ("found", "doubts"),
+    ("traffic", "doubts"),
     [
         (TrafficAccount(), []),
         (TrafficAccount(None, 110_000_000, 21_000_000, 0, 0), []),
@@ -99,9 +99,9 @@ def test_a_trace_keeps_the_sum(steps: list[tuple[float, int, int, int, int]]):
         (TrafficAccount(None, 206_000_000, 20_000_000), [Doubt.BYTES_DISAGREE]),
     ],
 )
-def test_doubts(found: TrafficAccount, doubts: list[Doubt]):
-    """Heavy cross traffic and bytes that the kernel never saw are doubts; what was not seen is none."""
-    assert [remark.kind for remark in traffic_remarks(GOOD, found, 10)] == doubts
+def test_doubts(traffic: TrafficAccount, doubts: list[Doubt]):
+    """Heavy cross traffic and bytes that the kernel did not count are doubts; unknown traffic is none."""
+    assert [remark.kind for remark in traffic_remarks(GOOD, traffic, 10)] == doubts
 
 
 def test_doubts_name_the_figures():

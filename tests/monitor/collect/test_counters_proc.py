@@ -67,7 +67,7 @@ def test_on_the_host_the_test_shares_the_uplink():
     assert find_links(NetworkPath.HOST, NamespaceSettings()).test is None
 
 
-def test_a_link_that_is_not_there_is_not_seen():
+def test_a_link_that_does_not_exist_has_no_counters():
     """Names of links that do not exist give None, not zeros."""
     assert read_counters(CounterLinks("nosuchlink", mirrored=True, uplink=None), 1.5) == Reading(1.5, None, None)
 

@@ -1,4 +1,4 @@
-"""Whether a test may start now: quiet hours, the month's data, engines that rest."""
+"""Whether a test may start now: quiet hours, the month's data, engines in back-off."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_hours(hours: str, clock: str, inside: bool):
 def test_hours_and_their_opposite_share_the_day(begin: time, end: time, now: time):
     """Each minute lies in the hours from one time to another or in those back, never in both."""
     there, back = f"{begin:%H:%M}-{end:%H:%M}", f"{end:%H:%M}-{begin:%H:%M}"
-    found = [policy.quiet_hours_at([hours], datetime.combine(NOW, now)) for hours in (there, back)]
-    assert found.count(None) == (0 if there == back else 1)
+    hours_now = [policy.quiet_hours_at([hours], datetime.combine(NOW, now)) for hours in (there, back)]
+    assert hours_now.count(None) == (0 if there == back else 1)
 
 
 def test_only_the_schedule_keeps_quiet():

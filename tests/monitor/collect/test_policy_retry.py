@@ -1,4 +1,4 @@
-"""What follows an attempt, and how long an engine rests: tables, and what holds for anything."""
+"""What follows an attempt, and how long an engine is in back-off: tables, and properties of any input."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_line_is_confirmed_once():
     assert next_attempt(PATIENT, ORDER, [failed(Scope.LINE), failed(Scope.LINE)]) is None
 
 
-def test_a_server_that_is_gone_is_left_and_told():
+def test_a_server_that_is_gone_is_replaced_and_reported():
     """The second test lets the engine choose, and its row says which server could not be had."""
     step = next_attempt(PATIENT, PINNED, [failed(Scope.CONFIG, FailureKind.SERVER_GONE)])
     assert step is not None
@@ -167,30 +167,30 @@ def test_every_series_ends(settings: RetrySettings, wanted: TestRequest, runs: l
 )
 def test_rests_double(kind: FailureKind, seconds: list[int]):
     """An engine rests twice as long after each further failure of its provider, up to an hour or a day."""
-    rest, rests = None, []
+    backoff, rests = None, []
     for _ in seconds:
-        rest = next_backoff(RetrySettings(), rest, failed(Scope.PROVIDER, kind), NOW)
-        assert rest is not None
-        rests.append(rest.until - rest.since)
+        backoff = next_backoff(RetrySettings(), backoff, failed(Scope.PROVIDER, kind), NOW)
+        assert backoff is not None
+        rests.append(backoff.until - backoff.since)
     assert rests == seconds
 
 
 def test_a_rate_limit_begins_its_own_count():
     """Trouble of the provider before it does not make the first rest after a rate limit longer."""
-    rest = next_backoff(
+    backoff = next_backoff(
         RetrySettings(),
         Backoff(0, 1, FailureKind.PROVIDER_DOWN, 5),
         failed(Scope.PROVIDER, FailureKind.RATE_LIMITED),
         NOW,
     )
-    assert rest == Backoff(NOW, NOW + 4 * HOUR, FailureKind.RATE_LIMITED, 1)
+    assert backoff == Backoff(NOW, NOW + 4 * HOUR, FailureKind.RATE_LIMITED, 1)
 
 
-@pytest.mark.parametrize(("run", "kept"), [(MEASURED, False), (failed(Scope.LINE), True), (failed(Scope.LOCAL), True)])
-def test_a_success_ends_a_rest_and_a_dead_line_does_not(run: Run, kept: bool):
+@pytest.mark.parametrize(("run", "stays"), [(MEASURED, False), (failed(Scope.LINE), True), (failed(Scope.LOCAL), True)])
+def test_a_success_ends_a_back_off_and_a_dead_line_does_not(run: Run, stays: bool):
     """What says nothing about the provider leaves its rest as it is."""
-    rest = Backoff(0, NOW, FailureKind.PROVIDER_DOWN, 3)
-    assert next_backoff(RetrySettings(), rest, run, NOW) == (rest if kept else None)
+    backoff = Backoff(0, NOW, FailureKind.PROVIDER_DOWN, 3)
+    assert next_backoff(RetrySettings(), backoff, run, NOW) == (backoff if stays else None)
 
 
 def test_who_rests():

@@ -1,4 +1,4 @@
-"""The live line: rates as people write them, one line that replaces itself, nothing when nobody looks."""
+"""The progress bar: rates with units, one line that replaces itself, nothing without a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_rates(bps: int, text: str) -> None:
     ],
 )
 def test_line_of_a_moment(moment: EngineProgress, left_s: float | None, words: str) -> None:
-    """A moment tells its phase, and share, rate and the time that is left where they are known."""
+    """It shows the phase, and share, rate and remaining time where they are known."""
     assert progress.format_progress(moment, left_s) == words
 
 
@@ -46,7 +46,7 @@ def test_line_replaces_itself() -> None:
 
 
 def test_terminal_that_went_away_ends_nothing() -> None:
-    """A stream that can no longer be written is no error."""
+    """A stream that can no longer be written is not an error."""
     stream = io.StringIO()
     stream.close()
     ProgressBar(stream).start("ookla")

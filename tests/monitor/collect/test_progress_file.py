@@ -1,4 +1,4 @@
-"""A running test is followed by its own words or by the counters, for a terminal and in a file."""
+"""Progress is what the engine reports, else what the counters show; on a terminal and in a file."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def readings(*levels: tuple[float, int, int]) -> list[Reading]:
 )
 def test_counters_show_phase_and_rate(levels: list[tuple[float, int, int]], expected: EngineProgress | int):
     """The busier direction is the phase, its mean of a second the rate."""
-    found = progress_from_readings(readings(*levels))
-    assert (found if isinstance(expected, EngineProgress) else found.rate_bps) == expected
+    progress = progress_from_readings(readings(*levels))
+    assert (progress if isinstance(expected, EngineProgress) else progress.rate_bps) == expected
 
 
-def test_a_link_that_is_not_seen_shows_nothing():
+def test_a_link_without_counters_shows_nothing():
     """Without counters there is neither phase nor rate."""
     assert progress_from_readings([Reading(0, None, None), Reading(1, None, None)]) == EngineProgress("start")
 
@@ -72,7 +72,7 @@ def test_the_uplink_shows_a_test_on_the_host():
 
 
 def test_the_engines_words_come_first(tmp_path: Path):
-    """Once an engine tells its own progress, the counters are no longer shown."""
+    """Once an engine reports its own progress, the counters are no longer shown."""
     meter = Listener()
     shown = ProgressWriter(meter, tmp_path / "progress.json", NOW)
     shown.add_readings(readings((0, 0, 0), (1, MBYTE, 0)))
@@ -81,7 +81,7 @@ def test_the_engines_words_come_first(tmp_path: Path):
     assert [progress.phase for progress, _ in meter.shown] == ["download", "upload"]
 
 
-def test_the_file_tells_the_moment_and_then_how_long_it_took(tmp_path: Path):
+def test_the_file_has_the_progress_and_then_how_long_it_took(tmp_path: Path):
     """While it runs the file holds phase and rate; afterwards its length, from which the next test knows its own."""
     file = tmp_path / "progress.json"
     first = ProgressWriter(Listener(), file, NOW)
@@ -130,7 +130,7 @@ def test_the_file_is_written_once_a_second(tmp_path: Path):
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"engine": 1}', b"\xff"])
 def test_a_file_that_is_garbage_is_none(tmp_path: Path, content: bytes):
-    """Half a file, or another program's, is no moment."""
+    """Half a file, or another program's, is not a running test."""
     file = tmp_path / "progress.json"
     file.write_bytes(content)
     assert read_progress_file(file) is None

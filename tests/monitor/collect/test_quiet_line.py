@@ -1,4 +1,4 @@
-"""A test may wait for a quiet line, for as long as it is told."""
+"""A test may wait for a quiet line, for as long as the settings allow."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ NOWHERE = CounterLinks("nosuchlink", mirrored=True, uplink="nosuchlink")
     ],
 )
 def test_the_busier_direction_counts(before: Traffic | None, after: Traffic, bps: float):
-    """Bit/s over the two seconds between the readings; a link that is not seen is quiet."""
+    """Bit/s over the two seconds between the readings; a link without counters is quiet."""
     assert counters.busiest_bps(Reading(0, None, before), Reading(2, None, after)) == bps
 
 
-def test_nobody_waits_unless_told():
+def test_there_is_no_wait_by_default():
     """With the default no second is lost, nor where the uplink is not known."""
     assert counters.wait_for_quiet_line(NOWHERE, CrossTrafficSettings(), Interrupts(), interval_s=60) == 0
     assert (
@@ -38,12 +38,12 @@ def test_nobody_waits_unless_told():
     )
 
 
-def test_a_quiet_line_is_seen_at_the_first_look():
+def test_a_quiet_line_is_recognised_at_the_first_reading():
     """A line that carries nothing is tested after one look."""
     assert counters.wait_for_quiet_line(NOWHERE, CrossTrafficSettings(wait_s=60), Interrupts(), interval_s=0.01) < 60
 
 
-def test_a_busy_line_is_waited_for_no_longer_than_told():
+def test_a_busy_line_is_waited_for_no_longer_than_allowed():
     """When the time is up the test runs all the same."""
     levels = iter(range(0, 10**12, 10**9))
     waited = counters.wait_for_quiet_line(

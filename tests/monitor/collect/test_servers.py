@@ -1,4 +1,4 @@
-"""Which server a test is aimed at, what an engine offers, and how each server has done."""
+"""Which server a test uses, what an engine offers, and the results of each server."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PRINTED = b"""Retrieving speedtest.net configuration...
 
 def offers(*ids: str) -> Sequence[Server]:
     """Return servers with these ids."""
-    return [Server(each) for each in ids]
+    return [Server(entry) for entry in ids]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_aim(engine: str, wanted: TestRequest, deny: list[str], choice: ServerCh
 
 def test_no_list_is_asked_for_without_need():
     """A plain test costs no second contact with the provider."""
-    asked: list[str] = []
-    servers.choose_server(load_engine("ookla"), ORDER, [], lambda: asked.append("list") or ())
-    assert asked == []
+    calls: list[str] = []
+    servers.choose_server(load_engine("ookla"), ORDER, [], lambda: calls.append("list") or ())
+    assert calls == []
 
 
 def test_ookla_s_list():
@@ -127,8 +127,8 @@ def test_the_command_lists_what_the_engine_offers(environ: dict[str, str]):
 )
 def test_why_there_is_no_list(environ: dict[str, str], change: dict[str, str], code: int, words: str):
     """What is in the way is one line with the exit code of its kind, and nothing is measured or stored."""
-    found, out, err = listed(environ | change)
-    assert (found, out, err.count("\n")) == (code, "", 1)
+    exit_code, out, err = listed(environ | change)
+    assert (exit_code, out, err.count("\n")) == (code, "", 1)
     assert words in err
 
 
@@ -163,9 +163,11 @@ def stored(environ: dict[str, str], tmp_path: Path) -> Settings:
 
 
 def test_how_each_server_has_done(stored: Settings):
-    """Tests, failures and medians a server, of this probe and these days; failures where their server is known."""
-    found = server_stats(stored, datetime.now(UTC) - timedelta(days=30))
-    summary = [(each.id, each.name, each.runs, each.failures, each.download_bps, each.latency_ms) for each in found]
+    """Tests, failures and medians per server, of this probe and these days; failures where their server is known."""
+    stats = server_stats(stored, datetime.now(UTC) - timedelta(days=30))
+    summary = [
+        (entry.id, entry.name, entry.runs, entry.failures, entry.download_bps, entry.latency_ms) for entry in stats
+    ]
     assert MEASURED.server is not None
     assert sorted(summary) == [("22774", "DediPath", 2, 0, 80, 5.5), ("7", "Far", 2, 1, 10_000_000, 4.2)]
 
@@ -175,7 +177,7 @@ def test_the_table_of_servers(stored: Settings, environ: dict[str, str]):
     code, out, err = listed(environ | {"SPEEDMON_OOKLA__BINARY": "/nowhere"}, "--stats")
     assert (code, err) == (0, "")
     assert f"     2       1     10.00     17.34      4.2        7  {'Far':30}  Oslo, Norway" in out.splitlines()
-    assert {each["id"] for each in json.loads(listed(environ, "--stats", "--json")[1])} == {"7", "22774"}
+    assert {entry["id"] for entry in json.loads(listed(environ, "--stats", "--json")[1])} == {"7", "22774"}
 
 
 def test_a_store_without_servers(environ: dict[str, str]):

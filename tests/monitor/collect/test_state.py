@@ -1,4 +1,4 @@
-"""What one test leaves for the next, in a file that anything may have happened to."""
+"""What one test leaves for the next, in a file that may be broken."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_no_file_is_no_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture):
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"\xff\xfe", b"[1]", b'{"rests": 3}', b'{"rests": {"a": {"since": "x"}}}']
 )
-def test_garbage_is_told_and_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes):
+def test_garbage_is_reported_and_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes):
     """A file that nobody of us wrote is named in one line, and the test begins without it."""
     file = tmp_path / "memory.json"
     file.write_bytes(content)
@@ -39,8 +39,8 @@ def test_garbage_is_told_and_forgotten(tmp_path: Path, caplog: pytest.LogCapture
     assert f"{file}: was not written by speedmon" in caplog.text
 
 
-def test_a_directory_in_the_way_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    """A place that cannot be read or written is no error of a test."""
+def test_a_directory_in_place_of_the_file_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """A path that cannot be read or written does not make a test fail."""
     (tmp_path / "memory.json").mkdir()
     state.save_state(tmp_path / "memory.json", FULL)
     assert state.load_state(tmp_path / "memory.json") == CollectState()
@@ -48,7 +48,7 @@ def test_a_directory_in_the_way_is_told(tmp_path: Path, caplog: pytest.LogCaptur
     assert "cannot be read" in caplog.text
 
 
-def test_half_a_file_is_never_seen(tmp_path: Path):
+def test_half_a_file_is_never_read(tmp_path: Path):
     """A new memory takes the place of the old one in one step, and leaves nothing beside it."""
     for _ in range(2):
         state.save_state(tmp_path / "memory.json", FULL)

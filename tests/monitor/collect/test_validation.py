@@ -1,4 +1,4 @@
-"""A result is held against what its path promises; pure."""
+"""A result is compared with what its path should give; pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import read_recording
 
-from monitor.collect import outcome
+from monitor.collect import judge
 from monitor.collect.outcome import EngineRun
 from monitor.collect.validation import ExpectedPath, expected_path, path_remarks
 from monitor.config.settings import NamespaceSettings, PlanSettings, Settings
@@ -35,7 +35,7 @@ STRICT = ExpectedPath(4, "ip4only-ns", "example fibre")
         (LINE, LocalEnd("eth0"), STRICT, [Doubt.WRONG_INTERFACE]),
         (replace(LINE, isp="Mobile Ltd"), INSIDE, STRICT, [Doubt.WRONG_ISP]),
         (LINE, LocalEnd("eth0"), ExpectedPath(4, proxy="pasta"), [Doubt.PROXY]),
-        # What an engine does not tell is not held against the result.
+        # What an engine does not report does not make a result doubtful.
         (Measurement(), None, STRICT, []),
         (LINE, LocalEnd(None, "192.168.200.2"), STRICT, []),
         (TUNNEL, LocalEnd("eth0"), ExpectedPath(), []),
@@ -45,8 +45,8 @@ def test_a_result_that_took_another_way_is_doubted(
     measured: Measurement, local: LocalEnd | None, promised: ExpectedPath, doubts: list[Doubt]
 ):
     """Family, interface and ISP are compared; each difference is a remark that makes the run unhealthy."""
-    found = path_remarks(measured, local, promised)
-    assert [remark.kind for remark in found] == doubts
+    remarks = path_remarks(measured, local, promised)
+    assert [remark.kind for remark in remarks] == doubts
     assert not HARMLESS_DOUBTS & {*doubts}
 
 
@@ -71,21 +71,21 @@ def test_the_isp_is_a_part_of_the_name(isp: str, wanted: str):
     assert bool(path_remarks(replace(LINE, isp=isp), None, ExpectedPath(isp=wanted))) == (not fits)
 
 
-def test_ookla_tells_its_interface():
+def test_ookla_reports_its_interface():
     """The interface of a recording is not that of the namespace, and the outcome says so."""
     stream = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl")
     assert ookla.parse(stream, b"").local == LocalEnd("en0", "10.0.0.5")
-    found = outcome.judge_result(EngineRun(ookla.ENGINE, None, ProcessResult(0, stdout=stream), "ip4only", 60), STRICT)
-    assert Doubt.WRONG_INTERFACE in {remark.kind for remark in found.remarks}
+    result = judge.judge_result(EngineRun(ookla.ENGINE, None, ProcessResult(0, stdout=stream), "ip4only", 60), STRICT)
+    assert Doubt.WRONG_INTERFACE in {remark.kind for remark in result.remarks}
 
 
-def test_a_failed_test_tells_its_server():
-    """What was tested against is known before there is a result, and kept with the failure."""
+def test_a_failed_test_has_its_server():
+    """The server is known before there is a result, and stored with the failure."""
     stream = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").splitlines()[0]
-    server = outcome.judge_result(
+    server = judge.judge_result(
         EngineRun(ookla.ENGINE, None, ProcessResult(1, stdout=stream), None, 60), STRICT
     ).measurement.server
     assert server is not None
     assert (server.id, server.ip) == ("1234", "203.0.113.11")
-    said = b'{"download": 0, "upload": 0, "server": {"id": "101", "host": "near.example:8080"}}'
-    assert speedtest_cli.parse(said, b"").server.host == "near.example:8080"
+    output = b'{"download": 0, "upload": 0, "server": {"id": "101", "host": "near.example:8080"}}'
+    assert speedtest_cli.parse(output, b"").server.host == "near.example:8080"

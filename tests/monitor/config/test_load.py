@@ -1,7 +1,9 @@
-"""The configuration: file, environment on top, and every mistake told at once."""
+"""The configuration: file, environment on top, and every mistake reported at once."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,12 +22,12 @@ USER = 1000
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return a configuration file that is not there yet."""
+    """Return a configuration file that does not exist yet."""
     return tmp_path / "config.toml"
 
 
 def mistakes(file: Path, text: str, **environ: str) -> str:
-    """Return what is said about a file and an environment that have mistakes."""
+    """Return the error about a file and an environment that have mistakes."""
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
         load.load_settings(file, environ, USER)
@@ -36,8 +38,8 @@ def mistakes(file: Path, text: str, **environ: str) -> str:
 
 def test_without_a_file_there_are_defaults():
     """Nothing has to be configured."""
-    found = load.load_settings(None, {"HOME": "/nowhere"}, USER)
-    assert (found.collect, found.schedule, found.web) == (
+    loaded = load.load_settings(None, {"HOME": "/nowhere"}, USER)
+    assert (loaded.collect, loaded.schedule, loaded.web) == (
         settings.CollectSettings(),
         settings.ScheduleSettings(),
         settings.WebSettings(),
@@ -64,15 +66,15 @@ def test_where_the_database_is(uid: int, environ: dict[str, str], url: str):
 def test_the_file_is_read(file: Path):
     """Values of each type arrive as their type."""
     file.write_text('[collect]\ntimeout_s = 60\n[ookla]\naccept_license = true\n[namespace]\ndns = ["9.9.9.9"]\n')
-    found = load.load_settings(file, {}, USER)
-    assert (found.collect.timeout_s, found.ookla.accept_license, found.namespace.dns) == (60, True, ["9.9.9.9"])
+    loaded = load.load_settings(file, {}, USER)
+    assert (loaded.collect.timeout_s, loaded.ookla.accept_license, loaded.namespace.dns) == (60, True, ["9.9.9.9"])
 
 
 def test_the_environment_wins_over_the_file(file: Path):
     """A variable overrides one key and leaves its neighbours."""
     file.write_text('[collect]\ntimeout_s = 60\nserver_id = "7"\n')
-    found = load.load_settings(file, {"SPEEDMON_COLLECT__TIMEOUT_S": "90"}, USER).collect
-    assert (found.timeout_s, found.server_id) == (90, "7")
+    loaded = load.load_settings(file, {"SPEEDMON_COLLECT__TIMEOUT_S": "90"}, USER).collect
+    assert (loaded.timeout_s, loaded.server_id) == (90, "7")
 
 
 @pytest.mark.parametrize(
@@ -90,9 +92,9 @@ def test_the_environment_wins_over_the_file(file: Path):
 )
 def test_text_of_the_environment_becomes_what_the_setting_is(name: str, text: str, value: object):
     """Numbers, truth values and lists are read from their text."""
-    found = load.load_settings(None, {"HOME": "/nowhere", f"SPEEDMON_{name}": text}, USER)
+    loaded = load.load_settings(None, {"HOME": "/nowhere", f"SPEEDMON_{name}": text}, USER)
     section, _, key = name.lower().partition("__")
-    assert getattr(getattr(found, section), key) == value
+    assert getattr(getattr(loaded, section), key) == value
 
 
 @pytest.mark.parametrize(
@@ -113,9 +115,9 @@ def test_text_of_the_environment_becomes_what_the_setting_is(name: str, text: st
 )
 def test_a_mistake_in_the_file(file: Path, text: str, words: str):
     """One line names the file, the key and the fix."""
-    found = mistakes(file, text)
-    assert found.startswith(str(file))
-    assert words in found
+    message = mistakes(file, text)
+    assert message.startswith(str(file))
+    assert words in message
 
 
 @pytest.mark.parametrize(
@@ -132,20 +134,20 @@ def test_a_mistake_in_the_environment(file: Path, name: str, text: str, words: s
     assert words in mistakes(file, "", **{name: text})
 
 
-def test_every_mistake_is_told_at_once(file: Path):
+def test_every_mistake_is_reported_at_once(file: Path):
     """Who fixes one does not have to come back for the next."""
-    found = mistakes(
+    message = mistakes(
         file,
         "[colect]\nx = 1\n[collect]\ntimeout_s = 1\npth = 2\n[web]\nport = 99999\n",
         SPEEDMON_PLAN__UPLOAD_MBPS="-1",
         SPEEDMON_NONSENSE="1",
     )
     for word in ("[colect]", "timeout_s", "'pth'", "web.port", "SPEEDMON_PLAN__UPLOAD_MBPS", "SPEEDMON_NONSENSE"):
-        assert word in found
-    assert found.count("; ") == 5
+        assert word in message
+    assert message.count("; ") == 5
 
 
-def test_a_broken_section_in_the_file_is_told_though_the_environment_sets_one_key(file: Path):
+def test_a_broken_section_in_the_file_is_reported_though_the_environment_sets_one_key(file: Path):
     """A value in the place of a section is not papered over."""
     assert "must be a section" in mistakes(file, "collect = 7\n", SPEEDMON_COLLECT__PATH="host")
 
@@ -182,3 +184,45 @@ def test_a_plan_is_what_was_given():
     """Mbit/s become bit/s; what was not given is None."""
     assert Plan(**settings.PlanSettings(download_mbps=93.5, latency_ms=20).promised) == Plan(93_500_000, None, 20)
     assert Plan(**settings.PlanSettings().promised) == Plan(None, None, None)
+
+
+ZONES = [
+    f"{name}.{key}" for name, kind in load.section_types().items() for key in load.key_types(kind) if "zone" in key
+]
+
+
+def test_two_settings_hold_a_zone():
+    """A new one must be checked too: see the tests below, which take them from the settings themselves."""
+    assert ZONES == ["display.timezone", "schedule.timezone"]
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "Europe", "../etc/passwd", "x\0y"])
+@pytest.mark.parametrize("setting", ZONES)
+def test_a_wrong_time_zone_is_blamed_on_its_own_setting(file: Path, setting: str, name: str):
+    """Neither a name that does not exist nor a folder of the database of zones is taken for a zone."""
+    section, key = setting.split(".")
+    escaped = name.replace("\0", "\\u0000")
+    assert mistakes(file, f'[{section}]\n{key} = "{escaped}"\n') == (
+        f"{setting}: there is no time zone {name!r}; use a name such as Europe/Berlin"
+    )
+
+
+@pytest.mark.parametrize("command", [["history"], ["usage"], ["config", "show"], ["serve", "--port", "0"], ["collect"]])
+@pytest.mark.parametrize("setting", ZONES)
+def test_the_command_line_names_the_setting_of_a_wrong_time_zone(tmp_path: Path, setting: str, command: list[str]):
+    """Whatever is asked of the real program, it blames the setting that is wrong, and no other."""
+    variable = f"SPEEDMON_{setting.upper().replace('.', '__')}"
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), variable: "Mars/Olympus"}
+    program = [sys.executable, "-m", "monitor", *command]
+    ended = subprocess.run(program, env=environ, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"speedmon: {setting}: there is no time zone 'Mars/Olympus'; use a name such as Europe/Berlin\n"
+    )
+
+
+def test_all_wrong_time_zones_are_reported_at_once(file: Path):
+    """Two wrong zones are two mistakes, each with its own setting."""
+    text = mistakes(file, '[display]\ntimezone = "A"\n[schedule]\ntimezone = "B"\n')
+    assert text.startswith("display.timezone: there is no time zone 'A'")
+    assert "; schedule.timezone: there is no time zone 'B'" in text

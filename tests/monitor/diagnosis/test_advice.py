@@ -1,4 +1,4 @@
-"""Advice to the user: for every kind, on one line, and as the page of failures tells it."""
+"""Advice to the user: for every kind, on one line, and as on the page of failures."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_scope_and_engine_change_the_advice() -> None:
     ],
 )
 def test_messages_that_say_enough(failure: Failure, enough: bool) -> None:
-    """What was found before the engine started brings its own fix, and who ended a test knows why."""
+    """A failure before the engine started names its own fix, and whoever ended a test knows why."""
     assert needs_no_advice(failure) is enough
 
 
@@ -65,7 +65,7 @@ def test_page_of_failures_is_what_the_code_says() -> None:
 
 def test_page_has_every_engine_and_kind() -> None:
     """Every engine has rows, and each kind of failure occurs."""
-    found = failure_rows()
-    assert set(BUILT_IN) <= set(found)
-    kinds = {row.failure.kind for part in found.values() for row in part}
+    rows = failure_rows()
+    assert set(BUILT_IN) <= set(rows)
+    kinds = {row.failure.kind for part in rows.values() for row in part}
     assert kinds == set(FailureKind)

@@ -1,4 +1,4 @@
-"""What failed and whose fault it is: a table over the recorded failures, and over the ways a child can end."""
+"""What failed and whose fault it is: a table over the recorded failures, and over every end of a child process."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from monitor.model import Failure, FailureKind, Scope
 from monitor.system.process import ProcessResult
 
 
-def told(engine: str, ended: ProcessResult, launcher: str | None = None) -> Failure:
+def failure_of(engine: str, ended: ProcessResult, launcher: str | None = None) -> Failure:
     """Return the failure of an engine that ended so."""
-    found = load_engine(engine)
-    return classify(found, ended, found.parse(ended.stdout, ended.stderr), launcher, 120)
+    loaded = load_engine(engine)
+    return classify(loaded, ended, loaded.parse(ended.stdout, ended.stderr), launcher, 120)
 
 
 def of_recording(engine: str, recording: FailureRecording) -> Failure:
     """Return the failure of a recording."""
-    return told(engine, ProcessResult(recording.exit_code, stdout=recording.stdout, stderr=recording.stderr))
+    return failure_of(engine, ProcessResult(recording.exit_code, stdout=recording.stdout, stderr=recording.stderr))
 
 
 OOKLA = [
@@ -54,9 +54,9 @@ OOKLA = [
 @pytest.mark.parametrize(("name", "kind", "scope", "stage", "words"), OOKLA)
 def test_recorded_failures_of_ookla(name: str, kind: FailureKind, scope: Scope, stage: str | None, words: str) -> None:
     """Each recorded failure of Ookla's CLI has its kind, scope, stage and most telling line."""
-    found = of_recording("ookla", read_failure(f"ookla/{name}"))
-    assert (found.kind, found.scope, found.stage) == (kind, scope, stage)
-    assert words in found.message
+    failure = of_recording("ookla", read_failure(f"ookla/{name}"))
+    assert (failure.kind, failure.scope, failure.stage) == (kind, scope, stage)
+    assert words in failure.message
 
 
 LOG_LINES = [
@@ -75,11 +75,11 @@ LOG_LINES = [
 
 
 def test_recorded_log_lines_of_ookla() -> None:
-    """Each JSON log line that was seen alone is classified by its message, without its decoration."""
+    """Each recorded JSON log line is classified by its message, without its decoration."""
     lines = read_recording("ookla/fail_log_lines_stderr_collection.jsonl").splitlines()
-    found = [told("ookla", ProcessResult(2, stderr=line)) for line in lines]
-    assert [(each.kind, each.scope) for each in found] == LOG_LINES
-    assert found[0].message == "Timeout occurred in connect."
+    failures = [failure_of("ookla", ProcessResult(2, stderr=line)) for line in lines]
+    assert [(one.kind, one.scope) for one in failures] == LOG_LINES
+    assert failures[0].message == "Timeout occurred in connect."
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_recorded_log_lines_of_ookla() -> None:
 )
 def test_error_objects_on_stdout(line: bytes, kind: FailureKind) -> None:
     """An error object on stdout with an empty stderr is a complaint like any other."""
-    found = told("ookla", ProcessResult(2, stdout=line))
-    assert (found.kind, found.scope) == (kind, Scope.UNKNOWN)
-    assert found.message == json.loads(line)["error"].strip()
+    failure = failure_of("ookla", ProcessResult(2, stdout=line))
+    assert (failure.kind, failure.scope) == (kind, Scope.UNKNOWN)
+    assert failure.message == json.loads(line)["error"].strip()
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_error_objects_on_stdout(line: bytes, kind: FailureKind) -> None:
 def test_documented_lines_of_ookla(line: str, kind: FailureKind, scope: Scope) -> None:
     """Each line that the manual page or the catalogue of failures names has its kind and scope."""
     generic = "\n[error] Configuration - Could not retrieve or read configuration (Configuration)"
-    found = told("ookla", ProcessResult(2, stderr=(line + generic).encode()))
-    assert (found.kind, found.scope) == (kind, scope)
+    failure = failure_of("ookla", ProcessResult(2, stderr=(line + generic).encode()))
+    assert (failure.kind, failure.scope) == (kind, scope)
 
 
 SPEEDTEST_CLI = [
@@ -141,8 +141,8 @@ SPEEDTEST_CLI = [
 @pytest.mark.parametrize(("name", "kind", "scope"), SPEEDTEST_CLI)
 def test_recorded_failures_of_speedtest_cli(name: str, kind: FailureKind, scope: Scope) -> None:
     """Each recorded failure of speedtest-cli has its kind and scope."""
-    found = of_recording("speedtest-cli", read_failure(f"speedtest-cli/failure_{name}.txt"))
-    assert (found.kind, found.scope) == (kind, scope)
+    failure = of_recording("speedtest-cli", read_failure(f"speedtest-cli/failure_{name}.txt"))
+    assert (failure.kind, failure.scope) == (kind, scope)
 
 
 def test_tables_cover_every_recording() -> None:
@@ -182,13 +182,13 @@ def test_tables_cover_every_recording() -> None:
     ],
 )
 def test_lines_of_speedtest_cli(line: str, kind: FailureKind, scope: Scope, stage: str) -> None:
-    """Each known line has its kind, scope and stage, and is told without what surrounds it."""
-    found = told(
+    """Each known line has its kind, scope and stage, and its message is without what surrounds it."""
+    failure = failure_of(
         "speedtest-cli", ProcessResult(1, stderr=f"Cannot retrieve speedtest configuration\nERROR: {line}\n".encode())
     )
-    assert (found.kind, found.scope, found.stage) == (kind, scope, stage)
-    assert "ERROR" not in found.message
-    assert "urlopen" not in found.message
+    assert (failure.kind, failure.scope, failure.stage) == (kind, scope, stage)
+    assert "ERROR" not in failure.message
+    assert "urlopen" not in failure.message
 
 
 @pytest.mark.parametrize(
@@ -218,9 +218,9 @@ def test_lines_of_speedtest_cli(line: str, kind: FailureKind, scope: Scope, stag
 )
 def test_ways_to_end(ended: ProcessResult, kind: FailureKind, scope: Scope) -> None:
     """Signals, exit codes, silence and garbage each have their kind and scope."""
-    found = told("ookla", ended)
-    assert (found.kind, found.scope) == (kind, scope)
-    assert found.message
+    failure = failure_of("ookla", ended)
+    assert (failure.kind, failure.scope) == (kind, scope)
+    assert failure.message
 
 
 @pytest.mark.parametrize(
@@ -242,28 +242,28 @@ def test_ways_to_end(ended: ProcessResult, kind: FailureKind, scope: Scope) -> N
     ],
 )
 def test_launcher_that_refused(launcher: str | None, ended: ProcessResult, kind: FailureKind) -> None:
-    """Only a launcher's own refusal, told by its name and 125, is a failure of the namespace."""
-    assert told("ookla", ended, launcher).kind is kind
+    """Only a launcher's own refusal, recognised by its name and 125, is a failure of the namespace."""
+    assert failure_of("ookla", ended, launcher).kind is kind
 
 
 def test_stage_of_the_last_event() -> None:
     """Where no words name the stage, the last phase that was reported does."""
     stream = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").splitlines()
     stdout = b"\n".join([*stream[:3], b'{"error":"Cannot read: "}'])
-    assert told("ookla", ProcessResult(2, stdout=stdout)).stage == "download"
+    assert failure_of("ookla", ProcessResult(2, stdout=stdout)).stage == "download"
 
 
 def test_message_is_one_clean_line() -> None:
     """Control characters leave the message, and it has an end."""
-    found = told("ookla", ProcessResult(2, stderr=b"\x1b[31mCannot read: \x07" + b"x" * 5000))
-    assert len(found.message) <= 300
-    assert found.message.isprintable()
+    failure = failure_of("ookla", ProcessResult(2, stderr=b"\x1b[31mCannot read: \x07" + b"x" * 5000))
+    assert len(failure.message) <= 300
+    assert failure.message.isprintable()
 
 
 def test_timeout_repeats_the_last_words() -> None:
-    """A test that was ended by its deadline tells the deadline and the last complaint."""
-    found = told("ookla", ProcessResult(signal=9, stderr=b"[error] Cannot open socket\n", timed_out=True))
-    assert found.message == "no result after 120 s; last output: Cannot open socket"
+    """The failure of a test that its deadline ended has the deadline and the last complaint."""
+    failure = failure_of("ookla", ProcessResult(signal=9, stderr=b"[error] Cannot open socket\n", timed_out=True))
+    assert failure.message == "no result after 120 s; last output: Cannot open socket"
 
 
 @given(
@@ -276,32 +276,34 @@ def test_mutated_recordings_never_raise(engine: str, recording: bytes, data: st.
     cut = data.draw(st.integers(0, len(recording)))
     spoilt = recording[:cut] + data.draw(st.binary(max_size=20)) + recording[cut + 5 :]
     stdout, stderr = data.draw(st.permutations([spoilt, b""]))
-    found = told(engine, ProcessResult(data.draw(st.integers(0, 255)), stdout=stdout, stderr=stderr))
-    assert found.message
-    assert found.message.isprintable()
+    failure = failure_of(engine, ProcessResult(data.draw(st.integers(0, 255)), stdout=stdout, stderr=stderr))
+    assert failure.message
+    assert failure.message.isprintable()
 
 
 def test_flood_of_lines_is_bounded() -> None:
     """Long lines and very many of them are classified, by the last of them."""
     stderr = b"noise\n" * 50_000 + b"x" * 100_000 + b"\nCouldn't resolve host name\n"
-    assert told("ookla", ProcessResult(2, stderr=stderr)).kind is FailureKind.DNS
+    assert failure_of("ookla", ProcessResult(2, stderr=stderr)).kind is FailureKind.DNS
 
 
 def test_web_page_is_named_so() -> None:
-    """A page in place of a result is told as one, for it may be that of a line that asks for a login."""
-    found = told("ookla", ProcessResult(0, stdout=b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"))
-    assert (found.kind, found.scope) == (FailureKind.BAD_OUTPUT, Scope.UNKNOWN)
-    assert found.message.startswith("a web page, perhaps a login page: ")
+    """A web page in place of a result is named, as it may be that of a line that needs a login."""
+    failure = failure_of(
+        "ookla", ProcessResult(0, stdout=b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n")
+    )
+    assert (failure.kind, failure.scope) == (FailureKind.BAD_OUTPUT, Scope.UNKNOWN)
+    assert failure.message.startswith("a web page, perhaps a login page: ")
 
 
-def test_result_of_the_wrong_program_is_told() -> None:
+def test_result_of_the_wrong_program_is_recognised() -> None:
     """A program on PATH that prints the other speedtest's result, exit code 0, is the wrong one."""
     result = read_recording("speedtest-cli/success_2.1.2_json_2020-01-19_spectrum.json")
-    found = told("ookla", ProcessResult(0, stdout=result))
-    assert (found.kind, found.scope) == (FailureKind.WRONG_BINARY, Scope.CONFIG)
+    failure = failure_of("ookla", ProcessResult(0, stdout=result))
+    assert (failure.kind, failure.scope) == (FailureKind.WRONG_BINARY, Scope.CONFIG)
 
 
-# What the catalogue of messages seen in the wild calls them.
+# The names in the catalogue of recorded messages.
 CATALOGUE = {
     "license_not_accepted": FailureKind.LICENCE,
     "wrong_binary": FailureKind.WRONG_BINARY,
@@ -351,4 +353,4 @@ def test_messages_of_the_catalogue(engine: str, code: str, pattern: str, data: s
     )
     if code == "config_http_403" and "429" in line:
         return  # which is the rate limit's
-    assert told(engine, ProcessResult(2, stderr=line.encode())).kind is CATALOGUE[code]
+    assert failure_of(engine, ProcessResult(2, stderr=line.encode())).kind is CATALOGUE[code]

@@ -1,4 +1,4 @@
-"""Findings of a probe tell whose fault a failure is; pure."""
+"""The findings of a diagnosis show whose fault a failure is; pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.diagnosis.scope import (
     MAX_MESSAGE,
     REVISABLE_KINDS,
-    ProbeTargets,
+    DiagnosisTargets,
     apply_findings,
     judge_findings,
     to_namespace_failure,
@@ -21,7 +21,7 @@ from netns.probe.findings import Findings, InnerLink, ProbeAnswer, ProcRoute
 
 HOSTS, FAR = ("192.0.2.1:443", "192.0.2.2:443"), ("www.speedtest.net:443",)
 
-ASKED = ProbeTargets(HOSTS, FAR)
+TARGETS = DiagnosisTargets(HOSTS, FAR)
 
 DEFAULT = ProcRoute("0.0.0.0/0", "192.168.200.1", "ip4only-ns")
 
@@ -36,7 +36,7 @@ def answers(targets: tuple[str, ...], *errors: str | None) -> tuple[ProbeAnswer,
     )
 
 
-def found(**changes: Any) -> Findings:
+def make_findings(**changes: Any) -> Findings:
     """Return the findings of a line on which everything works, with changes."""
     works = {
         "links": (InnerLink("lo", up=True, mtu=65536), InnerLink("ip4only-ns", up=True, mtu=1500)),
@@ -105,19 +105,24 @@ DEAD = {name: answers(HOSTS, "ETIMEDOUT", "ETIMEDOUT") for name in ("hosts", "di
 )
 def test_findings_come_to_a_verdict(changes: dict[str, Any], scope: Scope, kind: FailureKind | None, words: str):
     """The nearest thing that does not work is the culprit; where all of it works, the provider is left."""
-    verdict = judge_findings(found(**changes), ASKED)
+    verdict = judge_findings(make_findings(**changes), TARGETS)
     assert (verdict.scope, verdict.kind) == (scope, kind)
     assert words in verdict.message
 
 
 def test_own_name_servers_are_the_users():
     """Name servers that the configuration names and that do not answer are a matter of the configuration."""
-    assert judge_findings(found(servers=DEAD["servers"]), ProbeTargets(HOSTS, FAR, own_dns=True)).scope is Scope.CONFIG
+    assert (
+        judge_findings(make_findings(servers=DEAD["servers"]), DiagnosisTargets(HOSTS, FAR, own_dns=True)).scope
+        is Scope.CONFIG
+    )
 
 
 def test_on_the_host_the_namespace_is_not_judged():
     """A test beside the namespace has nothing to do with its links."""
-    verdict = judge_findings(found(links=(), addresses=(), direct=()), ProbeTargets(HOSTS, FAR, inside=False))
+    verdict = judge_findings(
+        make_findings(links=(), addresses=(), direct=()), DiagnosisTargets(HOSTS, FAR, inside=False)
+    )
     assert verdict.scope is Scope.PROVIDER
 
 
@@ -133,7 +138,7 @@ def test_on_the_host_the_namespace_is_not_judged():
             (FailureKind.REFUSED, Scope.PROVIDER),
         ),
         (FailureKind.BAD_OUTPUT, Scope.UNKNOWN, {}, (FailureKind.BAD_OUTPUT, Scope.PROVIDER)),
-        # It saw the line fail, and the probe came too late to see it.
+        # The engine noticed that the line failed, and the diagnosis came too late.
         (FailureKind.DNS, Scope.LINE, {}, (FailureKind.DNS, Scope.LINE)),
         (FailureKind.DNS, Scope.LINE, DEAD, (FailureKind.UNREACHABLE, Scope.LINE)),
         # Somebody far away said so, whatever happened since.
@@ -142,26 +147,26 @@ def test_on_the_host_the_namespace_is_not_judged():
         (FailureKind.TLS, Scope.CONFIG, {}, (FailureKind.TLS, Scope.CONFIG)),
     ],
 )
-def test_engine_and_probe_together_name_the_failure(
+def test_engine_and_diagnosis_together_name_the_failure(
     kind: FailureKind, scope: Scope, changes: dict[str, Any], expected: tuple[FailureKind, Scope]
 ):
-    """What the engine saw is kept where it is sure of it, and completed or corrected where it is not."""
-    completed = apply_findings(Failure(kind, scope, "download", "words", 1), found(**changes), ASKED)
+    """The kind of the engine's message stays where it is certain, and is completed or corrected elsewhere."""
+    completed = apply_findings(Failure(kind, scope, "download", "words", 1), make_findings(**changes), TARGETS)
     assert (completed.kind, completed.scope) == expected
     assert (completed.stage, completed.exit_code) == ("download", 1)
     assert completed.message.startswith("words; diagnosis: ")
 
 
 @given(st.sampled_from(sorted(REVISABLE_KINDS)), st.text(max_size=400), st.sampled_from([{}, DEAD]))
-def test_a_message_has_room_for_what_the_probe_found(kind: FailureKind, said: str, changes: dict[str, Any]):
-    """However much the engine said, the message keeps its limit and the probe's words."""
-    completed = apply_findings(Failure(kind, Scope.UNKNOWN, None, said), found(**changes), ASKED)
+def test_a_message_has_room_for_the_diagnosis(kind: FailureKind, message: str, changes: dict[str, Any]):
+    """However much the engine printed, the message keeps to its limit and has the diagnosis."""
+    completed = apply_findings(Failure(kind, Scope.UNKNOWN, None, message), make_findings(**changes), TARGETS)
     assert len(completed.message) <= MAX_MESSAGE
-    assert judge_findings(found(**changes), ASKED).message in completed.message
+    assert judge_findings(make_findings(**changes), TARGETS).message in completed.message
     assert completed.scope is not Scope.UNKNOWN
 
 
-def test_namespace_that_broke_meanwhile():
+def test_namespace_that_broke_during_the_test():
     """A namespace that went away during the test is this machine's failure, whatever the engine said."""
     completed = to_namespace_failure(
         Failure(FailureKind.DNS, Scope.LINE, "configuration", "no such name"), "it is gone"

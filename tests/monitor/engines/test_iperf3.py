@@ -30,7 +30,7 @@ def ask(argv: list[str]) -> process.ProcessResult:
     return process.run(argv, env={"PATH": "/usr/bin:/bin"}, deadline_s=20)
 
 
-def told(stdout: bytes, stderr: bytes = b"", code: int = 0) -> Failure:
+def failure_of(stdout: bytes, stderr: bytes = b"", code: int = 0) -> Failure:
     """Return the failure of a test that printed so; it exits with 0 unless it is a new one."""
     ended = process.ProcessResult(code, stdout=stdout, stderr=stderr)
     return classify(iperf3.ENGINE, ended, iperf3.parse(stdout, stderr), None, 120)
@@ -63,8 +63,8 @@ def test_both_ways_in_our_units() -> None:
 
 def test_one_way_is_no_measurement() -> None:
     """A download without its upload is a failure of the upload."""
-    found = told(DOWNLOAD)
-    assert (found.kind, found.stage) == (FailureKind.BAD_OUTPUT, "upload")
+    failure = failure_of(DOWNLOAD)
+    assert (failure.kind, failure.stage) == (FailureKind.BAD_OUTPUT, "upload")
 
 
 ERRORS = [
@@ -83,13 +83,13 @@ ERRORS = [
 def test_recorded_errors(name: str, kind: FailureKind, scope: Scope) -> None:
     """Each recorded error, all of which exit with 0, has its kind, scope and own words."""
     output = read_recording(f"iperf3/iperf3_3.12_error_{name}.json")
-    found = told(output)
-    assert (found.kind, found.scope, found.exit_code) == (kind, scope, 0)
-    assert found.message == json.loads(output)["error"]
+    failure = failure_of(output)
+    assert (failure.kind, failure.scope, failure.exit_code) == (kind, scope, 0)
+    assert failure.message == json.loads(output)["error"]
 
 
-def test_server_that_failed_is_told() -> None:
-    """A test that broke off names the server with its port, so that a probe can knock there; a refused one none."""
+def test_server_that_failed_is_named() -> None:
+    """A broken-off test names the server with its port, so that a diagnosis can connect to it; a refused one none."""
     broken = iperf3.parse(read_recording("iperf3/iperf3_3.12_error_server_killed.json"), b"")
     assert broken.server == Server(name="127.0.0.1", host="127.0.0.1:5201")
     assert iperf3.parse(read_recording("iperf3/iperf3_3.12_error_connection_refused.json"), b"").server is None
@@ -102,10 +102,10 @@ def test_table_covers_every_error() -> None:
 
 
 def test_error_in_the_second_test_takes_the_measurement() -> None:
-    """An upload with an error is no measurement, whatever numbers stand beside it."""
+    """An upload with an error is not a measurement, whatever numbers come with it."""
     output = both(lambda upload: upload.update(error="unable to receive results: Connection reset by peer"))
     assert iperf3.parse(output, b"").measurement is None
-    assert (told(output).kind, told(output).stage) == (FailureKind.STAGE_FAILED, "upload")
+    assert (failure_of(output).kind, failure_of(output).stage) == (FailureKind.STAGE_FAILED, "upload")
 
 
 @pytest.mark.parametrize("rate", [0, -1, "1000", True, 1e14, None, []])
@@ -130,14 +130,14 @@ def test_impossible_rate_is_no_measurement(rate: object) -> None:
 )
 def test_plain_errors(stderr: bytes, code: int, kind: FailureKind) -> None:
     """Lines on stderr are read like the errors of an object."""
-    assert told(b"", stderr, code).kind is kind
+    assert failure_of(b"", stderr, code).kind is kind
 
 
 @given(st.integers(0, len(BOTH)), st.integers(0, len(BOTH)), st.binary(max_size=20))
 def test_mutated_recordings_never_raise(start: int, end: int, junk: bytes) -> None:
     """However the recording is cut, doubled or spoilt, rates are None or possible."""
-    found = iperf3.parse(BOTH[:start] + junk + BOTH[end:], junk).measurement
-    rates = (found.download_bps, found.upload_bps) if found else ()
+    measured = iperf3.parse(BOTH[:start] + junk + BOTH[end:], junk).measurement
+    rates = (measured.download_bps, measured.upload_bps) if measured else ()
     assert all(rate is not None and 0 < rate < 10**13 for rate in rates)
 
 
@@ -146,7 +146,7 @@ def test_mutated_recordings_never_raise(start: int, end: int, junk: bytes) -> No
     st.recursive(st.none() | st.integers() | st.text(), st.lists),
 )
 def test_any_json_in_any_field_never_raises(where: tuple[str, str], value: object) -> None:
-    """Whatever JSON stands in a field that is no rate, the rates count."""
+    """Whatever JSON another field than a rate has, the rates count."""
     output = both(lambda upload: upload[where[0]].update({where[1]: value}))
     assert iperf3.parse(output, b"").measurement is not None
 
@@ -169,7 +169,7 @@ def test_no_server_named_says_what_to_set() -> None:
 
 
 def test_real_program_is_found() -> None:
-    """The installed iperf3 is found on PATH and tells its version."""
+    """The installed iperf3 is found on PATH and prints its version."""
     located = iperf3.ENGINE.locate(HOME, {"PATH": "/usr/bin:/bin"}, ask)
     assert located.failure is None
     assert (iperf3.ENGINE.version(located) or "").startswith("3.")

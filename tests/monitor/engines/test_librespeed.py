@@ -68,9 +68,9 @@ def test_report_in_our_units() -> None:
 )
 def test_each_form_of_a_report(output: bytes) -> None:
     """An array and the single object of old versions are measured, empty texts are left out."""
-    found = librespeed.parse(output, b"a warning").measurement
-    assert found is not None
-    assert (found.download_bps, found.upload_bps, found.isp) == (20_000_000, 10_000_000, None)
+    measured = librespeed.parse(output, b"a warning").measurement
+    assert measured is not None
+    assert (measured.download_bps, measured.upload_bps, measured.isp) == (20_000_000, 10_000_000, None)
 
 
 @pytest.mark.parametrize("rate", [0, -1, None, "20", True, 1e8, [1]])
@@ -100,10 +100,10 @@ FAILURES = [
 @pytest.mark.parametrize(("name", "kind", "scope", "stage"), FAILURES)
 def test_failures(name: str, kind: FailureKind, scope: Scope, stage: str) -> None:
     """Each way to fail has its kind, scope and stage."""
-    told = read_failure(f"librespeed/fail_{name}.txt")
-    ended = process.ProcessResult(told.exit_code, stdout=told.stdout, stderr=told.stderr)
-    found = classify(librespeed.ENGINE, ended, librespeed.parse(told.stdout, told.stderr), None, 120)
-    assert (found.kind, found.scope, found.stage) == (kind, scope, stage)
+    recorded = read_failure(f"librespeed/fail_{name}.txt")
+    ended = process.ProcessResult(recorded.exit_code, stdout=recorded.stdout, stderr=recorded.stderr)
+    failure = classify(librespeed.ENGINE, ended, librespeed.parse(recorded.stdout, recorded.stderr), None, 120)
+    assert (failure.kind, failure.scope, failure.stage) == (kind, scope, stage)
 
 
 def test_table_covers_every_failure() -> None:
@@ -114,23 +114,23 @@ def test_table_covers_every_failure() -> None:
 @pytest.mark.parametrize("output", [b"[]", b"null"])
 def test_no_report_is_no_server(output: bytes) -> None:
     """What Go prints for no report at all, with exit code 0, means that no server answered."""
-    found = classify(
+    failure = classify(
         librespeed.ENGINE, process.ProcessResult(0, stdout=output), librespeed.parse(output, b""), None, 120
     )
-    assert (found.kind, found.message) == (FailureKind.NO_SERVER, librespeed.NO_SERVER_ANSWERED)
+    assert (failure.kind, failure.message) == (FailureKind.NO_SERVER, librespeed.NO_SERVER_ANSWERED)
 
 
 @given(st.integers(0, len(REPORT)), st.integers(0, len(REPORT)), st.binary(max_size=20), st.binary(max_size=50))
 def test_mutated_reports_never_raise(start: int, end: int, junk: bytes, stderr: bytes) -> None:
     """However a report is cut, doubled or spoilt, rates are None or possible."""
-    found = librespeed.parse(REPORT[:start] + junk + REPORT[end:], stderr).measurement
-    rates = (found.download_bps, found.upload_bps) if found else ()
+    measured = librespeed.parse(REPORT[:start] + junk + REPORT[end:], stderr).measurement
+    rates = (measured.download_bps, measured.upload_bps) if measured else ()
     assert all(rate is not None and 0 < rate < 10**13 for rate in rates)
 
 
 @given(st.sampled_from(["client", "server", "share", "ping"]), st.recursive(st.none() | st.text(), st.lists))
 def test_any_json_in_any_field_never_raises(field: str, value: object) -> None:
-    """Whatever JSON stands in a field that is no rate, the rates count."""
+    """Whatever JSON another field than a rate has, the rates count."""
     assert librespeed.parse(altered(**{field: value}), b"").measurement is not None
 
 
@@ -172,7 +172,7 @@ def test_command_that_lists_servers() -> None:
 
 
 def test_program_is_found_asked_and_run(tmp_path: Path) -> None:
-    """The program on PATH tells its version on stderr, and what it prints is measured."""
+    """The program on PATH prints its version on stderr, and its output is parsed."""
     program = tmp_path / "librespeed-cli"
     program.write_text(STAND_IN.replace("REPORT", REPORT.decode().strip()))
     program.chmod(0o755)
@@ -182,7 +182,7 @@ def test_program_is_found_asked_and_run(tmp_path: Path) -> None:
     assert librespeed.parse(ended.stdout, ended.stderr).measurement is not None
 
 
-def test_absent_program_names_the_mend() -> None:
+def test_absent_program_names_the_fix() -> None:
     """Where it is not installed, the failure names the program and the setting."""
     located = librespeed.ENGINE.locate(Settings(), {"PATH": "/nonexistent"}, ask)
     assert located.failure is not None

@@ -73,10 +73,10 @@ def test_full_result_in_our_units() -> None:
 def test_every_recorded_result_is_measured(name: str) -> None:
     """Each recorded result gives both rates, whichever version and fields it has."""
     recorded = json.loads(read_recording(f"ookla/{name}"))
-    found = ookla.parse(read_recording(f"ookla/{name}"), b"").measurement
-    assert found is not None
-    assert (found.download_bps, found.upload_bps) == tuple(
-        recorded[way]["bandwidth"] * 8 for way in ("download", "upload")
+    measured = ookla.parse(read_recording(f"ookla/{name}"), b"").measurement
+    assert measured is not None
+    assert (measured.download_bps, measured.upload_bps) == tuple(
+        recorded[direction]["bandwidth"] * 8 for direction in ("download", "upload")
     )
 
 
@@ -96,9 +96,9 @@ def test_missing_fields_are_none(name: str, field: str) -> None:
 
 def test_stream_of_events_ends_in_its_result() -> None:
     """A jsonl stream gives its result line, not its progress."""
-    found = ookla.parse(STREAM, b"").measurement
-    assert found is not None
-    assert found.download_bps == 11644000 * 8
+    measured = ookla.parse(STREAM, b"").measurement
+    assert measured is not None
+    assert measured.download_bps == 11644000 * 8
 
 
 def test_result_counts_whatever_stderr_says() -> None:
@@ -114,24 +114,24 @@ def test_pretty_json_after_the_licence_banner() -> None:
     assert ookla.parse(banner + b"\n" + pretty, b"").measurement == ookla.parse(FULL, b"").measurement
 
 
-def test_last_whole_result_counts() -> None:
-    """Of two results the last whole one counts; half a line behind it changes nothing."""
+def test_last_complete_result_counts() -> None:
+    """Of two results the last complete one counts; half a line after it changes nothing."""
     first = altered(isp="first")
-    found = ookla.parse(first + b"\n" + FULL.strip() + b"\n" + first[:200], b"").measurement
-    assert found is not None
-    assert found.isp == "CMC Telecom Infrastructure Company"
+    measured = ookla.parse(first + b"\n" + FULL.strip() + b"\n" + first[:200], b"").measurement
+    assert measured is not None
+    assert measured.isp == "CMC Telecom Infrastructure Company"
 
 
 def test_invalid_utf8_spoils_one_name_only() -> None:
     """A broken byte in a name leaves the numbers alone."""
-    found = ookla.parse(FULL.replace(b"CMC", b"\xff\xfe"), b"").measurement
-    assert found is not None
-    assert found.download_bps == 602542 * 8
+    measured = ookla.parse(FULL.replace(b"CMC", b"\xff\xfe"), b"").measurement
+    assert measured is not None
+    assert measured.download_bps == 602542 * 8
 
 
 @pytest.mark.parametrize("bandwidth", [-1, True, "602542", 1e300, 10**400, [], {}])
 def test_impossible_rate_is_no_result(bandwidth: object) -> None:
-    """A rate that is no rate makes the result unusable and is complained about."""
+    """An impossible rate makes the result unusable and is a complaint."""
     parsed = ookla.parse(altered(download={"bandwidth": bandwidth}), b"")
     assert parsed.measurement is None
     assert "result with an impossible download rate" in parsed.complaints[0]
@@ -147,17 +147,17 @@ def test_result_without_a_rate_is_no_result(phase: object) -> None:
 
 @pytest.mark.parametrize("loss", [-0.1, 100.1, "0", True, None])
 def test_impossible_packet_loss_is_none(loss: object) -> None:
-    """Packet loss that is no share of 100 is left out."""
-    found = ookla.parse(altered(packetLoss=loss), b"").measurement
-    assert found is not None
-    assert found.packet_loss_pct is None
+    """Packet loss outside 0 to 100 percent is left out."""
+    measured = ookla.parse(altered(packetLoss=loss), b"").measurement
+    assert measured is not None
+    assert measured.packet_loss_pct is None
 
 
 def test_control_characters_leave_names() -> None:
     """Names carry no control characters, terminal sequences or NULs."""
-    found = ookla.parse(altered(isp="A\x1b[2J\x00\nB"), b"").measurement
-    assert found is not None
-    assert found.isp == "A [2J B"
+    measured = ookla.parse(altered(isp="A\x1b[2J\x00\nB"), b"").measurement
+    assert measured is not None
+    assert measured.isp == "A [2J B"
 
 
 @given(st.data())
@@ -166,8 +166,8 @@ def test_mutated_recordings_never_raise(data: st.DataObject) -> None:
     recording = data.draw(st.sampled_from([read_recording(f"ookla/{name}") for name in RESULTS] + [STREAM]))
     start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(recording))] * 2)))
     spoilt = recording[:start] + data.draw(st.binary(max_size=20)) + recording[end:]
-    found = ookla.parse(spoilt, data.draw(st.binary(max_size=50))).measurement
-    assert found is None or (_possible(found.download_bps) and _possible(found.upload_bps))
+    measured = ookla.parse(spoilt, data.draw(st.binary(max_size=50))).measurement
+    assert measured is None or (_possible(measured.download_bps) and _possible(measured.upload_bps))
 
 
 @given(
@@ -183,9 +183,9 @@ def test_mutated_recordings_never_raise(data: st.DataObject) -> None:
 )
 def test_any_json_in_any_field_never_raises(value: object, field: str) -> None:
     """Whatever JSON stands in a field, no number that is stored is negative, infinite or no number."""
-    found = ookla.parse(altered(**{field: value}), b"").measurement
-    for item in fields(found) if found else ():
-        number = getattr(found, item.name)
+    measured = ookla.parse(altered(**{field: value}), b"").measurement
+    for item in fields(measured) if measured else ():
+        number = getattr(measured, item.name)
         assert not isinstance(number, float) or (math.isfinite(number) and number >= 0)
 
 
@@ -199,7 +199,7 @@ def test_deep_nesting_is_text() -> None:
 
 
 def test_complaints_lose_their_decoration() -> None:
-    """Log lines, JSON logs and error objects are told in their own words, banners and info lines not at all."""
+    """Log lines, JSON logs and error objects are complaints in their own words, banners and info lines are not."""
     stderr = (
         b'[2026-01-01 00:00:00.000] [error] one\n[info] not this\n{"type":"log","level":"error","message":"two"}\n'
         b"=====\nYou may only use\n=====\nplain\n"
@@ -244,7 +244,7 @@ def test_located_on_path_with_its_version(folder: Path) -> None:
 
 
 def test_python_program_of_the_same_name_is_wrong(folder: Path) -> None:
-    """A `speedtest` that is the Python one is told by what it prints."""
+    """A `speedtest` that is the Python one is recognised by what it prints."""
     version = read_recording("ookla/version_line_samples.txt").decode().partition("instead:)\n")[2]
     (folder / "script.json").write_text(json.dumps({"version": version}))
     located = ookla.ENGINE.locate(settings(), {"PATH": str(folder)}, ask)
@@ -253,7 +253,7 @@ def test_python_program_of_the_same_name_is_wrong(folder: Path) -> None:
     assert "speedtest-cli 2.1.4b1" in located.failure.message
 
 
-def test_pip_wrapper_is_told_without_starting_it(tmp_path: Path) -> None:
+def test_pip_wrapper_is_recognised_without_starting_it(tmp_path: Path) -> None:
     """The script that pip writes is recognised by reading it."""
     script = tmp_path / "speedtest"
     script.write_text("#!/usr/bin/false\n# -*- coding: utf-8 -*-\nimport re\nimport sys\nfrom speedtest import main\n")
@@ -303,7 +303,7 @@ def test_failure_recordings_hold_no_result() -> None:
 
 
 def test_version_is_that_of_the_located_binary() -> None:
-    """The version is the one that the binary told."""
+    """The version is the one that the program prints."""
     located = replace(base.EngineLocation(), version="1.2.0.84")
     assert ookla.ENGINE.version(located) == "1.2.0.84"
 
@@ -349,12 +349,12 @@ def test_result_of_the_other_speedtest_is_no_measurement() -> None:
 def test_number_that_is_none_spoils_itself_only(number: bytes) -> None:
     """A number or text that strict JSON refuses is left out, and the rest of the result counts."""
     output = altered(packetLoss=777, isp="888").replace(b"777", number).replace(b'"888"', number)
-    found = ookla.parse(output, b"").measurement
-    assert found is not None
-    assert (found.download_bps, found.packet_loss_pct, found.isp) == (602542 * 8, None, None)
+    measured = ookla.parse(output, b"").measurement
+    assert measured is not None
+    assert (measured.download_bps, measured.packet_loss_pct, measured.isp) == (602542 * 8, None, None)
 
 
-def test_rate_that_is_no_number_is_told() -> None:
+def test_rate_that_is_not_a_number_is_reported() -> None:
     """NaN for a rate makes the result unusable and is named."""
     parsed = ookla.parse(altered(download={"bandwidth": math.nan}), b"")
     assert parsed.measurement is None

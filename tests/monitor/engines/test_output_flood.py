@@ -37,7 +37,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_memory_is_bounded(flood: str) -> None:
-    """Whatever an engine prints without end, the memory for it is a few times what is kept of it."""
+    """Whatever an engine prints without end, it costs a few times the memory of the part that is kept."""
     command = [sys.executable, "-c", SCRIPT, FLOODS[flood]]
     risen, kind = subprocess.check_output(command, text=True, timeout=120).split()
     assert int(risen) < 24

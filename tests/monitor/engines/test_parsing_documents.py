@@ -13,7 +13,7 @@ from monitor.engines.parsing import MAX_DECODE_TRIES, decode_array, parse_items,
 
 
 @pytest.mark.parametrize(
-    ("output", "found"),
+    ("output", "expected"),
     [
         (b'{"a":1}\ntext\n{"b":2}', [{"a": 1}, "text", {"b": 2}]),
         (b'{\n\t"a": {\n\t}\n}\n', [{"a": {}}]),
@@ -28,19 +28,19 @@ from monitor.engines.parsing import MAX_DECODE_TRIES, decode_array, parse_items,
         (b'{"a":' + b"9" * 5000 + b"}", ['{"a":' + "9" * 5000 + "}"]),
     ],
 )
-def test_objects_and_lines(output: bytes, found: list[object]) -> None:
+def test_objects_and_lines(output: bytes, expected: list[object]) -> None:
     """Objects on one line or many are found; anything else is a line."""
-    assert list(parse_items(output)) == found
+    assert list(parse_items(output)) == expected
 
 
-@pytest.mark.parametrize(("depth", "found"), [(MAX_DECODE_TRIES - 2, True), (MAX_DECODE_TRIES + 2, False)])
-def test_ends_that_are_tried_are_bounded(depth: int, found: bool) -> None:
+@pytest.mark.parametrize(("depth", "expected"), [(MAX_DECODE_TRIES - 2, True), (MAX_DECODE_TRIES + 2, False)])
+def test_ends_that_are_tried_are_bounded(depth: int, expected: bool) -> None:
     """An object with very many lines that could be its end is text, so that a flood of them costs no time."""
     nested: dict[str, object] = {}
     for _ in range(depth):
         nested = {"a": nested}
     output = json.dumps(nested, indent=0).encode()
-    assert (list(parse_items(output)) == [nested]) is found
+    assert (list(parse_items(output)) == [nested]) is expected
 
 
 def test_flood_of_ends_is_lines() -> None:
@@ -54,10 +54,12 @@ def test_any_bytes_are_items(output: bytes) -> None:
     assert all(isinstance(item, str | dict) for item in parse_items(output))
 
 
-@pytest.mark.parametrize(("text", "found"), [("[1]", [1]), ("null", []), ("{}", None), ("[", None), ("[" * 9999, None)])
-def test_arrays(text: str, found: list[object] | None) -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"), [("[1]", [1]), ("null", []), ("{}", None), ("[", None), ("[" * 9999, None)]
+)
+def test_arrays(text: str, expected: list[object] | None) -> None:
     """An array is a list, null an empty one, and anything else none."""
-    assert decode_array(text) == found
+    assert decode_array(text) == expected
 
 
 def test_json_as_text_again() -> None:

@@ -1,4 +1,4 @@
-"""An engine of another package, held to its promises: what `tests/monitor/engines/test_registry_plugins.py` cannot reach through `collect`."""
+"""The wrapper around an engine of another package: what `test_registry_plugins.py` cannot reach through `collect`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_sound_engine_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("function", [broken, lambda *_: "7"])
 def test_list_of_servers_that_breaks_is_empty(function: object) -> None:
-    """A list that cannot be read is an empty one; a command for it that cannot be made is told."""
+    """A list that cannot be read is an empty one; a command for it that cannot be made is reported."""
     engine = guard_engine(replace(ookla.ENGINE, servers_command=function, parse_servers=function))  # type: ignore[arg-type]
     assert engine.parse_servers is not None
     assert engine.parse_servers(b"", b"") == ()
@@ -40,7 +40,7 @@ def test_list_of_servers_that_breaks_is_empty(function: object) -> None:
 
 
 def test_engine_without_a_list_has_none() -> None:
-    """Where there is no list of servers, none is made up."""
+    """An engine without a list of servers stays without one."""
     engine = guard_engine(replace(ookla.ENGINE, servers_command=None, parse_servers=None))
     assert (engine.servers_command, engine.parse_servers) == (None, None)
     assert guard_engine(replace(ookla.ENGINE, version=broken)).version(LOCATED) is None  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Engines of other packages, each a real distribution laid on the path of a real `speedmon`."""
+"""Engines of other packages, each a real distribution on the path of a real `speedmon`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ REFUSED = [
     ("tin-can = tin:ENGINE", "ENGINE = engine('other')", "engine 'tin-can' of tin 1.0 calls itself 'other';"),
     (
         "tin-can = tin:ENGINE",
-        "ENGINE = engine(signs=(Sign('(', Kind.DNS, Scope.LINE),))",
+        "ENGINE = engine(signs=(Sign('(', FailureKind.DNS, Scope.LINE),))",
         "engine 'tin-can' of tin 1.0 has a sign that is not a regular expression: '(':",
     ),
     ("tin-can = tin:ENGINE", "ENGINE = engine(command=broken)", "the engine tin-can is broken: its command raised"),
@@ -112,7 +112,7 @@ def test_mistake_of_a_package_is_a_recorded_failure(site: Site, function: str) -
 
 @pytest.mark.parametrize("function", ["locate", "parse"])
 def test_wrong_type_from_a_package_is_a_recorded_failure(site: Site, function: str) -> None:
-    """A function that returns something else than it should is told like one that raises."""
+    """A function that returns a wrong type is reported like one that raises."""
     site.lay("tin", "tin-can = tin:ENGINE", f"ENGINE = engine({function}=lambda *_: 7)")
     done = site.collect("tin-can")
     assert done.returncode == 3
@@ -140,9 +140,12 @@ def test_unknown_name_lists_engines_and_refuses_names_of_ours(site: Site) -> Non
 def test_broken_package_hurts_no_other_engine(site: Site) -> None:
     """An engine of our own is neither replaced nor hindered, and entry points are not even read for it."""
     site.lay("tin", "iperf3 = tin:ENGINE", "raise RuntimeError")
-    lists_modules = "import sys; from monitor.engines import registry; registry.load_engine('iperf3'); print(*sys.modules, sep='\\n')"
+    lists_modules = (
+        "import sys; from monitor.engines import registry; registry.load_engine('iperf3');"
+        " print(*sys.modules, sep='\\n')"
+    )
     loaded = subprocess.check_output(
         [sys.executable, "-c", lists_modules], env=site.environ, cwd=os.sep, text=True
     ).split()
     assert "monitor.engines.iperf3" in loaded
-    assert not {"tin", "importlib.metadata", "monitor.engines.registry"} & set(loaded)
+    assert not {"tin", "importlib.metadata"} & set(loaded)

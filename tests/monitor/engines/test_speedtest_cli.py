@@ -53,37 +53,37 @@ def test_result_in_our_units() -> None:
 
 def test_other_recording_is_measured() -> None:
     """The result of 2.1.3 gives both rates."""
-    found = speedtest_cli.parse(TELKOM, b"").measurement
-    assert found is not None
-    assert (found.download_bps, found.upload_bps) == (20362205, 6426336)
+    measured = speedtest_cli.parse(TELKOM, b"").measurement
+    assert measured is not None
+    assert (measured.download_bps, measured.upload_bps) == (20362205, 6426336)
 
 
-@pytest.mark.parametrize("way", ["download", "upload"])
-def test_zero_is_a_failure(way: str) -> None:
-    """A rate of 0.0, printed when every transfer failed, is no measurement."""
-    parsed = speedtest_cli.parse(altered(**{way: 0.0}), b"")
+@pytest.mark.parametrize("direction", ["download", "upload"])
+def test_zero_is_a_failure(direction: str) -> None:
+    """A rate of 0.0, printed when every transfer failed, is not a measurement."""
+    parsed = speedtest_cli.parse(altered(**{direction: 0.0}), b"")
     assert parsed.measurement is None
-    assert parsed.complaints == (f"result without a {way} rate",)
+    assert parsed.complaints == (f"result without a {direction} rate",)
 
 
 @pytest.mark.parametrize("rate", [-5.0, math.nan, math.inf, "1000", True, 1e14, [1]])
 def test_impossible_rate_is_no_result(rate: object) -> None:
-    """A rate that is no rate makes the result unusable and is complained about."""
+    """An impossible rate makes the result unusable and is a complaint."""
     parsed = speedtest_cli.parse(altered(download=rate), b"")
     assert parsed.measurement is None
     assert "impossible download rate" in parsed.complaints[0]
 
 
-def test_lost_latency_probes_are_no_latency() -> None:
-    """An average over probes that were lost, each counted as an hour, is left out."""
-    found = speedtest_cli.parse(altered(ping=1800000.0), b"").measurement
-    assert found is not None
-    assert found.latency_ms is None
+def test_lost_pings_are_not_a_latency() -> None:
+    """An average over lost pings, each counted as an hour, is left out."""
+    measured = speedtest_cli.parse(altered(ping=1800000.0), b"").measurement
+    assert measured is not None
+    assert measured.latency_ms is None
 
 
 @pytest.mark.parametrize("output", [b"{}", b"[]", b"null", b"<html>"])
 def test_other_output_is_noise(output: bytes) -> None:
-    """JSON that is no result, and what is no JSON, is kept as noise."""
+    """JSON that is not a result, and other text, is kept as noise."""
     parsed = speedtest_cli.parse(output, b"")
     assert (parsed.measurement, bool(parsed.noise)) == (None, True)
 
@@ -91,8 +91,8 @@ def test_other_output_is_noise(output: bytes) -> None:
 @given(st.integers(0, len(SPECTRUM)), st.integers(0, len(SPECTRUM)), st.binary(max_size=20), st.binary(max_size=50))
 def test_mutated_recordings_never_raise(start: int, end: int, junk: bytes, stderr: bytes) -> None:
     """However the recording is cut, doubled or spoilt, rates are None or possible."""
-    found = speedtest_cli.parse(SPECTRUM[:start] + junk + SPECTRUM[end:], stderr).measurement
-    rates = (found.download_bps, found.upload_bps) if found else ()
+    measured = speedtest_cli.parse(SPECTRUM[:start] + junk + SPECTRUM[end:], stderr).measurement
+    rates = (measured.download_bps, measured.upload_bps) if measured else ()
     assert all(rate is not None and 0 < rate < 10**13 for rate in rates)
 
 

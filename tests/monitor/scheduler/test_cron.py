@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +13,28 @@ from hypothesis import strategies as st
 from monitor.errors import ConfigError
 from monitor.scheduler import cron
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ALL_WEEK = (0, 1, 2, 3, 4, 5, 6)
+
+YEAR = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def slots(text: str, begin: datetime = YEAR[0], end: datetime = YEAR[1], zone: str = "UTC") -> Iterator[datetime]:
+    """Yield the slots from `begin` on, before `end`."""
+    when = cron.parse(text)
+    slot = when.first_from(begin, ZoneInfo(zone))
+    while slot and slot < end:
+        yield slot
+        slot = when.first_from(slot + timedelta(microseconds=1), ZoneInfo(zone))
+
+
+def local(text: str, day: str, zone: str = "Europe/Berlin") -> list[str]:
+    """Return the slots of a day as a clock on the wall and its offset show them."""
+    begin = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    end = (datetime.fromisoformat(day) + timedelta(days=1)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return [f"{slot.astimezone(ZoneInfo(zone)):%H:%M %z}" for slot in slots(text, begin, end, zone)]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +59,7 @@ ALL_WEEK = (0, 1, 2, 3, 4, 5, 6)
 )
 def test_weekdays_count_from_sunday(field: str, weekdays: tuple[int, ...]):
     """Sunday is 0 and 7, and names, ranges, lists and steps mix."""
-    assert cron.parse(f"0 0 * * {field}").weekdays == weekdays
+    assert tuple(sorted({slot.isoweekday() % 7 for slot in slots(f"0 0 * * {field}")})) == weekdays
 
 
 @pytest.mark.parametrize(
@@ -50,29 +75,63 @@ def test_weekdays_count_from_sunday(field: str, weekdays: tuple[int, ...]):
 )
 def test_times_of_day(text: str, minutes: tuple[int, ...], hours: tuple[int, ...]):
     """Steps, ranges, lists and cron's own names give sorted numbers, each once."""
-    when = cron.parse(text)
-    assert (when.minutes, when.hours) == (minutes, hours)
+    day = list(slots(text, YEAR[0], YEAR[0] + timedelta(days=1)))
+    assert [(slot.hour, slot.minute) for slot in day] == [(hour, minute) for hour in hours for minute in minutes]
 
 
 def test_months_have_names():
     """Names of months stand wherever numbers may."""
-    assert cron.parse("0 0 1 jan-mar,DEC *").months == (1, 2, 3, 12)
+    assert [slot.month for slot in slots("0 0 1 jan-mar,DEC *")] == [1, 2, 3, 12]
 
 
 @pytest.mark.parametrize(
-    ("text", "either"),
+    ("text", "days"),
     [
-        ("0 0 1 * 1", True),
-        ("0 0 1-31 * 0-6", True),
-        ("0 0 * * 1", False),
-        ("0 0 1 * *", False),
-        ("0 0 */2 * 1", False),
-        ("0 0 1 * */2", False),
+        ("0 0 1 * 1", [1, 6, 13, 20, 27]),
+        ("0 0 1-31 * 0-6", list(range(1, 32))),
+        ("0 0 * * 1", [6, 13, 20, 27]),
+        ("0 0 1 * *", [1]),
+        ("0 0 */2 * 1", [13, 27]),
+        ("0 0 1 * */2", []),
+        ("0 0 1 * */3", [1]),
     ],
 )
-def test_either_day_counts_only_when_both_fields_are_restricted(text: str, either: bool):
-    """As in Vixie's cron, a field that begins with a star does not count as restricted."""
-    assert cron.parse(text).either_day is either
+def test_either_day_counts_only_when_both_fields_are_restricted(text: str, days: list[int]):
+    """As in Vixie's cron, a field that begins with a star does not count as restricted; 1 July 2026 is a Wednesday."""
+    july = datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC)
+    assert [slot.day for slot in slots(text, *july)] == days
+
+
+@pytest.mark.parametrize(
+    ("text", "spring", "autumn"),
+    [
+        ("30 2 * * *", ["03:00 +0200"], ["02:30 +0200"]),
+        ("0,30 2 * * *", ["03:00 +0200"], ["02:00 +0200", "02:30 +0200"]),
+        ("0 1-3 * * *", ["01:00 +0100", "03:00 +0200"], ["01:00 +0200", "02:00 +0200", "03:00 +0100"]),
+        ("*/30 2 * * *", [], ["02:00 +0200", "02:30 +0200", "02:00 +0100", "02:30 +0100"]),
+        ("0 5 * * *", ["05:00 +0200"], ["05:00 +0100"]),
+    ],
+)
+def test_a_change_of_the_clocks_is_taken_as_cron_takes_it(text: str, spring: list[str], autumn: list[str]):
+    """As cron(8) of Debian says: no time of day is left out or comes twice, but for those with a star."""
+    assert (local(text, "2026-03-29"), local(text, "2026-10-25")) == (spring, autumn)
+
+
+def test_every_hour_stays_every_hour_when_clocks_change():
+    """Slots with a star follow the clock: 23 in the spring, 25 in the autumn."""
+    assert [len(local("0 * * * *", day)) for day in ("2026-03-29", "2026-10-25")] == [23, 25]
+
+
+def test_a_midnight_that_is_skipped_has_its_slot_after_the_change():
+    """In Chile clocks go forward at midnight."""
+    assert local("0 0 * * *", "2026-09-06", "America/Santiago")[0] == "01:00 -0300"
+
+
+def test_slots_within_an_hour_that_comes_twice_go_on():
+    """In the second of the two hours, no slot of the first one is named again."""
+    second = datetime(2026, 10, 25, 1, 15, tzinfo=UTC)
+    following = cron.parse("30 2 * * *").first_from(second, ZoneInfo("Europe/Berlin"))
+    assert following == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +198,5 @@ def test_any_text_is_read_or_refused(text: str):
         when = cron.parse(text)
     except ConfigError:
         return
-    assert set(when.minutes) <= set(range(60))
-    assert set(when.weekdays) <= set(ALL_WEEK)
     assert when.shortest_gap_s >= 60
+    assert when.first_from(YEAR[0], ZoneInfo("UTC")) or when.expression

@@ -128,7 +128,7 @@ def test_a_lock_that_is_held_too_long(file: Path):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreBusyError, match="held its lock for 5 s: try again") as caught:
             write_it(file)
-    assert caught.value.retry
+    assert caught.value.retryable
 
 
 def test_a_reader_does_not_wait_for_a_writer(file: Path):

@@ -1,4 +1,4 @@
-"""Files that somebody asked for are written whole or not at all."""
+"""Files that a user asked for are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path):
+def test_a_file_is_replaced_completely(tmp_path: Path):
     """The new content is there, the old file is not written into, and nothing is left beside it."""
     file = tmp_path / "a.png"
     file.write_bytes(b"old")
@@ -70,7 +70,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str, reas
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_full_disk_is_told(tmp_path: Path):
+def test_a_full_disk_is_reported(tmp_path: Path):
     """A device without room is named; /dev/full is one."""
     link = tmp_path / "full.png"
     link.symlink_to("/dev/full")
@@ -78,7 +78,7 @@ def test_a_full_disk_is_told(tmp_path: Path):
         write_file(link, b"new")
 
 
-def test_a_stream_without_room_is_told():
+def test_a_full_stream_is_reported():
     """Standard output that cannot take the bytes is an error of one line."""
     full = io.FileIO("/dev/full", "wb")
     with full, pytest.raises(OutputError, match="No space left"):
@@ -104,8 +104,8 @@ def test_files_that_belong_together_are_there_together(tmp_path: Path):
     """None takes its place before all are written; the first is there first."""
     first, second = tmp_path / "a", tmp_path / "b"
     with atomic_files([first, second]) as opened:
-        for each in opened:
-            each.write(b"new")
+        for file_object in opened:
+            file_object.write(b"new")
         assert not first.exists()
     assert (first.read_bytes(), second.read_bytes()) == (b"new", b"new")
     assert first.stat().st_ctime_ns <= second.stat().st_ctime_ns

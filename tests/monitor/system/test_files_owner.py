@@ -1,4 +1,4 @@
-"""What root makes in somebody's folder is that somebody's; a plain user's own run is as ever."""
+"""What root creates in a user's folder belongs to that user; nothing changes for a plain user."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def holder(file: str) -> subprocess.Popen[bytes]:
 
 
 def test_second_holder_is_refused(file: str) -> None:
-    """While one holds the lock another is told so, and it is free again afterwards."""
+    """While one holds the lock another cannot take it, and it is free again afterwards."""
     with hold_lock(file) as first, hold_lock(file) as second:
         assert (first, second) == (True, False)
     with hold_lock(file) as third:
@@ -120,8 +120,8 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path, kind: str) -> None:
     assert not (tmp_path / "victim").exists()
 
 
-def test_whether_it_is_held_can_be_seen_without_taking_it(file: str) -> None:
-    """Another process's lock is seen while it lasts; a file that nobody holds, or that is not there, is free."""
+def test_whether_it_is_held_can_be_read_without_taking_it(file: str) -> None:
+    """Another process's lock counts while it lasts; a file that nobody holds, or that does not exist, is free."""
     assert not is_held(file)
     with holder(file) as other:
         assert is_held(file)
@@ -131,7 +131,7 @@ def test_whether_it_is_held_can_be_seen_without_taking_it(file: str) -> None:
 
 
 def test_looking_turns_nobody_away(file: str) -> None:
-    """Who looks holds nothing, so a test that starts meanwhile gets the lock; who has it is seen in any shared file."""
+    """Asking holds nothing, so a test that starts then gets the lock; one held file of the shared ones counts."""
     with hold_lock(file) as held:
         assert held
         assert is_held("", ("/nowhere/else", file))

@@ -41,7 +41,7 @@ def test_output_and_exit_code() -> None:
 
 
 def test_signal_of_its_own() -> None:
-    """A child that dies by a signal is told from one that exits."""
+    """A child that dies by a signal is distinguished from one that exits."""
     ended = python("import os; os.kill(os.getpid(), 9)")
     assert (ended.exit_code, ended.signal, ended.timed_out) == (None, 9, False)
 
@@ -116,14 +116,14 @@ def test_first_and_last_output_is_kept() -> None:
 
 
 def test_lines_are_handed_on_as_they_come() -> None:
-    """Each whole line of stdout is handed on, broken characters replaced."""
+    """Each complete line of stdout is passed on, broken characters replaced."""
     lines: list[str] = []
     python("import sys; sys.stdout.buffer.write(b'one\\ntw\\xff\\nrest')", output=OutputOptions(on_line=lines.append))
     assert lines == ["one", "tw\N{REPLACEMENT CHARACTER}"]
 
 
 def test_signal_to_us_ends_the_child() -> None:
-    """SIGTERM to this process ends the child at once, and is told."""
+    """SIGTERM to this process ends the child at once, and is reported."""
     with Interrupts() as interrupts:
         code = "import time; print('ready', flush=True); time.sleep(600)"
         ended = python(
@@ -163,16 +163,16 @@ def test_ignored_signals_stay_ignored() -> None:
 
 def test_runs_in_a_thread_without_handlers() -> None:
     """Outside the main thread no handler is installed, and a child still runs."""
-    found: list[ProcessResult] = []
+    results: list[ProcessResult] = []
 
     def work() -> None:
         with Interrupts() as interrupts:
-            found.append(python("print(1)", interrupts=interrupts))
+            results.append(python("print(1)", interrupts=interrupts))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found[0].stdout == b"1\n"
+    assert results[0].stdout == b"1\n"
 
 
 def test_descriptors_are_closed() -> None:
@@ -199,24 +199,24 @@ def test_error_of_the_line_taker_ends_the_child() -> None:
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_kept_within_its_limit(size: int) -> None:
     """However the chunks fall, the first eighth and the end are kept, and a line ends where something is missing."""
-    kept, data = BoundedOutput(80), bytes(range(256)) * 4
+    output, data = BoundedOutput(80), bytes(range(256)) * 4
     for start in range(0, len(data), size):
-        kept.add(data[start : start + size])
-    assert kept.content() == data[:10] + b"\n" + data[-70:]
+        output.add(data[start : start + size])
+    assert output.content() == data[:10] + b"\n" + data[-70:]
 
 
-def test_short_output_is_kept_whole() -> None:
+def test_short_output_is_kept_completely() -> None:
     """Output below the limit is kept as it is."""
-    kept = BoundedOutput(80)
-    kept.add(b"a" * 80)
-    assert (kept.content(), kept.truncated) == (b"a" * 80, False)
+    output = BoundedOutput(80)
+    output.add(b"a" * 80)
+    assert (output.content(), output.truncated) == (b"a" * 80, False)
 
 
 def test_line_without_end_is_not_hoarded() -> None:
-    """A line that never ends is cut, and the next one is whole."""
-    found: list[str] = []
-    lines = LineSplitter(found.append)
+    """A line that never ends is cut, and the next one is complete."""
+    passed_on: list[str] = []
+    lines = LineSplitter(passed_on.append)
     for chunk in (b"x" * 200_000, b"y" * 200_000, b"\nnext\n"):
         lines.add(chunk)
-    assert len(found[0]) <= 2 * 65_536
-    assert found[1] == "next"
+    assert len(passed_on[0]) <= 2 * 65_536
+    assert passed_on[1] == "next"

@@ -6,7 +6,7 @@ seconds. A number that was not measured is None, never 0 and never -1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime  # noqa: TC003  annotations are read at run time
 from enum import StrEnum
 
@@ -258,12 +258,36 @@ def plan_name(plan: Plan) -> str:
     return " / ".join(rates)
 
 
+def describe_failure(run: Run, *, with_stage: bool = False) -> str:
+    """Return why a run has no result: dns (line): no answer. A skipped run has only a reason; empty for a measured one.
+
+    Args:
+        run: the run.
+        with_stage: whether the stage in which it failed is named: dns (line, at start): no answer.
+    """
+    failure = run.failure
+    if failure is None:
+        return ""
+    if run.status is Status.SKIPPED and failure.kind is FailureKind.UNKNOWN:
+        return failure.message
+    stage = f", at {failure.stage}" if with_stage and failure.stage else ""
+    return f"{failure.kind} ({failure.scope}{stage}): {failure.message}"
+
+
 def server_name(server: Server | None) -> str:
-    """Return name and location of a server, else its host or id; empty if unknown."""
+    """Return name and location of a server, else its host or id; empty if unknown. Runs are grouped by it."""
     if server is None:
         return ""
     parts = [part for part in (server.name, server.location) if part]
     return ", ".join(parts) or server.host or server.id or ""
+
+
+def describe_server(server: Server | None) -> str:
+    """Return the name of a server and its number, by which an engineer can find it; empty if unknown."""
+    if server is None or server.id is None:
+        return server_name(server)
+    name = server_name(replace(server, id=None))
+    return f"{name} (no. {server.id})" if name else f"no. {server.id}"
 
 
 @dataclass(frozen=True, slots=True)

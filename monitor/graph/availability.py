@@ -198,19 +198,8 @@ def _draw_row_names(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> Non
 def _day_summary(day: Day) -> str:
     if not day.started:
         return "no test"
-    outage_part = f", {format_length(day.out)} out" if day.out else ""
-    return f"{labels.format_percent(100 * (day.started - day.broken) / day.started)} %{outage_part}"
-
-
-def format_length(seconds: float) -> str:
-    """Format seconds: 45 s, 12 min, 3 h 05, 2 d 7 h."""
-    minutes = round(seconds / 60)
-    if seconds < 60:  # noqa: PLR2004  a minute
-        return f"{seconds:.0f} s"
-    if minutes < 60:  # noqa: PLR2004  an hour
-        return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h {minutes % 60:02}" if hours < 48 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004  two days
+    outage_part = f", {units.format_short_duration(day.out)} out" if day.out else ""
+    return f"{units.format_percent(100 * (day.started - day.broken) / day.started)}{outage_part}"
 
 
 def _draw_tiles(
@@ -220,23 +209,28 @@ def _draw_tiles(
     tests, number, time = (HeaderTile(canvas, theme.MARGIN + at * room, top, room - 16) for at in range(3))
     tests.caption("Tests that succeeded", theme.INK)
     share = counts.success_pct
-    tests.figure(None if share is None else labels.format_percent(share), "%", theme.INK, "no test was started")
+    tests.figure(None if share is None else units.format_percent_number(share), "%", theme.INK, "no test was started")
     tests.lines((labels.describe_successes(counts), labels.describe_failures(counts)))
     number.caption("Outages of the line", theme.SCOPE_COLORS[Scope.LINE])
     ongoing = "one ongoing" if any(outage.is_ongoing for outage in outage_list) else ""
     number.figure(f"{len(outage_list):,}" if counts.attempts else None, ongoing, theme.INK, NOT_KNOWN)
     if outage_list:
-        number.lines((f"longest {format_length(max(outage.length for outage in outage_list))}",))
+        number.lines((f"longest {units.format_short_duration(max(outage.length for outage in outage_list))}",))
     _fill_downtime_tile(time, counts, sum(outage.length for outage in outage_list), window)
 
 
 def _fill_downtime_tile(tile: HeaderTile, counts: AttemptCounts, total_s: float, window: Window) -> None:
     tile.caption("Downtime of the line", theme.SCOPE_COLORS[Scope.LINE])
-    tile.figure((format_length(total_s) if total_s else "none") if counts.attempts else None, "", theme.INK, NOT_KNOWN)
+    tile.figure(
+        (units.format_short_duration(total_s) if total_s else "none") if counts.attempts else None,
+        "",
+        theme.INK,
+        NOT_KNOWN,
+    )
     if counts.attempts:
         length = window.until - window.since
-        share = labels.format_percent(100 * total_s / length.total_seconds())
-        tile.lines((f"{share} % of {units.format_long_duration(_round_to_seconds(length))}",))
+        share = units.format_percent(100 * total_s / length.total_seconds())
+        tile.lines((f"{share} of {units.format_long_duration(_round_to_seconds(length))}",))
 
 
 def _round_to_seconds(span: timedelta) -> timedelta:

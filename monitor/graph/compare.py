@@ -221,7 +221,7 @@ def _draw_axis(canvas: Canvas, place: Box, axis: ValueAxis, spans: Sequence[tupl
     canvas.rules([((x, top), (x, bottom)) for _, x in xs for top, bottom in spans], theme.GRID)
     canvas.rules([((place.left, place.bottom), (place.right, place.bottom))], theme.AXIS)
     for tick, x in xs:
-        canvas.text((x, place.bottom + 15), units.format_round_number(tick / axis.divisor), theme.TICK_STYLE)
+        canvas.text((x, place.bottom + 15), units.format_trimmed(tick / axis.divisor), theme.TICK_STYLE)
 
 
 def _draw_spreads(

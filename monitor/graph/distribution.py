@@ -97,7 +97,7 @@ def _draw_levels(canvas: Canvas, plot: Box, axis: ValueAxis, levels: Sequence[fl
     xs = [plot.left + plot.width * level / axis.top for level in levels]
     canvas.rules([((x, plot.top), (x, plot.bottom)) for x in xs], theme.PLAN, "--")
     for x, level in zip(xs[-1:], levels[-1:], strict=True):
-        label = f"plan {units.format_round_number(level / axis.divisor)}"
+        label = f"plan {units.format_trimmed(level / axis.divisor)}"
         # Left of its line, but never on top of the heading.
         left = max(x - canvas.width_of(label, theme.PLAN_STYLE), heading_end + 12)
         canvas.text((left, plot.top - 5), label, theme.PLAN_STYLE)
@@ -108,7 +108,7 @@ def _draw_axis_numbers(canvas: Canvas, plot: Box, axis: ValueAxis) -> None:
         canvas.text((plot.left - 8, plot.bottom - plot.height * level / 100 + 4), f"{level} %", theme.VALUE_LABEL_STYLE)
     for tick in axis.ticks:
         x = plot.left + plot.width * tick / axis.top
-        canvas.text((x, plot.bottom + 15), units.format_round_number(tick / axis.divisor), theme.TICK_STYLE)
+        canvas.text((x, plot.bottom + 15), units.format_trimmed(tick / axis.divisor), theme.TICK_STYLE)
 
 
 def _draw_notes(canvas: Canvas, at: tuple[float, float], metric: Metric, all_series: Sequence[RunSeries]) -> None:
@@ -136,9 +136,9 @@ def _share_lines(series: RunSeries, metric: Metric) -> list[str]:
     if not len(shares):
         return ["the plan gives no figure for this"]
     if not metric.is_rate:
-        return [f"{_percent(shares <= max(PLAN_LEVELS))} % stayed within the plan"]
-    return [f"{_percent(shares >= level)} % reached {name}" for level, name in PLAN_LEVELS.items()]
+        return [f"{_percent(shares <= max(PLAN_LEVELS))} stayed within the plan"]
+    return [f"{_percent(shares >= level)} reached {name}" for level, name in PLAN_LEVELS.items()]
 
 
 def _percent(chosen: NDArray[np.bool_]) -> str:
-    return labels.format_percent(100 * float(np.mean(chosen)))
+    return units.format_percent(100 * float(np.mean(chosen)))

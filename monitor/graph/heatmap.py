@@ -60,7 +60,7 @@ def draw_hour_grid(canvas: Canvas, box: Box, metric: Metric, table: HourTable) -
     # 1.0 avoids a division by zero when every result is 0 bit/s.
     full_scale = 1.0 if table.of_plan else max((cell.median for cell in cells.values()), default=1.0) or 1.0
     divisor, unit = (0.01, "% of the plan") if table.of_plan else rate_unit(full_scale)
-    _draw_heading(canvas, box, metric, f"{unit}, median", units.format_round_number(round(full_scale / divisor, 1)))
+    _draw_heading(canvas, box, metric, f"{unit}, median", units.format_trimmed(round(full_scale / divisor, 1)))
     grid = Box(box.left + 40, box.top + HEADING_HEIGHT, box.width - 40, box.height - HEADING_HEIGHT - HOURS_HEIGHT)
     area = canvas.area(grid, (0, len(HOURS)), (DAYS_PER_WEEK, 0))
     inks = {place: ramp_color(canvas.theme, cell.median / full_scale) for place, cell in cells.items()}

@@ -10,13 +10,14 @@ from monitor.analysis.metrics import Metric
 from monitor.localtime import utc_offsets
 from monitor.model import NetworkPath, Status, server_name
 from monitor.output.units import (
-    _format_date_and_minute,
-    _format_day_and_minute,
-    _format_utc_offset,
     format_count,
+    format_date_and_minute,
+    format_day_and_minute,
     format_long_duration,
     format_number,
-    format_round_number,
+    format_percent,
+    format_trimmed,
+    format_utc_offset,
 )
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ def describe_data(
 
 def describe_window(window: Window, zone: ZoneInfo) -> tuple[str, str]:
     """Return both ends of the window in local time with its length, and the zone with its offsets from UTC."""
-    since, until = (moment.astimezone(zone) for moment in (window.since, window.until))
+    since, until = (format_date_and_minute(moment, zone) for moment in (window.since, window.until))
     length = format_long_duration(window.until - window.since)
     return (
-        f"{_format_date_and_minute(since)} to {_format_date_and_minute(until)} ({length})",
+        f"{since} to {until} ({length})",
         f"times in {zone.key}, {describe_offsets(window, zone)}",
     )
 
@@ -72,12 +73,9 @@ def describe_offsets(window: Window, zone: ZoneInfo) -> str:
     """Return the UTC offsets, each further one with the time from which it holds; of many, only the offsets."""
     (_, first), *others = utc_offsets(window, zone)
     if len(others) > MAX_NAMED:
-        return " or ".join(sorted({_format_utc_offset(first), *(_format_utc_offset(offset) for _, offset in others)}))
-    changes = (
-        f", from {_format_day_and_minute(moment.astimezone(zone))} {_format_utc_offset(offset)}"
-        for moment, offset in others
-    )
-    return _format_utc_offset(first) + "".join(changes)
+        return " or ".join(sorted({format_utc_offset(first), *(format_utc_offset(offset) for _, offset in others)}))
+    changes = (f", from {format_day_and_minute(moment, zone)} {format_utc_offset(offset)}" for moment, offset in others)
+    return format_utc_offset(first) + "".join(changes)
 
 
 def describe_sources(sources: RunSources, all_series: Sequence[RunSeries]) -> tuple[str, ...]:
@@ -116,20 +114,13 @@ def describe_plan(standing: PlanComparison, lines: Sequence[PlanLine], metric: M
     if len(promised) > 1:
         return f"{round(standing.median)} % of the plan in force at the time"
     if not metric.is_rate:
-        return f"plan: {format_round_number(promised.pop())} ms"
-    return f"{round(standing.median)} % of the plan ({format_round_number(promised.pop() / axis.divisor)} {axis.unit})"
+        return f"plan: {format_trimmed(promised.pop())} ms"
+    return f"{round(standing.median)} % of the plan ({format_trimmed(promised.pop() / axis.divisor)} {axis.unit})"
 
 
 def describe_plan_met(share: float) -> str:
     """Return the percentage of tests that met the plan."""
-    return f"plan met in {format_percent(share)} % of the tests"
-
-
-def format_percent(share: float) -> str:
-    """Format a percentage; only exactly 0 and 100 are shown as such, the rest as 0.1 to 99.9."""
-    if share in {0, 100}:
-        return f"{share:.0f}"
-    return f"{min(max(share, 0.1), 99.9):.1f}" if share < 1 or share > 90 else f"{share:.0f}"  # noqa: PLR2004  near the ends
+    return f"plan met in {format_percent(share)} of the tests"
 
 
 def describe_doubts(counts: AttemptCounts) -> str:

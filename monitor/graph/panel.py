@@ -18,7 +18,7 @@ from monitor.graph import labels, theme
 from monitor.graph.axes import place_ticks
 from monitor.graph.theme import TextStyle
 from monitor.localtime import HOUR, MINUTE
-from monitor.output.units import format_number, format_round_number
+from monitor.output.units import format_number, format_trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,7 +194,7 @@ class Panel:
             middle = frame.left + frame.width / 2, self.top + self.height / 2
             canvas.text(middle, labels.NO_RESULT, theme.EMPTY_STYLE)
         for tick in self._ticks if scaled else ():
-            number = format_round_number(tick / self.axis.divisor)
+            number = format_trimmed(tick / self.axis.divisor)
             canvas.text((frame.left - 8, self._y(tick) + 4), number, theme.VALUE_LABEL_STYLE)
 
     def _draw_plan(self, canvas: Canvas, area: PlotArea, frame: Frame) -> None:
@@ -203,7 +203,7 @@ class Panel:
         promised = plan.newest_promise(self.plan_lines)
         if promised is not None:
             at = (frame.left + frame.width + 6, self._y(promised) + 4)
-            canvas.text(at, f"plan {format_round_number(promised / self.axis.divisor)}", theme.PLAN_STYLE)
+            canvas.text(at, f"plan {format_trimmed(promised / self.axis.divisor)}", theme.PLAN_STYLE)
 
     def _mark_off_scale(
         self, canvas: Canvas, area: PlotArea, frame: Frame, beyond: Sequence[tuple[float, float]]

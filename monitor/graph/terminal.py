@@ -112,7 +112,7 @@ def _draw_curves(
 
 def _heading(metric: Metric, spread: Spread | None, promised: float | None, axis: ValueAxis) -> str:
     middle = f", median {units.format_number(spread.median / axis.divisor)}" if spread else ""
-    plan = f", plan {units.format_round_number(promised / axis.divisor)} (the horizontal line)" if promised else ""
+    plan = f", plan {units.format_trimmed(promised / axis.divisor)} (the horizontal line)" if promised else ""
     return f"{labels.METRIC_NAMES[metric]}, {axis.unit}{middle}{plan}"
 
 

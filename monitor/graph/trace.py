@@ -17,7 +17,7 @@ from monitor.graph import labels, theme
 from monitor.graph.axes import make_value_axis
 from monitor.graph.canvas import render_canvas
 from monitor.graph.theme import RenderOptions, TextStyle
-from monitor.output.units import format_number, format_round_number
+from monitor.output.units import format_exact_time, format_number, format_trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def to_strips(run: Run, trace: Trace) -> tuple[TraceStrip, TraceStrip]:
 
 def render_trace(run: Run, trace: Trace, zone: ZoneInfo, size: tuple[int, int] = SIZE) -> bytes:
     """Return a PNG of a trace that has at least one sample."""
-    title = f"One test, {run.started_at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+    title = f"One test, {format_exact_time(run.started_at, zone)}"
     return render_canvas(lambda canvas: _draw_trace(canvas, title, run, trace), RenderOptions(size), title)
 
 
@@ -110,7 +110,7 @@ def _label_strip(canvas: Canvas, strip: TraceStrip, axis: ValueAxis, top: float,
         x += canvas.width_of(text, text_style) + 18
     for tick in axis.ticks:
         y = top + height * (1 - tick / axis.top)
-        canvas.text((theme.LEFT_MARGIN - 8, y + 4), format_round_number(tick / axis.divisor), theme.VALUE_LABEL_STYLE)
+        canvas.text((theme.LEFT_MARGIN - 8, y + 4), format_trimmed(tick / axis.divisor), theme.VALUE_LABEL_STYLE)
     if strip.reported:
         y, right = top + height * (1 - strip.reported / axis.top), canvas.width - theme.RIGHT_MARGIN
         canvas.rules([((theme.LEFT_MARGIN, y), (right, y))], theme.PLAN, "--")

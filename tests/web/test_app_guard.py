@@ -76,9 +76,9 @@ def test_a_host_header_is_read_without_port(header: str, name: str):
 
 
 @pytest.mark.parametrize(
-    ("host", "beyond"),
+    ("host", "on_network"),
     [("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("::", True), ("router", True)],  # noqa: S104
 )
-def test_an_address_that_others_reach(host: str, beyond: bool):
+def test_an_address_that_others_reach(host: str, on_network: bool):
     """Only loopback is for this machine alone."""
-    assert listens_on_network(host) is beyond
+    assert listens_on_network(host) is on_network

@@ -12,7 +12,7 @@ from web_client import NOW, TABLE, SiteSetup
 
 from monitor.errors import SpeedmonError, StoreError
 from monitor.model import Plan
-from web.graph_worker import GraphRequest, draw_graph
+from web.graph_request import GraphRequest, draw_graph
 from web.graphs import MAX_DAYS, end_of_window
 
 if TYPE_CHECKING:

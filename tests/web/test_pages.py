@@ -70,10 +70,10 @@ def test_a_measured_run_at_a_glance(place: SiteSetup):
         "The last test succeeded Mon 23 Nov 2026, 14:47 CET · 12 minutes ago",
         "Download 95.7 Mbit/s 96 % of the plan",
         "Upload 17.3 Mbit/s",
-        "Latency 4.20 ms jitter 0.40 ms",
+        "Latency 4.20 ms jitter 0.400 ms",
         "ISP Verizon Fios",
         "External address 198.51.100.7 (IPv4)",
-        "Server DediPath, Secaucus, NJ (#22774)",
+        "Server DediPath, Secaucus, NJ (no. 22774)",
         "Path IPv4-only namespace",
         "Next test: Mon 23 Nov 2026, 15:10 CET",
     ):
@@ -121,7 +121,7 @@ def test_the_table_shows_failures_among_the_runs(place: SiteSetup):
     """A failed run has its time, status, kind, culprit and message where a measured one has numbers."""
     page = words(place.fill(*TABLE))
     assert "2026-11-23 14:32 Failed Name lookup failed line Could not resolve host" in page
-    assert "2026-11-23 14:17 OK 95.7 17.3 4.20 DediPath, Secaucus, NJ (#22774)" in page
+    assert "2026-11-23 14:17 OK 95.7 17.3 4.20 DediPath, Secaucus, NJ (no. 22774)" in page
 
 
 def test_the_table_can_show_only_what_was_not_measured(place: SiteSetup):

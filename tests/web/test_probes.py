@@ -14,7 +14,7 @@ from web_client import TABLE, SiteSetup, assert_error
 from monitor.model import Status
 from monitor.store.connection import open_writer
 from monitor.store.lookups import RowNumbers
-from web.pages import FEW_PROBES, MOST_PROBES, PageLinks
+from web.pages import MAX_LINKS, MAX_SUGGESTIONS, PageLinks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,7 +197,7 @@ def test_a_hostile_name_is_text_and_a_working_link(place: SiteSetup):
     assert f'<bdi class="probe">{"a&amp;b &lt;script&gt;"}' in page(place, link.removeprefix("/"))
 
 
-@pytest.mark.parametrize("count", [FEW_PROBES + 1, MOST_PROBES + 100])
+@pytest.mark.parametrize("count", [MAX_LINKS + 1, MAX_SUGGESTIONS + 100])
 def test_many_probes_are_a_field_to_write_into(place: SiteSetup, count: int):
     """More than a few are a form, which works without a script, keeps the window, and stays below 100 KiB."""
     name_probes(
@@ -207,14 +207,14 @@ def test_many_probes_are_a_field_to_write_into(place: SiteSetup, count: int):
     assert f'<bdi class="probe">{count} probes</bdi>' in text
     assert '<form action="/">' in text
     assert '<input type="hidden" name="days" value="7">' in text
-    assert text.count("<option>") == min(count, MOST_PROBES)
+    assert text.count("<option>") == min(count, MAX_SUGGESTIONS)
     assert len(text.encode()) < PAGE_LIMIT
     assert "form-action 'self'" in place.client().get("/").headers["Content-Security-Policy"]
 
 
 def test_a_page_of_several_probes_is_small(place: SiteSetup):
     """Page and style sheet of a full table come to less than 100 KiB."""
-    place.fill(*(make_attempt(minutes, probe=f"probe-{minutes % FEW_PROBES}") for minutes in range(40)))
+    place.fill(*(make_attempt(minutes, probe=f"probe-{minutes % MAX_LINKS}") for minutes in range(40)))
     assert len(page(place)) + len(place.client().get("/static/speedmon.css").content) < PAGE_LIMIT
 
 
@@ -223,5 +223,5 @@ def test_an_address_names_what_is_not_usual():
     links = PageLinks(7, "all", ("a b", "c&d"))
     assert links.page() == "/?days=7&probe=a+b&probe=c%26d"
     assert links.page(only="trouble", probes=()) == "/?days=7&only=trouble"
-    assert links.picture("phone") == "/graph.png?days=7&size=phone&probe=a+b&probe=c%26d"
+    assert links.graph("phone") == "/graph.png?days=7&size=phone&probe=a+b&probe=c%26d"
     assert links.runs() == "/api/v1/runs?days=7&probe=a+b&probe=c%26d"

@@ -36,7 +36,6 @@ FOR_OTHERS = {
     "matplotlib",
     "migrations",
     "monitor.report",
-    "monitor.store.connection",
     "netns.kernel.changes",
     "numpy",
     "psycopg",

@@ -15,6 +15,7 @@ import pytest
 
 from monitor.demo import run, scenario
 from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status, Trigger
+from monitor.output.units import NO_VALUE
 from netns.lab import topology
 
 SPEEDMON = [sys.executable, "-P", "-m", "monitor"]
@@ -72,12 +73,12 @@ def test_a_story_that_came_true_has_no_differences():
     ("change", "words"),
     [
         ({"host": replace(HOST, ip_family=4, isp=topology.FIBRE.isp)}, "went over IPv4 of Example Fibre"),
-        ({"host": replace(HOST, download_bps=60_000_000)}, "not slow: 60.0/3.2 Mbit/s"),
+        ({"host": replace(HOST, download_bps=60_000_000)}, "not slow: 60.0/3.20 Mbit/s"),
         ({"host": OUTAGE}, "over host ended failed: unreachable"),
         ({"ping": "1 packets transmitted, 1 received"}, "ping -6 in the namespace said: 1 packets"),
-        ({"line": (replace(LINE, download_bps=84_900_000),)}, "last download was 84.9 of 100.0 Mbit/s"),
+        ({"line": (replace(LINE, download_bps=84_900_000),)}, "last download was 84.9 of 100 Mbit/s"),
         ({"line": (replace(LINE, upload_bps=23_100_000),) * 2}, "last upload was 23.1 of 20.0 Mbit/s"),
-        ({"line": (replace(LINE, upload_bps=None),)}, "upload was - of 20.0 Mbit/s"),
+        ({"line": (replace(LINE, upload_bps=None),)}, f"upload was {NO_VALUE} of 20.0 Mbit/s"),
         ({"line": (replace(LINE, external_ip="192.0.2.1"),)}, "over IPv4 192.0.2.1 of Example Fibre"),
         ({"line": (OUTAGE,)}, "over ip4only ended failed"),
         ({"outage": LINE}, "cut line ended IPv4"),
@@ -115,7 +116,7 @@ def test_a_run_is_told_with_its_family_and_isp():
 
 def test_the_table_shows_a_failure_and_no_zero():
     """A run without rates has dashes, and its kind and scope."""
-    assert list(scenario.result_table(STORY))[-1].split() == ["ip4only", "-", "-", "-", "-", "unreachable", "(line)"]
+    assert list(scenario.result_table(STORY))[-1].split() == ["ip4only", *[NO_VALUE] * 4, "unreachable", "(line)"]
 
 
 def test_nothing_of_the_callers_settings_reaches_the_lab():
@@ -181,7 +182,7 @@ def test_the_story_comes_true(told: tuple[Path, str]):
         "\n3. ",
         "IPv4 203.",
         "\n4. ",
-        "scope line",
+        "(line): ",
         "Picture",
     ]
     places = [text.find(mark) for mark in marks]

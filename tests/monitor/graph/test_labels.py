@@ -19,49 +19,8 @@ from monitor.graph import labels
 from monitor.graph.axes import make_value_axis
 from monitor.localtime import Window
 from monitor.model import NetworkPath, Server, Status
-from monitor.output import units
 
 DAY = Window(START, START + timedelta(days=1))
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0.00"),
-        (0.312, "0.312"),
-        (4.206, "4.21"),
-        (9.999, "10.0"),
-        (95.66, "95.7"),
-        (99.96, "100"),
-        (1234.5, "1,234"),
-    ],
-)
-def test_numbers_have_three_digits(value: float, text: str):
-    """Enough digits to compare, not more than were measured."""
-    assert units.format_number(value) == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(0, "0"), (2.5, "2.5"), (100, "100"), (1000, "1,000"), (0.1 + 0.2, "0.3")])
-def test_round_numbers_have_no_needless_zeros(value: float, text: str):
-    """The numbers of an axis."""
-    assert units.format_round_number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("length", "text"),
-    [
-        (timedelta(days=30), "30 days"),
-        (timedelta(days=1), "1 day"),
-        (timedelta(days=2), "2 days"),
-        (timedelta(hours=25), "25 hours"),
-        (timedelta(hours=1), "1 hour"),
-        (timedelta(minutes=90), "90 minutes"),
-        (timedelta(days=2, hours=12), "2.5 days"),
-    ],
-)
-def test_lengths_are_in_the_largest_unit_that_fits(length: timedelta, text: str):
-    """A day of 25 hours is not called a day."""
-    assert units.format_long_duration(length) == text
 
 
 def test_the_window_tells_a_change_of_the_clocks():

@@ -122,11 +122,11 @@ def test_zero_minutes_means_a_new_run(start: Callable[..., Publisher], tmp_path:
         add_attempt(connection, make_attempt(0))
     publisher = start("echo made >>passes", every_minutes=0, days=[1])
     assert errors(publisher) == [None]
-    publisher._pass()  # noqa: SLF001  the look of the next minute
+    publisher._update_files()  # noqa: SLF001  the look of the next minute
     assert (tmp_path / "www" / "passes").read_text() == "made\n"
     with open_writer(url) as connection:
         add_attempt(connection, make_attempt(15))
-    publisher._pass()  # noqa: SLF001  the same
+    publisher._update_files()  # noqa: SLF001  the same
     assert (tmp_path / "www" / "passes").read_text() == "made\nmade\n"
 
 

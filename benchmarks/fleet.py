@@ -123,12 +123,13 @@ def reads(url: str, days: int) -> dict[str, float]:
 
     def day() -> None:
         with open_reader(url) as connection:
-            chosen = lookups.probe_pks(connection, ["probe-1"])
-            list(read.read_runs(connection, since=until - timedelta(days=1), until=until, probes=chosen))
+            pks = lookups.probe_pks(connection, ["probe-1"])
+            list(read.read_runs(connection, read.RunFilter(until - timedelta(days=1), until, probes=pks)))
 
     def month(*names: str) -> None:
         with open_reader(url) as connection:
-            buckets.read_buckets(connection, buckets.RunFilter(SINCE, until, probes=names or None), zone=zone)
+            chosen = read.RunFilter(SINCE, until, probes=lookups.probe_pks(connection, names))
+            buckets.read_buckets(connection, chosen, zone=zone)
 
     return {
         "300 latest runs of one probe": seconds(latest),

@@ -52,14 +52,14 @@ note = lambda name: marks.append((name, time.perf_counter()))
 from datetime import datetime
 from zoneinfo import ZoneInfo
 from monitor.graph import render
-from monitor.store import read
 from monitor.store.connection import open_reader
+from monitor.store.read import RunFilter
 note("import the store (SQLAlchemy)")
-import monitor.analysis.columns
+from monitor.store.columnar import read_columns
 note("import numpy")
 since, until = map(datetime.fromisoformat, sys.argv[2:4])
 with open_reader(sys.argv[1]) as connection:
-    runs = read.read_columns(connection, since=since, until=until, names=render.required_metrics([render.DEFAULT_KIND]))
+    runs = read_columns(connection, RunFilter(since, until), render.required_metrics([render.DEFAULT_KIND]))
 note(f"read {len(runs):,} runs")
 from monitor.graph import render
 render.prepare_matplotlib(os.environ, os.geteuid())

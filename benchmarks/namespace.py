@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
 from home_network import HomeNetwork
 from pairs import in_turn, milliseconds
 from tools import MACHINE, need
@@ -24,9 +26,6 @@ from netns.launcher.install import compiler_command, find_compiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 SERVER = """
 import socket, threading
@@ -112,29 +111,29 @@ INSIDE = ("ip", "netns", "exec", "ip4only")
 
 def main(rounds: int) -> None:
     """Print the figures."""
-    with HomeNetwork() as street:
-        _costs(street, rounds, RECIPE, BARE, "without a launcher")
-        _costs(street, rounds, RECIPE + _launcher_by_hand(), SET_UP, "with one")
-        far = street.popen(["ip", "netns", "exec", "isp", sys.executable, "-c", SERVER], stdout=-1)
+    with HomeNetwork() as home:
+        _costs(home, rounds, RECIPE, BARE, "without a launcher")
+        _costs(home, rounds, RECIPE + _launcher_by_hand(), SET_UP, "with one")
+        far = home.popen(["ip", "netns", "exec", "isp", sys.executable, "-c", SERVER], stdout=-1)
         assert far.stdout is not None
         far.stdout.readline()
-        street.speedmon(*BARE)
-        _latency(street, rounds)
-        street.shell(LINE)
-        _rates(street, rounds, "1 Gbit/s")
-        street.shell(NO_LINE)
-        _rates(street, rounds, "no line")
+        home.speedmon(*BARE)
+        _latency(home, rounds)
+        home.shell(LINE)
+        _rates(home, rounds, "1 Gbit/s")
+        home.shell(NO_LINE)
+        _rates(home, rounds, "no line")
         far.kill()
 
 
-def _costs(street: HomeNetwork, rounds: int, recipe: str, argv: tuple[str, ...], what: str) -> None:
-    by_hand = _undone(milliseconds(lambda: street.shell(recipe)), lambda: street.shell(UNDO))
-    first = _undone(milliseconds(lambda: street.speedmon(*argv)), lambda: street.speedmon("teardown-netns", "-q"))
+def _costs(home: HomeNetwork, rounds: int, recipe: str, argv: tuple[str, ...], what: str) -> None:
+    by_hand = _undone(milliseconds(lambda: home.shell(recipe)), lambda: home.shell(UNDO))
+    first = _undone(milliseconds(lambda: home.speedmon(*argv)), lambda: home.speedmon("teardown-netns", "-q"))
     print(f"{what}, first setup-netns against the recipe by hand, ms: {in_turn(first, by_hand, rounds)}")
-    street.speedmon(*argv)
-    again = milliseconds(lambda: street.speedmon(*argv))
+    home.speedmon(*argv)
+    again = milliseconds(lambda: home.speedmon(*argv))
     print(f"{what}, second setup-netns against the recipe by hand, ms: {in_turn(again, by_hand, rounds)}")
-    street.speedmon("teardown-netns", "-q")
+    home.speedmon("teardown-netns", "-q")
 
 
 def _launcher_by_hand() -> str:
@@ -145,17 +144,17 @@ def _launcher_by_hand() -> str:
     return f"{compile_it}\nchmod 750 {LAUNCHER}\nsetcap cap_sys_admin+ep {LAUNCHER}\n"
 
 
-def _rates(street: HomeNetwork, rounds: int, line: str) -> None:
+def _rates(home: HomeNetwork, rounds: int, line: str) -> None:
     for way, name in (("d", "download"), ("u", "upload")):
         for streams in (1, 4):
             client = sys.executable, "-c", CLIENT, way, str(streams)
-            rates = in_turn(_sum(street, *INSIDE, *client), _sum(street, *client), rounds)
+            rates = in_turn(_sum(home, *INSIDE, *client), _sum(home, *client), rounds)
             print(f"{line}, {name}, {streams} streams, Gbit/s inside against outside: {rates}")
 
 
-def _latency(street: HomeNetwork, rounds: int) -> None:
-    inside = _sum(street, *INSIDE, sys.executable, "-c", CONNECT)
-    outside = _sum(street, sys.executable, "-c", CONNECT)
+def _latency(home: HomeNetwork, rounds: int) -> None:
+    inside = _sum(home, *INSIDE, sys.executable, "-c", CONNECT)
+    outside = _sum(home, sys.executable, "-c", CONNECT)
     print(f"connection, us inside against outside: {in_turn(inside, outside, rounds)}")
 
 
@@ -170,9 +169,9 @@ def _undone(take: Callable[[], float], undo: Callable[[], object]) -> Callable[[
     return taken
 
 
-def _sum(street: HomeNetwork, *argv: str) -> Callable[[], float]:
+def _sum(home: HomeNetwork, *argv: str) -> Callable[[], float]:
     """Return a function that runs a program and returns the sum of the figures it prints."""
-    return lambda: sum(map(float, street.run(argv).stdout.split()))
+    return lambda: sum(map(float, home.run(argv).stdout.split()))
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None
 
     def look() -> None:
         with open_reader(url) as connection:
-            window = buckets.RunFilter(END - timedelta(days=days), END)
+            window = read.RunFilter(END - timedelta(days=days), END)
             found[:] = buckets.read_buckets(connection, window, zone=ZoneInfo(zone), medians=medians == "medians")
 
     look()
@@ -125,14 +125,15 @@ def read_once(url: str, days: int, zone: str, medians: str, rounds: str) -> None
 
 def columns_once(url: str, length: int, rounds: int) -> None:
     """Print, as JSON, how long reading a window as columns took (the first read first), runs and memory."""
-    import monitor.store.columnar  # noqa: F401, PLC0415  numpy, which no other read needs
+    import monitor.store.columnar  # noqa: PLC0415  numpy, which no other read needs
 
     before, found = _memory_mib(), []
 
     def look() -> None:
         found.clear()
         with open_reader(url) as connection:
-            found.append(read.read_columns(connection, since=END - timedelta(days=length), until=END, names=NAMES))
+            window = read.RunFilter(END - timedelta(days=length), END)
+            found.append(monitor.store.columnar.read_columns(connection, window, NAMES))
 
     first, most = take(look), _memory_mib()
     print(json.dumps([[first] + [take(look) for _ in range(rounds)], len(found[0]), most, most - before]))

@@ -13,13 +13,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
 from home_network import SPEEDMON, HomeNetwork
 from namespace import CLIENT, SERVER
 from pairs import in_turn, milliseconds
-from systemd_machine import UNITS, Booted
+from systemd_machine import UNITS, SystemdMachine
 from tools import MACHINE, need
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 PYTHON = [sys.executable, "-I", "-m"]
 
@@ -38,40 +38,40 @@ BindReadOnlyPaths=/etc/netns/ip4only/resolv.conf:/etc/resolv.conf
 
 def main(rounds: int) -> None:
     """Print the figures."""
-    with HomeNetwork() as street:
-        street.add_user("ann", 4001)
-        street.speedmon("setup-netns", "-q", "--user", "ann")
-        _starts(street, rounds)
-        _throughput(street, rounds)
-    with Booted() as booted:
+    with HomeNetwork() as home:
+        home.add_user("ann", 4001)
+        home.speedmon("setup-netns", "-q", "--user", "ann")
+        _starts(home, rounds)
+        _throughput(home, rounds)
+    with SystemdMachine() as booted:
         booted.add_user("ann", 4001)
         booted.within(SPEEDMON, "setup-netns", "-q", "--no-launcher")
         _units(booted, rounds)
 
 
-def _starts(street: HomeNetwork, rounds: int) -> None:
-    outside = milliseconds(lambda: street.run(["true"], user="ann"))
+def _starts(home: HomeNetwork, rounds: int) -> None:
+    outside = milliseconds(lambda: home.run(["true"], user="ann"))
     for name, way, user in (("launcher", LAUNCHER, "ann"), ("root's way", BY_ROOT, None), ("pasta", PASTA, "ann")):
-        start = milliseconds(partial(street.run, [*way, "true"], user=user))
+        start = milliseconds(partial(home.run, [*way, "true"], user=user))
         print(f"start by {name} against outside, ms: {in_turn(start, outside, rounds)}")
 
 
-def _throughput(street: HomeNetwork, rounds: int) -> None:
-    far = street.popen(["ip", "netns", "exec", "isp", sys.executable, "-c", SERVER], stdout=-1)
+def _throughput(home: HomeNetwork, rounds: int) -> None:
+    far = home.popen(["ip", "netns", "exec", "isp", sys.executable, "-c", SERVER], stdout=-1)
     assert far.stdout is not None
     far.stdout.readline()
     for direction, name in (("d", "download"), ("u", "upload")):
         client = [sys.executable, "-c", CLIENT, direction, "1"]
-        pasta, launcher = (partial(_rate, street, [*way, *client]) for way in (PASTA, LAUNCHER))
+        pasta, launcher = (partial(_rate, home, [*way, *client]) for way in (PASTA, LAUNCHER))
         print(f"{name}, one stream, Gbit/s by pasta against the launcher: {in_turn(pasta, launcher, rounds)}")
     far.kill()
 
 
-def _rate(street: HomeNetwork, argv: list[str]) -> float:
-    return float(street.run(argv, user="ann").stdout)
+def _rate(home: HomeNetwork, argv: list[str]) -> float:
+    return float(home.run(argv, user="ann").stdout)
 
 
-def _units(booted: Booted, rounds: int) -> None:
+def _units(booted: SystemdMachine, rounds: int) -> None:
     for name, lines in (("inside", INSIDE), ("outside", "")):
         booted.path(f"{UNITS}/{name}.service").write_text(UNIT + lines)
     assert booted.start("inside.service") == booted.start("outside.service") == "success"

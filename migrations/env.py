@@ -1,4 +1,4 @@
-"""Alembic's environment: runs the scripts on the connection that `monitor.store.upgrade` passes in.
+"""Alembic's environment: runs the scripts on the connection that `monitor.store.connection` passes in.
 
 The transaction is the caller's, so either all scripts are applied or none.
 """

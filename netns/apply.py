@@ -1,10 +1,7 @@
-"""Carries out steps and rolls back.
+"""Carries out steps in order, and undoes them in reverse order when one fails.
 
-Carry out steps, and undo them in reverse order when one fails.
-
-`netns.kernel` imports pyroute2: nothing that runs before each test may import this module.
-
-How each step is carried out: one function per kind of step. `netns.apply` decides the order.
+Each kind of step has one function below, registered with `execute_step`. `netns.kernel.changes` imports pyroute2:
+nothing that runs before each test may import this module.
 """
 
 from __future__ import annotations
@@ -33,11 +30,8 @@ if TYPE_CHECKING:
     from netns.plan.steps import Step
     from netns.state import PolicyRule, TableRoute
 
-
 ROOT_QDISC = 0x10000  # the handle 1:0, which tc uses for the root qdisc
-
 SCOPE_LINK, ONLINK = 253, 0x04  # RT_SCOPE_LINK, RTNH_F_ONLINK of linux/rtnetlink.h
-
 PROC_SYS = Path("/proc/sys")
 
 

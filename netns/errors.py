@@ -49,6 +49,12 @@ class NoUplinkError(NetnsError):
 class StepError(NetnsError):
     """The kernel or a tool refused a step; everything this call had done was undone."""
 
+    @classmethod
+    def from_output(cls, program: str, output: str, exit_code: int) -> StepError:
+        """Return the error for a program that failed: the first line that it printed, else its exit code."""
+        lines = output.strip().splitlines()
+        return cls(f"{program}: {lines[0] if lines else f'exit code {exit_code}'}")
+
 
 class BlockedError(NetnsError):
     """Another firewall or policy rule on this host keeps packets from the uplink, and no opening we could add helps."""

@@ -1,10 +1,7 @@
-"""The host's side as `check` sees it, other firewalls included.
+"""The host's side of a namespace, other firewalls included, for `speedmon check`. Read-only; no pyroute2.
 
-The host's side of a namespace, from files and, for root, the loaded rules: for `speedmon check`. No pyroute2.
-
-What other firewalls on this host do to packets from the namespace, for `speedmon check` run as root.
-
-Read-only, except that `netns.trace` loads a table of its own for about a second to trace a lost packet.
+Only root may list rules. Where a packet from inside is lost, `netns.firewall.diagnose` loads a table of its own for
+about a second to trace it.
 """
 
 from __future__ import annotations
@@ -30,15 +27,13 @@ if TYPE_CHECKING:
     from netns.firewall.loaded import LoadedRules
     from netns.spec import NamespaceSpec
 
-
 PROC_NET = Path("/proc/self/net")
-
 SYS_NET = Path("/sys/class/net")
 
 
 @dataclass(frozen=True, slots=True)
 class HostSide:
-    """The host's side: problems found by `enter.sound`, local addresses, uplink, MTUs by link, and texts by path."""
+    """The host's side: what `enter.find_problems` returned, local addresses, uplink, MTUs by link, texts by path."""
 
     problems: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -60,16 +55,30 @@ class RulesStatus:
     title: str = "the set of rules"
 
 
+class OtherFirewalls(Struct, frozen=True):
+    """The other firewalls that may drop packets from the namespace.
+
+    Attributes:
+        chains: their chains that its packets pass, such as "iptables-nft FORWARD", and firewalld.
+        missing: the openings that set-up would still add, as shell commands; empty when all are in place.
+        blocked: which rule drops a packet from inside, and the fix; None when the packet left this host.
+    """
+
+    chains: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    blocked: str | None = None
+
+
 def inspect_host_side(spec: NamespaceSpec) -> HostSide:
     """Return the host's side of the namespace of `spec`."""
-    found_uplink = network.find_uplink(network.read_network(None), spec.uplink, spec.router)
-    uplink = found_uplink.link if found_uplink else spec.uplink
+    uplink = network.find_uplink(network.read_network(None), spec.uplink, spec.router)
+    link = uplink.link if uplink else spec.uplink
     return HostSide(
         problems=tuple(enter.find_problems(spec.name)),
         addresses=tuple(findings.parse_addresses(_read_text(PROC_NET / "fib_trie") or "")),
-        uplink=uplink,
-        router=found_uplink.router if found_uplink else None,
-        mtus={link: mtu for link in (spec.host_link, uplink) if link and (mtu := _read_mtu(link))},
+        uplink=link,
+        router=uplink.router if uplink else None,
+        mtus={name: mtu for name in (spec.host_link, link) if name and (mtu := _read_mtu(name))},
         files={path: _read_text(Path(path)) for path in _resolver_file_paths(spec)},
     )
 
@@ -121,6 +130,26 @@ def inspect_rules(spec: NamespaceSpec) -> RulesStatus:
     )
 
 
+def inspect_other_firewalls(spec: NamespaceSpec, host_side: HostSide) -> OtherFirewalls:
+    """Return the other firewalls, and whether they drop a packet from inside.
+
+    Raises:
+        NetnsError: the rules cannot be listed.
+    """
+    backend = loaded.find_backend()
+    firewalls = firewall.firewalls_to_open(spec, backend, observe.observe_other_firewalls(nft=backend.is_nft))
+    servers = resolver.choose_resolver(
+        spec, (host_side.files.get(path) for path in resolver.SOURCES), host_side.router
+    ).servers
+    host_dns = tuple(server for server in servers if server in host_side.addresses)
+    steps = firewall.plan_openings(spec, host_side.uplink or "", firewalls, journal.load_journal(spec.name), host_dns)
+    chains = [
+        f"{chain.program} {chain.name}" for chain in firewall.find_chains_to_open(firewalls, names=bool(host_dns))
+    ]
+    chains += ["firewalld"] if firewalls.trusted is not None else []
+    return OtherFirewalls(tuple(chains), tuple(map(str, steps)), diagnose.explain_drop(spec))
+
+
 def _describe_change(title: str, rules: LoadedRules) -> str:
     if rules.rules_ahead:
         return f"{title} comes behind a rule of another program: {rules.rules_ahead[0]}"
@@ -140,37 +169,3 @@ def _read_text(path: Path) -> str | None:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-
-
-class OtherFirewalls(Struct, frozen=True):
-    """The other firewalls that may drop packets from the namespace.
-
-    Attributes:
-        chains: their chains that its packets pass, such as "iptables-nft FORWARD", and firewalld.
-        missing: the openings that set-up would still add, as shell commands; empty when all are in place.
-        blocked: which rule drops a packet from inside, and the fix; None when the packet left this host.
-    """
-
-    chains: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    blocked: str | None = None
-
-
-def inspect_other_firewalls(spec: NamespaceSpec, outside: HostSide) -> OtherFirewalls:
-    """Return the other firewalls, and whether they drop a packet from inside.
-
-    Raises:
-        NetnsError: the rules cannot be listed.
-    """
-    backend = loaded.find_backend()
-    firewalls = firewall.firewalls_to_open(spec, backend, observe.observe_other_firewalls(nft=backend.is_nft))
-    servers = resolver.choose_resolver(
-        spec, (outside.files.get(path) for path in resolver.SOURCES), outside.router
-    ).servers
-    host_dns = tuple(server for server in servers if server in outside.addresses)
-    steps = firewall.plan_openings(spec, outside.uplink or "", firewalls, journal.load_journal(spec.name), host_dns)
-    chains = [
-        f"{chain.program} {chain.name}" for chain in firewall.find_chains_to_open(firewalls, names=bool(host_dns))
-    ]
-    chains += ["firewalld"] if firewalls.trusted is not None else []
-    return OtherFirewalls(tuple(chains), tuple(map(str, steps)), diagnose.explain_drop(spec))

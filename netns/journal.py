@@ -20,12 +20,9 @@ from netns.state import Journal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 # Persistent: that we created the group must still be known after a reboot.
 JOURNAL_DIRECTORY = Path("/var/lib")
-
 JOURNAL_PREFIX = "speedmon-netns-"
-
 LOCK_FILE = Path("/run/speedmon-netns.lock")
 
 
@@ -42,7 +39,7 @@ def load_other_journals(name: str, directory: Path = JOURNAL_DIRECTORY) -> tuple
     """Return the journals of all namespaces but `name`.
 
     Raises:
-        StepError: as for `load`.
+        StepError: as for `load_journal`.
     """
     files = sorted(set(directory.glob(f"{JOURNAL_PREFIX}*.json")) - {_journal_file(name, directory)})
     return tuple(journal for journal in map(_read_journal, files) if journal is not None)

@@ -1,11 +1,4 @@
-"""Reads everything a plan depends on. Changes nothing.
-
-Reads everything on the machine that a plan depends on. Changes nothing.
-
-The TCP and UDP sysctls that set-up copies from the host, because they change what a test inside measures.
-
-A new namespace has the kernel's defaults, not the host's values; only the listed keys are copied.
-"""
+"""Reads everything on the machine that a plan depends on. Changes nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +7,13 @@ import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns import resolver, state
-from netns.firewall import firewalld, iptables, iptables_rules, loaded, rules
+from netns import resolver
+from netns.firewall import firewalld, iptables, iptables_rules, loaded
 from netns.firewall.nft import is_closed_table, list_chain, list_filter_chains, parse_chain
+from netns.firewall.rules import IPTABLES_NFT_CHAINS
 from netns.kernel import network
-from netns.kernel.handle import is_live
-from netns.kernel.namespaces import NETNS_DIRECTORY, enter_namespace
+from netns.kernel.handle import RUN_NETNS, handle_path, is_live
+from netns.kernel.namespaces import enter_namespace
 from netns.kernel.network import NetworkState
 from netns.launcher import install
 from netns.plan.planner import ALL_FORWARDING, DISABLE_IPV6_KEY, PING_GROUP_RANGE
@@ -30,6 +24,7 @@ from netns.state import (
     IPTABLES_NFT,
     MAX_GROUP_ID,
     ROUTE_PROTOCOL,
+    FirewallState,
     HandleState,
     ObservedLauncher,
     ObservedState,
@@ -44,11 +39,12 @@ if TYPE_CHECKING:
     from netns.spec import NamespaceSpec
     from netns.state import Link, Uplink
 
-
 PROC_SYS = Path("/proc/sys")
 
 _EMPTY_NETWORK = NetworkState({}, (), ())
 
+# The sysctls that set-up copies from the host, because they change what a test inside measures: a new namespace has the
+# kernel's defaults.
 TUNING_KEYS = tuple(
     f"net/ipv4/{name}"
     for name in (
@@ -102,7 +98,7 @@ def observe_machine(spec: NamespaceSpec) -> ObservedState:
     host_link, inner_link = host.links.get(spec.host_link), inside.links.get(spec.inner_link)
     own_index = host_link.index if host_link else None
     backend = loaded.find_backend()
-    rules = loaded.read_loaded(spec, backend)
+    own_rules = loaded.read_loaded(spec, backend)
     return ObservedState(
         boot_id=(PROC_SYS / "kernel/random/boot_id").read_text().strip(),
         uplink=uplink,
@@ -114,12 +110,12 @@ def observe_machine(spec: NamespaceSpec) -> ObservedState:
         sysctls=_observe_sysctls(spec, uplink, handle, inner_link),
         untuned=_find_untuned_keys(spec.name, handle),
         backend=backend,
-        table=None if rules is None else rules.digest,
+        table=own_rules.digest if own_rules else None,
         firewalls=observe_other_firewalls(nft=backend.is_nft),
         routing=_observe_routing(host),
         files={path: _read_text(path) for path in _observed_file_paths(spec)},
         directories=frozenset(path for path in spec.directories if Path(path).is_dir()),
-        handles_mounted=_is_mount_point(NETNS_DIRECTORY),
+        handles_mounted=_is_mount_point(RUN_NETNS),
         networks=tuple(_used_networks(host, own_index)),
         addresses=frozenset(address.local for address in _other_addresses(host, own_index)),
         launcher=_observe_launcher(spec),
@@ -130,16 +126,16 @@ def observe_machine(spec: NamespaceSpec) -> ObservedState:
 def _observe_handle(name: str) -> HandleState:
     if is_live(name):
         return HandleState.LIVE
-    return HandleState.STALE if (NETNS_DIRECTORY / name).exists() else HandleState.MISSING
+    return HandleState.STALE if Path(handle_path(name)).exists() else HandleState.MISSING
 
 
-def _is_mount_point(path: Path) -> bool:
+def _is_mount_point(path: str) -> bool:
     """Return whether the kernel lists a mount at this path (proc(5), mountinfo), be it a folder mounted on itself."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    return any(mount.split()[4] == str(path) for mount in mounts)
+    return any(mount.split()[4] == path for mount in mounts)
 
 
-def observe_other_firewalls(*, nft: bool) -> state.FirewallState:
+def observe_other_firewalls(*, nft: bool) -> FirewallState:
     """Return the other firewalls of this host; `nft`: nft is installed, so nftables can be listed.
 
     Raises:
@@ -148,20 +144,18 @@ def observe_other_firewalls(*, nft: bool) -> state.FirewallState:
     base_chains = list_filter_chains() if nft else []
     tables = {f"{chain['family']} {chain['table']} {chain['name']}": chain["table"] for chain in base_chains}
     in_use = {
-        IPTABLES_NFT: not nft or not rules.IPTABLES_NFT_CHAINS.isdisjoint(tables),
+        IPTABLES_NFT: not nft or not IPTABLES_NFT_CHAINS.isdisjoint(tables),
         IPTABLES_LEGACY: "filter" in iptables.list_legacy_tables(),
     }
     programs = [program for program, used in in_use.items() if used]
     chains = [chain for name in programs for chain in iptables_rules.parse_chains(name, iptables.save_table(name))]
-    listed_by_iptables = (
-        rules.IPTABLES_NFT_CHAINS if any(chain.program == IPTABLES_NFT for chain in chains) else frozenset[str]()
-    )
+    is_listed_by_iptables = any(chain.program == IPTABLES_NFT for chain in chains)
     chains += [
         parse_chain(list_chain(name))
         for name, table in tables.items()
-        if name not in listed_by_iptables and not is_closed_table(table)
+        if not (is_listed_by_iptables and name in IPTABLES_NFT_CHAINS) and not is_closed_table(table)
     ]
-    return state.FirewallState(tuple(chains), firewalld.list_trusted_sources(has_table="firewalld" in tables.values()))
+    return FirewallState(tuple(chains), firewalld.list_trusted_sources(has_table="firewalld" in tables.values()))
 
 
 def _observe_routing(host: NetworkState) -> PolicyRouting:

@@ -18,7 +18,6 @@ from netns.spec import NamespaceSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
 # In this order; the later files list the upstreams of a local stub (systemd-resolved, NetworkManager, resolvconf).
 SOURCES = (
     "/etc/resolv.conf",
@@ -28,7 +27,6 @@ SOURCES = (
 )
 
 NSSWITCH = "/etc/nsswitch.conf"
-
 FILE_MARK = "# Written by speedmon"
 
 # The C libraries use no more (MAXNS in resolv.h).

@@ -32,7 +32,8 @@ def set_up_namespace(
 
     Raises:
         SpecError: a user who is to be allowed in does not exist.
-        NetnsError: see `netns.plan.planner.plan_setup` and `netns.apply.apply_steps`; after a failed step everything is as before the call.
+        NetnsError: see `netns.plan.planner.plan_setup` and `netns.apply.apply_steps`; after a failed step everything is
+            as before the call.
         BlockedError: another firewall or policy rule on this host keeps packets from the uplink; a new namespace is
             removed again, an existing one stays.
     """
@@ -73,7 +74,7 @@ def tear_down_namespace(
             _report_steps(planned, on_step)
             return planned
         if planned.steps:
-            from netns import apply  # noqa: PLC0415  imports pyroute2, not needed if there is nothing to do
+            from netns import apply  # noqa: PLC0415  pyroute2 is slow to import
 
             apply.apply_all_steps(planned.steps, on_step)
         _keep_journal(spec.name, planned.final_journal)
@@ -95,7 +96,7 @@ def _report_steps(planned: SetupPlan, on_step: Callable[[Step], None]) -> None:
 
 
 def _apply_plan(spec: NamespaceSpec, before: Journal, planned: SetupPlan, on_step: Callable[[Step], None]) -> None:
-    from netns import apply  # noqa: PLC0415  as in `teardown`
+    from netns import apply  # noqa: PLC0415  pyroute2 is slow to import
 
     journal.save_journal(spec.name, planned.journal)
     try:
@@ -136,7 +137,7 @@ def _prove_connectivity(spec: NamespaceSpec, before: Journal, planned: SetupPlan
     if problem is None:
         return
     if any(isinstance(step, steps.CreateNamespace) for step in planned.steps):
-        from netns import apply  # noqa: PLC0415  as in `teardown`
+        from netns import apply  # noqa: PLC0415  pyroute2 is slow to import
 
         failures = apply.undo_steps(planned.steps)
         if not failures:

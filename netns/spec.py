@@ -11,7 +11,6 @@ from netns.errors import SpecError
 
 # At most 10 characters: IFNAMSIZ allows 15 for a link, and the longer suffix is "-root".
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9]{0,9}")
-
 GROUP = "speedmon"
 
 DEFAULT_SUBNET = ipaddress.IPv4Network("192.168.200.0/24")

@@ -1,12 +1,7 @@
 """What was observed of the host and of the namespace, and the journal's record. Pure data.
 
-The wanted and the observed state of one namespace, as frozen data. `netns.plan` turns the difference into steps.
-
-Policy routing as frozen data: the kernel's policy rules, and the routes of a pinned namespace's own table.
-
-Our rules and routes have a protocol number of their own (ip-route(8), "protocol"), by which they are recognised.
-
-The program that holds our own firewall rules, as data: nft if it is installed, else the host's kind of iptables.
+`netns.observe` and the parsers of `netns.firewall` and `netns.kernel` fill it in; `netns.plan` compares it with the
+spec. Our own policy rules and routes carry a protocol number (ip-route(8), "protocol"), by which they are recognised.
 """
 
 from __future__ import annotations
@@ -22,15 +17,14 @@ from msgspec import Struct, field
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 # The highest group id that ping_group_range accepts; a user namespace has fewer groups.
 MAX_GROUP_ID = 2_147_483_647
 
 # Unused in /etc/iproute2/rt_protos; routing daemons remove only what has their own number.
 ROUTE_PROTOCOL = 115
-
 DEFAULT_NETWORK = "0.0.0.0/0"
 
+# The programs that can hold our firewall rules.
 NFT, IPTABLES_NFT, IPTABLES_LEGACY = "nft", "iptables-nft", "iptables-legacy"
 
 
@@ -89,12 +83,58 @@ class ObservedLauncher(Struct, frozen=True):
     members: frozenset[str] = frozenset()
 
 
+class PolicyRule(Struct, frozen=True):
+    """An IPv4 policy rule: packets received on `link` from `source` (None: any) are looked up in `table`."""
+
+    priority: int
+    table: int
+    link: str | None = None
+    source: str | None = None
+    protocol: int = ROUTE_PROTOCOL
+
+
+class TableRoute(Struct, frozen=True):
+    """A route of ours in a table; without a link it is the unreachable route that comes last."""
+
+    table: int
+    network: str
+    link: str | None = None
+    router: str | None = None
+
+
 class PolicyRouting(Struct, frozen=True):
     """The host's policy rules, our own routes, and the numbers of all tables that contain any route."""
 
     rules: tuple[PolicyRule, ...] = ()
     routes: tuple[TableRoute, ...] = ()
     tables: frozenset[int] = frozenset()
+
+
+class ChainRule(Struct, frozen=True):
+    """A rule in a chain of another firewall, perhaps ours; `may_drop`: it, or a chain it jumps to, can drop packets."""
+
+    comment: str = ""
+    may_drop: bool = False
+    target: str = ""
+
+
+class FilterChain(Struct, frozen=True):
+    """A chain for packets from the namespace that are forwarded or, with `hook` input, sent to the host itself.
+
+    `program` changes it: nft, iptables-nft or iptables-legacy; `name` is its name there, for nft with family and
+    table, such as "inet filter forward".
+    """
+
+    program: str
+    name: str
+    drops: bool = False
+    rules: tuple[ChainRule, ...] = ()
+    hook: str = "forward"
+
+    @property
+    def may_drop(self) -> bool:
+        """Whether a packet can be dropped here."""
+        return self.drops or any(rule.may_drop for rule in self.rules)
 
 
 class FirewallState(Struct, frozen=True):
@@ -105,7 +145,10 @@ class FirewallState(Struct, frozen=True):
 
 
 class Backend(Struct, frozen=True):
-    """The program, and whether it filters IPv6 as well: iptables does if ip6tables is installed."""
+    """The program that holds our rules: nft if it is installed, else the host's kind of iptables.
+
+    `ipv6`: it filters IPv6 as well; iptables does if ip6tables is installed.
+    """
 
     program: str = NFT
     ipv6: bool = True
@@ -170,49 +213,3 @@ class Journal(Struct, frozen=True):
     trusted: tuple[str, ...] = ()
     uplink: str | None = None
     route_table: int | None = None
-
-
-class PolicyRule(Struct, frozen=True):
-    """An IPv4 policy rule: packets received on `link` from `source` (None: any) are looked up in `table`."""
-
-    priority: int
-    table: int
-    link: str | None = None
-    source: str | None = None
-    protocol: int = ROUTE_PROTOCOL
-
-
-class TableRoute(Struct, frozen=True):
-    """A route of ours in a table; without a link it is the unreachable route that comes last."""
-
-    table: int
-    network: str
-    link: str | None = None
-    router: str | None = None
-
-
-class ChainRule(Struct, frozen=True):
-    """A rule in a chain of another firewall, perhaps ours; `may_drop`: it, or a chain it jumps to, can drop packets."""
-
-    comment: str = ""
-    may_drop: bool = False
-    target: str = ""
-
-
-class FilterChain(Struct, frozen=True):
-    """A chain for packets from the namespace that are forwarded or, with `hook` input, sent to the host itself.
-
-    `program` changes it: nft, iptables-nft or iptables-legacy; `name` is its name there, for nft with family and
-    table, such as "inet filter forward".
-    """
-
-    program: str
-    name: str
-    drops: bool = False
-    rules: tuple[ChainRule, ...] = ()
-    hook: str = "forward"
-
-    @property
-    def may_drop(self) -> bool:
-        """Whether a packet can be dropped here."""
-        return self.drops or any(rule.may_drop for rule in self.rules)

@@ -1,4 +1,4 @@
-"""What several test modules share: the private world, and leaving out what needs root when the suite has none."""
+"""What several test modules share: the private machine, and leaving out what needs root when the suite has none."""
 
 from __future__ import annotations
 
@@ -43,19 +43,31 @@ _left_out = pytest.StashKey[int]()
 
 
 @pytest.fixture
-def outer() -> Iterator[PrivateMachine]:
-    """Yield a private machine (see `outer.Outer`) that ends with the test."""
-    with PrivateMachine() as world:
-        yield world
+def machine() -> Iterator[PrivateMachine]:
+    """Yield a private machine that ends with the test."""
+    with PrivateMachine() as opened:
+        yield opened
 
 
 @pytest.fixture
-def street() -> Iterator[HomeNetwork]:
-    """Yield a home host with an ISP and a neighbour, without a namespace."""
+def outer(machine: PrivateMachine) -> PrivateMachine:
+    """Return `machine` under its former name."""
+    return machine
+
+
+@pytest.fixture
+def home() -> Iterator[HomeNetwork]:
+    """Yield a home host with an ISP and a LAN neighbour, without a namespace."""
     from home_network import HomeNetwork  # noqa: PLC0415  most tests need no network
 
-    with HomeNetwork() as host:
-        yield host
+    with HomeNetwork() as opened:
+        yield opened
+
+
+@pytest.fixture
+def street(home: HomeNetwork) -> HomeNetwork:
+    """Return `home` under its former name."""
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from monitor.model import NetworkPath, Run, Status
 from monitor.output.export import to_json_array
 from monitor.scheduler.publish import Published  # noqa: TC001  annotations are read at run time
 from monitor.store import read
-from monitor.store.buckets import DEFAULT_BUCKETS, MAX_BUCKETS, Bucket, RunFilter, read_buckets
+from monitor.store.buckets import DEFAULT_BUCKETS, MAX_BUCKETS, Bucket, read_buckets
 from monitor.store.connection import open_reader
 from web.context import ProbeQuery, select_probes
 from web.errors import documented_errors
@@ -48,8 +48,8 @@ def router(site: Site) -> APIRouter:
         """Return the stored runs, newest first."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            chosen = select_probes(connection, site, probe).rows
-            stored = read.read_runs(connection, since=since, until=until, probes=chosen, newest_first=True)
+            chosen = read.RunFilter(since, until, probes=select_probes(connection, site, probe).rows)
+            stored = read.read_runs(connection, chosen, newest_first=True)
             matching = (run for run in stored if status in (None, run.status))
             text = "".join(to_json_array(islice(matching, limit)))
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
@@ -66,7 +66,7 @@ def router(site: Site) -> APIRouter:
         """Return the window as at most `most` buckets, oldest first; empty ones are left out."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            chosen = RunFilter(since, until, path, select_probes(connection, site, probe).shown)
+            chosen = read.RunFilter(since, until, path, select_probes(connection, site, probe).rows)
             found = read_buckets(connection, chosen, zone=site.zone, most=most, medians=medians)
         return Response(encode(found), media_type="application/json", headers={"Cache-Control": "no-cache"})
 

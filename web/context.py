@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from zoneinfo import ZoneInfo
 
-    from sqlalchemy import Connection
-
     from monitor.collect.progress import RunningTest
     from monitor.config.settings import Settings
     from monitor.scheduler.publish import Published
+    from monitor.store.connection import Connection
 
 
 # How many names to list when one is wrong, and in a title.

@@ -77,13 +77,14 @@ def draw_graph(request: GraphRequest) -> bytes:
 
 
 def _render_png(request: GraphRequest) -> bytes:
-    from monitor.store import read  # noqa: PLC0415  only where it is drawn
+    from monitor.store.columnar import read_columns  # noqa: PLC0415  only where it is drawn
     from monitor.store.connection import open_reader  # noqa: PLC0415  the same
+    from monitor.store.read import RunFilter  # noqa: PLC0415  the same
 
     window = Window(request.since, request.until)
     with open_reader(request.database) as connection:
-        names = render.required_metrics([render.DEFAULT_KIND])
-        runs = read.read_columns(connection, since=window.since, until=window.until, names=names, probes=request.rows)
+        chosen = RunFilter(request.since, request.until, probes=request.rows)
+        runs = read_columns(connection, chosen, render.required_metrics([render.DEFAULT_KIND]))
     context = GraphContext(ZoneInfo(request.zone), request.plan, request.title)
     return render.render(render.DEFAULT_KIND, runs, window, context, RenderOptions(request.size, request.scale))
 

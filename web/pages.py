@@ -23,9 +23,8 @@ from web.context import ProbeQuery, ProbeSelection, render_template, select_prob
 from web.graphs import MAX_DAYS, SIZES
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from monitor.model import Run
+    from monitor.store.connection import Connection
     from web.context import Site
 
 

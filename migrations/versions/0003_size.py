@@ -98,7 +98,7 @@ def upgrade() -> None:
     _make_runs()
     _make_beside()
     _make_rollups()
-    _mend_what_cannot_be()
+    _repair_impossible_values()
     _copy_runs()
     _copy_beside()
     _sum_up()
@@ -251,20 +251,20 @@ def _summed(name: str) -> Iterator[sa.Column[Any]]:
         yield sa.Column(f"{name}_{part}", sa.Double())
 
 
-def _mend_what_cannot_be() -> None:
+def _repair_impossible_values() -> None:
     """Correct rows that the old checks accepted but no release wrote; a remark keeps the values that are removed."""
     connection = op.get_bind()
     broken = " OR ".join(f"NOT ({rule})" for rule in RULES.values())
-    for row in connection.execute(sa.text(f"SELECT * FROM old_runs WHERE {broken}")).mappings().all():  # noqa: S608  constants only
-        changes = _mends(dict(row))
-        said = ", ".join(f"{name}={row[name]}" for name in changes)
-        remark = {"kind": "mended", "message": f"could not be true and was taken out: {said}"}
+    for row in connection.execute(sa.text(f"SELECT * FROM old_runs WHERE {broken}")).mappings().all():
+        changes = _repairs(dict(row))
+        removed = ", ".join(f"{name}={row[name]}" for name in changes)
+        remark = {"kind": "mended", "message": f"could not be true and was taken out: {removed}"}
         changes["remarks"] = json.dumps([*json.loads(row["remarks"] or "[]"), remark])
         places = ", ".join(f"{name} = :{name}" for name in changes)
-        connection.execute(sa.text(f"UPDATE old_runs SET {places} WHERE pk = :pk"), changes | {"pk": row["pk"]})  # noqa: S608  the same
+        connection.execute(sa.text(f"UPDATE old_runs SET {places} WHERE pk = :pk"), changes | {"pk": row["pk"]})
 
 
-def _mends(row: dict[str, Any]) -> dict[str, Any]:
+def _repairs(row: dict[str, Any]) -> dict[str, Any]:
     """Return the columns to change so that the row satisfies every check."""
     measured = row["status"] == "ok"
     nonsense = [name for name in NEVER_NEGATIVE if (row[name] or 0) < 0]
@@ -295,7 +295,7 @@ def _copy_runs() -> None:
     same = "IS" if connection.dialect.name == "sqlite" else "IS NOT DISTINCT FROM"
     server = " AND ".join(f"s.{name} {same} r.server_{name}" for name in SERVER)
     op.execute(
-        f"INSERT INTO runs ({into}) SELECT {columns} FROM old_runs r CROSS JOIN probes p"  # noqa: S608  constants only
+        f"INSERT INTO runs ({into}) SELECT {columns} FROM old_runs r CROSS JOIN probes p"
         f" LEFT JOIN isps i ON i.name = r.isp LEFT JOIN servers s ON {server}"
         " WHERE p.name = r.probe ORDER BY r.pk"
     )
@@ -305,7 +305,7 @@ def _copy_runs() -> None:
 
 def _fill_servers(connection: sa.Connection) -> None:
     columns = ", ".join(f"server_{name}" for name in SERVER)
-    for values in connection.execute(sa.text(f"SELECT DISTINCT {columns} FROM old_runs")).all():  # noqa: S608  the same
+    for values in connection.execute(sa.text(f"SELECT DISTINCT {columns} FROM old_runs")).all():
         if any(value is not None for value in values):
             digest = hashlib.blake2b(msgspec.json.encode(tuple(values)), digest_size=16).hexdigest()
             row = dict(zip(SERVER, values, strict=True)) | {"digest": digest}
@@ -316,7 +316,7 @@ def _copy_beside() -> None:
     _compress(op.get_bind())
     for table in ("findings", "traces", "events"):
         columns = ", ".join(column["name"] for column in sa.inspect(op.get_bind()).get_columns(table))
-        op.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM old_{table}")  # noqa: S608  the same
+        op.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM old_{table}")
     _go_on_counting("events")
 
 
@@ -341,19 +341,19 @@ def _go_on_counting(table: str) -> None:
     """Set the sequences of PostgreSQL, which do not notice keys that were inserted explicitly."""
     if op.get_bind().dialect.name == "postgresql":
         sequence = f"pg_get_serial_sequence('{table}', 'pk')"
-        op.execute(f"SELECT setval({sequence}, (SELECT coalesce(max(pk), 0) + 1 FROM {table}), false)")  # noqa: S608  the same
+        op.execute(f"SELECT setval({sequence}, (SELECT coalesce(max(pk), 0) + 1 FROM {table}), false)")
 
 
 def _sum_up() -> None:
     """Compute hourly roll-ups from the runs, those of six hours from the hourly ones, and daily ones from those."""
     place = "probe_pk, path, {span}, {at} - {at} % {span}"
     hours = place.format(span=3600, at="started_at")
-    op.execute(f"INSERT INTO rollups SELECT {hours}, {', '.join(_of_runs())}, false FROM runs GROUP BY 1, 2, 4")  # noqa: S608  the same
+    op.execute(f"INSERT INTO rollups SELECT {hours}, {', '.join(_of_runs())}, false FROM runs GROUP BY 1, 2, 4")
     for finer, span in ((3600, 21_600), (21_600, 86_400)):
         longer = place.format(span=span, at="start")
         values = ", ".join(_of_finer())
         op.execute(
-            f"INSERT INTO rollups SELECT {longer}, {values}, false FROM rollups WHERE span = {finer} GROUP BY 1, 2, 4"  # noqa: S608  the same
+            f"INSERT INTO rollups SELECT {longer}, {values}, false FROM rollups WHERE span = {finer} GROUP BY 1, 2, 4"
         )
 
 

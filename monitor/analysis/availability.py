@@ -1,50 +1,39 @@
-"""Gaps in monitoring, failure spans, downtime and availability.
+"""When the line was watched, and when it was down: pauses in monitoring, outages, downtime, spans of failures. Pure.
 
-When the line was watched: from test to test, except for pauses in which no test ran. Pure.
-
-Each probe and path has its own interval between tests, so each is looked at by itself. The line is watched while at
-least one of them watches it.
-
-How long the line was down, as far as the tests saw it. Pure; times are epoch seconds, lengths seconds.
-
-An outage counts within the window, and only while the line was watched: a pause of the tests is neither up nor down.
-An outage that has not ended counts to the end of the last test. Overlapping outages of several paths or probes are one.
-
-Spans of consecutive failures: from the start of the first to the next success, else to the end of the last. Pure.
-
-Pauses in monitoring: where a test came much later than the cadence around it. Pure.
+What an outage is, `outages` says. Times are epoch seconds, lengths seconds.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+import math
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from monitor.model import Scope, Status
+from monitor.analysis.columns import split_by_source
+from monitor.analysis.outages import begins_outage, ends_outage, intersect_spans, merge_spans, total_length
+from monitor.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from monitor.analysis.columns import Columns, RunAttributes
-    from monitor.analysis.outages import Incident
+    from monitor.analysis.columns import Columns
+    from monitor.analysis.outages import Incident, TimeSpan
     from monitor.analysis.series import RunSeries
     from monitor.localtime import Window
-    from monitor.model import NetworkPath
 
 
-TimeSpan = tuple[float, float]
-
+# A pause is longer than the cadence times this.
 GAP_FACTOR = 2.5
 
+# The cadence at a spacing between tests is found among so many spacings on either side of it.
 NEIGHBOURS = 5
 
+# Spacings are looked through in blocks of so many.
 BLOCK_SIZE = 65_536
 
 
@@ -70,26 +59,16 @@ class WatchedTime:
 
 
 def find_watched_time(columns: Columns) -> WatchedTime:
-    """Return when the line was watched. What a pause is, `after_pauses` decides, as for graphs."""
-    sources = list(_split_by_source(columns))
+    """Return when the line was watched: from test to test, except for pauses, see `find_runs_after_pauses`.
+
+    Each probe and path has its own interval between tests, so each is looked at by itself. The line is watched while
+    at least one of them watches it.
+    """
+    sources = [runs for _, runs in split_by_source(columns)]
     spans = tuple(merge_spans(span for runs in sources for span in _spans_between_pauses(runs)))
     pauses = tuple((before[1], after[0]) for before, after in pairwise(spans))
     intervals = np.concatenate([np.array([]), *(np.diff(runs.started) for runs in sources)])
     return WatchedTime(spans, pauses, float(np.median(intervals)) if len(intervals) else None)
-
-
-def _split_by_source(columns: Columns) -> Iterator[Columns]:
-    """Yield the runs of each probe over each path."""
-    sources = {(attributes.probe, attributes.path) for attributes, _ in columns.counts()}
-    if len(sources) == 1:
-        yield columns
-        return
-    for source in sorted(sources):
-        yield columns.select(columns.where(partial(_is_from, source)))
-
-
-def _is_from(source: tuple[str, NetworkPath], attributes: RunAttributes) -> bool:
-    return (attributes.probe, attributes.path) == source
 
 
 def _spans_between_pauses(runs: Columns) -> Iterator[TimeSpan]:
@@ -97,32 +76,6 @@ def _spans_between_pauses(runs: Columns) -> Iterator[TimeSpan]:
     started, finished = runs.started, runs.finished
     edges = np.concatenate([[0], find_runs_after_pauses(started), [len(started)]])
     yield from ((float(started[a]), float(finished[a:b].max())) for a, b in pairwise(edges))
-
-
-def merge_spans(spans: Iterable[TimeSpan]) -> Iterator[TimeSpan]:
-    """Yield the union of spans, ascending; none of them touches another."""
-    before: TimeSpan | None = None
-    for start, end in sorted(spans):
-        if before and start <= before[1]:
-            before = before[0], max(before[1], end)
-            continue
-        if before:
-            yield before
-        before = start, end
-    if before:
-        yield before
-
-
-def intersect_spans(spans: Iterable[TimeSpan], others: Sequence[TimeSpan]) -> list[TimeSpan]:
-    """Return the intersection of spans with others, which ascend and do not touch each other."""
-    starts, ends = [start for start, _ in others], [end for _, end in others]
-    overlapping = ((span, others[bisect_right(ends, span[0]) : bisect_left(starts, span[1])]) for span in spans)
-    return [(max(start, a), min(end, b)) for (start, end), overlaps in overlapping for a, b in overlaps]
-
-
-def total_length(spans: Iterable[TimeSpan]) -> float:
-    """Return the total length, in seconds, of spans that do not overlap."""
-    return sum(end - start for start, end in spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +95,14 @@ class Downtime:
 
 
 def sum_downtime(incidents: Iterable[Incident], watched: WatchedTime, window: Window) -> Downtime:
-    """Add up the incidents that overlap a window."""
+    """Add up the incidents that overlap a window, as one outage where they overlap each other.
+
+    Only time in which the line was watched counts: a pause of the tests is neither up nor down.
+    """
     spans_by_incident = [(incident, incident_span(incident, watched, window)) for incident in incidents]
     inside = [(incident, part) for incident, part in spans_by_incident if part]
-    spans = list(merge_spans(part for _, part in inside))
-    lengths = [watched_seconds(outage, watched) for outage in spans]
+    spans = merge_spans(part for _, part in inside)
+    lengths = [watched_seconds(span, watched) for span in spans]
     return Downtime(
         outages=len(spans),
         # All that have not ended end with the last test, so that they are merged into one.
@@ -157,9 +113,9 @@ def sum_downtime(incidents: Iterable[Incident], watched: WatchedTime, window: Wi
     )
 
 
-def watched_seconds(outage: TimeSpan, watched: WatchedTime) -> float:
-    """Return how many seconds of an outage were watched."""
-    return total_length(intersect_spans([outage], watched.spans))
+def watched_seconds(span: TimeSpan, watched: WatchedTime) -> float:
+    """Return how many seconds of a span were watched."""
+    return total_length(intersect_spans([span], watched.spans))
 
 
 def incident_span(incident: Incident, watched: WatchedTime, window: Window) -> TimeSpan | None:
@@ -168,6 +124,38 @@ def incident_span(incident: Incident, watched: WatchedTime, window: Window) -> T
     last = watched.spans[-1][1] if watched.spans else start
     began, ended = incident.began.timestamp(), incident.ended.timestamp() if incident.ended else last
     return (max(start, began), min(end, ended)) if began < end and ended > start else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """An outage within a window. While it is ongoing (no good test since), `end` is that of the last test."""
+
+    start: float
+    end: float
+    is_ongoing: bool
+
+    @property
+    def length(self) -> float:
+        """Its length in seconds."""
+        return self.end - self.start
+
+
+def find_outages(all_series: Sequence[RunSeries], window: Window) -> list[Outage]:
+    """Return the outages of all series, oldest first, as one where they overlap."""
+    last = max((float(series.runs.finished.max()) for series in all_series), default=0.0)
+    latest = min(last, window.span[1])
+    spans = merge_spans(span for series in all_series for span in find_outage_spans(series.runs))
+    return [Outage(start, min(end, latest), is_ongoing=end == math.inf) for start, end in spans]
+
+
+def find_outage_spans(runs: Columns) -> list[TimeSpan]:
+    """Return the outages in the runs of one probe and path, oldest first; one that is ongoing has no end: `inf`."""
+    good = np.flatnonzero(runs.where(lambda run: ends_outage(run.status)))
+    failed = np.flatnonzero(runs.where(lambda run: begins_outage(run.status, run.scope)))
+    following = np.searchsorted(good, failed)
+    first = np.flatnonzero(np.diff(following, prepend=-1))
+    recoveries = np.append(runs.seconds[good].astype(float), math.inf)
+    return list(zip(runs.seconds[failed[first]].tolist(), recoveries[following[first]].tolist(), strict=True))
 
 
 class FailureSpans(NamedTuple):
@@ -187,7 +175,7 @@ def find_failure_spans(columns: Columns, pauses: NDArray[np.intp]) -> FailureSpa
 
     A pause ends a span at the last failure before it: what happened without tests is unknown.
     """
-    good, broken = columns.where(lambda sort: sort.status is Status.OK), columns.where(lambda sort: sort.broken)
+    good, broken = columns.where(lambda run: run.status is Status.OK), columns.where(lambda run: run.broken)
     places = np.flatnonzero(broken)
     row = np.cumsum(good, dtype=np.int32)[places] + np.searchsorted(pauses, places, side="right")
     first = places[np.flatnonzero(np.diff(row, prepend=-1))]
@@ -248,46 +236,3 @@ def _smallest_nearby(spacings: NDArray[Any]) -> NDArray[Any]:
 def _cadence_around(spacings: NDArray[Any], at: int) -> float:
     nearby = np.sort(spacings[max(0, at - NEIGHBOURS) : at + NEIGHBOURS + 1])
     return float(nearby[(len(nearby) - 1) // 2])
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """An outage within a window. While it `lasts` (no good test since), `end` is that of the last test."""
-
-    start: float
-    end: float
-    lasts: bool
-
-    @property
-    def length(self) -> float:
-        """Its length in seconds."""
-        return self.end - self.start
-
-
-def find_outages(all_series: Sequence[RunSeries], window: Window) -> list[Outage]:
-    """Return the outages of all series, oldest first; those that overlap are merged into one."""
-    last = max((float(series.runs.finished.max()) for series in all_series), default=0.0)
-    all_outages = [outage for series in all_series for outage in _series_outages(series.runs, last, window.span[1])]
-    return _merge_outages(sorted(all_outages, key=lambda outage: outage.start))
-
-
-def _series_outages(runs: Columns, last: float, until: float) -> Iterator[Outage]:
-    good = np.flatnonzero(runs.where(lambda run: run.status is Status.OK))
-    failed = np.flatnonzero(runs.where(lambda run: run.status is Status.FAILED and run.scope is Scope.LINE))
-    following = np.searchsorted(good, failed)
-    first = np.flatnonzero(np.diff(following, prepend=-1))
-    starts, recoveries = runs.seconds[failed[first]].tolist(), runs.seconds[good].tolist()
-    for start, ending in zip(starts, following[first].tolist(), strict=True):
-        lasts = ending == len(good)
-        yield Outage(start, min(last if lasts else recoveries[ending], until), lasts)
-
-
-def _merge_outages(outage_list: Sequence[Outage]) -> list[Outage]:
-    """Merge outages that overlap, such as those that two paths saw."""
-    merged: list[Outage] = []
-    for outage in outage_list:
-        if merged and outage.start < merged[-1].end:
-            before = merged.pop()
-            outage = Outage(before.start, max(before.end, outage.end), before.lasts or outage.lasts)  # noqa: PLW2901  the two as one
-        merged.append(outage)
-    return merged

@@ -1,14 +1,7 @@
-"""Runs by hour of day, weekday and local day.
+"""Runs by hour of the day, by weekday and by local day. Pure.
 
-Tests and outages counted by local day. Pure; times are epoch seconds, lengths seconds.
-
-Tests by hour of the local day and by weekday, to see when the line is slow. Pure.
-
-Tests of an hour that is repeated when clocks are set back count under its name; an hour that is skipped has no tests.
-
-Results by weekday and hour of the local day. Pure.
-
-Local time of many instants at once, correct across clock changes. Pure.
+The local day has 23 to 25 hours: tests of an hour that is repeated when clocks are set back count under its one name,
+and an hour that is skipped has no tests. Times are epoch seconds, lengths seconds.
 """
 
 from __future__ import annotations
@@ -21,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
 from monitor.analysis.plan import count_below_shares, promised_values
 from monitor.localtime import Window, start_of_day, utc_offsets
 from monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from numpy.typing import NDArray
@@ -38,18 +32,157 @@ if TYPE_CHECKING:
     from monitor.analysis.series import RunSeries
 
 
-REPORTED_METRICS = ("download_bps", "upload_bps", "latency_ms")
-
-RATE_METRICS = ("download_bps", "upload_bps")
-
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
 HOURS = range(24)
 
-HOUR, DAY = 3600, 86_400
+DAYS_PER_WEEK = 7
+
+_HOUR_S, _DAY_S = 3600, 86_400
 
 # 1 January 1970 was a Thursday; Monday is 0.
 _FIRST_WEEKDAY = 3
+
+
+def to_wall_clock(started: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
+    """Convert ascending epoch seconds to local wall-clock time, as seconds since 1970-01-01 00:00 on that clock."""
+    if not len(started):
+        return started
+    first, last = (datetime.fromtimestamp(int(at), UTC) for at in (started[0], started[-1] + 1))
+    shifts_in_window = utc_offsets(Window(first, last), zone)
+    begins = np.array([moment.timestamp() for moment, _ in shifts_in_window[1:]], np.float64)
+    shifts = np.array([offset.total_seconds() for _, offset in shifts_in_window], np.int64)
+    walls: NDArray[np.int64] = started + shifts[np.searchsorted(begins, started, side="right")]
+    return walls
+
+
+def hours_of_day(walls: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the hour of the day, 0 to 23, of wall-clock times."""
+    return walls % _DAY_S // _HOUR_S
+
+
+def weekday_numbers(walls: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the weekday, 0 for Monday, of wall-clock times."""
+    return (walls // _DAY_S + _FIRST_WEEKDAY) % DAYS_PER_WEEK
+
+
+def day_numbers(walls: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the days since 1970-01-01 of wall-clock times."""
+    return walls // _DAY_S
+
+
+def group_medians(groups: NDArray[Any], values: NDArray[Any]) -> dict[int, tuple[int, float]]:
+    """Return the number and the median of the values of each group; `groups` has the group of each value."""
+    return {group: (len(places), float(np.median(values[places]))) for group, places in _group_places(groups)}
+
+
+def _group_places(groups: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield each group, ascending, with the indexes at which it stands."""
+    order = np.argsort(groups, kind="stable")
+    present, starts = np.unique(groups[order], return_index=True)
+    parts = np.split(order, starts[1:]) if len(present) else []
+    yield from zip(present.tolist(), parts, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarBin:
+    """The tests of one hour of the day, or of one weekday.
+
+    Attributes:
+        tests: trusted results.
+        medians: by metric; one that was not measured is missing.
+        below_plan: percent of the results below 90 % of the plan, by rate; one that no plan names is missing.
+        failed: tests that failed or were interrupted.
+    """
+
+    tests: int
+    medians: dict[str, float]
+    below_plan: dict[str, float]
+    failed: int
+
+
+def group_by_hour(columns: Columns, plans: PlanHistory, zone: ZoneInfo) -> tuple[CalendarBin, ...]:
+    """Return the 24 hours of the local day."""
+    return _make_bins(columns, plans, hours_of_day(to_wall_clock(columns.started, zone)), len(HOURS))
+
+
+def group_by_weekday(columns: Columns, plans: PlanHistory, zone: ZoneInfo) -> tuple[CalendarBin, ...]:
+    """Return the seven weekdays, Monday first."""
+    return _make_bins(columns, plans, weekday_numbers(to_wall_clock(columns.started, zone)), DAYS_PER_WEEK)
+
+
+def _make_bins(columns: Columns, plans: PlanHistory, bins: NDArray[np.int64], count: int) -> tuple[CalendarBin, ...]:
+    """Return the tests by bin; `bins` has the number of the bin of each run, from 0 to `count` - 1."""
+    trusted, broken = columns.where(lambda run: run.trusted), columns.where(lambda run: run.broken)
+    medians = {metric: group_medians(bins[columns.good(metric)], columns.measured(metric)) for metric in SPEED_METRICS}
+    short = {metric: _percent_below_plan(columns, plans, bins, metric) for metric in RATE_METRICS}
+    return tuple(
+        CalendarBin(
+            tests=int(np.count_nonzero(trusted[bins == number])),
+            medians={metric: groups[number][1] for metric, groups in medians.items() if number in groups},
+            below_plan={metric: shares[number] for metric, shares in short.items() if number in shares},
+            failed=int(np.count_nonzero(broken[bins == number])),
+        )
+        for number in range(count)
+    )
+
+
+def _percent_below_plan(
+    columns: Columns, plans: PlanHistory, bins: NDArray[np.int64], metric: Metric
+) -> dict[int, float]:
+    """Return by bin the percentage of results below the highest of the limits; bins without a plan are left out."""
+    good = columns.good(metric)
+    values, promised, bins = columns.values(metric)[good], plans.promised(columns, metric)[good], bins[good]
+    misses = {number: count_below_shares(values[at], promised[at]) for number, at in _group_places(bins)}
+    return {number: by_limit[-1].percent for number, by_limit in misses.items() if by_limit}
+
+
+@dataclass(frozen=True, slots=True)
+class HourCell:
+    """The trusted results of one hour of one weekday: how many, and their median."""
+
+    count: int
+    median: float
+
+
+@dataclass(frozen=True, slots=True)
+class HourTable:
+    """A cell for each (weekday, hour) with results; Monday is 0.
+
+    With `of_plan`, medians are shares of the plan in force, else in the unit of the metric.
+    """
+
+    cells: dict[tuple[int, int], HourCell]
+    of_plan: bool
+
+
+def tabulate_hours(all_series: Sequence[RunSeries], zone: ZoneInfo, metric: Metric) -> HourTable:
+    """Return the cells of all series together.
+
+    An hour that occurs twice when clocks change counts as one; one that is skipped has no runs.
+    """
+    of_plan = any(run.trusted and metric.promised(run.plan) for series in all_series for run, _ in series.runs.counts())
+    parts = [_results_by_hour(series.runs, zone, metric, of_plan=of_plan) for series in all_series]
+    places = np.concatenate([np.array([], np.uint8), *(place for place, _ in parts)])
+    values = np.concatenate([np.array([]), *(value for _, value in parts)])
+    cells = {divmod(place, len(HOURS)): HourCell(*cell) for place, cell in group_medians(places, values).items()}
+    return HourTable(cells, of_plan)
+
+
+def _results_by_hour(
+    runs: Columns, zone: ZoneInfo, metric: Metric, *, of_plan: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return the hour of the week of each trusted result, and its value."""
+    good, values = np.flatnonzero(runs.good(metric)), runs.measured(metric)
+    if of_plan:
+        values = values / promised_values(runs, metric)[good]
+        good, values = good[~np.isnan(values)], values[~np.isnan(values)]
+    return hour_of_week(runs.seconds[good], zone), values
+
+
+def hour_of_week(times: NDArray[Any], zone: ZoneInfo) -> NDArray[np.uint8]:
+    """Return the local hour of the week of ascending moments, from Monday 00:00 = 0."""
+    local = to_wall_clock(times.astype(np.int64), zone)
+    place: NDArray[np.uint8] = (weekday_numbers(local) * len(HOURS) + hours_of_day(local)).astype(np.uint8)
+    return place
 
 
 @dataclass(slots=True)
@@ -102,148 +235,3 @@ def _empty_days(window: Window, zone: ZoneInfo) -> list[Day]:
     dates = [first + timedelta(days=at) for at in range((last - first).days + 2)]
     midnights = [start_of_day(day, zone).timestamp() for day in dates]
     return [Day(day, *span) for day, span in zip(dates, pairwise(midnights), strict=False)]
-
-
-@dataclass(frozen=True, slots=True)
-class CalendarBin:
-    """The tests of one hour of the day, or of one weekday.
-
-    Attributes:
-        tests: trusted results.
-        medians: by metric; one that was not measured is missing.
-        below_plan: percent of the results below 90 % of the plan, by rate; one that no plan names is missing.
-        failed: tests that failed or were interrupted.
-    """
-
-    tests: int
-    medians: dict[str, float]
-    below_plan: dict[str, float]
-    failed: int
-
-
-def group_by_hour(columns: Columns, plans: PlanHistory, zone: ZoneInfo) -> tuple[CalendarBin, ...]:
-    """Return the 24 hours of the local day."""
-    return _make_bins(columns, plans, hours_of_day(to_wall_clock(columns.started, zone)), 24)
-
-
-def group_by_weekday(columns: Columns, plans: PlanHistory, zone: ZoneInfo) -> tuple[CalendarBin, ...]:
-    """Return the seven weekdays, Monday first."""
-    return _make_bins(columns, plans, weekday_numbers(to_wall_clock(columns.started, zone)), 7)
-
-
-def _make_bins(columns: Columns, plans: PlanHistory, bins: NDArray[np.int64], count: int) -> tuple[CalendarBin, ...]:
-    """Return the tests by bin; `bins` has the number of the bin of each run, from 0 to `count` - 1."""
-    trusted, broken = (
-        columns.where(lambda attributes: attributes.trusted),
-        columns.where(lambda attributes: attributes.broken),
-    )
-    values = {name: np.where(trusted, columns.values(name), np.nan) for name in REPORTED_METRICS}
-    promised = {name: plans.promised(columns, name) for name in RATE_METRICS}
-    return tuple(
-        CalendarBin(
-            tests=int(np.count_nonzero(inside & trusted)),
-            medians=_bin_medians({name: numbers[inside] for name, numbers in values.items()}),
-            below_plan=_percent_below_plan(
-                {name: (values[name][inside], promised[name][inside]) for name in RATE_METRICS}
-            ),
-            failed=int(np.count_nonzero(inside & broken)),
-        )
-        for inside in (bins == number for number in range(count))
-    )
-
-
-def _bin_medians(values: dict[str, NDArray[np.float64]]) -> dict[str, float]:
-    measured = {name: numbers[~np.isnan(numbers)] for name, numbers in values.items()}
-    return {name: float(np.median(numbers)) for name, numbers in measured.items() if len(numbers)}
-
-
-def _percent_below_plan(pairs: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> dict[str, float]:
-    """Return the percentage of results below the highest of the limits, from pairs of values and what was promised."""
-    misses = {name: count_below_shares(values, promised) for name, (values, promised) in pairs.items()}
-    return {name: by_limit[-1].percent for name, by_limit in misses.items() if by_limit}
-
-
-@dataclass(frozen=True, slots=True)
-class HourCell:
-    """The trusted results of one hour of one weekday: how many, and their median."""
-
-    count: int
-    median: float
-
-
-@dataclass(frozen=True, slots=True)
-class HourTable:
-    """A cell for each (weekday, hour) with results; Monday is 0.
-
-    With `of_plan`, medians are shares of the plan in force, else in the unit of the metric.
-    """
-
-    cells: dict[tuple[int, int], HourCell]
-    of_plan: bool
-
-
-def tabulate_hours(all_series: Sequence[RunSeries], zone: ZoneInfo, metric: Metric) -> HourTable:
-    """Return the cells of all series together.
-
-    An hour that occurs twice when clocks change counts as one; one that is skipped has no runs.
-    """
-    of_plan = any(run.trusted and metric.promised(run.plan) for series in all_series for run, _ in series.runs.counts())
-    parts = [_results_by_hour(series.runs, zone, metric, of_plan=of_plan) for series in all_series]
-    places = np.concatenate([np.array([], np.uint8), *(place for place, _ in parts)])
-    values = np.concatenate([np.array([]), *(value for _, value in parts)])
-    return HourTable(dict(_to_cells(places, values)), of_plan)
-
-
-def _results_by_hour(
-    runs: Columns, zone: ZoneInfo, metric: Metric, *, of_plan: bool
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Return the hour of the week of each trusted result, and its value."""
-    good, values = np.flatnonzero(runs.good(metric)), runs.measured(metric)
-    if of_plan:
-        values = values / promised_values(runs, metric)[good]
-        good, values = good[~np.isnan(values)], values[~np.isnan(values)]
-    return hour_of_week(runs.seconds[good], zone), values
-
-
-def hour_of_week(times: NDArray[Any], zone: ZoneInfo) -> NDArray[np.uint8]:
-    """Return the local hour of the week of ascending moments, from Monday 00:00 = 0."""
-    local = to_wall_clock(times.astype(np.int64), zone)
-    place: NDArray[np.uint8] = (weekday_numbers(local) * len(HOURS) + hours_of_day(local)).astype(np.uint8)
-    return place
-
-
-def _to_cells(places: NDArray[np.uint8], values: NDArray[np.float64]) -> list[tuple[tuple[int, int], HourCell]]:
-    order = np.argsort(places, kind="stable")
-    filled, starts = np.unique(places[order], return_index=True)
-    parts = np.split(values[order], starts[1:]) if len(filled) else []
-    return [
-        (divmod(int(place), len(HOURS)), HourCell(len(part), float(np.median(part))))
-        for place, part in zip(filled, parts, strict=True)
-    ]
-
-
-def to_wall_clock(started: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
-    """Convert ascending epoch seconds to local wall-clock time, as seconds since 1970-01-01 00:00 on that clock."""
-    if not len(started):
-        return started
-    first, last = (datetime.fromtimestamp(int(at), UTC) for at in (started[0], started[-1] + 1))
-    shifts_in_window = utc_offsets(Window(first, last), zone)
-    begins = np.array([moment.timestamp() for moment, _ in shifts_in_window[1:]], np.float64)
-    shifts = np.array([offset.total_seconds() for _, offset in shifts_in_window], np.int64)
-    walls: NDArray[np.int64] = started + shifts[np.searchsorted(begins, started, side="right")]
-    return walls
-
-
-def hours_of_day(walls: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the hour of the day, 0 to 23, of wall-clock times."""
-    return walls % DAY // HOUR
-
-
-def weekday_numbers(walls: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the weekday, 0 for Monday, of wall-clock times."""
-    return (walls // DAY + _FIRST_WEEKDAY) % 7
-
-
-def day_numbers(walls: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the days since 1970-01-01 of wall-clock times."""
-    return walls // DAY

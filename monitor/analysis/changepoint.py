@@ -1,14 +1,10 @@
-"""Daily medians and the day on which a line got slower; the only home of ruptures and SciPy.
-
-The days on which a line got slower or faster. The only module that imports ruptures and SciPy.
+"""Daily medians, and the days on which a line got slower or faster. The only home of ruptures and SciPy.
 
 The extra `report` installs both. ruptures splits the daily medians where that fits them best (least
 squares with a penalty: Killick, Fearnhead and Eckley, "Optimal Detection of Changepoints With a Linear Computational
 Cost", JASA 107, 2012). A split is kept if a Mann-Whitney test of the days before against the days after rejects chance
 and the medians differ by enough. The p-value is raised for autocorrelation from day to day, then multiplied by the
 number of days that could have been chosen (Bonferroni).
-
-The median of each local day that has trusted results. Pure.
 """
 
 from __future__ import annotations
@@ -33,13 +29,14 @@ if TYPE_CHECKING:
     from monitor.analysis.columns import Columns
 
 
+# The fewest days with tests that make up a level.
 MIN_LEVEL_DAYS = 5
 
+# A change is reported if its corrected p-value is below this.
 MAX_P_VALUE = 0.01
 
+# The smallest change that is reported, as a fraction of the median before it.
 MIN_RELATIVE_CHANGE = 0.05
-
-DAYS_PER_WEEK = 7
 
 # Three times the penalty of the Bayesian information criterion for a change of the mean; less finds changes in noise.
 _PENALTY = 3.0
@@ -56,11 +53,24 @@ _OUTLIER_LIMIT = 3.0
 # The highest correlation of a day with the next that is assumed: more cannot be told apart from a drift.
 _MAX_AUTOCORRELATION = 0.8
 
-"""The fewest days with tests that make up a level."""
 
-"""A change is reported if its corrected p-value is below this."""
+@dataclass(frozen=True, slots=True)
+class DailyMedians:
+    """Days with trusted results, ascending, as days since 1970-01-01, and the median of a metric on each."""
 
-"""The smallest change that is reported, as a fraction of the median before it."""
+    days: NDArray[np.int64]
+    medians: NDArray[np.float64]
+
+
+def daily_medians(columns: Columns, name: str, zone: ZoneInfo) -> DailyMedians:
+    """Return the daily medians of a metric (the name of a field of `Run`), in its unit."""
+    values = columns.values(name)
+    used = columns.where(lambda attributes: attributes.trusted) & ~np.isnan(values)
+    days = calendar.day_numbers(calendar.to_wall_clock(columns.started[used], zone))
+    medians = calendar.group_medians(days, values[used])
+    return DailyMedians(
+        np.array([*medians], np.int64), np.array([median for _, median in medians.values()], np.float64)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +131,8 @@ def import_libraries() -> tuple[Any, Any]:
         UsageError: they are not installed.
     """
     try:
-        import ruptures  # noqa: PLC0415  large, and not everybody has it
-        from scipy import stats  # noqa: PLC0415  the same
+        import ruptures  # noqa: PLC0415  large, and optional
+        from scipy import stats  # noqa: PLC0415  large, and optional
     except ImportError as error:
         install = install_command("ruptures", "scipy")
         raise UsageError(f"finding the day of a change needs ruptures, which is not installed: {install}") from error
@@ -131,18 +141,21 @@ def import_libraries() -> tuple[Any, Any]:
 
 def _rolling_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the median of the week around each day, which no weekday pattern affects."""
-    medians = np.median(sliding_window_view(values, DAYS_PER_WEEK), axis=1)
-    return np.pad(medians, DAYS_PER_WEEK // 2, mode="edge")
+    medians = np.median(sliding_window_view(values, calendar.DAYS_PER_WEEK), axis=1)
+    return np.pad(medians, calendar.DAYS_PER_WEEK // 2, mode="edge")
 
 
 def _remove_weekday_pattern(daily: DailyMedians) -> NDArray[np.float64]:
     """Return the medians without the usual deviation of each weekday from the week around it."""
     values = daily.medians
-    if len(values) < 2 * DAYS_PER_WEEK:
+    if len(values) < 2 * calendar.DAYS_PER_WEEK:
         return values
-    weekdays, residuals = daily.days % DAYS_PER_WEEK, values - _rolling_median(values)
+    weekdays, residuals = daily.days % calendar.DAYS_PER_WEEK, values - _rolling_median(values)
     usual = np.array(
-        [np.median(residuals[weekdays == day]) if np.any(weekdays == day) else 0.0 for day in range(DAYS_PER_WEEK)]
+        [
+            np.median(residuals[weekdays == day]) if np.any(weekdays == day) else 0.0
+            for day in range(calendar.DAYS_PER_WEEK)
+        ]
     )
     adjusted: NDArray[np.float64] = values - (usual - usual.mean())[weekdays]
     return adjusted
@@ -187,7 +200,7 @@ def _drop_weak_breakpoints(
     daily: DailyMedians, level: NDArray[np.float64], breakpoints: list[int], stats: Any, factor: float
 ) -> list[int]:
     """Remove breakpoints that chance explains or that are too small, the weakest first; return the rest."""
-    while len(breakpoints) > 2:  # noqa: PLR2004  both ends
+    while breakpoints[1:-1]:
         changes = [
             _measure_shift(daily, level, segments, stats, factor) for segments in _adjacent_segments(breakpoints)
         ]
@@ -233,9 +246,9 @@ def _find_drift(daily: DailyMedians, signal: NDArray[np.float64], breakpoints: l
     """Return a drift if a straight line fits the days better than the levels do, by the information criterion."""
     line = np.polyval(np.polyfit(daily.days - daily.days[0], signal, 1), daily.days - daily.days[0])
     drift = Drift(
-        float(np.median(daily.medians[:DAYS_PER_WEEK])),
-        float(np.median(daily.medians[-DAYS_PER_WEEK:])),
-        min(DAYS_PER_WEEK, len(signal)),
+        float(np.median(daily.medians[: calendar.DAYS_PER_WEEK])),
+        float(np.median(daily.medians[-calendar.DAYS_PER_WEEK :])),
+        min(calendar.DAYS_PER_WEEK, len(signal)),
         float(stats.kendalltau(daily.days, signal).pvalue),
     )
     levels = _level_means(signal, breakpoints)
@@ -247,23 +260,3 @@ def _bayesian_criterion(signal: NDArray[np.float64], model: NDArray[np.float64],
     """Return the Bayesian information criterion (less is better) of a model with so many free parameters."""
     count = len(signal)
     return count * math.log(float(np.mean((signal - model) ** 2)) + 1e-9) + parameters * math.log(count)
-
-
-@dataclass(frozen=True, slots=True)
-class DailyMedians:
-    """Days with trusted results, ascending, as days since 1970-01-01, and the median of a metric on each."""
-
-    days: NDArray[np.int64]
-    medians: NDArray[np.float64]
-
-
-def daily_medians(columns: Columns, name: str, zone: ZoneInfo) -> DailyMedians:
-    """Return the daily medians of a metric (the name of a field of `Run`), in its unit."""
-    values = columns.values(name)
-    used = columns.where(lambda attributes: attributes.trusted) & ~np.isnan(values)
-    days = calendar.day_numbers(calendar.to_wall_clock(columns.started[used], zone))
-    # Days need not ascend: clocks that are set back over midnight show the previous day again.
-    order = np.argsort(days, kind="stable")
-    unique_days, starts = np.unique(days[order], return_index=True)
-    groups = np.split(values[used][order], starts[1:]) if len(unique_days) else []
-    return DailyMedians(unique_days, np.array([np.median(group) for group in groups], np.float64))

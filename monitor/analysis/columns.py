@@ -1,12 +1,13 @@
 """Runs as NumPy columns, oldest first, for graphs and reports over a million runs and more. Pure.
 
 Everything but times and numbers (status, engine, server and so on) is dictionary-encoded: few combinations occur, so a
-predicate is evaluated once for each `Sort` and looked up for the runs. Numbers are whole (see `UNITS`), 0 if missing.
+predicate is evaluated once for each `RunAttributes` and looked up for the runs. Numbers are whole, see `metrics.UNITS`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -213,6 +214,20 @@ def join_columns(parts: Sequence[Columns], names: Collection[str]) -> Columns:
     )
     in_order = bool(np.all(seconds[:-1] <= seconds[1:]))
     return together if in_order else together.select(np.argsort(seconds, kind="stable"))
+
+
+def split_by_source(columns: Columns) -> Iterator[tuple[tuple[str, NetworkPath], Columns]]:
+    """Yield the runs of each probe over each path, sorted by both; those of a single source are not copied."""
+    sources = sorted({(run.probe, run.path) for run, _ in columns.counts()})
+    if len(sources) == 1:
+        yield sources[0], columns
+        return
+    for source in sources:
+        yield source, columns.select(columns.where(partial(_is_from, source)))
+
+
+def _is_from(source: tuple[str, NetworkPath], run: RunAttributes) -> bool:
+    return (run.probe, run.path) == source
 
 
 def to_smallest_type(values: Sequence[int] | NDArray[Any]) -> NDArray[Any]:

@@ -1,12 +1,7 @@
-"""The numbers of a run that are counted and drawn, and their units. Light: no NumPy.
+"""The numbers of a run that are counted and drawn, and the units in which they are stored. Light: no NumPy.
 
-Metrics, time windows, changes, and the names of servers and plans. Pure, and light to import.
-
-Times are epoch seconds.
-
-The numbers of a run that columns and packed days store as integers, and their scale. Pure.
-
-To add one, add it to `UNITS` and write a migration that adds it to `packed_days` and repacks all days.
+Columns and packed days store them as integers. To add one, add it to `UNITS` and write a migration that adds it to
+`packed_days` and repacks all days.
 """
 
 from __future__ import annotations
@@ -19,6 +14,7 @@ if TYPE_CHECKING:
     from monitor.model import Plan
 
 
+# By field of `Run`: how many stored units make one (bit/s as is, times in µs, percentages in 1/1000 %).
 UNITS = {
     "download_bps": 1,
     "upload_bps": 1,
@@ -33,7 +29,7 @@ _MAX_STORED = 2**64 - 1
 
 
 class Metric(StrEnum):
-    """A number of a run that is drawn; the value is the name of the field of `Run`."""
+    """A number of a run that graphs and reports show; the value is the name of the field of `Run`."""
 
     DOWNLOAD = "download_bps"
     UPLOAD = "upload_bps"
@@ -44,7 +40,7 @@ class Metric(StrEnum):
     @property
     def is_rate(self) -> bool:
         """Whether it is a rate in bit/s (more is better), not a latency in ms (less is better)."""
-        return self in {Metric.DOWNLOAD, Metric.UPLOAD}
+        return self in RATE_METRICS
 
     def promised(self, plan: Plan) -> float | None:
         """Return what a plan promises for this metric, in its unit; None where it promises nothing."""
@@ -56,11 +52,11 @@ class Metric(StrEnum):
         return values.get(self) or None
 
 
-SPEED_METRICS = (Metric.DOWNLOAD, Metric.UPLOAD, Metric.LATENCY)
+RATE_METRICS = (Metric.DOWNLOAD, Metric.UPLOAD)
+
+SPEED_METRICS = (*RATE_METRICS, Metric.LATENCY)
 
 LOADED_METRICS = (Metric.DOWNLOAD_LATENCY, Metric.UPLOAD_LATENCY)
-
-"""By field of `Run`: how many stored units make one (bit/s as is, times in µs, percentages in 1/1000 %)."""
 
 
 def to_stored(value: float | None, unit: int) -> int:

@@ -1,10 +1,7 @@
-"""Which plan was in force when, and how many results fell below it.
+"""The plan that was in force when each run started, and how many results fell below it. Pure.
 
-What the plans in force promised for a metric over time. Pure.
-
-The plan that was in force when each run started, which is the one that the run is compared with. Pure.
-
-How many tests fell short of the plan, and by how much. Pure.
+A run is compared with the plan that it was stored with. `PlanHistory` also knows the plan of runs stored without one,
+for reports; `PlanLine` is what a graph draws.
 """
 
 from __future__ import annotations
@@ -31,7 +28,72 @@ if TYPE_CHECKING:
     from monitor.model import Plan
 
 
+# The shares of the plan, in percent, for which a report counts the tests below.
 SHARE_LIMITS = (50, 80, 90)
+
+
+def promised_values(runs: Columns, metric: Metric) -> NDArray[np.float64]:
+    """Return for each run what the plan that it was stored with promises, NaN for nothing."""
+    return runs.per_run([metric.promised(run.plan) or np.nan for run in runs.attributes], np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHistory:
+    """Plans by the time from which runs were stored with them, oldest first; the first also holds before that time.
+
+    `default` is the plan of all runs if none was stored with one. If only some were stored with a plan, the others are
+    not compared with any, as in graphs.
+    """
+
+    periods: tuple[tuple[datetime, Plan], ...]
+    default: Plan = NO_PLAN
+
+    @property
+    def has_plans(self) -> bool:
+        """Whether any run was stored with a plan."""
+        return any(plan != NO_PLAN for _, plan in self.periods)
+
+    @property
+    def is_retroactive(self) -> bool:
+        """Whether runs are compared with a plan that was configured after they ran."""
+        return bool(self.periods) and not self.has_plans and self.default != NO_PLAN
+
+    @property
+    def has_runs_without_plan(self) -> bool:
+        """Whether some runs were stored with a plan and others without."""
+        return self.has_plans and any(plan == NO_PLAN for _, plan in self.periods)
+
+    def promised(self, columns: Columns, metric: Metric) -> NDArray[np.float64]:
+        """Return what each run's plan promises of a metric, NaN for nothing.
+
+        A run that was stored with a plan is compared with that; any other with the one in force when it started.
+        """
+        starts = np.array([moment.timestamp() for moment, _ in self.periods[1:]], np.float64)
+        by_period = np.array([metric.promised(plan) or np.nan for plan in self._plans()], np.float64)
+        by_time = by_period[np.searchsorted(starts, columns.started, side="right")]
+        has_own = columns.where(lambda run: run.plan != NO_PLAN)
+        return np.where(has_own, promised_values(columns, metric), by_time)
+
+    def plan_at(self, moment: datetime) -> Plan:
+        """Return the plan in force at a moment."""
+        if not self.periods:
+            return self.default
+        return self._plans()[bisect_right(self.periods, moment, lo=1, key=itemgetter(0)) - 1]
+
+    def plans_between(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, Plan]]:
+        """Yield the plans in force in [since, until), each with the moment from which it was, oldest first."""
+        changes = [moment for moment, _ in self.periods[1:] if since < moment < until]
+        yield from _drop_repeats((moment, self.plan_at(moment)) for moment in (since, *changes))
+
+    def _plans(self) -> list[Plan]:
+        if self.has_plans:
+            return [plan for _, plan in self.periods]
+        return [self.default] * max(1, len(self.periods))
+
+
+def _drop_repeats(periods: Iterable[tuple[datetime, Plan]]) -> Iterator[tuple[datetime, Plan]]:
+    """Yield the first of each row of periods with the same plan."""
+    return (next(same) for _, same in groupby(periods, key=itemgetter(1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +123,6 @@ class PlanLine:
             else:
                 lines.append([(start, promised), (until, promised)])
         return lines
-
-
-def promised_values(runs: Columns, metric: Metric) -> NDArray[np.float64]:
-    """Return for each run the value that the plan in force promised, NaN for none."""
-    return runs.per_run([metric.promised(run.plan) or np.nan for run in runs.attributes], np.float64)
 
 
 def plan_lines(all_series: Sequence[RunSeries], metric: Metric, plan: Plan, start: float) -> tuple[PlanLine, ...]:
@@ -111,72 +168,6 @@ def _plan_line(runs: Columns, metric: Metric, start: float) -> PlanLine:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanHistory:
-    """Plans by the time from which runs were stored with them, oldest first; the first also holds before that time.
-
-    `default` is the plan of all runs if none was stored with one. If only some were stored with a plan, the others are
-    not compared with any, as in graphs.
-    """
-
-    periods: tuple[tuple[datetime, Plan], ...]
-    default: Plan = NO_PLAN
-
-    @property
-    def has_plans(self) -> bool:
-        """Whether any run was stored with a plan."""
-        return any(plan != NO_PLAN for _, plan in self.periods)
-
-    @property
-    def is_retroactive(self) -> bool:
-        """Whether runs are compared with a plan that was configured after they ran."""
-        return bool(self.periods) and not self.has_plans and self.default != NO_PLAN
-
-    @property
-    def has_runs_without_plan(self) -> bool:
-        """Whether some runs were stored with a plan and others without."""
-        return self.has_plans and any(plan == NO_PLAN for _, plan in self.periods)
-
-    def promised(self, columns: Columns, name: str) -> NDArray[np.float64]:
-        """Return what each run's plan promises of a metric, NaN for nothing.
-
-        A run that was stored with a plan is compared with that; any other with the one in force when it started.
-        """
-        starts = np.array([moment.timestamp() for moment, _ in self.periods[1:]], np.float64)
-        by_period = np.array([_promised_value(plan, name) for plan in self._plans()], np.float64)
-        by_time = by_period[np.searchsorted(starts, columns.started, side="right")]
-        own = columns.per_run([_promised_value(attributes.plan, name) for attributes in columns.attributes], np.float64)
-        return np.where(columns.where(lambda attributes: attributes.plan != NO_PLAN), own, by_time)
-
-    def plan_at(self, moment: datetime) -> Plan:
-        """Return the plan in force at a moment."""
-        if not self.periods:
-            return self.default
-        return self._plans()[bisect_right(self.periods, moment, lo=1, key=itemgetter(0)) - 1]
-
-    def plans_between(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, Plan]]:
-        """Yield the plans in force in [since, until), each with the moment from which it was, oldest first."""
-        changes = [moment for moment, _ in self.periods[1:] if since < moment < until]
-        yield from _drop_repeats((moment, self.plan_at(moment)) for moment in (since, *changes))
-
-    def _plans(self) -> list[Plan]:
-        if self.has_plans:
-            return [plan for _, plan in self.periods]
-        return [self.default] * max(1, len(self.periods))
-
-
-def _promised_value(plan: Plan, name: str) -> float:
-    return float(getattr(plan, name) or np.nan)
-
-
-def _drop_repeats(periods: Iterable[tuple[datetime, Plan]]) -> Iterator[tuple[datetime, Plan]]:
-    """Yield the first of each row of periods with the same plan."""
-    return (next(same) for _, same in groupby(periods, key=itemgetter(1)))
-
-
-"""The shares of the plan, in percent, for which a report counts the tests below."""
-
-
-@dataclass(frozen=True, slots=True)
 class PlanMisses:
     """Of `tests` tests that can be compared with a plan, `count` missed the limit, which is in percent of the plan."""
 
@@ -191,7 +182,7 @@ class PlanMisses:
 
 
 def count_below_shares(values: NDArray[np.float64], promised: NDArray[np.float64]) -> tuple[PlanMisses, ...]:
-    """Return for each of `LIMITS` how many values are below that share of the plan; empty without a plan."""
+    """Return for each of `SHARE_LIMITS` how many values are below that share of the plan; empty without a plan."""
     comparable = ~np.isnan(values) & ~np.isnan(promised)
     tests = int(np.count_nonzero(comparable))
     # Multiplied by 100 instead of divided: whole numbers stay exact, so that 90 % is not below 90 %.

@@ -1,17 +1,4 @@
-"""The runs of one probe and path: line segments, failure spans, changes of ISP, server and plan.
-
-The runs of one probe over one path, and what graphs show of them: lines, failures, changes. Pure.
-
-Changes of ISP, server and plan between results. Pure.
-
-Rotation among known servers is not a change: a server is new if none of the `LATELY` results before used it. Servers of
-the first results that are used again soon belong to the rotation.
-
-The line of one metric: its good results, and the segments in which they are joined. Pure.
-
-A failed or interrupted run, a run without that number, or a pause ends a segment. Skipped runs and doubtful results do
-not; they are left out.
-"""
+"""The runs of one probe over one path, and what graphs show of them: lines, failures and changes. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.analysis.availability import find_failure_spans, find_runs_after_pauses
-from monitor.analysis.columns import NO_PLAN, Columns, to_smallest_type
+from monitor.analysis.columns import NO_PLAN, Columns, split_by_source, to_smallest_type
 from monitor.analysis.metrics import UNITS
 from monitor.model import NetworkPath, Scope, Status, plan_name, server_name
 
@@ -40,13 +27,11 @@ if TYPE_CHECKING:
     from monitor.model import Plan, Run
 
 
+# A server is new if none of so many results before used it.
 RECENT_RESULTS = 50
 
 # If one kind has more changes than this, names are left out.
 MAX_NAMED_CHANGES = 1000
-
-# The empty name and one other.
-ONE_NAME = 2
 
 
 @dataclass(frozen=True)
@@ -105,22 +90,15 @@ def to_series(runs: Columns | Iterable[Run], window: Window, plan: Plan = NO_PLA
     If no run was stored with a plan, all are compared with `plan`.
     """
     columns = _with_plan(runs_in_window(runs, window), plan)
-    sources = {(run.probe, run.path) for run, _ in columns.counts()}
-    order = sorted(sources, key=lambda source: (source[0], source[1] is not NetworkPath.IP4ONLY))
-    if len(order) == 1:
-        return (RunSeries(*order[0], columns),)
-    return tuple(RunSeries(*source, _runs_of_source(columns, source)) for source in order)
-
-
-def _runs_of_source(columns: Columns, source: tuple[str, NetworkPath]) -> Columns:
-    return columns.select(columns.where(lambda run: (run.probe, run.path) == source))
+    all_series = [RunSeries(*source, runs) for source, runs in split_by_source(columns)]
+    return tuple(sorted(all_series, key=lambda series: (series.probe, series.path is not NetworkPath.IP4ONLY)))
 
 
 def _with_plan(columns: Columns, plan: Plan) -> Columns:
     if any(run.plan != NO_PLAN for run, _ in columns.counts()):
         return columns
-    sorts = (replace(run, plan=plan) if run.plan == NO_PLAN else run for run in columns.attributes)
-    return replace(columns, attributes=tuple(sorts))
+    planned = (replace(run, plan=plan) if run.plan == NO_PLAN else run for run in columns.attributes)
+    return replace(columns, attributes=tuple(planned))
 
 
 def runs_in_window(runs: Columns | Iterable[Run], window: Window) -> Columns:
@@ -129,69 +107,6 @@ def runs_in_window(runs: Columns | Iterable[Run], window: Window) -> Columns:
     edges = np.clip(np.ceil(window.span), 0, np.iinfo(np.uint32).max).astype(np.uint32)
     begin, end = np.searchsorted(columns.seconds, edges)
     return columns if end - begin == len(columns) else columns.select(slice(begin, end))
-
-
-def find_changes(columns: Columns) -> Iterator[Change]:
-    """Yield the changes, kind by kind, each oldest first; results without a name are ignored."""
-    trusted = columns.where(lambda run: run.trusted)
-    isp, server = _NameSequence(columns, trusted, lambda run: run.isp), _NameSequence(columns, trusted, _server_of)
-    plan = _NameSequence(columns, np.ones(len(columns), bool), _plan_of)
-    yield from isp.changes(ChangeKind.ISP, isp.others_than_before())
-    yield from server.changes(ChangeKind.SERVER, server.new())
-    yield from plan.changes(ChangeKind.PLAN, plan.others_than_before())
-
-
-def _server_of(run: RunAttributes) -> str:
-    return server_name(run.server)
-
-
-def _plan_of(run: RunAttributes) -> str:
-    return "" if run.plan == NO_PLAN else plan_name(run.plan)
-
-
-class _NameSequence:
-    """The names in results, oldest first, encoded as numbers."""
-
-    def __init__(self, columns: Columns, chosen: NDArray[Any], name_of: Callable[[RunAttributes], str | None]) -> None:
-        names = [name_of(run) for run in columns.attributes]
-        self._names = ["", *dict.fromkeys(name for name in names if name)]
-        numbers = {name: number for number, name in enumerate(self._names)}
-        if len(self._names) <= ONE_NAME:
-            # A single name, the usual case, never changes.
-            chosen = np.array([], np.intp)
-        number = columns.per_run([numbers[name or ""] for name in names], to_smallest_type([len(numbers)]).dtype)[
-            chosen
-        ]
-        self._times, self._numbers = columns.seconds[chosen][number != 0], number[number != 0]
-
-    def others_than_before(self) -> NDArray[np.intp]:
-        """Return the indexes of results with another name than the one before."""
-        return np.flatnonzero(self._numbers[1:] != self._numbers[:-1]) + 1
-
-    def new(self) -> NDArray[np.intp]:
-        """Return the indexes of results whose name none of the `LATELY` results before has."""
-        order = np.argsort(self._numbers, kind="stable")
-        since = np.full(len(order), RECENT_RESULTS + 1)
-        same = self._numbers[order][1:] == self._numbers[order][:-1]
-        since[order[1:][same]] = np.diff(order)[same]
-        candidates = np.flatnonzero(since > RECENT_RESULTS)
-        return np.array([at for at in candidates if at >= RECENT_RESULTS or self._ends_a_spell(int(at))], np.intp)
-
-    def _ends_a_spell(self, at: int) -> bool:
-        """Return whether none of the first names is used again soon; if one is, they are a rotation."""
-        before, after = self._numbers[:at], self._numbers[at : at + RECENT_RESULTS]
-        return bool(len(before)) and not set(before.tolist()) & set(after.tolist())
-
-    def changes(self, event: ChangeKind, places: NDArray[np.intp]) -> Iterator[Change]:
-        """Yield the changes at these indexes; without names if there are more than anyone could read."""
-        for at in places.tolist():
-            names = self._around(at) if len(places) <= MAX_NAMED_CHANGES else ("", "", False)
-            yield Change(float(self._times[at]), event, *names)
-
-    def _around(self, at: int) -> tuple[str, str, bool]:
-        this, later = self._numbers[at], self._numbers[at : at + RECENT_RESULTS]
-        others = set(self._numbers[max(0, at - RECENT_RESULTS) : at].tolist()) & set(later.tolist())
-        return self._names[self._numbers[at - 1]], self._names[this], bool(others - {int(this)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +155,11 @@ class MetricLine:
 
 
 def make_line(columns: Columns, pauses: NDArray[np.intp], metric: Metric) -> MetricLine:
-    """Return the line of a metric; `pauses` are the indexes of the runs that follow a pause."""
+    """Return the line of a metric; `pauses` are the indexes of the runs that follow a pause.
+
+    A failed or interrupted run, a run without that number, or a pause ends a segment. Skipped runs and doubtful results
+    do not; they are left out.
+    """
     good = columns.good(metric)
     starts = _segment_starts(columns, pauses, good)
     return MetricLine(columns.seconds[good], columns.stored(metric), starts, UNITS[metric])
@@ -276,3 +195,70 @@ class Change:
     def text(self) -> str:
         """The text of its label."""
         return f"{self.event} {'now also' if self.others else 'now'} {self.after}"
+
+
+def find_changes(columns: Columns) -> Iterator[Change]:
+    """Yield the changes, kind by kind, each oldest first; results without a name are ignored.
+
+    Rotation among known servers is not a change; those of the first results that are used again soon belong to the
+    rotation.
+    """
+    trusted = columns.where(lambda run: run.trusted)
+    isp, server = _NameSequence(columns, trusted, lambda run: run.isp), _NameSequence(columns, trusted, _server_of)
+    plan = _NameSequence(columns, np.ones(len(columns), bool), _plan_of)
+    yield from isp.changes(ChangeKind.ISP, isp.others_than_before())
+    yield from server.changes(ChangeKind.SERVER, server.new())
+    yield from plan.changes(ChangeKind.PLAN, plan.others_than_before())
+
+
+def _server_of(run: RunAttributes) -> str:
+    return server_name(run.server)
+
+
+def _plan_of(run: RunAttributes) -> str:
+    return "" if run.plan == NO_PLAN else plan_name(run.plan)
+
+
+class _NameSequence:
+    """The names in results, oldest first, encoded as numbers."""
+
+    def __init__(self, columns: Columns, chosen: NDArray[Any], name_of: Callable[[RunAttributes], str | None]) -> None:
+        names = [name_of(run) for run in columns.attributes]
+        self._names = ["", *dict.fromkeys(name for name in names if name)]
+        numbers = {name: number for number, name in enumerate(self._names)}
+        # A single name, the usual case, never changes.
+        if not self._names[2:]:
+            chosen = np.array([], np.intp)
+        number = columns.per_run([numbers[name or ""] for name in names], to_smallest_type([len(numbers)]).dtype)[
+            chosen
+        ]
+        self._times, self._numbers = columns.seconds[chosen][number != 0], number[number != 0]
+
+    def others_than_before(self) -> NDArray[np.intp]:
+        """Return the indexes of results with another name than the one before."""
+        return np.flatnonzero(self._numbers[1:] != self._numbers[:-1]) + 1
+
+    def new(self) -> NDArray[np.intp]:
+        """Return the indexes of results whose name none of the `RECENT_RESULTS` results before has."""
+        order = np.argsort(self._numbers, kind="stable")
+        since = np.full(len(order), RECENT_RESULTS + 1)
+        same = self._numbers[order][1:] == self._numbers[order][:-1]
+        since[order[1:][same]] = np.diff(order)[same]
+        candidates = np.flatnonzero(since > RECENT_RESULTS)
+        return np.array([at for at in candidates if at >= RECENT_RESULTS or self._ends_a_spell(int(at))], np.intp)
+
+    def _ends_a_spell(self, at: int) -> bool:
+        """Return whether none of the first names is used again soon; if one is, they are a rotation."""
+        before, after = self._numbers[:at], self._numbers[at : at + RECENT_RESULTS]
+        return bool(len(before)) and not set(before.tolist()) & set(after.tolist())
+
+    def changes(self, event: ChangeKind, places: NDArray[np.intp]) -> Iterator[Change]:
+        """Yield the changes at these indexes; without names if there are more than anyone could read."""
+        for at in places.tolist():
+            names = self._around(at) if len(places) <= MAX_NAMED_CHANGES else ("", "", False)
+            yield Change(float(self._times[at]), event, *names)
+
+    def _around(self, at: int) -> tuple[str, str, bool]:
+        this, later = self._numbers[at], self._numbers[at : at + RECENT_RESULTS]
+        others = set(self._numbers[max(0, at - RECENT_RESULTS) : at].tolist()) & set(later.tolist())
+        return self._names[self._numbers[at - 1]], self._names[this], bool(others - {int(this)})

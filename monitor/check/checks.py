@@ -206,7 +206,7 @@ def _launcher_flaws(state: LauncherState) -> list[str]:
     flaws = {
         "does not belong to root and the group speedmon": state.owner_ok,
         "does not have mode 0750": state.mode_ok,
-        "has lost its capability, as any copy does": state.capability_ok,
+        "has lost its capability, as copies do": state.capability_ok,
         "was built by another release": state.current,
     }
     return [flaw for flaw, passes in flaws.items() if not passes]

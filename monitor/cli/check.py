@@ -1,4 +1,4 @@
-"""`speedmon check`: what a trustworthy test needs, each line ok or not with its fix."""
+"""`speedmon check`: whether a test can be trusted here, one line a check, each failure with how to fix it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from monitor.cli.options import pass_settings
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from monitor.config.settings import Settings
 
 
+# The exit code if a test cannot be trusted.
 NOT_SOUND = 5
 
 INTERVAL_S = 5.0
@@ -39,8 +41,8 @@ _INDENT = " " * 9
 def command(settings: Settings, *, as_json: bool, every_s: float | None) -> int:
     """Check what a trustworthy test needs: the namespace from inside and outside, engine, clock, disk and database.
 
-    Changes nothing and needs no root, though root sees more. Exit codes: 0 a test can be trusted; 5 it cannot, and
-    each line that says why has its fix.
+    Changes nothing and needs no root, though root sees more. Exit codes: 0 a test can be trusted; 5 it cannot:
+    each failed check says how to fix it.
     """
     lines = _run_checks(settings)
     _print_lines(lines, as_json=as_json, repeated=every_s is not None)
@@ -68,18 +70,12 @@ def _changed_lines(lines: list[CheckResult], before: list[CheckResult]) -> list[
 
 def _print_lines(lines: list[CheckResult], *, as_json: bool, repeated: bool) -> None:
     if as_json:
-        click.echo(_lines_json(lines))
+        click.echo(msgspec.json.encode(lines))
         return
     if repeated and sys.stdout.isatty():
         click.clear()
     for line in lines:
         click.echo(_format_line(line))
-
-
-def _lines_json(lines: list[CheckResult]) -> bytes:
-    import msgspec
-
-    return msgspec.json.encode(lines)
 
 
 def _format_line(line: CheckResult) -> str:

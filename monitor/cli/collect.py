@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 from msgspec import structs
 
 from monitor.cli.options import pass_settings
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 @click.option(
     "--path", type=click.Choice([path.value for path in NetworkPath]), help="ip4only: in the namespace; host: outside."
 )
-@click.option("--no-retry", is_flag=True, help="One test only, whatever comes of it.")
+@click.option("--no-retry", is_flag=True, help="Run one test only, even if it fails.")
 @click.option("--anyway", is_flag=True, help="Test although the engine is in back-off or the month's data is used.")
 @click.option("--json", "as_json", is_flag=True, help="Print the stored run, the last one, as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
 @click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
 @pass_settings
-def command(  # noqa: PLR0913, PLR0917  one parameter an option
+def command(
     settings: Settings,
     engine: str | None,
     server_id: str | None,
@@ -54,16 +55,14 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     """
     from monitor.collect import collector, measure
 
-    meter = _progress_bar(quiet=quiet or as_json)
     wrap = partial(measure.namespace_command, way=settings.namespace.way, dns=settings.namespace.dns)
-    runtime = measure.Runtime(os.environ, os.geteuid(), wrap, meter=meter)
-    wanted = collector.make_request(settings, engine, path, server_id, Trigger(trigger))
+    runtime = measure.Runtime(os.environ, os.geteuid(), wrap, meter=_progress_bar(quiet=quiet or as_json))
+    request = replace(collector.make_request(settings, engine, path, server_id, Trigger(trigger)), anyway=anyway)
     if no_retry:
         settings = structs.replace(settings, retry=structs.replace(settings.retry, attempts=1))
-    wanted = replace(wanted, anyway=anyway)
-    run, code = collector.collect(settings, wanted, runtime, partial(_report_attempt, quiet=quiet or as_json))
+    run, code = collector.collect(settings, request, runtime, partial(_report_attempt, quiet=quiet or as_json))
     if as_json and not (quiet and run.status is Status.OK):
-        click.echo(_run_json(run))
+        click.echo(msgspec.json.encode(run))
     if settings.namespace.way == PASTA and run.path is NetworkPath.IP4ONLY and run.status is Status.OK and not quiet:
         click.echo("speedmon: note: measured through pasta, a proxy on this machine", err=True)
     if settings.fleet.database_url:
@@ -85,12 +84,6 @@ def _report_attempt(run: Run, following: Retry | None, *, quiet: bool) -> None:
         click.echo(f"speedmon: test {run.status.value}: {_failure_or_skip_reason(run)}{again}".encode(), err=True)
     if run.status is Status.OK and not quiet:
         click.echo(summary_line(run).encode(sys.stdout.encoding or "utf-8", "replace"))
-
-
-def _run_json(run: Run) -> bytes:
-    import msgspec
-
-    return msgspec.json.encode(run)
 
 
 def _failure_or_skip_reason(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""The commands `db` and `fleet`."""
+"""`speedmon db` and `fleet`: maintenance of the database, and forwarding its runs to that of a fleet."""
 
 from __future__ import annotations
 
@@ -39,13 +39,21 @@ def upgrade(settings: Settings) -> None:
     click.echo(f"{mask_password(settings.database.url)}: {_describe_upgrade(before, SCHEMA_VERSION)}")
 
 
+def _describe_upgrade(before: str | None, after: str) -> str:
+    if before is None:
+        return f"created with schema {after}"
+    if before == after:
+        return f"schema {after} is current"
+    return f"upgraded from schema {before} to {after}"
+
+
 @db_group.command()
 @click.option("--fix", is_flag=True, help="Recompute sums and packed days that do not match the runs.")
 @pass_settings
 def check(settings: Settings, *, fix: bool) -> None:
     """Read the whole database and report whether it is sound.
 
-    Exit code 2 if it is not.
+    Exit codes: 0 it is sound; 2 it is not.
     """
     from monitor.store import maintenance
 
@@ -99,8 +107,8 @@ def prune(settings: Settings, *, yes: bool) -> None:
     """
     from monitor.store import maintenance
 
-    act = maintenance.prune_expired if yes else maintenance.find_expired
-    expired = act(settings.database.url, settings.retention, datetime.now(UTC))
+    prune_or_count = maintenance.prune_expired if yes else maintenance.find_expired
+    expired = prune_or_count(settings.database.url, settings.retention, datetime.now(UTC))
     for kind in expired:
         click.echo(_describe_expired(kind, "removed" if yes else "would be removed"))
     if any(kind.rows for kind in expired):
@@ -124,14 +132,6 @@ def vacuum(settings: Settings) -> None:
 
     before, after = maintenance.vacuum_database(settings.database.url)
     click.echo(f"{mask_password(settings.database.url)}: {before:,} bytes before, {after:,} now")
-
-
-def _describe_upgrade(before: str | None, after: str) -> str:
-    if before is None:
-        return f"created with schema {after}"
-    if before == after:
-        return f"schema {after} is current"
-    return f"upgraded from schema {before} to {after}"
 
 
 @click.group(name="fleet")

@@ -184,18 +184,16 @@ def _without_garbage_collector() -> Iterator[None]:
 
 
 def _read_runs(settings: Settings, window: Window, order: GraphOptions, here: ZoneInfo) -> tuple[Columns, GraphContext]:
-    from monitor.store import read
+    from monitor.store.columnar import read_columns
     from monitor.store.connection import open_reader
     from monitor.store.lookups import probe_pks
+    from monitor.store.read import RunFilter
 
     path = order.path or settings.collect.path
     only = None if path == ALL else NetworkPath(path)
     with open_reader(settings.database.url) as connection:
-        chosen = probe_pks(connection, order.probes)
-        span = {"since": window.since, "until": window.until}
-        runs = read.read_columns(
-            connection, **span, names=render.required_metrics(order.kinds), path=only, probes=chosen
-        )
+        chosen = RunFilter(window.since, window.until, only, probe_pks(connection, order.probes))
+        runs = read_columns(connection, chosen, render.required_metrics(order.kinds))
     probes = sorted({sort.probe for sort, _ in runs.counts()}) or [settings.probe.name]
     return runs, GraphContext(here, Plan(**settings.plan.promised), f"Internet speed at {', '.join(probes)}")
 

@@ -1,4 +1,4 @@
-"""The commands `import` and `export`."""
+"""`speedmon import` and `export`: runs from and for other programs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from monitor import localtime
 from monitor.cli.options import MAX_DAYS, pass_settings, pass_source
-from monitor.cli.window import parse_moment
+from monitor.cli.window import end_of_now, open_selection, parse_moment, select_zone
 from monitor.errors import UsageError
+from monitor.localtime import Window
 from monitor.model import NetworkPath
 from monitor.output.tables import to_printable
 from monitor.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from zoneinfo import ZoneInfo
 
     from monitor.config.settings import Settings
     from monitor.importers.base import ImportContext, ImportedRun
     from monitor.importers.importer import ImportCounts, ImportSource
-    from monitor.model import Run
 
 
 IMPORT_FORMATS = ("auto", "speedmon", "ookla", "speedtest-cli", "librespeed", "speedtest-tracker", "myspeed")
@@ -59,7 +57,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @click.option("--zone", "zone_name", metavar="ZONE", help="Time zone of times without one, such as Europe/Berlin.")
 @click.option("--dry-run", is_flag=True, help="Print what would be imported, and store nothing.")
 @pass_settings
-def import_command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
+def import_command(
     settings: Settings,
     files: tuple[Path, ...],
     wanted: str,
@@ -78,7 +76,7 @@ def import_command(  # noqa: PLR0913, PLR0917  click passes one parameter for ea
     context = ImportContext(
         probe or settings.probe.name,
         NetworkPath(path),
-        _resolve_zone(zone_name, settings),
+        select_zone(settings, zone_name),
         replaces_probe=probe is not None,
     )
     storing = _storing_function(settings.database.url, dry_run=dry_run)
@@ -87,12 +85,6 @@ def import_command(  # noqa: PLR0913, PLR0917  click passes one parameter for ea
         click.echo(f"speedmon: {failure}", err=True)
     if failures:
         raise failures[-1]
-
-
-def _resolve_zone(name: str | None, settings: Settings) -> ZoneInfo:
-    if name is None:
-        return localtime.resolve_zone(settings.display.timezone)
-    return localtime.resolve_zone(name, "--zone")
 
 
 def _storing_function(url: str, *, dry_run: bool) -> Callable[[list[ImportedRun], ImportCounts], None]:
@@ -112,17 +104,17 @@ def _import_file(
     """Import one file and print a summary; return why it could not be read, so that the other files are still read."""
     from monitor.importers import importer
 
-    tally = importer.ImportCounts()
+    counts = importer.ImportCounts()
     error = None
     try:
         with importer.open_source(file, context, wanted) as opened, _progress_bar(file, opened) as show_position:
-            for batch in importer.split_batches(opened.records, tally):
-                storing(batch, tally)
+            for batch in importer.split_batches(opened.records, counts):
+                storing(batch, counts)
                 show_position(opened.position())
     except UsageError as reason:
         error = reason
-    if error is None or tally != importer.ImportCounts():
-        for line in _summary_lines(file, tally, dry_run=dry_run):
+    if error is None or counts != importer.ImportCounts():
+        for line in _summary_lines(file, counts, dry_run=dry_run):
             click.echo(line)
     return error
 
@@ -137,13 +129,14 @@ def _progress_bar(file: Path, opened: ImportSource) -> Iterator[Callable[[int], 
         yield lambda position: bar.update(position - bar.pos)
 
 
-def _summary_lines(file: Path, tally: ImportCounts, *, dry_run: bool) -> Iterator[str]:
+def _summary_lines(file: Path, counts: ImportCounts, *, dry_run: bool) -> Iterator[str]:
     imported = "would be imported" if dry_run else "imported"
-    yield f"{file}: runs {imported}: {tally.stored:,}, already stored: {tally.existing:,}, rejected: {tally.rejected:,}"
-    for refused in tally.reasons:
+    known = f"already stored: {counts.existing:,}, rejected: {counts.rejected:,}"
+    yield f"{file}: runs {imported}: {counts.stored:,}, {known}"
+    for refused in counts.reasons:
         yield f"  line {refused.line}: {to_printable(refused.reason)}"
-    if tally.rejected > len(tally.reasons):
-        yield f"  and {tally.rejected - len(tally.reasons):,} more"
+    if counts.rejected > len(counts.reasons):
+        yield f"  and {counts.rejected - len(counts.reasons):,} more"
 
 
 @click.command("export")
@@ -159,7 +152,7 @@ def _summary_lines(file: Path, tally: ImportCounts, *, dry_run: bool) -> Iterato
     help="File to write, complete or not at all; - is standard output.",
 )
 @pass_source
-def export_command(  # noqa: PLR0913, PLR0917  click passes one parameter for each option, by name
+def export_command(
     settings: Settings,
     days: int | None,
     since: str | None,
@@ -174,15 +167,14 @@ def export_command(  # noqa: PLR0913, PLR0917  click passes one parameter for ea
         raise click.UsageError(
             "Parquet cannot be printed to a terminal: redirect standard output, or name a file with --output"
         )
-    here = localtime.resolve_zone(settings.display.timezone)
-    # A run that starts in this second belongs to the export as well.
-    end = parse_moment(until, "--until", here) or datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
-    begin = _window_begin(days, parse_moment(since, "--since", here), end)
+    here = select_zone(settings)
+    end = parse_moment(until, "--until", here) or end_of_now(datetime.now(UTC))
+    window = _export_window(days, parse_moment(since, "--since", here), end)
     if file == STDOUT:
-        _write_export(settings, begin, end, kind, sys.stdout.buffer, probes)
+        _write_export(settings, window, probes, kind, sys.stdout.buffer)
         return
     with files.atomic_file(Path(file)) as opened:
-        _write_export(settings, begin, end, kind, opened, probes)
+        _write_export(settings, window, probes, kind, opened)
 
 
 def _format_by_name(file: str) -> str:
@@ -190,7 +182,7 @@ def _format_by_name(file: str) -> str:
     return ending if ending in EXPORT_FORMATS else EXPORT_FORMATS[0]
 
 
-def _window_begin(days: int | None, since: datetime | None, end: datetime) -> datetime:
+def _export_window(days: int | None, since: datetime | None, end: datetime) -> Window:
     if days is not None and since is not None:
         raise click.UsageError("--days and --since exclude each other: give one")
     begin = since or (end - timedelta(days=days) if days else _EPOCH)
@@ -198,30 +190,21 @@ def _window_begin(days: int | None, since: datetime | None, end: datetime) -> da
         raise click.UsageError(
             f"the window is empty: it begins at {begin:%Y-%m-%dT%H:%MZ} and ends at {end:%Y-%m-%dT%H:%MZ}"
         )
-    return begin
+    return Window(begin, end)
 
 
-def _write_export(
-    settings: Settings, begin: datetime, end: datetime, kind: str, file: BinaryIO, probes: tuple[str, ...]
-) -> None:
-    from monitor.store import read
-    from monitor.store.connection import open_reader
-    from monitor.store.lookups import probe_pks
-
-    with open_reader(settings.database.url) as connection:
-        chosen = probe_pks(connection, probes)
-        # The reader of our output may close it early: the query must end before its connection.
-        with closing(read.read_runs(connection, since=begin, until=end, probes=chosen)) as runs:
-            if kind == "parquet":
-                from monitor.output import export
-
-                export.write_parquet(runs, file)
-                return
-            file.writelines(text.encode() for text in _export_lines(runs, kind))
-    file.flush()
-
-
-def _export_lines(runs: Iterator[Run], kind: str) -> Iterator[str]:
+def _write_export(settings: Settings, window: Window, probes: tuple[str, ...], kind: str, file: BinaryIO) -> None:
     from monitor.output import export
+    from monitor.store.read import read_runs
 
-    return export.to_csv_lines(runs) if kind == "csv" else export.to_json_lines(runs)
+    # The reader of our output may close it early: the query must end before its connection.
+    with (
+        open_selection(settings, window, probes) as (connection, selection),
+        closing(read_runs(connection, selection)) as runs,
+    ):
+        if kind == "parquet":
+            export.write_parquet(runs, file)
+            return
+        lines = export.to_csv_lines(runs) if kind == "csv" else export.to_json_lines(runs)
+        file.writelines(line.encode() for line in lines)
+    file.flush()

@@ -1,8 +1,7 @@
-"""Entry point, lazy command table, errors as one line.
+"""The entry point of the command line: the table of commands, and `main`, which prints an error as one line.
 
-The entry point of the command line: the table of commands, and `main`, which prints an error as one line.
-
-A click group that imports the module of a command only when it is called, so that `--help` is quick.
+The module of a command is imported only when it is called, so that `--help` is quick. For a new command, add a row to
+COMMANDS and one to SHORT_HELP.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from monitor.cli.options import config_option
 from monitor.errors import SpeedmonError
 from netns.errors import NetnsError
 
+# "module:attribute" of each command, in the order of `--help`.
 COMMANDS = {
     "setup-netns": "monitor.cli.namespace:setup",
     "teardown-netns": "monitor.cli.namespace:teardown",

@@ -52,7 +52,7 @@ def _json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 @_json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @pass_settings
-def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **wanted: Any) -> None:
+def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Create the IPv4-only namespace, its NAT and its launcher, or repair whatever is missing.
 
     Needs root. Running it again is safe. Firewall rules of the host are neither flushed nor changed; where one would
@@ -60,7 +60,7 @@ def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **wa
     """
     from netns import setup
 
-    spec = _parse_spec(settings, **wanted)
+    spec = _parse_spec(settings, **options)
     on_step = _print_nothing if quiet or as_json else _step_printer(dry_run=dry_run)
     done = setup.set_up_namespace(spec, dry_run=dry_run, on_step=on_step)
     if as_json:
@@ -101,12 +101,15 @@ def teardown(
 def run(settings: Settings, way: str | None, argv: tuple[str, ...]) -> None:
     """Run a command inside the namespace as the current user, without any capability.
 
-    With sudo it runs as the user who called sudo.
+    With sudo it runs as the user who called sudo. The exit code is that of COMMAND; 5 the namespace is missing or not
+    sound; 6 not permitted.
     """
     from netns.entry import enter
 
-    wanted = settings.namespace
-    command = enter.build_command(wanted.name, list(argv), environ=os.environ, way=way or wanted.way, dns=wanted.dns)
+    namespace = settings.namespace
+    command = enter.build_command(
+        namespace.name, list(argv), environ=os.environ, way=way or namespace.way, dns=namespace.dns
+    )
     user = enter.find_sudo_caller(os.environ)
     environment = enter.caller_environment(user, os.environ) if user and command != [*argv] else os.environ
     for name in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program inherits what is ignored

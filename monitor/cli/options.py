@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from monitor.config.settings import Settings
 
 
+# As the value of --probe, --path or --kind: all of them.
 ALL = "all"
 
 MAX_DAYS = 36_500

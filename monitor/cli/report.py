@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor import localtime
 from monitor.cli.options import pass_source
-from monitor.cli.window import WindowOptions, pop_window_options, window_options
-from monitor.model import NetworkPath, Plan
+from monitor.cli.window import (
+    WindowOptions,
+    open_selection,
+    path_option,
+    pop_window_options,
+    select_path,
+    select_zone,
+    window_options,
+    zone_option,
+)
+from monitor.model import Plan
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -21,10 +29,6 @@ if TYPE_CHECKING:
     from monitor.config.settings import Settings
     from monitor.localtime import Window
 
-
-ALL = "all"
-
-PATHS = [*(path.value for path in NetworkPath), ALL]
 
 BOTH = "both"
 
@@ -66,8 +70,8 @@ def _show_rules(ctx: click.Context, _parameter: click.Parameter, value: bool) ->
 
 @click.command("report")
 @window_options
-@click.option("--path", type=click.Choice(PATHS), help="Runs over this path; default: collect.path.")
-@click.option("--zone", "in_zone", metavar="ZONE", help="Time zone of all times, such as Europe/Berlin.")
+@path_option
+@zone_option
 @click.option(
     "--format", "form", type=click.Choice([*FORMS, BOTH]), help="File format; default: the ending of FILE, else both."
 )
@@ -97,12 +101,12 @@ def _show_rules(ctx: click.Context, _parameter: click.Parameter, value: bool) ->
 @pass_source
 def command(settings: Settings, *, in_zone: str | None, quiet: bool, **options: Any) -> None:
     """Write a report to hand to the ISP, as HTML and PDF, and its data as CSV."""
-    order = _to_request(options)
-    here = localtime.resolve_zone(in_zone, "--zone") if in_zone else localtime.resolve_zone(settings.display.timezone)
+    request = _to_request(options)
+    here = select_zone(settings, in_zone)
     now = datetime.now(UTC).replace(microsecond=0)
-    window = order.window.window(here, now)
-    table, documents = files = order.names(window, here)
-    if not _write_report(settings, order, window, here, now, files):
+    window = request.window.window(here, now)
+    table, documents = files = request.names(window, here)
+    if not _write_report(settings, request, window, here, now, files):
         click.echo("speedmon: no runs in this window; the report says so", err=True)
     if not quiet:
         for file in (*documents.values(), table):
@@ -137,7 +141,7 @@ def _document_format(file: str, form: str | None) -> str:
 
 def _write_report(
     settings: Settings,
-    order: ReportRequest,
+    request: ReportRequest,
     window: Window,
     here: ZoneInfo,
     now: datetime,
@@ -150,16 +154,13 @@ def _write_report(
     from monitor.report import load, write
     from monitor.report.evidence import gather_evidence
     from monitor.report.rules import load_profile
-    from monitor.store.connection import open_reader
-    from monitor.store.lookups import probe_pks
 
-    rules = load_profile(order.rules)
-    path = order.path or settings.collect.path
-    with open_reader(settings.database.url) as connection:
-        only = None if path == ALL else NetworkPath(path)
-        chosen = load.RunSelection(connection, window, only, tuple(probe_pks(connection, order.probes)))
-        found = load.load_subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan.promised))
-        about = replace(load.add_comparison(found, chosen) if order.compare else found, rules=rules)
+    rules = load_profile(request.rules)
+    path = select_path(settings, request.path)
+    with open_selection(settings, window, request.probes, path) as (connection, selection):
+        chosen = load.RunSelection(connection, window, path, tuple(selection.probes))
+        subject = load.load_subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan.promised))
+        about = replace(load.add_comparison(subject, chosen) if request.compare else subject, rules=rules)
         probes = sorted({sort.probe for sort, _ in about.columns.counts()}) or [settings.probe.name]
         write.write_report(gather_evidence(about), chosen, f"Internet speed at {', '.join(probes)}", *files)
         return len(about.columns)

@@ -1,35 +1,40 @@
-"""The commands that show stored runs: `history`, `show`, `incidents`, `events` and `usage`."""
+"""`speedmon history`, `show`, `incidents`, `events` and `usage`: what is stored, as text, JSON or CSV."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from monitor.analysis.metrics import SPEED_METRICS
 from monitor.cli.options import days_option, pass_settings, pass_source
+from monitor.cli.window import last_days, open_selection, select_zone
 from monitor.errors import UsageError
-from monitor.localtime import Window
+from monitor.localtime import Window, months_back
+from monitor.output import tables
+from monitor.output.tables import to_printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from zoneinfo import ZoneInfo
 
-    from sqlalchemy import Connection
-
-    from monitor.analysis.columns import Columns
     from monitor.analysis.outages import Incident
     from monitor.config.settings import Settings
     from monitor.model import Attempt, Run
+    from monitor.store.connection import Connection
     from monitor.store.events import LineEvent
+    from monitor.store.read import RunFilter
 
 
+# Stands for the id of the newest run.
 LAST = "last"
 
 _KIND_LABELS = {"isp": "ISP", "external_ip": "external address"}
@@ -42,7 +47,7 @@ _KIND_LABELS = {"isp": "ISP", "external_ip": "external address"}
 @click.option("--sparkline", is_flag=True, help="Draw download, upload and latency above the table, one line each.")
 @click.option("-v", "--verbose", is_flag=True, help="Print failure, diagnosis and remarks below each run.")
 @pass_source
-def history_command(  # noqa: PLR0913, PLR0917  one parameter an option
+def history_command(
     settings: Settings,
     days: int,
     as_json: bool,
@@ -56,35 +61,39 @@ def history_command(  # noqa: PLR0913, PLR0917  one parameter an option
         raise UsageError("--sparkline cannot be combined with --json or --csv")
     if as_json + as_csv + verbose > 1:
         raise UsageError("--json, --csv and --verbose exclude each other: give one")
-    from monitor.store import read
-    from monitor.store.connection import open_reader
-    from monitor.store.lookups import probe_names, probe_pks
+    from monitor.store.lookups import probe_names
+    from monitor.store.read import read_runs
 
-    # A run that starts in this second belongs to the list as well.
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
-    with open_reader(settings.database.url) as connection:
-        chosen = probe_pks(connection, probes)
-        since = until - timedelta(days=days)
+    with open_selection(settings, last_days(days), probes) as (connection, selection):
         if sparkline:
-            columns = read.read_columns(connection, since=since, until=until, names=SPEED_METRICS, probes=chosen)
-            _print_sparklines(columns, Window(since, until))
+            _print_sparklines(connection, selection)
         # The reader of our output may close it early: the query must end before its connection.
-        with closing(read.read_runs(connection, since=since, until=until, probes=chosen, newest_first=True)) as runs:
+        with closing(read_runs(connection, selection, newest_first=True)) as runs:
             if as_json or as_csv:
                 texts = _export_lines(runs, as_json=as_json)
             else:
-                several = len(chosen or probe_names(connection)) > 1
+                several = len(selection.probes or probe_names(connection)) > 1
                 texts = _table_lines(runs, settings, days, connection if verbose else None, with_probe=several)
             for text in texts:
                 click.echo(text, nl=False)
 
 
-def _print_sparklines(runs: Columns, window: Window) -> None:
+def _print_sparklines(connection: Connection, selection: RunFilter) -> None:
     from monitor.graph import terminal
+    from monitor.store.columnar import read_columns
 
-    columns = min(90, max(20, shutil.get_terminal_size((120, 24)).columns - 32))
-    for line in terminal.draw_sparklines(runs, window, columns):
+    runs = read_columns(connection, selection, SPEED_METRICS)
+    width = min(90, max(20, _terminal_width() - 32))
+    for line in terminal.draw_sparklines(runs, Window(selection.since, selection.until), width):
         click.echo(line)
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size((120, 24)).columns
+
+
+def _table_width() -> int:
+    return max(60, _terminal_width())
 
 
 def _export_lines(runs: Iterator[Run], *, as_json: bool) -> Iterable[str]:
@@ -96,31 +105,23 @@ def _export_lines(runs: Iterator[Run], *, as_json: bool) -> Iterable[str]:
 def _table_lines(
     runs: Iterator[Run], settings: Settings, days: int, details: Connection | None, *, with_probe: bool
 ) -> Iterator[str]:
-    from monitor import localtime
-    from monitor.output import tables
-
     first = next(runs, None)
     if first is None:
         yield f"No runs in the last {days} days. `speedmon collect` makes one.\n"
         return
-    width = max(60, shutil.get_terminal_size((120, 24)).columns)
-    here = localtime.resolve_zone(settings.display.timezone)
+    width = _table_width()
     details_of = partial(_detail_lines, connection=details, width=width) if details is not None else tables.no_lines
-    for line in tables.run_table(_prepend_run(first, runs), here, width, details_of, with_probe=with_probe):
+    rows = tables.run_table(chain([first], runs), select_zone(settings), width, details_of, with_probe=with_probe)
+    for line in rows:
         yield line + "\n"
 
 
 def _detail_lines(run: Run, connection: Connection, width: int) -> Iterator[str]:
     from monitor.output import run_details
-    from monitor.store import read
+    from monitor.store.read import read_findings
 
-    findings = read.read_findings(connection, run.id) if run.failure else None
+    findings = read_findings(connection, run.id) if run.failure else None
     return run_details.detail_lines(run, findings, width)
-
-
-def _prepend_run(first: Run, others: Iterator[Run]) -> Iterator[Run]:
-    yield first
-    yield from others
 
 
 @click.command(name="incidents")
@@ -134,29 +135,22 @@ def incidents_command(settings: Settings, days: int, as_json: bool, probes: tupl
 
     An outage begins with the first test that failed because of the line and ends with the next successful test.
     """
-    import msgspec
-
-    from monitor import localtime
-
     outages = _read_incidents(settings, days, probes)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outages), indent=1))
         return
-    for line in _incident_lines(outages, days, localtime.resolve_zone(settings.display.timezone)):
+    for line in _incident_lines(outages, days, select_zone(settings)):
         click.echo(line)
 
 
 def _read_incidents(settings: Settings, days: int, probes: tuple[str, ...]) -> list[Incident]:
     from monitor.analysis.outages import find_incidents
-    from monitor.store import read
-    from monitor.store.connection import open_reader
-    from monitor.store.lookups import probe_pks
+    from monitor.store.read import read_runs
 
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
-    with open_reader(settings.database.url) as connection:
-        since = until - timedelta(days=days)
-        runs = read.read_runs(connection, since=since, until=until, probes=probe_pks(connection, probes))
-        return sorted(find_incidents(runs), key=lambda incident: incident.began, reverse=True)
+    with open_selection(settings, last_days(days), probes) as (connection, selection):
+        return sorted(
+            find_incidents(read_runs(connection, selection)), key=lambda incident: incident.began, reverse=True
+        )
 
 
 def _incident_lines(outages: list[Incident], days: int, zone: ZoneInfo) -> Iterator[str]:
@@ -170,8 +164,6 @@ def _incident_lines(outages: list[Incident], days: int, zone: ZoneInfo) -> Itera
 
 
 def _incident_line(incident: Incident, zone: ZoneInfo, *, several: bool) -> str:
-    from monitor.output.tables import to_printable
-
     begin = f"{incident.began.astimezone(zone):%Y-%m-%d %H:%M}"
     end = f"{incident.ended.astimezone(zone):%Y-%m-%d %H:%M}" if incident.ended else "lasts"
     cause = to_printable(f"{incident.probe + ': ' if several else ''}{incident.kind}: {incident.message}")
@@ -202,8 +194,6 @@ def show_command(settings: Settings, run: str, as_json: bool, picture: str | Non
     if picture:
         _draw_trace(settings, attempt, Path(picture))
     if as_json:
-        import msgspec
-
         click.echo(msgspec.json.encode(attempt))
     elif not picture:
         _print_attempt(settings, attempt)
@@ -221,16 +211,13 @@ def _read_attempt(settings: Settings, run: str) -> Attempt:
 
 
 def _print_attempt(settings: Settings, attempt: Attempt) -> None:
-    from monitor import localtime
     from monitor.output import run_details
 
-    width = max(60, shutil.get_terminal_size((120, 24)).columns)
-    for line in run_details.run_lines(attempt, localtime.resolve_zone(settings.display.timezone), width):
+    for line in run_details.run_lines(attempt, select_zone(settings), _table_width()):
         click.echo(line)
 
 
 def _draw_trace(settings: Settings, attempt: Attempt, file: Path) -> None:
-    from monitor import localtime
     from monitor.graph import render
     from monitor.system import files
 
@@ -240,7 +227,7 @@ def _draw_trace(settings: Settings, attempt: Attempt, file: Path) -> None:
     render.prepare_matplotlib(os.environ, os.geteuid())
     from monitor.graph.trace import render_trace
 
-    files.write_file(file, render_trace(attempt.run, trace, localtime.resolve_zone(settings.display.timezone)))
+    files.write_file(file, render_trace(attempt.run, trace, select_zone(settings)))
     click.echo(file)
 
 
@@ -250,15 +237,11 @@ def _draw_trace(settings: Settings, attempt: Attempt, file: Path) -> None:
 @pass_source
 def events_command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:
     """List changes of the ISP and the external address, newest first."""
-    import msgspec
-
-    from monitor import localtime
-
     events = _read_events(settings, days, probes)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(events), indent=1))
         return
-    here = localtime.resolve_zone(settings.display.timezone)
+    here = select_zone(settings)
     several = len({event.probe for event in events}) > 1
     lines = [_event_line(event, here, several=several) for event in events]
     for line in lines or [f"Nothing changed in the last {days} days."]:
@@ -266,20 +249,14 @@ def events_command(settings: Settings, days: int, as_json: bool, probes: tuple[s
 
 
 def _read_events(settings: Settings, days: int, probes: tuple[str, ...]) -> list[LineEvent]:
-    from monitor.store import events
-    from monitor.store.connection import open_reader
-    from monitor.store.lookups import probe_pks
+    from monitor.store.events import read_events
 
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
-    with open_reader(settings.database.url) as connection:
-        probe_pks(connection, probes)
-        newest_first = [*events.read_events(connection, until - timedelta(days=days), until)][::-1]
+    with open_selection(settings, last_days(days), probes) as (connection, selection):
+        newest_first = [*read_events(connection, selection.since, selection.until)][::-1]
     return [event for event in newest_first if not probes or event.probe in probes]
 
 
 def _event_line(event: LineEvent, zone: ZoneInfo, *, several: bool) -> str:
-    from monitor.output.tables import to_printable
-
     what = _KIND_LABELS.get(event.kind, event.kind)
     text = to_printable(f"{event.probe + ': ' if several else ''}{what} is {event.after}, was {event.before}")
     return f"{event.at.astimezone(zone):%Y-%m-%d %H:%M}  {event.path:7}  {text}"
@@ -296,18 +273,13 @@ def usage_command(settings: Settings, months: int, as_json: bool) -> None:
 
     Where an engine reports no byte count, the kernel's counters are used instead, or rate times duration.
     """
-    from monitor import localtime
-    from monitor.localtime import months_back
-    from monitor.output import tables
     from monitor.store.statistics import monthly_usage
 
-    here = localtime.resolve_zone(settings.display.timezone)
+    here = select_zone(settings)
     used = monthly_usage(settings, months_back(datetime.now(UTC), here, months))
     shown = [month for number, month in enumerate(used) if month.tests or not number]
     accounts = [tables.to_monthly_usage(month, settings.budget.month_gb) for month in shown]
     if as_json:
-        import msgspec
-
         click.echo(msgspec.json.encode(accounts))
         return
     for line in tables.usage_table(accounts, here.key):

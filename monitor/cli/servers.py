@@ -1,4 +1,4 @@
-"""The command `servers`: what an engine offers, and how each server has done."""
+"""`speedmon servers`: the servers that an engine offers, and the results of each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from monitor.cli.options import days_option, pass_settings
 from monitor.errors import EngineError
@@ -64,9 +65,9 @@ def _query_servers(settings: Settings, name: str | None, path: NetworkPath) -> t
         ask = measure.command_runner(env, interrupts)
         engine, located = registry.choose_engine(name or settings.collect.engine, settings, os.environ, ask)
         run = measure.command_runner(env, interrupts, servers.LIST_DEADLINE_S)
-        asked = servers.ServerListQuery(engine, located, measure.path_wrapper(settings, path, runtime), run)
+        query = servers.ServerListQuery(engine, located, measure.path_wrapper(settings, path, runtime), run)
         try:
-            return servers.list_servers(asked, settings)
+            return servers.list_servers(query, settings)
         except EngineError:
             if interrupts.signal:
                 raise click.Abort from None
@@ -75,8 +76,6 @@ def _query_servers(settings: Settings, name: str | None, path: NetworkPath) -> t
 
 def _print_rows(rows: Sequence[object], lines: Iterable[str], *, as_json: bool) -> None:
     if as_json:
-        import msgspec
-
         click.echo(msgspec.json.encode(rows))
         return
     for line in lines:
@@ -106,8 +105,8 @@ def statistics_table(servers: Sequence[ServerStats], days: int) -> Iterator[str]
 
 
 def _server_columns(server_id: str | None, name: str | None, place: str) -> str:
-    shown = cut_to_width(to_printable(name or ""), NAME_WIDTH)
-    return f"{to_printable(server_id or ''):>7}  {shown:{NAME_WIDTH}}  {cut_to_width(to_printable(place), PLACE_WIDTH)}".rstrip()
+    name, place = cut_to_width(to_printable(name or ""), NAME_WIDTH), cut_to_width(to_printable(place), PLACE_WIDTH)
+    return f"{to_printable(server_id or ''):>7}  {name:{NAME_WIDTH}}  {place}".rstrip()
 
 
 def _join_place(*parts: str | None) -> str:

@@ -1,42 +1,36 @@
-"""--days, --last, --since, --until.
-
-The options for the window of time that a command covers: --days, --last, --since or --from, --until or --to.
-
-Dates and times on the command line.
-"""
+"""Which stored runs a command is about: its window of time, path and time zone; and opening the database for them."""
 
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import MAX_DAYS
+from monitor import localtime
+from monitor.cli.options import ALL, MAX_DAYS
 from monitor.localtime import Window
+from monitor.model import NetworkPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
     from zoneinfo import ZoneInfo
 
+    from monitor.config.settings import Settings
+    from monitor.store.connection import Connection
+    from monitor.store.read import RunFilter
+
+
+PATHS = [*(path.value for path in NetworkPath), ALL]
 
 DEFAULT_DAYS = 30
 
 LENGTH_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 LENGTH_PATTERN = re.compile(r"([1-9]\d{0,5})([mhdw])")
-
-
-def _parse_length(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> timedelta | None:
-    """Return the length of time that a user wrote."""
-    if value is None:
-        return None
-    match = LENGTH_PATTERN.fullmatch(value)
-    if not match:
-        raise click.BadParameter(f"{value!r} is not a length of time such as 90m, 6h, 30d or 2w")
-    return timedelta(**{LENGTH_UNITS[match[2]]: int(match[1])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +75,46 @@ class WindowOptions:
         if sum(option is not None for option in (self.days, self.last, self.since)) > 1:
             raise click.UsageError("--days, --last and --since exclude each other: give one")
         since, until = parse_moment(self.since, "--since", zone), parse_moment(self.until, "--until", zone)
-        # A run that starts in this second belongs to the window as well.
-        end = until or now + timedelta(seconds=1)
+        end = until or end_of_now(now)
         try:
             return Window(since or end - self.length, end)
         except (ValueError, OverflowError) as error:
             raise click.UsageError(f"the window is empty or too early: {error}") from error
 
 
-def pop_window_options(options: dict[str, Any]) -> WindowOptions:
-    """Remove the options of `window_options` from the options of a command; return them as one value."""
-    return WindowOptions(**{name: options.pop(name) for name in ("days", "last", "since", "until")})
+def parse_moment(text: str | None, option: str, here: ZoneInfo) -> datetime | None:
+    """Return a date or time in ISO 8601 as a moment in UTC; without an offset it is in the zone `here`."""
+    if text is None:
+        return None
+    try:
+        written = datetime.fromisoformat(text)
+        aware = written.replace(tzinfo=here) if written.tzinfo is None else written
+        return aware.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"{text!r} is not a date or time such as 2026-10-24T18:00", param_hint=option
+        ) from error
+
+
+def end_of_now(now: datetime) -> datetime:
+    """Return the end of a window that ends now: a run that starts in this second belongs to it as well."""
+    return now.replace(microsecond=0) + timedelta(seconds=1)
+
+
+def last_days(days: int) -> Window:
+    """Return the window of the last days, up to now."""
+    until = end_of_now(datetime.now(UTC))
+    return Window(until - timedelta(days=days), until)
+
+
+def _parse_length(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> timedelta | None:
+    """Return the length of time that a user wrote."""
+    if value is None:
+        return None
+    match = LENGTH_PATTERN.fullmatch(value)
+    if not match:
+        raise click.BadParameter(f"{value!r} is not a length of time such as 90m, 6h, 30d or 2w")
+    return timedelta(**{LENGTH_UNITS[match[2]]: int(match[1])})
 
 
 def window_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,15 +131,44 @@ def window_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def parse_moment(text: str | None, option: str, here: ZoneInfo) -> datetime | None:
-    """Return a date or time in ISO 8601 as a moment in UTC; without an offset it is in the zone `here`."""
-    if text is None:
-        return None
-    try:
-        written = datetime.fromisoformat(text)
-        aware = written.replace(tzinfo=here) if written.tzinfo is None else written
-        return aware.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(
-            f"{text!r} is not a date or time such as 2026-10-24T18:00", param_hint=option
-        ) from error
+def pop_window_options(options: dict[str, Any]) -> WindowOptions:
+    """Remove the options of `window_options` from the options of a command; return them as one value."""
+    return WindowOptions(**{name: options.pop(name) for name in ("days", "last", "since", "until")})
+
+
+path_option = click.option("--path", type=click.Choice(PATHS), help="Runs over this path; default: collect.path.")
+
+zone_option = click.option("--zone", "in_zone", metavar="ZONE", help="Time zone of all times, such as Europe/Berlin.")
+
+
+def select_path(settings: Settings, option: str | None) -> NetworkPath | None:
+    """Return the path that --path selects, else that of the settings; None for all."""
+    path = option or settings.collect.path
+    return None if path == ALL else NetworkPath(path)
+
+
+def select_zone(settings: Settings, option: str | None = None) -> ZoneInfo:
+    """Return the time zone that --zone names, else that of the settings.
+
+    Raises:
+        ConfigError: there is no zone of that name.
+    """
+    return localtime.resolve_zone(option, "--zone") if option else localtime.resolve_zone(settings.display.timezone)
+
+
+@contextmanager
+def open_selection(
+    settings: Settings, window: Window, probes: Collection[str], path: NetworkPath | None = None
+) -> Iterator[tuple[Connection, RunFilter]]:
+    """Open the database for reading, and select runs: in a window, of the probes named (none: all), over a path.
+
+    Raises:
+        StoreError: the database cannot be read.
+        UsageError: there is no probe of a name.
+    """
+    from monitor.store.connection import open_reader
+    from monitor.store.lookups import probe_pks
+    from monitor.store.read import RunFilter
+
+    with open_reader(settings.database.url) as connection:
+        yield connection, RunFilter(window.since, window.until, path, probe_pks(connection, probes))

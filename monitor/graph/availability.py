@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
 from monitor.analysis.availability import find_outages
-from monitor.analysis.calendar import WEEKDAYS, count_days, day_places
-from monitor.analysis.statistics import count_runs
+from monitor.analysis.calendar import DAYS_PER_WEEK, count_days, day_places
+from monitor.analysis.statistics import count_series
 from monitor.graph import labels, theme
 from monitor.graph.canvas import Box, TextStyle
 from monitor.graph.header import HeaderTile, draw_title
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from monitor.analysis.calendar import Day
     from monitor.analysis.columns import Columns, RunAttributes
     from monitor.analysis.series import RunSeries
-    from monitor.analysis.statistics import RunCounts
+    from monitor.analysis.statistics import AttemptCounts
     from monitor.graph.canvas import Canvas
     from monitor.graph.render import GraphContext
     from monitor.graph.theme import Theme
@@ -101,8 +101,8 @@ STEP_NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
 
 def draw_availability(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw the runs of all series together; each mark shows the scope of its failure."""
-    counts, outage_list = count_runs(all_series), find_outages(all_series, window)
-    facts = (labels.describe_window(window, context.zone), labels.describe_sources(counts, all_series))
+    (counts, sources), outage_list = count_series(all_series), find_outages(all_series, window)
+    facts = (labels.describe_window(window, context.zone), labels.describe_sources(sources, all_series))
     top = draw_title(canvas, f"{context.title}: availability", facts) + theme.LINE_HEIGHT
     _draw_tiles(canvas, counts, outage_list, window, top)
     local_days = count_days(all_series, outage_list, window, context.zone)
@@ -232,7 +232,9 @@ def format_length(seconds: float) -> str:
     return f"{hours} h {minutes % 60:02}" if hours < 48 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004  two days
 
 
-def _draw_tiles(canvas: Canvas, counts: RunCounts, outage_list: Sequence[Outage], window: Window, top: float) -> None:
+def _draw_tiles(
+    canvas: Canvas, counts: AttemptCounts, outage_list: Sequence[Outage], window: Window, top: float
+) -> None:
     room = (canvas.width - 2 * theme.MARGIN) / 3
     total = sum(outage.length for outage in outage_list)
     tests, number, time = (HeaderTile(canvas, theme.MARGIN + at * room, top, room - 16) for at in range(3))
@@ -241,14 +243,14 @@ def _draw_tiles(canvas: Canvas, counts: RunCounts, outage_list: Sequence[Outage]
     tests.figure(None if share is None else labels.format_percent(share), "%", theme.INK, "no test was started")
     tests.lines((labels.describe_successes(counts), labels.describe_failures(counts)))
     number.caption("Outages of the line", theme.SCOPE_COLORS[Scope.LINE])
-    lasts = "one ongoing" if any(outage.lasts for outage in outage_list) else ""
-    number.figure(f"{len(outage_list):,}" if counts.runs else None, lasts, theme.INK, "not known")
+    lasts = "one ongoing" if any(outage.is_ongoing for outage in outage_list) else ""
+    number.figure(f"{len(outage_list):,}" if counts.attempts else None, lasts, theme.INK, "not known")
     if outage_list:
         number.lines((f"longest {format_length(max(outage.length for outage in outage_list))}",))
     time.caption("Time the line was down", theme.SCOPE_COLORS[Scope.LINE])
-    time.figure((format_length(total) if total else "none") if counts.runs else None, "", theme.INK, "not known")
+    time.figure((format_length(total) if total else "none") if counts.attempts else None, "", theme.INK, "not known")
     window_length = window.until - window.since
-    if counts.runs:
+    if counts.attempts:
         out_share = labels.format_percent(100 * total / window_length.total_seconds())
         time.lines((f"{out_share} % of {units.format_long_duration(_round_to_seconds(window_length))}",))
 
@@ -263,10 +265,10 @@ def draw_calendar(canvas: Canvas, box: Box, local_days: Sequence[Day]) -> None:
     years = [(year, list(group)) for year, group in groupby(local_days, key=lambda day: day.day.year)]
     year_height = (box.height - CALENDAR_LEGEND_HEIGHT) / len(years)
     cell_width = (box.width - YEAR_WIDTH) / WEEKS
-    cell_height = min((year_height - MONTHS_HEIGHT - YEAR_GAP) / len(WEEKDAYS), MAX_CELL)
+    cell_height = min((year_height - MONTHS_HEIGHT - YEAR_GAP) / DAYS_PER_WEEK, MAX_CELL)
     for index, (year, group) in enumerate(years):
-        top = box.top + CALENDAR_LEGEND_HEIGHT + index * (cell_height * len(WEEKDAYS) + MONTHS_HEIGHT + YEAR_GAP)
-        grid = Box(box.left + YEAR_WIDTH, top + MONTHS_HEIGHT, cell_width * WEEKS, cell_height * len(WEEKDAYS))
+        top = box.top + CALENDAR_LEGEND_HEIGHT + index * (cell_height * DAYS_PER_WEEK + MONTHS_HEIGHT + YEAR_GAP)
+        grid = Box(box.left + YEAR_WIDTH, top + MONTHS_HEIGHT, cell_width * WEEKS, cell_height * DAYS_PER_WEEK)
         canvas.text((grid.left - 10, grid.top + grid.height / 2 + 5), str(year), YEAR)
         _draw_year(canvas, grid, group)
 
@@ -283,13 +285,13 @@ def week_column(day: date) -> int:
 
 
 def _draw_year(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> None:
-    area = canvas.area(grid, (0, WEEKS), (len(WEEKDAYS), 0))
+    area = canvas.area(grid, (0, WEEKS), (DAYS_PER_WEEK, 0))
     tested = [day for day in local_days if day.started]
-    if grid.height / len(WEEKDAYS) >= MIN_CELL:
+    if grid.height / DAYS_PER_WEEK >= MIN_CELL:
         cells = [(_cell_outline(week_column(day.day), day.day.weekday(), 1), [day]) for day in tested]
     else:
         weeks = [(week, list(days)) for week, days in groupby(tested, key=lambda day: week_column(day.day))]
-        cells = [(_cell_outline(week, 0, len(WEEKDAYS)), days) for week, days in weeks]
+        cells = [(_cell_outline(week, 0, DAYS_PER_WEEK), days) for week, days in weeks]
     area.tiles(
         [outline for outline, _ in cells], [_cell_color(canvas.theme, failure_strength(days)) for _, days in cells]
     )

@@ -21,7 +21,7 @@ from monitor.analysis.columns import join_columns
 from monitor.analysis.metrics import SPEED_METRICS, Metric
 from monitor.analysis.plan import highest_promise, newest_promise, plan_lines, promised_levels
 from monitor.analysis.series import to_series
-from monitor.analysis.statistics import compute_spread, count_runs, measured_values
+from monitor.analysis.statistics import compute_spread, count_series, measured_values
 from monitor.graph import labels, theme
 from monitor.graph.axes import make_value_axis
 from monitor.graph.canvas import Box, TextStyle
@@ -79,11 +79,12 @@ CURVES_NOTE = "Curves: the percentage of tests at or below each speed."
 
 def draw_compare(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw a row of bars for each group, and below them download and upload of the first four over time."""
-    runs, counts = join_columns([series.runs for series in all_series], SPEED_METRICS), count_runs(all_series)
+    runs = join_columns([series.runs for series in all_series], SPEED_METRICS)
+    counts, sources = count_series(all_series)
     group_list = group_runs(runs, make_namer([sort for sort, _ in runs.counts()]))
     # The namespace comes first: the others are compared with it.
     ordered = sorted(group_list, key=lambda group: group.attributes.path is not NetworkPath.IP4ONLY)
-    facts = (labels.describe_window(window, context.zone), labels.describe_sources(counts, all_series))
+    facts = (labels.describe_window(window, context.zone), labels.describe_sources(sources, all_series))
     top = draw_title(canvas, f"{context.title}: side by side", facts) + theme.LINE_HEIGHT
     lines = [series for group in ordered[:MAX_LINES] for series in to_series(group.runs, window)]
     frame, labelled = make_frame(canvas, lines, window, context.zone)
@@ -194,8 +195,8 @@ def _draw_axis(canvas: Canvas, place: Box, axis: ValueAxis, spans: Sequence[tupl
 def draw_servers(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw a row for each server and ISP, most used first, and the distributions of the first four."""
     runs = join_columns([series.runs for series in all_series], SPEED_METRICS)
-    group_list, counts = group_runs(runs, server_and_isp), count_runs(all_series)
-    facts = (labels.describe_window(window, context.zone), labels.describe_sources(counts, all_series))
+    group_list, (counts, sources) = group_runs(runs, server_and_isp), count_series(all_series)
+    facts = (labels.describe_window(window, context.zone), labels.describe_sources(sources, all_series))
     top = draw_title(canvas, f"{context.title}: by server and ISP", facts) + theme.LINE_HEIGHT
     nameless = len(runs) - sum(len(group.runs) for group in group_list)
     parts = (

@@ -48,11 +48,11 @@ NOTES = (
 
 def draw_dashboard(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw the four parts from top to bottom."""
-    counts = statistics.count_runs(all_series)
+    counts, sources = statistics.count_series(all_series)
     facts = (
         labels.describe_window(window, context.zone),
-        labels.describe_sources(counts, all_series),
-        (labels.describe_servers(counts),),
+        labels.describe_sources(sources, all_series),
+        (labels.describe_servers(sources),),
     )
     top = draw_title(canvas, context.title, facts) + theme.LINE_HEIGHT
     frame, _ = make_frame(canvas, all_series, window, context.zone)
@@ -105,7 +105,8 @@ def _draw_lines(
     panels = make_panels(
         all_series, plan_lines_by_metric(all_series, window, context), panels_top, bottom - theme.AXIS_LABELS_HEIGHT
     )
-    draw_tiles(canvas, panels, all_series, statistics.count_runs(all_series), top)
+    counts, _ = statistics.count_series(all_series)
+    draw_tiles(canvas, panels, all_series, counts, top)
     draw_changes(canvas, frame, changes, labels, (labels_top, bottom - theme.AXIS_LABELS_HEIGHT))
     draw_mark_rows(canvas, frame, rows, rows_top)
     for panel in panels:

@@ -52,8 +52,8 @@ MAX_STEPS = 2000
 
 def draw_distribution(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw download, upload and latency one below the other, with the percentages to quote beside them."""
-    counts = statistics.count_runs(all_series)
-    facts = (labels.describe_window(window, context.zone), labels.describe_sources(counts, all_series))
+    counts, sources = statistics.count_series(all_series)
+    facts = (labels.describe_window(window, context.zone), labels.describe_sources(sources, all_series))
     top = draw_title(canvas, f"{context.title}: how often each speed was reached", facts) + theme.LINE_HEIGHT / 2
     foot = draw_footer(
         canvas, ("Each curve: the percentage of tests at or below each value.", labels.describe_doubts(counts))

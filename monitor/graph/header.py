@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.analysis.series import RunSeries
-    from monitor.analysis.statistics import RunCounts
+    from monitor.analysis.statistics import AttemptCounts
     from monitor.graph.canvas import Canvas
     from monitor.graph.panel import Panel
 
@@ -56,7 +56,7 @@ def tiles_height(canvas: Canvas) -> int:
 
 
 def draw_tiles(
-    canvas: Canvas, panels: Sequence[Panel], all_series: Sequence[RunSeries], counts: RunCounts, top: float
+    canvas: Canvas, panels: Sequence[Panel], all_series: Sequence[RunSeries], counts: AttemptCounts, top: float
 ) -> None:
     """Write the median and the percentiles of each metric, and the number of tests."""
     *metrics, tests = _place_tiles(canvas, len(panels) + 1, top)
@@ -169,8 +169,8 @@ def _spread_text(series: RunSeries, panel: Panel) -> str:
     return f"{median} ({low} to {high})"
 
 
-def _fill_tests_tile(tile: HeaderTile, counts: RunCounts) -> None:
+def _fill_tests_tile(tile: HeaderTile, counts: AttemptCounts) -> None:
     tile.caption("Tests", theme.INK)
-    tile.big(f"{counts.runs:,}", labels.describe_run_count(counts), theme.INK)
+    tile.big(f"{counts.attempts:,}", labels.describe_run_count(counts), theme.INK)
     tile.line(FIRST_LINE, labels.describe_successes(counts))
     tile.line(SECOND_LINE, labels.describe_failures(counts))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from monitor.analysis.calendar import HOURS, WEEKDAYS, tabulate_hours
+from monitor.analysis.calendar import DAYS_PER_WEEK, HOURS, tabulate_hours
 from monitor.analysis.metrics import Metric
-from monitor.analysis.statistics import count_runs
+from monitor.analysis.statistics import count_series
 from monitor.graph import labels, theme
 from monitor.graph.canvas import Box, TextStyle
 from monitor.graph.header import draw_title
@@ -55,8 +55,8 @@ ON_BRIGHT, ON_DARK = "#000000", "#ffffff"
 
 def draw_heatmap(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw download and upload, one below the other."""
-    counts = count_runs(all_series)
-    facts = (labels.describe_window(window, context.zone), labels.describe_sources(counts, all_series))
+    counts, sources = count_series(all_series)
+    facts = (labels.describe_window(window, context.zone), labels.describe_sources(sources, all_series))
     top = draw_title(canvas, f"{context.title}: by hour and weekday", facts) + theme.LINE_HEIGHT
     foot = draw_footer(
         canvas,
@@ -78,9 +78,9 @@ def draw_hour_grid(canvas: Canvas, box: Box, metric: Metric, table: HourTable) -
     divisor, unit = (0.01, "% of the plan") if table.of_plan else rate_unit(full_scale)
     _draw_heading(canvas, box, metric, f"{unit}, median", units.format_round_number(round(full_scale / divisor, 1)))
     grid = Box(box.left + 40, box.top + HEADING_HEIGHT, box.width - 40, box.height - HEADING_HEIGHT - HOURS_HEIGHT)
-    area = canvas.area(grid, (0, len(HOURS)), (len(WEEKDAYS), 0))
+    area = canvas.area(grid, (0, len(HOURS)), (DAYS_PER_WEEK, 0))
     inks = {place: ramp_color(canvas.theme, cell.median / full_scale) for place, cell in cells.items()}
-    across, down = GAP / grid.width * len(HOURS), GAP / grid.height * len(WEEKDAYS)
+    across, down = GAP / grid.width * len(HOURS), GAP / grid.height * DAYS_PER_WEEK
     area.tiles([_cell_outline(place, across, down) for place in inks], list(inks.values()))
     _draw_names(canvas, grid)
     if not cells:
@@ -115,8 +115,8 @@ def _draw_heading(canvas: Canvas, box: Box, metric: Metric, unit: str, full: str
 
 
 def _draw_names(canvas: Canvas, grid: Box) -> None:
-    row, column = grid.height / len(WEEKDAYS), grid.width / len(HOURS)
-    for index, name in enumerate(WEEKDAYS):
+    row, column = grid.height / DAYS_PER_WEEK, grid.width / len(HOURS)
+    for index, name in enumerate(units.SHORT_WEEKDAY_NAMES):
         canvas.text((grid.left - 8, grid.top + row * (index + 0.5) + 4), name, DAY)
     step = 1 if column >= MIN_NUMBERED_WIDTH else 3
     for hour in HOURS[::step]:
@@ -126,7 +126,7 @@ def _draw_names(canvas: Canvas, grid: Box) -> None:
 def _draw_number(canvas: Canvas, grid: Box, place: tuple[int, int], value: float, ink: str) -> None:
     weekday, hour = place
     x = grid.left + grid.width / len(HOURS) * (hour + 0.5)
-    y = grid.top + grid.height / len(WEEKDAYS) * (weekday + 0.5) + 4
+    y = grid.top + grid.height / DAYS_PER_WEEK * (weekday + 0.5) + 4
     red, green, blue = (int(ink[at : at + 2], 16) / 255 for at in (1, 3, 5))
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > BRIGHT
     text = units.format_number(value) if value < 9.95 else f"{value:,.0f}"  # noqa: PLR2004  three figures would not fit

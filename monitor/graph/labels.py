@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from monitor.analysis.metrics import Metric
 from monitor.localtime import utc_offsets
-from monitor.model import NetworkPath, Status
+from monitor.model import NetworkPath, Status, server_name
 from monitor.output.units import (
     _format_date_and_minute,
     _format_day_and_minute,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from monitor.analysis.plan import PlanLine
     from monitor.analysis.series import RunSeries
-    from monitor.analysis.statistics import PlanComparison, RunCounts, Spread
+    from monitor.analysis.statistics import AttemptCounts, PlanComparison, RunSources, Spread
     from monitor.graph.axes import ValueAxis
     from monitor.localtime import Window
 
@@ -62,20 +62,20 @@ def describe_offsets(window: Window, zone: ZoneInfo) -> str:
     return _format_utc_offset(first) + "".join(changes)
 
 
-def describe_sources(counts: RunCounts, all_series: Sequence[RunSeries]) -> tuple[str, ...]:
+def describe_sources(sources: RunSources, all_series: Sequence[RunSeries]) -> tuple[str, ...]:
     """Return ISP, path, address family and engine; empty texts if unknown."""
     paths = " and ".join(dict.fromkeys(f"{series.path} ({PATH_NAMES[series.path]})" for series in all_series))
     return (
-        _list_names("ISP", "ISPs", counts.isps),
+        _list_names("ISP", "ISPs", sources.isps),
         f"path {paths}" if paths else "",
-        describe_families(counts.families),
-        _list_names("measured with", "measured with", counts.engines),
+        describe_families(sources.families),
+        _list_names("measured with", "measured with", sources.trusted_engines),
     )
 
 
-def describe_servers(counts: RunCounts) -> str:
+def describe_servers(sources: RunSources) -> str:
     """Return the servers used; empty if none is known."""
-    return _list_names("Server", "Servers", counts.servers)
+    return _list_names("Server", "Servers", sources.servers_by(server_name))
 
 
 def describe_families(families: Counter[int]) -> str:
@@ -114,7 +114,7 @@ def format_percent(share: float) -> str:
     return f"{min(max(share, 0.1), 99.9):.1f}" if share < 1 or share > 90 else f"{share:.0f}"  # noqa: PLR2004  near the ends
 
 
-def describe_doubts(counts: RunCounts) -> str:
+def describe_doubts(counts: AttemptCounts) -> str:
     """Return how many results are left out of the numbers, and why; empty if none is."""
     if not counts.doubtful:
         return ""
@@ -123,10 +123,10 @@ def describe_doubts(counts: RunCounts) -> str:
     return f"{results} left out of all numbers{f' ({why})' if why else ''}."
 
 
-def describe_successes(counts: RunCounts) -> str:
+def describe_successes(counts: AttemptCounts) -> str:
     """Return how many tests succeeded and failed; interrupted ones count as failed."""
     if counts.success_pct is None:
-        return "none was started" if counts.runs else "no test in this window"
+        return "none was started" if counts.attempts else "no test in this window"
     failed = counts.statuses[Status.FAILED] + counts.statuses[Status.INTERRUPTED]
     share = _capped_percent(counts.success_pct, complete=not failed)
     interrupted = counts.statuses[Status.INTERRUPTED]
@@ -139,15 +139,15 @@ def _capped_percent(percent: float, *, complete: bool) -> str:
     return "100" if complete else f"{min(percent, 99.9):.1f}"
 
 
-def describe_failures(counts: RunCounts) -> str:
+def describe_failures(counts: AttemptCounts) -> str:
     """Return the failures by scope; empty if there are none."""
     return ", ".join(f"{scope} {count:,}" for scope, count in counts.scopes.most_common())
 
 
-def describe_run_count(counts: RunCounts) -> str:
+def describe_run_count(counts: AttemptCounts) -> str:
     """Return the text after the number of runs."""
     skipped = counts.statuses[Status.SKIPPED]
-    return ("run" if counts.runs == 1 else "runs") + (f", {skipped:,} of them skipped" if skipped else "")
+    return ("run" if counts.attempts == 1 else "runs") + (f", {skipped:,} of them skipped" if skipped else "")
 
 
 def describe_lines(width: int | None) -> str:

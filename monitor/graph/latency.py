@@ -57,11 +57,11 @@ GRADE_NOTE = (
 def draw_latency(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw three panels over one time axis; those under load share a scale."""
     frame, labelled = make_frame(canvas, all_series, window, context.zone)
-    counts = statistics.count_runs(all_series)
+    counts, sources = statistics.count_series(all_series)
     facts = (
         describe_window(window, context.zone),
-        describe_sources(counts, all_series),
-        (describe_servers(counts),),
+        describe_sources(sources, all_series),
+        (describe_servers(sources),),
     )
     tiles_top = draw_title(canvas, f"{context.title}: latency, idle and under load", facts) + theme.LINE_HEIGHT
     idle = compute_spread(statistics.measured_values(all_series, Metric.LATENCY))

@@ -24,7 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.analysis.metrics import LOADED_METRICS, SPEED_METRICS, Metric
+from monitor.analysis.metrics import LOADED_METRICS, RATE_METRICS, SPEED_METRICS, Metric
 from monitor.config import paths
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 DEFAULT_KIND = "throughput"
 
-RATE_METRICS = (Metric.DOWNLOAD, Metric.UPLOAD)
 
 KIND_ALIASES = {"line": DEFAULT_KIND}
 

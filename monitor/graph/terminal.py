@@ -16,6 +16,7 @@ import numpy as np
 from uniplot import plot_to_string
 
 from monitor.analysis import statistics
+from monitor.analysis.calendar import group_medians
 from monitor.analysis.metrics import SPEED_METRICS, Metric
 from monitor.analysis.plan import highest_promise, newest_promise, plan_lines
 from monitor.analysis.series import runs_in_window, to_series
@@ -66,8 +67,8 @@ def plot_runs(runs: Columns | Iterable[Run], window: Window, context: GraphConte
     all_series = to_series(runs, window, context.plan)
     width = max(columns, MIN_WIDTH) - LEFT_MARGIN - 1 - RIGHT_MARGIN
     yield f"{context.title}: {labels.SEPARATOR.join(labels.describe_window(window, context.zone))}"
-    counts = statistics.count_runs(all_series)
-    yield f"{counts.runs:,} {labels.describe_run_count(counts)}: {labels.describe_successes(counts)}"
+    counts, _ = statistics.count_series(all_series)
+    yield f"{counts.attempts:,} {labels.describe_run_count(counts)}: {labels.describe_successes(counts)}"
     for metric in SPEED_METRICS:
         yield from _plot_metric(all_series, metric, window, context.plan, width)
     yield _failure_marks(all_series, window, width)
@@ -176,7 +177,7 @@ def draw_sparklines(runs: Columns | Iterable[Run], window: Window, columns: int 
     for metric in SPEED_METRICS:
         tried = np.bincount(slot[columns_in_window.where(lambda run: run.trusted or run.broken)], minlength=columns)
         yield _sparkline(
-            metric, _slot_medians(slot[columns_in_window.good(metric)], columns_in_window.measured(metric)), tried
+            metric, group_medians(slot[columns_in_window.good(metric)], columns_in_window.measured(metric)), tried
         )
 
 
@@ -186,18 +187,11 @@ def _slot_numbers(runs: Columns, window: Window, columns: int) -> NDArray[np.int
     return np.minimum(place, columns - 1)
 
 
-def _slot_medians(slot: NDArray[np.intp], values: NDArray[np.float64]) -> dict[int, float]:
-    """Return the median of each slot that has values; slots ascend."""
-    slots, starts = np.unique(slot, return_index=True)
-    parts = np.split(values, starts[1:]) if len(slots) else []
-    return {int(place): float(np.median(part)) for place, part in zip(slots, parts, strict=True)}
-
-
-def _sparkline(metric: Metric, medians: dict[int, float], tried: Sequence[int] | NDArray[np.intp]) -> str:
-    highest = max(medians.values(), default=0.0)
+def _sparkline(metric: Metric, medians: dict[int, tuple[int, float]], tried: Sequence[int] | NDArray[np.intp]) -> str:
+    highest = max((median for _, median in medians.values()), default=0.0)
     divisor, unit = rate_unit(highest) if metric.is_rate else (1.0, "ms")
     blocks = (
-        _block(medians[at], highest) if at in medians else FAILED if count else NOTHING
+        _block(medians[at][1], highest) if at in medians else FAILED if count else NOTHING
         for at, count in enumerate(tried)
     )
     scaled = f"0 to {units.format_number(highest / divisor)} {unit}" if highest else "no result"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitor.analysis import plan, statistics
-from monitor.analysis.statistics import count_runs
+from monitor.analysis.statistics import count_series
 from monitor.graph import theme
 from monitor.graph.annotations import (
     CHANGE,
@@ -42,8 +42,8 @@ def draw_throughput(canvas: Canvas, all_series: Sequence[RunSeries], window: Win
     changes = changes_to_label(all_series)
     labels, unlabelled = place_labels(changes, frame, lambda words: canvas.width_of(words, CHANGE))
     rows = make_mark_rows(all_series)
-    counts = count_runs(all_series)
-    facts = (describe_window(window, context.zone), describe_sources(counts, all_series), (describe_servers(counts),))
+    counts, sources = count_series(all_series)
+    facts = (describe_window(window, context.zone), describe_sources(sources, all_series), (describe_servers(sources),))
     tiles_top = draw_title(canvas, context.title, facts) + theme.LINE_HEIGHT
     labels_top = tiles_top + tiles_height(canvas) + theme.MARK_ROW_HEIGHT
     rows_top = labels_top + theme.MARK_ROW_HEIGHT * (max((label.row + 1 for label in labels), default=0))

@@ -1,12 +1,7 @@
-"""What an importer is; rows as runs; cleaning values and times.
+"""What all importers share: what a format is, values and times as files have them, and rows as runs. Pure.
 
-Makes runs from imported rows. Pure. The id is derived from the content, so that the same row has the same id.
-
-Parses times as programs and shell scripts write them. A time without an offset is in the zone passed in. Pure.
-
-Types of importers: a format, and the records that reading a file gives.
-
-Cleans values of imported files: a number may be a text; missing, empty or impossible values become None. Pure.
+A number in a file may be a text; missing, empty or impossible values become None. A time without an offset is in the
+zone passed in. The id of a run is derived from its content, so that the same row has the same id.
 """
 
 from __future__ import annotations
@@ -76,6 +71,164 @@ Fields = Mapping[str, object]
 BITS_PER_MBIT = 1_000_000
 
 BITS_PER_BYTE = 8
+
+# How much of a rejected line is shown.
+SHOWN_CHARS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ImportContext:
+    """What a file does not contain: the probe, the path and the time zone of times without one.
+
+    Exports name the probe of each run; `replaces_probe` says whether `probe` takes its place.
+    """
+
+    probe: str
+    path: NetworkPath
+    zone: ZoneInfo
+    replaces_probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRun:
+    """A run from a file, and the line (or row) that it was read from."""
+
+    line: int
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedPart:
+    """A line (or row) of a file that gives no run, and the reason."""
+
+    line: int
+    reason: str
+
+
+Record = ImportedRun | RejectedPart
+
+
+class UnusableRowError(Exception):
+    """A row gives no run; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFormat:
+    """A format in which every row or object is a run. Its functions are pure.
+
+    Attributes:
+        name: the program that writes it, as --format calls it.
+        matches: whether a row or an object with these names is of this format.
+        read: returns the run of a row or an object; raises UnusableRowError if it gives none.
+        is_nested: whether it is an object as the program prints it; else a row with names from `normalize_names`.
+        split_line: returns the fields of a line, for a table that is not standard CSV.
+        header: the normalized names of the columns, for a program that can leave out the header.
+        matches_row: whether a row without a header is of this format.
+    """
+
+    name: str
+    matches: Callable[[Fields], bool]
+    read: Callable[[Fields, ImportContext], Attempt]
+    is_nested: bool = False
+    split_line: Callable[[str], list[object]] | None = None
+    header: tuple[str, ...] = ()
+    matches_row: Callable[[list[str]], bool] = lambda _row: False
+
+
+def to_number(value: object) -> object:
+    """Return a text as a number, None if it is not one; anything that is not a text is returned unchanged."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value) if value.strip().isdecimal() else float(value)
+    except ValueError:
+        return None
+
+
+def to_int(value: object) -> int | None:
+    """Return a whole number; None if the value is not one."""
+    parsed = to_number(value)
+    return parsed if isinstance(parsed, int) else None
+
+
+def to_rate_bps(value: object, bits_each: int = 1) -> int | None:
+    """Return a rate in bit/s, given in units of `bits_each` bits per second; None if it is not above 0."""
+    return parsing.to_rate_bps(to_number(value), bits_each)
+
+
+def to_bool(value: object) -> bool | None:
+    """Return a truth value from any of its spellings; None for anything else."""
+    text = str(value).strip().lower()
+    if text in {"1", "true", "yes"}:
+        return True
+    return False if text in {"0", "false", "no"} else None
+
+
+def normalize_names(fields: Mapping[str, object]) -> Fields:
+    """Return the fields with normalized names, see `normalize_name`."""
+    return {normalize_name(str(name)): value for name, value in fields.items()}
+
+
+@functools.lru_cache(maxsize=1024)
+def normalize_name(name: str) -> str:
+    """Return a column's name as lower-case letters and digits: `Created at`, `created_at`, `createdAt` are the same."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def parse_time(text: object, zone: ZoneInfo) -> datetime | None:
+    """Return a time in UTC, in whole seconds; None if it is not a time in this century."""
+    if isinstance(text, datetime):
+        return _to_utc(text, zone)
+    stripped = str(text).strip(" \t[]\"',") if isinstance(text, str | int) else ""
+    if not _TIME_START.match(stripped):
+        return None
+    return _to_utc(_parse_epoch(stripped) or _parse_iso(stripped) or _parse_date_command(stripped), zone)
+
+
+def _to_utc(time: datetime | None, zone: ZoneInfo) -> datetime | None:
+    if time is None:
+        return None
+    try:
+        aware = (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        return None
+    return aware if _EARLIEST <= aware < _LATEST else None
+
+
+def _parse_epoch(text: str) -> datetime | None:
+    if not _EPOCH.fullmatch(text):
+        return None
+    return datetime.fromtimestamp(float(text) / (1000 if len(text) == _MILLISECOND_DIGITS else 1), UTC)
+
+
+def _parse_iso(text: str) -> datetime | None:
+    if not _ISO.match(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _parse_date_command(text: str) -> datetime | None:
+    zone = _ZONE_WORD.search(text)
+    offset = _UTC_OFFSET.search(text)
+    bare = " ".join(_ZONE_WORD.sub("", _UTC_OFFSET.sub("", text), count=1).replace(",", " ").split())
+    for date_format in _DATE_FORMATS:
+        try:
+            time = datetime.strptime(bare, date_format)  # noqa: DTZ007  the caller knows the zone
+        except ValueError:
+            continue
+        if offset:
+            return time.replace(tzinfo=datetime.strptime(offset[0].strip(), "%z").tzinfo)
+        return time.replace(tzinfo=UTC) if zone and zone[0].strip() in _UTC_NAMES else time
+    return None
+
+
+def find_time(texts: list[str], zone: ZoneInfo) -> datetime | None:
+    """Return the first of the texts that is a time, or of neighbouring texts that are a date and a time of day."""
+    pairs = [f"{first.strip()} {second.strip()}" for first, second in itertools.pairwise(texts)]
+    return next((time for text in (*texts, *pairs) if (time := parse_time(text, zone))), None)
 
 
 def measured_attempt(
@@ -162,158 +315,3 @@ def _make_run(
         engine=engine,
         **values,
     )
-
-
-def parse_time(text: object, zone: ZoneInfo) -> datetime | None:
-    """Return a time in UTC, in whole seconds; None if it is not a time in this century."""
-    if isinstance(text, datetime):
-        return _to_utc(text, zone)
-    stripped = str(text).strip(" \t[]\"',") if isinstance(text, str | int) else ""
-    if not _TIME_START.match(stripped):
-        return None
-    return _to_utc(_parse_epoch(stripped) or _parse_iso(stripped) or _parse_date_command(stripped), zone)
-
-
-def _to_utc(time: datetime | None, zone: ZoneInfo) -> datetime | None:
-    if time is None:
-        return None
-    try:
-        aware = (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC).replace(microsecond=0)
-    except OverflowError:
-        return None
-    return aware if _EARLIEST <= aware < _LATEST else None
-
-
-def _parse_epoch(text: str) -> datetime | None:
-    if not _EPOCH.fullmatch(text):
-        return None
-    return datetime.fromtimestamp(float(text) / (1000 if len(text) == _MILLISECOND_DIGITS else 1), UTC)
-
-
-def _parse_iso(text: str) -> datetime | None:
-    if not _ISO.match(text):
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _parse_date_command(text: str) -> datetime | None:
-    zone = _ZONE_WORD.search(text)
-    offset = _UTC_OFFSET.search(text)
-    bare = " ".join(_ZONE_WORD.sub("", _UTC_OFFSET.sub("", text), count=1).replace(",", " ").split())
-    for date_format in _DATE_FORMATS:
-        try:
-            time = datetime.strptime(bare, date_format)  # noqa: DTZ007  the caller knows the zone
-        except ValueError:
-            continue
-        if offset:
-            return time.replace(tzinfo=datetime.strptime(offset[0].strip(), "%z").tzinfo)
-        return time.replace(tzinfo=UTC) if zone and zone[0].strip() in _UTC_NAMES else time
-    return None
-
-
-def find_time(texts: list[str], zone: ZoneInfo) -> datetime | None:
-    """Return the first of the texts that is a time, or of neighbouring texts that are a date and a time of day."""
-    pairs = [f"{first.strip()} {second.strip()}" for first, second in itertools.pairwise(texts)]
-    return next((time for text in (*texts, *pairs) if (time := parse_time(text, zone))), None)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportContext:
-    """What a file does not contain: the probe, the path and the time zone of times without one.
-
-    Exports name the probe of each run; `replaces_probe` says whether `probe` takes its place.
-    """
-
-    probe: str
-    path: NetworkPath
-    zone: ZoneInfo
-    replaces_probe: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedRun:
-    """A run from a file, and the line (or row) that it was read from."""
-
-    line: int
-    attempt: Attempt
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedPart:
-    """A line (or row) of a file that gives no run, and the reason."""
-
-    line: int
-    reason: str
-
-
-Record = ImportedRun | RejectedPart
-
-
-class UnusableRowError(Exception):
-    """A row gives no run; the message is the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportFormat:
-    """A format in which every row or object is a run. Its functions are pure.
-
-    Attributes:
-        name: the program that writes it, as --format calls it.
-        matches: whether a row or an object with these names is of this format.
-        read: returns the run of a row or an object; raises UnusableError if it gives none.
-        is_nested: whether it is an object as the program prints it; else a row with names from `cells.plain`.
-        split_line: returns the fields of a line, for a table that is not standard CSV.
-        header: the normalized names of the columns, for a program that can leave out the header.
-        matches_row: whether a row without a header is of this format.
-    """
-
-    name: str
-    matches: Callable[[Fields], bool]
-    read: Callable[[Fields, ImportContext], Attempt]
-    is_nested: bool = False
-    split_line: Callable[[str], list[object]] | None = None
-    header: tuple[str, ...] = ()
-    matches_row: Callable[[list[str]], bool] = lambda _row: False
-
-
-def to_number(value: object) -> object:
-    """Return a text as a number, None if it is none; anything that is not a text is returned unchanged."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return int(value) if value.strip().isdecimal() else float(value)
-    except ValueError:
-        return None
-
-
-def to_int(value: object) -> int | None:
-    """Return a whole number; None if the value is none."""
-    parsed = to_number(value)
-    return parsed if isinstance(parsed, int) else None
-
-
-def to_rate_bps(value: object, bits_each: int = 1) -> int | None:
-    """Return a rate in bit/s, given in units of `bits_each` bits per second; None if it is not above 0."""
-    return parsing.to_rate_bps(to_number(value), bits_each)
-
-
-def to_bool(value: object) -> bool | None:
-    """Return a truth value from any of its spellings; None for anything else."""
-    text = str(value).strip().lower()
-    if text in {"1", "true", "yes"}:
-        return True
-    return False if text in {"0", "false", "no"} else None
-
-
-def normalize_names(fields: Mapping[str, object]) -> Fields:
-    """Return the fields with normalized names, see `plain`."""
-    return {normalize_name(str(name)): value for name, value in fields.items()}
-
-
-@functools.lru_cache(maxsize=1024)
-def normalize_name(name: str) -> str:
-    """Return a column's name as lower-case letters and digits: `Created at`, `created_at`, `createdAt` are the same."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())

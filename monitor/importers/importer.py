@@ -1,12 +1,7 @@
-"""Opens a file, recognises its format, stores its runs.
+"""Opens a file, recognizes which program wrote it, and stores its runs. The only importer module that reads files.
 
-Opens files to import: text, gzipped text, SQLite and Parquet. The only importer module that reads files.
-
-Stores the runs of a file in batches, so that a test that ends during an import waits for one batch at most.
-
-Recognizes which program wrote a text: the first object, header or row of a known format decides. Pure.
-
-To add a format, list it here: in OBJECTS if it matches objects as a program prints them, in TABLES if it matches rows.
+To add a format, list it here: in `OBJECT_FORMATS` if it matches objects as a program prints them, in `TABLE_FORMATS` if
+it matches rows. The first object, header or row of a known format decides.
 """
 
 from __future__ import annotations
@@ -58,6 +53,7 @@ _MAX_EMPTY_PIECES, _EMPTY_TEXTS = 10, ("", "[]")
 
 _SQLITE_TABLES = ("results", "speedtests")
 
+# Runs are stored in batches, so that a test that ends during an import waits for one batch at most.
 BATCH_RECORDS = 4000
 
 # So many reasons are kept; further rejected lines are only counted.
@@ -120,8 +116,8 @@ def unknown_format(file: Path, wanted: str) -> UsageError:
 
 
 def _open_text(raw: io.BufferedReader) -> io.TextIOWrapper:
-    is_packed = raw.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
-    plain = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if is_packed else raw
+    is_gzipped = raw.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
+    plain = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if is_gzipped else raw
     return io.TextIOWrapper(
         plain, encoding=_detect_encoding(plain.peek(len(_PARQUET_MAGIC))), errors="replace", newline=""
     )
@@ -190,8 +186,9 @@ def _source_from_sqlite(
         columns = [row["name"] for row in connection.execute(f"PRAGMA table_info({name})")]
         row_format = find_table_format(normalize_names(dict.fromkeys(columns)), wanted)
         if row_format is not None:
-            (length,) = connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608  a name of ours
-            rows = _CountedRows(dict(row) for row in connection.execute(f"SELECT * FROM {name} ORDER BY id"))  # noqa: S608  the same
+            (length,) = connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608  a name from a constant
+            selected = connection.execute(f"SELECT * FROM {name} ORDER BY id")  # noqa: S608  a name from a constant
+            rows = _CountedRows(map(dict, selected))
             return ImportSource(row_format.name, readers.read_rows(row_format, rows, context), length, rows.position)
     raise unknown_format(file, wanted)
 
@@ -212,83 +209,12 @@ class _CountedRows:
         return self._read
 
 
-@dataclass(slots=True)
-class ImportCounts:
-    """Counts for one file: runs stored, runs that the store already had, and rejected lines, the first with reasons."""
-
-    stored: int = 0
-    existing: int = 0
-    rejected: int = 0
-    reasons: list[RejectedPart] = field(default_factory=list)
-
-    def reject(self, part: RejectedPart) -> None:
-        """Count a line that gave no run."""
-        self.rejected += 1
-        if len(self.reasons) < MAX_REASONS:
-            self.reasons.append(part)
-
-    def add(self, stored: int, existing: int) -> None:
-        """Count runs."""
-        self.stored += stored
-        self.existing += existing
-
-
-def split_batches(records: Iterator[Record], counts: ImportCounts) -> Iterator[list[ImportedRun]]:
-    """Yield the runs of a file, BATCH records at a time; lines without a run are counted."""
-    while batch := list(itertools.islice(records, BATCH_RECORDS)):
-        for record in batch:
-            if isinstance(record, RejectedPart):
-                counts.reject(record)
-        yield [record for record in batch if isinstance(record, ImportedRun)]
-
-
-def store_batch(url: str, batch: list[ImportedRun], counts: ImportCounts) -> None:
-    """Store a batch. A run that the store rejects is counted, and the others are stored all the same.
-
-    Raises:
-        StoreError: the store cannot be written.
-    """
-    if not batch:
-        return
-    try:
-        with open_writer(url) as connection:
-            stored, existing = add_attempts(connection, (taken.attempt for taken in batch))
-    except StoreRejectedError as error:
-        if len(batch) == 1:
-            counts.reject(RejectedPart(batch[0].line, str(error)))
-            return
-        half = len(batch) // 2
-        store_batch(url, batch[:half], counts)
-        store_batch(url, batch[half:], counts)
-    else:
-        counts.add(stored, existing)
-
-
-class DryRun:
-    """A dry run: counts what `store` would do, and stores nothing."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        # Hashes of the ids in earlier batches: smaller than the ids.
-        self._earlier: set[int] = set()
-
-    def store(self, batch: list[ImportedRun], counts: ImportCounts) -> None:
-        """Count a batch. A run that was in an earlier batch counts as existing."""
-        ids = [taken.attempt.run.id for taken in batch]
-        with open_reader(self._url) as connection:
-            existing = stored_ids(connection, ids)
-        for run_id in ids:
-            exists = run_id in existing or hash(run_id) in self._earlier
-            self._earlier.add(hash(run_id))
-            counts.add(int(not exists), int(exists))
-
-
 def find_reader(head: Sequence[str], wanted: str = ANY_FORMAT) -> tuple[str, Reader] | None:
     """Return the name of the program that wrote a text, and a reader for all of it; None if no format matches.
 
     Args:
         head: the first pieces of the text.
-        wanted: the only program to consider, or AUTO.
+        wanted: the only program to consider, or `ANY_FORMAT`.
     """
     for _line, item in readers.read_items(head):
         recognized = _reader_of_object(item, wanted) if isinstance(item, dict) else _reader_of_line(item, wanted)
@@ -331,3 +257,74 @@ def _reader_of_line(line: str, wanted: str) -> tuple[str, Reader] | None:
     if table is not None:
         return table.format.name, partial(readers.read_table, table)
     return _reader_of_ookla_log(line, wanted)
+
+
+@dataclass(slots=True)
+class ImportCounts:
+    """Counts for one file: runs stored, runs that the store already had, and rejected lines, the first with reasons."""
+
+    stored: int = 0
+    existing: int = 0
+    rejected: int = 0
+    reasons: list[RejectedPart] = field(default_factory=list)
+
+    def reject(self, part: RejectedPart) -> None:
+        """Count a line that gave no run."""
+        self.rejected += 1
+        if len(self.reasons) < MAX_REASONS:
+            self.reasons.append(part)
+
+    def add(self, stored: int, existing: int) -> None:
+        """Count runs."""
+        self.stored += stored
+        self.existing += existing
+
+
+def split_batches(records: Iterator[Record], counts: ImportCounts) -> Iterator[list[ImportedRun]]:
+    """Yield the runs of a file, `BATCH_RECORDS` records at a time; lines without a run are counted."""
+    while batch := list(itertools.islice(records, BATCH_RECORDS)):
+        for record in batch:
+            if isinstance(record, RejectedPart):
+                counts.reject(record)
+        yield [record for record in batch if isinstance(record, ImportedRun)]
+
+
+def store_batch(url: str, batch: list[ImportedRun], counts: ImportCounts) -> None:
+    """Store a batch. A run that the store rejects is counted, and the others are stored all the same.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    if not batch:
+        return
+    try:
+        with open_writer(url) as connection:
+            stored, existing = add_attempts(connection, (imported.attempt for imported in batch))
+    except StoreRejectedError as error:
+        if len(batch) == 1:
+            counts.reject(RejectedPart(batch[0].line, str(error)))
+            return
+        half = len(batch) // 2
+        store_batch(url, batch[:half], counts)
+        store_batch(url, batch[half:], counts)
+    else:
+        counts.add(stored, existing)
+
+
+class DryRun:
+    """Stands in for `store_batch`: counts what it would do, and stores nothing."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        # Hashes of the ids in earlier batches: smaller than the ids.
+        self._earlier: set[int] = set()
+
+    def store(self, batch: list[ImportedRun], counts: ImportCounts) -> None:
+        """Count a batch; a run that was in an earlier batch counts as existing."""
+        ids = [imported.attempt.run.id for imported in batch]
+        with open_reader(self._url) as connection:
+            existing = stored_ids(connection, ids)
+        for run_id in ids:
+            exists = run_id in existing or hash(run_id) in self._earlier
+            self._earlier.add(hash(run_id))
+            counts.add(int(not exists), int(exists))

@@ -1,16 +1,11 @@
-"""Logs of Ookla's CLI: JSON, CSV, and the noise between.
-
-Logs of Ookla's CLI: `-f json`, `-f jsonl`, `-f csv` and `-f tsv`, mixed with output of scripts and stderr. Pure.
+"""Logs of Ookla's CLI: `-f json`, `-f jsonl`, `-f csv` and `-f tsv`, mixed with output of scripts and stderr. Pure.
 
 A test is spread over lines: a date that a script printed, phases, errors with or without a time, a result. Errors
 before a result belong to it. Errors that no result follows make a failed run, if any of their lines has a time.
 
-Parses rows of Ookla's `-f csv` and `-f tsv`, with what a script put before or after them. Pure.
-
-A row has ten columns in version 1.0, eleven in 1.1.1 and 21 in 1.2; the first ten are the same. Rates are in bytes/s,
-times in ms; packet loss is a percentage or N/A. A row has no time: scripts put it before, after or on another line.
-
-Parses single objects and lines of an Ookla log. Pure.
+A CSV row has ten columns in version 1.0, eleven in 1.1.1 and 21 in 1.2; the first ten are the same. Rates are in
+bytes/s, times in ms; packet loss is a percentage or N/A. A row has no time: scripts put it before, after or on another
+line.
 """
 
 from __future__ import annotations
@@ -47,8 +42,6 @@ _ZONE_STEP = timedelta(minutes=15)
 
 _CLOCK_TOLERANCE = timedelta(seconds=30)
 
-_SHOWN_CHARS = 60
-
 _DECIMAL, _INTEGER = re.compile(r"\d+(\.\d+)?"), re.compile(r"\d+")
 
 _LOSS = re.compile(r"\d+(\.\d+)?|N/A|")
@@ -71,6 +64,48 @@ _SHORT_ROW = (re.compile(r"\d{10}"), _DECIMAL, _LOSS, _INTEGER, _INTEGER)
 _TEST_START = "testStart"
 
 _ITEM_TYPES = {_TEST_START, *ookla.PHASES, "result", "log"}
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStamp:
+    """A time alone, as a script prints it before a test."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseProgress:
+    """A running test: its stage, and the server if it is named; `is_start` at the beginning of a test."""
+
+    at: datetime | None
+    stage: str
+    server: Server | None
+    is_start: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedError:
+    """An error message of the CLI. Objects have a time in UTC (`is_utc`), lines one in a time zone they do not name.
+
+    A message without a time belongs to the test that the lines around it are about.
+    """
+
+    at: datetime | None
+    text: str
+    is_utc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedResult:
+    """The end of a test: a measurement, or what is wrong with it."""
+
+    at: datetime | None
+    measured: Measurement | None
+    flaws: tuple[str, ...] = ()
+    server: Server | None = None
+
+
+LogEntry = TimeStamp | PhaseProgress | LoggedError | LoggedResult
 
 
 @dataclass(slots=True)
@@ -107,7 +142,7 @@ def to_attempt(result: LoggedResult, context: ImportContext, at: datetime | None
     """Return the run of a result; it ended `at` that time if the result has no time of its own.
 
     Raises:
-        UnusableError: there is no time.
+        UnusableRowError: there is no time.
     """
     ended = result.at or at
     if result.measured is None:
@@ -130,7 +165,8 @@ class _LogReader:
         if isinstance(entry, LoggedResult):
             yield from self._result(line, entry)
         elif isinstance(entry, TimeStamp):
-            yield from self._next(line, entry.at)
+            yield from self.close()
+            self._test = _OpenTest(line, entry.at)
         elif isinstance(entry, PhaseProgress):
             yield from self._phase(line, entry)
         else:
@@ -141,7 +177,7 @@ class _LogReader:
         if self._test is not None and 0 < len(self._test.errors) < MAX_COMPLAINTS:
             self._test.errors.append(text)
         else:
-            yield RejectedPart(line, f"not a result: {text[:_SHOWN_CHARS]!r}")
+            yield RejectedPart(line, f"not a result: {text[: base.SHOWN_CHARS]!r}")
 
     def close(self) -> Iterator[Record]:
         """Yield a failed run if the last test has no result."""
@@ -152,34 +188,30 @@ class _LogReader:
         try:
             yield ImportedRun(test.line, base.failed_attempt(NAME, test.at, failure, self._context, server=test.server))
         except UnusableRowError as error:
-            yield RejectedPart(test.line, f"a failure with {error}: {failure.message[:_SHOWN_CHARS]!r}")
+            yield RejectedPart(test.line, f"a failure with {error}: {failure.message[: base.SHOWN_CHARS]!r}")
 
     def _is_trailing_date(self, test: _OpenTest) -> bool:
         """Return whether it is only a date that a script printed after a result instead of before a test."""
         is_near = self._last is not None and test.at is not None and abs(test.at - self._last) < _LONGEST_TEST
         return is_near and not test.errors and not test.stage
 
-    def _next(self, line: int, at: datetime | None, *, is_utc: bool = False) -> Iterator[Record]:
-        yield from self.close()
-        self._test = _OpenTest(line, at, is_utc)
-
     def _phase(self, line: int, phase: PhaseProgress) -> Iterator[Record]:
         test = self._test
         if test is None or test.is_another(phase.at) or (phase.is_start and test.stage):
-            yield from self._next(line, phase.at, is_utc=True)
-        assert self._test is not None  # noqa: S101  set by _next
-        self._test.at = self._test.at or phase.at
-        self._test.stage = phase.stage
-        self._test.server = phase.server or self._test.server
+            yield from self.close()
+            test = self._test = _OpenTest(line, phase.at, is_utc=True)
+        test.at = test.at or phase.at
+        test.stage = phase.stage
+        test.server = phase.server or test.server
 
     def _error(self, line: int, error: LoggedError) -> Iterator[Record]:
         test = self._test
         if test is None or (test.is_another(error.at) and not _in_another_zone(test, error)):
-            yield from self._next(line, error.at, is_utc=error.is_utc)
-        assert self._test is not None  # noqa: S101  set by _next
-        if error.at and (self._test.at is None or (error.is_utc and not self._test.is_utc)):
-            self._test.at, self._test.is_utc = error.at, error.is_utc
-        self._test.errors.append(error.text)
+            yield from self.close()
+            test = self._test = _OpenTest(line, error.at, error.is_utc)
+        if error.at and (test.at is None or (error.is_utc and not test.is_utc)):
+            test.at, test.is_utc = error.at, error.is_utc
+        test.errors.append(error.text)
 
     def _result(self, line: int, result: LoggedResult) -> Iterator[Record]:
         if self._test is not None and self._test.is_another(result.at):
@@ -197,6 +229,55 @@ def _in_another_zone(test: _OpenTest, error: LoggedError) -> bool:
     if test.at is None or error.at is None or test.is_utc == error.is_utc:
         return False
     return (error.at - test.at + _CLOCK_TOLERANCE) % _ZONE_STEP < 2 * _CLOCK_TOLERANCE
+
+
+def is_ookla_item(item: Item) -> bool:
+    """Return whether only Ookla's CLI prints such an item."""
+    if isinstance(item, str):
+        log = ookla.LOG_LINE.match(item)
+        return parse_row(item) is not None or is_csv_header(item) or log is not None
+    return item.get("type") in _ITEM_TYPES or "bandwidth" in parsing.to_object(item.get("download"))
+
+
+def parse_item(item: Item, zone: ZoneInfo) -> LogEntry | None:
+    """Parse an object or a line; return None if it says nothing about a test."""
+    return _parse_line(item, zone) if isinstance(item, str) else _parse_object(item, zone)
+
+
+def parse_result(item: dict[str, object], zone: ZoneInfo) -> LoggedResult:
+    """Parse an object of type `result`."""
+    measured, flaws = ookla.to_measurement(item)
+    server = measured.server if measured else ookla.to_server(parsing.to_object(item.get("server")))
+    return LoggedResult(base.parse_time(item.get("timestamp"), zone), measured, tuple(flaws), server)
+
+
+def _parse_object(item: dict[str, object], zone: ZoneInfo) -> LogEntry | None:
+    kind = item.get("type")
+    at = base.parse_time(item.get("timestamp"), zone)
+    if kind in {_TEST_START, *ookla.PHASES}:
+        server = ookla.to_server(parsing.to_object(item.get("server")))
+        return PhaseProgress(at, ookla.PHASES.get(str(kind), "start"), server, kind == _TEST_START)
+    if kind == "log":
+        return None if item.get("level") == "info" else LoggedError(at, str(item.get("message")), is_utc=True)
+    if "error" in item:
+        return LoggedError(at, str(item["error"]), is_utc=True)
+    return parse_result(item, zone) if is_ookla_item(item) else None
+
+
+def _parse_line(line: str, zone: ZoneInfo) -> LogEntry | None:
+    if log := ookla.LOG_LINE.match(line):
+        return None if log["level"] == "info" else LoggedError(base.parse_time(line[1:20], zone), log["text"])
+    if (row := parse_row(line)) is not None:
+        measured, around = row
+        return _result_from_row(measured, base.find_time(around, zone))
+    at = base.parse_time(line, zone) or base.find_time(split_fields(line), zone)
+    return TimeStamp(at) if at else None
+
+
+def _result_from_row(measured: Measurement, at: datetime | None) -> LoggedResult:
+    rates = (("download", measured.download_bps), ("upload", measured.upload_bps))
+    flaws = tuple(flaw for phase, rate in rates for flaw in parsing.rate_complaints(phase, None, rate))
+    return LoggedResult(at, None if flaws else measured, flaws, measured.server)
 
 
 def is_csv_header(line: str) -> bool:
@@ -259,94 +340,3 @@ def _from_short_row(row: list[str]) -> Measurement:
         latency_ms=parsing.to_latency_ms(base.to_number(latency)),
         packet_loss_pct=parsing.to_percent(base.to_number(loss)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class TimeStamp:
-    """A time alone, as a script prints it before a test."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseProgress:
-    """A running test: its stage, and the server if it is named; `is_start` at the beginning of a test."""
-
-    at: datetime | None
-    stage: str
-    server: Server | None
-    is_start: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedError:
-    """An error message of the CLI. Objects have a time in UTC (`is_utc`), lines one in a time zone they do not name.
-
-    A message without a time belongs to the test that the lines around it are about.
-    """
-
-    at: datetime | None
-    text: str
-    is_utc: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedResult:
-    """The end of a test: a measurement, or what is wrong with it."""
-
-    at: datetime | None
-    measured: Measurement | None
-    flaws: tuple[str, ...] = ()
-    server: Server | None = None
-
-
-LogEntry = TimeStamp | PhaseProgress | LoggedError | LoggedResult
-
-
-def is_ookla_item(item: Item) -> bool:
-    """Return whether only Ookla's CLI prints such an item."""
-    if isinstance(item, str):
-        log = ookla.LOG_LINE.match(item)
-        return parse_row(item) is not None or is_csv_header(item) or log is not None
-    return item.get("type") in _ITEM_TYPES or "bandwidth" in parsing.to_object(item.get("download"))
-
-
-def parse_item(item: Item, zone: ZoneInfo) -> LogEntry | None:
-    """Parse an object or a line; return None if it says nothing about a test."""
-    return _parse_line(item, zone) if isinstance(item, str) else _parse_object(item, zone)
-
-
-def parse_result(item: dict[str, object], zone: ZoneInfo) -> LoggedResult:
-    """Parse an object of type `result`."""
-    measured, flaws = ookla.to_measurement(item)
-    server = measured.server if measured else ookla.to_server(parsing.to_object(item.get("server")))
-    return LoggedResult(base.parse_time(item.get("timestamp"), zone), measured, tuple(flaws), server)
-
-
-def _parse_object(item: dict[str, object], zone: ZoneInfo) -> LogEntry | None:
-    kind = item.get("type")
-    at = base.parse_time(item.get("timestamp"), zone)
-    if kind in {_TEST_START, *ookla.PHASES}:
-        server = ookla.to_server(parsing.to_object(item.get("server")))
-        return PhaseProgress(at, ookla.PHASES.get(str(kind), "start"), server, kind == _TEST_START)
-    if kind == "log":
-        return None if item.get("level") == "info" else LoggedError(at, str(item.get("message")), is_utc=True)
-    if "error" in item:
-        return LoggedError(at, str(item["error"]), is_utc=True)
-    return parse_result(item, zone) if is_ookla_item(item) else None
-
-
-def _parse_line(line: str, zone: ZoneInfo) -> LogEntry | None:
-    if log := ookla.LOG_LINE.match(line):
-        return None if log["level"] == "info" else LoggedError(base.parse_time(line[1:20], zone), log["text"])
-    if (row := parse_row(line)) is not None:
-        measured, around = row
-        return _result_from_row(measured, base.find_time(around, zone))
-    at = base.parse_time(line, zone) or base.find_time(split_fields(line), zone)
-    return TimeStamp(at) if at else None
-
-
-def _result_from_row(measured: Measurement, at: datetime | None) -> LoggedResult:
-    rates = (("download", measured.download_bps), ("upload", measured.upload_bps))
-    flaws = tuple(flaw for phase, rate in rates for flaw in parsing.rate_complaints(phase, None, rate))
-    return LoggedResult(at, None if flaws else measured, flaws, measured.server)

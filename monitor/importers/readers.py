@@ -1,10 +1,8 @@
-"""Splits a file into JSON objects or table rows.
+"""Splits a file into JSON objects or table rows, and reads formats in which each of them is a run. Pure, streamed.
 
-Reads formats in which every row or object is a run: CSV of any delimiter, JSON objects, database rows. Pure.
-
-Splits a text into JSON objects: one per line, concatenated, spread over lines, or in an array. Pure, streamed.
-
-Memory holds one object at a time. Whatever is not an object, half an object included, becomes lines of text.
+JSON objects may stand one per line, concatenated, spread over lines, or in an array. Memory holds one object at a time.
+Whatever is not an object, half an object included, becomes lines of text. Tables are CSV of any delimiter, or rows of a
+database.
 """
 
 from __future__ import annotations
@@ -15,7 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.engines.parsing import decode_object
-from monitor.importers.base import ImportedRun, RejectedPart, UnusableRowError, normalize_name, normalize_names
+from monitor.importers.base import (
+    SHOWN_CHARS,
+    ImportedRun,
+    RejectedPart,
+    UnusableRowError,
+    normalize_name,
+    normalize_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +29,6 @@ if TYPE_CHECKING:
 
 
 DELIMITERS = ",;\t"
-
-_SHOWN_ROW_CHARS = 60
 
 Item = dict[str, object] | str
 
@@ -80,7 +83,7 @@ def read_table(table: TableLayout, pieces: Iterable[str], context: ImportContext
         if len(row) == len(table.columns):
             yield _record_from_fields(table.format, line, dict(zip(table.columns, row, strict=True)), context)
         else:
-            shown = table.delimiter.join(map(str, row))[:_SHOWN_ROW_CHARS]
+            shown = table.delimiter.join(map(str, row))[:SHOWN_CHARS]
             yield RejectedPart(line, f"not a row of {len(table.columns)} columns: {shown!r}")
 
 
@@ -88,7 +91,7 @@ def read_objects(row_format: ImportFormat, pieces: Iterable[str], context: Impor
     """Yield a record for each JSON object of a text, and for each other line."""
     for line, item in read_items(pieces):
         if isinstance(item, str):
-            yield RejectedPart(line, f"not a result: {item[:_SHOWN_ROW_CHARS]!r}")
+            yield RejectedPart(line, f"not a result: {item[:SHOWN_CHARS]!r}")
             continue
         for row in unwrap_rows(item):
             yield _record_from_object(row_format, line, row, context)

@@ -1,4 +1,4 @@
-"""Exports of speedmon itself, as `monitor.export` and `monitor.parquet` write them. Ids and triggers stay. Pure."""
+"""speedmon's own exports, as `monitor.output.export` writes them. Ids and triggers stay. Pure."""
 
 from __future__ import annotations
 

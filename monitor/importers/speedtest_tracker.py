@@ -1,13 +1,11 @@
-"""Both programs called speedtest-tracker.
+"""Both programs called speedtest-tracker. Pure.
 
-speedtest-tracker by alexjustesen: rows of its table `results`, of its API and of its CSV export. Pure.
+The one by alexjustesen: rows of its table `results`, of its API and of its CSV export. Rates are in bytes/s, times in
+UTC. `data` holds what Ookla's CLI printed; a CSV export flattens it into columns, of which it has only those of its
+first row. Before 2024 the table had `successful` and `server_*` instead of `status`.
 
-Rates are in bytes/s, times in UTC. `data` holds what Ookla's CLI printed; a CSV export flattens it into columns, of
-which it has only those of its first row. Before 2024 the table had `successful` and `server_*` instead of `status`.
-
-speedtest-tracker by henrywhitaker3: rows of its table `speedtests`, its CSV and its JSON. Pure.
-
-Rates are in Mbit/s, times in the time zone of the app; ping, download and upload of 0 mean a failure.
+The older one by henrywhitaker3: rows of its table `speedtests`, its CSV and its JSON. Rates are in Mbit/s, times in the
+time zone of the app; ping, download and upload of 0 mean a failure.
 """
 
 from __future__ import annotations
@@ -17,9 +15,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from monitor.engines import ookla, parsing
-from monitor.engines.parsing import decode_object
 from monitor.importers import base
-from monitor.importers import ookla as importers_ookla
+from monitor.importers import ookla as ookla_log
 from monitor.importers.base import ImportFormat, UnusableRowError
 from monitor.model import Failure, FailureKind, Measurement, Scope, Status
 
@@ -107,14 +104,14 @@ def _row_status(fields: Fields) -> str:
 
 
 def _row_engine(fields: Fields) -> str:
-    return parsing.clean_text(fields.get("service")) or importers_ookla.NAME
+    return parsing.clean_text(fields.get("service")) or ookla_log.NAME
 
 
 def _printed_result(fields: Fields) -> dict[str, object]:
     """Return what the CLI printed: the object, from its text if need be, or rebuilt from the columns of an export."""
     data = fields.get("data")
     if isinstance(data, str):
-        return decode_object(data) or {}
+        return parsing.decode_object(data) or {}
     return data if isinstance(data, dict) else _unflatten(fields)
 
 
@@ -136,7 +133,7 @@ def _cell(value: object, name: str) -> object:
 def _read_completed(
     engine: str, fields: Fields, data: dict[str, object], at: datetime | None, context: ImportContext
 ) -> Attempt:
-    result = importers_ookla.parse_result(data, _UTC)
+    result = ookla_log.parse_result(data, _UTC)
     if result.measured is None:
         result = replace(result, measured=_measurement_from_columns(fields))
     if result.measured is None and "download" not in fields and "downloadbandwidth" not in fields:
@@ -176,7 +173,7 @@ def _read_old_row(fields: Fields, context: ImportContext) -> Attempt:
     down, up = (base.to_rate_bps(fields.get(name), base.BITS_PER_MBIT) for name in ("download", "upload"))
     server = base.server_from_fields(fields)
     if base.to_bool(fields.get("failed")) or down is None or up is None:
-        return base.failed_attempt(importers_ookla.NAME, at, base.unexplained_failure(NAME), context, server=server)
+        return base.failed_attempt(ookla_log.NAME, at, base.unexplained_failure(NAME), context, server=server)
     measured = Measurement(
         download_bps=down,
         upload_bps=up,
@@ -184,7 +181,7 @@ def _read_old_row(fields: Fields, context: ImportContext) -> Attempt:
         server=server,
         result_url=parsing.to_url(fields.get("url")),
     )
-    return base.measured_attempt(importers_ookla.NAME, at, measured, context)
+    return base.measured_attempt(ookla_log.NAME, at, measured, context)
 
 
 OLD_ROWS = ImportFormat(NAME, _is_old_row, _read_old_row)

@@ -17,6 +17,8 @@ NO_VALUE = "\N{EN DASH}"
 
 WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
+SHORT_WEEKDAY_NAMES = tuple(name[:3] for name in WEEKDAY_NAMES)
+
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # Below and above these, percentages have a decimal.

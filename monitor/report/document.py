@@ -1,10 +1,6 @@
-"""Blocks of a document and the numbering of sections. Pure data.
-
-The blocks that a report is made of: headings, text, facts, tables, pictures. Pure data.
+"""The blocks that a report is made of, and the numbering of its sections. Pure data.
 
 The sections make blocks; HTML and PDF each write every kind of block. A new kind needs code in both.
-
-Numbers the sections of a report, for HTML and PDF alike. Pure.
 """
 
 from __future__ import annotations
@@ -14,6 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+Tone = Literal["plain", "lead", "good", "bad", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Text:
     """A paragraph; `tone` makes it stand out or, for a note, step back."""
 
     text: str
-    tone: Literal["plain", "lead", "good", "bad", "note"] = "plain"
+    tone: Tone = "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,15 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class DataFile:
+    """The CSV file beside the report: its name without folders, its SHA-256 in hex, and its number of runs."""
+
+    name: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A heading, its number (`2`, or `2.1` for a subsection) and the blocks up to the next heading.
 
@@ -122,12 +130,3 @@ def number_sections(blocks: Iterable[Block]) -> Iterator[Section]:
         section = Section(".".join(map(str, counts[: block.level])), block)
     if section.heading or section.blocks:
         yield section
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """The CSV file beside the report: its name without folders, its SHA-256 in hex, and its number of runs."""
-
-    name: str
-    sha256: str
-    rows: int

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.analysis.calendar import REPORTED_METRICS, group_by_hour, group_by_weekday
+from monitor.analysis.calendar import group_by_hour, group_by_weekday
 from monitor.analysis.changepoint import daily_medians, find_level_shifts
 from monitor.analysis.columns import NO_PLAN, join_columns
+from monitor.analysis.metrics import SPEED_METRICS
 from monitor.analysis.plan import PlanHistory
 from monitor.analysis.statistics import compute_statistics, count_sources
 from monitor.report.rules import judge_by_profile
@@ -31,7 +32,8 @@ class ReportSubject:
     """What a report is about, as read from the store and the configuration.
 
     Attributes:
-        columns: the runs of `window`, with all metrics of `monitor.analysis.metrics.UNITS`; preferably of one probe and path.
+        columns: the runs of `window`, with all metrics of `monitor.analysis.metrics.UNITS`; preferably of one probe
+            and path.
         plan: the plan in the configuration, for runs of which none was stored with a plan.
         plan_periods: the plans by the time from which runs were stored with them, oldest first; they include the
             window before if that is compared.
@@ -107,9 +109,9 @@ def gather_evidence(subject: ReportSubject) -> Evidence:
 def _compare_windows(subject: ReportSubject, plans: PlanHistory) -> PreviousWindow | None:
     if subject.previous is None or subject.previous_window is None:
         return None
-    both = join_columns((subject.previous, subject.columns), REPORTED_METRICS)
+    both = join_columns((subject.previous, subject.columns), SPEED_METRICS)
     return PreviousWindow(
         window=subject.previous_window,
         figures=compute_statistics(subject.previous, subject.previous_window, subject.previous_incidents, plans),
-        changes={name: find_level_shifts(daily_medians(both, name, subject.zone)) for name in REPORTED_METRICS},
+        changes={name: find_level_shifts(daily_medians(both, name, subject.zone)) for name in SPEED_METRICS},
     )

@@ -11,19 +11,19 @@ from monitor.analysis.outages import find_incidents
 from monitor.errors import UsageError
 from monitor.localtime import Window
 from monitor.report.evidence import ReportSubject
-from monitor.store import read, statistics
-from monitor.store.statistics import window_names
+from monitor.store.columnar import read_columns
+from monitor.store.read import RunFilter, read_runs
+from monitor.store.statistics import plan_periods, window_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from sqlalchemy import Connection
-
     from monitor.analysis.columns import Columns
     from monitor.analysis.outages import Incident
     from monitor.model import NetworkPath, Plan, Run
+    from monitor.store.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,18 @@ class RunSelection:
     path: NetworkPath | None = None
     probes: tuple[int, ...] = ()
 
+    @property
+    def filter(self) -> RunFilter:
+        """The runs of the window, for the store."""
+        return RunFilter(self.window.since, self.window.until, self.path, self.probes)
+
     def runs(self) -> Iterator[Run]:
         """Yield the runs, oldest first. Every call within the transaction yields the same."""
-        since, until = self.window.since, self.window.until
-        return read.read_runs(self.connection, since=since, until=until, path=self.path, probes=self.probes)
+        return read_runs(self.connection, self.filter)
 
     def columns(self) -> Columns:
         """Return the runs with all metrics."""
-        since, until = self.window.since, self.window.until
-        return read.read_columns(
-            self.connection, since=since, until=until, names=UNITS, path=self.path, probes=self.probes
-        )
+        return read_columns(self.connection, self.filter, UNITS)
 
     def incidents(self) -> tuple[Incident, ...]:
         """Return the outages, oldest first."""
@@ -53,10 +54,7 @@ class RunSelection:
 
     def plan_periods(self, since: datetime) -> tuple[tuple[datetime, Plan], ...]:
         """Return the plans that runs were stored with, each with its start, from `since` to the window's end."""
-        until = self.window.until
-        return tuple(
-            statistics.plan_periods(self.connection, since=since, until=until, path=self.path, probes=self.probes)
-        )
+        return tuple(plan_periods(self.connection, replace(self.filter, since=since)))
 
     def previous(self) -> RunSelection:
         """Return the same selection for the window of equal length before.
@@ -73,8 +71,7 @@ class RunSelection:
 
 def load_subject(selection: RunSelection, *, zone: ZoneInfo, made_at: datetime, plan: Plan) -> ReportSubject:
     """Read what a report of a window needs, without a comparison and without rules."""
-    since, until = selection.window.since, selection.window.until
-    names = window_names(selection.connection, since=since, until=until, path=selection.path, probes=selection.probes)
+    names = window_names(selection.connection, selection.filter)
     return ReportSubject(
         columns=selection.columns(),
         window=selection.window,
@@ -82,14 +79,14 @@ def load_subject(selection: RunSelection, *, zone: ZoneInfo, made_at: datetime, 
         made_at=made_at,
         version=__version__,
         plan=plan,
-        plan_periods=selection.plan_periods(since),
+        plan_periods=selection.plan_periods(selection.window.since),
         incidents=selection.incidents(),
         engines=names.engines,
         addresses=names.addresses,
     )
 
 
-def add_comparison(about: ReportSubject, selection: RunSelection) -> ReportSubject:
+def add_comparison(subject: ReportSubject, selection: RunSelection) -> ReportSubject:
     """Return a subject with the window of equal length before.
 
     Raises:
@@ -97,7 +94,7 @@ def add_comparison(about: ReportSubject, selection: RunSelection) -> ReportSubje
     """
     before = selection.previous()
     return replace(
-        about,
+        subject,
         plan_periods=selection.plan_periods(before.window.since),
         previous=before.columns(),
         previous_window=before.window,

@@ -1,13 +1,8 @@
-"""Rule profiles (TOML) and how the tests stand against them.
+"""Rule profiles, which say when a line deviates from its plan, and how the tests stand against them.
 
-Compares tests with a rule profile: each condition is met, not met or undecided, with the figures behind it. Pure.
-
-Only trusted tests that measured the metric and have a level to reach count. A failed test does not count as 0.
-
-Rule profiles: TOML files that say when a line deviates from its plan. See `rules/germany-fixed.toml`.
-
-A profile has rules for the sample (how many tests it needs, and which count) and conditions, of which one that is met
-suffices.
+A profile is a TOML file, see `profiles/germany-fixed.toml`. It has rules for the sample (how many tests it needs, and
+which count) and conditions, of which one that is met suffices. Each condition is met, not met or undecided. Only
+trusted tests that measured the metric and have a level to reach count; a failed test does not count as 0.
 """
 
 from __future__ import annotations
@@ -24,6 +19,7 @@ import numpy as np
 from msgspec import Meta
 
 from monitor.analysis import calendar
+from monitor.analysis.metrics import Metric
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,13 +35,128 @@ SECONDS_PER_MINUTE = 60
 
 EXAMPLE_PROFILE = Path(__file__).parent / "profiles" / "germany-fixed.toml"
 
-METRIC_FIELDS = {"download": "download_bps", "upload": "upload_bps", "latency": "latency_ms"}
+METRICS_BY_NAME = {"download": Metric.DOWNLOAD, "upload": Metric.UPLOAD, "latency": Metric.LATENCY}
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 
 PositivePercent = Annotated[float, Meta(gt=0, le=100)]
 
 PositiveFloat = Annotated[float, Meta(gt=0)]
+
+
+class StrictStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file. An unknown key is an error."""
+
+
+class SampleRules(StrictStruct, frozen=True, kw_only=True):
+    """How many tests there must be, and which of them count.
+
+    `tests`, `days` and `tests_per_day` are minimums; a day with fewer tests than `tests_per_day` does not count, nor do
+    its tests. A test less than `spacing_min` minutes after the last one that counts does not count either.
+    """
+
+    tests: PositiveInt = 1
+    days: PositiveInt = 1
+    tests_per_day: PositiveInt = 1
+    spacing_min: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class RequiredLevel(StrictStruct, frozen=True, kw_only=True):
+    """What a test must reach: a rate at least, a latency at most. Exactly one of the three is given."""
+
+    percent_of_plan: PositiveFloat | None = None
+    mbit_s: PositiveFloat | None = None
+    ms: PositiveFloat | None = None
+
+    def __post_init__(self) -> None:
+        if sum(value is not None for value in (self.percent_of_plan, self.mbit_s, self.ms)) != 1:
+            raise ValueError("give exactly one of percent_of_plan, mbit_s and ms")
+
+
+class Condition(StrictStruct, frozen=True, kw_only=True, tag_field="test"):
+    """What all conditions have: a name, a metric, the level to reach, and a note to the reader.
+
+    `assumed` means that no contract states the level; the report then says so beside every answer.
+    """
+
+    name: str
+    metric: Literal["download", "upload", "latency"]
+    level: RequiredLevel
+    note: str = ""
+    assumed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.level.ms is not None and self.metric != "latency":
+            raise ValueError(f"a level in ms is for latency, not for {self.metric}")
+        if self.level.mbit_s is not None and self.metric == "latency":
+            raise ValueError("a level in mbit_s is for download and upload, not for latency")
+
+    @property
+    def measured(self) -> Metric:
+        """The metric as runs hold it."""
+        return METRICS_BY_NAME[self.metric]
+
+
+class DayCondition(Condition, frozen=True, kw_only=True):
+    """A condition that counts days."""
+
+    days: PositiveInt
+    of_days: PositiveInt | None = None
+
+    def __post_init__(self) -> None:
+        Condition.__post_init__(self)
+        if self.of_days is not None and self.days > self.of_days:
+            raise ValueError(f"days is at most of_days, not {self.days} of {self.of_days}")
+
+
+class DaysWithout(DayCondition, frozen=True, kw_only=True, tag="days_without"):
+    """Met if no test reached the level on at least `days` days, or on `days` of every `of_days` days."""
+
+
+class DaysWithMiss(DayCondition, frozen=True, kw_only=True, tag="days_with_miss"):
+    """Met if a test missed the level on at least `days` days, or on `days` of every `of_days` days."""
+
+
+class TooFewTests(Condition, frozen=True, kw_only=True, tag="too_few_tests"):
+    """Met if fewer than `percent` % of the tests reached the level."""
+
+    percent: PositivePercent
+
+
+AnyCondition = DaysWithout | DaysWithMiss | TooFewTests
+
+
+class RuleProfile(StrictStruct, frozen=True, kw_only=True):
+    """The rules that tests are compared with; `notice` and `source` are shown in the report."""
+
+    name: str
+    notice: str
+    source: str = ""
+    sample: SampleRules = SampleRules()
+    conditions: Annotated[tuple[AnyCondition, ...], Meta(min_length=1)]
+
+
+def load_profile(file: Path | None) -> RuleProfile:
+    """Read the profile of a file; None: the example that is included.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or has an unknown key or an invalid value.
+    """
+    path = file or EXAMPLE_PROFILE
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), RuleProfile)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; give an existing file of rules") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not TOML: {error}; compare it with {EXAMPLE_PROFILE}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_put_key_first(str(error))}; compare it with {EXAMPLE_PROFILE}") from error
+
+
+def _put_key_first(message: str) -> str:
+    """Return msgspec's message with the key first: "conditions[0].metric: Invalid enum value"."""
+    reason, _, key = message.partition(" - at `$.")
+    return f"{key.rstrip('`')}: {reason}" if key else reason
 
 
 class ConditionAnswer(StrEnum):
@@ -121,9 +232,9 @@ def judge_by_profile(columns: Columns, plans: PlanHistory, zone: ZoneInfo, profi
 
 
 def _judge_condition(runs: _Runs, sample: SampleRules, condition: AnyCondition) -> ConditionResult:
-    values = runs.columns.values(condition.field)
+    values = runs.columns.values(condition.measured)
     measured = runs.trusted & ~np.isnan(values)
-    required = _required_values(condition.level, runs.plans.promised(runs.columns, condition.field))
+    required = _required_values(condition.level, runs.plans.promised(runs.columns, condition.measured))
     comparable = measured & ~np.isnan(required)
     spaced = comparable.copy()
     spaced[comparable] = _select_spaced(runs.columns.started[comparable], sample.spacing_min * SECONDS_PER_MINUTE)
@@ -203,118 +314,3 @@ def _describe_shortage(sample: SampleRules, tests: int, days: int, without_plan:
     if tests < sample.tests:
         return f"{tests:,} of at least {sample.tests:,} tests that count"
     return f"{days:,} of at least {sample.days:,} days with enough tests" if days < sample.days else ""
-
-
-class StrictStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file. An unknown key is an error."""
-
-
-class SampleRules(StrictStruct, frozen=True, kw_only=True):
-    """How many tests there must be, and which of them count.
-
-    `tests`, `days` and `tests_per_day` are minimums; a day with fewer tests than `tests_per_day` does not count, nor do
-    its tests. A test less than `spacing_min` minutes after the last one that counts does not count either.
-    """
-
-    tests: PositiveInt = 1
-    days: PositiveInt = 1
-    tests_per_day: PositiveInt = 1
-    spacing_min: Annotated[float, Meta(ge=0)] = 0.0
-
-
-class RequiredLevel(StrictStruct, frozen=True, kw_only=True):
-    """What a test must reach: a rate at least, a latency at most. Exactly one of the three is given."""
-
-    percent_of_plan: PositiveFloat | None = None
-    mbit_s: PositiveFloat | None = None
-    ms: PositiveFloat | None = None
-
-    def __post_init__(self) -> None:
-        if [self.percent_of_plan, self.mbit_s, self.ms].count(None) != 2:  # noqa: PLR2004  of three
-            raise ValueError("give exactly one of percent_of_plan, mbit_s and ms")
-
-
-class Condition(StrictStruct, frozen=True, kw_only=True, tag_field="test"):
-    """What all conditions have: a name, a metric, the level to reach, and a note to the reader.
-
-    `assumed` means that no contract states the level; the report then says so beside every answer.
-    """
-
-    name: str
-    metric: Literal["download", "upload", "latency"]
-    level: RequiredLevel
-    note: str = ""
-    assumed: bool = False
-
-    def __post_init__(self) -> None:
-        if self.level.ms is not None and self.metric != "latency":
-            raise ValueError(f"a level in ms is for latency, not for {self.metric}")
-        if self.level.mbit_s is not None and self.metric == "latency":
-            raise ValueError("a level in mbit_s is for download and upload, not for latency")
-
-    @property
-    def field(self) -> str:
-        """The field of a run that holds the metric."""
-        return METRIC_FIELDS[self.metric]
-
-
-class DayCondition(Condition, frozen=True, kw_only=True):
-    """A condition that counts days."""
-
-    days: PositiveInt
-    of_days: PositiveInt | None = None
-
-    def __post_init__(self) -> None:
-        Condition.__post_init__(self)
-        if self.of_days is not None and self.days > self.of_days:
-            raise ValueError(f"days is at most of_days, not {self.days} of {self.of_days}")
-
-
-class DaysWithout(DayCondition, frozen=True, kw_only=True, tag="days_without"):
-    """Met if no test reached the level on at least `days` days, or on `days` of every `of_days` days."""
-
-
-class DaysWithMiss(DayCondition, frozen=True, kw_only=True, tag="days_with_miss"):
-    """Met if a test missed the level on at least `days` days, or on `days` of every `of_days` days."""
-
-
-class TooFewTests(Condition, frozen=True, kw_only=True, tag="too_few_tests"):
-    """Met if fewer than `percent` % of the tests reached the level."""
-
-    percent: PositivePercent
-
-
-AnyCondition = DaysWithout | DaysWithMiss | TooFewTests
-
-
-class RuleProfile(StrictStruct, frozen=True, kw_only=True):
-    """The rules that tests are compared with; `notice` and `source` are shown in the report."""
-
-    name: str
-    notice: str
-    source: str = ""
-    sample: SampleRules = SampleRules()
-    conditions: Annotated[tuple[AnyCondition, ...], Meta(min_length=1)]
-
-
-def load_profile(file: Path | None) -> RuleProfile:
-    """Read the profile of a file; None: the example that is included.
-
-    Raises:
-        ConfigError: the file cannot be read, is not TOML, or has an unknown key or an invalid value.
-    """
-    path = file or EXAMPLE_PROFILE
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), RuleProfile)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}; give an existing file of rules") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not TOML: {error}; compare it with {EXAMPLE_PROFILE}") from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_put_key_first(str(error))}; compare it with {EXAMPLE_PROFILE}") from error
-
-
-def _put_key_first(message: str) -> str:
-    """Return msgspec's message with the key first: "conditions[0].metric: Invalid enum value"."""
-    reason, _, key = message.partition(" - at `$.")
-    return f"{key.rstrip('`')}: {reason}" if key else reason

@@ -1,4 +1,4 @@
-"""Phrases and numbers of a report. Pure."""
+"""Phrases that several sections of a report share. Pure."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ METRIC_NAMES = {
 }
 
 PATH_PHRASES = {
-    NetworkPath.IP4ONLY: "over IPv4 only, from a network namespace of the measuring machine that has no IPv6, so that no test "
-    "can use it",
+    NetworkPath.IP4ONLY: "over IPv4 only, from a network namespace of the measuring machine that has no IPv6, so that "
+    "no test can use it",
     NetworkPath.HOST: "like any other program of the measuring machine, over IPv4 or IPv6 as the machine prefers",
 }
 
@@ -67,26 +67,37 @@ DOUBT_PHRASES = {
     "server_denied": "measured against an excluded server",
 }
 
+# The customary levels: below so much, a p-value is called this.
+SIGNIFICANCE_LEVELS = ((0.001, "highly significant"), (0.01, "significant"))
 
-def plan_phrase(sold: Plan) -> str:
+# Smaller p-values say no more.
+LEAST_SHOWN_P_VALUE = 1e-6
+
+
+def plan_phrase(plan: Plan) -> str:
     """Return what a plan promises, as part of a sentence: download 100 Mbit/s, latency 30 ms; or nothing."""
     parts = (("download", "download_bps"), ("upload", "upload_bps"), ("latency", "latency_ms"))
-    known = [(name, field, getattr(sold, field)) for name, field in parts if getattr(sold, field) is not None]
-    return ", ".join(f"{name} {promised_value(field, limit)}" for name, field, limit in known) or "nothing"
+    known = [(name, field, value) for name, field in parts if (value := getattr(plan, field)) is not None]
+    return ", ".join(f"{name} {promised_value(field, value)}" for name, field, value in known) or "nothing"
 
 
-def promised_value(name: str, sold: float | None) -> str:
+def promised_value(name: str, value: float | None) -> str:
     """Return what a plan promises of a metric, with its unit: 100 Mbit/s; a dash if nothing."""
-    if sold is None:
+    if value is None:
         return NO_VALUE
-    return f"{format_trimmed(sold / 1e6 if name.endswith('_bps') else sold)} {metric_unit(name)}"
+    return f"{format_trimmed(value / 1e6 if name.endswith('_bps') else value)} {metric_unit(name)}"
 
 
 def significance_phrase(p_value: float) -> str:
     """Return how significant a difference is, in words and with its p-value."""
-    words = "highly significant" if p_value < 0.001 else "significant" if p_value < 0.01 else "not significant"  # noqa: PLR2004  customary levels
-    shown = f"p = {p_value:.2g}" if p_value >= 1e-6 else "p < 0.000001"  # noqa: PLR2004  smaller ones say no more
+    words = next((words for limit, words in SIGNIFICANCE_LEVELS if p_value < limit), "not significant")
+    shown = f"p = {p_value:.2g}" if p_value >= LEAST_SHOWN_P_VALUE else f"p < {LEAST_SHOWN_P_VALUE:f}"
     return f"{words} ({shown}, the probability of such a difference by chance alone)"
+
+
+def doubt_phrase(kind: str) -> str:
+    """Return why a result is doubtful, from the kind of a remark; a kind without a phrase speaks for itself."""
+    return DOUBT_PHRASES.get(kind, kind.replace("_", " "))
 
 
 def split_paragraphs(text: str) -> list[str]:

@@ -1,13 +1,8 @@
-"""HTML, CSV and PDF, written all or none.
+"""Writes the files of a report, all or none: the data as CSV, and the documents that state its hash.
 
-Writes the files of a report, all or none: the data as CSV, and the documents that state its hash.
-
-Writes a report as one self-contained HTML file: styles and pictures are embedded, and there is no script.
-
-The style sheet is `templates/report.css`; the mark-up of each block is in `templates/report.html`. The only module of
-`monitor` that imports jinja2.
-
-The data of a report as CSV, in the columns of `speedmon export`, hashed while it is written.
+An HTML report is one self-contained file: styles and pictures are embedded, and there is no script. The style sheet is
+`templates/report.css`; the mark-up of each block is in `templates/report.html`. The CSV has the columns of
+`speedmon export` and is hashed while it is written.
 """
 
 from __future__ import annotations
@@ -24,6 +19,7 @@ from monitor.graph.render import GraphContext
 from monitor.graph.theme import RenderOptions
 from monitor.output import export
 from monitor.report.document import DataFile, number_sections
+from monitor.report.pdf import layout
 from monitor.report.sections.assemble import GRAPH_KINDS, assemble_document
 from monitor.system import files
 
@@ -37,7 +33,7 @@ if TYPE_CHECKING:
     from monitor.report.load import RunSelection
 
 
-# So many pieces of output, which are as short as a cell, are written at once.
+# Pieces of HTML, which are as short as a cell, are written so many at once.
 _BUFFERED_PIECES = 2000
 
 
@@ -57,25 +53,18 @@ def write_report(
             data_file = write_csv(selection.runs(), table.name, opened)
         for (format_name, file), target in zip(documents.items(), targets, strict=True):
             with files.blame_file(file, target):
-                _write_document(
-                    format_name, assemble_document(evidence, pictures, selection.runs(), data_file), evidence, target
-                )
+                document = assemble_document(evidence, pictures, selection.runs(), data_file)
+                if format_name == "html":
+                    write_html(document, target)
+                else:
+                    layout.write(document, evidence.subject.made_at, target)
 
 
-def _write_document(format_name: str, report: Document, evidence: Evidence, target: BinaryIO) -> None:
-    if format_name == "html":
-        write_html(report, target)
-    else:
-        from monitor.report.pdf import layout  # noqa: PLC0415  the same
-
-        layout.write(report, evidence.subject.made_at, target)
-
-
-def _draw_graphs(about: ReportSubject, title: str) -> dict[str, bytes]:
+def _draw_graphs(subject: ReportSubject, title: str) -> dict[str, bytes]:
     """Draw the graphs of a report; return PNGs by kind, none without runs."""
-    terms = GraphContext(about.zone, about.plan, title)
-    shown = GRAPH_KINDS if len(about.columns) else ()
-    return {kind: render.render(kind, about.columns, about.window, terms, RenderOptions(scale=2)) for kind in shown}
+    context, options = GraphContext(subject.zone, subject.plan, title), RenderOptions(scale=2)
+    kinds = GRAPH_KINDS if len(subject.columns) else ()
+    return {kind: render.render(kind, subject.columns, subject.window, context, options) for kind in kinds}
 
 
 def write_html(document: Document, file: BinaryIO) -> None:

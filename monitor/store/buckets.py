@@ -1,20 +1,15 @@
-"""SQL for buckets: min, mean, max and median over any window.
-
-Buckets of a window of any length: counts of runs, and the least, mean, greatest and median of what was measured.
+"""Buckets of a window of any length: counts of runs, and the least, mean, greatest and median of what was measured.
 
 A bucket is summed up from the longest roll-ups that fit into it and, at its ends, from single runs, so that it is exact
 wherever its edges lie. All sums are made in SQL.
 
-The edges of the buckets of a window: round times of local time in any zone. Pure.
-
-Buckets of up to an hour have equal lengths, so the hour that is repeated when clocks go back makes two buckets. Longer
-buckets follow local time: the day of a clock change has 23 or 25 hours.
+Edges are round times of local time in any zone. Buckets of up to an hour have equal lengths, so the hour that is
+repeated when clocks go back makes two. Longer ones follow local time: the day of a clock change has 23 or 25 hours.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -25,41 +20,47 @@ from sqlalchemy import JSON, BigInteger, Double, and_, bindparam, cast, func, se
 
 from monitor.model import NetworkPath
 from monitor.store import postgres
+from monitor.store.read import to_epoch
 from monitor.store.rollups import IS_TRUSTED, rollup_sums, run_sums
 from monitor.store.tables import ROLLUP_SPANS_S, SUMMED_COLUMNS, probes, rollups, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import tzinfo
 
     from sqlalchemy import CTE, ColumnElement, Connection, Select, Table
 
+    from monitor.store.read import RunFilter
 
+
+# The most buckets that a caller may ask for.
 MAX_BUCKETS = 2000
 
 DEFAULT_BUCKETS = 1000
 
-_RAW = 0
-
-_COUNTS = ("runs", "failed", "doubtful")
-
-_PARTS = ("count", "sum", "min", "max")
-
-_SUM_COLUMNS = (*_COUNTS, *(f"{name}_{part}" for name in SUMMED_COLUMNS for part in _PARTS))
-
-_Window = tuple[int, int]
-
-_Piece = tuple[int, int, int, int]
-
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
+# The possible lengths of a bucket in seconds; each divides an hour or a day, or is a number of days.
 BUCKET_WIDTHS_S = (
     *(minutes * MINUTE for minutes in (1, 2, 5, 10, 15, 20, 30)),
     *(hours * HOUR for hours in (1, 2, 3, 4, 6, 8, 12)),
     *(days * DAY for days in (1, 2, 7, 14, 28, 91, 364)),
 )
 
-"""The most buckets that a caller may ask for."""
+# The columns of the sums of a bucket, in this order.
+_COUNTS = ("runs", "failed", "doubtful")
+
+_PARTS = ("count", "sum", "min", "max")
+
+_SUM_COLUMNS = (*_COUNTS, *(f"{name}_{part}" for name in SUMMED_COLUMNS for part in _PARTS))
+
+# Start and end.
+_Window = tuple[int, int]
+
+# Index of the window, span of the roll-ups to sum (`_RAW`: sum runs), start and end.
+_Piece = tuple[int, int, int, int]
+
+_RAW = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,44 +88,31 @@ class Bucket:
     latency_ms: Summary | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunFilter:
-    """The runs that started in [since, until), over a path (None: any), of the probes named (None: all)."""
-
-    since: datetime
-    until: datetime
-    path: NetworkPath | None = None
-    probes: Collection[str] | None = None
-
-
 def read_buckets(
-    connection: Connection, chosen: RunFilter, *, zone: tzinfo, most: int = DEFAULT_BUCKETS, medians: bool = False
+    connection: Connection, selection: RunFilter, *, zone: tzinfo, most: int = DEFAULT_BUCKETS, medians: bool = False
 ) -> list[Bucket]:
     """Return at most `most` buckets, oldest first, without those in which no run started.
 
     Edges are round times in the zone. Medians are computed from single runs: about a second for a million of them.
     """
-    since, until = math.ceil(chosen.since.timestamp()), math.ceil(chosen.until.timestamp())
+    since, until = to_epoch(selection.since), to_epoch(selection.until)
     windows = list(pairwise(bucket_edges(since, until, zone, min(most, MAX_BUCKETS))))
-    query = _BucketQuery(connection, chosen)
+    query = _BucketQuery(connection, selection)
     medians_by_bucket = query.medians(windows) if medians else {}
     rows = sorted(query.sums(windows).items())
     return [_to_bucket(*windows[index], row, medians_by_bucket.get(index, {})) for index, row in rows]
 
 
 class _BucketQuery:
-    """Sums and medians of the runs that a filter chooses."""
+    """Sums and medians of the selected runs."""
 
-    def __init__(self, connection: Connection, chosen: RunFilter) -> None:
+    def __init__(self, connection: Connection, selection: RunFilter) -> None:
         self._connection = connection
-        pks = select(probes.c.pk)
-        if chosen.probes is not None:
-            pks = pks.where(probes.c.name.in_(chosen.probes))
-        self._probes = connection.scalars(pks).all()
-        self._paths = list(NetworkPath) if chosen.path is None else [chosen.path]
+        self._probes = selection.probes or connection.scalars(select(probes.c.pk)).all()
+        self._paths = [selection.path] if selection.path else list(NetworkPath)
 
     def sums(self, windows: Sequence[_Window]) -> dict[int, Sequence[Any]]:
-        """Return counts and sums of each bucket with runs, by the index of its window, in the order of `_SUMMED`."""
+        """Return counts and sums of each bucket with runs, by the index of its window, as in `_SUM_COLUMNS`."""
         pieces = list(_split_windows(windows))
         sums: dict[int, Sequence[Any]] = {}
         for from_rollups in (False, True):
@@ -204,7 +192,7 @@ def _pieces_cte(dialect: str) -> CTE:
 
 
 def _split_windows(windows: Iterable[_Window]) -> Iterator[_Piece]:
-    """Yield pieces of the windows: index of the window, span of the roll-ups to sum (`_RAW`: runs), start and end."""
+    """Yield pieces of the windows, which can be summed from roll-ups of one length or from runs."""
     for index, (since, until) in enumerate(windows):
         for span, start, end in _split_window(since, until, len(ROLLUP_SPANS_S)):
             yield index, span, start, end
@@ -247,13 +235,10 @@ def _to_bucket(start: int, end: int, row: Sequence[Any], medians: dict[str, floa
 
 
 def _to_summary(row: Sequence[Any], place: int, median: float | None) -> Summary | None:
-    # `place` is that of the number in `RATED`.
+    # `place` is that of the number in `SUMMED_COLUMNS`.
     first = len(_COUNTS) + len(_PARTS) * place
     count, total, least, greatest = row[first : first + len(_PARTS)]
     return Summary(count, least, total / count, greatest, median) if count else None
-
-
-"""The possible lengths of a bucket in seconds; each divides an hour or a day, or is a number of days."""
 
 
 def bucket_edges(since: int, until: int, zone: tzinfo, most: int) -> list[int]:

@@ -1,30 +1,25 @@
-"""Reader and writer connections; creating and upgrading the schema (Alembic).
+"""Connections to the database, and its schema: `open_reader` and `open_writer` create it, or upgrade a small one.
 
-Connections to the store: `open_reader` and `open_writer`. Both create the database, or upgrade its schema.
-
-Alembic is imported only if there is something to upgrade. What differs by database is in `sqlite` and `postgres`.
-
-Creates and upgrades the schema; the only importer of Alembic outside `migrations`.
-
-The scripts run in one transaction that holds the write lock, so two processes that start at once do not collide: the
-second one finds the schema upgraded.
+What differs by database is in `sqlite` and `postgres`. Alembic is imported only if there is something to upgrade. Its
+scripts run in one transaction that holds the write lock, so two processes that start at once do not collide: the second
+one finds the schema upgraded.
 """
 
 from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import Script, ScriptDirectory
-from sqlalchemy import URL, Engine, column, create_engine, inspect, make_url, select, table
+# Connection and Engine are exported: other packages take these types from here, not from SQLAlchemy.
+from sqlalchemy import URL, column, create_engine, inspect, make_url, select, table
+from sqlalchemy import Connection as Connection
+from sqlalchemy import Engine as Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-import migrations
 from monitor.config.load import mask_password
 from monitor.errors import StoreError
 from monitor.store import database_file, postgres, sqlite
@@ -34,11 +29,14 @@ from monitor.system.installation import install_command
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Select
+    from alembic.config import Config
+    from alembic.script import Script
+    from sqlalchemy import Select
 
 
 _VERSION_TABLE = "alembic_version"
 
+# The number of runs up to which any command upgrades a database in passing: some seconds on a small board.
 MAX_RUNS_TO_UPGRADE_UNASKED = 10_000
 
 
@@ -165,9 +163,6 @@ def _stored_version(url: str) -> str | None:
         return schema_version(connection)
 
 
-"""The number of runs up to which any command upgrades a database in passing: some seconds on a small board."""
-
-
 def upgrade_schema(url: str, *, most: int | None = None) -> str | None:
     """Create the schema, or upgrade it to SCHEMA_VERSION; return the revision before, None if there was none.
 
@@ -191,6 +186,8 @@ def upgrade_schema(url: str, *, most: int | None = None) -> str | None:
 
 def run_migrations(connection: Connection, revision: str = "head") -> None:
     """Run the migration scripts that this database lacks, up to a revision, in the transaction of `connection`."""
+    from alembic import command
+
     config = _alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
@@ -198,6 +195,8 @@ def run_migrations(connection: Connection, revision: str = "head") -> None:
 
 def migration_scripts() -> list[Script]:
     """Return the migration scripts, newest first."""
+    from alembic.script import ScriptDirectory
+
     return [*ScriptDirectory.from_config(_alembic_config()).walk_revisions()]
 
 
@@ -219,7 +218,8 @@ def _refuse_large_database(connection: Connection, url: str, most: int) -> None:
 
 
 def _alembic_config() -> Config:
+    from alembic.config import Config
+
     config = Config()
-    folder = Path(migrations.__path__[0])
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("script_location", str(files("migrations")).replace("%", "%%"))
     return config

@@ -53,8 +53,8 @@ def sqlite_path(url: str) -> Path | None:
         return None
     if match["backend"] != "sqlite":
         raise StoreError(
-            f"{mask_password(url)!r}: only SQLite and PostgreSQL are supported: write a URL that begins with sqlite:/// or"
-            " postgresql://"
+            f"{mask_password(url)!r}: only SQLite and PostgreSQL are supported: write a URL that begins with"
+            " sqlite:/// or postgresql://"
         )
     path = _SQLITE.fullmatch(match["rest"])
     name = unquote(path["path"]) if path else ""

@@ -1,22 +1,9 @@
-"""Copies runs to the PostgreSQL of a fleet: what waits, batches, back-off.
+"""Copies runs to the PostgreSQL of a fleet, in batches: read from this store, commit to the fleet, record it here.
 
-The outbox: the runs of this store that a fleet has not acknowledged, in the order in which they were stored.
-
-No run is copied; only the row of the last acknowledged run is recorded. SQLite may reuse the number of a deleted row,
-so the id of the run is recorded too: if that row no longer has it, everything is sent again, and the fleet skips the
-runs that it already has.
-
-Forwards waiting runs in batches: read from this store, commit to the fleet, record in this store.
-
-A batch that was committed but not recorded is sent again, and the fleet skips the runs whose ids it has. So a fault at
-any moment does no harm: the next successful push completes the work.
-
-Forwards runs after a test, for a few seconds at most. The run is already stored, so a failure here is not an error.
-
-The work is done in a daemon thread that is abandoned when the time is up, because neither a name lookup nor connecting
-can be interrupted. The process may end while the thread runs; forwarding is safe against that.
-
-The back-off of forwarding: a minute after a failure, doubled each time, an hour at most. Pure.
+No run is marked; only the last one that the fleet acknowledged is recorded, and runs are sent in the order in which
+they were stored. SQLite may reuse the number of a deleted row, so the id of that run is recorded too: if the row no
+longer has it, everything is sent again. The fleet skips runs whose ids it has, so a fault at any moment does no harm:
+the next successful push completes the work.
 """
 
 from __future__ import annotations
@@ -49,24 +36,25 @@ if TYPE_CHECKING:
     from netns.probe.findings import Findings
 
 
-_Value = TypeVar("_Value")
-
-_PLAN_COLUMNS = tuple(runs.c[f"plan_{name}"] for name in Plan.__slots__)
-
+# The number of runs in the first batch of a push, and the most.
 FIRST_BATCH = 10
 
 MAX_BATCH = 500
 
+# How long a command waits for forwarding after a test.
 TIME_LIMIT_S = 5.0
 
 # No further batch is started after this time.
 NO_NEW_BATCH_AFTER_S = 2.0
 
-_log = logging.getLogger(__name__)
-
+# The back-off after a failure, doubled by each one that follows.
 FIRST_PAUSE = timedelta(minutes=1)
 
 LONGEST_PAUSE = timedelta(hours=1)
+
+_Value = TypeVar("_Value")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +118,7 @@ def count_waiting(connection: Connection) -> WaitingRuns:
 
 def read_batch(connection: Connection, after: int, size: int, *, raw: bool) -> Batch:
     """Return the next runs after a primary key, with everything stored about them; engine output only with `raw`."""
-    query = select(runs.c.pk, *_PLAN_COLUMNS).where(runs.c.pk > after).order_by(runs.c.pk).limit(size)
+    query = select(runs.c.pk, *tables.plan_columns).where(runs.c.pk > after).order_by(runs.c.pk).limit(size)
     plans = {pk: Plan(*plan) for pk, *plan in connection.execute(query)}
     if not plans:
         return Batch((), after)
@@ -213,7 +201,7 @@ def adopt_probe_names(settings: Settings) -> None:
     """Assign the names of this store's probes in the fleet to this installation.
 
     Raises:
-        ConfigError, StoreError: as in `push`.
+        ConfigError, StoreError: as in `push_runs`.
     """
     _require_fleet(settings)
     with open_reader(settings.database.url) as connection:
@@ -254,7 +242,11 @@ def _send_batch(settings: Settings, clock: Callable[[], datetime], size: int) ->
 
 
 def forward_after_test(settings: Settings, run: Run, limit_s: float = TIME_LIMIT_S) -> None:
-    """Forward waiting runs, unless there is no fleet, the line is down, or an earlier failure makes it wait."""
+    """Forward waiting runs, unless there is no fleet, the line is down, or an earlier failure makes it wait.
+
+    The run is stored already, so a failure here is only logged. The work is done in a daemon thread that is abandoned
+    when the time is up, because neither a name lookup nor connecting can be interrupted; the process may end meanwhile.
+    """
     if not settings.fleet.database_url or _line_is_down(run):
         return
     thread = threading.Thread(target=_forward_if_due, args=(settings,), name="fleet", daemon=True)
@@ -267,7 +259,6 @@ def _line_is_down(run: Run) -> bool:
 
 
 def _forward_if_due(settings: Settings) -> None:
-
     end = time.monotonic() + NO_NEW_BATCH_AFTER_S
     try:
         if _is_due(settings):
@@ -279,8 +270,6 @@ def _forward_if_due(settings: Settings) -> None:
 
 
 def _is_due(settings: Settings) -> bool:
-    from monitor.store.connection import open_reader  # noqa: PLC0415  the same
-
     with open_reader(settings.database.url) as connection:
         progress = read_progress(connection)
     return next_attempt_at(progress.failures, progress.failed_at, _now()) is None
@@ -292,7 +281,7 @@ def _now() -> datetime:
 
 def pause_after_failures(failures: int) -> timedelta:
     """Return the time to wait after a number of consecutive failures."""
-    # 2**6 minutes exceed MOST already; 2**10_000 would overflow a timedelta.
+    # 2**6 minutes exceed LONGEST_PAUSE already; 2**10_000 would overflow a timedelta.
     return min(FIRST_PAUSE * 2 ** min(failures - 1, 6), LONGEST_PAUSE) if failures else timedelta(0)
 
 

@@ -1,8 +1,6 @@
-"""The lookup tables: probes, ISPs and servers, each name stored once.
+"""The lookup tables of probes, ISPs and servers: each name is stored once, when a run first uses it.
 
-The lookup tables of probes, ISPs and servers: each name is stored once, and inserted when a run first uses it.
-
-The probes of a store: their names and, in a fleet, the installation to which each belongs.
+In a fleet a probe belongs to an installation, which claims its name.
 """
 
 from __future__ import annotations
@@ -12,18 +10,19 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Column, Table, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import sqlite
 
 from monitor.errors import ProbeClashError, UsageError
 from monitor.model import Server
+from monitor.store import postgres
 from monitor.store.tables import identity, isps, probes, runs, servers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any
 
-    from sqlalchemy import ColumnElement, Connection, Insert
+    from sqlalchemy import ColumnElement, Connection, Insert, Table
 
 
 _UNKNOWN_SERVER = Server()
@@ -54,21 +53,14 @@ class RowNumbers:
     def _row(self, table: Table, key: str, values: dict[str, Any]) -> int:
         name = (table.name, values[key])
         if name not in self._known:
-            self._known[name] = self._find(table.c[key], values[key]) or self._insert(table, key, values)
+            query = select(table.c.pk).where(table.c[key] == bindparam("value"))
+            pk = self._connection.scalar(query, {"value": values[key]})
+            if pk is None:
+                self._connection.execute(insert_if_new(self._connection, table), values)
+                # If another transaction inserted the row first, this is that one's key.
+                pk = self._connection.execute(query, {"value": values[key]}).scalar_one()
+            self._known[name] = pk
         return self._known[name]
-
-    def _find(self, column: Column[Any], value: str) -> int | None:
-        pk: int | None = self._connection.scalar(
-            select(column.table.c.pk).where(column == bindparam("value")), {"value": value}
-        )
-        return pk
-
-    def _insert(self, table: Table, key: str, values: dict[str, Any]) -> int:
-        """Insert a row and return its key; if another transaction inserted it first, return that one's."""
-        self._connection.execute(insert_if_new(self._connection, table), values)
-        pk = self._find(table.c[key], values[key])
-        assert pk is not None  # noqa: S101  inserted by this transaction or by another
-        return pk
 
 
 def probe_condition(name: str) -> ColumnElement[bool]:
@@ -79,9 +71,7 @@ def probe_condition(name: str) -> ColumnElement[bool]:
 def insert_if_new(connection: Connection, table: Table) -> Insert:
     """Return an insert statement that skips rows which already exist."""
     if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql  # noqa: PLC0415  large, and most stores are SQLite
-
-        return postgresql.insert(table).on_conflict_do_nothing()
+        return postgres.insert_if_new(table)
     return sqlite.insert(table).on_conflict_do_nothing()
 
 

@@ -1,15 +1,12 @@
-"""The runs of a day packed into one row.
-
-Packed days: the runs of a UTC day, probe and path, packed into one row; all days but the newest of each are packed.
+"""Packed days: the runs of a UTC day, probe and path in one row, lossless; all days but the newest of each are packed.
 
 Whenever a run is stored, its day is packed again from all runs of it; the newest day is packed once there is a newer
-one. A day whose runs were pruned is frozen. Reading is in `monitor.store.packed`.
-
-The format of a packed day: the runs of a UTC day, probe and path, lossless. To change it, write a migration. Pure.
+one. A day whose runs were pruned is frozen. Packed days are read by `monitor.store.columnar`.
 
 A column holds one integer for each run in order of time, little endian, all in the smallest of 1, 2, 4 or 8 bytes that
 fits; it is empty if all are 0. `started` is in seconds from the beginning of the day, `lasted` in seconds from then;
-`sort` is the index into `sorts`, a JSON array of the distinct attributes; the others are as in `monitor.numbers`.
+`sort` is the index into `sorts`, a JSON array of the distinct attributes; the others are as in
+`monitor.analysis.metrics`. To change the format, write a migration.
 """
 
 from __future__ import annotations
@@ -35,16 +32,9 @@ if TYPE_CHECKING:
     from monitor.model import NetworkPath
 
 
-_BATCH = 1000
-
-_SAME_DAY = and_(
-    packed_days.c.day == rollups.c.start,
-    packed_days.c.probe_pk == rollups.c.probe_pk,
-    packed_days.c.path == rollups.c.path,
-)
-
 DAY_S = 86_400
 
+# The columns of a run that form an entry of `sorts`, in its order; of the remarks it contains the kinds.
 ATTRIBUTE_COLUMNS = (
     "status",
     "engine",
@@ -60,9 +50,19 @@ ATTRIBUTE_COLUMNS = (
     "remarks",
 )
 
+# The columns of a run that are packed, in the order that `pack_day` expects.
 PACKED_COLUMNS = ("started_at", "finished_at", *ATTRIBUTE_COLUMNS, *UNITS)
 
 _FIRST_NUMBER = len(PACKED_COLUMNS) - len(UNITS)
+
+# Rows that the driver holds at a time.
+_BATCH = 1000
+
+_SAME_DAY = and_(
+    packed_days.c.day == rollups.c.start,
+    packed_days.c.probe_pk == rollups.c.probe_pk,
+    packed_days.c.path == rollups.c.path,
+)
 
 _ARRAY_TYPES = {size: next(code for code in "BHILQ" if array(code).itemsize == size) for size in (1, 2, 4, 8)}
 
@@ -188,11 +188,6 @@ def _pack_rows(
     rows = connection.execute(query, execution_options={"yield_per": _BATCH})
     for _day, of_day in groupby(rows, key=lambda row: row[0] // DAY_S):
         yield {"probe_pk": probe_pk, "path": path, **pack_day(list(of_day))}
-
-
-"""The columns of a run that form an entry of `sorts`, in its order; of the remarks it contains the kinds."""
-
-"""The columns of a run that are packed, in the order that `pack` expects."""
 
 
 def pack_day(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What is specific to PostgreSQL: the driver, locks, monthly partitions, and the meaning of its errors.
 
-psycopg is imported when the first engine is created, so it is not needed for SQLite.
+psycopg and SQLAlchemy's dialect are imported when they are first needed: SQLite needs neither.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from monitor.errors import StoreBusyError, StoreError, StoreFullError, StoreUnre
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL, Connection, Engine, Insert, Table
 
 
 CONNECT_TIMEOUT_S = 5
@@ -72,7 +72,7 @@ def make_engine(place: URL, *, writes: bool) -> Engine:
 
 def _configure_connection(connection: Any, _record: object) -> None:
     """Write U+FFFD for NUL, which engine output may contain and PostgreSQL text cannot."""
-    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415  see the module docstring
+    from psycopg.types.string import StrDumperUnknown
 
     class WithoutNul(StrDumperUnknown):
         def dump(self, obj: str) -> Any:
@@ -95,6 +95,13 @@ def make_partitions(connection: Connection, moments: Collection[int]) -> None:
     connection.execute(text("SELECT make_runs_partition(moment) FROM unnest(:needed) AS moment"), {"needed": needed})
 
 
+def insert_if_new(table: Table) -> Insert:
+    """Return an insert statement that skips rows which already exist."""
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table).on_conflict_do_nothing()
+
+
 def force_index_joins(connection: Connection) -> None:
     """Make joins use an index for each row, until the transaction ends.
 
@@ -105,7 +112,7 @@ def force_index_joins(connection: Connection) -> None:
 
 
 def to_store_error(error: BaseException, url: str) -> StoreError:
-    """Return what an error of psycopg means for the user: one line that names the database and the mend."""
+    """Return what an error of psycopg means for the user: one line that names the database and says how to fix it."""
     name, words = mask_password(url), " ".join(str(error).split())
     state: str | None = getattr(error, "sqlstate", None)
     if state is None and type(error).__name__ == "OperationalError" and "password" not in words:

@@ -1,19 +1,13 @@
-"""Runs by window, by id and newest first.
+"""Runs by window, by id and newest first; and one run with everything that is stored about it. All use an index.
 
-Reads of runs for graphs, pages and exports: by window [since, until), by key, newest first. All use an index.
-
-Reads one run with everything that is stored about it, for `speedmon show`.
-
-The condition for the runs of a read: those that started in [since, until), over a path, of some probes.
-
-Finds which of many runs are already stored.
+Columns of runs, for graphs and reports, are read by `columnar`; figures by `statistics` and `buckets`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +29,6 @@ from monitor.model import (
 )
 from monitor.store import tables
 from monitor.store.tables import decode_remarks, findings, isps, raw_output, runs, servers, traces
-from monitor.store.tables import probes as probe_table
-from monitor.store.tables import runs as table
 from netns.probe.findings import from_json
 
 if TYPE_CHECKING:
@@ -44,21 +36,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Select
 
-    from monitor.analysis.columns import Columns
     from monitor.model import Trace
     from netns.probe.findings import Findings
-
 
 # Rows that the driver holds at a time while a window is streamed.
 _BATCH = 1000
 
+# The columns of `_runs_query`, in this order: plain ones, remarks, server, failure.
 _PLAIN_COLUMNS = tuple(field.name for field in fields(Run) if field.name not in {"server", "failure", "remarks"})
+
+_JOINED_COLUMNS = {"probe": tables.probes.c.name, "isp": isps.c.name}
 
 _SERVER_COLUMNS = tuple(servers.c[field.name] for field in fields(Server))
 
-_FAILURE_COLUMNS = tuple(table.c[f"failure_{field.name}"] for field in fields(Failure))
-
-_JOINED_COLUMNS = {"probe": probe_table.c.name, "isp": isps.c.name}
+_FAILURE_COLUMNS = tuple(runs.c[f"failure_{field.name}"] for field in fields(Failure))
 
 _REMARKS = len(_PLAIN_COLUMNS)
 
@@ -66,9 +57,9 @@ _SERVER_FROM = _REMARKS + 1
 
 _FAILURE_FROM = _SERVER_FROM + len(_SERVER_COLUMNS)
 
-_OLDEST_FIRST = (table.c.started_at, table.c.pk)
+_OLDEST_FIRST = (runs.c.started_at, runs.c.pk)
 
-_NEWEST_FIRST = (table.c.started_at.desc(), table.c.pk.desc())
+_NEWEST_FIRST = (runs.c.started_at.desc(), runs.c.pk.desc())
 
 # A second match shows that the beginning of an id is ambiguous.
 _MAX_MATCHES = 2
@@ -77,48 +68,47 @@ _MAX_MATCHES = 2
 _MAX_IDS = 500
 
 
-def read_runs(
-    connection: Connection,
-    *,
-    since: datetime,
-    until: datetime,
-    path: NetworkPath | None = None,
-    probes: Collection[int] = (),
-    newest_first: bool = False,
-) -> Generator[Run]:
-    """Yield the runs that started in [since, until), streamed, oldest first by default.
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """The runs that started in [since, until), over a path (None: any), of some probes (empty: all).
 
-    `probes` are primary keys, as `monitor.store.lookups.probe_pks` returns them; empty: all.
+    `probes` are primary keys, as `monitor.store.lookups.probe_pks` returns them.
+    """
+
+    since: datetime
+    until: datetime
+    path: NetworkPath | None = None
+    probes: Collection[int] = ()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the conditions for a query of `runs`."""
+        conditions = [runs.c.started_at >= to_epoch(self.since), runs.c.started_at < to_epoch(self.until)]
+        if self.path is not None:
+            conditions.append(runs.c.path == self.path)
+        if self.probes:
+            conditions.append(runs.c.probe_pk.in_(self.probes))
+        return conditions
+
+
+def to_epoch(moment: datetime) -> int:
+    """Return a moment as epoch seconds, rounded up."""
+    return math.ceil(moment.timestamp())
+
+
+def read_runs(connection: Connection, selection: RunFilter, *, newest_first: bool = False) -> Generator[Run]:
+    """Yield the selected runs, streamed, oldest first by default.
+
     A caller that may stop early must close the generator before the connection.
     """
-    query = window_query(since, until, path, newest_first=newest_first)
-    if probes:
-        query = query.where(table.c.probe_pk.in_(probes))
+    query = window_query(selection, newest_first=newest_first)
     with connection.execute(query, execution_options={"yield_per": _BATCH}) as rows:
         yield from map(_to_run, rows)
 
 
-def read_columns(
-    connection: Connection,
-    *,
-    since: datetime,
-    until: datetime,
-    names: Collection[str],
-    path: NetworkPath | None = None,
-    probes: Collection[int] = (),
-) -> Columns:
-    """Return the runs that started in [since, until) as columns with the numbers named, oldest first.
-
-    They are read from packed days, including those of pruned runs: a million takes 0.2 s, and 20 bytes each.
-
-    Raises:
-        StoreError: a packed day is damaged.
-    """
-    from monitor.store import columnar  # noqa: PLC0415  numpy, which `collect` must not import
-
-    paths = [path] if path else list(NetworkPath)
-    pairs = [(pk, of_path) for pk in probes or _all_probe_pks(connection) for of_path in paths]
-    return columnar.read_columns(connection, to_epoch(since), to_epoch(until), names, pairs)
+def window_query(selection: RunFilter, *, newest_first: bool = False) -> Select[tuple[Any, ...]]:
+    """Return the query for the selected runs."""
+    query = _runs_query().where(*selection.conditions())
+    return query.order_by(*(_NEWEST_FIRST if newest_first else _OLDEST_FIRST))
 
 
 def latest_runs(
@@ -132,11 +122,11 @@ def latest_runs(
     """Return at most `limit` runs, newest first; only those since `since`, of `statuses` and of `probes` if given."""
     query = _runs_query().order_by(*_NEWEST_FIRST).limit(limit)
     if probes:
-        query = query.where(table.c.probe_pk.in_(probes))
+        query = query.where(runs.c.probe_pk.in_(probes))
     if since is not None:
-        query = query.where(table.c.started_at >= to_epoch(since))
+        query = query.where(runs.c.started_at >= to_epoch(since))
     if statuses:
-        query = query.where(table.c.status.in_(statuses))
+        query = query.where(runs.c.status.in_(statuses))
     return [_to_run(row) for row in connection.execute(query)]
 
 
@@ -145,40 +135,53 @@ def last_run(connection: Connection, probes: Collection[int] = ()) -> Run | None
     return next(iter(latest_runs(connection, limit=1, probes=probes)), None)
 
 
-def run_by_pk(connection: Connection, pk: int) -> Run:
-    """Return the run with a primary key."""
-    return _to_run(connection.execute(_runs_query().where(table.c.pk == pk)).one())
-
-
 def runs_by_pk(connection: Connection, after: int, last: int) -> Iterator[Run]:
     """Yield the runs with primary keys in (after, last], in that order."""
-    return map(
-        _to_run, connection.execute(_runs_query().where(table.c.pk > after, table.c.pk <= last).order_by(table.c.pk))
-    )
+    query = _runs_query().where(runs.c.pk > after, runs.c.pk <= last).order_by(runs.c.pk)
+    return map(_to_run, connection.execute(query))
 
 
 def count_runs(connection: Connection) -> int:
     """Return the number of stored runs."""
-    return connection.scalar(select(func.count()).select_from(table)) or 0
+    return connection.scalar(select(func.count()).select_from(runs)) or 0
 
 
-def window_query(
-    since: datetime, until: datetime, path: NetworkPath | None = None, *, newest_first: bool = False
-) -> Select[tuple[Any, ...]]:
-    """Return the query for the runs of a window."""
-    query = _runs_query().where(*window_conditions(since, until, path))
-    return query.order_by(*(_NEWEST_FIRST if newest_first else _OLDEST_FIRST))
+def find_attempt(connection: Connection, beginning: str) -> Attempt:
+    """Return the run whose id begins with a text.
+
+    Raises:
+        UsageError: no id begins with it, or more than one.
+    """
+    pk = _find_pk(connection, beginning)
+    return Attempt(
+        _to_run(connection.execute(_runs_query().where(runs.c.pk == pk)).one()),
+        Plan(*connection.execute(select(*tables.plan_columns).where(runs.c.pk == pk)).one()),
+        _read_output(connection, pk),
+        _read_findings(connection, pk),
+        _read_trace(connection, pk),
+    )
+
+
+def read_findings(connection: Connection, run_id: str) -> Findings | None:
+    """Return the findings of the diagnosis of a failed run; None if there was none."""
+    pk = connection.scalar(select(runs.c.pk).where(runs.c.id == run_id))
+    return None if pk is None else _read_findings(connection, pk)
+
+
+def stored_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Return those of the ids that are stored."""
+    stored: set[str] = set()
+    remaining = iter(ids)
+    while batch := list(itertools.islice(remaining, _MAX_IDS)):
+        stored.update(connection.scalars(select(runs.c.id).where(runs.c.id.in_(batch))))
+    return stored
 
 
 def _runs_query() -> Select[tuple[Any, ...]]:
-    plain = (table.c[name] if name in table.c else _JOINED_COLUMNS[name] for name in _PLAIN_COLUMNS)
+    plain = (runs.c[name] if name in runs.c else _JOINED_COLUMNS[name] for name in _PLAIN_COLUMNS)
     # Outer joins make SQLite begin with the runs, whatever its statistics say about the sizes of the tables.
-    joined = table.outerjoin(probe_table).outerjoin(isps).outerjoin(servers)
-    return select(*plain, table.c.remarks, *_SERVER_COLUMNS, *_FAILURE_COLUMNS).select_from(joined)
-
-
-def _all_probe_pks(connection: Connection) -> Sequence[int]:
-    return connection.scalars(select(probe_table.c.pk)).all()
+    joined = runs.outerjoin(tables.probes).outerjoin(isps).outerjoin(servers)
+    return select(*plain, runs.c.remarks, *_SERVER_COLUMNS, *_FAILURE_COLUMNS).select_from(joined)
 
 
 def _to_run(row: Sequence[Any]) -> Run:
@@ -207,26 +210,6 @@ def _to_failure(values: Sequence[Any]) -> Failure | None:
     return Failure(FailureKind(kind), Scope(scope), stage, message or "", exit_code, signal)
 
 
-def find_attempt(connection: Connection, beginning: str) -> Attempt:
-    """Return the run whose id begins with a text.
-
-    Raises:
-        UsageError: no id begins with it, or more than one.
-    """
-    pk = _find_pk(connection, beginning)
-    run = run_by_pk(connection, pk)
-    plan = connection.execute(select(*(runs.c[f"plan_{name}"] for name in Plan.__slots__)).where(runs.c.pk == pk)).one()
-    return Attempt(
-        run, Plan(*plan), _read_output(connection, pk), _read_findings(connection, pk), _read_trace(connection, pk)
-    )
-
-
-def read_findings(connection: Connection, run_id: str) -> Findings | None:
-    """Return the findings of the diagnosis of a failed run; None if there was none."""
-    pk = connection.scalar(select(runs.c.pk).where(runs.c.id == run_id))
-    return None if pk is None else _read_findings(connection, pk)
-
-
 def _find_pk(connection: Connection, beginning: str) -> int:
     query = select(runs.c.pk).where(runs.c.id.startswith(beginning, autoescape=True)).limit(_MAX_MATCHES)
     pks: Sequence[int] = connection.scalars(query).all()
@@ -251,32 +234,3 @@ def _read_trace(connection: Connection, pk: int) -> Trace | None:
     query = select(traces.c.interval_ms, traces.c.samples).where(traces.c.run_pk == pk)
     row = connection.execute(query).one_or_none()
     return tables.decode_trace(*row) if row else None
-
-
-def window_conditions(
-    since: datetime, until: datetime, path: NetworkPath | None = None, probes: Collection[int] = ()
-) -> list[ColumnElement[bool]]:
-    """Return the conditions for runs that started in [since, until), over a path (None: any), of probes (empty: all).
-
-    `probes` are primary keys, as `monitor.store.lookups.probe_pks` returns them.
-    """
-    conditions = [runs.c.started_at >= to_epoch(since), runs.c.started_at < to_epoch(until)]
-    if path is not None:
-        conditions.append(runs.c.path == path)
-    if probes:
-        conditions.append(runs.c.probe_pk.in_(probes))
-    return conditions
-
-
-def to_epoch(moment: datetime) -> int:
-    """Return a moment as epoch seconds, rounded up."""
-    return math.ceil(moment.timestamp())
-
-
-def stored_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Return those of the ids that are stored."""
-    stored: set[str] = set()
-    remaining = iter(ids)
-    while batch := list(itertools.islice(remaining, _MAX_IDS)):
-        stored.update(connection.scalars(select(runs.c.id).where(runs.c.id.in_(batch))))
-    return stored

@@ -2,7 +2,7 @@
 
 They are always recomputed from the runs, so they do not depend on the order in which runs are stored. Doubtful runs
 (healthy is false) are left out of count, sum, min and max of what was measured; `doubtful` counts them.
-To include another number, add it to `RATED` in `monitor.store.tables` and write a migration.
+To include another number, add it to `SUMMED_COLUMNS` in `monitor.store.tables` and write a migration.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from monitor.model import NetworkPath
 
 
+# The condition that a run was measured and is not doubtful.
 IS_TRUSTED = and_(runs.c.status == Status.OK, runs.c.healthy.is_not(False))
-
-"""The condition that a run was measured and is not doubtful."""
 
 _FAILED = runs.c.status == Status.FAILED
 
@@ -42,6 +41,7 @@ _FROZEN = _COLUMNS.index("frozen")
 
 _VALUES = [column.name for column in rollups.c if not column.primary_key and column.name != "frozen"]
 
+# Rows that the driver holds at a time.
 _BATCH = 1000
 
 

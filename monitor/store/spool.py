@@ -1,12 +1,10 @@
-"""Runs as files until the database has them; the note that a test is under way. No SQLAlchemy.
+"""Runs as files until the database has them; and the note that a test is under way. No SQLAlchemy.
 
-The spool: finished runs as files until they are stored; one JSON file per run, written atomically.
+A finished run is one JSON file, written atomically. If the disk is full, `/dev/shm/speedmon-UID` is used instead,
+provided that only its owner can write to it.
 
-If the disk is full, `/dev/shm/speedmon-UID` is used instead, provided that only its owner can write to it.
-
-A note that a test is running, so that a test ended by a power cut or kill -9 is recorded as well.
-
-The note is a file in the spool that is locked while the test runs: if it can be locked, the test is gone.
+The note is a file beside them that is locked while the test runs: if it can be locked, a power cut or kill -9 ended the
+test, which is then recorded from the note.
 """
 
 from __future__ import annotations
@@ -75,7 +73,7 @@ def set_aside(file: Path, reason: object) -> Path:
 
 def fallback_dir(uid: int) -> Path:
     """Return the directory in memory that is used if the disk is full."""
-    return Path(f"/dev/shm/speedmon-{uid}")  # noqa: S108  is_private checks it
+    return Path(f"/dev/shm/speedmon-{uid}")  # noqa: S108  is_private_dir checks it
 
 
 def make_private_dir(directory: Path) -> None:

@@ -1,14 +1,6 @@
-"""Figures straight from SQL: by server, recent median, monthly data use, plans and engines of a window.
+"""Figures straight from SQL: data used by month, servers, recent medians, and the plans and engines of a window.
 
-Data used by tests: byte counts of engines, else those of the kernel, else rate times duration.
-
-Statistics by server: tests, failures and the median results.
-
-The plans that were in force in a window, and from when; each run is stored with its plan.
-
-The median rates of recent results, with which a new result is compared.
-
-The engines, with their versions, and the external addresses that occur in the runs of a window.
+The data that a test used is the engine's byte counts, else those of the kernel, else rate times duration.
 """
 
 from __future__ import annotations
@@ -26,17 +18,17 @@ from monitor.localtime import month_of
 from monitor.model import DataUsed, ExpectedRates, Plan, Status, Usage
 from monitor.store.connection import open_reader
 from monitor.store.lookups import probe_condition
-from monitor.store.read import window_conditions
-from monitor.store.tables import decode_trace, runs, servers, traces
+from monitor.store.tables import decode_trace, plan_columns, runs, servers, traces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select
 
     from monitor.config.settings import Settings
     from monitor.localtime import Month
-    from monitor.model import NetworkPath, Run
+    from monitor.model import Run
+    from monitor.store.read import RunFilter
 
 
 # Duration of each direction if the engine reports neither bytes nor duration; that of speedtest-cli.
@@ -48,8 +40,7 @@ _SERVER_COLUMNS = [servers.c[name].label(f"server_{name}") for name in ("id", "n
 
 _RUN_COLUMNS = [runs.c[name] for name in ("engine", "status", "download_bps", "upload_bps", "latency_ms")]
 
-_PLAN_COLUMNS = tuple(runs.c[f"plan_{name}"] for name in Plan.__slots__)
-
+# The results, and the days, from which `recent_medians` are taken, at most.
 MAX_RECENT_RUNS = 50
 
 RECENT_DAYS = 30
@@ -95,33 +86,29 @@ def _month_usage(connection: Connection, probe: str, month: Month) -> Usage:
     )
 
 
-def _runs_without_bytes(
-    connection: Connection, conditions: Iterable[ColumnElement[bool]]
-) -> Iterable[Row[tuple[object, ...]]]:
+def _runs_without_bytes(connection: Connection, conditions: Iterable[ColumnElement[bool]]) -> Iterable[RowMapping]:
     """Return the runs whose engine did not report both byte counts, with the kernel's trace if there is one."""
     columns = [runs.c[f"{name}_{unit}"] for name in _DIRECTIONS for unit in ("bytes", "bps", "ms")]
     query = select(*columns, traces.c.interval_ms, traces.c.samples).outerjoin(traces, traces.c.run_pk == runs.c.pk)
-    return connection.execute(
-        query.where(*conditions, or_(runs.c.download_bytes.is_(None), runs.c.upload_bytes.is_(None)))
-    )
+    without_bytes = or_(runs.c.download_bytes.is_(None), runs.c.upload_bytes.is_(None))
+    return connection.execute(query.where(*conditions, without_bytes)).mappings()
 
 
-def _estimate_usage(row: Row[tuple[object, ...]], month: str) -> Usage:
+def _estimate_usage(run: RowMapping, month: str) -> Usage:
     """Return the data that one run used; what the engine did not report is estimated."""
-    down, up = (row._mapping[f"{name}_bytes"] for name in _DIRECTIONS)  # noqa: SLF001  SQLAlchemy's public name
+    down, up = (run[f"{name}_bytes"] for name in _DIRECTIONS)
     missing_down, missing_up = (
-        0 if size is not None else _estimate_bytes(row, place) for place, size in enumerate((down, up))
+        0 if size is not None else _estimate_bytes(run, place) for place, size in enumerate((down, up))
     )
     used = Usage(month, 1, (down or 0) + missing_down, (up or 0) + missing_up, missing_down + missing_up)
     return used if used.total_bytes else Usage(month, 0, 0, 0)
 
 
-def _estimate_bytes(row: Row[tuple[object, ...]], direction: int) -> int:
+def _estimate_bytes(run: RowMapping, direction: int) -> int:
     """Return the bytes of a direction from the kernel's trace, else rate times duration; 0 if unknown."""
     name = _DIRECTIONS[direction]
-    values = row._mapping  # noqa: SLF001  the same
-    samples = decode_trace(row.interval_ms, row.samples).samples if row.samples is not None else ()
-    by_rate = (values[f"{name}_bps"] or 0) * (values[f"{name}_ms"] or DEFAULT_TEST_MS) // 8000
+    samples = decode_trace(run["interval_ms"], run["samples"]).samples if run["samples"] is not None else ()
+    by_rate = (run[f"{name}_bps"] or 0) * (run[f"{name}_ms"] or DEFAULT_TEST_MS) // 8000
     # A trace of zeros only did not count the link that the test used.
     return sum(sample[direction] for sample in samples) or int(by_rate)
 
@@ -195,20 +182,10 @@ def _median_value(rows: list[Row[tuple[object, ...]]], column: str) -> float | N
     return median(known) if known else None
 
 
-def plan_periods(
-    connection: Connection,
-    *,
-    since: datetime,
-    until: datetime,
-    path: NetworkPath | None = None,
-    probes: Collection[int] = (),
-) -> Iterator[tuple[datetime, Plan]]:
-    """Yield the plan of the first run in [since, until), and each that differs from the one before, oldest first.
-
-    `path` and `probes` are as in `monitor.store.read`.
-    """
-    inside = window_conditions(since, until, path, probes)
-    first_use = select(func.min(runs.c.started_at), *_PLAN_COLUMNS).where(*inside).group_by(*_PLAN_COLUMNS)
+def plan_periods(connection: Connection, selection: RunFilter) -> Iterator[tuple[datetime, Plan]]:
+    """Yield the plan of the first selected run, and each that differs from the one before, oldest first."""
+    inside = selection.conditions()
+    first_use = select(func.min(runs.c.started_at), *plan_columns).where(*inside).group_by(*plan_columns)
     rows = connection.execute(first_use).all()
     # Most windows have one plan, which this query finds in a fraction of the time.
     changed = connection.execute(_plan_changes_query(inside)).all() if len(rows) > 1 else rows
@@ -219,13 +196,11 @@ def plan_periods(
 def _plan_changes_query(inside: Sequence[ColumnElement[bool]]) -> Select[tuple[Any, ...]]:
     """Return the query for the runs whose plan differs from that of the run before."""
     order = (runs.c.started_at, runs.c.pk)
-    before = [func.lag(column).over(order_by=order).label(f"before_{column.name}") for column in _PLAN_COLUMNS]
+    before = [func.lag(column).over(order_by=order).label(f"before_{column.name}") for column in plan_columns]
     number = func.row_number().over(order_by=order).label("number")
-    numbered = select(runs.c.started_at, *_PLAN_COLUMNS, number, *before).where(*inside).subquery()
-    differs = [
-        numbered.c[column.name].is_distinct_from(numbered.c[f"before_{column.name}"]) for column in _PLAN_COLUMNS
-    ]
-    columns = (numbered.c.started_at, *(numbered.c[column.name] for column in _PLAN_COLUMNS))
+    numbered = select(runs.c.started_at, *plan_columns, number, *before).where(*inside).subquery()
+    differs = [numbered.c[column.name].is_distinct_from(numbered.c[f"before_{column.name}"]) for column in plan_columns]
+    columns = (numbered.c.started_at, *(numbered.c[column.name] for column in plan_columns))
     return select(*columns).where(or_(numbered.c.number == 1, *differs)).order_by(numbered.c.number)
 
 
@@ -263,11 +238,9 @@ class WindowNames:
     addresses: tuple[str, ...]
 
 
-def window_names(
-    connection: Connection, *, since: datetime, until: datetime, path: NetworkPath | None, probes: Collection[int]
-) -> WindowNames:
-    """Return the names in the runs that started in [since, until); `path` and `probes` as in `chosen`."""
+def window_names(connection: Connection, selection: RunFilter) -> WindowNames:
+    """Return the names in the selected runs."""
     query = select(runs.c.engine, runs.c.engine_version, runs.c.external_ip).distinct()
-    rows = connection.execute(query.where(*window_conditions(since, until, path, probes))).all()
+    rows = connection.execute(query.where(*selection.conditions())).all()
     engines = {f"{engine} {version}" if version else engine for engine, version, _ in rows}
     return WindowNames(tuple(sorted(engines)), tuple(sorted({address for *_, address in rows if address})))

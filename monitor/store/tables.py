@@ -1,13 +1,10 @@
-"""The schema, and how traces, remarks and raw output are encoded in it.
+"""The schema, in SQLAlchemy Core, and how remarks, raw output and traces are encoded in it.
 
-The schema, in SQLAlchemy Core. A change needs a script in `migrations/versions` and a new SCHEMA_VERSION.
+A change needs a script in `migrations/versions` and a new SCHEMA_VERSION, a change of an encoding too.
 
-Moments are integer epoch seconds in UTC, rates bit/s, sizes bytes, times ms. NULL means not measured.
-
-The encoding of values stored in one column: remarks, raw output, traces. To change a format, write a migration.
-
-Remarks are JSON, so that SQL can read them. The rest is MessagePack compressed by zlib: a trace is a list of samples of
-four numbers, the output of an engine a pair of texts.
+Moments are integer epoch seconds in UTC, rates bit/s, sizes bytes, times ms. NULL means not measured. Remarks are JSON,
+so that SQL can read them. The rest is MessagePack compressed by zlib: a trace is a list of samples of four numbers, the
+output of an engine a pair of texts.
 """
 
 from __future__ import annotations
@@ -34,6 +31,7 @@ from sqlalchemy import (
 from monitor.analysis.metrics import UNITS
 from monitor.model import RawOutput, Remark, Trace
 
+# The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text.
 SCHEMA_VERSION = "0005"
 
 metadata = MetaData(
@@ -49,6 +47,7 @@ metadata = MetaData(
 # SQLite assigns row numbers only in a column of type INTEGER.
 _RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
+# The columns of measured numbers; negative values, which some programs write for "unknown", are rejected.
 MEASURED_COLUMNS = (
     "download_bps",
     "upload_bps",
@@ -65,8 +64,10 @@ MEASURED_COLUMNS = (
     "cross_tx_bps",
 )
 
+# The measured numbers that roll-ups and buckets contain.
 SUMMED_COLUMNS = ("download_bps", "upload_bps", "latency_ms")
 
+# What a roll-up counts: runs by status, doubtful runs, and failed runs by scope (whose fault it was).
 COUNT_COLUMNS = (
     "runs",
     "ok",
@@ -81,7 +82,11 @@ COUNT_COLUMNS = (
     "failed_unknown",
 )
 
+# The lengths of roll-ups in seconds; each is a multiple of the one before.
 ROLLUP_SPANS_S = (3600, 21_600, 86_400)
+
+# The columns of the plan, which is what the ISP sold.
+PLAN_COLUMNS = ("plan_download_bps", "plan_upload_bps", "plan_latency_ms")
 
 probes = Table(
     "probes",
@@ -103,7 +108,7 @@ servers = Table(
     "servers",
     metadata,
     Column("pk", _RowNumber, primary_key=True),
-    # A digest of the other columns, because NULL is not unique in SQL; see `monitor.store.names`.
+    # A digest of the other columns, because NULL is not unique in SQL; see `monitor.store.lookups`.
     Column("digest", String(32), nullable=False, unique=True),
     Column("id", Text),
     Column("name", Text),
@@ -112,8 +117,6 @@ servers = Table(
     Column("host", Text),
     Column("ip", Text),
 )
-
-PLAN_COLUMNS = ("plan_download_bps", "plan_upload_bps", "plan_latency_ms")
 
 runs = Table(
     "runs",
@@ -176,11 +179,19 @@ runs = Table(
     CheckConstraint("(failure_kind IS NULL) = (failure_scope IS NULL)", name="failure_scope"),
 )
 
+Index(None, runs.c.started_at)
+Index(None, runs.c.probe_pk, runs.c.path, runs.c.started_at)
+
+# Partial on SQLite only: `postgresql_where` would load that dialect, 3 MiB, into each `collect`.
+Index(None, runs.c.retry_of, sqlite_where=runs.c.retry_of.is_not(None))
+
+plan_columns = tuple(runs.c[name] for name in PLAN_COLUMNS)
+
 raw_output = Table(
     "raw_output",
     metadata,
     Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    # See `monitor.store.blobs`; there is no row if the engine printed nothing.
+    # See `encode_output`; there is no row if the engine printed nothing.
     Column("output", LargeBinary, nullable=False),
 )
 
@@ -188,7 +199,7 @@ findings = Table(
     "findings",
     metadata,
     Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    # The findings of the diagnosis of a failed run, as encoded by `netns.findings`.
+    # The findings of the diagnosis of a failed run, as encoded by `netns.probe.findings`.
     Column("document", Text, nullable=False),
 )
 
@@ -197,7 +208,7 @@ traces = Table(
     metadata,
     Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("interval_ms", Integer, nullable=False),
-    # See `monitor.store.blobs`.
+    # See `encode_trace`.
     Column("samples", LargeBinary, nullable=False),
 )
 
@@ -215,7 +226,10 @@ events = Table(
     Column("run_pk", _RowNumber, ForeignKey(runs.c.pk, ondelete="CASCADE"), nullable=False),
 )
 
-# The runs of a UTC day as columns, lossless, for reading many years quickly; see `monitor.store.packing`.
+Index(None, events.c.at)
+Index(None, events.c.run_pk)
+
+# The runs of a UTC day as columns, lossless, for reading many years quickly; see `monitor.store.packed_days`.
 packed_days = Table(
     "packed_days",
     metadata,
@@ -249,31 +263,6 @@ forwarding = Table(
     CheckConstraint("pk = 1", name="one_row"),
 )
 
-_Samples = tuple[tuple[int, int, int, int], ...]
-
-"""The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text."""
-
-"""The columns of measured numbers; negative values, which some programs write for "unknown", are rejected."""
-
-"""The measured numbers that roll-ups and buckets contain."""
-
-"""What a roll-up counts: runs by status, doubtful runs, and failed runs by scope (whose fault it was)."""
-
-"""The lengths of roll-ups in seconds; each is a multiple of the one before."""
-
-"""The columns of the plan, which is what the ISP sold."""
-
-Index(None, runs.c.started_at)
-
-Index(None, runs.c.probe_pk, runs.c.path, runs.c.started_at)
-
-# Partial on SQLite only: `postgresql_where` would load that dialect, 3 MiB, into each `collect`.
-Index(None, runs.c.retry_of, sqlite_where=runs.c.retry_of.is_not(None))
-
-Index(None, events.c.at)
-
-Index(None, events.c.run_pk)
-
 
 def _sum_columns(name: str) -> tuple[Column[int], Column[float], Column[float], Column[float]]:
     return (
@@ -298,6 +287,9 @@ rollups = Table(
     Column("frozen", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+_Samples = tuple[tuple[int, int, int, int], ...]
 
 
 def encode_remarks(remarks: tuple[Remark, ...]) -> str | None:

@@ -101,7 +101,7 @@ class ChangedHours:
         self._hours.setdefault((probe_pk, path), set()).add(started_at - started_at % ROLLUP_SPANS_S[0])
 
     def stretches(self) -> Iterator[tuple[int, NetworkPath, int, int]]:
-        """Yield probe, path, and the first and last second of hours that are at most `_APART_S` apart."""
+        """Yield probe, path, and the first and last second of hours that are at most `_MAX_GAP_S` apart."""
         for (probe_pk, path), hours in self._hours.items():
             first = last = min(hours)
             for hour in sorted(hours):

@@ -1,4 +1,5 @@
-"""How a command gets into the namespace. `enter.py` runs before every test and imports only small parts of the standard library.
+"""How a command gets into the namespace.
 
+`enter` runs before every test, so it imports only small parts of the standard library.
 May import: errors, kernel, launcher, resolver.
 """

@@ -1,14 +1,6 @@
-"""The command line that enters the namespace, for this caller; is it sound. Light.
+"""The command line that enters the namespace for this caller, and whether the namespace looks sound, judged from files.
 
-How a command enters the namespace, and whether the namespace looks sound, judged from files alone.
-
-Runs before each test, so nothing heavy is imported; what files do not show, `netns.probe` finds out from inside.
-
-The user who called sudo, from the variables that sudo sets (sudo(8)).
-
-Imported before each test, so it imports next to nothing.
-
-Which rights the calling thread has to enter a namespace, from /proc. Imports next to nothing.
+It runs before each test, so it imports next to nothing; what files do not show, `netns.probe` finds out from inside.
 """
 
 from __future__ import annotations
@@ -25,9 +17,7 @@ from netns.launcher import marker
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-
 AUTO, LAUNCHER, ROOT, PASTA = WAYS = ("auto", "launcher", "root", "pasta")
-
 FIX = "run: sudo speedmon setup-netns"
 
 _CAP_SYS_ADMIN = 1 << 21
@@ -83,7 +73,7 @@ def find_problems(name: str) -> list[str]:
     if is_entered(name):
         return _find_inner_problems(name)
     link = f"{name}-root"
-    if not os.path.exists(f"/sys/class/net/{link}"):  # noqa: PTH110  light
+    if not os.path.exists(f"/sys/class/net/{link}"):
         return [f"link {link} is missing"]
     from netns.entry import uplink  # noqa: PLC0415  a caller who is inside does not need it
 
@@ -130,7 +120,7 @@ def _missing_launcher_error(launcher: str, user: str) -> NetnsError:
     """Name what kept set-up from installing one: it needs a compiler, and a mount that allows file capabilities."""
     from netns.launcher.install import find_compiler  # noqa: PLC0415  only for the message
 
-    if _is_nosuid(os.path.dirname(launcher)):  # noqa: PTH120  light
+    if _is_nosuid(os.path.dirname(launcher)):
         return NotPermittedError(f"there is no launcher {launcher}, and on that nosuid mount it would not work")
     fix = f"{FIX} --user {user}"
     if find_compiler() is None:
@@ -161,7 +151,7 @@ def _find_inner_problems(name: str) -> list[str]:
     if _read_text("/proc/thread-self/net/if_inet6"):
         problems.append("there is an IPv6 address inside")
     prepared = f"/etc/netns/{name}/resolv.conf"
-    if os.path.exists(prepared) and _read_text("/etc/resolv.conf") != _read_text(prepared):  # noqa: PTH110  light
+    if os.path.exists(prepared) and _read_text("/etc/resolv.conf") != _read_text(prepared):
         problems.append(f"the name servers are the host's (BindReadOnlyPaths={prepared}:/etc/resolv.conf is missing)")
     if os.access("/run/nscd/socket", os.W_OK):
         problems.append("nscd answers for the host (InaccessiblePaths=-/run/nscd is missing)")
@@ -186,7 +176,7 @@ def _forwards_ipv4(link: str) -> bool:
 
 def _read_text(path: str) -> str | None:
     try:
-        with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123  light
+        with open(path, encoding="ascii", errors="replace") as file:
             return file.read().strip()
     except OSError:
         return None
@@ -247,5 +237,5 @@ def parse_rights(status: str) -> Rights:
 
 def read_own_rights() -> Rights:
     """Return the rights of the calling thread."""
-    with open("/proc/thread-self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  light
+    with open("/proc/thread-self/status", encoding="ascii", errors="replace") as status:
         return parse_rights(status.read())

@@ -1,9 +1,10 @@
-"""Enters the namespace as root without the launcher: `python -I -m netns.inside [--as UID:GID] NAME -- COMMAND…`.
+"""Enters the namespace as root without the launcher.
 
-The same sequence and exit codes as `ip4only.c` (125 refused, 126/127 as in a shell): change both together. It needs
-cap_sys_admin, which root has, also in a user namespace. The command keeps its user, or gets the user that `--as` names
-with all of that user's groups, and loses every capability. `netns.pasta_inside` uses the same steps. It runs before
-each test that root starts, so it imports little.
+`python -I -m netns.entry.inside [--as UID:GID] NAME -- COMMAND…` does the same, with the same exit codes, as
+`ip4only.c` (125 refused, 126/127 as in a shell): change both together. It needs cap_sys_admin, which root has, also in
+a user namespace. The command keeps its user, or gets the user that `--as` names with all of that user's groups, and
+loses every capability. `netns.entry.pasta_inside` uses the same steps. It runs before each test that root starts, so
+it imports little.
 """
 
 from __future__ import annotations
@@ -18,33 +19,26 @@ import sys
 
 from netns.kernel.handle import handle_path, is_network_namespace, open_handle
 
-TYPE_CHECKING = False
-
+TYPE_CHECKING = False  # importing typing would cost 6 ms
 if TYPE_CHECKING:
     from typing import NoReturn
 
     _User = tuple[int, int, list[int]]  # user, group, all groups
-
 
 FIX = "run: sudo speedmon setup-netns"
 
 USAGE = "usage: python -I -m netns.entry.inside [--as UID:GID] NAME -- COMMAND [ARGUMENT...]"
 
 EXIT_REFUSED = 125
-
+_STDERR = 2
 REPLACED_FILES = ("/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/etc/gai.conf")
 
 # From linux/sched.h, mount.h, prctl.h and capability.h; these syscall numbers are the same on every architecture.
 _CLONE_NEWNET, _CLONE_NEWNS, _CLONE_NEWUSER = 0x40000000, 0x00020000, 0x10000000
-
 _NOSUID, _NODEV, _NOEXEC, _REC, _SLAVE = 2, 4, 8, 1 << 14, 1 << 19
-
 _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE = 428, 429, 436
-
 _TREE_CLONE, _EMPTY_PATH, _MOVE_FROM_DESCRIPTOR, _AT_FDCWD = 1, 0x1000, 4, -100
-
 _SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
-
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -58,7 +52,7 @@ def main(argv: list[str]) -> NoReturn:
     """Replace this process by the command; on refusal write one line and exit with 125."""
     complete_standard_streams()
     identity, arguments = (argv[1], argv[2:]) if argv[:1] == ["--as"] and len(argv) > 1 else (None, argv)
-    if len(arguments) < 3 or arguments[1] != "--":  # noqa: PLR2004  NAME -- COMMAND
+    if arguments[1:2] != ["--"] or not arguments[2:]:
         write_line(USAGE)
         os._exit(EXIT_REFUSED)
     name, command = arguments[0], arguments[2:]
@@ -85,7 +79,7 @@ def _enter_namespace(name: str, user: _User | None) -> None:
 
 def complete_standard_streams() -> None:
     """Open those of descriptors 0, 1 and 2 that are closed on /dev/null, so that no later file gets their number."""
-    while (descriptor := os.open("/dev/null", os.O_RDWR)) < 3:  # noqa: PLR2004  stderr is 2
+    while (descriptor := os.open("/dev/null", os.O_RDWR)) <= _STDERR:
         os.set_inheritable(descriptor, True)  # noqa: FBT003  its only argument
     os.close(descriptor)
 
@@ -118,10 +112,10 @@ def _mount_prepared_files(folder: str) -> None:
     _require_root_owned(os.fstat(directory), folder, stat.S_IFDIR)
     for target in REPLACED_FILES:
         try:
-            file = os.open(os.path.basename(target), os.O_PATH | os.O_NOFOLLOW, dir_fd=directory)  # noqa: PTH119  light
+            file = os.open(os.path.basename(target), os.O_PATH | os.O_NOFOLLOW, dir_fd=directory)
         except FileNotFoundError:
             continue
-        _require_root_owned(os.fstat(file), f"{folder}/{os.path.basename(target)}", stat.S_IFREG)  # noqa: PTH119  light
+        _require_root_owned(os.fstat(file), f"{folder}/{os.path.basename(target)}", stat.S_IFREG)
         mount_over(file, target)
 
 
@@ -147,7 +141,7 @@ def mount_over(file: int, target: str) -> None:
 def hide_name_cache() -> None:
     """Hide the socket of nscd, which would answer lookups over the host's own network."""
     flags = ctypes.c_ulong(_NOSUID | _NODEV | _NOEXEC)
-    if os.path.isdir("/run/nscd") and _libc.mount(b"none", b"/run/nscd", b"tmpfs", flags, b"size=4k,mode=755") != 0:  # noqa: PTH112  light
+    if os.path.isdir("/run/nscd") and _libc.mount(b"none", b"/run/nscd", b"tmpfs", flags, b"size=4k,mode=755") != 0:
         raise RefusedError(f"cannot hide /run/nscd: {_last_error()}")
 
 
@@ -178,7 +172,7 @@ def map_user(uid: int, gid: int) -> None:
     if _libc.unshare(_CLONE_NEWUSER) != 0:
         raise RefusedError(f"cannot create a user namespace: {_last_error()}")
     for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} 0 1"), ("gid_map", f"{gid} 0 1")):
-        with open(f"/proc/self/{file}", "w", encoding="ascii") as map_:  # noqa: PTH123  light
+        with open(f"/proc/self/{file}", "w", encoding="ascii") as map_:
             map_.write(text)
 
 
@@ -216,7 +210,7 @@ def _last_error() -> str:
 
 def write_line(line: str) -> None:
     """Write one line to stderr, even if it holds bytes that are not UTF-8."""
-    os.write(2, f"{line}\n".encode(errors="surrogateescape"))
+    os.write(_STDERR, f"{line}\n".encode(errors="surrogateescape"))
 
 
 if __name__ == "__main__":

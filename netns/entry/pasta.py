@@ -1,8 +1,8 @@
 """The way in without root: `pasta` (package passt) creates a network namespace whose traffic goes through a proxy.
 
 For users who have neither root nor the launcher, and only on request: connections end in the proxy, which is slower
-than a link and can hide how the line behaves. `python -I -m netns.pasta NAME SERVERS -- COMMAND…` runs pasta with
-`netns.pasta_inside` in it, with a deadline, because pasta can hang if the tun device cannot be opened.
+than a link and can hide how the line behaves. `python -I -m netns.entry.pasta NAME SERVERS -- COMMAND…` runs pasta with
+`netns.entry.pasta_inside` in it, with a deadline, because pasta can hang if the tun device cannot be opened.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-
 TUN_DEVICE = "/dev/net/tun"
-
 DEADLINE_S = 10
 
 # Stored with the output of a test. Its prefix differs from that of a refusal, which is recognised by its prefix.
@@ -36,7 +34,6 @@ NOTE = "speedmon: through pasta, a proxy on this machine: a rate near the proxy'
 
 # IPv4 only, no access to the host's loopback by the router's address, and no ports forwarded in either direction.
 PASTA_COMMAND = ["pasta", "--config-net", "-4", "--no-map-gw", "--quiet", "--foreground"]
-
 NO_PORTS = ["-t", "none", "-u", "none", "-T", "none", "-U", "none"]
 
 # A value of 0 in one of them forbids user namespaces; the second is a Debian patch.
@@ -163,7 +160,7 @@ def list_other_ways(name: str, *, may_gain: bool) -> list[str]:
     """
     ways = {
         "sudo speedmon (the command still runs as you)": may_gain and shutil.which("sudo") is not None,
-        f"a systemd service with NetworkNamespacePath={handle_path(name)}": os.path.isdir(SYSTEMD_RUNNING),  # noqa: PTH112  light
+        f"a systemd service with NetworkNamespacePath={handle_path(name)}": Path(SYSTEMD_RUNNING).is_dir(),
         'pasta (namespace.way = "pasta", exec --way pasta)': find_obstacle() is None,
     }
     return [way for way, works in ways.items() if works]

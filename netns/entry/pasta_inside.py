@@ -1,7 +1,7 @@
 """Runs first in pasta's namespace, as its root: disables IPv6, mounts resolv.conf, runs the command as the caller.
 
-`python -I -m netns.pasta_inside NAME FOLDER UID:GID -- COMMAND…`; only `netns.pasta` starts it. It stays as init of the
-namespace and passes on the command's exit status, because pasta reports death by a signal as success.
+`python -I -m netns.entry.pasta_inside NAME FOLDER UID:GID -- COMMAND…`; only `netns.entry.pasta` starts it. It stays as
+init of the namespace and passes on the command's exit status, because pasta reports death by a signal as success.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ import sys
 from netns.entry import inside
 from netns.entry.inside import EXIT_REFUSED, RefusedError
 
-TYPE_CHECKING = False
-
+TYPE_CHECKING = False  # importing typing would cost 6 ms
 if TYPE_CHECKING:
     from typing import NoReturn
-
 
 IPV6_CONF = "/proc/sys/net/ipv6/conf"
 
@@ -29,7 +27,7 @@ def main(argv: list[str]) -> NoReturn:
         _disable_ipv6()
         inside.make_mounts_private()
         for target in inside.REPLACED_FILES[:2]:
-            inside.mount_over(os.open(f"{folder}/{os.path.basename(target)}", os.O_PATH), target)  # noqa: PTH119  light
+            inside.mount_over(os.open(f"{folder}/{os.path.basename(target)}", os.O_PATH), target)
         inside.hide_name_cache()
         inside.map_user(int(uid), int(gid))
         inside.drop_every_capability()
@@ -46,12 +44,12 @@ def main(argv: list[str]) -> NoReturn:
 
 def _disable_ipv6() -> None:
     """Disable IPv6 for existing and future links, and make sure that no address is left."""
-    if not os.path.isdir(IPV6_CONF):  # noqa: PTH112  light; a kernel without IPv6
+    if not os.path.isdir(IPV6_CONF):  # else a kernel without IPv6
         return
-    for link in ("all", "default", *os.listdir(IPV6_CONF)):  # noqa: PTH208  light
-        with open(f"{IPV6_CONF}/{link}/disable_ipv6", "w", encoding="ascii") as switch:  # noqa: PTH123  light
+    for link in ("all", "default", *os.listdir(IPV6_CONF)):
+        with open(f"{IPV6_CONF}/{link}/disable_ipv6", "w", encoding="ascii") as switch:
             switch.write("1")
-    with open("/proc/self/net/if_inet6", encoding="ascii") as addresses:  # noqa: PTH123  light
+    with open("/proc/self/net/if_inet6", encoding="ascii") as addresses:
         if words := addresses.read().split():
             raise RefusedError(f"an IPv6 address is left inside: {words[0]}")
 

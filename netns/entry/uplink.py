@@ -1,8 +1,8 @@
 """Whether packets from inside still leave by the uplink that was set up, according to the kernel. Nothing is sent.
 
-Part of the light check before each test: it needs no privilege, and imports neither `netns.model` nor `netns.network`
-(10 ms) unless something is wrong. A line that is down is not a problem of the namespace: the test then fails and is
-recorded.
+Part of the light check before each test: it needs no privilege, and imports neither `netns.state` nor
+`netns.kernel.network` (10 ms) unless something is wrong. A line that is down is not a problem of the namespace: the
+test then fails and is recorded.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from netns.kernel import netlink
 
 # The file of `netns.journal`, which is read here without importing its models.
 JOURNAL_FILE = "/var/lib/speedmon-netns-{}.json"
-
 _OIF = 4  # RTA_OIF of linux/rtnetlink.h
-
 _LOCAL = 2  # IFA_LOCAL of linux/if_addr.h
 
 
@@ -40,7 +38,7 @@ def find_uplink_problems(name: str, link: str) -> list[str]:
 
 def _read_journal(name: str) -> dict[str, Any]:
     try:
-        with open(JOURNAL_FILE.format(name), "rb") as file:  # noqa: PTH123  light
+        with open(JOURNAL_FILE.format(name), "rb") as file:
             journal: dict[str, Any] = msgspec.json.decode(file.read(), type=dict)
     except (OSError, msgspec.DecodeError):
         return {}
@@ -71,5 +69,5 @@ def _find_lost_route(uplink: str) -> list[str]:
 
 
 def _forwards_ipv4(link: str) -> bool:
-    with open(f"/proc/sys/net/ipv4/conf/{link}/forwarding", encoding="ascii") as file:  # noqa: PTH123  light
+    with open(f"/proc/sys/net/ipv4/conf/{link}/forwarding", encoding="ascii") as file:
         return file.read().strip() == "1"

@@ -1,19 +1,9 @@
-"""Finds the rule that drops a packet from inside.
+"""Finds out whether a packet from inside leaves this host and, if not, which rule drops it and how to fix that.
 
-Finds the rule that drops packets from a namespace: nftables traces a test packet (nft(8), "meta nftrace").
-
-Only used for an error message: for about a second, a table of our own marks the packets of the namespace.
-
-Whether another firewall on this host drops packets from a namespace, which rule does, and how to fix it.
-
-Check that packets from inside leave this host: send one, and read two counters of our rules.
-
-No reply is needed, and the packet goes no further than the router. `fwd_out` counts packets that our own rules accept,
-before the other firewalls; `left_host` counts those that leave after all of them.
-
-Which iptables rule may have dropped a packet, judged from its text: for error messages without nft. Pure.
-
-Finds the legacy iptables rule that drops packets from inside, by its counter: nft cannot trace those rules.
+A packet is sent that needs no reply and goes no further than the router. Of the counters of our rules, fwd_out counts
+what our own rules accept, before the other firewalls; left_host counts what leaves after all of them. The rule is found
+by a trace (nft(8), "meta nftrace"), for which a table of our own marks the packets for about a second; that of legacy
+iptables by its counter, because nft cannot trace it; without nft the text of the rules has to do.
 """
 
 from __future__ import annotations
@@ -41,18 +31,13 @@ if TYPE_CHECKING:
     from netns.firewall.nft_rules import Command
     from netns.spec import NamespaceSpec
 
-
 TRACE_TABLE = "speedmon_trace"
 
 # A priority before every other chain.
 TRACE_PRIORITY = -500
-
 TRACE_DEADLINE_S = 1.5
-
 TRACE_PAUSE_S = 0.1
-
 TRACE_CHUNK_BYTES = 65536
-
 DROP_PATTERN = re.compile(
     r"^trace id \w+ (?P<chain>\w+ \S+ \S+) (?:unknown )?(?P<what>rule .*\(verdict drop\)|policy drop)", re.MULTILINE
 )
@@ -65,7 +50,6 @@ PACKET_HOPS = 2
 
 # A new veth pair may lose its first packet, and the kernel sends ARP requests once a second.
 PACKET_TRIES = 15
-
 PACKET_PAUSE_S = 0.1
 
 # How often the counters must show a packet before the other firewalls and none after, until it counts as dropped.
@@ -78,6 +62,15 @@ SUSPECT_TABLES = ("raw", "mangle")
 LEGACY_PACKETS = 2
 
 
+class PacketFate(Enum):
+    """What happened to a packet: it left, our own table rejected it, or it was lost before or after our table."""
+
+    LEFT = "left"
+    REFUSED = "refused"
+    LOST_BEFORE = "lost before"
+    LOST_BEHIND = "lost behind"
+
+
 class TracedDrop(Struct, frozen=True):
     """What drops a packet: a chain, such as "ip mangle FORWARD", and its rule, or "policy drop"."""
 
@@ -88,6 +81,102 @@ class TracedDrop(Struct, frozen=True):
     def table(self) -> str:
         """The name of the table that the chain is in."""
         return self.chain.split()[1]
+
+
+# The chains that a forwarded packet passes before and after our own rules.
+SUSPECT_CHAINS = {PacketFate.LOST_BEFORE: ("PREROUTING", "FORWARD"), PacketFate.LOST_BEHIND: ("POSTROUTING",)}
+
+
+def explain_drop(spec: NamespaceSpec) -> str | None:
+    """Return one line that names the chain and rule, if they can be found, and the fix; None if packets get out.
+
+    None too for a packet that is lost before our own rules with no rule that drops it: then routing is the cause.
+
+    Raises:
+        StepError: nft refused to trace a packet, iptables to list its rules, or the counters could not be read.
+    """
+    backend = loaded.find_backend()
+    fate = find_packet_fate(spec.name, lambda: loaded.read_counters(spec, backend))
+    if fate in {PacketFate.LEFT, PacketFate.REFUSED}:
+        return None
+    return _explain_by_trace(spec, fate) if backend.is_nft else _explain_by_suspects(spec, fate)
+
+
+def _explain_by_trace(spec: NamespaceSpec, fate: PacketFate) -> str | None:
+    drop = trace_drop(spec.name, spec.host_link)
+    if drop is not None and not rules.is_own_table(drop.table):
+        return f"{drop.chain} drops packets from {spec.name} ({drop.rule}); run: {_fix_command(spec, drop)}"
+    return explain_legacy_drop(spec) or (_explain_unseen(spec.host_link) if fate is PacketFate.LOST_BEHIND else None)
+
+
+def _fix_command(spec: NamespaceSpec, drop: TracedDrop) -> str:
+    if drop.table == "firewalld":  # a rule in its own table would be gone with its next reload
+        return f"firewall-cmd --zone=trusted --add-source={spec.subnet}"
+    return f"nft insert rule {drop.chain} iifname {spec.host_link} accept"
+
+
+def _explain_unseen(host_link: str) -> str:
+    return f"something that neither nft nor iptables shows (tc, eBPF) drops packets from {host_link}; let it pass there"
+
+
+def _explain_by_suspects(spec: NamespaceSpec, fate: PacketFate) -> str | None:
+    """Name the rule whose counter grew, else the first that could match: only nft can trace a packet."""
+    if counted_drop := explain_legacy_drop(spec):
+        return counted_drop
+    candidates = (
+        suspect
+        for program in (IPTABLES_NFT, IPTABLES_LEGACY)
+        for table in SUSPECT_TABLES
+        for suspect in find_suspects(spec, fate, program, table, iptables.save_table(program, table))
+    )
+    if (suspect := next(iter(candidates), None)) is not None:
+        message = f"{suspect} seems to drop packets from {spec.name}; run: {suspect.fix(spec)}"
+        return f"{message}; where that does not help, apt install nftables, which finds the rule"
+    message = f"something that iptables does not show drops packets from {spec.host_link}"
+    return f"{message}; apt install nftables, and run this again to find it" if fate is PacketFate.LOST_BEHIND else None
+
+
+def find_packet_fate(netns: str, counters: Callable[[], Mapping[str, int]]) -> PacketFate:
+    """Send packets from a namespace until it is clear what happens to them; `counters` reads the counters of its rules.
+
+    Raises:
+        StepError: the counters could not be listed.
+    """
+    before = counters()
+    losses = 0
+    with open_sender(netns) as udp_socket:
+        for _ in range(PACKET_TRIES):
+            sent = send_packet(udp_socket)
+            now = counters()
+            if now["left_host"] > before["left_host"]:
+                return PacketFate.LEFT
+            losses += now["fwd_out"] > before["fwd_out"]
+            if not sent and not losses:
+                return PacketFate.REFUSED
+            if not sent or losses == LOSSES_TO_CONCLUDE:
+                return PacketFate.LOST_BEHIND
+            time.sleep(PACKET_PAUSE_S)
+    return PacketFate.LOST_BEFORE
+
+
+@contextlib.contextmanager
+def open_sender(netns: str) -> Iterator[socket.socket]:
+    """Yield a UDP socket inside the namespace, for `send_packet`."""
+    with enter_namespace(netns):
+        udp_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with udp_socket:
+        udp_socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, PACKET_HOPS)
+        yield udp_socket
+
+
+def send_packet(udp_socket: socket.socket) -> bool:
+    """Send one packet; False if the kernel refuses: a firewall rejected the previous one, or there is no route."""
+    try:
+        udp_socket.connect(PACKET_TARGET)
+        udp_socket.send(b"")
+    except OSError:
+        return False
+    return True
 
 
 def trace_drop(netns: str, host_link: str) -> TracedDrop | None:
@@ -145,116 +234,11 @@ def _marking_commands(host_link: str) -> tuple[Command, ...]:
     )
 
 
-def explain_drop(spec: NamespaceSpec) -> str | None:
-    """Return one line that names the chain and rule, if they can be found, and the fix; None if packets get out.
-
-    None too for a packet that is lost before our own rules with no rule that drops it: then routing is the cause.
-
-    Raises:
-        StepError: nft refused to trace a packet, iptables to list its rules, or the counters could not be read.
-    """
-    backend = loaded.find_backend()
-    fate = find_packet_fate(spec.name, lambda: loaded.read_counters(spec, backend))
-    if fate in {PacketFate.LEFT, PacketFate.REFUSED}:
-        return None
-    return _explain_by_trace(spec, fate) if backend.is_nft else _explain_by_suspects(spec, fate)
-
-
-def _explain_by_trace(spec: NamespaceSpec, fate: PacketFate) -> str | None:
-    drop = trace_drop(spec.name, spec.host_link)
-    if drop is not None and not rules.is_own_table(drop.table):
-        return f"{drop.chain} drops packets from {spec.name} ({drop.rule}); run: {_fix_command(spec, drop)}"
-    return explain_legacy_drop(spec) or (_explain_unseen(spec.host_link) if fate is PacketFate.LOST_BEHIND else None)
-
-
-def _fix_command(spec: NamespaceSpec, drop: TracedDrop) -> str:
-    if drop.table == "firewalld":  # a rule in its own table would be gone with its next reload
-        return f"firewall-cmd --zone=trusted --add-source={spec.subnet}"
-    return f"nft insert rule {drop.chain} iifname {spec.host_link} accept"
-
-
-def _explain_unseen(host_link: str) -> str:
-    return f"something that neither nft nor iptables shows (tc, eBPF) drops packets from {host_link}; let it pass there"
-
-
-def _explain_by_suspects(spec: NamespaceSpec, fate: PacketFate) -> str | None:
-    """Name the rule whose counter grew, else the first that could match: only nft can trace a packet."""
-    if counted_drop := explain_legacy_drop(spec):
-        return counted_drop
-    candidates = (
-        suspect
-        for program in (IPTABLES_NFT, IPTABLES_LEGACY)
-        for table in SUSPECT_TABLES
-        for suspect in find_suspects(spec, fate, program, table, iptables.save_table(program, table))
-    )
-    if (suspect := next(iter(candidates), None)) is not None:
-        message = f"{suspect} seems to drop packets from {spec.name}; run: {suspect.fix(spec)}"
-        return f"{message}; where that does not help, apt install nftables, which finds the rule"
-    message = f"something that iptables does not show drops packets from {spec.host_link}"
-    return f"{message}; apt install nftables, and run this again to find it" if fate is PacketFate.LOST_BEHIND else None
-
-
-class PacketFate(Enum):
-    """What happened to a packet: it left, our own table rejected it, or it was lost before or after our table."""
-
-    LEFT = "left"
-    REFUSED = "refused"
-    LOST_BEFORE = "lost before"
-    LOST_BEHIND = "lost behind"
-
-
-def find_packet_fate(netns: str, counters: Callable[[], Mapping[str, int]]) -> PacketFate:
-    """Send packets from a namespace until it is clear what happens to them; `counters` reads the counters of its rules.
-
-    Raises:
-        StepError: the counters could not be listed.
-    """
-    before = counters()
-    losses = 0
-    with open_sender(netns) as udp_socket:
-        for _ in range(PACKET_TRIES):
-            sent = send_packet(udp_socket)
-            now = counters()
-            if now["left_host"] > before["left_host"]:
-                return PacketFate.LEFT
-            losses += now["fwd_out"] > before["fwd_out"]
-            if not sent and not losses:
-                return PacketFate.REFUSED
-            if not sent or losses == LOSSES_TO_CONCLUDE:
-                return PacketFate.LOST_BEHIND
-            time.sleep(PACKET_PAUSE_S)
-    return PacketFate.LOST_BEFORE
-
-
-@contextlib.contextmanager
-def open_sender(netns: str) -> Iterator[socket.socket]:
-    """Yield a UDP socket inside the namespace, for `send`."""
-    with enter_namespace(netns):
-        udp_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with udp_socket:
-        udp_socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, PACKET_HOPS)
-        yield udp_socket
-
-
-def send_packet(udp_socket: socket.socket) -> bool:
-    """Send one packet; False if the kernel refuses: a firewall rejected the previous one, or there is no route."""
-    try:
-        udp_socket.connect(PACKET_TARGET)
-        udp_socket.send(b"")
-    except OSError:
-        return False
-    return True
-
-
-# The chains that a forwarded packet passes before and after our own rules.
-SUSPECT_CHAINS = {PacketFate.LOST_BEFORE: ("PREROUTING", "FORWARD"), PacketFate.LOST_BEHIND: ("POSTROUTING",)}
-
-
 def find_suspects(
-    spec: NamespaceSpec, fate: PacketFate, program: str, table: str, saved: str
+    spec: NamespaceSpec, fate: PacketFate, program: str, table: str, listing: str
 ) -> Iterable[DroppingRule]:
     """Yield the rules that may drop a test packet, from the `iptables-save` text of one table."""
-    for rule in iptables_rules.parse_rules(saved):
+    for rule in iptables_rules.parse_rules(listing):
         if rule.drops and rule.chain in SUSPECT_CHAINS[fate] and _may_match(spec, rule.text.split()):
             yield DroppingRule(program, table, rule.chain, f"-A {rule.text}")
 

@@ -14,9 +14,7 @@ from netns.errors import StepError
 from netns.firewall.rules import SBIN_PATH
 
 PID_FILE = Path("/run/firewalld.pid")
-
 ZONE = "--zone=trusted"
-
 FIREWALLD_TIMEOUT_S = 60
 
 # The options of firewall-cmd(1) for the runtime and for the permanent configuration.
@@ -70,8 +68,7 @@ def _query(*arguments: str) -> str | None:
 def _change(tool: str, *arguments: str) -> None:
     completed = _run_tool(tool, *arguments)
     if completed is not None and completed.returncode != 0:
-        lines = (completed.stderr or completed.stdout).strip().splitlines()
-        raise StepError(f"{tool}: {lines[0] if lines else f'exit code {completed.returncode}'}")
+        raise StepError.from_output(tool, completed.stderr or completed.stdout, completed.returncode)
 
 
 def _run_tool(tool: str, *arguments: str) -> subprocess.CompletedProcess[str] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from netns.errors import MissingToolError, StepError
 from netns.firewall import iptables_rules
-from netns.firewall.iptables_rules import OWN_TABLES
+from netns.firewall.iptables_rules import IPV4, IPV6, OWN_TABLES
 from netns.firewall.rules import SBIN_PATH, TIMEOUT_S, has_tag
 from netns.state import IPTABLES_LEGACY, IPTABLES_NFT
 
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
     from netns.firewall.iptables_rules import OwnTable
     from netns.firewall.rules import DnsOpening, Opening
 
-
-LEGACY_TABLES_FILE = Path("/proc/net/ip_tables_names")
-
-LEGACY_TABLES_6_FILE = Path("/proc/net/ip6_tables_names")
-
-COMMANDS = {4: "iptables", 6: "ip6tables"}
+LEGACY_TABLES_FILES = {IPV4: Path("/proc/net/ip_tables_names"), IPV6: Path("/proc/net/ip6_tables_names")}
+COMMANDS = {IPV4: "iptables", IPV6: "ip6tables"}
 
 # How long to wait, in seconds, for another program that holds the lock of legacy iptables.
 LOCK_WAIT_S = 5
@@ -37,7 +33,7 @@ LOCK_WAIT_S = 5
 def list_legacy_tables() -> list[str]:
     """Return the tables of legacy iptables that are in use, such as filter; none if the kernel does not say."""
     try:
-        return LEGACY_TABLES_FILE.read_text().split()
+        return LEGACY_TABLES_FILES[IPV4].read_text().split()
     except (FileNotFoundError, PermissionError):  # only real root may read it, not root of a user namespace
         return []
 
@@ -51,10 +47,10 @@ def find_program() -> str | None:
 
 def has_ip6tables(program: str) -> bool:
     """Return whether there is an ip6tables of this kind."""
-    return _find_tool(program, "restore", 6) is not None
+    return _find_tool(program, "restore", IPV6) is not None
 
 
-def save_table(program: str, table: str = "filter", version: int = 4) -> str:
+def save_table(program: str, table: str = "filter", version: int = IPV4) -> str:
     """Return a table, with its counters, as `PROGRAM-save` prints it; empty if the program is not installed.
 
     Raises:
@@ -67,7 +63,7 @@ def save_table(program: str, table: str = "filter", version: int = 4) -> str:
 
 
 def save_own_tables(program: str) -> list[str]:
-    """Return each table that may hold chains of ours, in the format of `saved`.
+    """Return each table that may hold chains of ours, in the format of `save_table`.
 
     Raises:
         StepError: the program failed.
@@ -129,7 +125,7 @@ def _removal_lines(program: str, chain: str, tag: str) -> list[str]:
     return [f"-D {rule.text}" for rule in rules if rule.chain == chain and has_tag(rule.comment, tag)]
 
 
-def _restore_table(program: str, changes: Iterable[str], table: str = "filter", version: int = 4) -> None:
+def _restore_table(program: str, changes: Iterable[str], table: str = "filter", version: int = IPV4) -> None:
     tool = _find_tool(program, "restore", version)
     if tool is None:
         raise MissingToolError(f"{program} is not installed, but its rules are loaded: apt install iptables")
@@ -139,17 +135,17 @@ def _restore_table(program: str, changes: Iterable[str], table: str = "filter", 
 def _is_table_in_use(table: str, version: int) -> bool:
     """Return whether legacy iptables has the table: listing one that does not exist would create it."""
     try:
-        return table in {4: LEGACY_TABLES_FILE, 6: LEGACY_TABLES_6_FILE}[version].read_text().split()
+        return table in LEGACY_TABLES_FILES[version].read_text().split()
     except FileNotFoundError:
         return False
     except PermissionError:
         return True  # in a user namespace the kernel does not say
 
 
-def _find_tool(program: str, action: str, version: int = 4) -> str | None:
+def _find_tool(program: str, action: str, version: int = IPV4) -> str | None:
     """Return the path of `iptables-KIND-ACTION`, else of an `iptables-ACTION` of that kind."""
     command = COMMANDS[version]
-    specific = _find_path(f"{program.replace(COMMANDS[4], command, 1)}-{action}")
+    specific = _find_path(f"{program.replace(COMMANDS[IPV4], command, 1)}-{action}")
     if specific is not None or (generic := _find_path(f"{command}-{action}")) is None:
         return specific
     return generic if _detect_program(generic) == program else None
@@ -168,6 +164,6 @@ def _find_path(tool: str) -> str | None:
 def _run_tool(argv: list[str], stdin: str = "") -> str:
     completed = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if completed.returncode != 0:
-        lines = [line for line in completed.stderr.splitlines() if not line.startswith("#")]
-        raise StepError(f"{Path(argv[0]).name}: {lines[0] if lines else f'exit code {completed.returncode}'}")
+        output = "\n".join(line for line in completed.stderr.splitlines() if not line.startswith("#"))
+        raise StepError.from_output(Path(argv[0]).name, output, completed.returncode)
     return completed.stdout

@@ -1,12 +1,8 @@
-"""Our rules in iptables-restore format; reading iptables-save. Pure.
-
-Parses one table from the output of iptables-save(8), and tells our chains and rules from those of others. Pure.
-
-The iptables rules of one namespace, as pure data in the format of iptables-restore(8); see also `netns.ruleset`.
+"""Our rules in the format of iptables-restore(8), and the parser of iptables-save(8). Pure; see also `nft_rules`.
 
 Chains of our own, named after the namespace, and jumps to them at the head of the kernel's chains, so that no rule of
-others behind them applies to its packets. Three rules serve as counters, found by their comments: `fwd_out`,
-`left_host` (in nat, which comes last and sees only the first packet of a connection) and `ipv6_seen`.
+others behind them applies to its packets. Three rules serve as counters, found by their comments: fwd_out, left_host
+(in nat, which comes last and sees only the first packet of a connection) and ipv6_seen.
 """
 
 from __future__ import annotations
@@ -26,28 +22,147 @@ if TYPE_CHECKING:
     from netns.firewall.rules import RuleSet
     from netns.spec import NamespaceSpec
 
-
 RULE_PATTERN = re.compile(r"(?:\[(?P<packets>\d+):\d+\] )?-A (?P<rule>(?P<chain>\S+).*)")
-
 OWN_TAG_PREFIX = "speedmon:"
-
 POLICY_PATTERN = re.compile(r":(?P<chain>\S+) (?P<target>\S+) \[(?P<packets>\d+):\d+\]")
-
 DROPPING_TARGETS = frozenset({"DROP", "REJECT"})
 
 # Targets after which a packet goes on to the next rule; a rule may have none.
 PASSING_TARGETS = frozenset({"", "LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TRACE"})
 
 REPLIES = "-m conntrack --ctstate RELATED,ESTABLISHED"
-
 REJECT = "-j REJECT --reject-with icmp-admin-prohibited"
-
 COUNTERS = ("ipv6_seen", "fwd_out", "left_host")
 
+IPV4, IPV6 = 4, 6
+
 # The tables that get rules of ours: (IP version, name).
-OWN_TABLES = ((4, "filter"), (6, "filter"), (4, "nat"))
+OWN_TABLES = ((IPV4, "filter"), (IPV6, "filter"), (IPV4, "nat"))
 
 HARMLESS_TARGETS = PASSING_TARGETS | {"ACCEPT", "RETURN"}
+
+
+class OwnChain(Struct, frozen=True):
+    """A chain of ours, its rules, and the jumps to it: (chain of the kernel, match)."""
+
+    name: str
+    rules: tuple[str, ...]
+    entrances: tuple[tuple[str, str], ...]
+
+
+class OwnTable(Struct, frozen=True):
+    """Our chains in one table; `tag` marks the jumps, as it marks our rules in other firewalls."""
+
+    version: int
+    name: str
+    tag: str
+    chains: tuple[OwnChain, ...]
+
+    def lines(self) -> list[str]:
+        """Return the iptables-restore lines that create and fill the chains and insert the jumps at the head."""
+        declarations = [f":{chain.name} - [0:0]" for chain in self.chains]
+        rules = [f"-A {chain.name} {rule}" for chain in self.chains for rule in chain.rules]
+        jumps = [
+            f'-I {kernel_chain} 1 {match} -m comment --comment "{self.tag} {chain.name}" -j {chain.name}'
+            for chain in self.chains
+            for kernel_chain, match in chain.entrances
+        ]
+        return [*declarations, *rules, *jumps]
+
+
+def chain_prefix(tag: str) -> str:
+    """Return the prefix of our chain names, such as `speedmon-ip4only-`; iptables allows 28 characters in a name."""
+    return f"{tag.replace(':', '-')}-"
+
+
+def to_tables(rules: RuleSet, tag: str, *, ipv6: bool) -> tuple[OwnTable, ...]:
+    """Return all tables, without those for IPv6 if `ipv6` is false."""
+    contents = {
+        (IPV4, "filter"): (
+            _outbound_chain(rules),
+            _inbound_chain(rules),
+            _host_chain(rules),
+            *([_guard_chain(rules)] if rules.guard else []),
+        ),
+        (IPV6, "filter"): (_ipv6_chain(rules),),
+        (IPV4, "nat"): (_nat_chain(rules),),
+    }
+    return tuple(
+        OwnTable(version, name, tag, tuple(_with_prefix(chain, tag) for chain in contents[version, name]))
+        for version, name in OWN_TABLES
+        if version == IPV4 or ipv6
+    )
+
+
+def _with_prefix(chain: OwnChain, tag: str) -> OwnChain:
+    return OwnChain(chain_prefix(tag) + chain.name, chain.rules, chain.entrances)
+
+
+def _outbound_chain(rules: RuleSet) -> OwnChain:
+    """From the namespace to anywhere: its own addresses, the uplink, nothing else."""
+    return OwnChain(
+        "out",
+        (
+            f"! -s {rules.subnet} {_comment('anti-spoof')} -j DROP",
+            f"-o {rules.uplink} -m conntrack --ctstate NEW,RELATED,ESTABLISHED {_comment('fwd_out')} -j ACCEPT",
+            f"{_comment('only via the uplink')} {REJECT}",
+        ),
+        (("FORWARD", f"-i {rules.host_link}"),),
+    )
+
+
+def _inbound_chain(rules: RuleSet) -> OwnChain:
+    """From anywhere to the namespace: replies only."""
+    return OwnChain(
+        "in",
+        (f"-i {rules.uplink} {REPLIES} {_comment('replies')} -j ACCEPT", f"{_comment('no inbound')} -j DROP"),
+        (("FORWARD", f"-o {rules.host_link}"),),
+    )
+
+
+def _host_chain(rules: RuleSet) -> OwnChain:
+    """From the namespace to the host itself: ping, replies, and the name servers that the namespace uses."""
+    dns = [
+        f"-d {server} -p {transport} --dport 53 {_comment('dns')} -j ACCEPT"
+        for server in rules.host_dns
+        for transport in ("udp", "tcp")
+    ]
+    ping = "-p icmp --icmp-type echo-request -m limit --limit 20/second --limit-burst 20"
+    return OwnChain(
+        "host",
+        (
+            f"{REPLIES} {_comment('replies')} -j ACCEPT",
+            *dns,
+            f"{ping} {_comment('ping the gateway')} -j ACCEPT",
+            f"{_comment('no host services')} {REJECT}",
+        ),
+        (("INPUT", f"-i {rules.host_link}"),),
+    )
+
+
+def _guard_chain(rules: RuleSet) -> OwnChain:
+    """Drop packets that are forwarded only because of our setting; flows with DNAT by another program pass."""
+    unknown_flows = "-m conntrack --ctstate NEW,INVALID,UNTRACKED -m conntrack ! --ctstate DNAT"
+    return OwnChain(
+        "guard",
+        (f"{unknown_flows} {_comment('not a router')} -j DROP",),
+        (("FORWARD", f"-i {rules.uplink} ! -o {rules.host_link}"),),
+    )
+
+
+def _ipv6_chain(rules: RuleSet) -> OwnChain:
+    directions = (("FORWARD", "-i"), ("FORWARD", "-o"), ("INPUT", "-i"))
+    entrances = tuple((kernel_chain, f"{direction} {rules.host_link}") for kernel_chain, direction in directions)
+    return OwnChain("ipv6", (f"{_comment('ipv6_seen')} -j DROP",), entrances)
+
+
+def _nat_chain(rules: RuleSet) -> OwnChain:
+    entrances = (("POSTROUTING", f"-s {rules.subnet} -o {rules.uplink}"),)
+    return OwnChain("nat", (f"{_comment('left_host')} -j MASQUERADE",), entrances)
+
+
+def _comment(text: str) -> str:
+    return f'-m comment --comment "{text}"'
 
 
 class SavedRule(Struct, frozen=True):
@@ -171,146 +286,23 @@ def _chain_removals(chains: Iterable[str]) -> list[str]:
     return [*(f"-F {name}" for name in names), *(f"-X {name}" for name in names)]
 
 
-class OwnChain(Struct, frozen=True):
-    """A chain of ours, its rules, and the jumps to it: (chain of the kernel, match)."""
-
-    name: str
-    rules: tuple[str, ...]
-    entrances: tuple[tuple[str, str], ...]
-
-
-class OwnTable(Struct, frozen=True):
-    """Our chains in one table; `tag` marks the jumps, as it marks our rules in other firewalls."""
-
-    version: int
-    name: str
-    tag: str
-    chains: tuple[OwnChain, ...]
-
-    def lines(self) -> list[str]:
-        """Return the iptables-restore lines that create and fill the chains and insert the jumps at the head."""
-        declarations = [f":{chain.name} - [0:0]" for chain in self.chains]
-        rules = [f"-A {chain.name} {rule}" for chain in self.chains for rule in chain.rules]
-        jumps = [
-            f'-I {kernel_chain} 1 {match} -m comment --comment "{self.tag} {chain.name}" -j {chain.name}'
-            for chain in self.chains
-            for kernel_chain, match in chain.entrances
-        ]
-        return [*declarations, *rules, *jumps]
-
-
-def chain_prefix(tag: str) -> str:
-    """Return the prefix of our chain names, such as `speedmon-ip4only-`; iptables allows 28 characters in a name."""
-    return f"{tag.replace(':', '-')}-"
-
-
-def to_tables(rules: RuleSet, tag: str, *, ipv6: bool) -> tuple[OwnTable, ...]:
-    """Return all tables, without those for IPv6 if `ipv6` is false."""
-    contents = {
-        (4, "filter"): (
-            _outbound_chain(rules),
-            _inbound_chain(rules),
-            _host_chain(rules),
-            *([_guard_chain(rules)] if rules.guard else []),
-        ),
-        (6, "filter"): (_ipv6_chain(rules),),
-        (4, "nat"): (_nat_chain(rules),),
-    }
-    return tuple(
-        OwnTable(version, name, tag, tuple(_with_prefix(chain, tag) for chain in contents[version, name]))
-        for version, name in OWN_TABLES
-        if version == 4 or ipv6  # noqa: PLR2004  the version of IP
-    )
-
-
-def _with_prefix(chain: OwnChain, tag: str) -> OwnChain:
-    return OwnChain(chain_prefix(tag) + chain.name, chain.rules, chain.entrances)
-
-
-def _outbound_chain(rules: RuleSet) -> OwnChain:
-    """From the namespace to anywhere: its own addresses, the uplink, nothing else."""
-    return OwnChain(
-        "out",
-        (
-            f"! -s {rules.subnet} {_comment('anti-spoof')} -j DROP",
-            f"-o {rules.uplink} -m conntrack --ctstate NEW,RELATED,ESTABLISHED {_comment('fwd_out')} -j ACCEPT",
-            f"{_comment('only via the uplink')} {REJECT}",
-        ),
-        (("FORWARD", f"-i {rules.host_link}"),),
-    )
-
-
-def _inbound_chain(rules: RuleSet) -> OwnChain:
-    """From anywhere to the namespace: replies only."""
-    return OwnChain(
-        "in",
-        (f"-i {rules.uplink} {REPLIES} {_comment('replies')} -j ACCEPT", f"{_comment('no inbound')} -j DROP"),
-        (("FORWARD", f"-o {rules.host_link}"),),
-    )
-
-
-def _host_chain(rules: RuleSet) -> OwnChain:
-    """From the namespace to the host itself: ping, replies, and the name servers that the namespace uses."""
-    dns = [
-        f"-d {server} -p {transport} --dport 53 {_comment('dns')} -j ACCEPT"
-        for server in rules.host_dns
-        for transport in ("udp", "tcp")
-    ]
-    ping = "-p icmp --icmp-type echo-request -m limit --limit 20/second --limit-burst 20"
-    return OwnChain(
-        "host",
-        (
-            f"{REPLIES} {_comment('replies')} -j ACCEPT",
-            *dns,
-            f"{ping} {_comment('ping the gateway')} -j ACCEPT",
-            f"{_comment('no host services')} {REJECT}",
-        ),
-        (("INPUT", f"-i {rules.host_link}"),),
-    )
-
-
-def _guard_chain(rules: RuleSet) -> OwnChain:
-    """Drop packets that are forwarded only because of our setting; flows with DNAT by another program pass."""
-    unknown_flows = "-m conntrack --ctstate NEW,INVALID,UNTRACKED -m conntrack ! --ctstate DNAT"
-    return OwnChain(
-        "guard",
-        (f"{unknown_flows} {_comment('not a router')} -j DROP",),
-        (("FORWARD", f"-i {rules.uplink} ! -o {rules.host_link}"),),
-    )
-
-
-def _ipv6_chain(rules: RuleSet) -> OwnChain:
-    directions = (("FORWARD", "-i"), ("FORWARD", "-o"), ("INPUT", "-i"))
-    entrances = tuple((kernel_chain, f"{direction} {rules.host_link}") for kernel_chain, direction in directions)
-    return OwnChain("ipv6", (f"{_comment('ipv6_seen')} -j DROP",), entrances)
-
-
-def _nat_chain(rules: RuleSet) -> OwnChain:
-    entrances = (("POSTROUTING", f"-s {rules.subnet} -o {rules.uplink}"),)
-    return OwnChain("nat", (f"{_comment('left_host')} -j MASQUERADE",), entrances)
-
-
-def _comment(text: str) -> str:
-    return f'-m comment --comment "{text}"'
-
-
-def parse_chains(program: str, saved: str) -> tuple[FilterChain, ...]:
+def parse_chains(program: str, listing: str) -> tuple[FilterChain, ...]:
     """Return FORWARD, INPUT and DOCKER-USER, as far as they exist, from the output of `iptables-save -t filter`.
 
     None of them if iptables-nft reports that the table is incompatible: then it was made by nft itself.
     """
-    lines = saved.splitlines()
+    lines = listing.splitlines()
     if any(line.startswith("#") and "incompatible" in line for line in lines):
         return ()
     policies = dict(line.removeprefix(":").split()[:2] for line in lines if line.startswith(":"))
     return tuple(
-        FilterChain(program, name, policies[name] == "DROP", tuple(_parse_chain_rules(saved, name)), hook)
+        FilterChain(program, name, policies[name] == "DROP", tuple(_parse_chain_rules(listing, name)), hook)
         for name, hook in ((FORWARD, "forward"), (INPUT, "input"), (DOCKER_USER, "forward"))
         if name in policies
     )
 
 
-def _parse_chain_rules(saved: str, chain: str) -> Iterable[ChainRule]:
-    for rule in parse_rules(saved):
+def _parse_chain_rules(listing: str, chain: str) -> Iterable[ChainRule]:
+    for rule in parse_rules(listing):
         if rule.chain == chain:
             yield ChainRule(rule.comment, rule.target not in HARMLESS_TARGETS, rule.target)

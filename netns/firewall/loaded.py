@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from netns.firewall.iptables_rules import SavedTable
     from netns.spec import NamespaceSpec
 
-
 IF_INET6 = Path("/proc/net/if_inet6")
 
 

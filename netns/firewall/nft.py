@@ -1,6 +1,7 @@
-"""Runs `nft`, for our own table and for our tagged rules in other chains; each change is one transaction.
+"""Runs `nft`, for our own table and for our tagged rules in other chains; the only module that does.
 
-The only module that does.
+Each change is one transaction. A drop in another base chain overrides an accept in our own table, whatever the
+priorities (nft(8), "verdict statements"), so those chains are listed and parsed as well.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from netns.firewall.nft_rules import Command
     from netns.firewall.rules import DnsOpening, Opening
-
 
 # nft's message for a table that does not exist: ENOENT in the C locale.
 NO_TABLE = "No such file or directory"
@@ -94,10 +94,34 @@ def list_filter_chains() -> list[dict[str, Any]]:
     ]
 
 
+def is_closed_table(table: str) -> bool:
+    """Return whether this nftables table must not get a rule: it is ours, or one of `CLOSED_TABLES`."""
+    return table in CLOSED_TABLES or is_own_table(table)
+
+
 def list_chain(name: str) -> list[dict[str, Any]]:
     """Return a chain, such as "inet filter forward", and its rules."""
     objects: list[dict[str, Any]] = json.loads(_run_nft("-j", "list", "chain", *name.split()))["nftables"]
     return objects
+
+
+def parse_chain(objects: Iterable[dict[str, Any]]) -> FilterChain:
+    """Return the chain listed by `nft -j list chain`: libnftables-json(5) objects, first the chain, then its rules.
+
+    Raises:
+        StopIteration: there is no chain among the objects.
+    """
+    object_list = list(objects)
+    chain = next(entry["chain"] for entry in object_list if "chain" in entry)
+    rules = (entry["rule"] for entry in object_list if "rule" in entry)
+    name = f"{chain['family']} {chain['table']} {chain['name']}"
+    hook = chain.get("hook", "forward")
+    return FilterChain(NFT, name, chain.get("policy") == "drop", tuple(map(_parse_chain_rule, rules)), hook)
+
+
+def _parse_chain_rule(rule: dict[str, Any]) -> ChainRule:
+    statements = {name for expression in rule.get("expr", ()) for name in expression}
+    return ChainRule(rule.get("comment", ""), may_drop=bool(statements & DECISIVE_STATEMENTS))
 
 
 def open_chain(name: str, opening: Opening | DnsOpening) -> None:
@@ -150,30 +174,5 @@ def _run_nft(*arguments: str, stdin: str = "") -> str:
         command, env=environ, input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     if completed.returncode != 0:
-        lines = completed.stderr.strip().splitlines()
-        raise StepError(f"nft: {lines[0] if lines else f'exit code {completed.returncode}'}")
+        raise StepError.from_output("nft", completed.stderr, completed.returncode)
     return completed.stdout
-
-
-def is_closed_table(table: str) -> bool:
-    """Return whether this nftables table must not get a rule: it is ours, or one of `CLOSED_TABLES`."""
-    return table in CLOSED_TABLES or is_own_table(table)
-
-
-def parse_chain(objects: Iterable[dict[str, Any]]) -> FilterChain:
-    """Return the chain listed by `nft -j list chain`: libnftables-json(5) objects, first the chain, then its rules.
-
-    Raises:
-        StopIteration: there is no chain among the objects.
-    """
-    object_list = list(objects)
-    chain = next(entry["chain"] for entry in object_list if "chain" in entry)
-    rules = (entry["rule"] for entry in object_list if "rule" in entry)
-    name = f"{chain['family']} {chain['table']} {chain['name']}"
-    hook = chain.get("hook", "forward")
-    return FilterChain(NFT, name, chain.get("policy") == "drop", tuple(map(_parse_chain_rule, rules)), hook)
-
-
-def _parse_chain_rule(rule: dict[str, Any]) -> ChainRule:
-    statements = {name for expression in rule.get("expr", ()) for name in expression}
-    return ChainRule(rule.get("comment", ""), may_drop=bool(statements & DECISIVE_STATEMENTS))

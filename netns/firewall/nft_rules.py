@@ -15,13 +15,10 @@ if TYPE_CHECKING:
     from netns.firewall.rules import RuleSet
 
 Expression = dict[str, Any]
-
 Command = dict[str, Any]
 
 COUNT: Expression = {"counter": None}
-
 DROP: Expression = {"drop": None}
-
 ACCEPT: Expression = {"accept": None}
 
 # With "administratively prohibited" a connection fails at once (EHOSTUNREACH) instead of timing out.
@@ -32,7 +29,6 @@ EARLY_PRIORITY = -10
 
 # After every other postrouting chain: a packet that is counted here has left the host.
 LAST_PRIORITY = 300
-
 SRCNAT_PRIORITY = 100
 
 

@@ -1,14 +1,8 @@
-"""Rule sets and openings as data, whichever program loads them.
+"""The rule sets and openings of a namespace as data, whichever program loads them. Pure.
 
-Other firewalls that the namespace's packets pass, as data parsed from the output of their tools. Pure.
-
-A drop in another base chain overrides an accept in our own table, whatever the priorities (nft(8), "verdict
-statements"), so those chains must be known.
-
-The rules that let one namespace through another firewall. Pure.
-
-Each has a comment that begins with the tag of its namespace, so that it is found even after the uplink has changed, and
-that contains what the rule depends on, so that an outdated rule is recognised without parsing it.
+Each rule of an opening in another firewall has a comment that begins with the tag of its namespace, so that it is found
+even after the uplink has changed, and that contains what the rule depends on, so that an outdated rule is recognised
+without parsing it.
 """
 
 from __future__ import annotations
@@ -24,7 +18,6 @@ OWN_TABLE_PREFIX = "speedmon"
 
 # Where distributions install nft and iptables; a user's PATH often lacks /usr/sbin.
 SBIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
-
 TIMEOUT_S = 30
 
 

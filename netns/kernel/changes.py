@@ -20,18 +20,13 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-
 Imported = TypeVar("Imported")
 
 # From linux/netlink.h and linux/rtnetlink.h.
 _NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
-
 _EXCL, _CREATE, _REPLACE = 0x200, 0x400, 0x100
-
 _UP = 1  # IFF_UP of linux/if.h
-
 _NODAD = 0x02  # IFA_F_NODAD of linux/if_addr.h
-
 _MAIN_TABLE, _STATIC, _UNICAST = 254, 4, 1  # RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST
 
 
@@ -57,14 +52,14 @@ def import_without_package(import_parts: Callable[[], Imported]) -> Imported:
 
 
 def _import_messages() -> tuple[Any, ...]:
-    from pyroute2.netlink import exceptions  # noqa: PLC0415  by `without_package`
-    from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, rtmsg  # noqa: PLC0415  the same
+    from pyroute2.netlink import exceptions  # noqa: PLC0415  called by `import_without_package`
+    from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, rtmsg  # noqa: PLC0415  called by `import_without_package`
 
     return exceptions.NetlinkError, ifinfmsg.ifinfmsg, ifaddrmsg.ifaddrmsg, rtmsg.rtmsg
 
 
 def _import_socket() -> Any:
-    from pyroute2.iproute.linux import IPRoute  # noqa: PLC0415  by `without_package`
+    from pyroute2.iproute.linux import IPRoute  # noqa: PLC0415  called by `import_without_package`
 
     return IPRoute
 

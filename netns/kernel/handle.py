@@ -13,8 +13,7 @@ RUN_NETNS = "/run/netns"
 
 # From linux/nsfs.h and linux/sched.h.
 _GET_NSTYPE = 0xB703
-
-_CLONE_NEWNET = 0x40000000
+CLONE_NEWNET = 0x40000000
 
 
 def handle_path(name: str) -> str:
@@ -34,7 +33,7 @@ def open_handle(name: str) -> int:
 def is_network_namespace(descriptor: int) -> bool:
     """Return whether a descriptor is a network namespace, not the plain file that a crash leaves."""
     try:
-        return fcntl.ioctl(descriptor, _GET_NSTYPE) == _CLONE_NEWNET
+        return fcntl.ioctl(descriptor, _GET_NSTYPE) == CLONE_NEWNET
     except OSError:
         return False
 
@@ -54,8 +53,8 @@ def is_live(name: str) -> bool:
 def is_entered(name: str) -> bool:
     """Return whether the calling thread is already in namespace `name`."""
     try:
-        there = os.stat(handle_path(name))  # noqa: PTH116  no pathlib here
-        here = os.stat("/proc/thread-self/ns/net")  # noqa: PTH116  the same
+        there = os.stat(handle_path(name))
+        here = os.stat("/proc/thread-self/ns/net")
     except OSError:
         return False
     return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)

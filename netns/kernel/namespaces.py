@@ -1,10 +1,7 @@
-"""Makes, removes and joins namespaces.
+"""Makes, removes and enters named network namespaces, like `ip netns` (iproute2, ip/ipnetns.c).
 
-Creates and removes named network namespaces, like `ip netns add` and `ip netns delete` (iproute2, ip/ipnetns.c).
-
-Move this thread into a named network namespace for a while; sockets that it opens there stay there.
-
-/proc/sys/net and new sockets follow the thread, so no child process is needed to read or write inside.
+Entering moves this thread for a while: /proc/sys/net and new sockets follow the thread, so no child process is needed
+to read or write inside, and a socket that was opened there stays there.
 """
 
 from __future__ import annotations
@@ -14,20 +11,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netns.kernel.handle import RUN_NETNS, handle_path
+from netns.kernel.handle import CLONE_NEWNET, RUN_NETNS, handle_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 # From linux/mount.h and sys/mount.h.
 _BIND, _REC, _SHARED = 1 << 12, 1 << 14, 1 << 20
-
 _DETACH = 2
-
-NETNS_DIRECTORY = Path("/run/netns")
-
-CLONE_NEWNET = 0x40000000
 
 THREAD_NAMESPACE = "/proc/thread-self/ns/net"
 
@@ -96,7 +87,7 @@ def enter_namespace(name: str | None) -> Iterator[None]:
     if name is None:
         yield
         return
-    with _open_descriptor(NETNS_DIRECTORY / name) as target, return_to_namespace():
+    with _open_descriptor(handle_path(name)) as target, return_to_namespace():
         _setns(target)
         yield
 
@@ -112,7 +103,7 @@ def return_to_namespace() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _open_descriptor(path: str | Path) -> Iterator[int]:
+def _open_descriptor(path: str) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield descriptor

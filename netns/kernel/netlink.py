@@ -1,7 +1,7 @@
 """rtnetlink(7) without a library: lists links, addresses, routes and rules, and sends messages built elsewhere.
 
-Messages that change something are built with pyroute2 (`netns.kernel`), whose import alone takes several times as long
-as a whole listing here.
+Messages that change something are built with pyroute2 (`netns.kernel.changes`), whose import alone takes several times
+as long as a whole listing here.
 """
 
 from __future__ import annotations
@@ -16,29 +16,19 @@ from netns.kernel.namespaces import enter_namespace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 # From linux/netlink.h and linux/rtnetlink.h.
 GETLINK, GETADDR, GETROUTE, GETRULE = 18, 22, 26, 34
-
 _ERROR, _DONE = 2, 3
-
 REQUEST, ACKNOWLEDGE = 0x1, 0x4
-
 _DUMP, _DUMP_INTERRUPTED = 0x300, 0x10
-
 _NESTED = 0xC000  # flags in an attribute's type
-
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
-
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type
-
 _MAX_REPLY_BYTES = 1 << 18
-
 _TIMEOUT_S = 10
 
 # An internet address without special routes (a.root-servers.net), to look up a route; nothing is sent there.
 INTERNET_ADDRESS = "198.41.0.4"
-
 _DST, _SRC, _IIF = 1, 2, 3  # RTA_*
 
 # The fixed part of each kind of message: ifinfomsg, ifaddrmsg, rtmsg, fib_rule_hdr.

@@ -16,23 +16,14 @@ if TYPE_CHECKING:
 
     from netns.kernel.netlink import NetlinkMessage
 
-
 MAIN_TABLE = 254
-
 _UP, _POINT_TO_POINT = 0x1, 0x10  # IFF_* of linux/if.h
-
 _UNICAST = 1  # RTN_UNICAST of linux/rtnetlink.h
-
 _IFNAME, _MTU, _PEER, _LINKINFO, _ALIAS = 3, 4, 5, 18, 20  # IFLA_* of linux/if_link.h
-
 _KIND = 1  # IFLA_INFO_KIND
-
 _ADDRESS, _LOCAL = 1, 2  # IFA_* of linux/if_addr.h
-
 _DST, _OIF, _GATEWAY, _PRIORITY, _MULTIPATH, _TABLE = 1, 4, 5, 6, 9, 15  # RTA_* of linux/rtnetlink.h
-
 _RULE_SRC, _RULE_IIF, _RULE_PRIORITY, _RULE_TABLE, _RULE_PROTOCOL = 2, 3, 6, 15, 21  # FRA_* of linux/fib_rules.h
-
 _HOP = struct.Struct("=HBBi")  # rtnexthop: length, flags, weight, link
 
 

@@ -1,20 +1,9 @@
-"""Makes the lab and runs a command in it.
+"""Makes a private machine, builds the lab in it and runs a command there.
 
-Opens the lab in a private machine: prepares its files, builds `netns.lab.topology`, starts its two servers.
-
-`python -m netns.lab.run COMMAND…` runs a command in it, on the home host. It must be process 1 of a private machine of
-`netns.lab.world`; everything ends with that process.
-
-A private machine for a program: network, mounts and processes of its own, which end with the caller in any case.
-
-Without root it is in a user namespace in which the caller is root. util-linux creates it (unshare(1), setpriv(1));
-`netns.lab.furnish` then gives it a private /run and /etc from inside.
-
-Gives a private machine its own /run, /etc, /usr/local/bin and /var/lib, so that set-up inside writes only there.
-
-Runs inside, as process 1 of the namespaces that `netns.lab.world` made. The machine's files stay readable: small ones
-as copies, others as links to the original folder, which is mounted elsewhere. Hidden are the sockets of the machine's
-resolver, its own namespaces and its configuration of speedmon.
+A private machine has network, mounts and processes of its own, which end with the caller in any case. Without root it
+is in a user namespace in which the caller is root. util-linux creates it (unshare(1), setpriv(1)). As its process 1,
+`python -m netns.lab.run COMMAND…` gives it its own /run, /etc, /usr/local/bin and /var/lib, so that set-up inside
+writes only there, builds `netns.lab.topology`, starts the two servers, and runs the command on the home host.
 """
 
 from __future__ import annotations
@@ -34,7 +23,6 @@ from netns.lab import topology
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-
 # The namespace of each server, and its argument for the module that holds both.
 SERVER_COMMANDS = ((topology.ISP, "names"), (topology.INTERNET, "speedtest"))
 
@@ -51,12 +39,65 @@ ORIGINALS = Path("/run/speedmon-lab")
 
 # The folders that set-up writes to: configuration, launcher, journal.
 REPLACED_DIRECTORIES = ("/etc", "/usr/local/bin", "/var/lib")
-
 HIDDEN_NAMES = frozenset({"netns", "speedmon"})
-
 MAX_COPIED_BYTES = 65_536
-
 MOUNT = "mount"
+
+
+def run_in_private_machine(program: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run a program in a private machine and return its exit code.
+
+    Raises:
+        NotPermittedError: the caller may not create namespaces; the message says how to allow it.
+        MissingToolError: util-linux is not installed.
+    """
+    rootless = os.geteuid() != 0
+    _require_namespaces(rootless=rootless)
+    # A session of its own: Ctrl-C reaches only the caller, which then ends the private machine.
+    command_line = private_machine_command(program, rootless=rootless)
+    with subprocess.Popen(command_line, env=env, stdin=subprocess.DEVNULL, start_new_session=True) as child:
+        try:
+            return child.wait()
+        finally:
+            child.kill()
+
+
+def private_machine_command(program: Sequence[str], *, rootless: bool) -> list[str]:
+    """Return the command line that runs a program as process 1 of a private machine, killed when the caller dies."""
+    user = ["--user", "--map-root-user"] if rootless else []
+    unshare = ["unshare", *user, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return ["setpriv", "--pdeathsig", "KILL", *unshare, "--", *program]
+
+
+def explain_refusal(error_text: str, settings: Mapping[str, str], *, rootless: bool) -> str:
+    """Return the message for a user who may not create namespaces, from unshare's error and the settings' values."""
+    if not rootless:
+        return f"root may not create namespaces here ({error_text}); a container needs CAP_SYS_ADMIN for that"
+    for name, closed, opened in USER_NAMESPACE_SETTINGS:
+        if settings.get(name) == closed:
+            return (
+                f"user namespaces are not allowed here ({name} = {closed}): allow them with"
+                f" `sudo sysctl -w {name}={opened}`, or run it as root: `sudo speedmon demo`"
+            )
+    return f"user namespaces are not allowed here ({error_text}): run it as root: `sudo speedmon demo`"
+
+
+def _require_namespaces(*, rootless: bool) -> None:
+    """Try it with an empty private machine: that proves what the settings only suggest."""
+    try:
+        trial = subprocess.run(
+            private_machine_command(["true"], rootless=rootless), capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise MissingToolError(f"{error.filename} is not installed: it comes with util-linux") from None
+    if trial.returncode:
+        error_text = (trial.stderr.strip().splitlines() or ["unshare failed"])[-1]
+        raise NotPermittedError(explain_refusal(error_text, _read_settings(), rootless=rootless))
+
+
+def _read_settings() -> dict[str, str]:
+    files = {name: Path("/proc/sys", name.replace(".", "/")) for name, _closed, _opened in USER_NAMESPACE_SETTINGS}
+    return {name: file.read_text(encoding="ascii").strip() for name, file in files.items() if file.exists()}
 
 
 @contextlib.contextmanager
@@ -89,69 +130,6 @@ def _run_server(netns: str, name: str) -> Iterator[None]:
             yield
         finally:
             server.kill()
-
-
-def main() -> None:
-    """Run the command of the command line in the lab and exit as it does."""
-    with open_lab():
-        code = subprocess.run(sys.argv[1:], check=False).returncode
-    sys.exit(code)
-
-
-def private_machine_command(program: Sequence[str], *, rootless: bool) -> list[str]:
-    """Return the command line that runs a program as process 1 of a private machine, killed when the caller dies."""
-    user = ["--user", "--map-root-user"] if rootless else []
-    unshare = ["unshare", *user, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    return ["setpriv", "--pdeathsig", "KILL", *unshare, "--", *program]
-
-
-def run_in_private_machine(program: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run a program in a private machine and return its exit code.
-
-    Raises:
-        NotPermittedError: the caller may not create namespaces; the message says how to allow it.
-        MissingToolError: util-linux is not installed.
-    """
-    rootless = os.geteuid() != 0
-    _require_namespaces(rootless=rootless)
-    # A session of its own: Ctrl-C reaches only the caller, which then ends the private machine.
-    command_line = private_machine_command(program, rootless=rootless)
-    with subprocess.Popen(command_line, env=env, stdin=subprocess.DEVNULL, start_new_session=True) as child:
-        try:
-            return child.wait()
-        finally:
-            child.kill()
-
-
-def explain_refusal(error_text: str, settings: Mapping[str, str], *, rootless: bool) -> str:
-    """Return the message for a user who may not create namespaces, from unshare's error and the values of `LOCKS`."""
-    if not rootless:
-        return f"root may not create namespaces here ({error_text}); a container needs CAP_SYS_ADMIN for that"
-    for name, closed, opened in USER_NAMESPACE_SETTINGS:
-        if settings.get(name) == closed:
-            return (
-                f"user namespaces are not allowed here ({name} = {closed}): allow them with"
-                f" `sudo sysctl -w {name}={opened}`, or run it as root: `sudo speedmon demo`"
-            )
-    return f"user namespaces are not allowed here ({error_text}): run it as root: `sudo speedmon demo`"
-
-
-def _require_namespaces(*, rootless: bool) -> None:
-    """Try it with an empty private machine: that proves what the settings only suggest."""
-    try:
-        trial = subprocess.run(
-            private_machine_command(["true"], rootless=rootless), capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError as error:
-        raise MissingToolError(f"{error.filename} is not installed: it comes with util-linux") from None
-    if trial.returncode:
-        error_text = (trial.stderr.strip().splitlines() or ["unshare failed"])[-1]
-        raise NotPermittedError(explain_refusal(error_text, _read_settings(), rootless=rootless))
-
-
-def _read_settings() -> dict[str, str]:
-    files = {name: Path("/proc/sys", name.replace(".", "/")) for name, _closed, _opened in USER_NAMESPACE_SETTINGS}
-    return {name: file.read_text(encoding="ascii").strip() for name, file in files.items() if file.exists()}
 
 
 def require_private_machine() -> None:
@@ -211,6 +189,13 @@ def _run_mount(*arguments: str) -> None:
     completed = subprocess.run([MOUNT, *arguments], capture_output=True, text=True, check=False)
     if completed.returncode:
         raise LabError(f"cannot prepare the files of the lab: mount {' '.join(arguments)}: {completed.stderr.strip()}")
+
+
+def main() -> None:
+    """Run the command of the command line in the lab and exit as it does."""
+    with open_lab():
+        code = subprocess.run(sys.argv[1:], check=False).returncode
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
-"""Its DNS and speed-test servers.
+"""The lab's servers: as much of speedtest.net, over plain HTTP, as speedtest-cli 2.1.3 needs, and a name server.
 
-The lab's test server: as much of speedtest.net, over plain HTTP, as speedtest-cli 2.1.3 needs.
-
-Configuration and server list have the format that `speedtest.Speedtest.get_config` and `get_servers` read. The test is
+Configuration and server list have the format that `get_config` and `get_servers` of speedtest-cli read. The test is
 short: download for 3 s, upload of 8.9 MB in three requests, at most 5 s. Socket buffers are small, so that the data in
-flight fits the queue of the shaped link: no packet is lost, and little of an upload is counted before it was sent.
-
-The lab's name server: A and AAAA records of a few names, over UDP. `answer` is pure, `serve` uses the socket.
+flight fits the queue of the shaped link: no packet is lost, and little of an upload is counted before it was sent. The
+name server has A and AAAA records of a few names, over UDP.
 """
 
 from __future__ import annotations
@@ -34,21 +31,14 @@ from netns.lab import topology
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 HTTP_PORTS = (80, 8080)
-
 DOWNLOAD_S, UPLOAD_S = 3, 5
-
 SOCKET_BUFFER_BYTES = 65_536
-
 BLOCK = bytes(65_536)
-
 IMAGE_PATTERN = re.compile(r"/speedtest/random(\d{3,4})x\1\.jpg")
 
 TTL_S = 60
-
 ADDRESSES = {dns.rdatatype.A: topology.SERVER_IPV4, dns.rdatatype.AAAA: topology.SERVER_IPV6}
-
 ZONE = {dns.name.from_text(name): ADDRESSES for name in topology.SERVED_NAMES}
 
 
@@ -170,20 +160,19 @@ class SpeedtestServer(ThreadingHTTPServer):
         super().server_bind()
 
 
+def _report_ready() -> None:
+    print("ready", flush=True)  # noqa: T201  the parent waits for this line
+
+
 def serve_speedtests() -> None:
     """Serve all ports until the process ends; a line on stdout reports that it listens."""
     servers = [SpeedtestServer(("::", port), SpeedtestHandler) for port in HTTP_PORTS]
-    print("ready", flush=True)  # noqa: T201  the parent waits for it
+    _report_ready()
     threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def main() -> None:
-    """Run one of the lab's servers: `names` or `speedtest`, the only argument."""
-    {"names": serve_lab_names, "speedtest": serve_speedtests}[sys.argv[1]]()
 
 
 def answer_query(
@@ -210,7 +199,7 @@ def answer_query(
 
 
 def bind_socket(address: str, port: int = 53) -> socket.socket:
-    """Return a UDP socket bound to an address, for `serve`."""
+    """Return a UDP socket bound to an address, for `serve_names`."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.bind((address, port))
     return listener
@@ -227,8 +216,13 @@ def serve_names(listener: socket.socket) -> None:
 def serve_lab_names() -> None:
     """Serve the lab's names at the address of the ISP's name server; a line on stdout reports that it listens."""
     with bind_socket(topology.NAME_SERVER) as listener:
-        print("ready", flush=True)  # noqa: T201  the parent waits for it
+        _report_ready()
         serve_names(listener)
+
+
+def main() -> None:
+    """Run one of the lab's servers: `names` or `speedtest`, the only argument."""
+    {"names": serve_lab_names, "speedtest": serve_speedtests}[sys.argv[1]]()
 
 
 if __name__ == "__main__":

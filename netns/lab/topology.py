@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 
     from netns.plan.steps import Step
 
-
 ISP, BROKER, INTERNET = "isp", "broker", "internet"
-
 HOME_IPV4, HOME_IPV6 = "203.0.113.10", "2001:db8:1::10"
-
 SERVER_IPV4, SERVER_IPV6 = "198.51.100.80", "2001:db8:ff::80"
 
 # In the ISP's own network, so that DNS queries do not cross the shaped uplink.

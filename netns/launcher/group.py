@@ -14,9 +14,7 @@ from netns.errors import MissingToolError, SpecError, StepError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 _SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
-
 _TIMEOUT_S = 30
 
 
@@ -135,5 +133,4 @@ def _run_tool(command: list[str]) -> None:
         command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
     )
     if completed.returncode != 0:
-        lines = (completed.stderr or completed.stdout).strip().splitlines()
-        raise StepError(f"{command[0]}: {lines[0] if lines else f'exit code {completed.returncode}'}")
+        raise StepError.from_output(command[0], completed.stderr or completed.stdout, completed.returncode)

@@ -1,10 +1,7 @@
-"""Builds, installs and removes the launcher.
+"""Builds, inspects, installs and removes the launcher. A file that is not our launcher is never changed.
 
-Inspects, installs and removes the launcher. A file that is not our launcher is never changed.
-
-`netns.marker` recognises it, `netns.compiler` builds it, and `netns.group` manages its group.
-
-Build the launcher from `ip4only.c` with the first C compiler found; musl-gcc comes first, for a smaller program.
+It is built from `ip4only.c` with the first C compiler found; musl-gcc comes first, for a smaller program.
+`netns.launcher.marker` recognises it, and `netns.launcher.group` manages its group.
 """
 
 from __future__ import annotations
@@ -25,7 +22,6 @@ from netns.launcher import marker
 from netns.spec import temporary_path
 
 LAUNCHER_MODE = 0o750
-
 _NOSUID_FIX = "remount it with suid, or use --no-launcher and enter with sudo"
 
 # Where it is built. A fixed name, so that the next call finds what a killed one left. Safe, because only root can write
@@ -36,7 +32,6 @@ SOURCE = Path(__file__).with_name("ip4only.c")
 
 # A static glibc program works too, but reads LD_LIBRARY_PATH and the like from the environment.
 COMPILERS = ("musl-gcc", "cc", "gcc", "clang")
-
 FLAGS = (
     "-std=c11",
     "-O2",
@@ -49,9 +44,7 @@ FLAGS = (
 )
 
 WARNING_FLAGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow")
-
 COMPILE_TIMEOUT_S = 120
-
 _COMPILER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -161,7 +154,7 @@ def _write_launcher(program: bytes, path: Path, group: str) -> None:
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor has no Path
+        with os.fdopen(descriptor, "wb") as file:
             file.write(program)
             os.fchown(descriptor, 0, group_id)  # before setting the capability: a change of owner removes it
             os.fchmod(descriptor, LAUNCHER_MODE)
@@ -180,7 +173,7 @@ def _describe_install_error(path: Path, error: OSError) -> str:
 
 
 def find_compiler() -> str | None:
-    """Return the path of the compiler that `build` would use, None if there is none."""
+    """Return the path of the compiler that `build_launcher` would use, None if there is none."""
     path = f"{os.environ.get('PATH', '')}:{_COMPILER_PATH}"
     paths = (shutil.which(compiler, path=path) for compiler in COMPILERS)
     return next(filter(None, paths), None)

@@ -1,6 +1,6 @@
 """Recognises our launcher without running it, by a text in the file and by its capability.
 
-Runs before each test, so it imports next to nothing. `netns/ip4only.c` puts the text into the program.
+Runs before each test, so it imports next to nothing. `ip4only.c` puts the text into the program.
 """
 
 from __future__ import annotations
@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-
 _MARK = b"speedmon-launcher:"
 
 # In bytes; a static glibc program has 0.7 MB.
 _MAX_BYTES = 8_000_000
-
 XATTR = "security.capability"
-
 _CAP_SYS_ADMIN = 21
 
 # struct vfs_cap_data of linux/capability.h: revision 2 with the effective bit, then permitted and inheritable, twice.

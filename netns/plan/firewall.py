@@ -1,14 +1,9 @@
-"""Which rules we load, and which openings other firewalls need.
-
-Pure: which openings a namespace needs in other firewalls, and the steps that add and remove them.
-
-A chain gets an opening only if it can drop packets; no rule or policy of others is changed. In iptables it goes into
-DOCKER-USER, which Docker leaves to the user, if FORWARD jumps there, else to the head of FORWARD.
-
-Pure: our own rules in nft or iptables: the steps that load and remove them, and their name in messages.
+"""Plans our own rules, in nft or iptables, and the openings that a namespace needs in other firewalls. Pure.
 
 After nft was installed, or `iptables` switched to the other kind, the former program may still hold rules of ours:
-these strays are removed.
+these strays are removed. Another firewall's chain gets an opening only if it can drop packets; no rule or policy of
+others is changed. In iptables it goes into DOCKER-USER, which Docker leaves to the user, if FORWARD jumps there, else
+to the head of FORWARD.
 """
 
 from __future__ import annotations

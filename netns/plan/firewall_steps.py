@@ -1,8 +1,6 @@
-"""Steps on iptables and on other firewalls.
+"""Steps on iptables and on other firewalls, as pure data; see `netns.plan.steps`.
 
-Steps that open other firewalls and close them again, planned by `netns.openings`. Pure data; see `netns.steps`.
-
-Steps that load and remove our own iptables chains, for hosts without nft. Pure data; see `netns.steps`.
+They load and remove our own iptables chains on hosts without nft, and open other firewalls and close them again.
 """
 
 from __future__ import annotations
@@ -10,7 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from netns.firewall.iptables_rules import chain_prefix
+from netns.firewall.iptables_rules import IPV6, chain_prefix
 from netns.plan.steps import Step
 
 if TYPE_CHECKING:
@@ -80,7 +78,7 @@ class DistrustSource(Step, frozen=True):
 def restore_tool(program: str, version: int) -> str:
     """Return the name of the restore tool of `iptables-nft` or `iptables-legacy` for an IP version."""
     kind = program.removeprefix("iptables")
-    return f"{'ip6tables' if version == 6 else 'iptables'}{kind}-restore"  # noqa: PLR2004  the version of IP
+    return f"{'ip6tables' if version == IPV6 else 'iptables'}{kind}-restore"
 
 
 class LoadChains(Step, frozen=True):

@@ -1,9 +1,4 @@
-"""Steps on files, folders, the launcher and its group.
-
-Steps that write and remove files and folders below /etc and /run, as pure data; see `netns.steps`.
-
-Steps on the launcher and the group that may use it, as pure data; see `netns.steps`.
-"""
+"""Steps on files and folders below /etc and /run, on the launcher and on its group, as pure data; see `steps`."""
 
 from __future__ import annotations
 

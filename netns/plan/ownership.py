@@ -1,13 +1,8 @@
-"""What is ours, what is somebody else's, what several namespaces share.
+"""What is ours, what belongs to others and prevents a set-up, and what several namespaces share. Pure.
 
-Pure: what is ours, and what belongs to others and prevents a set-up. Each refusal names it and the fix.
-
-Pure: what several namespaces on one host share, so that it is undone with the last of them, not with the first.
-
-Shared are the forwarding setting of an uplink, the launcher's group and its members, the folders, and the mount of
-/run/netns. A new namespace takes over the entries about them from the journals of the existing ones.
-
-Pure: the journal to write before a set-up begins, and which entries of an earlier journal are still valid.
+Each refusal names the obstacle and the fix. Shared are the forwarding setting of an uplink, the launcher's group and
+its members, the folders, and the mount of /run/netns: they are undone with the last namespace, not with the first, so
+a new namespace takes over the entries about them from the journals of the existing ones.
 """
 
 from __future__ import annotations
@@ -27,7 +22,6 @@ if TYPE_CHECKING:
     from netns.plan.steps import Step
     from netns.spec import NamespaceSpec
     from netns.state import Link, ObservedState, Uplink
-
 
 SHORTEST_PREFIX = 8
 

@@ -1,11 +1,7 @@
-"""Plans set-up and teardown; the veth pair.
-
-Pure: plans set-up and teardown, from the spec, the observed state and the journal. No clock, no file, no log.
+"""Plans set-up and teardown, from the spec, the observed state and the journal. Pure.
 
 A step is planned only where something differs, so a second set-up plans nothing. Order matters twice: IPv6 is disabled
 inside before there is a link, and the firewall rules are loaded before an interface forwards.
-
-Pure: plans the veth pair between host and namespace: the steps that create or repair it.
 """
 
 from __future__ import annotations
@@ -16,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from netns import resolver
-from netns.firewall import rules
+from netns.firewall.rules import RuleSet
 from netns.plan import firewall, host_steps, ownership, routing, steps
 from netns.spec import GROUP, temporary_path
 from netns.state import HandleState, Journal
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
     from netns.plan.steps import Step
     from netns.spec import NamespaceSpec
     from netns.state import ObservedState, Uplink
-
 
 ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
 
@@ -73,7 +68,7 @@ def plan_setup(
     table = routing.choose_table(spec, uplink, observed.routing, journal, [other.route_table for other in others])
     planned = (
         *_plan_namespace(spec, observed),
-        *plan_veth_pair(spec, observed, uplink),
+        *_plan_veth_pair(spec, observed, uplink),
         *([] if _are_rules_loaded(observed, journal, digest) else [load]),
         *firewall.plan_stray_removal(spec, observed.backend, observed.firewalls),
         *routing.plan_routing(spec, uplink, observed.routing, journal, table),
@@ -141,9 +136,9 @@ def plan_teardown(
     return SetupPlan(planned, own, ownership.keep_launcher_entries(own) if keep_launcher else Journal())
 
 
-def _wanted_rules(spec: NamespaceSpec, observed: ObservedState, journal: Journal, uplink: Uplink) -> rules.RuleSet:
+def _wanted_rules(spec: NamespaceSpec, observed: ObservedState, journal: Journal, uplink: Uplink) -> RuleSet:
     servers = _choose_resolver(spec, observed, uplink).servers
-    return rules.RuleSet(
+    return RuleSet(
         table=spec.table,
         host_link=spec.host_link,
         subnet=str(spec.subnet),
@@ -165,7 +160,7 @@ def _plan_namespace(spec: NamespaceSpec, observed: ObservedState) -> list[Step]:
         planned.append(steps.DeleteNamespace(spec.name))
     if observed.handle is not HandleState.LIVE:
         planned.append(steps.CreateNamespace(spec.name))
-    wanted = [(DISABLE_IPV6_KEY.format(link), "1") for link in ("all", "default", "lo") if kernel_has_ipv6(observed)]
+    wanted = [(DISABLE_IPV6_KEY.format(link), "1") for link in ("all", "default", "lo") if _kernel_has_ipv6(observed)]
     planned += [
         steps.SetSysctl(key, value, spec.name)
         for key, value in [*wanted, (PING_GROUP_RANGE, f"0\t{observed.last_group}")]
@@ -182,7 +177,7 @@ def _are_rules_loaded(observed: ObservedState, journal: Journal, digest: str) ->
 
 def _plan_forwarding(spec: NamespaceSpec, observed: ObservedState, journal: Journal, uplink: Uplink) -> list[Step]:
     """Enable forwarding on both links: the incoming one decides, ours for packets out, the uplink for replies."""
-    fresh_pair = not is_pair_complete(spec, observed)
+    fresh_pair = not _is_pair_complete(spec, observed)
     veth, out = _forwarding_key(spec.host_link), _forwarding_key(uplink.link)
     planned: list[Step] = _plan_sysctl_restore(observed, journal, keep=out)
     if fresh_pair or observed.sysctls.get((None, veth)) != "1":
@@ -260,7 +255,7 @@ def _is_removable(path: str, observed: ObservedState, journal: Journal) -> bool:
 
 
 def _user_notes(spec: NamespaceSpec, observed: ObservedState, uplink: Uplink) -> tuple[str, ...]:
-    notes = firewall.backend_notes(spec, observed.backend) if kernel_has_ipv6(observed) else []
+    notes = firewall.backend_notes(spec, observed.backend) if _kernel_has_ipv6(observed) else []
     notes += [
         f"{path} was not written by speedmon and was kept"
         for path in spec.etc_files
@@ -276,9 +271,9 @@ def _user_notes(spec: NamespaceSpec, observed: ObservedState, uplink: Uplink) ->
     return tuple(notes)
 
 
-def plan_veth_pair(spec: NamespaceSpec, observed: ObservedState, uplink: Uplink) -> list[Step]:
+def _plan_veth_pair(spec: NamespaceSpec, observed: ObservedState, uplink: Uplink) -> list[Step]:
     """Plan what the pair lacks; a pair that is wrong in another way is removed and created anew."""
-    if not is_pair_complete(spec, observed):
+    if not _is_pair_complete(spec, observed):
         return [*_plan_pair_removal(spec, observed), *_plan_new_pair(spec, observed, uplink)]
     host, inner = observed.host_link, observed.inner_link
     if host is None or inner is None:
@@ -296,7 +291,7 @@ def plan_veth_pair(spec: NamespaceSpec, observed: ObservedState, uplink: Uplink)
     ]
 
 
-def is_pair_complete(spec: NamespaceSpec, observed: ObservedState) -> bool:
+def _is_pair_complete(spec: NamespaceSpec, observed: ObservedState) -> bool:
     """Return whether the two ends are one pair with no addresses or routes except ours."""
     host, inner = observed.host_link, observed.inner_link
     if host is None or inner is None or not ownership.are_peers(host, inner) or host.alias != spec.alias:
@@ -346,7 +341,7 @@ def _plan_ipv6_off(spec: NamespaceSpec, observed: ObservedState) -> list[Step]:
     return [
         steps.SetSysctl(DISABLE_IPV6_KEY.format(link), "1", netns)
         for netns, link in link_ends
-        if kernel_has_ipv6(observed) and observed.sysctls.get((netns, DISABLE_IPV6_KEY.format(link))) != "1"
+        if _kernel_has_ipv6(observed) and observed.sysctls.get((netns, DISABLE_IPV6_KEY.format(link))) != "1"
     ]
 
 
@@ -354,6 +349,6 @@ def _add_default_route(spec: NamespaceSpec) -> Step:
     return steps.AddRoute("default", str(spec.subnet[1]), spec.inner_link, spec.name)
 
 
-def kernel_has_ipv6(observed: ObservedState) -> bool:
-    """Return whether this kernel has IPv6 at all, and so a sysctl to disable it."""
+def _kernel_has_ipv6(observed: ObservedState) -> bool:
+    # Without it there is no sysctl to disable it.
     return (None, DISABLE_IPV6_KEY.format("all")) in observed.sysctls

@@ -1,4 +1,4 @@
-"""Pure: keeps a namespace on one uplink by policy routing, whatever route the host uses, and undoes that.
+"""Plans how policy routing keeps a namespace on one uplink, whatever route the host uses, and how to undo that. Pure.
 
 A policy rule sends packets from the namespace to a routing table of its own, ahead of all rules except the kernel's
 first. The table ends with an unreachable route, so that no packet leaves by another uplink when this one is down.
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from netns.spec import NamespaceSpec
     from netns.state import Journal, ObservedState, PolicyRouting, Uplink
 
-
 # Far from the table numbers that people choose (1 to 255) and that VPNs use (52, 51820).
 FIRST_TABLE = 6400
 
 # The priority if there are no rules except the kernel's; with room on either side.
 DEFAULT_PRIORITY = 5000
-
 MAIN_TABLE_PRIORITY = 32766
 
 

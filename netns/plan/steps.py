@@ -1,11 +1,8 @@
-"""Steps on links, addresses, routes, policy rules and sysctls.
+"""Steps on namespaces, links, addresses, routes, policy rules, sysctls and our nftables table, as pure data.
 
-Steps on namespaces, links, addresses, routes and sysctls, as pure data: planned here, carried out by `netns.apply`.
-
-The `str` of a step is the equivalent shell command; its `undo` is the step that reverses it, None if that happens with
-the removal of something else (a namespace, a link). `netns` is the namespace that a step changes, None for the host.
-
-Steps that pin a namespace to one uplink and undo that, planned by `netns.pinning`. Pure data; see `netns.steps`.
+`netns.apply` carries them out. The `str` of a step is the equivalent shell command; its `undo` is the step that
+reverses it, None if that happens with the removal of something else (a namespace, a link). `netns` is the namespace
+that a step changes, None for the host.
 """
 
 from __future__ import annotations
@@ -19,7 +16,6 @@ from netns.state import DEFAULT_NETWORK, ROUTE_PROTOCOL
 
 if TYPE_CHECKING:
     from netns.state import PolicyRule, TableRoute
-
 
 # The highest metric, so that every other route is preferred.
 MAX_METRIC = 4_294_967_295

@@ -1,9 +1,4 @@
-"""What a probe found, as data; parsers of /proc/net.
-
-What `netns.probe` finds inside the namespace, as frozen data that is passed on as JSON.
-
-Pure parsers of /proc/net (proc(5)): IPv4 and IPv6 addresses and routes.
-"""
+"""What a probe finds inside the namespace, as frozen data that is passed on as JSON, and pure parsers of /proc/net."""
 
 from __future__ import annotations
 

@@ -14,9 +14,7 @@ from netns.probe.findings import ProbeAnswer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 T = TypeVar("T")
-
 DEADLINE_S = 2.0
 
 # One try, and the pause between tries: a datagram may be lost, and the kernel rejects packets to a neighbour at once
@@ -25,7 +23,6 @@ TRY_S, PAUSE_S = 0.9, 0.1
 
 # An address reserved for documentation (RFC 3849): with IPv6 disabled, the kernel rejects it without sending anything.
 IPV6_TARGET = ("2001:db8::1", 443)
-
 _ECHO = struct.pack("!BBHHH", 8, 0, 0, 0, 1)  # RFC 792; the kernel fills in identifier and checksum
 
 
@@ -100,7 +97,7 @@ def try_ipv6() -> ProbeAnswer:
 
     def step() -> None:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as client:
-            client.setblocking(False)  # noqa: FBT003  its only argument
+            client.settimeout(0)
             code = client.connect_ex(IPV6_TARGET)
         if code not in {0, errno.EINPROGRESS}:
             raise OSError(code, "refused")

@@ -1,11 +1,7 @@
-"""The probe process; DNS queries. The only home of dnspython.
-
-`python -P -m netns.probe NAME HOST…` examines the network where it runs and prints `Findings` as JSON.
+"""The probe process: `python -P -m netns.probe.run NAME HOST…` prints `Findings` about its own network as JSON.
 
 It needs no privilege and judges nothing. All network steps run concurrently and have a deadline, so a dead line takes
-no longer than one step.
-
-Queries one name server for one name over UDP, as a resolver would. Imports dnspython.
+no longer than one step. The only home of dnspython outside of the lab.
 """
 
 from __future__ import annotations
@@ -34,11 +30,8 @@ if TYPE_CHECKING:
 
     from dns.message import Message
 
-
 RESOLV_CONF = Path("/etc/resolv.conf")
-
 PROC_NET = Path("/proc/self/net")
-
 IPV6_CONF = Path("/proc/sys/net/ipv6/conf")
 
 # Threads for all steps: three name servers, the gateway, IPv6 and some hosts.
@@ -126,12 +119,6 @@ def _links_with_ipv6() -> list[str]:
     return sorted(path.name for path in IPV6_CONF.iterdir() if _read_text(path / "disable_ipv6").strip() == "0")
 
 
-def main() -> None:
-    """Examine the network and print the findings."""
-    name, *hosts = sys.argv[1:]
-    sys.stdout.buffer.write(to_json(probe_network(name, hosts)))
-
-
 def query_name(server: str, name: str, port: int = 53) -> ProbeAnswer:
     """Ask a server for the IPv4 address of a name; an error is a DNS response code, "NODATA" or an errno symbol."""
     try:
@@ -181,6 +168,12 @@ def _first_address(reply: Message) -> str:
     if not addresses:
         raise RefusalError("NODATA")
     return addresses[0]
+
+
+def main() -> None:
+    """Examine the network and print the findings."""
+    name, *hosts = sys.argv[1:]
+    sys.stdout.buffer.write(to_json(probe_network(name, hosts)))
 
 
 if __name__ == "__main__":

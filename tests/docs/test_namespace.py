@@ -43,7 +43,7 @@ def type_in(at: NamespaceHome, lines: list[str]) -> None:
     """Run command lines one by one: as root those with sudo, as a user the others."""
     for line in lines:
         user = None if line.startswith("sudo ") else USER
-        at.street.run(["sh", "-c", line], user=user, env=ENVIRONMENT)
+        at.home.run(["sh", "-c", line], user=user, env=ENVIRONMENT)
 
 
 @pytest.mark.root
@@ -71,40 +71,40 @@ def test_table_has_each_question():
 def test_steps_are_those_of_a_dry_run():
     """The printed steps are those of the program as it is."""
     with open_home(SETUP_METHODS[1], "") as at:
-        assert namespace_doc.read_part(namespace_doc.PRINTED) == namespace_doc.format_dry_run(at.street, USER)
+        assert namespace_doc.read_part(namespace_doc.PRINTED) == namespace_doc.format_dry_run(at.home, USER)
 
 
 @pytest.mark.root
 def test_every_command_works(at: NamespaceHome):
     """Typed in one after another, from the first to teardown, the commands succeed and leave no trace."""
     sections = [name for name in namespace_doc.find_headings() if name != REMOVE]
-    at.street.shell(NFTABLES_HOST)
-    before = at.street.snapshot()
+    at.home.shell(NFTABLES_HOST)
+    before = at.home.snapshot()
     type_in(at, [line for name in sections for line in namespace_doc.find_commands(name)])
-    assert "not a router" not in at.street.shell("nft list ruleset").stdout
-    at.street.shell("sysctl -qw net.ipv4.ip_forward=0")
+    assert "not a router" not in at.home.shell("nft list ruleset").stdout
+    at.home.shell("sysctl -qw net.ipv4.ip_forward=0")
     type_in(at, namespace_doc.find_commands(REMOVE)[:1])
-    assert at.street.snapshot() == before
+    assert at.home.snapshot() == before
 
 
 @pytest.mark.root
 def test_undoing_by_hand_leaves_no_trace(at: NamespaceHome):
     """The commands for when the program is gone take everything away, the rules in another firewall too."""
-    at.way.set_up(at.street)
-    assert at.street.snapshot() != at.before
+    at.method.set_up(at.home)
+    assert at.home.snapshot() != at.before
     type_in(at, namespace_doc.find_commands(REMOVE)[1:])
-    assert at.street.snapshot() == at.before
+    assert at.home.snapshot() == at.before
 
 
 @pytest.mark.root
 def test_counters_tell_who_drops(at: NamespaceHome):
     """A later chain that drops lets `fwd_out` grow alone; where all is well, `left_host` grows with it."""
-    at.way.set_up(at.street)
+    at.method.set_up(at.home)
     begin = counters(at)
     assert at.inside("ping", "-c1", "-W5", "203.0.113.1").returncode == 0
     passed = counters(at)
     assert (passed["fwd_out"] > begin["fwd_out"], passed["left_host"] > begin["left_host"]) == (True, True)
-    at.street.shell("nft 'add table ip late { chain forward { type filter hook forward priority 20; drop; }; }'")
+    at.home.shell("nft 'add table ip late { chain forward { type filter hook forward priority 20; drop; }; }'")
     assert at.inside("ping", "-c1", "-W1", "203.0.113.1").returncode == 1
     dropped = counters(at)
     assert (dropped["fwd_out"] > passed["fwd_out"], dropped["left_host"]) == (True, passed["left_host"])
@@ -112,18 +112,18 @@ def test_counters_tell_who_drops(at: NamespaceHome):
 
 def counters(at: NamespaceHome) -> dict[str, int]:
     """Return the packets that the named counters of our table have counted."""
-    listed = at.street.shell("nft list counters table inet speedmon").stdout
+    listed = at.home.shell("nft list counters table inet speedmon").stdout
     return {name: int(packets) for name, packets in re.findall(r"counter (\w+) {\s+packets (\d+)", listed)}
 
 
 @pytest.mark.root
 def test_rule_about_a_user_does_not_hold_inside(at: NamespaceHome):
     """What the document warns of: a rule about a user's packets does not meet those of the namespace."""
-    at.way.set_up(at.street)
-    at.street.shell(f"iptables -A OUTPUT -m owner --uid-owner {USER} -j REJECT")
+    at.method.set_up(at.home)
+    at.home.shell(f"iptables -A OUTPUT -m owner --uid-owner {USER} -j REJECT")
     ping = ["ping", "-c1", "-W5", "203.0.113.1"]
-    assert at.street.run(ping, user=USER, check=False).returncode != 0
-    assert at.street.run(ping, user=STRANGER).returncode == 0
+    assert at.home.run(ping, user=USER, check=False).returncode != 0
+    assert at.home.run(ping, user=STRANGER).returncode == 0
     assert at.inside(*ping).returncode == 0
 
 

@@ -20,7 +20,7 @@ FULL = Journal(
 
 
 def test_journal_survives_the_file(tmp_path: Path):
-    """What is saved is loaded again, whole."""
+    """What is saved is loaded again, complete."""
     journal.save_journal("ip4only", FULL, tmp_path)
     assert journal.load_journal("ip4only", tmp_path) == FULL
 
@@ -38,7 +38,7 @@ def test_damaged_file_is_named(tmp_path: Path, text: str):
         journal.load_journal("ip4only", tmp_path)
 
 
-def test_removal_takes_all_that_was_written(tmp_path: Path):
+def test_removal_leaves_nothing_behind(tmp_path: Path):
     """Nothing is left, nor what a call left that was killed while it wrote; another namespace's journal stays."""
     journal.save_journal("ip4only", FULL, tmp_path)
     journal.save_journal("wan2", FULL, tmp_path)
@@ -55,7 +55,7 @@ def test_journals_of_other_namespaces_are_read(tmp_path: Path):
 
 
 def test_lock_lets_one_in_at_a_time(tmp_path: Path):
-    """Four callers at once enter one after the other, and the file is gone at the end."""
+    """Four callers at once enter one after the other, and the file is removed at the end."""
     lock, inside, most = tmp_path / "lock", [], []
 
     def enter() -> None:

@@ -12,7 +12,6 @@ from netns import resolver
 from netns.spec import NamespaceSpec
 
 SPEC = NamespaceSpec()
-
 ROUTER = "203.0.113.1"
 
 
@@ -30,7 +29,7 @@ ROUTER = "203.0.113.1"
         ([None, None], (ROUTER,)),
     ],
 )
-def test_servers_in_reach_are_chosen(sources: list[str | None], servers: tuple[str, ...]):
+def test_reachable_servers_are_chosen(sources: list[str | None], servers: tuple[str, ...]):
     """The first source with a server that the namespace can reach wins; without one, the router serves."""
     assert resolver.choose_resolver(SPEC, sources, ROUTER).servers == servers
 
@@ -47,7 +46,7 @@ def test_search_domains_are_kept():
     assert "search lan example.org\n" in resolver.resolv_conf(chosen, "ip4only")
 
 
-def test_programs_that_can_are_told_to_ask_for_ipv4_only():
+def test_resolv_conf_asks_for_ipv4_only():
     """The error of an IPv6 address would be the last one, and hide why the IPv4 address was not reached."""
     assert resolver.resolv_conf(resolver.Resolver(("9.9.9.9",)), "ip4only").endswith("\noptions no-aaaa\n")
 

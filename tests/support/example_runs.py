@@ -131,9 +131,8 @@ _any_run = st.builds(
     **dict.fromkeys(_TEXT_NAMES.split(), _NAME),
 )
 
+# A strategy for any run that the schema accepts.
 any_run = st.builds(_as_it_can_be, _any_run, _MEASURED, st.integers(0, 3600))
-
-"""A strategy for any run that the schema accepts."""
 
 any_attempt = st.builds(
     Attempt,

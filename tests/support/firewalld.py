@@ -36,26 +36,26 @@ OWN_COPY = "/etc/firewalld/zones"
 
 
 @contextlib.contextmanager
-def run_firewalld(street: HomeNetwork) -> Iterator[None]:
+def run_firewalld(home: HomeNetwork) -> Iterator[None]:
     """Run firewalld on the home host for the block."""
     files = UNPACKED_DIRECTORY
     subprocess.run([UNPACK_SCRIPT, "firewalld", files], check=True)
-    street.shell(f"mkdir -p /run/dbus; cp -a {files}/etc/firewalld /etc/")
-    street.shell(f"ln -s {files}/usr/bin/firewall-* /usr/local/bin/")
-    street.path("/run/dbus/bus.conf").write_text(BUS_CONFIGURATION)
-    street.run(["dbus-daemon", "--config-file=/run/dbus/bus.conf", "--fork", "--nopidfile"])
+    home.shell(f"mkdir -p /run/dbus; cp -a {files}/etc/firewalld /etc/")
+    home.shell(f"ln -s {files}/usr/bin/firewall-* /usr/local/bin/")
+    home.path("/run/dbus/bus.conf").write_text(BUS_CONFIGURATION)
+    home.run(["dbus-daemon", "--config-file=/run/dbus/bus.conf", "--fork", "--nopidfile"])
     options = ["--nofork", "--nopid", "--default-config", f"{files}/usr/lib/firewalld", "--log-target", "console"]
     daemon = [f"{files}/usr/sbin/firewalld", *options]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-    with street.popen(daemon, **quiet) as ran:
+    with home.popen(daemon, **quiet) as ran:
         try:
-            _wait_for_firewalld(street)
+            _wait_for_firewalld(home)
             yield
         finally:
             ran.terminate()
 
 
-def _wait_for_firewalld(street: HomeNetwork) -> None:
+def _wait_for_firewalld(home: HomeNetwork) -> None:
     end = time.monotonic() + 60
-    while street.run(["firewall-cmd", "--state"], check=False).returncode != 0:
+    while home.run(["firewall-cmd", "--state"], check=False).returncode != 0:
         assert time.monotonic() < end, "firewalld does not answer"

@@ -1,4 +1,4 @@
-"""A home host on a street: eth0 to an ISP, eth1 to a neighbour in the LAN; the host is `Outer` itself."""
+"""A home host with two neighbours: eth0 leads to an ISP, eth1 to a LAN; the host is the private machine itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 SPEEDMON = str(Path(sys.executable).with_name("speedmon"))
-
 BUILD_SCRIPT = """
 set -e
 for name in isp lan; do ip netns add $name; ip -n $name link set lo up; done
@@ -31,8 +30,9 @@ printf 'nameserver 203.0.113.53\\n' > /etc/resolv.conf
 """
 
 # All rules of all firewalls without counter values; listing legacy iptables would create its tables.
-RULES_SCRIPT = r"""{ nft list ruleset; iptables-nft-save; ! grep -q . /proc/net/ip_tables_names || iptables-legacy-save; } \
-    2>/dev/null | sed -E 's/packets [0-9]+ bytes [0-9]+//; s/\[[0-9:]+\]//; /^#/d'"""
+RULES_SCRIPT = r"""{
+    nft list ruleset; iptables-nft-save; ! grep -q . /proc/net/ip_tables_names || iptables-legacy-save
+} 2>/dev/null | sed -E 's/packets [0-9]+ bytes [0-9]+//; s/\[[0-9:]+\]//; /^#/d'"""
 
 # All that a set-up could change, without counters and timers of the kernel and the backups that groupadd makes.
 SNAPSHOT_SCRIPT = r"""

@@ -1,4 +1,4 @@
-"""The street of `street` with an ISP that answers: a name server and a TCP port, for what asks from inside."""
+"""A home network whose ISP answers: a name server and a TCP port, for what asks from inside."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 NAME_SERVER = "203.0.113.53"
-
 HOST = "203.0.113.1:443"
-
 DATABASE = "sqlite:////run/store/speedmon.db"
 
-# One process, until its input ends: names over UDP, and a port that takes every caller.
+# One process, until its input ends: DNS over UDP, and a port that accepts every connection.
 SERVERS_CODE = """
 import dns.name, dns.rdatatype, socket, sys, threading
 from netns.lab import servers
@@ -48,7 +46,7 @@ SETTINGS = {"PATH": os.environ["PATH"], "SPEEDMON_DATABASE_URL": DATABASE, "SPEE
 
 
 class HomeNetworkWithServices(HomeNetwork):
-    """The home host on a street whose ISP answers."""
+    """The home network whose ISP answers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +60,7 @@ class HomeNetworkWithServices(HomeNetwork):
         assert self._servers.stdout.readline() == "ready\n"
 
     def close(self) -> None:
-        """End the servers, then the street: the kernel takes a second or two to end both at once."""
+        """End the servers, then the network: the kernel takes a second or two to end both at once."""
         with self._servers:  # leaving it closes their input
             pass
         super().close()

@@ -1,4 +1,4 @@
-"""A home network whose host has iptables of one kind and no nft: the other programs are hidden from everybody."""
+"""A home network whose host has iptables of one kind and no nft: the other programs are hidden from every program."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def hide_all_but(kind: str, *, both: bool = False) -> str:
 
 
 class HomeNetworkWithoutNft(HomeNetwork):
-    """The street whose home has only iptables of `kind`, "nft" or "legacy"; `both` leaves the other kind there too."""
+    """The host has only iptables of `kind`, "nft" or "legacy"; `both` leaves the other kind there too."""
 
     def __init__(self, kind: str, *, both: bool = False) -> None:
         super().__init__()
@@ -73,9 +73,9 @@ class HomeNetworkWithoutNft(HomeNetwork):
 
 
 @contextlib.contextmanager
-def serve_on(street: HomeNetwork, *where: str) -> Iterator[None]:
-    """Serve on port 8080 of a host of the street, or of the home itself."""
-    with street.popen([*where, "python3", "-c", SERVER_CODE], stdout=-1) as server:
+def serve_on(home: HomeNetwork, *where: str) -> Iterator[None]:
+    """Serve on port 8080 of a neighbour, or of the host itself."""
+    with home.popen([*where, "python3", "-c", SERVER_CODE], stdout=-1) as server:
         assert server.stdout.readline() == "ready\n"
         try:
             yield
@@ -83,8 +83,8 @@ def serve_on(street: HomeNetwork, *where: str) -> Iterator[None]:
             server.kill()
 
 
-def find_reached(street: HomeNetwork) -> str:
-    """Return which stranger's ping got an answer: from the ISP inside and to the LAN, from the LAN inside and out."""
+def find_reached(home: HomeNetwork) -> str:
+    """Return which neighbour's ping got an answer: from the ISP inside and to the LAN, from the LAN inside and out."""
     tries = (("isp", "192.168.200.2"), ("isp", "10.50.0.2"), ("lan", "192.168.200.2"), ("lan", "203.0.113.1"))
     pings = (f"{{ ip netns exec {who} ping -qc1 -W1 {to} >/dev/null && echo {who} {to}; }} &" for who, to in tries)
-    return street.shell("\n".join([*pings, "wait"])).stdout
+    return home.shell("\n".join([*pings, "wait"])).stdout

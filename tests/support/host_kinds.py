@@ -1,7 +1,7 @@
 """The kinds of hosts that the namespace must work on, each a row of `HOSTS`: how the home network is prepared for it.
 
-To add one, add a row. `test_hosts` asks the same questions of every host; what a host has on top of those answers is
-for a test of its own.
+To add one, add a row. tests/system/test_hosts.py asks the same questions of every host; what else is special about a
+host is for a test of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
 IS_ROOT = os.geteuid() == 0
-
 MEMBER = "member"
 
 RULES_DIRECTORY = DATA / "firewalls"
@@ -85,20 +84,15 @@ class HostKind:
 
 
 IPTABLES_NFT, IPTABLES_LEGACY = "iptables-nft -P FORWARD DROP", "iptables-legacy -P FORWARD DROP"
-
 FORWARDS = "sysctl -qw net.ipv4.ip_forward=1"
-
 DOCKER = f"iptables-nft-restore {RULES_DIRECTORY}/docker-bridge.rules; {FORWARDS}"
-
 STUB = """
 mkdir -p /run/systemd/resolve; cp /etc/resolv.conf /run/systemd/resolve/resolv.conf
 echo 'nameserver 127.0.0.53' > /etc/resolv.conf
 """
 
 DEFAULT_ROUTE_BY_LAN = f"ip route replace default via {LAN.far}; echo 'nameserver {LAN.far}' > /etc/resolv.conf"
-
 OWN_NAME_SERVER = f"echo 'nameserver {LAN.own}' > /etc/resolv.conf"
-
 CLOSED_INPUT = "iptables-nft -P INPUT DROP; iptables-nft -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT"
 
 SECOND_DEFAULT_ROUTE = (
@@ -127,8 +121,8 @@ HOSTS = {
     "no default route": HostKind("ip route delete default", arguments=("--uplink", "eth0", "--router", ISP.far)),
 }
 
-# The other end of a transfer, until its input ends: sends back what it gets, behind the address it came from. Names
-# lead to an address.
+# The other end of a transfer, until its input ends: sends back what it receives, behind the address it came from. It
+# also answers DNS queries.
 SERVER_CODE = """
 import dns.name, dns.rdatatype, socket, sys, threading
 from netns.lab import servers

@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from private_machine import PrivateMachine
 
 NAME = "ip4only"
-
 LAUNCHER = f"/usr/local/bin/{NAME}"
-
 MEMBER, STRANGER = "member", "stranger"
-
 IS_ROOT = os.geteuid() == 0
 
 NAMESPACE_SCRIPT = f"""
@@ -35,33 +32,33 @@ ln -sfn /run/resolv.conf /etc/resolv.conf
 GROUP_ID_COMMAND = "getent group speedmon | cut -d: -f3"
 
 
-def make_namespace(outer: PrivateMachine) -> None:
+def make_namespace(machine: PrivateMachine) -> None:
     """Make the namespace and the resolv.conf that it shows."""
-    outer.run(["sh", "-c", NAMESPACE_SCRIPT])
+    machine.run(["sh", "-c", NAMESPACE_SCRIPT])
 
 
-def make_users(outer: PrivateMachine) -> None:
+def make_users(machine: PrivateMachine) -> None:
     """Create the launcher's group, a member of it and a user who is not."""
-    outer.run(["groupadd", "--force", "--system", "speedmon"])
-    outer.add_user(MEMBER, 4001, "speedmon")
-    outer.add_user(STRANGER, 4002)
+    machine.run(["groupadd", "--force", "--system", "speedmon"])
+    machine.add_user(MEMBER, 4001, "speedmon")
+    machine.add_user(STRANGER, 4002)
 
 
-def place_launcher(outer: PrivateMachine, program: bytes) -> None:
-    """Install the launcher as `netns.launcher.install.install_launcher` does; a plain user's world has only root, who needs no more."""
-    outer.path(LAUNCHER).write_bytes(program)
-    outer.path(LAUNCHER).chmod(0o750)
+def place_launcher(machine: PrivateMachine, program: bytes) -> None:
+    """Install the launcher as `install_launcher` does; a plain user's machine has only root, who needs no more."""
+    machine.path(LAUNCHER).write_bytes(program)
+    machine.path(LAUNCHER).chmod(0o750)
     if IS_ROOT:
-        make_users(outer)
-        os.chown(outer.path(LAUNCHER), 0, int(outer.run(["sh", "-c", GROUP_ID_COMMAND]).stdout))
-        os.setxattr(outer.path(LAUNCHER), marker.XATTR, marker.CAPABILITY)
+        make_users(machine)
+        os.chown(machine.path(LAUNCHER), 0, int(machine.run(["sh", "-c", GROUP_ID_COMMAND]).stdout))
+        os.setxattr(machine.path(LAUNCHER), marker.XATTR, marker.CAPABILITY)
 
 
 @dataclass(frozen=True)
 class EntryWay:
     """One of the two programs that enter, and who uses it."""
 
-    outer: PrivateMachine
+    machine: PrivateMachine
     program: tuple[str, ...]
     user: str | None = None
 
@@ -71,23 +68,23 @@ class EntryWay:
 
     def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in the namespace; it may fail."""
-        return self.outer.run(self.argv(*command), check=False, user=self.user, **options)
+        return self.machine.run(self.argv(*command), check=False, user=self.user, **options)
 
     def direct(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the same command outside of the namespace, as the same user."""
-        return self.outer.run(command, user=self.user, **options)
+        return self.machine.run(command, user=self.user, **options)
 
     def after(self, code: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run Python code that then becomes the way in with `command`."""
         become = f"import os, sys; {code}; os.execv(sys.argv[1], sys.argv[1:])"
-        return self.outer.python(become, *self.argv(*command), check=False, user=self.user)
+        return self.machine.python(become, *self.argv(*command), check=False, user=self.user)
 
 
-def enter_by_launcher(outer: PrivateMachine) -> EntryWay:
+def enter_by_launcher(machine: PrivateMachine) -> EntryWay:
     """Return the way by the launcher: for a member of its group, where there can be one."""
-    return EntryWay(outer, (LAUNCHER,), MEMBER if IS_ROOT else None)
+    return EntryWay(machine, (LAUNCHER,), MEMBER if IS_ROOT else None)
 
 
-def enter_as_root(outer: PrivateMachine) -> EntryWay:
+def enter_as_root(machine: PrivateMachine) -> EntryWay:
     """Return root's own way."""
-    return EntryWay(outer, (sys.executable, "-I", "-m", "netns.entry.inside", NAME, "--"))
+    return EntryWay(machine, (sys.executable, "-I", "-m", "netns.entry.inside", NAME, "--"))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from subprocess import CompletedProcess
 
-
 USER, STRANGER = "ann", "bob"
 
 RECIPE_SCRIPT = (SUPPORT / "recipe.sh").read_text()
@@ -64,13 +63,13 @@ with socket.socket(type=socket.SOCK_DGRAM) as listener:
 class NamespaceHome:
     """A home host with its neighbours, and a way to build the namespace on it."""
 
-    street: HomeNetworkWithServices
-    way: SetupMethod
+    home: HomeNetworkWithServices
+    method: SetupMethod
     before: list[str]
 
     def inside(self, *argv: str, user: str = USER) -> CompletedProcess[str]:
         """Run a command in the namespace by the launcher, as an ordinary user; it may fail."""
-        return self.street.run(["ip4only", *argv], user=user, check=False)
+        return self.home.run(["ip4only", *argv], user=user, check=False)
 
     def call(self, address: str, port: int) -> str:
         """Return the address of a program inside as a server sees it, "" if it cannot connect."""
@@ -79,12 +78,12 @@ class NamespaceHome:
     def call_from(self, where: str, address: str, port: int) -> str:
         """Return the same for a program at a neighbour's."""
         argv = ["ip", "netns", "exec", where, "python3", "-c", CLIENT_CODE, address, str(port)]
-        return self.street.run(argv, check=False).stdout.strip()
+        return self.home.run(argv, check=False).stdout.strip()
 
     @contextmanager
     def serving(self, port: int, *where: str) -> Iterator[None]:
         """Serve on the home host or, behind `ip netns exec`, at a neighbour's."""
-        with self.street.popen([*where, "python3", "-c", SERVER_CODE, str(port)], stdin=PIPE, stdout=PIPE) as server:
+        with self.home.popen([*where, "python3", "-c", SERVER_CODE, str(port)], stdin=PIPE, stdout=PIPE) as server:
             assert server.stdout.readline() == "ready\n"
             yield
             server.stdin.close()
@@ -92,12 +91,12 @@ class NamespaceHome:
     def gets_through(self, sender: str, receiver: str, address: str) -> bool:
         """Return whether a neighbour's datagram arrives, which is certain once later packets are answered."""
         argv = ["ip", "netns", "exec", receiver, "python3", "-c", LISTENER_CODE]
-        with self.street.popen(argv, stdout=PIPE) as listener:
+        with self.home.popen(argv, stdout=PIPE) as listener:
             assert listener.stdout.readline() == "ready\n"
-            self.street.shell(f"ip netns exec {sender} bash -c 'echo hello >/dev/udp/{address}/9999'", check=False)
-            self.street.shell("ip netns exec isp ping -qc1 203.0.113.10; ip netns exec lan ping -qc1 10.50.0.1")
-            self.street.shell("ping -qc1 203.0.113.1; ping -qc1 10.50.0.2; ping -qc1 -W1 192.168.200.2", check=False)
-            self.street.shell(f"ip netns exec {receiver} bash -c 'echo -n end >/dev/udp/127.0.0.1/9999'")
+            self.home.shell(f"ip netns exec {sender} bash -c 'echo hello >/dev/udp/{address}/9999'", check=False)
+            self.home.shell("ip netns exec isp ping -qc1 203.0.113.10; ip netns exec lan ping -qc1 10.50.0.1")
+            self.home.shell("ping -qc1 203.0.113.1; ping -qc1 10.50.0.2; ping -qc1 -W1 192.168.200.2", check=False)
+            self.home.shell(f"ip netns exec {receiver} bash -c 'echo -n end >/dev/udp/127.0.0.1/9999'")
             return "hello" in listener.communicate(timeout=30)[0]
 
 
@@ -111,36 +110,34 @@ class SetupMethod:
     undo: Callable[[HomeNetworkWithServices], object]
 
 
-def _run_recipe(street: HomeNetworkWithServices) -> CompletedProcess[str]:
-    return street.shell(RECIPE_SCRIPT, check=False)
+def _run_recipe(home: HomeNetworkWithServices) -> CompletedProcess[str]:
+    return home.shell(RECIPE_SCRIPT, check=False)
 
 
-def _run_half_the_recipe(street: HomeNetworkWithServices) -> object:
-    return street.shell(RECIPE_SCRIPT.partition("ip link set ip4only-root up")[0])
+def _run_half_the_recipe(home: HomeNetworkWithServices) -> object:
+    return home.shell(RECIPE_SCRIPT.partition("ip link set ip4only-root up")[0])
 
 
-def _run_setup_netns(street: HomeNetworkWithServices) -> CompletedProcess[str]:
-    return street.speedmon("setup-netns", "--user", USER, check=False)
+def _run_setup_netns(home: HomeNetworkWithServices) -> CompletedProcess[str]:
+    return home.speedmon("setup-netns", "--user", USER, check=False)
 
 
 SETUP_METHODS = (
-    SetupMethod(
-        "the recipe", _run_recipe, _run_half_the_recipe, lambda street: street.shell("ip netns delete ip4only")
-    ),
+    SetupMethod("the recipe", _run_recipe, _run_half_the_recipe, lambda home: home.shell("ip netns delete ip4only")),
     SetupMethod(
         "speedmon",
         _run_setup_netns,
-        lambda street: street.run([sys.executable, "-c", KILLED_SETUP_CODE], check=False),
-        lambda street: street.speedmon("teardown-netns"),
+        lambda home: home.run([sys.executable, "-c", KILLED_SETUP_CODE], check=False),
+        lambda home: home.speedmon("teardown-netns"),
     ),
 )
 
 
 @contextmanager
-def open_home(way: SetupMethod, prepare: str) -> Iterator[NamespaceHome]:
-    """Yield a street on which `prepare` was run, with nothing built yet."""
-    with HomeNetworkWithServices() as street:
-        street.add_user(USER, 4001)
-        street.add_user(STRANGER, 4002)
-        street.shell(prepare)
-        yield NamespaceHome(street, way, street.snapshot())
+def open_home(method: SetupMethod, prepare: str) -> Iterator[NamespaceHome]:
+    """Yield a home network on which `prepare` was run, with nothing built yet."""
+    with HomeNetworkWithServices() as home:
+        home.add_user(USER, 4001)
+        home.add_user(STRANGER, 4002)
+        home.shell(prepare)
+        yield NamespaceHome(home, method, home.snapshot())

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 DOCS = ROOT / "docs"
 
 DOCUMENT, PICTURE = DOCS / "namespace.md", DOCS / "namespace.svg"
-
 MEASURED, PRINTED = "measured", "printed"
 
 
@@ -29,9 +28,9 @@ def write_part(name: str, content: str) -> None:
     DOCUMENT.write_text(before + mark + content + end + after)
 
 
-def format_dry_run(street: HomeNetworkWithServices, user: str) -> str:
+def format_dry_run(home: HomeNetworkWithServices, user: str) -> str:
     """Return the output of a dry run as a block, without the figures that differ between hosts."""
-    printed = street.speedmon("setup-netns", "--user", user, "--dry-run").stdout.replace(user, "YOU")
+    printed = home.speedmon("setup-netns", "--user", user, "--dry-run").stdout.replace(user, "YOU")
     return f"```text\n{re.sub(r' {2}# [0-9]+ bytes| [0-9]+(?= (?:commands|settings))', '', printed)}```\n"
 
 

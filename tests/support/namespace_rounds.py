@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import namespace_questions
+import namespace_questions as questions
 from namespace_baseline import open_home
 
 if TYPE_CHECKING:
@@ -13,19 +13,18 @@ if TYPE_CHECKING:
 
     from namespace_baseline import NamespaceHome, SetupMethod
 
-
-# A tuned TCP, a stub resolver, a line of PPPoE, a ping without its capability, and a library that tells who loads it.
+# Tuned TCP, a stub resolver, a PPPoE line, a ping without its capability, and a library that prints who loads it.
 PLAIN_HOST = """
 sysctl -qw net.ipv4.tcp_mtu_probing=1 net.ipv4.tcp_slow_start_after_idle=0
 ip link set eth0 mtu 1492; ip -n isp link set far mtu 1492
 mkdir -p /run/systemd/resolve /run/nscd; touch /run/nscd/socket
 cp /etc/resolv.conf /run/systemd/resolve/resolv.conf; echo 'nameserver 127.0.0.53' > /etc/resolv.conf
 cp /usr/bin/id /run/setuid-id; chmod 4755 /run/setuid-id; cp "$(command -v ping)" /run/ping
-cc -shared -fPIC -o /run/tell.so -x c - <<'END'
+cc -shared -fPIC -o /run/preload.so -x c - <<'END'
 #include <stdio.h>
 #include <errno.h>
 extern char *program_invocation_short_name;
-__attribute__((constructor)) static void tell(void) { puts(program_invocation_short_name); fflush(stdout); }
+__attribute__((constructor)) static void print_name(void) { puts(program_invocation_short_name); fflush(stdout); }
 END
 """
 
@@ -55,11 +54,11 @@ class Round:
     questions: dict[str, Callable[[NamespaceHome], str]]
     built: bool = True
 
-    def answers(self, way: SetupMethod) -> dict[str, str]:
-        """Ask each question of a namespace that was made in this way."""
-        with open_home(way, self.prepare) as at:
+    def answers(self, method: SetupMethod) -> dict[str, str]:
+        """Ask each question of a namespace that was made by this method."""
+        with open_home(method, self.prepare) as at:
             if self.built:
-                way.set_up(at.street)
+                method.set_up(at.home)
             return {question: ask(at) for question, ask in self.questions.items()}
 
 
@@ -67,58 +66,58 @@ ROUNDS = {
     "inside": Round(
         PLAIN_HOST,
         {
-            "A user's program inside reaches the internet": namespace_questions.gets_out,
-            "`ping` works inside without privilege": namespace_questions.pings,
-            "Names resolve inside, although the host's `resolv.conf` says 127.0.0.53": namespace_questions.finds_names,
-            "The host's name cache (nscd), which asks outside, cannot be reached": namespace_questions.hides_name_cache,
-            "Packets fit a PPPoE line (1492 bytes)": namespace_questions.fits_the_uplink,
-            "TCP inside is tuned as it is on the host": namespace_questions.takes_over_tcp,
-            "There is no IPv6 address inside": namespace_questions.has_no_ipv6,
-            "A router advertisement on the veth changes nothing": namespace_questions.ignores_advertisements,
-            "No IPv6 packet is ever sent from inside": namespace_questions.sends_no_ipv6,
-            "Only users who were named may enter": namespace_questions.only_those_named_may_enter,
-            "A socket that was opened outside cannot be taken inside": namespace_questions.leaves_sockets_outside,
-            "The command holds no capability": namespace_questions.holds_no_capability,
-            "The launcher ignores `LD_PRELOAD`": namespace_questions.ignores_preload,
-            "A setuid program gains nothing inside": namespace_questions.setuid_gives_nothing,
+            "A user's program inside reaches the internet": questions.gets_out,
+            "`ping` works inside without privilege": questions.pings,
+            "Names resolve inside, although the host's `resolv.conf` says 127.0.0.53": questions.finds_names,
+            "The host's name cache (nscd), which asks outside, cannot be reached": questions.hides_name_cache,
+            "Packets fit a PPPoE line (1492 bytes)": questions.fits_the_uplink,
+            "TCP inside is tuned as it is on the host": questions.takes_over_tcp,
+            "There is no IPv6 address inside": questions.has_no_ipv6,
+            "A router advertisement on the veth changes nothing": questions.ignores_advertisements,
+            "No IPv6 packet is ever sent from inside": questions.sends_no_ipv6,
+            "Only users who were named may enter": questions.only_those_named_may_enter,
+            "A socket that was opened outside cannot be taken inside": questions.leaves_sockets_outside,
+            "The command holds no capability": questions.holds_no_capability,
+            "The launcher ignores `LD_PRELOAD`": questions.ignores_preload,
+            "A setuid program gains nothing inside": questions.setuid_gives_nothing,
         },
     ),
     "around": Round(
         "",
         {
-            "Packets of a LAN neighbour do not get out through the host": namespace_questions.lan_stays_in,
-            "Packets from the internet do not get into the LAN": namespace_questions.strangers_stay_out_of_the_lan,
-            "Packets from the internet do not get into the namespace": namespace_questions.strangers_stay_out_of_the_namespace,
-            "Services of the host cannot be reached from inside": namespace_questions.host_is_out_of_reach,
-            "The LAN cannot be reached from inside": namespace_questions.lan_is_out_of_reach,
-            "Running it again changes nothing": namespace_questions.second_run_changes_nothing,
-            "Running it again after the default route has moved follows the route": namespace_questions.follows_the_uplink,
-            "Undoing it leaves the host as it was": namespace_questions.leaves_no_trace,
+            "Packets of a LAN neighbour do not get out through the host": questions.lan_stays_in,
+            "Packets from the internet do not get into the LAN": questions.strangers_stay_out_of_the_lan,
+            "Packets from the internet do not get into the namespace": questions.strangers_stay_out_of_the_namespace,
+            "Services of the host cannot be reached from inside": questions.host_is_out_of_reach,
+            "The LAN cannot be reached from inside": questions.lan_is_out_of_reach,
+            "Running it again changes nothing": questions.second_run_changes_nothing,
+            "Running it again after the default route has moved follows the route": questions.follows_the_uplink,
+            "Undoing it leaves the host as it was": questions.leaves_no_trace,
         },
     ),
     "iptables": Round(
         IPTABLES_HOST,
         {
-            "The namespace gets out past `iptables -P FORWARD DROP`": namespace_questions.gets_out,
-            "The host's own iptables rules stay": namespace_questions.keeps_rules,
-            "A port that an iptables rule closes stays closed": namespace_questions.keeps_closed_ports,
-            "A port that is forwarded to the LAN stays forwarded": namespace_questions.keeps_forwarded_ports,
+            "The namespace gets out past `iptables -P FORWARD DROP`": questions.gets_out,
+            "The host's own iptables rules stay": questions.keeps_rules,
+            "A port that an iptables rule closes stays closed": questions.keeps_closed_ports,
+            "A port that is forwarded to the LAN stays forwarded": questions.keeps_forwarded_ports,
         },
     ),
     "nftables": Round(
         NFTABLES_HOST,
-        {"The namespace gets out past nftables rules that refuse forwarding": namespace_questions.gets_out},
+        {"The namespace gets out past nftables rules that refuse forwarding": questions.gets_out},
     ),
     "collision": Round(
         COLLIDING_HOST,
-        {"A subnet that the LAN uses already is refused": namespace_questions.reports_a_collision},
+        {"A subnet that the LAN uses already is refused": questions.reports_a_collision},
         built=False,
     ),
     "kill": Round(
         "",
         {
-            "A set-up that was killed half-way is repaired by the next": namespace_questions.survives_a_kill,
-            "A wrong file in the namespace's place is refused": namespace_questions.refuses_a_wrong_file,
+            "A set-up that was killed half-way is repaired by the next": questions.survives_a_kill,
+            "A wrong file in the namespace's place is refused": questions.refuses_a_wrong_file,
         },
         built=False,
     ),
@@ -126,7 +125,7 @@ ROUNDS = {
 
 
 def format_table(answers: dict[str, dict[str, str]]) -> str:
-    """Return the answers, by way and then by question, as a table of Markdown."""
+    """Return the answers, by method and then by question, as a Markdown table."""
     rows = [["what you want", *answers], *[["---"] * (1 + len(answers))]]
     rows += [
         [question, *(format_cell(by_question[question]) for by_question in answers.values())]
@@ -136,5 +135,5 @@ def format_table(answers: dict[str, dict[str, str]]) -> str:
 
 
 def format_cell(answer: str) -> str:
-    """Return an answer as the table has it."""
-    return answer if answer == namespace_questions.YES else f"**no**: {answer}"
+    """Return an answer as a cell of the table."""
+    return answer if answer == questions.YES else f"**no**: {answer}"

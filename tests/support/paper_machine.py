@@ -1,4 +1,4 @@
-"""A machine on paper: applies steps to an `Observed`, so that plans can be tested without changing anything."""
+"""A machine on paper: applies steps to an `ObservedState`, so that plans can be tested without changing anything."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A private machine for tests: network, mounts and processes of its own, so that the real machine never changes.
 
-`Outer` keeps them open with a shell that ends with the test process, however that ends. `_WORLD` lists the folders that
-are replaced by private copies; add a folder there when a test must write to it.
+A shell keeps them open that ends with the test process, however that ends. `_SETUP_SCRIPT` lists the folders that are
+replaced by private copies; add a folder there when a test must write to it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class PrivateMachine:
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != "ready\n":
             self.close()
-            msg = "no private world for the test: does `unshare --user --map-root-user --net true` work here?"
+            msg = "no private machine for the test: does `unshare --user --map-root-user --net true` work here?"
             raise RuntimeError(msg)
 
     def __enter__(self) -> Self:
@@ -103,7 +103,7 @@ class PrivateMachine:
         return Path(f"/proc/{self._holder.pid}/root") / path.lstrip("/")
 
     def argv(self, argv: Sequence[str], *, user: str | None = None) -> list[str]:
-        """Return the command line that runs `argv` in here, as root or truly as `user` (which needs a root test)."""
+        """Return the command line that runs `argv` in here, as root or, in a root test, truly as `user`."""
         namespaces = f"/proc/{self._holder.pid}/ns"
         enter = ["nsenter", f"--net={namespaces}/net", f"--mount={namespaces}/mnt"]
         enter.append(f"--pid={namespaces}/pid_for_children")

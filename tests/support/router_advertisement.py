@@ -1,6 +1,6 @@
-"""A router advertisement to a link that speaks no IPv6 otherwise, and how to see that it has come in."""
+"""A router advertisement to a link that speaks no IPv6 otherwise, and how to see that it has arrived."""
 
-# One router advertisement (RFC 4861, section 4.2) out of a link, with a lifetime and a prefix to make addresses of.
+# Sends one (RFC 4861, section 4.2) by a link, with a lifetime and a prefix to form addresses from.
 ADVERTISE_CODE = """
 import socket, struct, sys
 link = socket.if_nametoindex(sys.argv[1])
@@ -14,5 +14,4 @@ sender.sendto(header + prefix, ("ff02::1", 0, 0, link))
 """
 
 ENABLE_IPV6_COMMAND = "sysctl -qw net.ipv6.conf.{0}.disable_ipv6=0; ip address add fe80::1/64 dev {0} nodad"
-
 COUNT_RECEIVED_COMMAND = "ip netns exec ip4only cat /proc/net/dev | awk '/ip4only-ns/ {print $3}'"

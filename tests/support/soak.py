@@ -41,9 +41,8 @@ FAULTS = {
 
 GOOD = {"good", "noisy"}
 
+# For each engine that is to start, before something must be wrong with the installation.
 MAX_COLLECTS = 4
-
-"""For each engine that is to start, before something must be wrong with the installation."""
 
 ENGINE = """#!/bin/sh
 case "$*" in *--version*) echo "Speedtest by Ookla 1.2.0.84 (stand-in)"; exit;; esac
@@ -55,7 +54,7 @@ sleep {pause}
 
 @dataclass(frozen=True)
 class SoakRun:
-    """One collect: what its engine had to do, and whether it was killed."""
+    """One collect: what its engine was made to do, and whether it was killed."""
 
     number: int
     fault: str
@@ -131,7 +130,7 @@ class Soak:
         """Return every stored run."""
         until = datetime.now(UTC) + timedelta(days=1)
         with open_reader(self.environ["SPEEDMON_DATABASE_URL"]) as connection:
-            return [*read.read_runs(connection, since=until - timedelta(days=9), until=until)]
+            return [*read.read_runs(connection, read.RunFilter(until - timedelta(days=9), until))]
 
     def started(self) -> set[int]:
         """Return the collects whose engine was started."""

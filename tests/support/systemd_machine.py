@@ -1,7 +1,7 @@
-"""The street of `street` with a real systemd as init of the home host, in namespaces of its own.
+"""A home network whose host has a real systemd as init, in namespaces of its own.
 
 It knows only the units that a test writes, and the few targets that those need: nothing of the machine is started. Its
-control group lies in one that is made here and is removed with the world.
+control group lies in one that is made here and is removed at the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 UNITS = "/run/units"
-
 PREPARE = f"""
 set -e
 mkdir -p {UNITS} /run/cgroup
@@ -37,11 +36,11 @@ exec env -i container=speedmon SYSTEMD_UNIT_PATH={UNITS} PATH=/usr/sbin:/usr/bin
     /lib/systemd/systemd --system --unit=test.target --log-target=null --show-status=0'
 """
 
-# From outside of its processes systemd answers nobody.
+# systemd answers only processes in its own namespaces.
 WITHIN = "exec nsenter --target $(pgrep -x systemd) --mount --pid --uts --ipc --cgroup --"
 
 
-class Booted(HomeNetwork):
+class SystemdMachine(HomeNetwork):
     """The home host with systemd running."""
 
     def __init__(self) -> None:
@@ -57,7 +56,7 @@ class Booted(HomeNetwork):
             assert self._init.poll() is None, "systemd ended"
 
     def close(self) -> None:
-        """End systemd and what it runs, then take its control groups away, then end the street."""
+        """End systemd and what it runs, then remove its control groups, then end the machine."""
         self.shell("kill -KILL $(pgrep -x systemd)")
         self._init.wait(timeout=30)
         self.shell(f"find /run/cgroup/{self._group} -depth -type d -exec rmdir {{}} +")

@@ -1,4 +1,4 @@
-"""A street on which the home host has a second ISP at eth2; a server behind both tells each caller its address."""
+"""A home host with a second ISP at eth2; a server behind both replies to each caller with its address."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import sys
 from home_network import HomeNetwork
 
 SERVER = "198.18.0.1"
-
 FIRST_ADDRESS, SECOND_ADDRESS = "203.0.113.10", "192.0.2.10"
-
 SECOND_DEFAULT_ROUTE = "ip route add default via 192.0.2.1 dev eth2 metric 200"
-
 BUILD_SCRIPT = f"""
 set -e
 for name in isp2 net; do ip netns add $name; ip -n $name link set lo up; done
@@ -82,7 +79,7 @@ class TwoUplinks(HomeNetwork):
         assert self._server.stdout.readline() == "ready\n"
 
     def close(self) -> None:
-        """End the street, which ends the server, and reap it."""
+        """End the machine, which ends the server, and reap it."""
         super().close()
         with self._server:
             pass

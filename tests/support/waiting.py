@@ -1,4 +1,4 @@
-"""Waiting for what must come, with an end."""
+"""Waiting for a condition, up to a deadline."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST_S = 30
-
+DEADLINE_S = 30
 T = TypeVar("T")
 
 
 def until(condition: Callable[[], T]) -> T:
-    """Wait for a condition to hold, and return what it gave."""
-    end = time.monotonic() + LONGEST_S
+    """Wait until a condition returns something true, and return that."""
+    end = time.monotonic() + DEADLINE_S
     while time.monotonic() < end:
-        if found := condition():
-            return found
+        if result := condition():
+            return result
         time.sleep(0.01)
-    pytest.fail("it never came true")
+    pytest.fail(f"the condition did not hold within {DEADLINE_S} s")

@@ -21,8 +21,8 @@ FIX = "run: sudo speedmon setup-netns"
 
 
 @pytest.fixture
-def network() -> Iterator[HomeNetworkWithServices]:
-    """Yield a home host whose network has every service, without a namespace."""
+def home() -> Iterator[HomeNetworkWithServices]:
+    """Yield a home host whose ISP answers, without a namespace."""
     with HomeNetworkWithServices() as host:
         yield host
 
@@ -37,10 +37,10 @@ def uncounted(snapshot: list[str]) -> list[str]:
     return [re.sub(r"packets \d+ bytes \d+|\[\d+:\d+\]", "", line) for line in snapshot]
 
 
-def test_everything_passes(network: HomeNetworkWithServices):
+def test_all_is_well(home: HomeNetworkWithServices):
     """After set-up every line is ok, but for a clock that nothing keeps, which does not matter."""
-    network.set_up()
-    code, lines = network.lines()
+    home.set_up()
+    code, lines = home.lines()
     assert code == 0
     assert {line.name for line in lines.values() if line.ok is not True} <= {"clock-kept"}
     assert lines["forwarding"].message.startswith("both ways: 203.0.113.1:443")
@@ -48,17 +48,17 @@ def test_everything_passes(network: HomeNetworkWithServices):
     assert lines["ipv6-seen"].message.endswith(": 0")
 
 
-def test_it_changes_nothing(network: HomeNetworkWithServices):
+def test_it_changes_nothing(home: HomeNetworkWithServices):
     """The machine is the same before and after, files and rules included."""
-    network.set_up()
-    before = uncounted(network.snapshot())
-    network.check()
-    assert uncounted(network.snapshot()) == before
+    home.set_up()
+    before = uncounted(home.snapshot())
+    home.check()
+    assert uncounted(home.snapshot()) == before
 
 
-def test_without_a_namespace_it_says_how_to_get_one(network: HomeNetworkWithServices):
+def test_without_a_namespace_it_says_how_to_get_one(home: HomeNetworkWithServices):
     """Before set-up, one line of the namespace fails and the rest of the machine is judged all the same."""
-    code, lines = network.lines()
+    code, lines = home.lines()
     assert (code, failing(lines)) == (5, {"namespace"})
     assert lines["namespace"].fix == FIX
     assert {"engine", "licence", "clock", "disk", "database"} <= lines.keys()
@@ -66,113 +66,110 @@ def test_without_a_namespace_it_says_how_to_get_one(network: HomeNetworkWithServ
 
 # What only set-up and teardown go by: no test is the worse for it.
 HARMLESS = {"host end has lost its mark"}
-
 HARMFUL = {name: fault for name, fault in FAULTS.items() if name not in HARMLESS}
 
 
 @pytest.mark.parametrize("fault", HARMFUL.values(), ids=HARMFUL)
-def test_each_fault_is_noticed(network: HomeNetworkWithServices, fault: str):
+def test_each_fault_is_noticed(home: HomeNetworkWithServices, fault: str):
     """Whatever was broken by hand, the exit code is 5, and a line names the fix."""
-    network.set_up()
-    network.shell(fault)
-    code, lines = network.lines()
+    home.set_up()
+    home.shell(fault)
+    code, lines = home.lines()
     assert code == 5
     assert FIX in {line.fix for line in lines.values() if line.fails}
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_what_does_not_affect_tests_is_not_a_fault(network: HomeNetworkWithServices, name: str):
-    """A mark of ours that is gone is for set-up to fix; a test is as good without it."""
-    network.set_up()
-    network.shell(FAULTS[name])
-    assert network.lines()[0] == 0
+def test_what_spoils_no_test_does_not_fail(home: HomeNetworkWithServices, name: str):
+    """A missing mark of ours is for set-up to fix; a test is as good without it."""
+    home.set_up()
+    home.shell(FAULTS[name])
+    assert home.lines()[0] == 0
 
 
-def test_a_namespace_that_was_just_fixed_passes(network: HomeNetworkWithServices):
-    """A neighbour that the last check sought in vain does not make the next one fail."""
-    network.set_up()
-    network.shell("ip link set ip4only-root down")
-    assert network.lines()[0] == 5
-    network.set_up()
-    assert network.lines()[0] == 0
+def test_repaired_a_moment_ago_passes(home: HomeNetworkWithServices):
+    """A neighbour that the last check could not reach does not make the next one fail."""
+    home.set_up()
+    home.shell("ip link set ip4only-root down")
+    assert home.lines()[0] == 5
+    home.set_up()
+    assert home.lines()[0] == 0
 
 
-def test_router_advertisement_changes_nothing_inside(network: HomeNetworkWithServices):
-    """One that makes a neighbour a route reaches the namespace's link as well, and has no effect there."""
-    network.set_up()
-    before = int(network.shell(COUNT_RECEIVED_COMMAND).stdout)
+def test_router_advertisement_changes_nothing_inside(home: HomeNetworkWithServices):
+    """One that offers a neighbour as a router reaches the namespace's link as well, and has no effect there."""
+    home.set_up()
+    before = int(home.shell(COUNT_RECEIVED_COMMAND).stdout)
     for link in ("ip4only-root", "eth1"):
-        network.shell(ENABLE_IPV6_COMMAND.format(link))
-        network.python(ADVERTISE_CODE, link)
-    until(lambda: "proto ra" in network.shell("ip -n lan -6 route show default").stdout)
-    assert int(network.shell(COUNT_RECEIVED_COMMAND).stdout) > before
-    network.shell("sysctl -qw net.ipv6.conf.ip4only-root.disable_ipv6=1")
-    code, lines = network.lines()
+        home.shell(ENABLE_IPV6_COMMAND.format(link))
+        home.python(ADVERTISE_CODE, link)
+    until(lambda: "proto ra" in home.shell("ip -n lan -6 route show default").stdout)
+    assert int(home.shell(COUNT_RECEIVED_COMMAND).stdout) > before
+    home.shell("sysctl -qw net.ipv6.conf.ip4only-root.disable_ipv6=1")
+    code, lines = home.lines()
     assert (code, lines["ipv6"].ok) == (0, True)
-    assert network.shell("ip -n ip4only -6 address; ip -n ip4only -6 route show table all").stdout == ""
+    assert home.shell("ip -n ip4only -6 address; ip -n ip4only -6 route show table all").stdout == ""
 
 
-def test_ipv6_inside_is_counted_and_does_not_get_out(network: HomeNetworkWithServices):
+def test_ipv6_inside_is_counted_and_kept_in(home: HomeNetworkWithServices):
     """Where root inside switches IPv6 on, the line says what is open, and what the firewall dropped is shown."""
-    network.set_up()
-    network.shell(
-        "sysctl -qw net.ipv6.conf.ip4only-root.disable_ipv6=0; ip address add fe80::1/64 dev ip4only-root nodad"
-    )
-    network.shell("ip netns exec ip4only sysctl -qw net.ipv6.conf.ip4only-ns.disable_ipv6=0")
-    network.shell("ip -n ip4only address add fe80::2/64 dev ip4only-ns nodad")
-    network.shell("ip netns exec ip4only ping -c1 -W1 fe80::1%ip4only-ns", check=False)
-    code, lines = network.lines()
+    home.set_up()
+    home.shell("sysctl -qw net.ipv6.conf.ip4only-root.disable_ipv6=0; ip address add fe80::1/64 dev ip4only-root nodad")
+    home.shell("ip netns exec ip4only sysctl -qw net.ipv6.conf.ip4only-ns.disable_ipv6=0")
+    home.shell("ip -n ip4only address add fe80::2/64 dev ip4only-ns nodad")
+    home.shell("ip netns exec ip4only ping -c1 -W1 fe80::1%ip4only-ns", check=False)
+    code, lines = home.lines()
     assert (code, lines["ipv6"].ok, lines["ipv6-seen"].ok) == (5, False, False)
     assert lines["ipv6"].message.startswith("IPv6 is switched on for ip4only-ns; address fe80::")
 
 
-def test_dead_line_is_distinguished_from_a_broken_namespace(network: HomeNetworkWithServices):
+def test_dead_line_is_distinguished_from_a_broken_namespace(home: HomeNetworkWithServices):
     """When the ISP is gone, the host gets no answer either, which distinguishes it from a firewall."""
-    network.set_up()
-    network.shell("ip -n isp link set far down")
-    code, lines = network.lines()
+    home.set_up()
+    home.shell("ip -n isp link set far down")
+    code, lines = home.lines()
     assert (code, failing(lines)) == (5, {"forwarding", "dns"})
     assert lines["forwarding"].message.startswith("the host does not reach them either, so the line is down")
     assert lines["dns"].fix == "see forwarding first"
 
 
-def test_another_firewall_is_distinguished_from_the_line(network: HomeNetworkWithServices):
-    """Where the host gets through and the namespace does not, our counters and the rule that drops it tell."""
-    network.set_up()
-    network.shell("iptables -P FORWARD DROP")
-    code, lines = network.lines()
+def test_another_firewall_is_distinguished_from_the_line(home: HomeNetworkWithServices):
+    """Where the host gets through and the namespace does not, our counters and the rule that drops it show why."""
+    home.set_up()
+    home.shell("iptables -P FORWARD DROP")
+    code, lines = home.lines()
     assert (code, failing(lines)) == (5, {"beside", "forwarding", "dns"})
-    assert lines["beside"].message == "ip filter FORWARD drops what comes from ip4only (policy drop)"
+    assert lines["beside"].message == "ip filter FORWARD drops packets from ip4only (policy drop)"
     assert lines["beside"].fix == FIX
     assert lines["forwarding"].message.startswith("another firewall on this host drops what the namespace sends")
 
 
-def test_opening_that_is_gone_is_reported(network: HomeNetworkWithServices):
+def test_missing_opening_is_reported(home: HomeNetworkWithServices):
     """A firewall that our rules lead through is named; without them, so is what set-up would do there."""
-    network.shell("iptables -P FORWARD DROP")
-    network.set_up()
-    assert network.lines()[1]["beside"].message.endswith("left this host, past iptables-nft FORWARD")
-    network.shell("iptables -D FORWARD 2; iptables -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT")
-    code, lines = network.lines()
+    home.shell("iptables -P FORWARD DROP")
+    home.set_up()
+    assert home.lines()[1]["beside"].message.endswith("left this host, past iptables-nft FORWARD")
+    home.shell("iptables -D FORWARD 2; iptables -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT")
+    code, lines = home.lines()
     assert (code, lines["beside"].ok, lines["beside"].fix) == (0, False, FIX)
     assert "iptables-nft -I FORWARD 1 -i ip4only-root" in lines["beside"].message
 
 
-def test_route_of_ipv6_that_root_adds_later_is_found(network: HomeNetworkWithServices):
+def test_route_of_ipv6_that_root_adds_later_is_found(home: HomeNetworkWithServices):
     """IPv6 that is switched on again inside, with no more than a route, is noticed."""
-    network.set_up()
-    network.shell("ip netns exec ip4only sysctl -qw net.ipv6.conf.ip4only-ns.disable_ipv6=0")
-    network.shell("ip -n ip4only -6 route add default dev ip4only-ns")
-    code, lines = network.lines()
+    home.set_up()
+    home.shell("ip netns exec ip4only sysctl -qw net.ipv6.conf.ip4only-ns.disable_ipv6=0")
+    home.shell("ip -n ip4only -6 route add default dev ip4only-ns")
+    code, lines = home.lines()
     assert (code, failing(lines)) == (5, {"ipv6"})
     assert "route ::/0 dev ip4only-ns" in lines["ipv6"].message
 
 
-def test_replies_that_do_not_come_back_are_reported(network: HomeNetworkWithServices):
-    """A firewall that drops replies is distinguished from one that drops what the namespace sends."""
-    network.set_up()
-    network.shell("iptables -A FORWARD -o ip4only-root -j DROP")
-    assert network.lines()[1]["forwarding"].message.startswith(
+def test_dropped_replies_are_reported(home: HomeNetworkWithServices):
+    """A firewall that drops replies is distinguished from one that drops outgoing packets."""
+    home.set_up()
+    home.shell("iptables -A FORWARD -o ip4only-root -j DROP")
+    assert home.lines()[1]["forwarding"].message.startswith(
         "packets leave this host, but no reply comes back through it"
     )
 
@@ -188,63 +185,63 @@ def test_replies_that_do_not_come_back_are_reported(network: HomeNetworkWithServ
     ],
 )
 def test_every_name_server_is_asked(
-    network: HomeNetworkWithServices, servers: str, name: str, expected: tuple[int, bool, bool, str]
+    home: HomeNetworkWithServices, servers: str, name: str, expected: tuple[int, bool, bool, str]
 ):
-    """One that answers is enough; the others are reported, and no answer at all matters."""
-    network.set_up("--no-launcher", *(word for server in servers.split(",") for word in ("--dns", server)))
-    code, lines = network.lines(NAMESPACE__DNS=servers, CHECK__NAME=name)
+    """One that answers is enough; the others are reported, and it matters if none answers."""
+    home.set_up("--no-launcher", *(word for server in servers.split(",") for word in ("--dns", server)))
+    code, lines = home.lines(NAMESPACE__DNS=servers, CHECK__NAME=name)
     assert (code, lines["dns"].ok, lines["dns"].matters) == expected[:3]
     assert expected[3] in lines["dns"].message
 
 
-def test_one_host_that_answers_proves_the_path(network: HomeNetworkWithServices):
+def test_one_host_that_answers_proves_the_way(home: HomeNetworkWithServices):
     """A second host that is down is reported and proves nothing."""
-    network.set_up()
-    code, lines = network.lines(CHECK__HOSTS="203.0.113.1:443,203.0.113.1:444")
+    home.set_up()
+    code, lines = home.lines(CHECK__HOSTS="203.0.113.1:443,203.0.113.1:444")
     assert (code, lines["forwarding"].ok) == (0, True)
     assert "203.0.113.1:444 ECONNREFUSED" in lines["forwarding"].message
 
 
-def test_ping_that_a_firewall_drops_does_not_matter(network: HomeNetworkWithServices):
-    """A host that answers no ping is reported, and tests are trusted all the same."""
-    network.set_up()
-    network.shell("iptables -A INPUT -p icmp -j DROP")
-    code, lines = network.lines()
+def test_ping_that_a_firewall_drops_harms_nobody(home: HomeNetworkWithServices):
+    """A host that does not answer pings is reported, and tests are trusted all the same."""
+    home.set_up()
+    home.shell("iptables -A INPUT -p icmp -j DROP")
+    code, lines = home.lines()
     assert (code, lines["gateway"].ok, lines["gateway"].matters) == (0, False, False)
 
 
-def test_from_inside_the_host_is_not_judged(network: HomeNetworkWithServices):
+def test_from_inside_the_host_is_not_judged(home: HomeNetworkWithServices):
     """A caller who is in the namespace already gets the lines that can be judged from there."""
-    network.set_up()
-    done = network.speedmon("exec", "--", "env", f"SPEEDMON_CHECK__HOSTS={HOST}", SPEEDMON, "check")
+    home.set_up()
+    done = home.speedmon("exec", "--", "env", f"SPEEDMON_CHECK__HOSTS={HOST}", SPEEDMON, "check")
     assert "both ways" in done.stdout
     assert "host-link" not in done.stdout
 
 
-def test_tests_outside_of_the_namespace_do_not_need_it(network: HomeNetworkWithServices):
+def test_tests_outside_of_the_namespace_do_not_need_it(home: HomeNetworkWithServices):
     """With collect.path = "host" a missing namespace is reported and does not matter."""
-    code, lines = network.lines(COLLECT__PATH="host")
+    code, lines = home.lines(COLLECT__PATH="host")
     assert (code, lines["namespace"].ok, lines["namespace"].matters) == (0, False, False)
 
 
 @pytest.mark.root
-def test_member_of_the_group_sees_all_but_the_rules(network: HomeNetworkWithServices):
+def test_member_of_the_group_sees_all_but_the_rules(home: HomeNetworkWithServices):
     """A plain user of the group proves everything from inside; what only root may look at is unknown."""
-    network.add_user("ann", 4001)
-    network.set_up("--user", "ann")
-    code, lines = network.lines(user="ann")
+    home.add_user("ann", 4001)
+    home.set_up("--user", "ann")
+    code, lines = home.lines(user="ann")
     assert code == 0
     assert {line.name for line in lines.values() if line.ok is None} == {"firewall", "beside", "ipv6-seen"}
-    assert lines["launcher"].message.endswith("for the group speedmon only, with cap_sys_admin")
+    assert lines["launcher"].message.endswith("belongs to root and the group speedmon, and has cap_sys_admin")
     assert lines["forwarding"].ok
 
 
 @pytest.mark.root
-def test_who_is_not_in_the_group_learns_how_to_enter(network: HomeNetworkWithServices):
-    """Another user learns what to type, and the host's side is judged."""
-    network.add_user("bob", 4002)
-    network.set_up("--user", "root")
-    code, lines = network.lines(user="bob")
+def test_who_is_not_in_the_group_learns_how_to_enter(home: HomeNetworkWithServices):
+    """Other users learn what to type, and the host's side is judged."""
+    home.add_user("bob", 4002)
+    home.set_up("--user", "root")
+    code, lines = home.lines(user="bob")
     assert (code, failing(lines)) == (5, {"launcher"})
     assert lines["launcher"].fix.startswith(f"{FIX} --user NAME, then log in again; other ways that work here: ")
     assert (lines["host-link"].ok, "forwarding" in lines) == (True, False)
@@ -252,26 +249,26 @@ def test_who_is_not_in_the_group_learns_how_to_enter(network: HomeNetworkWithSer
 
 @pytest.mark.root
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "problem"),
     [
         ("cp {0} /run/copy; cat /run/copy > {0}", "has lost its capability"),
         ("chmod 755 {0}", "does not have mode 0750"),
         ("chown ann {0}; setcap cap_sys_admin+ep {0}", "does not belong to root"),
     ],
 )
-def test_launcher_that_is_not_as_it_should_be(network: HomeNetworkWithServices, fault: str, words: str):
+def test_launcher_that_is_not_as_it_should_be(home: HomeNetworkWithServices, fault: str, problem: str):
     """Owner, mode and capability are judged, whoever asks."""
-    network.add_user("ann", 4001)
-    network.set_up("--user", "ann")
-    network.shell(fault.format("/usr/local/bin/ip4only"))
-    code, lines = network.lines()
+    home.add_user("ann", 4001)
+    home.set_up("--user", "ann")
+    home.shell(fault.format("/usr/local/bin/ip4only"))
+    code, lines = home.lines()
     assert (code, failing(lines), lines["launcher"].fix) == (5, {"launcher"}, FIX)
-    assert words in lines["launcher"].message
+    assert problem in lines["launcher"].message
 
 
-def test_foreign_program_in_the_place_of_the_launcher(network: HomeNetworkWithServices):
+def test_foreign_program_in_the_place_of_the_launcher(home: HomeNetworkWithServices):
     """Root does without, so it is a warning, and the fix is to move it away."""
-    network.set_up()
-    network.shell("cp /bin/true /usr/local/bin/ip4only")
-    code, lines = network.lines()
+    home.set_up()
+    home.shell("cp /bin/true /usr/local/bin/ip4only")
+    code, lines = home.lines()
     assert (code, lines["launcher"].ok, lines["launcher"].fix) == (0, False, f"move it away, then {FIX}")

@@ -1,4 +1,4 @@
-"""From end to end as a plain user: the launcher, the real speedtest-cli in the lab, the user's own database."""
+"""A complete run as a plain user: the launcher, the real speedtest-cli in the lab, the user's own database."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import pytest
 from netns.lab import run, topology
 
 SPEEDMON = Path(sys.executable).with_name("speedmon")
-
 THE_LINE = (topology.FIBRE.isp, topology.HOME_IPV4, 4)
 
 # What others on the host download all the time, beside the namespace; payload in bit/s.
 OTHERS_BPS = 15_000_000
-
 SCRIPT = f"""
 echo 'ann:x:4001:4001::/run/ann:/bin/sh' >> /etc/passwd; echo 'ann:x:4001:' >> /etc/group
 mkdir -p /run/ann && chown 4001:4001 /run/ann
@@ -41,8 +39,8 @@ as_ann {SPEEDMON} history --json | head -c 1
 
 
 @pytest.fixture(scope="module")
-def lines() -> list[str]:
-    """Run all tests once and return the lines printed."""
+def output() -> list[str]:
+    """Run everything once and return the lines that it prints."""
     lab = run.private_machine_command(
         [sys.executable, "-P", "-m", "netns.lab.run", "sh", "-ec", SCRIPT], rootless=False
     )
@@ -52,10 +50,10 @@ def lines() -> list[str]:
 
 
 @pytest.mark.root
-def test_member_of_the_group_measures_the_line(lines: list[str]):
+def test_member_of_the_group_measures_the_line(output: list[str]):
     """A user without any privilege measures within 15 % of the line, from its IPv4 address, into an own database."""
-    assert lines[-1] == "[ann"
-    measured = [json.loads(run) for run in lines[:3]]
+    assert output[-1] == "[ann"
+    measured = [json.loads(run) for run in output[:3]]
     assert {(run["isp"], run["external_ip"], run["ip_family"]) for run in measured} == {THE_LINE}
     # The best of three: other work on the machine may spoil one.
     for key, shaped in (("download_bps", topology.FIBRE.download_bps), ("upload_bps", topology.FIBRE.upload_bps)):
@@ -63,29 +61,29 @@ def test_member_of_the_group_measures_the_line(lines: list[str]):
 
 
 @pytest.mark.root
-def test_a_quiet_line_leaves_no_doubt(lines: list[str]):
+def test_a_quiet_line_leaves_no_doubt(output: list[str]):
     """The kernel counted what the engine reports, nobody else used the line, and the way was the right one."""
-    measured = [json.loads(run) for run in lines[:3]]
+    measured = [json.loads(run) for run in output[:3]]
     assert [(run["healthy"], run["remarks"]) for run in measured] == [(True, [])] * 3
     assert all(run["cross_rx_bps"] < 0.02 * topology.FIBRE.download_bps for run in measured)
 
 
 @pytest.mark.root
-def test_the_trace_agrees_with_the_engine(lines: list[str]):
+def test_the_trace_agrees_with_the_engine(output: list[str]):
     """What the kernel counted while the download ran is, as a mean, what the engine reports, within 5 %."""
-    document = json.loads(lines[3])
-    received = [sample[0] * 8000 / document["trace"]["interval_ms"] for sample in document["trace"]["samples"]]
+    stored = json.loads(output[3])
+    received = [sample[0] * 8000 / stored["trace"]["interval_ms"] for sample in stored["trace"]["samples"]]
     running = [rate for rate in received if rate > max(received) / 2]
     # The first and the last one are cut by the beginning and the end.
-    assert sum(running[1:-1]) / len(running[1:-1]) == pytest.approx(document["run"]["download_bps"], rel=0.05)
+    assert sum(running[1:-1]) / len(running[1:-1]) == pytest.approx(stored["run"]["download_bps"], rel=0.05)
 
 
 @pytest.mark.root
-def test_a_backup_during_the_test_is_noticed(lines: list[str]):
+def test_a_backup_beside_the_test_is_found_out(output: list[str]):
     """Traffic of the host beside the test is counted apart, within 10 %, marks the run, and is in its trace."""
-    document = json.loads(lines[5])
-    assert document["run"]["healthy"] is False
-    assert "cross_traffic" in {remark["kind"] for remark in document["run"]["remarks"]}
-    assert document["run"]["cross_rx_bps"] == pytest.approx(OTHERS_BPS, rel=0.1)
-    test, uplink = (sum(sample[column] for sample in document["trace"]["samples"]) for column in (0, 2))
+    stored = json.loads(output[5])
+    assert stored["run"]["healthy"] is False
+    assert "cross_traffic" in {remark["kind"] for remark in stored["run"]["remarks"]}
+    assert stored["run"]["cross_rx_bps"] == pytest.approx(OTHERS_BPS, rel=0.1)
+    test, uplink = (sum(sample[column] for sample in stored["trace"]["samples"]) for column in (0, 2))
     assert uplink > 1.1 * test > 0

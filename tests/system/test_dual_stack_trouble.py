@@ -58,7 +58,6 @@ __attribute__((constructor)) static void announce(void) { if (write(2, "preloade
 """
 
 IPV4_FIRST = "precedence ::ffff:0:0/96 100"
-
 TINY, SMALL, LARGE = (f"/speedtest/{name}" for name in ("latency.txt", "random1000x1000.jpg", "random2000x2000.jpg"))
 
 

@@ -1,4 +1,4 @@
-"""Whose fault a failure is, on a real line in the lab: each fault is made, a test fails, a row says why."""
+"""Whose fault a failure is, on a real line in the lab: each fault is made, a test fails, and its row says why."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def lines() -> list[str]:
-    """Run every fault once and return the lines printed."""
+def output() -> list[str]:
+    """Run everything once and return the lines that it prints."""
     lab = run.private_machine_command(
         [sys.executable, "-P", "-m", "netns.lab.run", "sh", "-uc", SCRIPT], rootless=False
     )
@@ -93,25 +93,25 @@ def lines() -> list[str]:
     return done.stdout.splitlines()
 
 
-def run_of(lines: list[str], fault: str) -> tuple[dict[str, Any], int]:
+def run_of(output: list[str], fault: str) -> tuple[dict[str, Any], int]:
     """Return the row and the exit code of a fault."""
-    at = lines.index(fault)
-    return json.loads(lines[at + 1]), int(lines[at + 2])
+    at = output.index(fault)
+    return json.loads(output[at + 1]), int(output[at + 2])
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("fault", EXPECTED)
-def test_each_fault_has_the_right_scope(lines: list[str], fault: str):
+def test_each_fault_is_blamed_on_whose_it_is(output: list[str], fault: str):
     """Kind and scope are the culprit's, and the exit code is that of a failed test or an unsound namespace."""
-    run, code = run_of(lines, fault)
+    run, code = run_of(output, fault)
     failure = run["failure"]
     assert (failure["kind"], failure["scope"]) == EXPECTED[fault], failure["message"]
     assert code == (5 if failure["kind"] == "namespace" else 3)
 
 
 @pytest.mark.root
-def test_nothing_is_left_running(lines: list[str]):
-    """Neither an engine nor a diagnosis outlives the tests."""
-    left = [line for line in lines[lines.index("left") + 1 :] if "netns.lab" not in line]
+def test_nothing_is_left_running(output: list[str]):
+    """Neither an engine nor a probe outlives the tests."""
+    left = [line for line in output[output.index("left") + 1 :] if "netns.lab" not in line]
     assert left
     assert not [line for line in left if "netns.probe.run" in line or "speedtest" in line.partition(" -c ")[0]]

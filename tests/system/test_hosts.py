@@ -1,4 +1,4 @@
-"""Each kind of host asked the same questions: what passes, what must not, and what is left when it is over.
+"""The same questions to each kind of host: what passes, what must not, and what is left afterwards.
 
 A host is made once and all questions are put to it, in the order of this file; the last one tears it down.
 """
@@ -15,7 +15,6 @@ from host_kinds import SERVED_NAME, FurnishedHost, host_parameters
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 # Sends four megabytes there and back; prints the address that the far end saw.
 TRANSFER = """
 import os, socket, sys
@@ -23,8 +22,8 @@ sent = os.urandom(4 << 20)
 with socket.create_connection((sys.argv[1], 8080), 30) as line:
     line.sendall(sent)
     line.shutdown(socket.SHUT_WR)
-    seen, _, back = b"".join(iter(lambda: line.recv(65536), b"")).partition(b" ")
-print(seen.decode(), back == sent)
+    caller, _, back = b"".join(iter(lambda: line.recv(65536), b"")).partition(b" ")
+print(caller.decode(), back == sent)
 """
 
 # Prints the error of a connection over IPv6, and the addresses and routes of IPv6.
@@ -36,7 +35,7 @@ with socket.socket(socket.AF_INET6) as caller:
 subprocess.run("ip -6 address; ip -6 route show table all", shell=True, check=True)
 """
 
-# Prints what came of a connection to each address. Nobody need listen there: a refusal says that the packet arrived.
+# Prints the result of a connection to each address. Nobody need listen there: a refusal says that the packet arrived.
 KNOCK = """
 import concurrent.futures, errno, socket, sys
 
@@ -76,23 +75,23 @@ def home(request: pytest.FixtureRequest) -> Iterator[FurnishedHost]:
         yield host
 
 
-def strangers(street: HomeNetwork, line: str, aside: str, inner: str) -> list[str]:
+def strangers(home: HomeNetwork, line: str, aside: str, inner: str) -> list[str]:
     """Return what a neighbour at the line or aside reached behind the host, by a connection or one-way datagrams."""
     far = {"isp": "203.0.113.1", "lan": "10.50.0.2", "ip4only": inner}
     count = ARRIVED.format(addresses=" ".join(far.values()), names=" ".join(far))
-    before = street.shell(count).stdout.split()
+    before = home.shell(count).stdout.split()
     with ThreadPoolExecutor() as pool:
         ways = {line: (aside, "ip4only"), aside: (line, "ip4only")}
-        results = pool.map(lambda who: knocked(street, who, {name: far[name] for name in ways[who]}), ways)
+        results = pool.map(lambda who: knocked(home, who, {name: far[name] for name in ways[who]}), ways)
         reached = [target for ways in results for target in ways]
-    after = street.shell(count).stdout.split()
+    after = home.shell(count).stdout.split()
     return reached + [f"a datagram to {to}" for to, old, new in zip(far, before, after, strict=True) if old != new]
 
 
-def knocked(street: HomeNetwork, who: str, whom: dict[str, str]) -> list[str]:
+def knocked(home: HomeNetwork, who: str, whom: dict[str, str]) -> list[str]:
     """Return where a neighbour's connections got through."""
     code = f"{ONE_WAY}\n{KNOCK}"
-    answers = street.run(["ip", "netns", "exec", who, "python3", "-c", code, *whom.values()]).stdout.split()
+    answers = home.run(["ip", "netns", "exec", who, "python3", "-c", code, *whom.values()]).stdout.split()
     return [f"{who} to {to}" for to, word in zip(whom, answers, strict=True) if word not in SHUT]
 
 
@@ -143,9 +142,9 @@ def test_teardown_leaves_no_trace(home: FurnishedHost):
 
 def test_an_open_router_would_be_noticed():
     """On a host that forwards for everybody, as `ip_forward=1` alone makes it, the same attempts succeed."""
-    with HomeNetwork() as street:
-        street.speedmon("setup-netns", "--no-launcher")
-        street.shell("nft delete table inet speedmon; sysctl -qw net.ipv4.ip_forward=1")
+    with HomeNetwork() as home:
+        home.speedmon("setup-netns", "--no-launcher")
+        home.shell("nft delete table inet speedmon; sysctl -qw net.ipv4.ip_forward=1")
         ways = ("isp to lan", "isp to ip4only", "lan to isp", "lan to ip4only")
         datagrams = (f"a datagram to {to}" for to in ("isp", "lan", "ip4only"))
-        assert strangers(street, "isp", "lan", "192.168.200.2") == [*ways, *datagrams]
+        assert strangers(home, "isp", "lan", "192.168.200.2") == [*ways, *datagrams]

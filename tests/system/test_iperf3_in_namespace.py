@@ -12,7 +12,6 @@ from typing import Any
 from netns.lab import run, topology
 
 SPEEDMON = Path(sys.executable).with_name("speedmon")
-
 HOST = topology.LISTED_SERVERS[0].host
 
 # The name has an IPv6 address too, over a slower tunnel. At last nobody listens any more.

@@ -1,4 +1,4 @@
-"""The size of packets on a real network: the namespace's is the uplink's, and a narrower path further on is found."""
+"""Packet sizes on a real network: the namespace has its uplink's MTU, and a smaller path MTU further on is found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIN = ("--uplink", "eth2")
-
 SIZE = 300_000
 
 # A tunnel to the second ISP: what one end's tun device sends, the other's receives.
@@ -42,57 +41,57 @@ ip address add 10.9.0.2/32 dev tun0; ip -n isp2 route add 10.9.0.2 dev tun0; ip 
 
 
 @pytest.fixture
-def street() -> Iterator[TwoUplinks]:
+def home() -> Iterator[TwoUplinks]:
     """Yield a home host with two lines, without a namespace."""
     with TwoUplinks() as host:
         yield host
 
 
 @pytest.fixture
-def tunnel(street: TwoUplinks) -> Iterator[None]:
+def tunnel(home: TwoUplinks) -> Iterator[None]:
     """Keep a tunnel tun0 with packets of 1420 bytes between the host and its second ISP."""
-    with street.popen([sys.executable, "-c", TUNNEL], stdout=subprocess.PIPE) as pump:
+    with home.popen([sys.executable, "-c", TUNNEL], stdout=subprocess.PIPE) as pump:
         assert pump.stdout is not None
         assert pump.stdout.readline() == "ready\n"
-        street.shell(TUNNELLED)
+        home.shell(TUNNELLED)
         yield
         pump.kill()
 
 
 @pytest.mark.parametrize("mtu", [1492, 1280])
-def test_small_packets_of_the_line(street: TwoUplinks, mtu: int):
+def test_small_packets_of_the_line(home: TwoUplinks, mtu: int):
     """On a PPPoE line or a narrow one, both ends have its packet size, and bytes pass both ways."""
-    street.shell(f"ip link set eth2 mtu {mtu}; ip -n isp2 link set far mtu {mtu}")
-    street.set_up(*PIN)
-    ends = street.shell("ip link show ip4only-root; ip -n ip4only link show ip4only-ns").stdout
+    home.shell(f"ip link set eth2 mtu {mtu}; ip -n isp2 link set far mtu {mtu}")
+    home.set_up(*PIN)
+    ends = home.shell("ip link show ip4only-root; ip -n ip4only link show ip4only-ns").stdout
     assert ends.count(f"mtu {mtu} ") == 2
-    assert (street.count_fetched(SIZE), street.count_sent(SIZE)) == (str(SIZE),) * 2
+    assert (home.count_fetched(SIZE), home.count_sent(SIZE)) == (str(SIZE),) * 2
 
 
-def test_narrow_path_further_on_is_found(street: TwoUplinks):
-    """Where a router beyond the line needs smaller packets, its word reaches the namespace, and an upload completes."""
-    street.shell("ip -n isp2 link set net mtu 1300")
-    street.set_up(*PIN)
-    assert street.count_sent(SIZE) == str(SIZE)
-    assert " mtu 1300" in street.shell(f"ip -n ip4only route get {SERVER}").stdout
+def test_narrow_path_further_on_is_found(home: TwoUplinks):
+    """Where a router beyond the line needs smaller packets, its ICMP message gets inside, and an upload completes."""
+    home.shell("ip -n isp2 link set net mtu 1300")
+    home.set_up(*PIN)
+    assert home.count_sent(SIZE) == str(SIZE)
+    assert " mtu 1300" in home.shell(f"ip -n ip4only route get {SERVER}").stdout
 
 
-def test_route_of_the_host_with_a_smaller_size(street: TwoUplinks):
-    """A packet size that the host's own default route sets holds for the namespace too, by the host's word to it."""
-    street.shell("ip route replace default via 203.0.113.1 mtu 1400")
-    street.set_up()
-    assert street.count_sent(SIZE) == str(SIZE)
-    assert " mtu 1400" in street.shell(f"ip -n ip4only route get {SERVER}").stdout
+def test_route_of_the_host_with_a_smaller_size(home: TwoUplinks):
+    """A packet size that the host's default route sets holds for the namespace too, by an ICMP message of the host."""
+    home.shell("ip route replace default via 203.0.113.1 mtu 1400")
+    home.set_up()
+    assert home.count_sent(SIZE) == str(SIZE)
+    assert " mtu 1400" in home.shell(f"ip -n ip4only route get {SERVER}").stdout
 
 
 @pytest.mark.tun
 @pytest.mark.usefixtures("tunnel")
-def test_tunnel_needs_no_router(street: TwoUplinks):
+def test_tunnel_needs_no_router(home: TwoUplinks):
     """A pinned tunnel is an uplink without a router, with its own packet size and address, beside the default route."""
-    before = street.shell("ip rule; ip route show table all").stdout
-    street.set_up("--uplink", "tun0")
-    assert "mtu 1420 " in street.shell("ip -n ip4only link show ip4only-ns").stdout
-    assert street.address_seen() == "10.9.0.2" != SECOND_ADDRESS
-    assert (street.count_fetched(SIZE), street.count_sent(SIZE)) == (str(SIZE),) * 2
-    street.speedmon("teardown-netns")
-    assert street.shell("ip rule; ip route show table all").stdout == before
+    before = home.shell("ip rule; ip route show table all").stdout
+    home.set_up("--uplink", "tun0")
+    assert "mtu 1420 " in home.shell("ip -n ip4only link show ip4only-ns").stdout
+    assert home.address_seen() == "10.9.0.2" != SECOND_ADDRESS
+    assert (home.count_fetched(SIZE), home.count_sent(SIZE)) == (str(SIZE),) * 2
+    home.speedmon("teardown-netns")
+    assert home.shell("ip rule; ip route show table all").stdout == before

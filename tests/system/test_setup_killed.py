@@ -11,16 +11,14 @@ from places import SUPPORT
 KILLS = str(SUPPORT / "killed_setups.py")
 
 LAUNCHER = {"setup": "groupadd", "teardown": "rm /usr/local/bin/"}
-
 REPAIRS = pytest.mark.parametrize("repair", ["setup", "teardown"])
-
 ACTIONS = pytest.mark.parametrize("action", ["setup", "teardown"])
 
 
 def die(*arguments: str) -> list[str]:
     """Kill at each change in turn, on a machine of its own; return the lines it prints."""
-    with HomeNetwork() as street:
-        return street.run([sys.executable, KILLS, *arguments], timeout=300).stdout.splitlines()
+    with HomeNetwork() as home:
+        return home.run([sys.executable, KILLS, *arguments], timeout=300).stdout.splitlines()
 
 
 @ACTIONS

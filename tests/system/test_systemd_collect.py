@@ -12,11 +12,10 @@ import pytest
 from home_network import SPEEDMON
 from places import ROOT, SUPPORT
 from recordings import read_recording
-from systemd_machine import UNITS, Booted
+from systemd_machine import UNITS, SystemdMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
 
 pytestmark = pytest.mark.root
 
@@ -25,7 +24,6 @@ STAND_IN = SUPPORT / "ookla_stand_in.py"
 STREAM = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
 
 UNIT, REPORT = "speedmon-collect.service", "speedmon-report.service"
-
 WWW = "/var/lib/speedmon/www"
 
 # The checkout, which the unit may hide, for it expects an installed speedmon; and where the stand-in notes its starts.
@@ -45,13 +43,13 @@ ln -sf {SPEEDMON} /usr/local/bin/speedmon
 mkdir {UNITS}/{UNIT}.d {UNITS}/{REPORT}.d
 """
 
-LOOK = "StandardOutput=file:/run/said\nExecStart=\nExecStart=/bin/cat /proc/self/status /etc/resolv.conf\n"
+LOOK = "StandardOutput=file:/run/output\nExecStart=\nExecStart=/bin/cat /proc/self/status /etc/resolv.conf\n"
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Booted]:
+def host() -> Iterator[SystemdMachine]:
     """Yield a home host with systemd, the namespace, the user speedmon and the example unit."""
-    with Booted() as booted:
+    with SystemdMachine() as booted:
         booted.add_user("speedmon", 4003)
         booted.shell(BUILD)
         shutil.copy(STAND_IN, booted.path("/run/engine/speedtest"))
@@ -62,19 +60,19 @@ def host() -> Iterator[Booted]:
         yield booted
 
 
-def drop_in(host: Booted, lines: str = "", unit: str = UNIT) -> None:
+def drop_in(host: SystemdMachine, lines: str = "", unit: str = UNIT) -> None:
     """Give a unit the checkout, and further lines."""
     host.path(f"{UNITS}/{unit}.d/test.conf").write_text(f"{HERE}{lines}")
 
 
-def last_run(host: Booted) -> dict[str, object]:
+def last_run(host: SystemdMachine) -> dict[str, object]:
     """Return the newest stored run."""
     environ = {"STATE_DIRECTORY": "/var/lib/speedmon", "PATH": "/usr/bin:/bin"}
-    found: list[dict[str, object]] = json.loads(host.run([SPEEDMON, "history", "--json"], env=environ).stdout)
-    return found[0]
+    runs: list[dict[str, object]] = json.loads(host.run([SPEEDMON, "history", "--json"], env=environ).stdout)
+    return runs[0]
 
 
-def test_the_example_measures(host: Booted):
+def test_the_example_measures(host: SystemdMachine):
     """The unit as it is runs a test as its own user, in the namespace, and keeps it in that user's database."""
     drop_in(host)
     assert host.start(UNIT) == "success", host.within("systemctl", "status", UNIT).stdout
@@ -82,18 +80,18 @@ def test_the_example_measures(host: Booted):
     assert host.shell("stat -c %U /var/lib/speedmon/speedmon.db").stdout == "speedmon\n"
 
 
-def test_the_command_inside_has_nothing(host: Booted):
+def test_the_command_inside_has_nothing(host: SystemdMachine):
     """No capability, not even in the bounding set, no means to gain one; the namespace's network and name server."""
     drop_in(host, LOOK)
     assert host.start(UNIT) == "success"
-    told = host.path("/run/said").read_text()
-    assert re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", told) == ["0" * 16] * 5
-    assert "NoNewPrivs:\t1\n" in told
-    assert "nameserver 203.0.113.53\noptions no-aaaa\n" in told
+    output = host.path("/run/output").read_text()
+    assert re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", output) == ["0" * 16] * 5
+    assert "NoNewPrivs:\t1\n" in output
+    assert "nameserver 203.0.113.53\noptions no-aaaa\n" in output
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "reason"),
     [
         ("BindReadOnlyPaths=\n" + HERE, "the name servers are the host's (BindReadOnlyPaths=/etc/netns/ip4only/resolv"),
         (
@@ -102,15 +100,15 @@ def test_the_command_inside_has_nothing(host: Booted):
         ),
     ],
 )
-def test_a_line_left_out_is_noticed(host: Booted, lines: str, said: str):
-    """A unit that lacks a part of the way in measures nothing; the run that is kept says which part."""
+def test_a_line_left_out_is_noticed(host: SystemdMachine, lines: str, reason: str):
+    """A unit that lacks a part of the entry measures nothing; the stored run says which part."""
     drop_in(host, lines)
     assert host.start(UNIT) == "exit-code"
-    assert said in json.dumps(last_run(host)["failure"])
+    assert reason in json.dumps(last_run(host)["failure"])
 
 
-def test_the_report_is_written_for_a_web_server(host: Booted):
-    """Pictures of every kind and the report, under names that stay, of its own user and for all to read."""
+def test_the_report_is_written_for_a_web_server(host: SystemdMachine):
+    """Pictures of every kind and the report, under fixed names, owned by its user and readable by all."""
     drop_in(host)
     host.start(UNIT)
     drop_in(host, unit=REPORT)
@@ -123,19 +121,21 @@ def test_the_report_is_written_for_a_web_server(host: Booted):
 
 
 @pytest.mark.parametrize("unit", sorted(file.name for file in (ROOT / "deploy").iterdir()))
-def test_systemd_knows_every_line(host: Booted, unit: str):
+def test_systemd_knows_every_line(host: SystemdMachine, unit: str):
     """A line that systemd does not understand protects nothing, and it would only warn."""
-    told = host.within("systemd-analyze", "verify", "--man=no", str(ROOT / "deploy" / unit))
-    assert (told.returncode, [line for line in told.stderr.splitlines() if unit in line]) == (0, [])
+    verified = host.within("systemd-analyze", "verify", "--man=no", str(ROOT / "deploy" / unit))
+    assert (verified.returncode, [line for line in verified.stderr.splitlines() if unit in line]) == (0, [])
 
 
-def test_the_report_has_no_network_and_no_capability(host: Booted):
-    """It draws what is stored: it need not speak with anybody."""
+def test_the_report_has_no_network_and_no_capability(host: SystemdMachine):
+    """It draws what is stored: it needs no network."""
     drop_in(
-        host, "StandardOutput=file:/run/said\nExecStart=\nExecStart=/bin/cat /proc/self/status /proc/net/dev\n", REPORT
+        host,
+        "StandardOutput=file:/run/output\nExecStart=\nExecStart=/bin/cat /proc/self/status /proc/net/dev\n",
+        REPORT,
     )
     assert host.start(REPORT) == "success"
-    told = host.path("/run/said").read_text()
-    assert re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", told) == ["0" * 16] * 5
-    assert "NoNewPrivs:\t1\n" in told
-    assert re.findall(r"^ *(\w+):.*\d$", told.split("Inter-|")[1], re.MULTILINE) == ["lo"]
+    output = host.path("/run/output").read_text()
+    assert re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", output) == ["0" * 16] * 5
+    assert "NoNewPrivs:\t1\n" in output
+    assert re.findall(r"^ *(\w+):.*\d$", output.split("Inter-|")[1], re.MULTILINE) == ["lo"]

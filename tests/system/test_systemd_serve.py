@@ -12,11 +12,10 @@ import pytest
 from home_network import SPEEDMON
 from places import ROOT, SUPPORT
 from recordings import read_recording
-from systemd_machine import UNITS, Booted
+from systemd_machine import UNITS, SystemdMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
 
 pytestmark = pytest.mark.root
 
@@ -28,7 +27,6 @@ UNIT, NETNS = "speedmon-serve.service", "speedmon-netns.service"
 
 # On a busy machine a process of the lowest priority gets little of it.
 DEADLINE_S = 300
-
 CONFIG = """
 [collect]
 engine = "ookla"
@@ -51,7 +49,7 @@ HERE = f"""
 ProtectHome=tmpfs
 ReadWritePaths=/run/engine
 BindReadOnlyPaths={ROOT} {sys.prefix} {sys.base_prefix}
-StandardError=file:/run/said
+StandardError=file:/run/log
 """
 
 BUILD = f"""
@@ -64,9 +62,9 @@ printf '[Unit]\\nDefaultDependencies=no\\n' >{UNITS}/network-online.target
 
 
 @pytest.fixture
-def host() -> Iterator[Booted]:
+def host() -> Iterator[SystemdMachine]:
     """Yield a home host with systemd, the namespace, the launcher, the user speedmon and the unit."""
-    with Booted() as booted:
+    with SystemdMachine() as booted:
         booted.add_user("speedmon", 4003)
         booted.shell(BUILD)
         booted.path("/etc/speedmon/config.toml").write_text(CONFIG)
@@ -85,37 +83,37 @@ def wait_for(condition: Callable[[], bool], why: Callable[[], str]) -> None:
         time.sleep(0.1)
 
 
-def measured(host: Booted) -> bool:
-    """Tell whether the newest run that is stored was measured inside."""
+def measured(host: SystemdMachine) -> bool:
+    """Return whether a stored run was measured inside."""
     environ = {"STATE_DIRECTORY": "/var/lib/speedmon", "PATH": "/usr/bin:/bin"}
     if not host.path("/var/lib/speedmon/speedmon.db").exists():
         return False
-    found = json.loads(host.run([SPEEDMON, "history", "--json"], env=environ).stdout)
-    return any((run["status"], run["path"]) == ("ok", "ip4only") for run in found)
+    runs = json.loads(host.run([SPEEDMON, "history", "--json"], env=environ).stdout)
+    return any((run["status"], run["path"]) == ("ok", "ip4only") for run in runs)
 
 
-def test_the_daemon_measures_and_publishes_where_it_may(host: Booted):
+def test_the_daemon_measures_and_publishes_where_it_may(host: SystemdMachine):
     """As it is, the unit lets nobody write to the folder, and says so; with its line it does; tests are measured."""
-    said = host.path("/run/said")
+    log = host.path("/run/log")
     host.path(f"{UNITS}/{UNIT}.d/test.conf").write_text(HERE)
     host.start(UNIT)
     wait_for(
-        lambda: said.exists() and "publish.directory" in said.read_text(),
+        lambda: log.exists() and "publish.directory" in log.read_text(),
         lambda: host.within("systemctl", "status", UNIT).stdout,
     )
-    assert "speedmon: publish.directory: /srv/pictures: cannot be written" in said.read_text()
-    assert "a unit needs ReadWritePaths= too" in said.read_text()
+    assert "speedmon: publish.directory: /srv/pictures: cannot be written" in log.read_text()
+    assert "a unit needs ReadWritePaths= too" in log.read_text()
     unit = host.path(f"{UNITS}/{UNIT}")
     unit.write_text(unit.read_text().replace("#ReadWritePaths=/srv/www/speedmon", "ReadWritePaths=/srv/pictures"))
     host.start(UNIT)
-    wait_for(lambda: measured(host), said.read_text)
+    wait_for(lambda: measured(host), log.read_text)
     picture = host.path("/srv/pictures/latest-1d.png")
-    wait_for(picture.exists, said.read_text)
+    wait_for(picture.exists, log.read_text)
     assert (picture.stat().st_uid, picture.stat().st_mode & 0o777) == (4003, 0o644)
     host.within("systemctl", "stop", UNIT)
 
 
-def test_the_namespace_is_built_at_boot(host: Booted):
+def test_the_namespace_is_built_at_boot(host: SystemdMachine):
     """The unit of set-up builds the namespace if it is missing, and starting it again changes nothing."""
     shutil.copy(ROOT / "deploy" / NETNS, host.path(f"{UNITS}/{NETNS}"))
     assert host.within(SPEEDMON, "teardown-netns", "-q").stderr == ""

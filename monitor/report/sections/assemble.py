@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from monitor.report.evidence import Evidence
 
 
+# The kinds of graph that a report shows, with their text alternatives.
 GRAPH_DESCRIPTIONS = {
     "throughput": "Download, upload and latency of each test over time, with failed tests and outages marked",
     "heatmap": "Median speed by hour of the day and weekday",
@@ -27,8 +28,6 @@ GRAPH_DESCRIPTIONS = {
 
 GRAPH_KINDS = tuple(GRAPH_DESCRIPTIONS)
 
-"""The kinds of graph that a report can show."""
-
 
 def assemble_document(
     evidence: Evidence, pictures: Mapping[str, bytes], runs: Iterable[Run], data: DataFile
@@ -37,7 +36,7 @@ def assemble_document(
 
     Args:
         evidence: all numbers.
-        pictures: PNGs by kind of graph, see `KINDS`; a kind that is missing is left out.
+        pictures: PNGs by kind of graph, see `GRAPH_KINDS`; a kind that is missing is left out.
         runs: all runs of the window, oldest first; read once, while the last table is written.
         data: the CSV file with the same runs.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.analysis.calendar import RATE_METRICS, REPORTED_METRICS
 from monitor.analysis.changepoint import Drift
+from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
 from monitor.output import units
 from monitor.report import wording
 from monitor.report.document import Cell, Column, Heading, Table, Text
@@ -57,7 +57,7 @@ def comparison_blocks(evidence: Evidence) -> Iterator[Block]:
     yield from (Text(sentence, "lead") for sentence in shift_sentences(evidence))
     yield from (
         Text(f"{wording.METRIC_NAMES[name]}: {_NO_SHIFT}.")
-        for name in REPORTED_METRICS
+        for name in SPEED_METRICS
         if name in before.changes and not before.changes[name]
     )
     yield from (Text(text, "note") for text in wording.split_paragraphs(_SHIFT_METHOD))
@@ -77,9 +77,10 @@ def _describe_shift(name: str, change: LevelShift) -> str:
     when, last_day = units.format_day(change.first_day), units.format_day(change.last_day_before)
     gap = "" if change.first_day == change.last_day_before + 1 else f" or in the days without tests since {last_day}"
     return (
-        f"{wording.METRIC_NAMES[name]} got {direction} on {when}{gap}: from {units.format_metric(name, change.before)} (median of the "
-        f"{change.days_before} days before) to {units.format_metric(name, change.after)} (median of the {change.days_after} "
-        f"days from then on), {_relative_change(change.before, change.after)}. This is {wording.significance_phrase(change.p_value)}."
+        f"{wording.METRIC_NAMES[name]} got {direction} on {when}{gap}: "
+        f"from {units.format_metric(name, change.before)} (median of the {change.days_before} days before) "
+        f"to {units.format_metric(name, change.after)} (median of the {change.days_after} days from then on), "
+        f"{_relative_change(change.before, change.after)}. This is {wording.significance_phrase(change.p_value)}."
     )
 
 
@@ -87,8 +88,8 @@ def _describe_drift(name: str, drift: Drift) -> str:
     return (
         f"{wording.METRIC_NAMES[name]} got {_direction(name, drift.before, drift.after)} gradually: "
         f"from {units.format_metric(name, drift.before)} (median of the first {drift.days} days of both windows) to "
-        f"{units.format_metric(name, drift.after)} (of the last {drift.days}), {_relative_change(drift.before, drift.after)}. "
-        f"This is {wording.significance_phrase(drift.p_value)}."
+        f"{units.format_metric(name, drift.after)} (of the last {drift.days}), "
+        f"{_relative_change(drift.before, drift.after)}. This is {wording.significance_phrase(drift.p_value)}."
     )
 
 
@@ -99,24 +100,18 @@ def _direction(name: str, before: float, after: float) -> str:
 
 def _comparison_rows(before: WindowStatistics, after: WindowStatistics) -> Iterator[tuple[Cell, ...]]:
     both = (before, after)
-    for name in REPORTED_METRICS:
+    for name in SPEED_METRICS:
         yield _median_row(name, [figures.spreads.get(name) for figures in both])
     for name in RATE_METRICS:
         shares = [figures.below_plan.get(name) for figures in both]
         percents = [share[-1].percent if share else None for share in shares]
         yield _comparison_row(f"{wording.METRIC_NAMES[name]} below 90 % of the plan", percents, percent=True)
-    failed = [_failed_percent(figures) for figures in both]
-    yield _comparison_row("Tests that failed", failed, percent=True)
+    yield _comparison_row("Tests that failed", [figures.counts.broken_pct for figures in both], percent=True)
     yield _comparison_row("Outages", [figures.downtime.outages for figures in both])
     down = [figures.downtime.down_s for figures in both]
     yield tuple(map(Cell, ("Downtime", *map(units.format_duration, down), _duration_difference(down[1] - down[0]))))
     yield _comparison_row("Availability", [figures.downtime.available_pct for figures in both], percent=True)
     yield _comparison_row("Valid results", [figures.counts.trusted for figures in both])
-
-
-def _failed_percent(figures: WindowStatistics) -> float | None:
-    counts = figures.counts
-    return 100 * counts.broken / counts.started if counts.started else None
 
 
 def _median_row(name: str, spreads: Sequence[Spread | None]) -> tuple[Cell, ...]:

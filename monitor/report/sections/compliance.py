@@ -45,11 +45,13 @@ def compliance_blocks(evidence: Evidence) -> Iterator[Block]:
 
 
 def _sample_sentence(sample: SampleRules) -> str:
-    spacing = f", each at least {units.format_trimmed(sample.spacing_min)} minutes after the one before"
-    days = f" on at least {units.format_count(sample.days, 'day')} with {units.format_count(sample.tests_per_day, 'test')} or more"
-    tests = units.format_count(sample.tests, "test")
+    minutes = units.format_trimmed(sample.spacing_min)
+    spacing = f", each at least {minutes} minutes after the one before" if sample.spacing_min else ""
+    tests, days = units.format_count(sample.tests, "test"), units.format_count(sample.days, "day")
+    tests_per_day = units.format_count(sample.tests_per_day, "test")
     return (
-        f"The rules require at least {tests}{days}{spacing if sample.spacing_min else ''}. Failed tests do not count."
+        f"The rules require at least {tests} on at least {days} with {tests_per_day} or more{spacing}. Failed tests do "
+        "not count."
     )
 
 

@@ -47,6 +47,11 @@ Nothing is known about the time between two tests. Anything shorter than their i
 """
 
 
+_COUNT_COLUMN = Column("Tests", "right")
+
+_ATTEMPT_COLUMNS = (Column("Outcome"), _COUNT_COLUMN, Column("In the numbers above"))
+
+
 def method_blocks(evidence: Evidence) -> Iterator[Block]:
     """Yield the section on the method."""
     yield Heading("Method, limits, and what was left out")
@@ -57,15 +62,10 @@ def method_blocks(evidence: Evidence) -> Iterator[Block]:
     yield Heading("What was left out of the numbers", level=2)
     yield Table("Every attempt in the window, and whether it counts", _ATTEMPT_COLUMNS, list(_attempt_rows(evidence)))
     if doubts := evidence.figures.counts.doubts:
-        rows = [(Cell(_doubt_text(kind)), Cell(f"{count:,}")) for kind, count in doubts.most_common()]
+        rows = [(Cell(wording.doubt_phrase(kind)), Cell(f"{count:,}")) for kind, count in doubts.most_common()]
         yield Table(
             "Why results are doubtful; a result may have several reasons", (Column("Reason"), _COUNT_COLUMN), rows
         )
-
-
-_COUNT_COLUMN = Column("Tests", "right")
-
-_ATTEMPT_COLUMNS = (Column("Outcome"), _COUNT_COLUMN, Column("In the numbers above"))
 
 
 def _attempt_rows(evidence: Evidence) -> Iterator[tuple[Cell, ...]]:
@@ -83,10 +83,6 @@ def _attempt_rows(evidence: Evidence) -> Iterator[tuple[Cell, ...]]:
         ("all", counts.attempts, ""),
     )
     return (tuple(map(Cell, (name, f"{count:,}", counted))) for name, count, counted in rows)
-
-
-def _doubt_text(kind: str) -> str:
-    return wording.DOUBT_PHRASES.get(kind, kind.replace("_", " "))
 
 
 def data_blocks(name: str, sha256: str, rows: int) -> Iterator[Block]:

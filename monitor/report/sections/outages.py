@@ -31,9 +31,8 @@ _OUTAGE_COLUMNS: tuple[Column, ...] = (
 
 _SOURCE_COLUMN = Column("Seen by")
 
+# At most so many outages are listed, the longest.
 MAX_OUTAGES = 1000
-
-"""At most so many outages are listed, the longest."""
 
 
 def outage_blocks(evidence: Evidence) -> Iterator[Block]:
@@ -58,7 +57,8 @@ def outage_blocks(evidence: Evidence) -> Iterator[Block]:
         rows = [(Cell(f"{outage.probe}, {outage.path}"), *row) for outage, row in zip(shown, rows, strict=True)]
     if len(shown) < len(inside):
         yield Text(
-            f"Of {len(inside):,} outages, the table lists the {MAX_OUTAGES:,} longest. The data beside this report has all.",
+            f"Of {len(inside):,} outages, the table lists the {MAX_OUTAGES:,} longest. "
+            "The data beside this report has all.",
             "note",
         )
     yield Table("Outages, each from the first failed test to the next that succeeded", columns, rows)
@@ -139,10 +139,10 @@ def failure_blocks(evidence: Evidence) -> Iterator[Block]:
 
 
 def _fault_sentence(counts: AttemptCounts) -> str:
-    line = counts.count_scope(Scope.LINE)
+    line = counts.scopes[Scope.LINE]
     others = counts.broken - line
     return (
         f"{counts.broken:,} of {units.format_count(counts.started, 'test')} that were started gave no result "
-        f"({units.format_percent(100 * counts.broken / counts.started)}): {line:,} because of the line or the ISP, {others:,} "
-        f"for reasons that are not counted against the line."
+        f"({units.format_percent(counts.broken_pct or 0)}): {line:,} because of the line or the ISP, {others:,} for "
+        "reasons that are not counted against the line."
     )

@@ -1,16 +1,12 @@
-"""Summary; who measured what.
-
-Sections: who measured what, how and when; the plan. Pure.
-
-Section: the summary, for readers who read nothing else. Pure.
-"""
+"""Sections: the summary, for readers who read nothing else; who measured what, how and when; the plan. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from monitor.analysis.calendar import RATE_METRICS
+from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
+from monitor.analysis.statistics import describe_server
 from monitor.model import Scope, Status
 from monitor.output import units
 from monitor.report import wording
@@ -22,21 +18,96 @@ from monitor.report.sections.compliance import assumption_note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from monitor.report.document import Block
+    from monitor.report.document import Block, Tone
     from monitor.report.evidence import Evidence
+    from monitor.report.rules import ProfileResult
 
 
+# With more changes of plan than this, lines with different plans are mixed; then each plan is listed once.
 MAX_LISTED_PLANS = 20
 
-_PLAN_FIELDS = ("download_bps", "upload_bps", "latency_ms")
+_ANSWER_TONES: dict[ConditionAnswer, Tone] = {
+    ConditionAnswer.MET: "bad",
+    ConditionAnswer.NOT_MET: "good",
+    ConditionAnswer.OPEN: "note",
+}
 
-_ANSWER_TONES = {ConditionAnswer.MET: "bad", ConditionAnswer.NOT_MET: "good", ConditionAnswer.OPEN: "note"}
 
-"""With more changes of plan than this, lines with different plans are mixed; then each plan is listed once."""
+def summary_blocks(evidence: Evidence) -> Iterator[Block]:
+    """Yield the section."""
+    yield Heading("Summary")
+    yield Text(_attempts_sentence(evidence), "lead")
+    if not evidence.figures.counts.attempts:
+        return
+    yield from (Text(_speed_sentence(evidence, name)) for name in RATE_METRICS if name in evidence.figures.spreads)
+    yield _outages_text(evidence)
+    if evidence.compliance:
+        yield _profile_text(evidence.compliance)
+    yield from (Text(sentence, "lead") for sentence in comparison.shift_sentences(evidence))
+
+
+def _attempts_sentence(evidence: Evidence) -> str:
+    counts, window = evidence.figures.counts, evidence.subject.window
+    span = units.format_duration((window.until - window.since).total_seconds())
+    if not counts.attempts:
+        return f"No test was made in this window of {span}, so nothing can be said about the line."
+    line, skipped = counts.scopes[Scope.LINE], counts.statuses[Status.SKIPPED]
+    were = "was" if counts.attempts == 1 else "were"
+    return (
+        f"In {span}, {units.format_count(counts.attempts, 'test')} {were} due: {counts.trusted:,} gave a valid result, "
+        f"{counts.broken:,} gave none ({line:,} of them because of the line or the ISP), {counts.doubtful:,} gave a "
+        f"doubtful result that is not counted, and {skipped:,} did not start."
+    )
+
+
+def _speed_sentence(evidence: Evidence, name: str) -> str:
+    spread, misses = evidence.figures.spreads[name], evidence.figures.below_plan.get(name)
+    median, p5 = units.format_metric(name, spread.median), units.format_metric(name, spread.p5)
+    text = f"{wording.METRIC_NAMES[name]}: half of {spread.tests:,} results were below {median} (median), "
+    text += f"and one in twenty below {p5}."
+    if spread.tests == 1:
+        text = f"{wording.METRIC_NAMES[name]}: the only result was {median}."
+    if not misses:
+        return text
+    below_50, below_80, below_90 = (units.format_percent(miss.percent) if miss.count else "none" for miss in misses)
+    results = units.format_count(misses[0].tests, "result")
+    return (
+        f"{text} Of {results} that can be compared with the plan, {below_90} were below 90 % of it, "
+        f"{below_80} below 80 % and {below_50} below 50 %."
+    )
+
+
+def _outages_text(evidence: Evidence) -> Text:
+    downtime, available = evidence.figures.downtime, evidence.figures.downtime.available_pct
+    if not downtime.outages:
+        return Text("The tests saw no outage of the line.")
+    availability = "" if available is None else f" (availability {units.format_percent(available)})"
+    ongoing = " The last outage had not ended when the last test was made." if downtime.ongoing else ""
+    outages, down = units.format_count(downtime.outages, "outage"), units.format_duration(downtime.down_s)
+    watched = units.format_duration(downtime.watched_s)
+    return Text(
+        f"{outages} of the line: it was down for {down} of the {watched} in which it was watched{availability}."
+        f"{ongoing}",
+        "bad",
+    )
+
+
+def _profile_text(compliance: ProfileResult) -> Text:
+    results = compliance.results
+    met = [
+        result.condition.name + assumption_note(result) for result in results if result.answer is ConditionAnswer.MET
+    ]
+    of_all = f"{len(met)} of {units.format_count(len(results), 'condition')}"
+    text = {
+        ConditionAnswer.MET: f"{of_all} met ({', '.join(met)}); one suffices",
+        ConditionAnswer.NOT_MET: "no condition met",
+        ConditionAnswer.OPEN: "not enough data for an answer to every condition, and none that has an answer is met",
+    }[compliance.answer]
+    return Text(f"Compared with “{compliance.profile.name}”: {text}.", _ANSWER_TONES[compliance.answer])
 
 
 def source_blocks(evidence: Evidence) -> Iterator[Block]:
-    """Yield both sections."""
+    """Yield the sections on the source and on the plan."""
     yield Heading("Who measured what, how and when")
     yield Facts(tuple(_source_facts(evidence)))
     if _has_several_sources(evidence):
@@ -46,12 +117,9 @@ def source_blocks(evidence: Evidence) -> Iterator[Block]:
 
 
 def _source_facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    subject, source = evidence.subject, evidence.source
-    zone = subject.zone
-    yield (
-        "Window",
-        f"{units.format_time_with_offset(subject.window.since, zone)} to {units.format_time_with_offset(subject.window.until, zone)}",
-    )
+    subject, source, zone = evidence.subject, evidence.source, evidence.subject.zone
+    since, until = (units.format_time_with_offset(at, zone) for at in (subject.window.since, subject.window.until))
+    yield "Window", f"{since} to {until}"
     yield "Times", f"local time of {zone.key}, each with its offset from UTC"
     yield "Measured at", ", ".join(sorted(source.probes)) or units.NO_VALUE
     yield from subject.facts
@@ -60,7 +128,7 @@ def _source_facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "Path", "; ".join(wording.PATH_PHRASES[path] for path, _ in source.paths.most_common()) or units.NO_VALUE
     yield "Measuring program", ", ".join(subject.engines) or units.format_shares(source.engines)
     yield "Run and recorded by", f"speedmon {subject.version}"
-    yield "Test servers", units.format_shares(source.servers)
+    yield "Test servers", units.format_shares(source.servers_by(describe_server))
     yield "How often", _interval_text(evidence)
     yield "First and last test", _first_and_last_test(evidence)
     yield "Pauses in testing", _pauses_text(evidence)
@@ -112,11 +180,11 @@ def _plan_blocks(evidence: Evidence) -> Iterator[Block]:
         plans = dict.fromkeys(wording.plan_phrase(plan) for _, plan in periods)
         yield Text(f"Each test is compared with the plan that it was stored with, one of: {'; '.join(plans)}.")
         return
-    columns = (Column("From"), *(Column(wording.METRIC_NAMES[name], "right") for name in _PLAN_FIELDS))
+    columns = (Column("From"), *(Column(wording.METRIC_NAMES[name], "right") for name in SPEED_METRICS))
     rows = [
         (
             Cell(units.format_time_with_offset(since, zone) if at else "before the window"),
-            *(Cell(wording.promised_value(name, getattr(plan, name))) for name in _PLAN_FIELDS),
+            *(Cell(wording.promised_value(name, getattr(plan, name))) for name in SPEED_METRICS),
         )
         for at, (since, plan) in enumerate(periods)
     ]
@@ -128,73 +196,3 @@ def _plan_blocks(evidence: Evidence) -> Iterator[Block]:
         )
     if evidence.plans.has_runs_without_plan:
         yield Text("Tests that were stored without a plan, such as imported ones, are not compared with any.", "note")
-
-
-def summary_blocks(evidence: Evidence) -> Iterator[Block]:
-    """Yield the section."""
-    yield Heading("Summary")
-    yield Text(_attempts_sentence(evidence), "lead")
-    if not evidence.figures.counts.attempts:
-        return
-    yield from (Text(_speed_sentence(evidence, name)) for name in RATE_METRICS if name in evidence.figures.spreads)
-    yield _outages_text(evidence)
-    if evidence.compliance:
-        yield _profile_text(evidence)
-    yield from (Text(sentence, "lead") for sentence in comparison.shift_sentences(evidence))
-
-
-def _attempts_sentence(evidence: Evidence) -> str:
-    counts, window = evidence.figures.counts, evidence.subject.window
-    span = units.format_duration((window.until - window.since).total_seconds())
-    if not counts.attempts:
-        return f"No test was made in this window of {span}, so nothing can be said about the line."
-    line, skipped = counts.count_scope(Scope.LINE), counts.statuses[Status.SKIPPED]
-    were = "was" if counts.attempts == 1 else "were"
-    return (
-        f"In {span}, {units.format_count(counts.attempts, 'test')} {were} due: {counts.trusted:,} gave a valid result, "
-        f"{counts.broken:,} gave none ({line:,} of them because of the line or the ISP), {counts.doubtful:,} gave a "
-        f"doubtful result that is not counted, and {skipped:,} did not start."
-    )
-
-
-def _speed_sentence(evidence: Evidence, name: str) -> str:
-    spread, misses = evidence.figures.spreads[name], evidence.figures.below_plan.get(name)
-    text = f"{wording.METRIC_NAMES[name]}: half of {spread.tests:,} results were below "
-    text += f"{units.format_metric(name, spread.median)} (median), and one in twenty below {units.format_metric(name, spread.p5)}."
-    if spread.tests == 1:
-        text = f"{wording.METRIC_NAMES[name]}: the only result was {units.format_metric(name, spread.median)}."
-    if not misses:
-        return text
-    below_50, below_80, below_90 = (units.format_percent(miss.percent) if miss.count else "none" for miss in misses)
-    return (
-        f"{text} Of {units.format_count(misses[0].tests, 'result')} that can be compared with the plan, {below_90} were below "
-        f"90 % of it, {below_80} below 80 % and {below_50} below 50 %."
-    )
-
-
-def _outages_text(evidence: Evidence) -> Text:
-    downtime, available = evidence.figures.downtime, evidence.figures.downtime.available_pct
-    if not downtime.outages:
-        return Text("The tests saw no outage of the line.")
-    availability = "" if available is None else f" (availability {units.format_percent(available)})"
-    ongoing = " The last outage had not ended when the last test was made." if downtime.ongoing else ""
-    return Text(
-        f"{units.format_count(downtime.outages, 'outage')} of the line: it was down for {units.format_duration(downtime.down_s)} of "
-        f"the {units.format_duration(downtime.watched_s)} in which it was watched{availability}.{ongoing}",
-        "bad",
-    )
-
-
-def _profile_text(evidence: Evidence) -> Text:
-    assert evidence.compliance is not None  # noqa: S101  the caller checks it
-    compliance, results = evidence.compliance, evidence.compliance.results
-    met = [
-        result.condition.name + assumption_note(result) for result in results if result.answer is ConditionAnswer.MET
-    ]
-    of_all = f"{len(met)} of {units.format_count(len(results), 'condition')}"
-    text = {
-        ConditionAnswer.MET: f"{of_all} met ({', '.join(met)}); one suffices",
-        ConditionAnswer.NOT_MET: "no condition met",
-        ConditionAnswer.OPEN: "not enough data for an answer to every condition, and none that has an answer is met",
-    }[compliance.answer]
-    return Text(f"Compared with “{compliance.profile.name}”: {text}.", _ANSWER_TONES[compliance.answer])  # type: ignore[arg-type]

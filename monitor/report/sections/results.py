@@ -1,8 +1,6 @@
-"""Speeds, hours and weekdays; the table of tests.
+"""Sections: the speeds measured, compared with the plan; speeds by hour and weekday; the table of tests. Pure.
 
-Section: the tests with links to their results; only the notable ones if there are too many. Pure.
-
-Sections: the speeds measured and how they compare with the plan; speeds by hour and weekday. Pure.
+If there are too many tests for the table, only notable ones are listed.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.analysis.calendar import RATE_METRICS, REPORTED_METRICS
+from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
 from monitor.analysis.plan import SHARE_LIMITS
 from monitor.analysis.statistics import describe_server
 from monitor.model import HARMLESS_DOUBTS, Run, Scope, Status
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from monitor.report.evidence import Evidence
 
 
+# The most rows that a document can have and still be opened.
 MAX_TABLE_ROWS = 10_000
 
 RESULTS_COLUMNS = (
@@ -49,125 +48,6 @@ RESULTS_COLUMNS = (
 )
 
 FEW_RESULTS_MARK = " *"
-
-"""The most rows that a document can have and still be opened."""
-
-
-@dataclass(frozen=True, slots=True)
-class _TestFilter:
-    """Which tests are listed, how many there are, and a description of them."""
-
-    picks: Callable[[Run], bool]
-    count: int
-    description: str
-
-
-def results_table_blocks(evidence: Evidence, runs: Iterable[Run], csv: str, stored: int) -> Iterator[Block]:
-    """Yield the section; `csv` is the name of the file with the `stored` tests; `runs` are read while it is written."""
-    yield Heading("The tests")
-    if not len(evidence.subject.columns):
-        yield Text("No test was made in this window.", "note")
-        return
-    if stored < len(evidence.subject.columns):
-        yield Text(
-            f"The details of {stored:,} of {len(evidence.subject.columns):,} tests are still stored. The others count "
-            "in all numbers, but are in neither the table nor the file.",
-            "note",
-        )
-    chosen = _choose_filter(evidence)
-    if chosen.count < len(evidence.subject.columns):
-        yield Text(
-            f"Of {len(evidence.subject.columns):,} tests, the table lists {chosen.description}. {csv} has all of them.",
-            "note",
-        )
-    rows = (
-        run_row(run, evidence.plans.plan_at(run.started_at), evidence.subject.zone) for run in runs if chosen.picks(run)
-    )
-    yield Table(f"Tests, oldest first ({chosen.count:,})", RESULTS_COLUMNS, islice(rows, MAX_TABLE_ROWS))
-
-
-def _choose_filter(evidence: Evidence) -> _TestFilter:
-    """Return the first choice that is small enough; else the oldest tests that failed."""
-    columns, plans = evidence.subject.columns, evidence.plans
-    choices = (
-        _TestFilter(lambda _run: True, len(columns), ""),
-        _TestFilter(
-            lambda run: _is_broken(run) or run.healthy is False or _is_below_plan(run, plans.plan_at(run.started_at)),
-            int(np.count_nonzero(_is_notable(columns, plans))),
-            f"those that failed, that are doubtful or that were below {SHARE_LIMITS[-1]} % of the plan",
-        ),
-        _TestFilter(_is_broken, evidence.figures.counts.broken, "those that failed"),
-    )
-    fitting = (choice for choice in choices if choice.count <= MAX_TABLE_ROWS)
-    return next(fitting, _TestFilter(_is_broken, MAX_TABLE_ROWS, f"the first {MAX_TABLE_ROWS:,} that failed"))
-
-
-def _is_notable(columns: Columns, plans: PlanHistory) -> NDArray[np.bool_]:
-    notable: NDArray[np.bool_] = columns.where(lambda attributes: attributes.broken or attributes.healthy is False)
-    for name in RATE_METRICS:
-        notable |= 100 * columns.values(name) < SHARE_LIMITS[-1] * plans.promised(columns, name)
-    return notable
-
-
-def _is_broken(run: Run) -> bool:
-    return run.status in {Status.FAILED, Status.INTERRUPTED}
-
-
-def _is_below_plan(run: Run, plan: Plan) -> bool:
-    return any(
-        measured is not None and sold is not None and 100 * measured < SHARE_LIMITS[-1] * sold
-        for measured, sold in _measured_and_sold(run, plan)
-    )
-
-
-def run_row(run: Run, plan: Plan, zone: ZoneInfo) -> tuple[Cell, ...]:
-    """Return the row of a test. One that failed has the numbers that it measured, if any."""
-    shares = [100 * rate / sold if rate is not None and sold else None for rate, sold in _measured_and_sold(run, plan)]
-    shown = " / ".join(units.NO_VALUE if share is None else f"{share:.0f} %" for share in shares)
-    return (
-        Cell(units.format_table_time_with_offset(run.started_at, zone)),
-        Cell(_outcome_text(run), shade=_outcome_shade(run, shares)),
-        Cell(units.format_metric_number("download_bps", run.download_bps)),
-        Cell(units.format_metric_number("upload_bps", run.upload_bps)),
-        Cell(units.format_metric_number("latency_ms", run.latency_ms)),
-        Cell(units.NO_VALUE if shares == [None, None] else shown),
-        Cell(_reason_text(run) or (describe_server(run.server) if run.server else units.NO_VALUE)),
-        _link_cell(run.result_url),
-    )
-
-
-def _outcome_shade(run: Run, shares: Sequence[float | None]) -> float:
-    """Return how bad a test was, from 0 to 1; other parties' failures and doubtful results hardly count."""
-    if run.healthy is False or not (_is_broken(run) or run.status is Status.OK):
-        return 0.0
-    if _is_broken(run):
-        return 1.0 if run.failure and run.failure.scope is Scope.LINE else 0.2
-    return max(0.0, 1 - min((share for share in shares if share is not None), default=100.0) / 100)
-
-
-def _measured_and_sold(run: Run, plan: Plan) -> list[tuple[int | None, int | None]]:
-    return [(getattr(run, name), getattr(plan, name)) for name in RATE_METRICS]
-
-
-def _outcome_text(run: Run) -> str:
-    if run.status is Status.OK:
-        return "doubtful" if run.healthy is False else "measured"
-    return run.status.value
-
-
-def _reason_text(run: Run) -> str:
-    """Return why the result of a test does not count; empty if it does."""
-    if run.failure and _is_broken(run):
-        return f"{wording.KIND_PHRASES[run.failure.kind]}; fault of: {wording.SCOPE_PHRASES[run.failure.scope]}"
-    if run.healthy is False:
-        kinds = [remark.kind for remark in run.remarks if remark.kind not in HARMLESS_DOUBTS]
-        return f"not counted: {', '.join(wording.DOUBT_PHRASES.get(kind, kind.replace('_', ' ')) for kind in kinds)}"
-    return run.failure.message if run.failure else ""
-
-
-def _link_cell(url: str | None) -> Cell:
-    is_web = bool(url) and str(url).startswith(("https://", "http://"))
-    return Cell("result", link=url) if is_web else Cell(units.NO_VALUE)
 
 
 def speed_blocks(evidence: Evidence) -> Iterator[Block]:
@@ -235,28 +115,139 @@ def time_of_day_blocks(evidence: Evidence, pictures: Iterable[Picture]) -> Itera
 
 
 def _calendar_table(
-    caption: str, first: str, names: Iterable[str], slots: Iterable[CalendarBin], evidence: Evidence
+    caption: str, first: str, names: Iterable[str], bins: Iterable[CalendarBin], evidence: Evidence
 ) -> Table:
     medians = (
-        Column(f"{wording.METRIC_NAMES[name]}, median ({units.metric_unit(name)})", "right")
-        for name in REPORTED_METRICS
+        Column(f"{wording.METRIC_NAMES[name]}, median ({units.metric_unit(name)})", "right") for name in SPEED_METRICS
     )
-    sold = [name for name in RATE_METRICS if name in evidence.figures.below_plan]
-    short = (Column(f"{wording.METRIC_NAMES[name]} below 90 % of the plan", "right") for name in sold)
+    compared = [name for name in RATE_METRICS if name in evidence.figures.below_plan]
+    short = (Column(f"{wording.METRIC_NAMES[name]} below 90 % of the plan", "right") for name in compared)
     columns = (Column(first), Column("Results", "right"), *medians, *short, Column("Failed tests", "right"))
     rows = [
         (
             Cell(name),
-            Cell(f"{slot.tests:,}"),
-            *(Cell(units.format_metric_number(metric, slot.medians.get(metric))) for metric in REPORTED_METRICS),
-            *(_below_plan_cell(slot, rate) for rate in sold),
-            Cell(f"{slot.failed:,}"),
+            Cell(f"{one.tests:,}"),
+            *(Cell(units.format_metric_number(metric, one.medians.get(metric))) for metric in SPEED_METRICS),
+            *(_below_plan_cell(one, rate) for rate in compared),
+            Cell(f"{one.failed:,}"),
         )
-        for name, slot in zip(names, slots, strict=True)
+        for name, one in zip(names, bins, strict=True)
     ]
     return Table(caption, columns, rows)
 
 
-def _below_plan_cell(slot: CalendarBin, name: str) -> Cell:
-    share = slot.below_plan.get(name)
+def _below_plan_cell(one: CalendarBin, name: str) -> Cell:
+    share = one.below_plan.get(name)
     return Cell(units.NO_VALUE) if share is None else Cell(units.format_percent(share), shade=share / 100)
+
+
+@dataclass(frozen=True, slots=True)
+class _TestFilter:
+    """Which tests are listed, how many there are, and a description of them."""
+
+    picks: Callable[[Run], bool]
+    count: int
+    description: str
+
+
+def results_table_blocks(evidence: Evidence, runs: Iterable[Run], csv: str, stored: int) -> Iterator[Block]:
+    """Yield the section; `csv` is the name of the file with the `stored` tests; `runs` are read while it is written."""
+    yield Heading("The tests")
+    plans, zone, total = evidence.plans, evidence.subject.zone, len(evidence.subject.columns)
+    if not total:
+        yield Text("No test was made in this window.", "note")
+        return
+    if stored < total:
+        yield Text(
+            f"The details of {stored:,} of {total:,} tests are still stored. The others count in all numbers, but are "
+            "in neither the table nor the file.",
+            "note",
+        )
+    chosen = _choose_filter(evidence)
+    if chosen.count < total:
+        yield Text(f"Of {total:,} tests, the table lists {chosen.description}. {csv} has all of them.", "note")
+    rows = (run_row(run, plans.plan_at(run.started_at), zone) for run in runs if chosen.picks(run))
+    yield Table(f"Tests, oldest first ({chosen.count:,})", RESULTS_COLUMNS, islice(rows, MAX_TABLE_ROWS))
+
+
+def _choose_filter(evidence: Evidence) -> _TestFilter:
+    """Return the first choice that is small enough; else the oldest tests that failed."""
+    columns, plans = evidence.subject.columns, evidence.plans
+    choices = (
+        _TestFilter(lambda _run: True, len(columns), ""),
+        _TestFilter(
+            lambda run: _is_broken(run) or run.healthy is False or _is_below_plan(run, plans.plan_at(run.started_at)),
+            int(np.count_nonzero(_is_notable(columns, plans))),
+            f"those that failed, that are doubtful or that were below {SHARE_LIMITS[-1]} % of the plan",
+        ),
+        _TestFilter(_is_broken, evidence.figures.counts.broken, "those that failed"),
+    )
+    fitting = (choice for choice in choices if choice.count <= MAX_TABLE_ROWS)
+    return next(fitting, _TestFilter(_is_broken, MAX_TABLE_ROWS, f"the first {MAX_TABLE_ROWS:,} that failed"))
+
+
+def _is_notable(columns: Columns, plans: PlanHistory) -> NDArray[np.bool_]:
+    notable: NDArray[np.bool_] = columns.where(lambda attributes: attributes.broken or attributes.healthy is False)
+    for name in RATE_METRICS:
+        notable |= 100 * columns.values(name) < SHARE_LIMITS[-1] * plans.promised(columns, name)
+    return notable
+
+
+def _is_broken(run: Run) -> bool:
+    return run.status in {Status.FAILED, Status.INTERRUPTED}
+
+
+def _is_below_plan(run: Run, plan: Plan) -> bool:
+    return any(
+        measured is not None and promised is not None and 100 * measured < SHARE_LIMITS[-1] * promised
+        for measured, promised in _measured_and_promised(run, plan)
+    )
+
+
+def run_row(run: Run, plan: Plan, zone: ZoneInfo) -> tuple[Cell, ...]:
+    """Return the row of a test. One that failed has the numbers that it measured, if any."""
+    rates = _measured_and_promised(run, plan)
+    shares = [100 * rate / promised if rate is not None and promised else None for rate, promised in rates]
+    shown = " / ".join(units.NO_VALUE if share is None else f"{share:.0f} %" for share in shares)
+    return (
+        Cell(units.format_table_time_with_offset(run.started_at, zone)),
+        Cell(_outcome_text(run), shade=_outcome_shade(run, shares)),
+        *(Cell(units.format_metric_number(metric, getattr(run, metric))) for metric in SPEED_METRICS),
+        Cell(units.NO_VALUE if shares == [None, None] else shown),
+        Cell(_reason_text(run) or (describe_server(run.server) if run.server else units.NO_VALUE)),
+        _link_cell(run.result_url),
+    )
+
+
+def _outcome_shade(run: Run, shares: Sequence[float | None]) -> float:
+    """Return how bad a test was, from 0 to 1; other parties' failures and doubtful results hardly count."""
+    if run.healthy is False or not (_is_broken(run) or run.status is Status.OK):
+        return 0.0
+    if _is_broken(run):
+        return 1.0 if run.failure and run.failure.scope is Scope.LINE else 0.2
+    return max(0.0, 1 - min((share for share in shares if share is not None), default=100.0) / 100)
+
+
+def _measured_and_promised(run: Run, plan: Plan) -> list[tuple[int | None, int | None]]:
+    return [(getattr(run, name), getattr(plan, name)) for name in RATE_METRICS]
+
+
+def _outcome_text(run: Run) -> str:
+    if run.status is Status.OK:
+        return "doubtful" if run.healthy is False else "measured"
+    return run.status.value
+
+
+def _reason_text(run: Run) -> str:
+    """Return why the result of a test does not count; empty if it does."""
+    if run.failure and _is_broken(run):
+        return f"{wording.KIND_PHRASES[run.failure.kind]}; fault of: {wording.SCOPE_PHRASES[run.failure.scope]}"
+    if run.healthy is False:
+        kinds = [remark.kind for remark in run.remarks if remark.kind not in HARMLESS_DOUBTS]
+        return f"not counted: {', '.join(map(wording.doubt_phrase, kinds))}"
+    return run.failure.message if run.failure else ""
+
+
+def _link_cell(url: str | None) -> Cell:
+    cell = Cell("result", link=url)
+    return cell if cell.href else Cell(units.NO_VALUE)

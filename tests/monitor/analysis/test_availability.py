@@ -11,9 +11,9 @@ from example_reports import START, failed, run, subject
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.analysis.availability import find_watched_time, incident_span, intersect_spans, merge_spans
+from monitor.analysis.availability import find_watched_time, incident_span
 from monitor.analysis.columns import Columns
-from monitor.analysis.outages import find_incidents
+from monitor.analysis.outages import find_incidents, intersect_spans, merge_spans
 from monitor.localtime import Window
 from monitor.model import NetworkPath, Scope
 from monitor.report.evidence import gather_evidence
@@ -33,7 +33,7 @@ def _downtime(bad: set[int], count: int = 40, paused: range = range(0)) -> Downt
     return gather_evidence(subject(runs)).figures.downtime
 
 
-def test_the_time_out_runs_from_the_first_failure_to_the_next_success():
+def test_downtime_runs_from_the_first_failure_to_the_next_success():
     """Two outages, of three tests and of one."""
     result = _downtime({10, 11, 12, 20})
     assert (result.outages, result.ongoing) == (2, 0)
@@ -41,7 +41,7 @@ def test_the_time_out_runs_from_the_first_failure_to_the_next_success():
     assert result.available_pct == pytest.approx(100 * (1 - result.down_s / result.watched_s))
 
 
-def test_an_outage_that_lasts_is_counted_to_the_end_of_the_last_test():
+def test_an_ongoing_outage_counts_to_the_end_of_the_last_test():
     """The last test began 15 minutes after the first that failed, and took 21 s."""
     result = _downtime({38, 39})
     assert (result.ongoing, result.down_s) == (1, EVERY * 60 + 21)
@@ -77,7 +77,9 @@ def test_an_outage_counts_within_the_window_only():
         (300, None, (300, 310)),
     ],
 )
-def test_of_an_outage_the_part_within_the_window_counts(began: int, ended: int | None, wanted: tuple[int, int] | None):
+def test_only_the_part_of_an_outage_within_the_window_counts(
+    began: int, ended: int | None, wanted: tuple[int, int] | None
+):
     """Half open as the window is; one that lasts goes on to the end of the last test, which may be after it."""
     (outage,) = find_incidents([failed(began), *([] if ended is None else [run(ended)])])
     watched = find_watched_time(Columns.from_runs([run(0), failed(309.9)]))
@@ -85,7 +87,7 @@ def test_of_an_outage_the_part_within_the_window_counts(began: int, ended: int |
     assert (result and tuple((at - START.timestamp()) / 60 for at in result)) == wanted
 
 
-def test_what_two_paths_see_at_once_is_out_once():
+def test_an_outage_that_two_paths_see_counts_once():
     """A test over each path in turn: one outage."""
     times = [(number, NetworkPath.IP4ONLY if number % 2 else NetworkPath.HOST) for number in range(40)]
     runs = [
@@ -96,7 +98,7 @@ def test_what_two_paths_see_at_once_is_out_once():
     assert (result.outages, result.down_s) == (1, 5 * EVERY * 60)
 
 
-def test_two_paths_soon_after_each_other_each_have_their_pace():
+def test_two_paths_tested_soon_after_each_other_have_an_interval_each():
     """As cron does it: the host's test begins a minute after the namespace's, and there is no pause between."""
     runs = [
         dataclasses.replace(failed(at) if number in {10, 11} else run(at), path=path)
@@ -110,7 +112,7 @@ def test_two_paths_soon_after_each_other_each_have_their_pace():
 
 
 @pytest.mark.parametrize("between", [0, 0.5, 7])
-def test_two_that_measure_in_turn_watch_as_one_does(between: float):
+def test_two_paths_tested_in_turn_watch_like_one(between: float):
     """The test over the other path comes at once after the first, or at the same second: that is no pause."""
     one = [run(EVERY * number) for number in range(20)]
     other = [run(EVERY * number + between, path=NetworkPath.HOST) for number in range(20)]
@@ -119,7 +121,7 @@ def test_two_that_measure_in_turn_watch_as_one_does(between: float):
     assert (watched.pauses, watched.interval_s) == ((), EVERY * 60)
 
 
-def test_who_looks_while_another_pauses_watches():
+def test_a_probe_watches_while_another_pauses():
     """A probe that fell silent leaves no pause where the other went on; nor does a test that lasted so long."""
     one = [run(EVERY * number) for number in range(40)]
     other = [run(EVERY * number, probe="cabin") for number in (*range(10), *range(30, 50))]
@@ -130,7 +132,7 @@ def test_who_looks_while_another_pauses_watches():
     assert (len(watched.spans), watched.total_s) == (1, 39 * EVERY * 60 + 21)
 
 
-def test_failures_of_others_are_no_downtime():
+def test_failures_that_are_not_the_lines_fault_are_not_downtime():
     """The test's operator, this machine, nobody known."""
     runs = [failed(15 * at, scope) if scope else run(15 * at) for at, scope in enumerate([None, *Scope, None])]
     result = gather_evidence(
@@ -141,8 +143,8 @@ def test_failures_of_others_are_no_downtime():
 
 
 @given(SPANS, SPANS)
-def test_spans_have_in_common_what_their_seconds_have(one: list[tuple[int, int]], other: list[tuple[int, int]]):
+def test_intersection_of_spans_agrees_with_counting_seconds(one: list[tuple[int, int]], other: list[tuple[int, int]]):
     """Counted second by second."""
-    whole = [{second for start, end in spans for second in range(start, end)} for spans in (one, other)]
-    result = intersect_spans(list(merge_spans(one)), list(merge_spans(other)))
-    assert sum(end - start for start, end in result) == len(whole[0] & whole[1])
+    seconds = [{second for start, end in spans for second in range(start, end)} for spans in (one, other)]
+    result = intersect_spans(merge_spans(one), merge_spans(other))
+    assert sum(end - start for start, end in result) == len(seconds[0] & seconds[1])

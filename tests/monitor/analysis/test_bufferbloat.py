@@ -37,8 +37,8 @@ def test_the_rise_is_the_mean_of_both_directions(
     assert latency_rises(Columns.from_runs([run])).tolist() == ([] if wanted is None else [wanted])
 
 
-def test_runs_that_cannot_be_trusted_tell_nothing():
-    """Failed and doubtful ones tell nothing."""
+def test_runs_that_cannot_be_trusted_do_not_count():
+    """Failed and doubtful ones are left out."""
     loads = [(20.0, True), (40.0, True), (90.0, True), (900.0, False)]
     runs = [make_attempt(latency_ms=10.0, upload_latency_ms=load, healthy=good).run for load, good in loads]
     assert latency_rises(Columns.from_runs([*runs, make_failed_attempt().run])).tolist() == [10.0, 30.0, 80.0]

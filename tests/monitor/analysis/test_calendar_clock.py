@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.analysis import calendar
@@ -31,7 +31,7 @@ EPOCH = date(1970, 1, 1)
 @example("Australia/Lord_Howe", [-1, 0, 1])
 @example("Pacific/Apia", [-1, 0, 1])
 @example("Asia/Kolkata", [0])
-def test_each_is_what_its_clock_showed(name: str, seconds: list[int]):
+def test_clocks_around_a_change_agree_with_the_standard_library(name: str, seconds: list[int]):
     """Hour, weekday and day, to the second of a change, east and west of Greenwich."""
     zone, started = ZoneInfo(name), sorted(max(0, ZONES[name] + second) for second in seconds)
     local = [datetime.fromtimestamp(at, UTC).astimezone(zone) for at in started]
@@ -42,3 +42,19 @@ def test_each_is_what_its_clock_showed(name: str, seconds: list[int]):
     assert calendar.hours_of_day(walls).tolist() == [each.hour for each in local]
     assert calendar.weekday_numbers(walls).tolist() == [each.weekday() for each in local]
     assert calendar.day_numbers(walls).tolist() == [(each.date() - EPOCH).days for each in local]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1_700_000_000, 1_900_000_000), max_size=20).map(sorted),
+    st.sampled_from(["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "UTC", "Asia/Kathmandu"]),
+)
+def test_clocks_over_many_years_agree_with_the_standard_library(moments: list[int], name: str):
+    """Hour, weekday and day of many moments at once, over years of changes."""
+    zone = ZoneInfo(name)
+    local = [datetime.fromtimestamp(at, zone) for at in moments]
+    walls = calendar.to_wall_clock(np.array(moments, np.int64), zone)
+    assert calendar.hours_of_day(walls).tolist() == [each.hour for each in local]
+    assert calendar.weekday_numbers(walls).tolist() == [each.weekday() for each in local]
+    epoch = datetime(1970, 1, 1, tzinfo=UTC).date()
+    assert calendar.day_numbers(walls).tolist() == [(each.date() - epoch).days for each in local]

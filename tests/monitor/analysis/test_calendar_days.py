@@ -31,13 +31,13 @@ DAY = Window(START, START + timedelta(days=1))
 
 def test_a_day_is_as_long_as_it_is():
     """Sunday, when the clocks go back, has 25 hours; the window's last moment belongs to the last day."""
-    found = count_days([], [], WINDOW, BERLIN)
-    assert [(day.day.day, (day.end - day.start) / 3600) for day in found] == [(24, 24), (25, 25), (26, 24)]
+    days = count_days([], [], WINDOW, BERLIN)
+    assert [(day.day.day, (day.end - day.start) / 3600) for day in days] == [(24, 24), (25, 25), (26, 24)]
 
 
 def test_an_outage_over_midnight_counts_on_both_days():
     """Each has its share, and the shares add up."""
-    out = Outage(SATURDAY.timestamp() + 23 * 3600, SATURDAY.timestamp() + 26 * 3600, lasts=False)
+    out = Outage(SATURDAY.timestamp() + 23 * 3600, SATURDAY.timestamp() + 26 * 3600, is_ongoing=False)
     assert [day.out for day in count_days([], [out], WINDOW, BERLIN)] == [3600, 7200, 0]
 
 
@@ -49,28 +49,28 @@ def test_outages_of_two_paths_at_once_are_one():
         make_attempt(10).run,
     ]
     runs.append(make_attempt(20, path=NetworkPath.HOST).run)
-    (found,) = find_outages(to_series(runs, DAY), DAY)
-    assert (found.start, found.end, found.lasts) == (ZERO, ZERO + 1200, False)
+    (outage,) = find_outages(to_series(runs, DAY), DAY)
+    assert (outage.start, outage.end, outage.is_ongoing) == (ZERO, ZERO + 1200, False)
 
 
-def test_an_outage_within_another_makes_it_no_shorter():
+def test_an_outage_within_another_does_not_shorten_it():
     """What one path saw for longer lasts as long as that; so it does when it has not ended."""
     host = [
         dataclasses.replace(each, path=NetworkPath.HOST) for each in (make_failed_attempt(5).run, make_attempt(10).run)
     ]
-    (found,) = find_outages(to_series([make_failed_attempt(0).run, make_attempt(20).run, *host], DAY), DAY)
-    assert (found.start, found.end, found.lasts) == (ZERO, ZERO + 1200, False)
-    (found,) = find_outages(to_series([make_failed_attempt(0).run, make_failed_attempt(20).run, *host], DAY), DAY)
-    assert (found.end, found.lasts) == (ZERO + 1200 + 21, True)
+    (outage,) = find_outages(to_series([make_failed_attempt(0).run, make_attempt(20).run, *host], DAY), DAY)
+    assert (outage.start, outage.end, outage.is_ongoing) == (ZERO, ZERO + 1200, False)
+    (outage,) = find_outages(to_series([make_failed_attempt(0).run, make_failed_attempt(20).run, *host], DAY), DAY)
+    assert (outage.end, outage.is_ongoing) == (ZERO + 1200 + 21, True)
 
 
 def test_an_outage_ends_with_the_window():
     """A test that began in it and ended after it shows nothing beyond."""
-    (found,) = find_outages(to_series([make_failed_attempt(24 * 60 - 0.1).run], DAY), DAY)
-    assert found.end == DAY.span[1]
+    (outage,) = find_outages(to_series([make_failed_attempt(24 * 60 - 0.1).run], DAY), DAY)
+    assert outage.end == DAY.span[1]
 
 
-def test_failures_of_others_are_no_outage():
+def test_failures_that_are_not_the_lines_fault_are_not_outages():
     """Neither those of somebody else nor an interrupted test of the line's scope."""
     causes = [Failure(FailureKind.UNKNOWN, scope, None, "") for scope in Scope if scope is not Scope.LINE]
     stopped = dataclasses.replace(make_failed_attempt(50).run, status=Status.INTERRUPTED)
@@ -85,15 +85,15 @@ def test_a_day_counts_what_was_started_on_it():
     runs = [make_attempt(started_at=at).run for at in moments]
     runs.append(make_attempt(started_at=moments[1], status=Status.SKIPPED, latency_ms=None).run)
     runs.append(make_attempt(started_at=moments[1], status=Status.INTERRUPTED, latency_ms=None).run)
-    found = count_days(to_series(runs, WINDOW), [], WINDOW, BERLIN)
-    assert [(day.started, day.broken) for day in found] == [(1, 0), (3, 1), (1, 0)]
+    days = count_days(to_series(runs, WINDOW), [], WINDOW, BERLIN)
+    assert [(day.started, day.broken) for day in days] == [(1, 0), (3, 1), (1, 0)]
 
 
-def test_an_outage_that_lasts_ends_with_the_last_test():
-    """Nobody looked after that, so nothing is claimed."""
+def test_an_ongoing_outage_ends_with_the_last_test():
+    """Nothing is known after that, so nothing is claimed."""
     runs = [make_attempt(0).run, make_failed_attempt(10).run, make_failed_attempt(20).run]
-    (found,) = find_outages(to_series(runs, DAY), DAY)
-    assert (found.end, found.lasts) == (runs[-1].finished_at.timestamp(), True)
+    (outage,) = find_outages(to_series(runs, DAY), DAY)
+    assert (outage.end, outage.is_ongoing) == (runs[-1].finished_at.timestamp(), True)
 
 
 @given(st.dates(date(1990, 1, 1), date(2100, 12, 31)))
@@ -113,9 +113,9 @@ def test_the_more_failed_the_stronger_the_colour(failures: int, wanted: float):
 
 def test_days_together_are_as_strong_as_their_tests():
     """A tenth of all failed, though a fifth did on one day."""
-    whole = [Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=failures) for failures in (0, 20)]
+    two_days = [Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=failures) for failures in (0, 20)]
     assert (
-        failure_strength(whole)
+        failure_strength(two_days)
         == failure_strength([Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=10)])
         == 0.55
     )
@@ -125,6 +125,6 @@ def test_days_together_are_as_strong_as_their_tests():
     ("seconds", "words"),
     [(45, "45 s"), (59 * 60, "59 min"), (3600, "1 h 00"), (86_400, "24 h 00"), (190_800, "2 d 5 h")],
 )
-def test_a_length_is_told_as_people_do(seconds: float, words: str):
+def test_a_length_has_its_two_largest_units(seconds: float, words: str):
     """In the two largest units."""
     assert format_length(seconds) == words

@@ -43,17 +43,17 @@ def test_each_cell_is_the_median_that_numpy_finds(results: list[tuple[int, int, 
         make_attempt(started_at=SPRING + timedelta(minutes=minute), download_bps=rate, healthy=good).run
         for minute, rate, good in results
     ]
-    kept = [(minute, rate) for minute, rate, good in results if good]
+    good_results = [(minute, rate) for minute, rate, good in results if good]
     # Central European Summer Time began on 29 March 2026 at 01:00 UTC: 49 hours after SPRING.
-    minutes = np.array([minute + (120 if minute >= 49 * 60 else 60) for minute, _ in kept], dtype=int)
-    rates = np.array([rate for _, rate in kept], dtype=float)
+    minutes = np.array([minute + (120 if minute >= 49 * 60 else 60) for minute, _ in good_results], dtype=int)
+    rates = np.array([rate for _, rate in good_results], dtype=float)
     weekday, hour = (minutes // 1440 + 4) % 7, minutes // 60 % 24  # SPRING was a Friday
-    found = cells(runs)
+    by_hour = cells(runs)
     places = {(int(day), int(each)) for day, each in zip(weekday, hour, strict=True)}
-    assert set(found) == places
+    assert set(by_hour) == places
     for place in places:
         inside = rates[(weekday == place[0]) & (hour == place[1])]
-        assert (found[place].count, found[place].median) == (len(inside), np.median(inside))
+        assert (by_hour[place].count, by_hour[place].median) == (len(inside), np.median(inside))
 
 
 def test_a_plan_that_only_failures_know_hides_no_result():
@@ -61,12 +61,12 @@ def test_a_plan_that_only_failures_know_hides_no_result():
     runs = Columns.from_runs([make_attempt(0).run, make_failed_attempt(1).run])
     planned = tuple(replace(sort, plan=Plan(100_000_000) if sort.broken else NO_PLAN) for sort in runs.attributes)
     day = Window(START, START + timedelta(days=1))
-    found = tabulate_hours(to_series(replace(runs, attributes=planned), day), BERLIN, Metric.DOWNLOAD)
-    assert (found.of_plan, [cell.median for cell in found.cells.values()]) == (False, [95_656_417])
+    table = tabulate_hours(to_series(replace(runs, attributes=planned), day), BERLIN, Metric.DOWNLOAD)
+    assert (table.of_plan, [cell.median for cell in table.cells.values()]) == (False, [95_656_417])
 
 
 def test_the_hour_that_happens_twice_is_one_cell():
     """02:30 summer time and 02:30 winter time are both 02."""
     twice = [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1)]
-    found = cells([make_attempt(started_at=at).run for at in twice])
-    assert {place: cell.count for place, cell in found.items()} == {(6, 2): 2}
+    by_hour = cells([make_attempt(started_at=at).run for at in twice])
+    assert {place: cell.count for place, cell in by_hour.items()} == {(6, 2): 2}

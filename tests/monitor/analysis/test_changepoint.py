@@ -99,7 +99,7 @@ def test_a_gradual_drift_has_no_day():
         assert result.before - result.after == pytest.approx(18, abs=5)
 
 
-def test_a_change_in_days_without_tests_is_told_with_both_ends_of_them():
+def test_a_change_during_days_without_tests_has_both_ends_of_them():
     """Nobody measured for ten days; the level is another one after them."""
     values = _noise(3)
     values[30:] -= 20
@@ -110,10 +110,10 @@ def test_a_change_in_days_without_tests_is_told_with_both_ends_of_them():
 
 def test_days_that_are_missing_here_and_there_hide_no_change():
     """Every third day has no tests."""
-    kept = np.arange(90) % 3 != 0
+    used = np.arange(90) % 3 != 0
     values = _noise(4, days=90)
     values[50:] -= 15
-    result = _one(_changes(values[kept], FIRST + np.arange(90)[kept]))
+    result = _one(_changes(values[used], FIRST + np.arange(90)[used]))
     assert abs(result.first_day - FIRST - 50) <= 1
 
 
@@ -136,12 +136,12 @@ def test_a_line_that_never_varies_has_changed_only_where_it_has():
     assert _one(_changes([100.0] * 30 + [80.0] * 30)).first_day == FIRST + 30
 
 
-def test_a_change_that_does_not_matter_is_not_told():
+def test_a_change_too_small_to_matter_is_not_reported():
     """Three of a hundred, however sure."""
     assert _changes([100.0] * 30 + [97.0] * 30) == ()
 
 
-def test_without_the_library_a_user_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     """In one line that names the libraries."""
     monkeypatch.setitem(sys.modules, "ruptures", None)
     with pytest.raises(UsageError, match=r"(pip install|pipx inject) .*ruptures scipy$"):
@@ -150,6 +150,7 @@ def test_without_the_library_a_user_is_told_what_to_install(monkeypatch: pytest.
 
 def test_nothing_of_the_library_is_loaded_until_windows_are_compared():
     """It takes the most of a second."""
-    code = "import monitor.report.evidence; import monitor.report.sections.assemble; import sys; print({'ruptures', 'scipy'} & {*sys.modules})"
+    code = "import monitor.report.evidence, monitor.report.sections.assemble, sys; "
+    code += "print({'ruptures', 'scipy'} & {*sys.modules})"
     completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert completed.stdout == "set()\n"

@@ -23,49 +23,51 @@ RUNS = [
 
 
 @given(st.lists(any_run, max_size=12))
-def test_columns_say_of_each_run_what_it_says(runs: list[Run]):
-    """Oldest first: when, of which sort, and each number to a thousandth."""
-    found, ordered = Columns.from_runs(runs), sorted(runs, key=lambda run: run.started_at)
-    assert found.started.tolist() == [run.started_at.timestamp() for run in ordered]
-    assert [found.attributes[place] for place in found.codes.tolist()] == [
+def test_columns_hold_what_each_run_holds(runs: list[Run]):
+    """Oldest first: when, its attributes, and each number to a thousandth."""
+    columns, ordered = Columns.from_runs(runs), sorted(runs, key=lambda run: run.started_at)
+    assert columns.started.tolist() == [run.started_at.timestamp() for run in ordered]
+    assert [columns.attributes[place] for place in columns.codes.tolist()] == [
         RunAttributes.from_run(run) for run in ordered
     ]
     for name, unit in UNITS.items():
         wanted = [getattr(run, name) for run in ordered]
         known = [
-            (kept, value) for kept, value in zip(found.values(name).tolist(), wanted, strict=True) if value is not None
+            (stored, value)
+            for stored, value in zip(columns.values(name).tolist(), wanted, strict=True)
+            if value is not None
         ]
-        assert np.isnan(found.values(name)).tolist() == [value is None for value in wanted]
-        assert all(kept == pytest.approx(value, rel=1e-9, abs=0.6 / unit) for kept, value in known if value < 1e15)
+        assert np.isnan(columns.values(name)).tolist() == [value is None for value in wanted]
+        assert all(stored == pytest.approx(value, rel=1e-9, abs=0.6 / unit) for stored, value in known if value < 1e15)
 
 
 @given(st.lists(any_run, max_size=12))
-def test_a_question_to_sorts_is_answered_for_runs(runs: list[Run]):
-    """Whether few or many sorts pass, and whether few or many are there."""
-    found, ordered = Columns.from_runs(runs), sorted(runs, key=lambda run: run.started_at)
+def test_a_predicate_on_attributes_is_answered_for_runs(runs: list[Run]):
+    """Whether few or many attributes pass, and whether few or many are there."""
+    columns, ordered = Columns.from_runs(runs), sorted(runs, key=lambda run: run.started_at)
     for status in Status:
-        assert found.where(lambda sort, status=status: sort.status is status).tolist() == [
+        assert columns.where(lambda sort, status=status: sort.status is status).tolist() == [
             run.status is status for run in ordered
         ]
-        assert found.where(lambda sort, status=status: sort.status is not status).tolist() == [
+        assert columns.where(lambda sort, status=status: sort.status is not status).tolist() == [
             run.status is not status for run in ordered
         ]
 
 
-def test_of_many_sorts_each_is_looked_up():
+def test_many_attributes_are_looked_up_each():
     """A hundred servers are no reason for a wrong answer."""
-    found = Columns.from_runs(make_attempt(at, isp=f"ISP {at % 100}").run for at in range(1000))
-    assert found.where(lambda sort: sort.isp.endswith("7")).tolist() == [at % 10 == 7 for at in range(1000)]
-    assert sum(count for _, count in found.counts()) == 1000
+    columns = Columns.from_runs(make_attempt(at, isp=f"ISP {at % 100}").run for at in range(1000))
+    assert columns.where(lambda sort: sort.isp.endswith("7")).tolist() == [at % 10 == 7 for at in range(1000)]
+    assert sum(count for _, count in columns.counts()) == 1000
 
 
 def test_more_runs_than_are_counted_at_a_time():
     """Each is counted and answered for, in the blocks beyond the first too."""
-    sorts, number = (RunAttributes.from_run(RUNS[0]), RunAttributes.from_run(RUNS[1])), 150_000
+    pair, number = (RunAttributes.from_run(RUNS[0]), RunAttributes.from_run(RUNS[1])), 150_000
     kind = np.arange(number) % 3 % 2
-    found = Columns(sorts, np.arange(number, dtype=np.uint32), np.zeros(number, np.uint8), kind.astype(np.uint8), {})
-    assert list(found.counts()) == [(sorts[0], 100_000), (sorts[1], 50_000)]
-    assert np.array_equal(found.per_run([7, 9], int), 7 + 2 * kind)
+    columns = Columns(pair, np.arange(number, dtype=np.uint32), np.zeros(number, np.uint8), kind.astype(np.uint8), {})
+    assert list(columns.counts()) == [(pair[0], 100_000), (pair[1], 50_000)]
+    assert np.array_equal(columns.per_run([7, 9], int), 7 + 2 * kind)
 
 
 @pytest.mark.parametrize(("highest", "width"), [(0, 1), (255, 1), (256, 2), (2**16 - 1, 2), (2**16, 4), (2**32, 8)])
@@ -78,31 +80,31 @@ def test_the_smallest_type_that_takes_a_number(highest: int, width: int):
 
 def test_only_trusted_numbers_are_measured():
     """Failures and doubtful results are in no statistic."""
-    found = Columns.from_runs(RUNS)
-    assert found.measured("latency_ms").tolist() == [4.2, 7.5]
-    assert float(np.median(found.measured("download_bps"))) == median([RUNS[0].download_bps, RUNS[3].download_bps])
-    assert found.good("latency_ms").tolist() == [True, False, False, True]
+    columns = Columns.from_runs(RUNS)
+    assert columns.measured("latency_ms").tolist() == [4.2, 7.5]
+    assert float(np.median(columns.measured("download_bps"))) == median([RUNS[0].download_bps, RUNS[3].download_bps])
+    assert columns.good("latency_ms").tolist() == [True, False, False, True]
 
 
-def test_a_sort_names_what_spoils_a_result():
+def test_attributes_name_why_a_result_is_doubtful():
     """And leaves out the remarks that do not."""
     remarks = (Remark(Doubt.SECOND_TEST, "m"), Remark("cross_traffic", "m"))
     assert RunAttributes.from_run(make_attempt(remarks=remarks).run).doubts == ("cross_traffic",)
 
 
-def test_some_of_the_runs_keep_all_that_is_told_of_them():
+def test_selected_runs_keep_all_their_values():
     """A mask, places and a slice choose the same."""
-    found = Columns.from_runs(RUNS)
+    columns = Columns.from_runs(RUNS)
     for chosen in (np.array([False, True, True, False]), np.array([1, 2]), slice(1, 3)):
-        assert found.select(chosen).started.tolist() == found.started.tolist()[1:3]
-        assert [sort.status for sort, _ in found.select(chosen).counts()] == [Status.FAILED, Status.OK]
+        assert columns.select(chosen).started.tolist() == columns.started.tolist()[1:3]
+        assert [sort.status for sort, _ in columns.select(chosen).counts()] == [Status.FAILED, Status.OK]
 
 
 def test_columns_are_joined_in_order():
-    """Parts that overlap in time become one, oldest first; sorts they share are one."""
+    """Parts that overlap in time become one, oldest first; attributes they share are one."""
     parts = [Columns.from_runs(RUNS[1::2]), Columns.from_runs(RUNS[::2])]
-    whole = join_columns(parts, UNITS)
-    assert whole.started.tolist() == Columns.from_runs(RUNS).started.tolist()
-    assert whole.values("latency_ms").tolist() == pytest.approx([4.2, np.nan, np.nan, 7.5], nan_ok=True)
+    joined = join_columns(parts, UNITS)
+    assert joined.started.tolist() == Columns.from_runs(RUNS).started.tolist()
+    assert joined.values("latency_ms").tolist() == pytest.approx([4.2, np.nan, np.nan, 7.5], nan_ok=True)
     assert len(join_columns([], UNITS)) == 0
-    assert len(set(whole.attributes)) == len(whole.attributes) == 3
+    assert len(set(joined.attributes)) == len(joined.attributes) == 3

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +17,11 @@ from example_runs import DNS, START, make_attempt, make_failed_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.analysis.outages import find_incidents
+from monitor.analysis.availability import find_outage_spans, find_outages
+from monitor.analysis.outages import find_incidents, merge_spans
+from monitor.analysis.series import to_series
 from monitor.cli.runs import _format_length
+from monitor.localtime import Window
 from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status
 from monitor.store.connection import open_writer
 from monitor.store.write import add_attempt
@@ -46,8 +51,12 @@ def bad(minutes: float, failure: Failure = LINE, **changes: Any) -> Run:
 def spans(*runs: Run) -> list[tuple[float, int | None, int]]:
     """Return begin in minutes, length in minutes and failures of each incident."""
     return [
-        ((found.began - START) / timedelta(minutes=1), found.length_s and found.length_s // 60, found.failures)
-        for found in find_incidents(runs)
+        (
+            (incident.began - START) / timedelta(minutes=1),
+            incident.length_s and incident.length_s // 60,
+            incident.failures,
+        )
+        for incident in find_incidents(runs)
     ]
 
 
@@ -74,28 +83,61 @@ def test_incidents_begin_and_end(runs: list[Run], expected: list[tuple[float, in
     assert spans(*runs) == expected
 
 
-def test_an_incident_tells_its_cause():
+def test_an_incident_has_its_cause():
     """Its kind is what most of its runs say, its words are those of the first."""
-    (found,) = find_incidents([bad(0, DNS), bad(5), bad(10), ok(15)])
-    assert (found.kind, found.message) == (FailureKind.UNREACHABLE, DNS.message)
+    (incident,) = find_incidents([bad(0, DNS), bad(5), bad(10), ok(15)])
+    assert (incident.kind, incident.message) == (FailureKind.UNREACHABLE, DNS.message)
 
 
 @given(st.lists(st.sampled_from("+-p ")))
 def test_every_failure_of_the_line_is_in_one_incident(story: list[str]):
     """However a story goes, no failure is lost or counted twice, and at most the last incident lasts."""
     make = {"+": ok, "-": bad, "p": lambda at: bad(at, PROVIDER), " ": lambda at: bad(at, status=Status.SKIPPED)}
-    found = [*find_incidents([make[what](minute) for minute, what in enumerate(story)])]
-    assert sum(incident.failures for incident in found) == story.count("-")
-    assert all(incident.ended is not None for incident in found[:-1])
+    incidents = [*find_incidents([make[what](minute) for minute, what in enumerate(story)])]
+    assert sum(incident.failures for incident in incidents) == story.count("-")
+    assert all(incident.ended is not None for incident in incidents[:-1])
     lasts = "-" in "".join(story).rpartition("+")[2]
-    assert bool(found and found[-1].ended is None) == lasts
+    assert bool(incidents and incidents[-1].ended is None) == lasts
+
+
+@given(st.lists(st.tuples(st.sampled_from("+?-pi "), st.integers(1, 30), st.sampled_from(NetworkPath)), max_size=40))
+def test_runs_and_columns_give_the_same_outages(story: list[tuple[str, int, NetworkPath]]):
+    """`incidents` reads a stream of runs, graphs read columns: begin and end agree, path by path and merged."""
+    make = {
+        "+": ok,
+        "?": lambda at: ok(at, healthy=False),
+        "-": bad,
+        "p": lambda at: bad(at, PROVIDER),
+        "i": lambda at: bad(at, status=Status.INTERRUPTED),
+        " ": lambda at: bad(at, status=Status.SKIPPED),
+    }
+    times = accumulate(pause for _, pause, _ in story)
+    runs = [replace(make[what](at), path=path) for at, (what, _, path) in zip(times, story, strict=True)]
+    all_series = to_series(runs, Window(START, START + timedelta(days=2))) if runs else ()
+    incidents = {
+        path: [
+            (incident.began.timestamp(), incident.ended.timestamp() if incident.ended else math.inf)
+            for incident in find_incidents(runs)
+            if incident.path is path
+        ]
+        for path in NetworkPath
+    }
+    assert {path: spans for path, spans in incidents.items() if spans} == {
+        series.path: spans for series in all_series if (spans := find_outage_spans(series.runs))
+    }
+    last = max((run.finished_at.timestamp() for run in runs), default=0.0)
+    merged = merge_spans((start, min(end, last)) for spans in incidents.values() for start, end in spans)
+    outages = find_outages(all_series, Window(START, START + timedelta(days=2)))
+    assert [(outage.start, outage.end) for outage in outages] == merged
+    ongoing = any(end == math.inf for spans in incidents.values() for _, end in spans)
+    assert [outage.is_ongoing for outage in outages] == [False] * (len(outages) - ongoing) + [True] * ongoing
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(None, ""), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (11_100, "3 h 05"), (198_000, "2 d 07 h")],
 )
-def test_lengths_are_said_as_people_do(seconds: int | None, words: str):
+def test_lengths_have_their_two_largest_units(seconds: int | None, words: str):
     """The two largest units are enough."""
     assert _format_length(seconds) == words
 
@@ -129,8 +171,8 @@ def test_command_for_people_and_programs(environ: dict[str, str]):
     """A line has begin, end, length, number and cause; JSON has the same with names."""
     *_, line = incidents_of(environ).splitlines()
     assert line.split()[4:] == ["25", "min", "2", "ip4only", "dns:", *DNS.message.split()]
-    (found,) = json.loads(incidents_of(environ, "--json"))
-    assert (found["length_s"], found["failures"], found["kind"]) == (1500, 2, "dns")
+    (incident,) = json.loads(incidents_of(environ, "--json"))
+    assert (incident["length_s"], incident["failures"], incident["kind"]) == (1500, 2, "dns")
 
 
 def test_command_without_an_outage(environ: dict[str, str], tmp_path: File):

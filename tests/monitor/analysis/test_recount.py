@@ -31,9 +31,10 @@ from monitor.model import NetworkPath, Plan, Remark, Status
 from monitor.output import units
 from monitor.output.units import format_number
 from monitor.report import wording
-from monitor.store import read
+from monitor.store.columnar import read_columns
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.lookups import probe_pks
+from monitor.store.read import RunFilter
 from monitor.store.write import add_attempts
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ HOUR, WEEKDAY = f"{LOCAL} % 86400 / 3600", f"({LOCAL} / 86400 + 3) % 7"
 
 
 def _attempts(probe: str, every: float, chance: np.random.Generator) -> Iterator[Attempt]:
-    """Yield runs from a day before the window to a day after it, of each sort that there is."""
+    """Yield runs from a day before the window to a day after it, with every combination of attributes."""
     at, sold = WINDOW.since - timedelta(days=1), {"home": OLD, "cabin": CABIN}[probe]
     while at < WINDOW.until + timedelta(days=1):
         plan = NEW if probe == "home" and at >= CHANGED else sold
@@ -124,8 +125,8 @@ def column(file: pathlib.Path, what: str, where: str) -> np.ndarray:
 def read_tracks(file: pathlib.Path, *probes: str) -> tuple[RunSeries, ...]:
     """Return the tracks of probes, read as the commands do."""
     with open_reader(f"sqlite:///{file}") as connection:
-        rows = probe_pks(connection, probes)
-        runs = read.read_columns(connection, since=WINDOW.since, until=WINDOW.until, names=tuple(UNITS), probes=rows)
+        chosen = RunFilter(WINDOW.since, WINDOW.until, probes=probe_pks(connection, probes))
+        runs = read_columns(connection, chosen, UNITS)
     return to_series(runs, WINDOW)
 
 
@@ -138,11 +139,11 @@ def test_the_heat_map(file: pathlib.Path, metric: Metric, probes: tuple[str, ...
     rows = sql(file, f"{WEEKDAY}, {HOUR}, {share}", f"{where} AND {TRUSTED} AND {metric} NOT NULL", "runs.pk")
     for weekday, hour, value in rows:
         wanted.setdefault((weekday, hour), []).append(value)
-    seen = tabulate_hours(read_tracks(file, *probes), BERLIN, metric)
-    assert seen.of_plan
-    assert {place: cell.count for place, cell in seen.cells.items()} == {at: len(each) for at, each in wanted.items()}
+    table = tabulate_hours(read_tracks(file, *probes), BERLIN, metric)
+    assert table.of_plan
+    assert {place: cell.count for place, cell in table.cells.items()} == {at: len(each) for at, each in wanted.items()}
     for place, each in wanted.items():
-        assert seen.cells[place].median == pytest.approx(np.median(each))
+        assert table.cells[place].median == pytest.approx(np.median(each))
 
 
 def written(kind: str, file: pathlib.Path, *probes: str) -> set[str]:
@@ -170,10 +171,10 @@ def test_the_tiles_of_throughput(file: pathlib.Path):
 def test_the_distribution(file: pathlib.Path):
     """Each curve is the share of the results at or below, and the shares beside it are those of the rows."""
     texts = written("distribution", file, "home")
-    (track,) = read_tracks(file, "home")
+    (series,) = read_tracks(file, "home")
     for metric in (Metric.DOWNLOAD, Metric.UPLOAD):
         rates = column(file, metric, HOME)
-        line = dict(distribution.to_step_line(statistics.measured_values([track], metric), 1e9))
+        line = dict(distribution.to_step_line(statistics.measured_values([series], metric), 1e9))
         assert set(line) == {0.0, *rates, 1e9}
         assert all(line[rate] == pytest.approx(100 * np.mean(rates <= rate)) for rate in rates)
         shares = column(file, f"1.0 * {metric} / plan_{metric}", HOME)
@@ -265,7 +266,7 @@ def test_the_hours_and_weekdays_of_the_report(
 
 
 def test_the_plans_of_the_report(report_tables: tuple[list[list[str]], str], file: pathlib.Path):
-    """The report of one probe tells when its own plan changed, and nothing of the other's."""
+    """The report of one probe has the changes of its own plan, not the other's."""
     rows, where = report_tables
     assert "16 Mbit/s" not in str(rows)
     if where == HOME:

@@ -42,10 +42,10 @@ def runs(letters: str) -> list[Run]:
     return [LETTERS[letter](15 * index) for index, letter in enumerate(letters) if letter != "."]
 
 
-def track(letters: str) -> RunSeries:
-    """Return the one track of the letters."""
-    (found,) = to_series(runs(letters), DAY)
-    return found
+def series_of(letters: str) -> RunSeries:
+    """Return the one series of the letters."""
+    (series,) = to_series(runs(letters), DAY)
+    return series
 
 
 def slots(times: Sequence[float]) -> list[float]:
@@ -72,15 +72,15 @@ def slots(times: Sequence[float]) -> list[float]:
 )
 def test_a_line_joins_successes_only(letters: str, joined: list[list[float]]):
     """A line ends at a failed or interrupted run and at a long pause; a skipped run ends nothing."""
-    found = to_series(runs(letters), DAY)
-    assert [slots(part.times) for each in found for part in each.line(Metric.DOWNLOAD).segments()] == joined
+    all_series = to_series(runs(letters), DAY)
+    assert [slots(part.times) for each in all_series for part in each.line(Metric.DOWNLOAD).segments()] == joined
 
 
 def test_a_number_that_is_missing_ends_its_own_line():
     """A success without an upload ends the line of the upload, not those of the others."""
-    found = track("oouoo")
-    assert [slots(part.times) for part in found.line(Metric.UPLOAD).segments()] == [[0, 1], [3, 4]]
-    assert len(list(found.line(Metric.LATENCY).segments())) == 1
+    series = series_of("oouoo")
+    assert [slots(part.times) for part in series.line(Metric.UPLOAD).segments()] == [[0, 1], [3, 4]]
+    assert len(list(series.line(Metric.LATENCY).segments())) == 1
 
 
 @pytest.mark.parametrize(
@@ -98,52 +98,52 @@ def test_a_number_that_is_missing_ends_its_own_line():
         ("oooff......fooo", [(3, 4 + 21 / 900), (11, 12)]),
     ],
 )
-def test_a_band_spans_failures_up_to_the_next_success(letters: str, bands: list[tuple[float, float]]):
-    """A band ends at the next success, at the end of the last failure, and before a pause in which nobody looked."""
-    found = [edge for band in track(letters).bands.at_least(0) for edge in slots(band)]
-    assert found == pytest.approx([edge for band in bands for edge in band])
+def test_a_failure_span_ends_at_the_next_success(letters: str, bands: list[tuple[float, float]]):
+    """Or at the end of the last failure, and before a pause."""
+    edges = [edge for band in series_of(letters).bands.at_least(0) for edge in slots(band)]
+    assert edges == pytest.approx([edge for band in bands for edge in band])
 
 
 @pytest.mark.parametrize(
     ("letters", "least", "joined"), [("oofoo", 1800, 2), ("oofoo", 1801, 1), ("o....oofoo", 1801, 2)]
 )
-def test_a_break_too_short_to_be_seen_parts_nothing(letters: str, least: int, joined: int):
-    """One that lasts as long as a pixel does; failures are then told by their marks."""
-    assert len(list(track(letters).line(Metric.DOWNLOAD).segments(least))) == joined
+def test_a_break_too_short_to_be_visible_does_not_split_a_line(letters: str, least: int, joined: int):
+    """One that lasts as long as a pixel does; failures then show as marks."""
+    assert len(list(series_of(letters).line(Metric.DOWNLOAD).segments(least))) == joined
 
 
 def test_every_failure_is_a_mark_with_its_scope():
     """Failed and interrupted runs are marks; one without a cause is of unknown scope."""
     bare = make_attempt(60, status=Status.FAILED).run
-    (found,) = to_series([*runs("fois"), bare], DAY)
-    assert {scope: slots(times) for scope, times in found.marks.items()} == {
+    (series,) = to_series([*runs("fois"), bare], DAY)
+    assert {scope: slots(times) for scope, times in series.marks.items()} == {
         Scope.LINE: [0],
         Scope.LOCAL: [2],
         Scope.UNKNOWN: [4],
     }
 
 
-def failures(found: RunSeries) -> list[float]:
+def failures(series: RunSeries) -> list[float]:
     """Return when runs failed or were interrupted."""
-    return sorted(at for times in found.marks.values() for at in times.tolist())
+    return sorted(at for times in series.marks.values() for at in times.tolist())
 
 
 @given(st.text("ofis.u", max_size=60))
 def test_no_line_ever_crosses_a_failure(letters: str):
     """Whatever happened, no failure lies between two points that a line joins, and no success is lost."""
-    for found in to_series(runs(letters), DAY):
-        segments = list(found.line(Metric.DOWNLOAD).segments())
+    for series in to_series(runs(letters), DAY):
+        segments = list(series.line(Metric.DOWNLOAD).segments())
         pairs = [pair for part in segments for pair in pairwise(part.times)]
-        assert not [at for at in failures(found) for start, end in pairs if start <= at <= end]
+        assert not [at for at in failures(series) for start, end in pairs if start <= at <= end]
         assert sum(len(part.times) for part in segments) == sum(map(letters.count, "ou"))
 
 
 @given(st.text("ofis.u", max_size=60))
-def test_every_failure_lies_in_a_band(letters: str):
+def test_every_failure_lies_in_a_failure_span(letters: str):
     """Each mark is inside exactly one band, and bands do not touch each other's inside."""
-    for found in to_series(runs(letters), DAY):
-        bands = found.bands.at_least(0)
-        inside = [[band for band in bands if band[0] <= at < band[1]] for at in failures(found)]
+    for series in to_series(runs(letters), DAY):
+        bands = series.bands.at_least(0)
+        inside = [[band for band in bands if band[0] <= at < band[1]] for at in failures(series)]
         assert all(len(each) == 1 for each in inside)
         assert all(before[1] <= after[0] for before, after in pairwise(bands))
 
@@ -168,12 +168,12 @@ def test_a_pause_is_measured_by_the_cadence_around_it(minutes: list[float], gaps
 
 
 def test_paths_and_probes_are_never_joined():
-    """Each probe and path is a track of its own, the namespace first."""
-    mixed = [make_attempt(at, path=path, probe=probe).run for at, path, probe in (
-        (0, NetworkPath.HOST, "b"), (1, NetworkPath.IP4ONLY, "b"), (2, NetworkPath.HOST, "a"), (3, NetworkPath.IP4ONLY, "b"),
-    )]  # fmt: skip
-    found = to_series(mixed, DAY)
-    assert [(each.probe, each.path, len(each.runs)) for each in found] == [
+    """Each probe and path is a series of its own, the namespace first."""
+    host, namespace = NetworkPath.HOST, NetworkPath.IP4ONLY
+    sources = ((0, host, "b"), (1, namespace, "b"), (2, host, "a"), (3, namespace, "b"))
+    mixed = [make_attempt(at, path=path, probe=probe).run for at, path, probe in sources]
+    all_series = to_series(mixed, DAY)
+    assert [(each.probe, each.path, len(each.runs)) for each in all_series] == [
         ("a", NetworkPath.HOST, 1),
         ("b", NetworkPath.IP4ONLY, 2),
         ("b", NetworkPath.HOST, 1),
@@ -189,17 +189,17 @@ def test_runs_outside_of_the_window_are_left_out():
 def test_a_window_within_seconds_has_the_runs_that_began_in_it():
     """One that began half a second before it is out, one that began half a second before its end is in."""
     half = timedelta(seconds=0.5)
-    (found,) = to_series(runs("ooo"), Window(START + half, START + timedelta(minutes=30) + half))
-    assert slots(found.runs.started.tolist()) == [1, 2]
+    (series,) = to_series(runs("ooo"), Window(START + half, START + timedelta(minutes=30) + half))
+    assert slots(series.runs.started.tolist()) == [1, 2]
 
 
 def test_changes_of_isp_and_server_are_found():
-    """A change is told once, also across failures; a run that does not name its ISP changes nothing."""
+    """A change is listed once, also across failures; a run that does not name its ISP changes nothing."""
     names = ["A", None, "A", "B", "B"]
     other = Server("9", "Other", "Bonn")
     named = [make_attempt(15 * at, isp=isp, server=other if at > 3 else None).run for at, isp in enumerate(names)]
-    (found,) = to_series([*named, make_failed_attempt(80).run, make_attempt(90, isp="A", server=other).run], DAY)
-    assert [(slots([each.at]), each.event, each.before, each.after) for each in found.changes] == [
+    (series,) = to_series([*named, make_failed_attempt(80).run, make_attempt(90, isp="A", server=other).run], DAY)
+    assert [(slots([each.at]), each.event, each.before, each.after) for each in series.changes] == [
         ([3], ChangeKind.ISP, "A", "B"),
         ([6], ChangeKind.ISP, "B", "A"),
     ]
@@ -216,7 +216,7 @@ def test_changes_of_isp_and_server_are_found():
         (Server("1"), "1"),
     ],
 )
-def test_a_server_is_called_by_the_best_name_it_has(server: Server | None, name: str):
+def test_a_server_is_named_by_the_best_name_it_has(server: Server | None, name: str):
     """Name and place first, then the host, then the number."""
     assert server_name(server) == name
 

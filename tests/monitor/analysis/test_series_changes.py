@@ -37,17 +37,17 @@ def used(servers: str) -> Columns:
 
 
 def planned(plans: Sequence[Plan], **more: object) -> Columns:
-    """Return a result a minute, each judged by its plan."""
+    """Return a result a minute, each stored with its plan."""
     columns = Columns.from_runs(make_attempt(at, **more).run for at in range(len(plans)))
-    each = list(dict.fromkeys(plans))
-    sorts = tuple(dataclasses.replace(columns.attributes[0], plan=plan) for plan in each)
+    distinct = list(dict.fromkeys(plans))
+    attributes = tuple(dataclasses.replace(columns.attributes[0], plan=plan) for plan in distinct)
     return dataclasses.replace(
-        columns, attributes=sorts, codes=np.array([each.index(plan) for plan in plans], np.uint8)
+        columns, attributes=attributes, codes=np.array([distinct.index(plan) for plan in plans], np.uint8)
     )
 
 
 @pytest.mark.parametrize(
-    ("servers", "told"),
+    ("servers", "expected"),
     [
         ("", []),
         ("AAAA", []),
@@ -60,14 +60,14 @@ def planned(plans: Sequence[Plan], **more: object) -> Columns:
         ("A" * 60 + "B" * 60 + "A" * 60, [(60, "server now B"), (120, "server now A")]),
     ],
 )
-def test_a_server_is_news_when_none_of_the_last_results_used_it(servers: str, told: list[tuple[int, str]]):
+def test_a_server_is_new_if_none_of_the_last_results_used_it(servers: str, expected: list[tuple[int, str]]):
     """Servers that an engine uses in turn are no change; one that joins them is, and one that takes over."""
-    found = [change for change in find_changes(used(servers)) if change.event is ChangeKind.SERVER]
-    assert [((change.at - ZERO) / 60, change.text) for change in found] == told
+    changes = [change for change in find_changes(used(servers)) if change.event is ChangeKind.SERVER]
+    assert [((change.at - ZERO) / 60, change.text) for change in changes] == expected
 
 
 @given(st.text("AB", max_size=200))
-def test_a_server_that_was_just_used_is_never_news(servers: str):
+def test_a_server_that_was_just_used_is_never_new(servers: str):
     """Whatever the order, a change names a server that the results before did not use."""
     for change in find_changes(used(servers)):
         at = round((change.at - ZERO) / 60)
@@ -78,24 +78,24 @@ def test_a_server_that_was_just_used_is_never_news(servers: str):
 def test_many_changes_have_no_names(count: int, names: set[str]):
     """Nobody could read more than a thousand; they are still all there."""
     runs = Columns.from_runs(make_attempt(at, isp="AB"[at % 2]).run for at in range(count + 1))
-    found = [change for change in find_changes(runs) if change.event is ChangeKind.ISP]
-    assert (len(found), {change.after for change in found}) == (count, names)
+    changes = [change for change in find_changes(runs) if change.event is ChangeKind.ISP]
+    assert (len(changes), {change.after for change in changes}) == (count, names)
 
 
-def test_a_failed_test_tells_of_a_plan_too():
+def test_a_failed_test_can_show_a_change_of_plan():
     """It was stored with the one in force, and the change stands where it was first noted."""
     columns = Columns.from_runs([make_attempt(0).run, make_failed_attempt(1).run, make_attempt(2).run])
     places = zip(columns.codes.tolist(), [SLOW, FAST, FAST], strict=True)
-    sorts = tuple(dataclasses.replace(columns.attributes[place], plan=plan) for place, plan in places)
-    (found,) = find_changes(dataclasses.replace(columns, attributes=sorts, codes=np.arange(3, dtype=np.uint8)))
-    assert (found.at, found.text) == (ZERO + 60, "plan now 100 / 20")
+    attributes = tuple(dataclasses.replace(columns.attributes[place], plan=plan) for place, plan in places)
+    (change,) = find_changes(dataclasses.replace(columns, attributes=attributes, codes=np.arange(3, dtype=np.uint8)))
+    assert (change.at, change.text) == (ZERO + 60, "plan now 100 / 20")
 
 
-def test_the_plan_steps_where_another_judged():
+def test_the_plan_line_steps_where_the_plan_changed():
     """The first plan reaches back to the beginning; what promises nothing has no line."""
-    found = to_series(planned([SLOW, SLOW, FAST]), DAY)
+    all_series = to_series(planned([SLOW, SLOW, FAST]), DAY)
     (down,), (latency,) = (
-        plan_lines(found, metric, NO_PLAN, ZERO - 60) for metric in (Metric.DOWNLOAD, Metric.LATENCY)
+        plan_lines(all_series, metric, NO_PLAN, ZERO - 60) for metric in (Metric.DOWNLOAD, Metric.LATENCY)
     )
     assert down.steps == ((ZERO - 60, 50e6), (ZERO + 120, 100e6))
     assert down.line(ZERO + 600) == [[(ZERO - 60, 50e6), (ZERO + 120, 50e6), (ZERO + 120, 100e6), (ZERO + 600, 100e6)]]
@@ -103,46 +103,46 @@ def test_the_plan_steps_where_another_judged():
     assert (highest_promise([down]), promised_levels([down]), latency.newest) == (100e6, [50e6, 100e6], 10.0)
 
 
-def test_each_run_is_held_against_its_own_plan():
+def test_each_run_is_compared_with_its_own_plan():
     """60 Mbit/s met the slow plan twice and missed the fast one."""
-    found = to_series(planned([SLOW, SLOW, FAST], download_bps=60_000_000), DAY)
-    assert sorted(shares_of_plan(found, Metric.DOWNLOAD)) == pytest.approx([0.6, 1.2, 1.2])
-    told = compare_with_plan(found, Metric.DOWNLOAD, 60e6)
-    assert (told.median, told.met) == pytest.approx((120, 200 / 3))
+    all_series = to_series(planned([SLOW, SLOW, FAST], download_bps=60_000_000), DAY)
+    assert sorted(shares_of_plan(all_series, Metric.DOWNLOAD)) == pytest.approx([0.6, 1.2, 1.2])
+    comparison = compare_with_plan(all_series, Metric.DOWNLOAD, 60e6)
+    assert (comparison.median, comparison.met) == pytest.approx((120, 200 / 3))
 
 
 def test_latency_meets_a_plan_by_staying_below_it():
     """Three of four did, one of them exactly; whichever way it is counted."""
     runs = [make_attempt(at, latency_ms=ms).run for at, ms in enumerate((5.0, 8.0, 10.0, 30.0))]
-    found = to_series(runs, DAY, FAST)
-    assert compare_with_plan(found, Metric.LATENCY, 9.0).met == pytest.approx(75)
+    all_series = to_series(runs, DAY, FAST)
+    assert compare_with_plan(all_series, Metric.LATENCY, 9.0).met == pytest.approx(75)
     both = [
-        *found,
+        *all_series,
         *to_series([dataclasses.replace(runs[3], probe="cabin")], DAY, dataclasses.replace(FAST, latency_ms=30)),
     ]
     assert compare_with_plan(both, Metric.LATENCY, 10.0).met == pytest.approx(80)
 
 
-def test_runs_without_a_plan_among_others_are_held_against_none():
+def test_runs_without_a_plan_among_others_are_not_compared_with_any():
     """They were imported, or made before a plan was known: they neither met it nor did they not."""
-    found = to_series(planned([NO_PLAN, SLOW, NO_PLAN, SLOW], download_bps=60_000_000), DAY, FAST)
-    assert list(shares_of_plan(found, Metric.DOWNLOAD)) == pytest.approx([1.2, 1.2])
-    assert plan_lines(found, Metric.DOWNLOAD, FAST, 0)[0].steps == ((ZERO + 60, 50e6),)
-    assert not [change for change in found[0].changes if change.event is ChangeKind.PLAN]
+    all_series = to_series(planned([NO_PLAN, SLOW, NO_PLAN, SLOW], download_bps=60_000_000), DAY, FAST)
+    assert list(shares_of_plan(all_series, Metric.DOWNLOAD)) == pytest.approx([1.2, 1.2])
+    assert plan_lines(all_series, Metric.DOWNLOAD, FAST, 0)[0].steps == ((ZERO + 60, 50e6),)
+    assert not [change for change in all_series[0].changes if change.event is ChangeKind.PLAN]
 
 
-def test_where_no_run_knows_a_plan_the_given_one_judges_all():
-    """An import from another program is held against what the user configured."""
-    found = to_series(planned([NO_PLAN] * 3, download_bps=60_000_000), DAY, FAST)
-    assert list(shares_of_plan(found, Metric.DOWNLOAD)) == pytest.approx([0.6] * 3)
-    assert plan_lines(found, Metric.DOWNLOAD, FAST, 0)[0].steps == ((0, 100e6),)
+def test_if_no_run_has_a_plan_all_are_compared_with_the_given_one():
+    """An import from another program is compared with what the user configured."""
+    all_series = to_series(planned([NO_PLAN] * 3, download_bps=60_000_000), DAY, FAST)
+    assert list(shares_of_plan(all_series, Metric.DOWNLOAD)) == pytest.approx([0.6] * 3)
+    assert plan_lines(all_series, Metric.DOWNLOAD, FAST, 0)[0].steps == ((0, 100e6),)
 
 
-def test_a_plan_of_other_times_judges_nothing_here():
-    """Only runs of the window tell whether one is known."""
+def test_a_plan_outside_of_the_window_does_not_count():
+    """Only runs of the window count."""
     later = Window(START + timedelta(seconds=30), DAY.until)
-    found = to_series(planned([SLOW, NO_PLAN], download_bps=60_000_000), later, FAST)
-    assert list(shares_of_plan(found, Metric.DOWNLOAD)) == pytest.approx([0.6])
+    all_series = to_series(planned([SLOW, NO_PLAN], download_bps=60_000_000), later, FAST)
+    assert list(shares_of_plan(all_series, Metric.DOWNLOAD)) == pytest.approx([0.6])
 
 
 def test_without_a_run_the_given_plan_is_shown():
@@ -152,7 +152,7 @@ def test_without_a_run_the_given_plan_is_shown():
     assert (nothing.newest, nothing.line(9), highest_promise([nothing])) == (None, [], None)
 
 
-def test_a_failure_before_the_first_result_leaves_the_plan_whole():
+def test_a_failure_before_the_first_result_does_not_shorten_the_plan_line():
     """Only results of before a plan was known part it from the beginning."""
     columns = planned([SLOW, SLOW])
     failure = dataclasses.replace(Columns.from_runs([make_failed_attempt(-5).run]).attributes[0])
@@ -160,7 +160,7 @@ def test_a_failure_before_the_first_result_leaves_the_plan_whole():
     assert plan_lines(to_series(early, DAY), Metric.DOWNLOAD, NO_PLAN, 7)[0].steps == ((7, 50e6),)
 
 
-def test_a_gap_in_the_promise_is_a_gap_in_its_line():
+def test_a_time_without_a_plan_is_a_gap_in_the_plan_line():
     """Nothing was promised between two plans."""
     found = PlanLine(((0, 5.0), (10, math.nan), (20, 7.0)))
     assert found.line(30) == [[(0, 5.0), (10, 5.0)], [(20, 7.0), (30, 7.0)]]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from monitor.analysis.metrics import Metric
 from monitor.analysis.series import to_series
-from monitor.analysis.statistics import compute_spread, count_runs, measured_values
+from monitor.analysis.statistics import compute_spread, count_series, measured_values
 from monitor.localtime import Window
-from monitor.model import Failure, FailureKind, Scope, Server, Status
+from monitor.model import Failure, FailureKind, Scope, Server, Status, server_name
 
 DAY = Window(START, START + timedelta(days=1))
 
@@ -33,15 +33,15 @@ MIXED = [
 @given(st.lists(st.integers(0, 10**10), min_size=2, max_size=50).map(sorted))
 def test_percentiles_agree_with_the_standard_library(ordered: list[int]):
     """The median and the twentieths are those of `statistics`."""
-    twentieths, found = quantiles(ordered, n=20, method="inclusive"), compute_spread(np.array(ordered, float))
-    assert [found.p5, found.median, found.p95] == pytest.approx([twentieths[0], median(ordered), twentieths[-1]])
+    twentieths, spread = quantiles(ordered, n=20, method="inclusive"), compute_spread(np.array(ordered, float))
+    assert [spread.p5, spread.median, spread.p95] == pytest.approx([twentieths[0], median(ordered), twentieths[-1]])
 
 
 def test_only_measured_values_of_successes_count():
     """Numbers of interrupted and skipped runs, and missing ones, are in no statistic."""
-    found = to_series(MIXED, DAY)
-    assert measured_values(found, Metric.DOWNLOAD).tolist() == [10, 30]
-    assert compute_spread(measured_values(found, Metric.DOWNLOAD)).median == 20
+    all_series = to_series(MIXED, DAY)
+    assert measured_values(all_series, Metric.DOWNLOAD).tolist() == [10, 30]
+    assert compute_spread(measured_values(all_series, Metric.DOWNLOAD)).median == 20
 
 
 def test_nothing_measured_has_no_percentiles():
@@ -49,18 +49,18 @@ def test_nothing_measured_has_no_percentiles():
     assert compute_spread(measured_values(to_series([make_failed_attempt().run], DAY), Metric.LATENCY)) is None
 
 
-def test_the_tally_counts_what_happened():
+def test_attempts_are_counted_by_outcome_and_name():
     """Skipped runs are counted, but are no test that could have succeeded."""
-    counted = count_runs(to_series(MIXED, DAY))
-    assert counted.runs == 7
+    counted, sources = count_series(to_series(MIXED, DAY))
+    assert counted.attempts == 7
     assert counted.success_pct == pytest.approx(50)
     assert counted.scopes == {Scope.LINE: 1, Scope.PROVIDER: 1, Scope.UNKNOWN: 1}
-    assert counted.isps == {"Verizon Fios": 2}
-    assert counted.families == {4: 2, 6: 1}
-    assert counted.servers == {"DediPath, Secaucus, NJ": 2, "7": 1}
+    assert sources.isps == {"Verizon Fios": 2}
+    assert sources.families == {4: 2, 6: 1}
+    assert sources.servers_by(server_name) == {"DediPath, Secaucus, NJ": 2, "7": 1}
 
 
-def test_without_a_started_run_there_is_no_share():
+def test_without_a_started_run_there_is_no_success_rate():
     """Neither an empty window nor skipped runs alone have a share of successes."""
-    assert count_runs([]).success_pct is None
-    assert count_runs(to_series([MIXED[-1]], DAY)).success_pct is None
+    assert count_series([])[0].success_pct is None
+    assert count_series(to_series([MIXED[-1]], DAY))[0].success_pct is None

@@ -50,14 +50,14 @@ def check(outer: PrivateMachine, *arguments: str, **settings: str) -> subprocess
 
 def lines(outer: PrivateMachine, **settings: str) -> dict[str, CheckResult]:
     """Return the lines by name."""
-    told = json.loads(check(outer, "--json", **settings).stdout)
-    return {line["name"]: CheckResult(**line) for line in told}
+    printed = json.loads(check(outer, "--json", **settings).stdout)
+    return {line["name"]: CheckResult(**line) for line in printed}
 
 
 def watched(street: HomeNetworkWithServices, *arguments: str, **options: object) -> subprocess.Popen[str]:
     """Start `speedmon check --watch`."""
-    told = {"env": SETTINGS, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return street.popen([SPEEDMON, "check", "--watch", "0.1", *arguments], **(told | options))
+    process = {"env": SETTINGS, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return street.popen([SPEEDMON, "check", "--watch", "0.1", *arguments], **(process | options))
 
 
 def test_machine_without_a_network(outer: PrivateMachine):
@@ -72,9 +72,9 @@ def test_machine_without_a_network(outer: PrivateMachine):
 
 def test_json_is_an_array_of_lines(outer: PrivateMachine):
     """Each object has the five keys in order; a fix goes with what is not ok only."""
-    told = json.loads(check(outer, "--json").stdout)
-    assert {tuple(line) for line in told} == {("name", "ok", "message", "fix", "matters")}
-    assert all((line["fix"] is None) == line["ok"] for line in told)
+    printed = json.loads(check(outer, "--json").stdout)
+    assert {tuple(line) for line in printed} == {("name", "ok", "message", "fix", "matters")}
+    assert all((line["fix"] is None) == line["ok"] for line in printed)
 
 
 def test_neither_pyroute2_nor_sqlalchemy_is_imported(outer: PrivateMachine):
@@ -82,19 +82,19 @@ def test_neither_pyroute2_nor_sqlalchemy_is_imported(outer: PrivateMachine):
     assert outer.python(IMPORTED).stdout.splitlines()[-1] == "[]"
 
 
-def test_leftover_of_a_crash_is_no_namespace(outer: PrivateMachine):
+def test_leftover_of_a_crash_is_not_a_namespace(outer: PrivateMachine):
     """The plain file in the place of the handle is named."""
     outer.path("/run/netns/ip4only").touch()
     assert "is not a network namespace" in lines(outer)["namespace"].message
 
 
 def test_without_nft_it_says_so(street: HomeNetworkWithServices):
-    """A host on which nft was removed since is told what to install."""
+    """On a host from which nft was removed since, the line says what to install."""
     street.set_up()
     street.shell("mount --bind /bin/false /usr/sbin/nft")
-    code, told = street.lines()
-    assert (code, told["firewall"].ok) == (5, False)
-    assert "our rules cannot be listed" in told["firewall"].message
+    code, checks = street.lines()
+    assert (code, checks["firewall"].ok) == (5, False)
+    assert "our rules cannot be listed" in checks["firewall"].message
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_without_nft_it_says_so(street: HomeNetworkWithServices):
         ({"COLLECT__ENGINE": "ookla", "OOKLA__BINARY": "/no/such"}, "engine", "/no/such does not exist"),
         ({"DATABASE_URL": "sqlite:////run"}, "database", "/run: is a directory"),
         ({"DATABASE_URL": "sqlite:////etc/passwd/a/b.db"}, "database", "/etc/passwd is not a directory"),
-        ({"DATABASE_URL": "sqlite:////etc/passwd"}, "database", "is damaged or no SQLite database"),
+        ({"DATABASE_URL": "sqlite:////etc/passwd"}, "database", "is damaged or not a SQLite database"),
         ({"DATABASE_URL": "sqlite://"}, "database", "names no file"),
     ],
 )
@@ -125,13 +125,13 @@ def test_full_disk(outer: PrivateMachine):
 
 
 def test_run_of_the_future(outer: PrivateMachine, tmp_path: Path):
-    """A clock that was set back is told from the newest stored run."""
+    """A clock that was set back is recognised by the newest stored run."""
     url = f"sqlite:///{tmp_path}/speedmon.db"
     with open_writer(url) as connection:
         add_attempt(connection, make_attempt(minutes=60 * 24 * 365 * 50))
-    told = lines(outer, DATABASE_URL=url)
-    assert (told["clock"].fails, "in the future" in told["clock"].message) == (True, True)
-    assert told["database"].message.endswith(f"can be written, schema {SCHEMA_VERSION}")
+    checks = lines(outer, DATABASE_URL=url)
+    assert (checks["clock"].fails, "in the future" in checks["clock"].message) == (True, True)
+    assert checks["database"].message.endswith(f"can be written, schema {SCHEMA_VERSION}")
 
 
 def test_mistake_in_the_settings_is_one_line(outer: PrivateMachine):

@@ -1,4 +1,4 @@
-"""`speedmon collect` when it is told to stop, and when it is killed: the test is recorded either way."""
+"""`speedmon collect` when a signal stops it, and when it is killed: the test is recorded either way."""
 
 from __future__ import annotations
 

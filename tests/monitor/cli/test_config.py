@@ -55,9 +55,9 @@ def test_the_template_can_be_uncommented(tmp_path: Path):
 
 def test_the_template_has_every_setting():
     """No section and no key is left out."""
-    found = tomllib.loads(uncommented(config_load.config_template()))
+    template = tomllib.loads(uncommented(config_load.config_template()))
     known = {name: {*config_load.key_types(kind)} for name, kind in config_load.section_types().items()}
-    assert {name: {*values} for name, values in found.items()} == known
+    assert {name: {*values} for name, values in template.items()} == known
 
 
 def test_init_writes_a_file_that_loads(tmp_path: Path):
@@ -119,13 +119,13 @@ def test_what_show_prints_can_be_loaded(tmp_path: Path):
 
 def test_show_json(tmp_path: Path):
     """Programs get the file and the settings by section and key."""
-    found = json.loads(run(tmp_path, "show", "--json", SPEEDMON_WEB__PORT="0", SPEEDMON_CONFIG=os.devnull).stdout)
-    assert (found["file"], found["settings"]["web"]["port"]) == (os.devnull, 0)
+    printed = json.loads(run(tmp_path, "show", "--json", SPEEDMON_WEB__PORT="0", SPEEDMON_CONFIG=os.devnull).stdout)
+    assert (printed["file"], printed["settings"]["web"]["port"]) == (os.devnull, 0)
 
 
 @pytest.mark.parametrize("setting", ["SPEEDMON_DATABASE_URL", "SPEEDMON_FLEET__DATABASE_URL"])
 @pytest.mark.parametrize("argv", [("show",), ("show", "--json")])
-def test_show_tells_no_password(tmp_path: Path, argv: tuple[str, ...], setting: str):
+def test_show_prints_no_password(tmp_path: Path, argv: tuple[str, ...], setting: str):
     """The output can be pasted into a bug report."""
     url = "postgresql+psycopg://joe:secret@db/speedmon"
     shown = run(tmp_path, *argv, **{setting: url}).stdout
@@ -133,7 +133,7 @@ def test_show_tells_no_password(tmp_path: Path, argv: tuple[str, ...], setting: 
     assert "joe:***@db" in shown
 
 
-def test_mistakes_are_told_by_show(tmp_path: Path):
+def test_show_reports_mistakes(tmp_path: Path):
     """A configuration with mistakes is exit code 2 and one line."""
     done = run(tmp_path, "show", SPEEDMON_WEB__PORT="many")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

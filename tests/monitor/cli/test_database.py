@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from monitor.store import buckets
 from monitor.store.connection import open_reader, open_writer
+from monitor.store.read import RunFilter
 from monitor.store.tables import raw_output, rollups
 from monitor.store.write import add_attempt, add_attempts
 
@@ -90,8 +91,8 @@ def test_check_finds_output_without_a_run(file: Path):
     )
 
 
-def test_check_tells_of_another_schema(file: Path):
-    """An older schema is no damage but wants an upgrade."""
+def test_check_reports_another_schema(file: Path):
+    """An older schema is not damage; the line says how to upgrade it."""
     db(file, "upgrade")
     change(file, "UPDATE alembic_version SET version_num = '0000'")
     assert db(file, "check") == (
@@ -109,7 +110,7 @@ def fill(file: Path, *ages: int) -> None:
 NOW, MINUTE = datetime.now(UTC).replace(microsecond=0), timedelta(minutes=1)
 
 
-def test_check_finds_sums_that_are_wrong_and_mends_them(file: Path):
+def test_check_finds_sums_that_are_wrong_and_fixes_them(file: Path):
     """A roll-up that is not what the runs say is reported with the fix, and recomputed on request."""
     fill(file, 0)
     change(file, "UPDATE rollups SET runs = 7 WHERE span = 3600")
@@ -121,7 +122,7 @@ def test_check_finds_sums_that_are_wrong_and_mends_them(file: Path):
     assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 1\n")
 
 
-def test_check_finds_packed_days_that_are_wrong_and_mends_them(file: Path):
+def test_check_finds_packed_days_that_are_wrong_and_fixes_them(file: Path):
     """A day that is not packed as its runs say is reported with the fix, and packed again on request."""
     fill(file, 0, 1, 2)
     change(file, "UPDATE packed_days SET download_bps = x''", "UPDATE rollups SET runs = 7 WHERE span = 86400")
@@ -140,7 +141,7 @@ def test_a_backup_is_a_sound_copy_of_one_moment(file: Path, tmp_path: Path):
         other.execute("BEGIN IMMEDIATE")
         other.execute("DELETE FROM runs")
         assert db(file, "backup", str(copy)) == (0, f"{copy}: a sound copy, schema 0005, runs: 2\n")
-    assert sorted(found.name for found in tmp_path.iterdir() if "copy" in found.name) == [copy.name]
+    assert sorted(file.name for file in tmp_path.iterdir() if "copy" in file.name) == [copy.name]
     copy.rename(tmp_path / "copy.db")
     assert db(tmp_path / "copy.db", "check")[0] == 0
 
@@ -154,7 +155,7 @@ def test_a_backup_overwrites_nothing(file: Path, tmp_path: Path):
     assert (tmp_path / "kept").read_text() == "kept"
 
 
-def test_a_backup_of_a_damaged_database_is_no_backup(file: Path, tmp_path: Path):
+def test_a_backup_of_a_damaged_database_is_removed(file: Path, tmp_path: Path):
     """A copy that is not sound is removed, and the command says so."""
     fill(file, *range(300))
     with file.open("r+b") as pages:
@@ -194,13 +195,13 @@ def test_prune_says_first_what_it_would_remove(file: Path):
 
 
 def test_prune_removes_what_is_old_and_keeps_the_sums(file: Path):
-    """Raw output, runs and roll-ups go at their own ages; the sums of runs that went are kept, and are no error."""
+    """Raw output, runs and roll-ups go at their own ages; the sums of removed runs are kept, and are not an error."""
     fill(file, 0, 95, 200, 2000)
     assert "runs: 2 from before " in db(file, "prune", "--yes", **AGES)[1]
     assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 2\n")
     with open_reader(f"sqlite:///{file}") as connection:
         assert connection.scalar(select(func.count()).select_from(raw_output)) == 1
-        window = buckets.RunFilter(NOW - timedelta(days=3000), NOW + MINUTE)
+        window = RunFilter(NOW - timedelta(days=3000), NOW + MINUTE)
         assert sum(bucket.runs for bucket in buckets.read_buckets(connection, window, zone=UTC, most=20)) == 3
     assert db(file, "prune", "--yes", **AGES)[1].count(": 0 from before") == 4
 

@@ -1,4 +1,4 @@
-"""`speedmon export`: the same runs as `history`, in three formats, whole or not at all."""
+"""`speedmon export`: the same runs as `history`, in three formats, complete or not at all."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_name_of_the_file_says_the_format(environ: dict[str, str], tmp_path:
 
 
 def test_parquet_goes_through_a_pipe(environ: dict[str, str], tmp_path: Path):
-    """`speedmon export --format parquet > FILE` is a whole file."""
+    """`speedmon export --format parquet > FILE` writes a complete file."""
     file = tmp_path / "piped"
     file.write_bytes(run(environ, "export", "--format", "parquet").stdout)
     assert [row["download_bps"] for row in export.read_parquet(file)] == [95_656_417, None]

@@ -39,19 +39,19 @@ def called(environ: dict[str, str], *argv: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize(
-    ("chosen", "found"),
+    ("chosen", "count"),
     [((), 3), (("home",), 2), (("cabin",), 1), (("home", "cabin"), 3), (("cabin", "all"), 3)],
 )
 def test_history_of_one_probe_of_several_or_of_all(
-    probe: Settings, two: dict[str, str], chosen: tuple[str, ...], found: int
+    probe: Settings, two: dict[str, str], chosen: tuple[str, ...], count: int
 ):
     """--database-url reads the fleet, --probe chooses."""
     options = [word for name in chosen for word in ("--probe", name)]
     done = called(two, "history", "--json", "--database-url", probe.fleet.database_url, *options)
-    assert (done.stdout.count('"id":"22774"'), done.stderr) == (found, "")
+    assert (done.stdout.count('"id":"22774"'), done.stderr) == (count, "")
 
 
-def test_the_table_tells_probes_apart(probe: Settings, two: dict[str, str]):
+def test_the_table_has_a_column_of_probes(probe: Settings, two: dict[str, str]):
     """Where there are several each line says whose it is; where one was chosen none does."""
     fleet = ("--database-url", probe.fleet.database_url)
     assert "Probe" in called(two, "history", *fleet).stdout

@@ -17,7 +17,7 @@ from monitor.cli.main import main
 from monitor.graph.render import KINDS
 from monitor.graph.theme import DEFAULT_SIZE
 from monitor.model import NetworkPath, Plan
-from monitor.store import statistics
+from monitor.store import read, statistics
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.write import add_attempt
 
@@ -84,7 +84,7 @@ def test_a_picture_of_the_last_days_is_written(speedmon: Callable[..., Result], 
 
 
 def test_an_empty_store_draws_a_picture_that_says_so(speedmon: Callable[..., Result], tmp_path: Path):
-    """No runs are no error, but one line on stderr."""
+    """No runs are not an error; one line on stderr says so."""
     ended = speedmon("graph")
     assert (ended.code, ended.out) == (0, b"speedmon-30d.png\n")
     assert ended.err == "speedmon: no runs in this window; the graph is empty\n"
@@ -199,7 +199,7 @@ def test_every_kind_can_be_written_at_once(speedmon: Callable[..., Result], tmp_
 @pytest.mark.parametrize(
     ("name", "begin"), [("a.svg", b"<?xml"), ("a.PDF", b"%PDF"), ("a.png", SIGNATURE), ("a", SIGNATURE)]
 )
-def test_the_name_of_the_file_tells_its_format(
+def test_the_format_follows_from_the_name_of_the_file(
     speedmon: Callable[..., Result], tmp_path: Path, name: str, begin: bytes
 ):
     """Without an ending it is a PNG."""
@@ -235,8 +235,8 @@ def test_a_change_of_plan_reaches_the_picture(speedmon: Callable[..., Result], t
     speedmon("graph", "--output", "a.svg", "--last", "2h")
     since = datetime.now(UTC) - timedelta(hours=2)
     with open_reader(f"sqlite:///{tmp_path}/s.db") as connection:
-        found = list(statistics.plan_periods(connection, since=since, until=since + timedelta(hours=3)))
-    assert [plan.download_bps for _, plan in found] == [100_000_000, 50_000_000]
+        periods = list(statistics.plan_periods(connection, read.RunFilter(since, since + timedelta(hours=3))))
+    assert [plan.download_bps for _, plan in periods] == [100_000_000, 50_000_000]
 
 
 @pytest.mark.parametrize(

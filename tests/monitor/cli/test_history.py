@@ -56,7 +56,7 @@ def test_it_covers_the_last_30_days(environ: dict[str, str]):
 
 
 @pytest.mark.usefixtures("two_runs")
-def test_it_goes_back_as_far_as_it_is_told(environ: dict[str, str]):
+def test_it_goes_back_as_many_days_as_requested(environ: dict[str, str]):
     """With --days 41 both runs are there, the newest one first."""
     assert [run["status"] for run in json.loads(history(environ, "--json", "--days", "41").stdout)] == ["ok", "failed"]
 
@@ -137,7 +137,7 @@ def test_a_reader_that_leaves_early_hears_no_complaint(environ: dict[str, str], 
 
 
 def test_sparklines_are_not_for_programs(environ: dict[str, str]):
-    """JSON with a line of blocks above it would be no JSON."""
+    """A line of blocks above it would make the JSON invalid."""
     ended = history(environ, "--sparkline", "--json")
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert b"--sparkline" in ended.stderr

@@ -79,9 +79,8 @@ def speedmon(environ: dict[str, str], *argv: object) -> Done:
 def stored(environ: dict[str, str]) -> list[dict[str, object]]:
     """Return what is stored, oldest first."""
     with open_reader(environ["SPEEDMON_DATABASE_URL"]) as connection:
-        runs = read.read_runs(
-            connection, since=datetime(1970, 1, 1, tzinfo=UTC), until=datetime(2100, 1, 1, tzinfo=UTC)
-        )
+        always = read.RunFilter(datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        runs = read.read_runs(connection, always)
         return [json.loads(line) for line in export.to_json_lines(runs)]
 
 
@@ -106,7 +105,7 @@ def test_a_dry_run_counts_and_stores_nothing(environ: dict[str, str], log: Path)
     assert stored(environ) == []
 
 
-def test_probe_path_and_zone_are_told(environ: dict[str, str], tmp_path: Path):
+def test_probe_path_and_zone_are_options(environ: dict[str, str], tmp_path: Path):
     """What the file does not say, the command line says."""
     file = tmp_path / "log.csv"
     file.write_text('2020-06-10 12:00:00,"A - B","1","2.5","0.5","0","1000","1000","9","9",""\n')

@@ -37,9 +37,9 @@ finally:
 
 def command(name: str) -> click.Command:
     """Return a command as the group loads it."""
-    found = cli.get_command(click.Context(cli), name)
-    assert found is not None
-    return found
+    loaded = cli.get_command(click.Context(cli), name)
+    assert loaded is not None
+    return loaded
 
 
 def speedmon(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -122,8 +122,8 @@ def test_group_without_a_command_shows_its_help():
     assert "backup" in failed.stderr
 
 
-def test_reader_that_leaves_early_is_no_error(tmp_path: Path):
-    """`speedmon … | head` ends quietly when the reader has seen enough."""
+def test_reader_that_leaves_early_is_not_an_error(tmp_path: Path):
+    """`speedmon … | head` ends quietly when the reader has read enough."""
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     program = f"{Path(sys.executable).with_name('speedmon')} config init --output - | head -n 0"
     done = subprocess.run(
@@ -141,7 +141,7 @@ def test_full_disk_behind_stdout_is_one_line(tmp_path: Path):
     assert (done.returncode, done.stderr) == (1, "speedmon: no space left on device: output\n")
 
 
-def test_closed_stdout_is_no_error():
+def test_closed_stdout_is_not_an_error():
     """Started without a stdout, as some supervisors do, the program still ends with its own exit code."""
     program = str(Path(sys.executable).with_name("speedmon"))
     done = subprocess.run(["/bin/sh", "-c", f"{program} --version >&-"], capture_output=True, text=True, check=False)

@@ -84,7 +84,7 @@ def report(
 
 @pytest.fixture(scope="module", name="made")
 def _made(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which a whole report was written."""
+    """Return a folder in which all files of a report were written."""
     here = tmp_path_factory.mktemp("made")
     done = report(environ, here, *WINDOW)
     assert (done.returncode, done.stderr) == (0, "")

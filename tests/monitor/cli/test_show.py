@@ -34,7 +34,7 @@ def shown(one: Attempt) -> list[str]:
     return [*run_details.run_lines(one, ZoneInfo("UTC"), 200)]
 
 
-def test_a_measured_run_is_told_whole():
+def test_everything_known_of_a_measured_run_is_shown():
     """Each thing that is known has a line; what is not known has none."""
     one = replace(make_attempt(id="ab", cross_rx_bps=4_800_000, cross_tx_bps=0, healthy=False), trace=TRACE)
     assert shown(one) == [
@@ -61,7 +61,7 @@ def test_a_measured_run_is_told_whole():
     ]
 
 
-def test_a_failed_run_is_told_with_its_probe():
+def test_a_failed_run_is_shown_with_its_diagnosis():
     """Failure, findings and the engine's words; terminals are safe from what a network sends."""
     one = replace(
         make_failed_attempt(),
@@ -75,8 +75,8 @@ def test_a_failed_run_is_told_with_its_probe():
     assert (title, first, second) == ("the engine's stderr:", "  [2J", "  no such host")
 
 
-def test_everything_an_engine_can_tell_is_shown():
-    """Sizes, times, loaded latency, loss and the whole server."""
+def test_everything_an_engine_can_report_is_shown():
+    """Sizes, times, loaded latency, loss and all of the server."""
     numbers = {"download_bytes": 10**8, "download_ms": 8000, "download_latency_ms": 20.0, "packet_loss_pct": 1.5}
     server = Server("1", "Near", None, None, "near.example:8080", "192.0.2.1")
     lines = shown(make_attempt(**numbers, server=server, remarks=(Remark("server_fallback", "other server"),)))
@@ -109,9 +109,9 @@ def test_the_last_run_is_shown(environ: dict[str, str]):
 
 def test_json_has_all_of_it(environ: dict[str, str]):
     """Programs get run, plan, output, findings and trace as one object."""
-    found = json.loads(show(environ, "aaaa", "--json").stdout)
-    assert [*found] == ["run", "plan", "raw", "findings", "trace"]
-    assert found["trace"]["samples"][0] == [2_900_000, 30_000, 3_500_000, 30_000]
+    document = json.loads(show(environ, "aaaa", "--json").stdout)
+    assert [*document] == ["run", "plan", "raw", "findings", "trace"]
+    assert document["trace"]["samples"][0] == [2_900_000, 30_000, 3_500_000, 30_000]
 
 
 def test_the_trace_is_drawn(environ: dict[str, str], tmp_path: Path):

@@ -14,7 +14,7 @@ from example_runs import START, make_attempt, make_failed_attempt
 from monitor.analysis.metrics import Metric
 from monitor.analysis.plan import PlanLine
 from monitor.analysis.series import to_series
-from monitor.analysis.statistics import PlanComparison, count_runs
+from monitor.analysis.statistics import PlanComparison, count_series
 from monitor.graph import labels
 from monitor.graph.axes import make_value_axis
 from monitor.localtime import Window
@@ -83,31 +83,31 @@ def test_offsets_west_and_of_quarter_hours_are_written_right():
 def test_the_source_names_who_was_measured_and_how():
     """One ISP, one path, one family, one engine, one server."""
     found = to_series([make_attempt().run], DAY)
-    assert labels.describe_sources(count_runs(found), found) == (
+    assert labels.describe_sources(count_series(found)[1], found) == (
         "ISP Verizon Fios",
         "path ip4only (IPv4-only namespace)",
         "external address IPv4",
         "measured with ookla",
     )
-    assert labels.describe_servers(count_runs(found)) == "Server DediPath, Secaucus, NJ"
+    assert labels.describe_servers(count_series(found)[1]) == "Server DediPath, Secaucus, NJ"
 
 
 def test_several_isps_and_servers_are_counted():
     """The most frequent ones are named with their tests, the others counted."""
     mixed = [make_attempt(at, isp=isp, server=Server(isp)).run for at, isp in enumerate(["A", "B", "B", "C", "D"])]
     found = to_series([*mixed, make_attempt(9, path=NetworkPath.HOST, ip_family=6).run], DAY)
-    assert labels.describe_sources(count_runs(found), found)[:3] == (
+    assert labels.describe_sources(count_series(found)[1], found)[:3] == (
         "ISPs B (2 tests), A (1 test) and 3 more",
         "path ip4only (IPv4-only namespace) and host (host as it is)",
         "external address IPv4 in 5, IPv6 in 1 tests",
     )
-    assert labels.describe_servers(count_runs(found)) == "Servers B (2 tests), A (1 test) and 3 more"
+    assert labels.describe_servers(count_series(found)[1]) == "Servers B (2 tests), A (1 test) and 3 more"
 
 
 def test_nothing_measured_names_nobody():
     """An empty window has no source; failures have no ISP."""
-    assert not any(labels.describe_sources(count_runs([]), []))
-    assert labels.describe_servers(count_runs([])) == ""
+    assert not any(labels.describe_sources(count_series([])[1], []))
+    assert labels.describe_servers(count_series([])[1]) == ""
     assert labels.describe_families(Counter()) == ""
 
 
@@ -123,7 +123,7 @@ def test_nothing_measured_names_nobody():
 )
 def test_successes_and_failures_are_told(runs: list, success: str, number: str):
     """Interrupted runs are among the failures, skipped ones are not."""
-    counted = count_runs(to_series(runs, DAY))
+    counted, _ = count_series(to_series(runs, DAY))
     assert (labels.describe_successes(counted), labels.describe_run_count(counted)) == (success, number)
 
 

@@ -57,12 +57,12 @@ def test_speedtest_cli_csv(text: str):
 
 
 def test_speedtest_cli_json():
-    """Its objects are reported from those of others by their rates, which are numbers."""
+    """Its objects are told from those of others by their rates, which are numbers."""
     imported = run(CLI_JSON)
     assert (imported.engine, imported.download_bps, imported.isp) == ("speedtest-cli", 62739980, "Spectrum")
 
 
-def test_a_header_that_is_printed_each_time_is_no_reason():
+def test_a_repeated_header_is_not_a_rejected_line():
     """A script that prints it before every row makes no noise; an error in between is reported."""
     text = CLI_HEADER + CLI_ROW + "ERROR: <urlopen error [Errno 111] Connection refused>\n" + CLI_HEADER + CLI_ROW
     assert len(runs(text)) == 2
@@ -92,7 +92,7 @@ def test_librespeed(text: str):
 
 
 def tracker(**changes: object) -> dict[str, object]:
-    """Return a row of today's speedtest-tracker as its API tells it."""
+    """Return a row of today's speedtest-tracker as its API returns it."""
     row = {
         "id": 7,
         "service": "ookla",
@@ -116,7 +116,7 @@ def tracker(**changes: object) -> dict[str, object]:
     ],
 )
 def test_speedtest_tracker(text: str):
-    """The API's pages and single answers and the CSV export give what the CLI told at the test's end, in UTC."""
+    """The API's pages and single answers and the CSV export give what the CLI printed at the test's end, in UTC."""
     imported = run(text)
     assert (imported.engine, imported.finished_at) == ("ookla", datetime(2024, 3, 1, 1, tzinfo=UTC))
     assert (imported.download_bps, imported.upload_bps) == (115625000 * 8, 113750000 * 8)
@@ -156,7 +156,7 @@ def test_a_result_of_speedtest_tracker_is_the_one_in_the_clis_log():
         ),
     ],
 )
-def test_what_is_no_result_in_speedtest_tracker(
+def test_rows_of_speedtest_tracker_without_a_result(
     changes: dict[str, object], status: Status, kind: FailureKind, message: str
 ):
     """Failed, stuck and skipped rows are runs without a number, with the reason that was kept."""
@@ -173,7 +173,7 @@ def test_what_speedtest_tracker_made_up():
 
 
 def test_an_export_whose_first_row_was_a_failure_lacks_the_rates():
-    """Its columns are those of the first row; the others are not called failures, but told."""
+    """Its columns are those of the first row; the others are reported, not called failures."""
     text = f"{A_HEADER},Type,Message\n1,ookla,failed,Yes,,2024-03-01 00:59:00,,,log,Cannot open socket\n"
     text += "2,ookla,completed,Yes,,2024-03-01 01:59:00,,,,\n"
     (imported,) = runs(text)
@@ -188,7 +188,7 @@ def test_an_export_whose_first_row_was_a_failure_lacks_the_rates():
     [H_HEADER + H_ROW, json.dumps([dict(zip(H_HEADER.strip().split(","), H_ROW.strip().split(","), strict=True))])],
 )
 def test_the_older_speedtest_tracker(text: str):
-    """Mbit/s, and times of the zone that is reported."""
+    """Mbit/s, and times of the zone that is passed in."""
     imported = run(text)
     assert (imported.started_at, imported.download_bps, imported.upload_bps) == (
         datetime(2021, 6, 1, 10, tzinfo=UTC),
@@ -234,7 +234,7 @@ def test_myspeed(text: str):
 
 
 def test_minus_one_three_times_is_a_failure():
-    """MySpeed's -1 is no number, and its error is reported."""
+    """MySpeed's -1 is not a number, and its error is reported."""
     nothing = dict.fromkeys(("ping", "download", "upload"), -1)
     imported = run(json.dumps([MY_JSON | nothing | {"error": "Network unreachable", "jitter": None}]))
     assert imported.failure is not None
@@ -246,7 +246,7 @@ def test_minus_one_three_times_is_a_failure():
     assert (imported.download_bps, imported.latency_ms) == (None, None)
 
 
-def test_averages_are_no_measurements():
+def test_averages_are_not_measurements():
     """They are left out, and that is reported."""
     assert reasons(json.dumps([MY_JSON | {"type": "average"}])) == [(1, "an average of other rows, not a measurement")]
 
@@ -260,6 +260,6 @@ def test_averages_are_no_measurements():
         json.dumps(tracker(created_at="", data=None)),
     ],
 )
-def test_a_row_without_a_time_is_told(text: str):
-    """It is no run, in any format."""
+def test_a_row_without_a_time_is_rejected(text: str):
+    """It gives no run, in any format."""
     assert reasons(text) == [(text.count("\n") or 1, "no readable time")]

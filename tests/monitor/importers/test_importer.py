@@ -59,11 +59,11 @@ def database(file: Path, table: str, *rows: dict[str, object]) -> Path:
 
 def read(file: Path, wanted: str = importer.ANY_FORMAT) -> tuple[str, list[Run], list[RejectedPart]]:
     """Return the program that a file is of, its runs, and what gives none."""
-    with importer.open_source(file, CONTEXT, wanted) as found:
-        records = [*found.records]
-        assert 0 < found.position() <= found.length
+    with importer.open_source(file, CONTEXT, wanted) as source:
+        records = [*source.records]
+        assert 0 < source.position() <= source.length
     runs = [record.attempt.run for record in records if isinstance(record, ImportedRun)]
-    return found.program, runs, [record for record in records if isinstance(record, RejectedPart)]
+    return source.program, runs, [record for record in records if isinstance(record, RejectedPart)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -75,14 +75,14 @@ def test_encodings(tmp_path: Path, encoding: str):
     assert (program, run.server and run.server.location, refused) == ("ookla", "Brüssel", [])
 
 
-def test_a_packed_log(tmp_path: Path):
-    """What logrotate packed is read as it is."""
+def test_a_gzipped_log(tmp_path: Path):
+    """What logrotate compressed is read as it is."""
     file = tmp_path / "speedtest.log.2.gz"
     file.write_bytes(gzip.compress(RESULT.encode() * 3))
     assert len(read(file)[1]) == 3
 
 
-def test_a_packed_log_that_was_cut_off_is_named(tmp_path: Path):
+def test_a_gzipped_log_that_was_cut_off_is_named(tmp_path: Path):
     """Half a file is an error that names it."""
     file = tmp_path / "speedtest.log.gz"
     file.write_bytes(gzip.compress(os.urandom(100) + RESULT.encode())[:-20])
@@ -184,11 +184,11 @@ def test_parquet(tmp_path: Path):
 
 @pytest.mark.parametrize("text", ["", "[]\n", "\n\n", "".join(export.to_csv_lines([]))])
 def test_an_export_of_nothing_has_no_runs(tmp_path: Path, text: str):
-    """Nothing is no error."""
+    """An empty file is not an error."""
     file = tmp_path / "empty"
     file.write_text(text)
-    with importer.open_source(file, CONTEXT) as found:
-        assert [*found.records] == []
+    with importer.open_source(file, CONTEXT) as source:
+        assert [*source.records] == []
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, reason: str):
 
 
 def test_the_wanted_format_only(tmp_path: Path):
-    """--format keeps others from being recognised, and is no promise that the file is of it."""
+    """--format keeps others from being recognised, and does not mean that the file is of it."""
     file = tmp_path / "log"
     file.write_text(RESULT)
     assert len(read(file, "ookla")[1]) == 1

@@ -66,7 +66,7 @@ def test_every_recorded_result_is_taken(file: Path):
 
 
 def test_the_same_result_has_the_same_id_in_any_file():
-    """In JSON, in CSV, of whatever probe and at whatever time: the provider's id tells."""
+    """In JSON, in CSV, of whatever probe and at whatever time: the provider's id decides."""
     imported = run(RESULT)
     row = f'2022-11-04 12:33:00,"x","1","1","1","0","5","6","7","8","{imported.result_url}"'
     assert run(row).id == imported.id
@@ -88,7 +88,7 @@ def test_the_events_of_a_test_are_one_run():
 
 
 def test_a_test_that_ends_without_a_result_is_a_failed_run():
-    """Events that no result follows tell when it was, how far it came and against which server."""
+    """Events that no result follows show when it was, how far it came and against which server."""
     events = DATA.joinpath("v1.2_jsonl_stream_synthetic_full_shape.jsonl").read_text().splitlines(keepends=True)
     (imported,) = runs("".join(events[:4]))
     assert (imported.status, imported.started_at) == (Status.FAILED, datetime(2026, 9, 17, 8, tzinfo=UTC))
@@ -127,7 +127,7 @@ def test_errors_before_a_result_belong_to_it():
     assert [imported.status for imported in runs(text)] == [Status.OK, Status.FAILED, Status.OK]
 
 
-def test_a_failure_without_a_time_is_told_and_left_out():
+def test_a_failure_without_a_time_is_rejected():
     """An `error` object alone says nothing of when."""
     text = RESULT + '{"error":"Cannot open socket"}\n'
     assert reasons(text) == [(2, "a failure with no readable time: 'Cannot open socket'")]
@@ -171,7 +171,7 @@ def test_what_awk_leaves_of_a_row():
 
 
 def test_a_loss_that_is_not_available_is_missing():
-    """`N/A` is no number."""
+    """`N/A` is not a number."""
     text = DATA.joinpath("v1.0_csv_with_header_packetloss_NA.csv").read_text()
     assert run(text.replace('"ISP', '2020-06-10 12:00:00,"ISP')).packet_loss_pct is None
 
@@ -190,13 +190,13 @@ def test_errors_between_rows():
     assert (imported[1].started_at, imported[1].failure.kind) == (NOON, FailureKind.DNS)
 
 
-def test_a_date_after_each_result_is_no_failure():
+def test_a_date_after_each_result_is_not_a_failure():
     """A script that prints the date last does not make runs of it."""
     text = f"{RESULT}Fri Nov  4 11:34:02 UTC 2022\n{LATER}Mon Jun 10 02:02:59 UTC 2024\n"
     assert [imported.status for imported in runs(text)] == [Status.OK, Status.OK]
 
 
-def test_a_row_without_a_date_is_told():
+def test_a_row_without_a_date_is_rejected():
     """Numbers that nobody knows the time of are not taken."""
     assert reasons(ROW) == [(1, "a result with no readable time")]
 

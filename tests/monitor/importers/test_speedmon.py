@@ -28,7 +28,7 @@ _ALWAYS = {"id", "probe", "engine"}
 
 
 def without_empty_texts(run: Run) -> Run:
-    """Return a run as CSV can tell it: an empty text is a missing one, and a part that has nothing is none."""
+    """Return a run as CSV can hold it: an empty text is a missing one, and a part that has nothing is none."""
     changes = {
         field.name: _none_for_empty(getattr(run, field.name))
         for field in dataclasses.fields(run)
@@ -103,7 +103,7 @@ def test_remarks_with_separators_come_back():
     assert imported.remarks == remarks
 
 
-def test_a_named_probe_goes_before_that_of_the_export():
+def test_a_named_probe_replaces_that_of_the_export():
     """--probe gives the runs to another probe; their ids stay."""
     given_run = make_attempt().run
     text = "".join(export.to_json_lines([given_run]))

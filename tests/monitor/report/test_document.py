@@ -23,10 +23,10 @@ def test_headings_are_numbered_as_one_quotes_them():
 
 
 def test_no_block_is_lost():
-    """Every block that is no heading stands in one section, in order."""
+    """Every block that is not a heading is in one section, in order."""
     document = make_document()
-    kept = [block for each in number_sections(document.blocks) for block in each.blocks]
-    assert kept == [block for block in document.blocks if not isinstance(block, Heading)]
+    blocks = [block for each in number_sections(document.blocks) for block in each.blocks]
+    assert blocks == [block for block in document.blocks if not isinstance(block, Heading)]
 
 
 def test_anchors_are_unique():

@@ -20,7 +20,7 @@ from monitor.analysis.outages import find_incidents
 from monitor.model import FailureKind, Plan, Remark, Scope, Status
 from monitor.report.evidence import Evidence, gather_evidence
 from monitor.store.connection import open_reader, open_writer
-from monitor.store.read import read_runs
+from monitor.store.read import RunFilter, read_runs
 from monitor.store.statistics import plan_periods
 from monitor.store.write import add_attempt
 
@@ -79,8 +79,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Evidence, s
         for each in _attempts():
             add_attempt(connection, each)
     with open_reader(url) as connection:
-        runs = list(read_runs(connection, since=START, until=until))
-        changed = tuple(plan_periods(connection, since=START, until=until))
+        runs = list(read_runs(connection, RunFilter(START, until)))
+        changed = tuple(plan_periods(connection, RunFilter(START, until)))
     made = gather_evidence(subject(runs, plan_periods=changed))
     with closing(sqlite3.connect(file)) as connection:
         yield made, connection
@@ -102,7 +102,7 @@ def test_medians_and_percentiles_are_those_of_plain_sql_and_numpy(both: tuple[Ev
 
 
 @pytest.mark.parametrize("name", ["download_bps", "upload_bps"])
-def test_each_run_is_judged_by_the_plan_it_was_stored_with(both: tuple[Evidence, sqlite3.Connection], name: str):
+def test_each_run_is_compared_with_the_plan_it_was_stored_with(both: tuple[Evidence, sqlite3.Connection], name: str):
     """SQL compares each run with the plan in its own row; exactly 90 % is not below 90 %."""
     evidence, connection = both
     for share in evidence.figures.below_plan[name]:
@@ -177,7 +177,7 @@ def _run(minute: int, rate: int, what: str) -> Run:
     return failed(minute) if what == "failed" else run(minute, download_bps=rate, **(BUSY if what == "busy" else {}))
 
 
-def test_tests_of_one_second_are_each_judged_by_their_own_plan():
+def test_tests_of_one_second_are_each_compared_with_their_own_plan():
     """Two probes with plans of their own may begin at once."""
     columns = Columns.from_runs([run(0, probe="cabin", download_bps=10_000_000), run(0, download_bps=10_000_000)])
     plans = {"cabin": Plan(10_000_000), "home": Plan(100_000_000)}
@@ -196,7 +196,7 @@ def test_a_latency_as_sold_is_not_late():
     assert (late.count, late.tests) == (1, 2)
 
 
-def test_what_a_failed_test_does_not_tell_is_not_guessed():
+def test_missing_details_of_a_failed_test_are_not_guessed():
     """One that was interrupted says so by its status; whose fault it was is not known."""
     silent = [run(at, status=status) for at, status in enumerate((Status.FAILED, Status.INTERRUPTED))]
     result = gather_evidence(subject(silent)).figures.counts.faults
@@ -218,7 +218,7 @@ def test_a_plan_of_nothing_promises_nothing():
 @pytest.mark.parametrize(
     "runs", [[], [run(5)], [failed(5)], [failed(5), failed(20), failed(35)], [run(0), failed(15), run(30)]]
 )
-def test_few_or_bad_runs_make_evidence_without_a_number_that_nobody_measured(runs: Sequence[Run]):
+def test_few_or_bad_runs_make_evidence_without_invented_numbers(runs: Sequence[Run]):
     """No run, one, one failed, all failed, three."""
     figures = gather_evidence(subject(runs, previous=Columns.from_runs([]), previous_window=subject([]).window)).figures
     measured = sum(each.status is Status.OK for each in runs)

@@ -65,7 +65,7 @@ def _page(text: str) -> Page:
 
 
 def test_every_element_is_closed_and_every_id_is_unique(page: Page):
-    """A browser need mend nothing; `Page` sees to the order."""
+    """A browser has nothing to correct; `Page` checks the nesting."""
     ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
     assert ids
     assert max(ids.values()) == 1

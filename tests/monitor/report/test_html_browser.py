@@ -40,7 +40,7 @@ OWN = "not an origin"
 
 
 def browse(world: PrivateMachine, page: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Open a page in a machine without a network, and return what the browser told."""
+    """Open a page in a machine without a network, and return what the browser reported."""
     file = folder / "page.html"
     file.write_text(page)
     command = [*CHROMIUM, f"--user-data-dir={folder}/profile", *options, file.as_uri()]
@@ -80,7 +80,7 @@ def test_the_policy_holds(outer: PrivateMachine, page: str, tmp_path: Path):
     assert asked(tmp_path / "net.json") == set()
 
 
-def test_without_the_policy_it_would_be_seen(outer: PrivateMachine, page: str, tmp_path: Path):
+def test_without_the_policy_the_request_would_be_noticed(outer: PrivateMachine, page: str, tmp_path: Path):
     """The log of the network names what a page asks for."""
     open_page = re.sub(r"<meta http-equiv.*?>", "", page)
     smuggled = open_page.replace("</main>", "<img src='http://127.0.0.1:9/a.png'></main>")

@@ -68,7 +68,7 @@ def test_only_what_was_chosen(chosen: RunSelection):
 
 
 def test_everything_when_nothing_is_chosen(chosen: RunSelection):
-    """All paths and probes; an engine that tells no version is a name."""
+    """All paths and probes; an engine without a version is listed by its name."""
     about = read_subject(RunSelection(chosen.connection, DAY))
     assert len(about.columns) == 5
     assert about.engines == ("iperf3", "ookla 1.2", "ookla 1.2.0.84")
@@ -84,7 +84,7 @@ def test_the_window_before_is_of_equal_length(chosen: RunSelection):
 
 
 def test_plans_are_those_of_the_runs_that_were_chosen(url: str, chosen: RunSelection):
-    """What another probe was sold, in this window or before it, is nobody else's promise."""
+    """What another probe was sold, in this window or before it, does not count for this one."""
     with open_writer(url) as connection:
         for minutes in (-1440, 20):
             add_attempt(connection, replace(make_attempt(minutes, probe="cabin"), plan=Plan(1_000_000)))
@@ -105,7 +105,7 @@ def test_a_window_that_ends_within_a_second_has_the_run_of_that_second(chosen: R
     assert read_subject(first).plan_periods[0][0] == START
 
 
-def test_a_time_that_never_was_cannot_be_compared_with(chosen: RunSelection):
+def test_a_window_before_year_1_cannot_be_compared_with(chosen: RunSelection):
     """A window of two thousand years has none of equal length before it."""
     with pytest.raises(UsageError, match="choose a later start"):
         replace(chosen, window=Window(datetime(2, 1, 1, tzinfo=UTC), DAY.until)).previous()

@@ -130,7 +130,7 @@ def test_a_heading_stays_with_its_picture():
 
 
 def test_a_table_without_rows_is_a_head():
-    """Nothing is no error."""
+    """An empty file is not an error."""
     assert "Start" in pages(Table("Empty", COLUMNS, []))[0]
 
 

@@ -134,7 +134,7 @@ def test_a_test_counts_as_soon_as_the_spacing_is_over():
     assert (result.tests, result.too_close) == (3, 2)
 
 
-def test_without_a_plan_only_a_level_of_its_own_can_be_judged():
+def test_without_a_plan_only_an_absolute_level_can_be_judged():
     """One in Mbit/s needs none."""
     runs = _days(BAD)
     result = _outcome(runs, FEW, plan=Plan())
@@ -156,7 +156,7 @@ def test_a_latency_reaches_a_level_by_staying_at_or_below_it():
     assert _outcome(runs, by_plan, plan=Plan(latency_ms=20.0)).reached == 2
 
 
-def test_each_test_is_held_against_its_own_plan():
+def test_each_test_is_compared_with_its_own_plan():
     """The same rate is enough for the smaller plan and not for the larger one."""
     runs = _days([50.0], [50.0])
     spells = ((runs[0].started_at, PLAN), (runs[1].started_at, Plan(download_bps=50_000_000)))

@@ -88,8 +88,8 @@ def test_the_rules_in_the_documentation_can_be_used(tmp_path: Path):
         (f"{FEW}level = {{ mbit_s = 1 }}\n[sample]\ntests = 0\n", "sample.tests: Expected `int` >= 1"),
     ],
 )
-def test_a_mistake_is_told_in_one_line_with_file_key_and_mend(tmp_path: Path, text: str, wanted: str):
-    """The mend is the example to compare with."""
+def test_a_mistake_is_one_line_with_file_key_and_fix(tmp_path: Path, text: str, wanted: str):
+    """The fix is the example to compare with."""
     file = tmp_path / "rules.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:

@@ -82,7 +82,7 @@ def test_the_sections_come_in_the_order_of_a_letter_to_the_isp():
     ]
 
 
-def test_the_summary_tells_the_figures_with_their_units():
+def test_the_summary_has_the_figures_with_their_units():
     """240 attempts: 234 that count, four broken, one doubtful, one skipped."""
     report = _text(_month())
     assert "In 10 days, 240 tests were due: 234 gave a valid result, 4 gave none (3 of" in report
@@ -119,7 +119,7 @@ def test_several_paths_are_said_to_be_counted_together():
     assert "several probes or paths are counted together" in _text(runs)
 
 
-def test_a_plan_that_changed_is_told_with_the_day():
+def test_a_change_of_plan_is_listed_with_its_day():
     """The plan of a test is the one that was in force."""
     spells = ((START, SOLD), (START + timedelta(days=4), Plan(50_000_000, 10_000_000)))
     report = _text(_month(), plan_periods=spells)
@@ -143,7 +143,7 @@ def test_percentiles_of_few_results_are_marked(count: int, marked: bool):
     assert ("* Fewer than 20 results" in report) is marked
 
 
-def test_outages_are_told_with_times_and_causes():
+def test_outages_are_listed_with_times_and_causes():
     """Also one that had not ended when the last test was made."""
     report = _text(_month())
     cause = "names could not be resolved (DNS) | 2 | Could not resolve host"
@@ -183,7 +183,7 @@ def test_an_outage_that_two_paths_saw_is_listed_for_each():
     assert all(f"home, {path} | " in report for path in NetworkPath)
 
 
-def test_failures_are_told_by_whose_fault_they_are():
+def test_failures_are_listed_by_whose_fault_they_are():
     """Those of others are not counted against the line."""
     report = _text(_month())
     assert "3 because of the line or the ISP, 1 for reasons that are not counted against the line" in report
@@ -201,7 +201,7 @@ def test_what_was_left_out_is_counted_with_its_reasons():
     assert f"SHA-256: {DATA.sha256}" in report
 
 
-def test_the_rules_are_told_with_the_figures_and_never_as_the_official_test():
+def test_the_rules_have_their_figures_and_are_never_called_official():
     """Each condition with what it asks, what was found and the answer; an assumed level is called one."""
     report = _text(_month(), rules=load_profile(None))
     assert "not an official finding" in report
@@ -216,7 +216,7 @@ def test_the_rules_are_told_with_the_figures_and_never_as_the_official_test():
 
 
 def test_without_rules_there_is_no_such_section():
-    """Nothing is judged that nobody asked for."""
+    """There is no such section unless it was asked for."""
     assert "Compared with rules" not in _text(_month())
 
 
@@ -337,7 +337,7 @@ def test_tests_that_are_no_longer_stored_are_said_to_be_missing():
     assert any(each.startswith("The details of 200 of 240 tests are still stored") for each in report)
 
 
-def test_many_changes_of_plan_are_told_as_the_plans_that_there_are():
+def test_of_many_changes_of_plan_each_plan_is_listed_once():
     """Two probes with a plan each, in turn."""
     small = Plan(50_000_000)
     spells = [(START + timedelta(hours=at), SOLD if at % 2 else small) for at in range(60)]

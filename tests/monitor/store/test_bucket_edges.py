@@ -20,8 +20,8 @@ def of_day(day: str, zone: str, most: int) -> list[str]:
     place = ZoneInfo(zone)
     begin = datetime.fromisoformat(day).replace(tzinfo=place)
     end = begin.replace(day=begin.day + 1)
-    found = bucket_edges(int(begin.timestamp()), int(end.timestamp()), place, most)
-    return [datetime.fromtimestamp(edge, place).strftime("%H:%M%z") for edge in found]
+    edges = bucket_edges(int(begin.timestamp()), int(end.timestamp()), place, most)
+    return [datetime.fromtimestamp(edge, place).strftime("%H:%M%z") for edge in edges]
 
 
 @pytest.mark.parametrize(
@@ -56,25 +56,25 @@ def test_ten_years_of_days_begin_at_midnight():
     """Groups of days begin at midnight of the zone, in summer and in winter."""
     zone = ZoneInfo("Europe/Berlin")
     begin, end = (int(datetime(year, 1, 1, tzinfo=zone).timestamp()) for year in (2016, 2026))
-    found = bucket_edges(begin, end, zone, 2000)
-    assert {datetime.fromtimestamp(edge, zone).strftime("%H:%M") for edge in found} == {"00:00"}
-    assert len(found) - 1 == 1827
+    edges = bucket_edges(begin, end, zone, 2000)
+    assert {datetime.fromtimestamp(edge, zone).strftime("%H:%M") for edge in edges} == {"00:00"}
+    assert len(edges) - 1 == 1827
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 20 * 366 * DAY), st.sampled_from(ZONES), st.integers(3, 2000))
 def test_edges_cover_the_window_with_few_enough_buckets(since: int, length: int, zone: str, most: int):
     """The first edge is the start, the last the end, each later than the one before, and not too many."""
-    found = bucket_edges(since, since + length, ZoneInfo(zone), most)
-    assert (found[0], found[-1]) == (since, since + length)
-    assert all(one < other for one, other in pairwise(found))
-    assert len(found) - 1 <= most
+    edges = bucket_edges(since, since + length, ZoneInfo(zone), most)
+    assert (edges[0], edges[-1]) == (since, since + length)
+    assert all(one < other for one, other in pairwise(edges))
+    assert len(edges) - 1 <= most
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**31), st.sampled_from(ZONES))
 def test_edges_within_hours_are_round_on_the_clock(since: int, zone: str):
-    """All edges but the cut ones show a whole quarter of an hour."""
+    """All edges but the cut ones are full quarters of an hour."""
     place = ZoneInfo(zone)
     inner = bucket_edges(since, since + DAY, place, 100)[1:-1]
     assert {datetime.fromtimestamp(edge, place).minute % 15 for edge in inner} == {0}

@@ -17,6 +17,8 @@ from sqlalchemy import delete, event, select, update
 from monitor.model import Attempt, NetworkPath, Status
 from monitor.store import buckets, rollups, tables
 from monitor.store.connection import open_reader, open_writer
+from monitor.store.lookups import probe_pks
+from monitor.store.read import RunFilter
 from monitor.store.write import add_attempt, add_attempts
 
 if TYPE_CHECKING:
@@ -90,10 +92,10 @@ def test_buckets_are_what_their_runs_come_to(url: str, many: list[Attempt], zone
     fill(url, many)
     since, until = START + timedelta(minutes=late), START + 41 * DAY
     with open_reader(url) as connection:
-        found = buckets.read_buckets(connection, buckets.RunFilter(since, until), zone=zone, most=most)
+        result = buckets.read_buckets(connection, RunFilter(since, until), zone=zone, most=most)
         assert rollups.count_mismatches(connection) == 0
-    assert [statistics_of(bucket) for bucket in found] == [expected(many, bucket) for bucket in found]
-    assert sum(bucket.runs for bucket in found) == sum(one.run.started_at >= since for one in many)
+    assert [statistics_of(bucket) for bucket in result] == [expected(many, bucket) for bucket in result]
+    assert sum(bucket.runs for bucket in result) == sum(one.run.started_at >= since for one in many)
 
 
 @settings(max_examples=20, deadline=None)
@@ -103,9 +105,7 @@ def test_means_and_medians_are_true(url: str, rates: list[int], even: bool):
     many = [make_attempt(7 * k, download_bps=rate) for k, rate in enumerate(rates + rates[:1] * even)]
     fill(url, [*many, make_failed_attempt(), make_attempt(1, download_bps=5, healthy=False)])
     with open_reader(url) as connection:
-        (bucket,) = buckets.read_buckets(
-            connection, buckets.RunFilter(START, START + DAY), zone=UTC, most=1, medians=True
-        )
+        (bucket,) = buckets.read_buckets(connection, RunFilter(START, START + DAY), zone=UTC, most=1, medians=True)
     values = [one.run.download_bps for one in many]
     assert bucket.download_bps is not None
     assert bucket.download_bps.mean == pytest.approx(statistics.fmean(values))
@@ -116,17 +116,18 @@ def test_nothing_trusted_has_no_numbers(url: str):
     """A bucket with failures and doubtful runs alone counts them and claims no rate."""
     fill(url, [make_failed_attempt(), make_attempt(1, healthy=False)])
     with open_reader(url) as connection:
-        (bucket,) = buckets.read_buckets(connection, buckets.RunFilter(START, START + DAY), zone=UTC, most=1)
+        (bucket,) = buckets.read_buckets(connection, RunFilter(START, START + DAY), zone=UTC, most=1)
     assert (bucket.runs, bucket.failed, bucket.doubtful, bucket.download_bps) == (2, 1, 1, None)
 
 
 def test_a_bucket_can_be_of_one_probe_and_path(url: str):
     """Another probe's runs, and those over another path, are left out when one is asked for."""
     fill(url, [make_attempt(), make_attempt(probe="cabin"), make_attempt(path=NetworkPath.HOST)])
-    everything = buckets.RunFilter(START, START + DAY)
-    changes: list[dict[str, Any]] = [{}, {"probes": ["cabin"]}, {"path": NetworkPath.HOST}, {"probes": ["nobody"]}]
-    filters = [replace(everything, **change) for change in changes]
+    everything = RunFilter(START, START + DAY)
     with open_reader(url) as connection:
+        (cabin,) = probe_pks(connection, ["cabin"])
+        changes: list[dict[str, Any]] = [{}, {"probes": [cabin]}, {"path": NetworkPath.HOST}, {"probes": [cabin + 1]}]
+        filters = [replace(everything, **change) for change in changes]
         counts = [
             [bucket.runs for bucket in buckets.read_buckets(connection, one, zone=UTC, most=1)] for one in filters
         ]
@@ -165,7 +166,7 @@ def test_a_roll_up_counts_by_status_and_by_blame(url: str):
         assert set(connection.execute(query)) == {(3, 1, 1, 1, 1, 0, 1, 17_336_336.0)}
 
 
-def test_a_roll_up_that_is_wrong_is_found_and_mended(url: str):
+def test_a_roll_up_that_is_wrong_is_found_and_repaired(url: str):
     """What is missing, what is too much and what says something else is counted; rebuilding leaves none."""
     fill(url, [make_attempt(), make_attempt(1440)])
     with open_writer(url) as connection:
@@ -181,7 +182,7 @@ def plans(connection: Connection, *, medians: bool) -> list[str]:
     """Return the query plans of all that a call of `buckets` asks."""
     asked: list[tuple[str, object]] = []
     event.listen(connection, "before_cursor_execute", lambda *seen: asked.append((seen[2], seen[3])))
-    window = buckets.RunFilter(START - 400 * DAY, START + timedelta(hours=5.7))
+    window = RunFilter(START - 400 * DAY, START + timedelta(hours=5.7))
     buckets.read_buckets(connection, window, zone=KOLKATA, medians=medians)
     rows = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked.copy()]
     return [row[3] for plan in rows for row in plan if "pieces" not in row[3] and "probes" not in row[3]]
@@ -192,14 +193,14 @@ def test_buckets_search_by_index(sqlite_url: str, medians: bool):
     """Neither runs nor roll-ups are read from end to end, and only the buckets themselves are sorted."""
     fill(sqlite_url, [make_attempt()])
     with open_reader(sqlite_url) as connection:
-        found = plans(connection, medians=medians)
+        steps = plans(connection, medians=medians)
     index = "ix_runs_probe_pk_path_started_at"
     by_run = f"SEARCH runs USING INDEX {index} (probe_pk=? AND path=? AND started_at>? AND started_at<?)"
     by_hour = "SEARCH rollups USING PRIMARY KEY (probe_pk=? AND path=? AND span=? AND start>? AND start<?)"
-    searches = {step.removesuffix(" LEFT-JOIN") for step in found if step.startswith(("SEARCH", "SCAN"))}
+    searches = {step.removesuffix(" LEFT-JOIN") for step in steps if step.startswith(("SEARCH", "SCAN"))}
     assert {by_run, by_hour} <= searches
     assert not [step for step in searches if step.startswith(("SCAN runs", "SCAN rollups"))]
-    sorts = {step for step in found if "B-TREE" in step}
+    sorts = {step for step in steps if "B-TREE" in step}
     assert sorts <= {"USE TEMP B-TREE FOR GROUP BY", "USE TEMP B-TREE FOR ORDER BY"}
 
 

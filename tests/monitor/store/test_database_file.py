@@ -47,7 +47,7 @@ def test_a_database_that_is_there_is_not_touched(tmp_path: Path):
 
 
 def test_other_databases_are_asked_later():
-    """A PostgreSQL that cannot be reached is no reason not to measure."""
+    """A PostgreSQL that cannot be reached does not prevent a test."""
     ensure_writable("postgresql+psycopg://joe@db.invalid/speedmon")
 
 
@@ -91,7 +91,7 @@ def test_permissions(outer: PrivateMachine, build: str, words: str):
 
 
 @pytest.mark.parametrize("url", ["", "speedmon.db", "/var/lib/speedmon.db", "sqlite:/x.db", "sqlite://", "sqlite:///"])
-def test_what_is_no_url_of_a_file(url: str):
+def test_a_url_that_names_no_file_is_refused(url: str):
     """The message shows a URL that would do."""
     with pytest.raises(StoreError, match=r"sqlite:////var/lib/speedmon/speedmon\.db"):
         ensure_writable(url)

@@ -53,8 +53,8 @@ def store(url: str, *attempts: Attempt) -> list[tuple[float, str, str | None, st
 
 def test_a_change_is_an_event(url: str):
     """The first run with another ISP and address is an event of each kind; the first run of all is none."""
-    found = store(url, make_attempt(0), make_attempt(5), make_attempt(10, isp="Other", external_ip="198.51.100.9"))
-    assert found == [
+    stored = store(url, make_attempt(0), make_attempt(5), make_attempt(10, isp="Other", external_ip="198.51.100.9"))
+    assert stored == [
         (10, "isp", "Verizon Fios", "Other"),
         (10, "external_ip", "198.51.100.7", "198.51.100.9"),
     ]
@@ -70,7 +70,7 @@ def test_a_change_is_an_event(url: str):
         {"status": Status.INTERRUPTED},
     ],
 )
-def test_what_cannot_be_compared_is_no_event(url: str, other: dict[str, object]):
+def test_values_that_cannot_be_compared_make_no_event(url: str, other: dict[str, object]):
     """Another engine, path or probe has its own story; a doubtful run or one without a result changes nothing."""
     assert store(url, make_attempt(0), make_attempt(5, **({"isp": "Other", "external_ip": "192.0.2.1"} | other))) == []
 
@@ -84,8 +84,8 @@ def test_failures_between_do_not_matter(url: str):
 @given(st.permutations(range(len(STORY))))
 def test_the_order_of_storing_does_not_matter(url: str, order: list[int]):
     """Runs that wait in a spool are stored late; the events are those of the times they ran at."""
-    found = store(url, *(make_attempt(at, isp=STORY[at], external_ip=None) for at in order))
-    assert found == [(2, "isp", "A", "B"), (4, "isp", "B", "A"), (5, "isp", "A", "C")]
+    stored = store(url, *(make_attempt(at, isp=STORY[at], external_ip=None) for at in order))
+    assert stored == [(2, "isp", "A", "B"), (4, "isp", "B", "A"), (5, "isp", "A", "C")]
 
 
 def test_the_command_lists_them(url: str, tmp_path: File):

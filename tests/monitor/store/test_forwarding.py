@@ -31,7 +31,7 @@ def test_what_was_forwarded_is_the_same_there(probe: Settings):
     assert push_batches(probe) == PushResult()
 
 
-def test_output_stays_here_where_it_is_told_to(tmp_path: Path, cluster: Cluster):
+def test_output_is_not_forwarded_with_fleet_raw_off(tmp_path: Path, cluster: Cluster):
     """With fleet.raw off the fleet gets no word of an engine."""
     probe = probe_settings(tmp_path / "home.db", cluster.store(), raw=False)
     store_attempts(probe, make_attempt())
@@ -40,7 +40,7 @@ def test_output_stays_here_where_it_is_told_to(tmp_path: Path, cluster: Cluster)
         assert connection.execute(select(tables.raw_output)).all() == []
 
 
-def test_a_nul_in_the_words_of_an_engine_is_forwarded(probe: Settings):
+def test_a_nul_in_the_output_of_an_engine_is_forwarded(probe: Settings):
     """PostgreSQL's texts cannot hold one, so a sign for what cannot be shown stands in."""
     store_attempts(probe, make_attempt(isp="A\0B"))
     push_batches(probe)
@@ -154,6 +154,6 @@ def test_a_failure_is_remembered_and_waited_out(probe: Settings, tmp_path: Path)
     forward_after_test(lost, make_attempt().run, limit_s=60)
     forward_after_test(lost, make_attempt().run, limit_s=60)
     with open_reader(lost.database.url) as connection:
-        found = forwarding.read_progress(connection)
-    assert found.failures == 1
-    assert "does not answer" in str(found.error)
+        progress = forwarding.read_progress(connection)
+    assert progress.failures == 1
+    assert "does not answer" in str(progress.error)

@@ -45,7 +45,7 @@ from monitor.store import buckets
 from monitor.store import read
 from monitor.store.connection import open_reader
 from monitor.store.tables import SCHEMA_VERSION
-seen, window = 0, buckets.RunFilter(datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
+seen, window = 0, read.RunFilter(datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 while seen < int(sys.argv[2]):
     with open_reader(sys.argv[1]) as connection:
         runs = read.count_runs(connection)

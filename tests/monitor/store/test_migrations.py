@@ -75,7 +75,7 @@ def test_the_scripts_make_every_constraint(url: str, tmp_path: Path):
     assert upgraded == statements(tmp_path / "core.db")
 
 
-def test_an_upgrade_tells_what_was_there_before(url: str):
+def test_an_upgrade_returns_the_version_before(url: str):
     """The first upgrade finds nothing, the second one nothing to do."""
     assert (connection.upgrade_schema(url), connection.upgrade_schema(url)) == (None, tables.SCHEMA_VERSION)
 
@@ -186,7 +186,7 @@ def test_an_upgrade_keeps_traces_findings_and_events(url: str):
         {"failure_scope": "line"},
     ],
 )
-def test_an_upgrade_mends_what_could_not_be_true(url: str, nonsense: dict[str, object]):
+def test_an_upgrade_repairs_impossible_values(url: str, nonsense: dict[str, object]):
     """A row that the checks of today refuse is kept; a remark says what was taken out."""
     stored_by(url, "0002", [make_attempt()], **nonsense)
     upgrade_schema(url)
@@ -197,7 +197,7 @@ def test_an_upgrade_mends_what_could_not_be_true(url: str, nonsense: dict[str, o
     assert f"{name}={value}" in remark.message
 
 
-def test_a_big_database_is_not_upgraded_by_the_way(url: str):
+def test_a_big_database_is_not_upgraded_in_passing(url: str):
     """A large database waits for `db upgrade`, which any other command names; until then it is not changed."""
     stored_by(url, "0002", [make_attempt(0), make_attempt(1)])
     with pytest.raises(StoreError, match="more than 1 runs in an older schema: run `speedmon db upgrade`"):

@@ -24,8 +24,10 @@ from monitor.config.settings import RetentionSettings
 from monitor.errors import StoreError
 from monitor.model import Doubt, NetworkPath, Plan, Remark
 from monitor.store import maintenance, packed_days, read, tables
+from monitor.store.columnar import read_columns
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.packed_days import DAY_S, pack_integers
+from monitor.store.read import RunFilter
 from monitor.store.write import add_attempt, add_attempts
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ MIDNIGHT = START.replace(hour=0, minute=0, second=0)
 
 PACKED = tables.packed_days
 
-ALL = {"since": START - 5000 * DAY, "until": START + 5000 * DAY, "names": tuple(UNITS)}
+ALL = RunFilter(START - 5000 * DAY, START + 5000 * DAY)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -72,17 +74,17 @@ def comparable(columns: Columns) -> list[tuple[Any, ...]]:
     return sorted(runs, key=repr)
 
 
-def read_both(connection: Connection, **window: Any) -> tuple[Columns, Columns]:
+def read_both(connection: Connection, window: RunFilter) -> tuple[Columns, Columns]:
     """Return the columns of a window, and what the runs of it and their plans come to one by one."""
-    found = read.read_columns(connection, **window)
-    del window["names"]
+    columns = read_columns(connection, window, UNITS)
     query = select(tables.runs.c.id, *(tables.runs.c[name] for name in tables.PLAN_COLUMNS))
     plans = {name: Plan(*plan) for name, *plan in connection.execute(query)}
-    each = [(Columns.from_runs([run]), plans[run.id]) for run in read.read_runs(connection, **window)]
+    by_run = [(Columns.from_runs([run]), plans[run.id]) for run in read.read_runs(connection, window)]
     parts = [
-        dataclasses.replace(one, attributes=(dataclasses.replace(one.attributes[0], plan=plan),)) for one, plan in each
+        dataclasses.replace(one, attributes=(dataclasses.replace(one.attributes[0], plan=plan),))
+        for one, plan in by_run
     ]
-    return found, join_columns(parts, UNITS)
+    return columns, join_columns(parts, UNITS)
 
 
 def days_packed(url: str) -> list[tuple[int, bool]]:
@@ -109,7 +111,7 @@ def test_a_column_is_its_numbers_in_as_few_bytes_as_take_them(values: list[int])
     ("value", "unit", "kept"),
     [(None, 1, 0), (0, 1, 1), (4.2, 1000, 4201), (1e300, 1000, 2**64 - 1), (float("inf"), 1000, 0)],
 )
-def test_a_number_is_kept_whole(value: float | None, unit: int, kept: int):
+def test_a_number_is_stored_exactly(value: float | None, unit: int, kept: int):
     """Nothing is 0, 0 is 1, and what no column could take is the most it can."""
     assert to_stored(value, unit) == kept
 
@@ -137,13 +139,13 @@ def test_columns_are_what_the_runs_of_the_window_are(
 ):
     """Whatever was stored, late or at once, each window of it says of every run what its row does, oldest first."""
     fill(url, *batches)
-    window = {"since": MIDNIGHT + timedelta(seconds=since), "until": MIDNIGHT + timedelta(seconds=until)}
+    window = RunFilter(MIDNIGHT + timedelta(seconds=since), MIDNIGHT + timedelta(seconds=until), path)
     with open_reader(url) as connection:
         assert packed_days.count_mismatches(connection) == 0
-        for chosen in (ALL, ALL | window | {"path": path}, ALL | {"probes": [1]}):
-            found, expected = read_both(connection, **chosen)
-            assert comparable(found) == comparable(expected)
-            assert found.started.tolist() == expected.started.tolist()
+        for chosen in (ALL, window, dataclasses.replace(ALL, probes=[1])):
+            columns, expected = read_both(connection, chosen)
+            assert comparable(columns) == comparable(expected)
+            assert columns.started.tolist() == expected.started.tolist()
 
 
 @settings(max_examples=6, deadline=None)
@@ -194,15 +196,15 @@ def test_late_runs_of_several_days_are_packed_with_them(url: str):
     fill(url, [make_attempt(1440 * day) for day in range(5)], [make_attempt(1440 * day + 1) for day in range(4)])
     with open_reader(url) as connection:
         assert packed_days.count_mismatches(connection) == 0
-        assert len(read.read_columns(connection, **ALL)) == 9
+        assert len(read_columns(connection, ALL, UNITS)) == 9
 
 
 def test_only_what_is_asked_for_is_read(url: str):
     """Columns have the numbers of these names, and a number that no run has is nothing for each."""
     fill(url, [make_attempt(0), make_attempt(1440)])
     with open_reader(url) as connection:
-        found = read.read_columns(connection, **ALL | {"names": ("latency_ms", "packet_loss_pct")})
-    assert {name: kept.tolist() for name, kept in found.numbers.items()} == {
+        columns = read_columns(connection, ALL, ("latency_ms", "packet_loss_pct"))
+    assert {name: kept.tolist() for name, kept in columns.numbers.items()} == {
         "latency_ms": [4201, 4201],
         "packet_loss_pct": [0, 0],
     }
@@ -213,26 +215,26 @@ def test_what_makes_numbers_doubtful_is_kept(url: str):
     remarks = (Remark(Doubt.SECOND_TEST, "m"), Remark("cross_traffic", "m"))
     fill(url, [make_attempt(0, remarks=remarks), make_attempt(1440)])
     with open_reader(url) as connection:
-        first, _ = read.read_columns(connection, **ALL).attributes
+        first, _ = read_columns(connection, ALL, UNITS).attributes
     assert first.doubts == ("cross_traffic",)
 
 
-def test_probes_and_paths_that_see_the_same_are_told_apart(url: str):
+def test_probes_and_paths_with_equal_attributes_are_kept_apart(url: str):
     """Where nothing but these differs, each run is still of its own, packed or not."""
     places = [{"probe": probe, "path": path} for probe in ("home", "cabin") for path in NetworkPath]
     fill(url, [make_attempt(minutes, **place) for minutes in (0, 1440) for place in places])
     with open_reader(url) as connection:
-        found, expected = read_both(connection, **ALL)
-    assert comparable(found) == comparable(expected)
-    assert len(found.attributes) == 4
+        columns, expected = read_both(connection, ALL)
+    assert comparable(columns) == comparable(expected)
+    assert len(columns.attributes) == 4
 
 
 def test_a_window_of_nothing(url: str):
     """Where there is no run, or no probe yet, columns are there and empty."""
     fill(url)
     with open_reader(url) as connection:
-        found = read.read_columns(connection, **ALL)
-    assert (len(found), found.attributes, set(found.numbers)) == (0, (), set(UNITS))
+        columns = read_columns(connection, ALL, UNITS)
+    assert (len(columns), columns.attributes, set(columns.numbers)) == (0, (), set(UNITS))
 
 
 def test_a_window_cuts_days_where_it_begins_and_ends(url: str):
@@ -242,9 +244,9 @@ def test_a_window_cuts_days_where_it_begins_and_ends(url: str):
     edges = sorted({second + more for second in seconds for more in (0, 1)})
     with open_reader(url) as connection:
         for begin, end in combinations(edges, 2):
-            window = {"since": MIDNIGHT + timedelta(seconds=begin), "until": MIDNIGHT + timedelta(seconds=end)}
-            found = read.read_columns(connection, **window, names=()).started - int(MIDNIGHT.timestamp())
-            assert found.tolist() == [second for second in seconds if begin <= second < end]
+            window = RunFilter(MIDNIGHT + timedelta(seconds=begin), MIDNIGHT + timedelta(seconds=end))
+            columns = read_columns(connection, window, ()).started - int(MIDNIGHT.timestamp())
+            assert columns.tolist() == [second for second in seconds if begin <= second < end]
 
 
 def test_days_that_are_not_packed_are_read_from_their_rows(url: str):
@@ -254,8 +256,8 @@ def test_days_that_are_not_packed_are_read_from_their_rows(url: str):
         with open_writer(url) as connection:
             starts = [int(MIDNIGHT.timestamp()) + day * DAY_S for day in gone]
             connection.execute(delete(PACKED).where(PACKED.c.day.in_(starts)))
-            found, expected = read_both(connection, **ALL)
-        assert comparable(found) == comparable(expected)
+            columns, expected = read_both(connection, ALL)
+        assert comparable(columns) == comparable(expected)
     assert days_packed(url) == []
 
 
@@ -264,14 +266,14 @@ def test_pruned_runs_are_drawn_as_they_were(url: str):
     silent = [make_attempt(-60_000 + k, probe="cabin") for k in range(3)]
     fill(url, [make_attempt(700 * k - 60_000) for k in range(90)], silent)
     with open_reader(url) as connection:
-        before = read.read_columns(connection, **ALL)
+        before = read_columns(connection, ALL, UNITS)
     maintenance.prune_expired(url, RetentionSettings(runs_days=10), START)
     with open_writer(url) as connection:
-        assert comparable(read.read_columns(connection, **ALL)) == comparable(before)
+        assert comparable(read_columns(connection, ALL, UNITS)) == comparable(before)
         assert read.count_runs(connection) < 30
         assert packed_days.count_mismatches(connection) == 0
         packed_days.rebuild_days(connection)
-        assert comparable(read.read_columns(connection, **ALL)) == comparable(before)
+        assert comparable(read_columns(connection, ALL, UNITS)) == comparable(before)
 
 
 def test_a_run_that_comes_back_is_not_drawn_twice(url: str):
@@ -282,7 +284,7 @@ def test_a_run_that_comes_back_is_not_drawn_twice(url: str):
         maintenance.prune_expired(url, RetentionSettings(runs_days=10), START)
         with open_writer(url) as connection:
             add_attempts(connection, back)
-            assert len(read.read_columns(connection, **ALL)) == 4
+            assert len(read_columns(connection, ALL, UNITS)) == 4
             assert packed_days.count_mismatches(connection) == 0
 
 
@@ -300,7 +302,7 @@ def test_packed_days_go_at_the_age_of_roll_ups(url: str):
     assert days_packed(url) == [(-21, True)]
 
 
-def test_a_packed_day_that_is_wrong_is_found_and_mended(url: str):
+def test_a_packed_day_that_is_wrong_is_found_and_repaired(url: str):
     """Days that are missing, have no runs or differ from them are counted; after packing again there are none."""
     fill(url, [make_attempt(1440 * k) for k in range(5)])
     first = int(MIDNIGHT.timestamp())
@@ -314,13 +316,13 @@ def test_a_packed_day_that_is_wrong_is_found_and_mended(url: str):
         assert packed_days.count_mismatches(connection) == 0
 
 
-def test_a_broken_packed_day_is_told(url: str):
+def test_a_broken_packed_day_is_reported(url: str):
     """A column without a number for each run stops the read, and the error names the fix."""
     fill(url, [make_attempt(0), make_attempt(1), make_attempt(1440)])
     with open_writer(url) as connection:
         connection.execute(update(PACKED).values(latency_ms=b"\1\1\1"))
         with pytest.raises(StoreError, match="damaged in latency_ms: run `speedmon db check --fix`"):
-            read.read_columns(connection, **ALL)
+            read_columns(connection, ALL, UNITS)
 
 
 STORE = """
@@ -349,7 +351,7 @@ def test_a_window_is_found_by_index(tmp_path: pathlib.Path):
     asked: list[tuple[str, object]] = []
     with open_reader(url) as connection:
         event.listen(connection, "before_cursor_execute", lambda *seen: asked.append((seen[2], seen[3])))
-        read.read_columns(connection, since=START - 400 * DAY, until=START + 9 * DAY, names=("latency_ms",))
+        read_columns(connection, RunFilter(START - 400 * DAY, START + 9 * DAY), ("latency_ms",))
         plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked.copy()]
         steps = {row[3] for plan in plans for row in plan}
     by_day = "packed_days USING INDEX sqlite_autoindex_packed_days_1 (day>? AND day<?)"

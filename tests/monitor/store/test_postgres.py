@@ -76,8 +76,8 @@ def test_processes_that_make_one_partition_at_once(url: str):
 def test_the_scripts_make_the_core_tables_but_for_what_partitions_need(url: str):
     """Alembic finds no difference, apart from the keys and indexes of the runs and what would refer to their rows."""
     with get_engine(url, writes=False).connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection), tables.metadata)
-    assert not [change for change in found if change[0] not in EXPECTED]
+        differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
+    assert not [change for change in differences if change[0] not in EXPECTED]
 
 
 EXPECTED = {"add_fk", "add_constraint", "remove_constraint", "add_index", "remove_index", "remove_table"}
@@ -92,7 +92,7 @@ def test_what_belongs_to_a_run_goes_with_it(url: str):
         assert [connection.execute(select(table)).all() for table in (tables.raw_output, tables.events)] == [[], []]
 
 
-def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path: Path):
+def test_a_server_that_is_not_there_is_reported_in_one_line(tmp_path: Path):
     """The line names the database without its password, and a retry makes sense."""
     with pytest.raises(StoreUnreachableError) as caught, open_reader(f"postgresql://joe:secret@/x?host={tmp_path}"):
         pass

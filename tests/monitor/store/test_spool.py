@@ -34,8 +34,9 @@ from pathlib import Path
 from monitor.errors import StoreError
 from monitor.model import Attempt
 from monitor.store.deliver import deliver_attempt
+attempt = msgspec.json.decode(sys.argv[1], type=Attempt)
 try:
-    deliver_attempt(msgspec.json.decode(sys.argv[1], type=Attempt), "sqlite:////run/state/speedmon.db", Path(sys.argv[2]))
+    deliver_attempt(attempt, "sqlite:////run/state/speedmon.db", Path(sys.argv[2]))
 except StoreError as error:
     sys.exit(f"{type(error).__name__} {error.exit_code}: {error}")
 """
@@ -100,17 +101,17 @@ def test_a_spool_that_was_never_used_is_empty(directory: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b'{"run": {"id": 7}}'])
-def test_a_broken_file_is_told_and_kept(directory: Path, caplog: pytest.LogCaptureFixture, content: bytes):
+def test_a_broken_file_is_reported_and_kept(directory: Path, caplog: pytest.LogCaptureFixture, content: bytes):
     """What cannot be read is renamed, reported once, and does not keep the others from being loaded."""
     one = make_attempt()
     spool.save_attempt(directory, one)
     (directory / "x.json").write_bytes(content)
-    assert [found for _, found in spool.load_attempts(directory)] == [one]
+    assert [attempt for _, attempt in spool.load_attempts(directory)] == [one]
     assert "x.broken: cannot be stored" in caplog.text
     assert (directory / "x.broken").read_bytes() == content
 
 
-def test_an_unfinished_file_is_no_run(directory: Path):
+def test_an_unfinished_file_is_not_a_run(directory: Path):
     """What a crash left half written is not loaded."""
     spool.save_attempt(directory, make_attempt())
     (directory / f".{uuid.uuid4()}.part").write_text('{"run":')

@@ -57,8 +57,8 @@ def test_a_test_that_was_killed_becomes_a_row(holder: subprocess.Popen[str], tmp
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     assert (spool.recover_interrupted(tmp_path), spool.recover_interrupted(tmp_path)) == (1, 0)
-    ((_, found),) = spool.load_attempts(tmp_path)
-    assert found == ONE
+    ((_, attempt),) = spool.load_attempts(tmp_path)
+    assert attempt == ONE
 
 
 def test_a_note_that_cannot_be_read_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -69,7 +69,7 @@ def test_a_note_that_cannot_be_read_is_set_aside(tmp_path: Path, caplog: pytest.
     assert "cannot be stored" in caplog.text
 
 
-def test_a_note_is_no_condition_of_a_test(tmp_path: Path):
+def test_a_test_runs_without_a_note(tmp_path: Path):
     """Where no note can be written the test runs all the same, and its own errors come through."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ZeroDivisionError), spool.started_note(tmp_path / "file" / "spool", ONE):

@@ -11,6 +11,7 @@ from example_runs import START, make_attempt
 
 from monitor.model import Plan
 from monitor.store.connection import open_reader, open_writer
+from monitor.store.read import RunFilter
 from monitor.store.statistics import plan_periods
 from monitor.store.write import add_attempt
 
@@ -30,7 +31,7 @@ A, B, NONE = Plan(100_000_000, None, 20.0), Plan(50_000_000, 10_000_000), Plan()
         ([NONE, A, NONE], [(0, NONE), (1, A), (2, NONE)]),
     ],
 )
-def test_each_change_is_told_with_the_run_that_shows_it(
+def test_each_change_of_plan_starts_with_the_run_that_shows_it(
     tmp_path: Path, plans: list[Plan], wanted: list[tuple[int, Plan]]
 ):
     """One that comes back is a change too, and no plan at all is one like any other."""
@@ -39,5 +40,5 @@ def test_each_change_is_told_with_the_run_that_shows_it(
         for at, plan in enumerate(plans):
             add_attempt(connection, dataclasses.replace(make_attempt(at), plan=plan))
     with open_reader(url) as connection:
-        found = list(plan_periods(connection, since=START, until=START + timedelta(hours=1)))
-    assert found == [(START + timedelta(minutes=at), plan) for at, plan in wanted]
+        periods = list(plan_periods(connection, RunFilter(START, START + timedelta(hours=1))))
+    assert periods == [(START + timedelta(minutes=at), plan) for at, plan in wanted]

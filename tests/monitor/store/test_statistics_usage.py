@@ -58,17 +58,17 @@ def used(settings: Settings, *attempts: Attempt) -> Usage:
     return monthly_usage(settings, [MONTH])[0]
 
 
-def test_what_engines_told_is_summed(settings: Settings):
+def test_byte_counts_of_engines_are_summed(settings: Settings):
     """Both directions are added up by month and probe."""
     other_month = make_attempt(**REPORTED, started_at=MONTH.end)
-    found = used(
+    usage = used(
         settings,
         make_attempt(**REPORTED),
         make_attempt(**REPORTED),
         make_attempt(**REPORTED, probe="other"),
         other_month,
     )
-    assert found == Usage("2026-11", 2, 2000, 200, 0)
+    assert usage == Usage("2026-11", 2, 2000, 200, 0)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_what_engines_told_is_summed(settings: Settings):
         (make_failed_attempt(), Usage("2026-11", 0, 0, 0, 0)),
     ],
 )
-def test_what_no_engine_told_is_an_estimate(settings: Settings, made: Attempt, expected: Usage):
+def test_data_that_no_engine_reported_is_an_estimate(settings: Settings, made: Attempt, expected: Usage):
     """The kernel's count comes first, then rate times time, and of a failure without either nothing is made up."""
     assert used(settings, made) == expected
 
 
 def test_a_skipped_test_uses_nothing(settings: Settings):
-    """A slot that was passed over is no test."""
+    """A skipped slot does not count as a test."""
     skipped = make_failed_attempt()
     assert used(settings, replace(skipped, run=replace(skipped.run, status=Status.SKIPPED))).tests == 0
 
@@ -128,8 +128,8 @@ def test_months_leave_no_moment_out(moment: datetime, zone: Any):
 )
 def test_an_account(tests: int, month_gb: float, each: int | None, share: float | None):
     """The data of one test and the share of the budget are shown if they can be computed."""
-    found = to_monthly_usage(Usage("2026-11", tests, 1_000_000_000, 200_000_000), month_gb)
-    assert (found.bytes_per_test, found.budget_used_pct) == (each, share)
+    usage = to_monthly_usage(Usage("2026-11", tests, 1_000_000_000, 200_000_000), month_gb)
+    assert (usage.bytes_per_test, usage.budget_used_pct) == (each, share)
 
 
 def test_the_table():
@@ -153,7 +153,7 @@ def test_the_command(settings: Settings, tmp_path: Path):
     }
     command = [sys.executable, "-m", "monitor", "usage", "--months", "120"]
     done = subprocess.run([*command, "--json"], env=environ, capture_output=True, text=True, check=True)
-    found = {month["month"]: month for month in json.loads(done.stdout)}
-    assert f"{datetime.now(UTC):%Y-%m}" in found
-    assert (found["2026-11"]["total_bytes"], found["2026-11"]["budget_used_pct"]) == (1100, 110.0)
+    months = {month["month"]: month for month in json.loads(done.stdout)}
+    assert f"{datetime.now(UTC):%Y-%m}" in months
+    assert (months["2026-11"]["total_bytes"], months["2026-11"]["budget_used_pct"]) == (1100, 110.0)
     assert subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.startswith("Months")

@@ -21,7 +21,9 @@ from sqlalchemy.dialects import sqlite as dialect
 from monitor.errors import StoreError, StoreRejectedError, UsageError
 from monitor.model import Attempt, FailureKind, NetworkPath, RawOutput, Run, Scope, Server, Status
 from monitor.store import read, tables
+from monitor.store.columnar import read_columns
 from monitor.store.connection import open_reader, open_writer
+from monitor.store.read import RunFilter
 from monitor.store.write import add_attempt, add_attempts
 
 if TYPE_CHECKING:
@@ -72,12 +74,12 @@ def test_every_run_comes_back_as_it_went_in(shared_url: str, one: Attempt):
     until = one.run.started_at + timedelta(seconds=1)
     with open_writer(shared_url) as connection:
         add_attempt(connection, one)
-        found = [
-            run for run in read.read_runs(connection, since=one.run.started_at, until=until) if run.id == one.run.id
+        stored = [
+            run for run in read.read_runs(connection, RunFilter(one.run.started_at, until)) if run.id == one.run.id
         ]
-        whole = read.find_attempt(connection, one.run.id)
-    assert found == [one.run]
-    assert whole == one
+        attempt = read.find_attempt(connection, one.run.id)
+    assert stored == [one.run]
+    assert attempt == one
 
 
 @pytest.mark.parametrize(("beginning", "words"), [("c", "no run's id begins"), ("a", "more than one"), ("%", "no run")])
@@ -152,7 +154,7 @@ def test_a_window_holds_its_start_and_not_its_end(url: str):
     store(url, make_attempt(0), make_attempt(60), make_attempt(120))
     with open_reader(url) as connection:
         windows = [
-            list(read.read_runs(connection, since=START + k * HOUR, until=START + (k + 1) * HOUR)) for k in range(3)
+            list(read.read_runs(connection, RunFilter(START + k * HOUR, START + (k + 1) * HOUR))) for k in range(3)
         ]
     assert [len(window) for window in windows] == [1, 1, 1]
 
@@ -162,8 +164,8 @@ def test_a_window_between_seconds_starts_with_the_next_second(url: str):
     store(url, make_attempt())
     half = timedelta(milliseconds=500)
     with open_reader(url) as connection:
-        after = list(read.read_runs(connection, since=START + half, until=START + HOUR))
-        upto = list(read.read_runs(connection, since=START - HOUR, until=START + half))
+        after = list(read.read_runs(connection, RunFilter(START + half, START + HOUR)))
+        upto = list(read.read_runs(connection, RunFilter(START - HOUR, START + half)))
     assert (len(after), len(upto)) == (0, 1)
 
 
@@ -172,16 +174,16 @@ def test_a_window_is_in_order(url: str, newest_first: bool, order: list[int]):
     """Runs come by their start, whatever order they were stored in."""
     store(url, *(make_attempt(minute) for minute in (1, 2, 0, 1)))
     with open_reader(url) as connection:
-        found = read.read_runs(connection, since=START, until=START + HOUR, newest_first=newest_first)
-        assert [(run.started_at - START) / timedelta(minutes=1) for run in found] == order
+        runs = read.read_runs(connection, RunFilter(START, START + HOUR), newest_first=newest_first)
+        assert [(run.started_at - START) / timedelta(minutes=1) for run in runs] == order
 
 
 def test_a_window_can_be_of_one_path(url: str):
     """A result that went another way is not among those of a path."""
     store(url, make_attempt(), make_attempt(1, path=NetworkPath.HOST))
     with open_reader(url) as connection:
-        found = read.read_runs(connection, since=START, until=START + HOUR, path=NetworkPath.HOST)
-        assert [run.path for run in found] == [NetworkPath.HOST]
+        runs = read.read_runs(connection, RunFilter(START, START + HOUR, NetworkPath.HOST))
+        assert [run.path for run in runs] == [NetworkPath.HOST]
 
 
 def test_the_latest_runs_come_newest_first(url: str):
@@ -203,7 +205,7 @@ def test_an_empty_store_has_no_last_run(url: str):
 @pytest.mark.parametrize("path", [None, NetworkPath.HOST])
 def test_a_window_is_an_index_search(sqlite_url: str, newest_first: bool, path: NetworkPath | None):
     """SQLite searches the index by both ends and sorts nothing, in either direction."""
-    statement = read.window_query(START, START + DAY, path, newest_first=newest_first)
+    statement = read.window_query(RunFilter(START, START + DAY, path), newest_first=newest_first)
     sql = statement.compile(dialect=dialect.dialect(), compile_kwargs={"literal_binds": True}).string
     with open_reader(sqlite_url) as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
@@ -216,7 +218,7 @@ def test_a_window_is_an_index_search(sqlite_url: str, newest_first: bool, path: 
 def read_and_interrupt(url: str) -> list[Run]:
     """Read the first run of many, interrupt the database's work, and read the others."""
     with open_reader(url) as connection:
-        stream = read.read_runs(connection, since=START, until=START + 2 * DAY)
+        stream = read.read_runs(connection, RunFilter(START, START + 2 * DAY))
         first = next(stream)
         connection.connection.driver_connection.interrupt()  # type: ignore[union-attr]  it is a sqlite3.Connection
         return [first, *stream]
@@ -295,7 +297,7 @@ def test_a_writer_holds_the_lock_from_its_start(sqlite_url: str, file: pathlib.P
 
 
 def test_a_reader_sees_one_moment(url: str):
-    """A run that is stored while a reader looks is not seen by it, and the writer need not wait."""
+    """A run that is stored while a reader looks does not appear to it, and the writer need not wait."""
     store(url, make_attempt())
     with open_reader(url) as connection:
         before = read.count_runs(connection)
@@ -304,15 +306,15 @@ def test_a_reader_sees_one_moment(url: str):
 
 
 @pytest.mark.parametrize(("second", "year"), [(-1, 1969), (2**32, 2106)])
-def test_a_time_that_columns_cannot_tell_is_refused(url: str, second: int, year: int):
+def test_a_time_that_does_not_fit_into_columns_is_refused(url: str, second: int, year: int):
     """A clock that is so wrong is named with its run; the first and the last second that fit are stored and read."""
     with pytest.raises(StoreRejectedError, match=f"it started in the year {year}"):
         store(url, make_attempt(started_at=datetime.fromtimestamp(second, UTC)))
     ends = [datetime.fromtimestamp(at, UTC) for at in (0, 2**32 - 1)]
     store(url, *(make_attempt(started_at=at) for at in ends))
     with open_reader(url) as connection:
-        found = read.read_columns(connection, since=ends[0], until=ends[1] + timedelta(seconds=1), names=())
-    assert found.started.tolist() == [0, 2**32 - 1]
+        columns = read_columns(connection, RunFilter(ends[0], ends[1] + timedelta(seconds=1)), ())
+    assert columns.started.tolist() == [0, 2**32 - 1]
 
 
 def test_a_failed_transaction_leaves_nothing(url: str):

@@ -48,43 +48,43 @@ echo 1 >/proc/sys/net/ipv4/conf/uplink0/forwarding
 """
 
 
-def how(outer: PrivateMachine, user: str | None = None, *before: str) -> list[str] | str:
-    """Return the command line that `enter.command` gives in the world, or its error with class and exit code."""
-    answer: list[str] | str = json.loads(outer.run([*before, sys.executable, "-c", HOW], user=user).stdout)
+def how(machine: PrivateMachine, user: str | None = None, *before: str) -> list[str] | str:
+    """Return what `enter.build_command` returns in the machine, or its error with class and exit code."""
+    answer: list[str] | str = json.loads(machine.run([*before, sys.executable, "-c", HOW], user=user).stdout)
     return answer
 
 
 @pytest.fixture
-def inner(outer: PrivateMachine) -> PrivateMachine:
-    """Return a world with the namespace and no launcher."""
-    make_namespace(outer)
-    return outer
+def inner(machine: PrivateMachine) -> PrivateMachine:
+    """Return a machine with the namespace and no launcher."""
+    make_namespace(machine)
+    return machine
 
 
 @pytest.fixture
 def placed(inner: PrivateMachine, program: bytes) -> PrivateMachine:
-    """Return a world with the namespace, its launcher and its users."""
+    """Return a machine with the namespace, its launcher and its users."""
     place_launcher(inner, program)
     return inner
 
 
 @pytest.fixture
 def linked(inner: PrivateMachine) -> PrivateMachine:
-    """Return a world in which the namespace is linked to the host, and the host to the internet."""
+    """Return a machine in which the namespace is linked to the host, and the host to the internet."""
     inner.run(["sh", "-c", PAIR])
     return inner
 
 
-def test_a_missing_namespace_is_named_with_the_fix(outer: PrivateMachine):
+def test_a_missing_namespace_is_named_with_the_fix(machine: PrivateMachine):
     """Before set-up the error says so."""
-    assert how(outer) == (
+    assert how(machine) == (
         "NamespaceMissingError 5: /run/netns/ip4only does not exist: the namespace is not set up;"
         " run: sudo speedmon setup-netns"
     )
 
 
-def test_a_leftover_file_is_no_namespace(inner: PrivateMachine):
-    """The plain file that is left when the mount has gone is not taken for a namespace."""
+def test_a_leftover_file_is_not_a_namespace(inner: PrivateMachine):
+    """The plain file that is left without the mount is not taken for a namespace."""
     inner.run(["umount", f"/run/netns/{NAME}"])
     assert str(how(inner)).startswith("NamespaceMissingError 5: /run/netns/ip4only is not a network namespace")
 
@@ -115,9 +115,7 @@ def test_the_launcher_is_taken_where_it_works(placed: PrivateMachine, user: str 
 
 
 OTHER_WAYS = "; other ways that work here: sudo speedmon (the command still runs as you), pasta"
-
 TO_THE_GROUP = "run: sudo speedmon setup-netns --user ann"
-
 NO_COMPILER = """for tool in musl-gcc cc gcc clang; do
     ! command -v $tool >/dev/null || mount --bind /etc/passwd $(readlink -f $(command -v $tool))
 done"""
@@ -223,7 +221,7 @@ def test_what_was_lost_since_set_up_is_found(linked: PrivateMachine, fault: str,
         ),
     ],
 )
-def test_who_came_in_by_other_means_is_told_what_is_missing(linked: PrivateMachine, fault: str, problem: str):
+def test_who_entered_by_other_means_learns_what_is_missing(linked: PrivateMachine, fault: str, problem: str):
     """Inside, what the launcher would have done is looked at: name servers, IPv6, nscd."""
     script = f'{fault}; exec {sys.executable} -c "$1"'
     sound_output = json.loads(linked.run(["ip", "netns", "exec", NAME, "sh", "-c", script, "sh", SOUND]).stdout)
@@ -234,7 +232,7 @@ def test_who_came_in_by_other_means_is_told_what_is_missing(linked: PrivateMachi
     ("way", "command"), [("root", BY_ROOT), ("launcher", "NotPermittedError 6"), ("auto", BY_ROOT)]
 )
 def test_a_way_that_is_named_is_the_only_one(inner: PrivateMachine, way: str, command: list[str] | str):
-    """Root, without a launcher, goes its own way unless the launcher was asked for."""
+    """Root, without a launcher, uses its own way unless the launcher was requested."""
     message = how(inner, None, "env", f"WAY={way}")
     assert message == command or str(message).startswith(str(command))
 
@@ -246,7 +244,7 @@ def test_roots_way_is_for_root(placed: PrivateMachine):
     assert message == 'NotPermittedError 6: the way "root" is for root only: run this with sudo'
 
 
-def test_entering_imports_nothing_heavy(outer: PrivateMachine):
+def test_entering_imports_nothing_heavy(machine: PrivateMachine):
     """Before each test only small modules of the standard library are imported."""
-    loaded = outer.python("import netns.entry.enter; import sys; print(*sys.modules)").stdout.split()
+    loaded = machine.python("import netns.entry.enter; import sys; print(*sys.modules)").stdout.split()
     assert not {"subprocess", "ctypes", "dataclasses", "hashlib", "socket", "pyroute2", "pathlib"} & set(loaded)

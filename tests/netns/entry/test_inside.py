@@ -1,4 +1,4 @@
-"""What only root's own way into the namespace does; what it shares with the launcher is in `test_way_in.py`."""
+"""What only root's own way into the namespace does; what it shares with the launcher is in `test_ways_in.py`."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ print(*sorted({"typing", "pathlib", "dataclasses", "subprocess", "re"} & (set(sy
 
 
 @pytest.fixture
-def inner(outer: PrivateMachine) -> PrivateMachine:
-    """Return a world with the namespace."""
-    make_namespace(outer)
-    return outer
+def inner(machine: PrivateMachine) -> PrivateMachine:
+    """Return a machine with the namespace."""
+    make_namespace(machine)
+    return machine
 
 
 @pytest.fixture
 def rootless() -> Iterator[PrivateMachine]:
-    """Yield a world whose root is the root of a user namespace, whoever runs the suite."""
-    with PrivateMachine(user_namespace=True) as world:
-        make_namespace(world)
-        yield world
+    """Yield a machine whose root is the root of a user namespace, whoever runs the suite."""
+    with PrivateMachine(user_namespace=True) as opened:
+        make_namespace(opened)
+        yield opened
 
 
 def test_ping_with_a_file_capability_runs(inner: PrivateMachine):
@@ -73,8 +73,9 @@ def test_an_unprivileged_caller_is_refused(inner: PrivateMachine):
     assert done.stderr.startswith("ip4only: cannot join /run/netns/ip4only: Operation not permitted; only root can")
 
 
-def test_it_imports_little(outer: PrivateMachine):
+def test_it_imports_little(machine: PrivateMachine):
     """What costs milliseconds is not imported on the way of each test."""
     assert (
-        outer.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}{LIGHT}"]).stdout == "\n"
+        machine.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}{LIGHT}"]).stdout
+        == "\n"
     )

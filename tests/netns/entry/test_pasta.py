@@ -1,4 +1,4 @@
-"""The way by pasta: asked for by name, IPv4 only inside, nothing of the host's loopback, and never without an end."""
+"""The way in by pasta: on request, IPv4 only inside, nothing of the host's loopback, and always with an end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from subprocess import CompletedProcess
 
-
 pytestmark = pytest.mark.root  # a real user, of whom the kernel knows nothing else
 
 STAND_IN = SUPPORT / "ookla_stand_in.py"
@@ -28,7 +27,6 @@ STAND_IN = SUPPORT / "ookla_stand_in.py"
 STREAM = read_recording("ookla/v1.2_jsonl_stream_synthetic_full_shape.jsonl").decode()
 
 ENVIRON = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/run/ann", "USER": "ann"}
-
 ENGINE = {
     "SPEEDMON_OOKLA__BINARY": "/run/ann/speedtest",
     "SPEEDMON_OOKLA__ACCEPT_LICENSE": "true",
@@ -44,12 +42,11 @@ print('connected')
 """
 
 IPV6 = "import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).connect(('2001:db8::1', 9))"
-
 SERVE_LOOPBACK = "import socket; s = socket.create_server(('127.0.0.1', 7070)); print('ready', flush=True); s.accept()"
 
 
 @pytest.fixture(scope="module")
-def street() -> Iterator[HomeNetworkWithServices]:
+def home() -> Iterator[HomeNetworkWithServices]:
     """Yield a home host whose ISP answers, with the user ann and no namespace at all."""
     with HomeNetworkWithServices() as host:
         host.add_user("ann", 4001)
@@ -59,70 +56,70 @@ def street() -> Iterator[HomeNetworkWithServices]:
         yield host
 
 
-def by_pasta(street: HomeNetworkWithServices, *argv: str, before: tuple[str, ...] = ()) -> CompletedProcess[str]:
+def by_pasta(home: HomeNetworkWithServices, *argv: str, before: tuple[str, ...] = ()) -> CompletedProcess[str]:
     """Run a command over pasta as ann."""
     command = [*before, SPEEDMON, "exec", "--way", "pasta", "--", *argv]
-    return street.run(command, user="ann", env=ENVIRON, check=False)
+    return home.run(command, user="ann", env=ENVIRON, check=False)
 
 
-def test_ipv6_is_off_everywhere_inside(street: HomeNetworkWithServices):
+def test_ipv6_is_off_everywhere_inside(home: HomeNetworkWithServices):
     """No address, no route, and each switch off, those for links to come included; the kernel refuses at once."""
     look = "ip -6 address; ip -6 route show table all; cat /proc/sys/net/ipv6/conf/*/disable_ipv6 | sort -u"
-    assert by_pasta(street, "sh", "-c", look).stdout == "1\n"
-    refused = by_pasta(street, sys.executable, "-c", IPV6)
+    assert by_pasta(home, "sh", "-c", look).stdout == "1\n"
+    refused = by_pasta(home, sys.executable, "-c", IPV6)
     assert (refused.returncode, "Cannot assign requested address" in refused.stderr) == (1, True)
 
 
-def test_the_command_is_the_callers(street: HomeNetworkWithServices):
+def test_the_command_is_the_callers(home: HomeNetworkWithServices):
     """It has its user's numbers, no capability, no means to gain one, and its three streams."""
     script = "id -u; id -g; grep -h 'Cap[IPEA]\\|NoNew' /proc/self/status; ls /proc/self/fd"
-    output_lines = by_pasta(street, "sh", "-c", script).stdout.split()
+    output_lines = by_pasta(home, "sh", "-c", script).stdout.split()
     assert output_lines[:2] == ["4001", "4001"]
     assert output_lines[3:11:2] == ["0" * 16] * 4
     assert output_lines[-5:] == ["1", "0", "1", "2", "3"]
-    assert by_pasta(street, "ip", "link", "set", "lo", "down").returncode == 2
-    assert by_pasta(street, "sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/lo/disable_ipv6").returncode == 2
+    assert by_pasta(home, "ip", "link", "set", "lo", "down").returncode == 2
+    assert by_pasta(home, "sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/lo/disable_ipv6").returncode == 2
 
 
-def test_names_are_asked_of_the_line(street: HomeNetworkWithServices):
-    """The host's servers answer inside, and IPv6 addresses are not asked for."""
-    assert by_pasta(street, "getent", "ahosts", "www.speedtest.net").stdout.split()[0] == "203.0.113.80"
-    lines = by_pasta(street, "cat", "/etc/resolv.conf").stdout.splitlines()
+def test_names_are_asked_of_the_line(home: HomeNetworkWithServices):
+    """The host's servers answer inside, and no query for IPv6 addresses is sent."""
+    assert by_pasta(home, "getent", "ahosts", "www.speedtest.net").stdout.split()[0] == "203.0.113.80"
+    lines = by_pasta(home, "cat", "/etc/resolv.conf").stdout.splitlines()
     assert lines[1:] == [f"nameserver {NAME_SERVER}", "options no-aaaa"]
 
 
-def test_the_line_is_in_reach_and_the_loopback_of_the_host_is_not(street: HomeNetworkWithServices):
+def test_the_line_is_in_reach_and_the_loopback_of_the_host_is_not(home: HomeNetworkWithServices):
     """A port of the ISP answers; one on the host's 127.0.0.1 does not, whether by that address or the router's."""
-    assert by_pasta(street, sys.executable, "-c", CONNECT, "203.0.113.1", "443", "20").stdout == "connected\n"
-    with street.popen([sys.executable, "-c", SERVE_LOOPBACK], stdout=subprocess.PIPE) as server:
+    assert by_pasta(home, sys.executable, "-c", CONNECT, "203.0.113.1", "443", "20").stdout == "connected\n"
+    with home.popen([sys.executable, "-c", SERVE_LOOPBACK], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
         for address in ("127.0.0.1", "203.0.113.1", "203.0.113.10"):
-            assert by_pasta(street, sys.executable, "-c", CONNECT, address, "7070", "1").returncode == 1
+            assert by_pasta(home, sys.executable, "-c", CONNECT, address, "7070", "1").returncode == 1
         server.kill()
 
 
 @pytest.mark.parametrize(("script", "status"), [("exit 37", 37), ("kill -KILL $$", 137), ("exec /nowhere/at/all", 127)])
-def test_the_commands_status_passes_through(street: HomeNetworkWithServices, script: str, status: int):
+def test_the_commands_status_passes_through(home: HomeNetworkWithServices, script: str, status: int):
     """As in a shell: a signal as 128 plus its number, though pasta reports that as a success."""
-    assert by_pasta(street, "sh", "-c", script).returncode == status
+    assert by_pasta(home, "sh", "-c", script).returncode == status
 
 
-def test_each_run_says_that_it_was_a_proxy(street: HomeNetworkWithServices):
+def test_each_run_says_that_it_was_a_proxy(home: HomeNetworkWithServices):
     """One line on stderr, which is kept with the output of a test."""
-    done = by_pasta(street, "true")
+    done = by_pasta(home, "true")
     assert done.stderr.startswith("speedmon: through pasta, a proxy on this machine")
 
 
-def test_nothing_is_left_when_the_group_is_ended(street: HomeNetworkWithServices):
+def test_nothing_is_left_when_the_group_is_ended(home: HomeNetworkWithServices):
     """Ended as a test is at its deadline, no process of it goes on."""
     argv = [SPEEDMON, "exec", "--way", "pasta", "--", "sh", "-c", "echo started; exec sleep 1000"]
     options = {"env": ENVIRON, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    with street.popen(argv, user="ann", **options) as running:
+    with home.popen(argv, user="ann", **options) as running:
         assert running.stdout is not None
         first = running.stdout.readline()
         os.killpg(running.pid, signal.SIGKILL)
-        assert (first, running.stdout.read()) == ("started\n", "")  # the last that held the pipe has gone
+        assert (first, running.stdout.read()) == ("started\n", "")  # the last process that held the pipe has ended
 
 
 @pytest.mark.parametrize(
@@ -149,59 +146,59 @@ def test_nothing_is_left_when_the_group_is_ended(street: HomeNetworkWithServices
     ],
 )
 def test_what_keeps_pasta_from_working_is_named(
-    street: HomeNetworkWithServices, fault: str, undo: str, code: int, message: str
+    home: HomeNetworkWithServices, fault: str, undo: str, code: int, message: str
 ):
     """One line names the fix, and nothing else is tried in its place."""
-    street.shell(f"mknod /run/tun c 10 200 2>/dev/null; {fault}")
-    done = by_pasta(street, "echo", "ran")
-    street.shell(undo)
+    home.shell(f"mknod /run/tun c 10 200 2>/dev/null; {fault}")
+    done = by_pasta(home, "echo", "ran")
+    home.shell(undo)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", f"speedmon: {message}\n")
 
 
-def test_forbidden_user_namespaces_are_named(street: HomeNetworkWithServices):
+def test_forbidden_user_namespaces_are_named(home: HomeNetworkWithServices):
     """A limit of 0, here that of a user namespace in between."""
     lowered = 'echo 0 >/proc/sys/user/max_user_namespaces; exec setpriv --inh-caps=-all --ambient-caps=-all -- "$@"'
     between = ("unshare", "--user", "--map-user=4001", "--map-group=4001", "--keep-caps", "sh", "-c", lowered, "sh")
-    done = by_pasta(street, "true", before=between)
+    done = by_pasta(home, "true", before=between)
     message = "pasta needs user namespaces, and user.max_user_namespaces is 0; run: sudo sysctl -w"
     assert (done.returncode, done.stderr.startswith(f"speedmon: {message}")) == (6, True), done.stderr
 
 
-def test_pasta_that_hangs_is_given_up(street: HomeNetworkWithServices):
+def test_pasta_that_hangs_is_given_up(home: HomeNetworkWithServices):
     """One that never gets ready, as an early version without a tun device, is killed at a deadline."""
-    street.shell("mkdir /run/slow; printf '#!/bin/sh\\nexec sleep 1000\\n' >/run/slow/pasta; chmod 755 /run/slow/pasta")
+    home.shell("mkdir /run/slow; printf '#!/bin/sh\\nexec sleep 1000\\n' >/run/slow/pasta; chmod 755 /run/slow/pasta")
     code = "import sys; from netns.entry import pasta; pasta.DEADLINE_S = 0.2; pasta.main(sys.argv[1:])"
     environ = ENVIRON | {"PATH": "/run/slow:/usr/bin:/bin"}
     argv = [sys.executable, "-c", code, "ip4only", NAME_SERVER, "--", "echo", "ran"]
-    done = street.run(argv, user="ann", env=environ, check=False)
+    done = home.run(argv, user="ann", env=environ, check=False)
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.splitlines()[-1] == "ip4only: pasta was not ready after 0.2 s, and was killed"
-    assert street.shell("ps -C sleep -o stat= | grep -v Z", check=False).stdout == ""
+    assert home.shell("ps -C sleep -o stat= | grep -v Z", check=False).stdout == ""
 
 
-def test_pasta_that_fails_is_quoted(street: HomeNetworkWithServices):
+def test_pasta_that_fails_is_quoted(home: HomeNetworkWithServices):
     """Without a way to the internet pasta gives up, and its words are passed on."""
     without = ["unshare", "--user", "--map-current-user", "--net"]
-    done = by_pasta(street, "echo", "ran", before=tuple(without))
+    done = by_pasta(home, "echo", "ran", before=tuple(without))
     assert (done.returncode, done.stdout) == (125, "")
     assert "pasta ended with exit code 1" in done.stderr
 
 
-def test_root_is_sent_another_way(street: HomeNetworkWithServices):
+def test_root_is_sent_another_way(home: HomeNetworkWithServices):
     """Root needs no pasta, and pasta would become nobody."""
-    done = street.run([SPEEDMON, "exec", "--way", "pasta", "--", "true"], env=ENVIRON, check=False)
+    done = home.run([SPEEDMON, "exec", "--way", "pasta", "--", "true"], env=ENVIRON, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (6, 1)
     assert done.stderr.startswith("speedmon: pasta is for users other than root")
 
 
-def test_it_is_never_taken_unasked(street: HomeNetworkWithServices):
+def test_it_is_never_taken_unasked(home: HomeNetworkWithServices):
     """Without a namespace the error is that, even where pasta would work; the setting chooses it for a test."""
-    plain = street.run([SPEEDMON, "exec", "--", "true"], user="ann", env=ENVIRON, check=False)
+    plain = home.run([SPEEDMON, "exec", "--", "true"], user="ann", env=ENVIRON, check=False)
     assert (plain.returncode, "does not exist" in plain.stderr) == (5, True)
     pasta_environ = ENVIRON | {"SPEEDMON_NAMESPACE__WAY": "pasta"}
-    shown = street.run([SPEEDMON, "exec", "--", "cat", "/proc/net/route"], user="ann", env=pasta_environ)
+    shown = home.run([SPEEDMON, "exec", "--", "cat", "/proc/net/route"], user="ann", env=pasta_environ)
     assert "017100CB" in shown.stdout  # 203.0.113.1, the ISP's, as the route inside
-    run = street.run([SPEEDMON, "collect", "--json"], user="ann", env=pasta_environ | ENGINE)
+    run = home.run([SPEEDMON, "collect", "--json"], user="ann", env=pasta_environ | ENGINE)
     assert (json.loads(run.stdout)["healthy"], run.stderr.count("through pasta")) == (False, 1)
-    shown = street.run([SPEEDMON, "show", "last", "--json"], user="ann", env=pasta_environ | ENGINE)
+    shown = home.run([SPEEDMON, "show", "last", "--json"], user="ann", env=pasta_environ | ENGINE)
     assert "through pasta" in json.loads(shown.stdout)["raw"]["stderr"]

@@ -1,4 +1,4 @@
-"""What both ways into the namespace promise: the launcher, and `netns.inside` for root."""
+"""What both ways into the namespace promise: the launcher, and `netns.entry.inside` for root."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ if TYPE_CHECKING:
     from private_machine import PrivateMachine
 
 PREPARED = "nameserver 192.0.2.53\n"
-
 HOST = "nameserver 127.0.0.53\n"
 
 
 @pytest.fixture(params=["launcher", "inside"])
-def entry(request: pytest.FixtureRequest, outer: PrivateMachine, program: bytes) -> EntryWay:
-    """Return a way into the namespace of a private world."""
-    make_namespace(outer)
+def entry(request: pytest.FixtureRequest, machine: PrivateMachine, program: bytes) -> EntryWay:
+    """Return a way into the namespace of a private machine."""
+    make_namespace(machine)
     if request.param == "inside":
-        return enter_as_root(outer)
-    place_launcher(outer, program)
-    return enter_by_launcher(outer)
+        return enter_as_root(machine)
+    place_launcher(machine, program)
+    return enter_by_launcher(machine)
 
 
 def test_the_command_runs_in_the_namespace(entry: EntryWay):
     """The command's network is the named one."""
-    named = entry.outer.run(["ip", "netns", "exec", NAME, "readlink", "/proc/self/ns/net"]).stdout
+    named = entry.machine.run(["ip", "netns", "exec", NAME, "readlink", "/proc/self/ns/net"]).stdout
     assert entry.run("readlink", "/proc/self/ns/net").stdout == named
 
 
@@ -60,7 +59,7 @@ def test_the_command_is_the_callers_in_all_else(entry: EntryWay, question: list[
         ([], 125),
     ],
 )
-def test_the_exit_status_tells_who_failed(entry: EntryWay, command: list[str], status: int):
+def test_the_exit_status_shows_who_failed(entry: EntryWay, command: list[str], status: int):
     """The command's own status and signal pass through; 125 to 127 are as with env(1)."""
     assert entry.run(*command).returncode == status
 
@@ -74,49 +73,49 @@ def test_a_command_is_looked_for_on_the_callers_path(entry: EntryWay):
 def test_the_command_sees_the_prepared_files(entry: EntryWay):
     """The namespace's resolv.conf is in place of the host's, which is a symlink and stays as it is."""
     assert entry.run("cat", "/etc/resolv.conf").stdout == PREPARED
-    assert entry.outer.run(["cat", "/etc/resolv.conf"]).stdout == HOST
+    assert entry.machine.run(["cat", "/etc/resolv.conf"]).stdout == HOST
 
 
 def test_what_is_not_prepared_is_the_hosts(entry: EntryWay):
-    """A file without a counterpart in /etc/netns is seen as it is on the host."""
+    """A file without a counterpart in /etc/netns is the same inside as on the host."""
     assert entry.run("cat", "/etc/hosts").stdout == entry.direct("cat", "/etc/hosts").stdout
 
 
 def test_nothing_need_be_prepared(entry: EntryWay):
     """A namespace without a folder in /etc/netns can be entered all the same."""
-    entry.outer.run(["rm", "-r", "/etc/netns"])
+    entry.machine.run(["rm", "-r", "/etc/netns"])
     assert entry.run("cat", "/etc/resolv.conf").stdout == HOST
 
 
 def test_mounts_do_not_reach_the_host(entry: EntryWay):
     """Where the host shares its mounts, as systemd has it, it still sees none of the command's."""
-    entry.outer.run(["mount", "--make-rshared", "/"])
-    before = entry.outer.run(["cat", "/proc/self/mounts"]).stdout
+    entry.machine.run(["mount", "--make-rshared", "/"])
+    before = entry.machine.run(["cat", "/proc/self/mounts"]).stdout
     assert entry.run("cat", "/etc/resolv.conf").stdout == PREPARED
-    assert entry.outer.run(["cat", "/proc/self/mounts"]).stdout == before
+    assert entry.machine.run(["cat", "/proc/self/mounts"]).stdout == before
 
 
 def test_a_new_resolv_conf_of_the_host_does_not_leak_in(entry: EntryWay):
     """A running command keeps the namespace's servers when the host's resolver renames a new file into place."""
     asking = entry.argv("sh", "-c", "echo started; read -r _go; cat /etc/resolv.conf")
-    with entry.outer.popen(asking, user=entry.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+    with entry.machine.popen(asking, user=entry.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "started\n"
-        entry.outer.run(["sh", "-c", "echo 'nameserver ::1' >/run/new && mv /run/new /run/resolv.conf"])
+        entry.machine.run(["sh", "-c", "echo 'nameserver ::1' >/run/new && mv /run/new /run/resolv.conf"])
         assert running.communicate("go\n", timeout=30)[0] == PREPARED
 
 
 def test_a_file_that_the_host_lacks_is_not_missed(entry: EntryWay):
     """A prepared nsswitch.conf is left out where the host has none, as with musl."""
-    entry.outer.run(["sh", "-c", f"rm -f /etc/nsswitch.conf; echo hosts: dns >/etc/netns/{NAME}/nsswitch.conf"])
+    entry.machine.run(["sh", "-c", f"rm -f /etc/nsswitch.conf; echo hosts: dns >/etc/netns/{NAME}/nsswitch.conf"])
     assert entry.run("cat", "/etc/resolv.conf").stdout == PREPARED
 
 
 def test_nscd_is_out_of_reach(entry: EntryWay):
     """The socket of nscd is hidden: it would answer from the host's network."""
-    entry.outer.run(["sh", "-c", "mkdir /run/nscd && touch /run/nscd/socket"])
+    entry.machine.run(["sh", "-c", "mkdir /run/nscd && touch /run/nscd/socket"])
     assert entry.run("ls", "/run/nscd").stdout == ""
-    assert entry.outer.run(["ls", "/run/nscd"]).stdout == "socket\n"
+    assert entry.machine.run(["ls", "/run/nscd"]).stdout == "socket\n"
 
 
 def test_an_inherited_socket_does_not_come_along(entry: EntryWay):
@@ -151,7 +150,7 @@ def test_closed_streams_are_not_given_the_namespace(entry: EntryWay):
 )
 def test_what_is_not_right_is_refused(entry: EntryWay, fault: str):
     """Nothing is run when the namespace or its files are not as root made them; one line says what and the fix."""
-    entry.outer.run(["sh", "-c", fault])
+    entry.machine.run(["sh", "-c", fault])
     done = entry.run("echo", "ran")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (125, "", 1)
     assert done.stderr.startswith("ip4only: /")
@@ -162,6 +161,6 @@ def test_what_is_not_right_is_refused(entry: EntryWay, fault: str):
 @pytest.mark.parametrize("file", [f"/etc/netns/{NAME}", f"/etc/netns/{NAME}/resolv.conf"])
 def test_files_of_another_user_are_refused(entry: EntryWay, file: str):
     """Prepared files count only when root owns them."""
-    entry.outer.run(["chown", "4002", file])
+    entry.machine.run(["chown", "4002", file])
     done = entry.run("echo", "ran")
     assert (done.returncode, done.stdout) == (125, "")

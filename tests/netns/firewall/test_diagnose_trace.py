@@ -24,5 +24,5 @@ PACKET = 'trace id 7b0c6d76 ip mangle FORWARD packet: iif "ip4only-root" oif "et
     ],
 )
 def test_verdict(line: str, culprit: TracedDrop | None):
-    """The chain and the rule, or the policy, are told; verdicts that let the packet go on are passed over."""
+    """The chain and the rule, or the policy, are returned; verdicts that let the packet go on are skipped."""
     assert diagnose.parse_trace(PACKET + line) == culprit

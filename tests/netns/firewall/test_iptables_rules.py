@@ -134,7 +134,7 @@ def test_rule_ahead_of_ours_is_listed_when_it_may_judge(rule: str, expected: lis
 
 
 def test_replacement_takes_away_all_that_is_ours_first():
-    """Jumps, openings and chains that the set has no longer go in the same transaction."""
+    """Jumps, openings and chains that are no longer wanted are removed in the same transaction."""
     text = SAVED.replace("speedmon-ip4only-out", "speedmon-ip4only-old").replace(
         "[0:0] -A FORWARD -i docker0", '[0:0] -A FORWARD -o x -m comment --comment "speedmon:ip4only out x y" -j ACCEPT'
     )
@@ -154,7 +154,6 @@ def test_removal_leaves_openings_and_others():
 
 
 SPEC = NamespaceSpec(launcher=False)
-
 ALONE = Backend("iptables-nft")
 
 BARE = ObservedState(boot_id="b", uplink=Uplink("eth0", 1500), backend=ALONE)

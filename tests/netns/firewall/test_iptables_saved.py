@@ -18,7 +18,7 @@ COMMIT
 
 
 def test_policies_and_rules_that_drop_are_counted():
-    """Policies and rules are told with their packets; what lets a packet go on is passed by."""
+    """Policies and rules that drop are returned with their packet counts, others are not."""
     assert count_drops("iptables-legacy", "mangle", SAVED) == {
         DroppingRule("iptables-legacy", "mangle", "FORWARD", "-P FORWARD DROP"): 3,
         DroppingRule("iptables-legacy", "mangle", "PREROUTING", "-A PREROUTING -i eth1 -j DROP"): 7,

@@ -1,4 +1,4 @@
-"""The rule set: accepted by the real nft, scoped to us, and told from what somebody changed."""
+"""The rule set: accepted by the real nft, limited to our namespace, and distinguished from a changed one."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def rules_of(chain: str, rules: RuleSet = RULES) -> list[dict]:
     return [entry["rule"] for entry in added if entry.get("rule", {}).get("chain") == chain]
 
 
-def test_real_nft_takes_it(outer: PrivateMachine):
-    """The real nft loads the whole set in one transaction, twice in a row."""
+def test_real_nft_takes_it(machine: PrivateMachine):
+    """The real nft loads all rules in one transaction, twice in a row."""
     document = json.dumps({"nftables": nft_rules.to_commands(RULES)})
     for _ in range(2):
-        outer.run(["nft", "-j", "-f", "-"], input=document)
-    listed = outer.run(["nft", "list", "table", "inet", "speedmon"]).stdout
+        machine.run(["nft", "-j", "-f", "-"], input=document)
+    listed = machine.run(["nft", "list", "table", "inet", "speedmon"]).stdout
     assert listed.count("masquerade") == 1
 
 
-def test_listing_has_the_same_digest_while_counters_count(outer: PrivateMachine):
+def test_listing_has_the_same_digest_while_counters_count(machine: PrivateMachine):
     """The digest of a listing is blind to handles and counters, and sees an added rule."""
     listing = ["nft", "-j", "list", "table", "inet", "speedmon"]
-    outer.run(["nft", "-j", "-f", "-"], input=json.dumps({"nftables": nft_rules.to_commands(RULES)}))
-    outer.run(["nft", "add rule inet speedmon input counter"])
-    before = nft_rules.digest_rules(json.loads(outer.run(listing).stdout)["nftables"])
-    outer.run(["ping", "-c1", "127.0.0.1"])
-    assert nft_rules.digest_rules(json.loads(outer.run(listing).stdout)["nftables"]) == before
-    outer.run(["nft", "add rule inet speedmon input accept"])
-    assert nft_rules.digest_rules(json.loads(outer.run(listing).stdout)["nftables"]) != before
+    machine.run(["nft", "-j", "-f", "-"], input=json.dumps({"nftables": nft_rules.to_commands(RULES)}))
+    machine.run(["nft", "add rule inet speedmon input counter"])
+    before = nft_rules.digest_rules(json.loads(machine.run(listing).stdout)["nftables"])
+    machine.run(["ping", "-c1", "127.0.0.1"])
+    assert nft_rules.digest_rules(json.loads(machine.run(listing).stdout)["nftables"]) == before
+    machine.run(["nft", "add rule inet speedmon input accept"])
+    assert nft_rules.digest_rules(json.loads(machine.run(listing).stdout)["nftables"]) != before
 
 
 def test_every_base_chain_lets_others_pass():

@@ -18,7 +18,6 @@ LOADED = "import netns.kernel.changes; import sys; print(*sorted(sys.modules))"
 
 # Its sockets, its package, and what they bring along.
 SLOW = {"asyncio", "ssl", "pyroute2", "pyroute2.netlink.nlsocket", "pyroute2.iproute.linux", "pyroute2.ndb.main"}
-
 LINK = """
 from netns.kernel.changes import Kernel
 from netns.kernel import namespaces
@@ -34,10 +33,10 @@ with Kernel() as kernel:
 
 
 @pytest.fixture(scope="module")
-def outer() -> Iterator[PrivateMachine]:
+def machine() -> Iterator[PrivateMachine]:
     """Yield a private machine."""
-    with PrivateMachine() as machine:
-        yield machine
+    with PrivateMachine() as opened:
+        yield opened
 
 
 def python(code: str, **environ: str) -> str:
@@ -54,7 +53,7 @@ def test_the_messages_alone_are_imported():
 
 
 def test_whoever_imports_pyroute2_afterwards_gets_all_of_it():
-    """The package that was kept from running is not left half there."""
+    """The package whose `__init__` did not run is not left in sys.modules."""
     assert python("import netns.kernel.changes; import pyroute2; print(pyroute2.NDB.__name__)") == "NDB\n"
 
 
@@ -67,7 +66,7 @@ def test_whoever_imported_pyroute2_before_keeps_it():
 
 
 def test_a_release_whose_modules_need_their_package_works_as_well(tmp_path: Path):
-    """Here they are found only once it has run; then it is imported whole, which only takes longer."""
+    """Its modules are found only after its `__init__` has run: then all of it is imported, which only takes longer."""
     spec = importlib.util.find_spec("pyroute2")
     assert spec is not None
     assert spec.origin is not None
@@ -77,10 +76,10 @@ def test_a_release_whose_modules_need_their_package_works_as_well(tmp_path: Path
     assert {"pyroute2", "pyroute2.netlink.rtnl.ifinfmsg"} <= set(loaded)
 
 
-def test_links_addresses_routes_and_limits_are_made(outer: PrivateMachine):
+def test_links_addresses_routes_and_limits_are_made(machine: PrivateMachine):
     """A pair into another namespace, an address, a route over it, and a rate by pyroute2's own socket."""
-    outer.python(LINK)
-    shown = outer.run(["sh", "-c", "ip address show near0; ip route; tc qdisc show dev near0; ip -n far link"]).stdout
+    machine.python(LINK)
+    shown = machine.run(["sh", "-c", "ip address show near0; ip route; tc qdisc show dev near0; ip -n far link"]).stdout
     for part in ("mtu 1400", "inet 10.1.1.1/24", "10.2.0.0/16 via 10.1.1.2", "tbf 1: root", "rate 8Mbit", "far0@"):
         assert part in shown
 
@@ -95,8 +94,9 @@ def test_links_addresses_routes_and_limits_are_made(outer: PrivateMachine):
         ("namespaces.create_namespace('there')", "File exists: '/run/netns/there'"),
     ],
 )
-def test_what_the_kernel_refuses_is_an_os_error_in_its_words(outer: PrivateMachine, call: str, message: str):
+def test_what_the_kernel_refuses_is_an_os_error_in_its_words(machine: PrivateMachine, call: str, message: str):
     """Each call says what was refused."""
-    prelude = "from netns.kernel import namespaces; from netns.kernel.changes import Kernel; namespaces.remove_namespace('there')"
-    done = outer.python(f"{prelude}; namespaces.create_namespace('there'); {call}", check=False)
+    imports = "from netns.kernel import namespaces; from netns.kernel.changes import Kernel"
+    fresh = "namespaces.remove_namespace('there'); namespaces.create_namespace('there')"
+    done = machine.python(f"{imports}; {fresh}; {call}", check=False)
     assert done.stderr.splitlines()[-1].split(": ", 1)[1].endswith(message)

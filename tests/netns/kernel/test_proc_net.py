@@ -41,7 +41,6 @@ fe8000000000000000fc00fffe000001 04 40 20 80     eth0
 """
 
 ZEROS = "0" * 32
-
 IPV6_ROUTES = f"""\
 fe800000000000000000000000000000 40 {ZEROS} 00 {ZEROS} 00000100 00000002 00000000 00000001     eth0
 {ZEROS} 00 {ZEROS} 00 {ZEROS} ffffffff 00000001 00000000 00200200       lo
@@ -62,17 +61,17 @@ def test_default_route_is_known():
     assert [route.link for route in findings.parse_routes(ROUTES) if route.is_default] == ["eth0", "wlan0"]
 
 
-def test_addresses_are_each_told_once_without_loopback():
+def test_each_address_is_listed_once_without_loopback():
     """Broadcast addresses and networks are none."""
     assert findings.parse_addresses(FIB_TRIE) == ["192.168.200.2", "192.168.200.10"]
 
 
-def test_ipv6_addresses_count_those_of_loopback():
+def test_ipv6_addresses_include_loopback():
     """Any of them means that IPv6 is not switched off."""
     assert findings.parse_ipv6_addresses(IF_INET6) == ["fe80::fc:ff:fe00:1%eth0", "::1%lo"]
 
 
-def test_ipv6_refusal_that_is_always_there_is_no_route():
+def test_permanent_unreachable_route_of_ipv6_is_ignored():
     """The kernel's own entry on lo is left out."""
     assert findings.parse_ipv6_routes(IPV6_ROUTES) == ["fe80::/64 dev eth0"]
 

@@ -1,4 +1,4 @@
-"""The world of the lab: what is private in it, what it leaves behind (nothing), and who may make one."""
+"""The private machine of the lab: what is private in it, that it leaves nothing behind, and who may make one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from netns.errors import LabError
 from netns.lab import run, topology
 
 ROOTLESS = os.geteuid() != 0
-
 IN_LAB = [sys.executable, "-P", "-m", "netns.lab.run"]
 
 
 def in_world(*program: str) -> str:
-    """Return what a program prints as process 1 of a new world, unfurnished."""
+    """Return what a program prints as process 1 of a new private machine, without the files of the lab."""
     command = run.private_machine_command(program, rootless=ROOTLESS)
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
@@ -27,12 +26,12 @@ def in_lab(script: str) -> str:
     return in_world(*IN_LAB, "sh", "-ec", script)
 
 
-def test_a_world_has_processes_and_links_of_its_own():
+def test_a_private_machine_has_its_own_processes_and_links():
     """Its first process is number 1, and its only link a loopback."""
     assert in_world("sh", "-c", "echo $$; ip -o link").split(": ")[:2] == ["1\n1", "lo"]
 
 
-def test_a_world_ends_with_its_caller():
+def test_a_private_machine_ends_with_its_caller():
     """Killing the caller outright ends every process in it; the pipe that one of them holds closes."""
     caller = [
         sys.executable,
@@ -65,18 +64,18 @@ def test_the_exit_code_comes_back():
     ],
 )
 def test_a_refusal_names_the_setting_and_the_fix(settings: dict[str, str], fix: str):
-    """One line says which setting forbids it and what opens it, or what the kernel said, and that root may do it."""
+    """One line says which setting forbids it and what opens it, or quotes the kernel, and says that root may do it."""
     line = run.explain_refusal("unshare: no", settings, rootless=True)
     assert fix in line
     assert "sudo speedmon demo" in line
 
 
-def test_root_without_the_right_is_told_of_the_container():
+def test_root_without_the_right_gets_a_hint_at_the_container():
     """Root lacks nothing but a capability, so no setting is named."""
     assert "CAP_SYS_ADMIN" in run.explain_refusal("unshare: no", {"user.max_user_namespaces": "0"}, rootless=False)
 
 
-def test_a_user_who_may_make_no_namespace_is_told_so():
+def test_a_user_who_may_not_create_namespaces_gets_a_message():
     """The real refusal: a plain user in a user namespace whose limit is 0 gets the line and exit code 6."""
     limit = 'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --ambient-caps=-all --inh-caps=-all "$@"'
     user = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "sh", "-c", limit, "sh"]
@@ -91,7 +90,7 @@ def test_a_user_who_may_make_no_namespace_is_told_so():
 
 
 def test_the_lab_refuses_to_open_on_the_machine_itself():
-    """Outside a world it would change the machine, so it changes nothing and says what to use."""
+    """Outside a private machine it would change the machine, so it changes nothing and says what to use."""
     with pytest.raises(LabError, match="speedmon demo"), run.open_lab():
         pass
 
@@ -124,7 +123,7 @@ def test_the_host_prefers_ipv6():
     assert in_lab("getent hosts www.speedtest.net").split()[0] == topology.SERVER_IPV6
 
 
-def test_both_ways_reach_the_server():
+def test_both_lines_reach_the_server():
     """Each family has its way to the test server and back."""
     code = "from urllib.request import urlopen as get; import sys; print(get(sys.argv[1]).read().decode())"
     urls = (

@@ -1,4 +1,4 @@
-"""The lab's test server, asked over the loopback as speedtest-cli would."""
+"""The lab's test server, used over the loopback as speedtest-cli does."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def fetch(path: str, method: str = "GET", body: bytes | None = None) -> tuple[in
     ("client", "isp"),
     [(topology.HOME_IPV4, topology.FIBRE.isp), (topology.HOME_IPV6, topology.TUNNEL.isp), ("192.0.2.1", "Unknown")],
 )
-def test_the_configuration_tells_a_client_who_it_is(client: str, isp: str):
+def test_the_configuration_names_the_client(client: str, isp: str):
     """Address and ISP in it are those of the client."""
     element = ET.fromstring(servers.to_configuration(client)).find("client")  # noqa: S314  our own text
     assert element is not None
     assert (element.get("ip"), element.get("isp")) == (client, isp)
 
 
-def test_a_client_over_ipv4_is_told_an_ipv4_address():
+def test_a_client_over_ipv4_gets_an_ipv4_address():
     """The socket serves both families, and the mapped form ::ffff:a.b.c.d never shows."""
     status, body = fetch("/speedtest-config.php?x=1.0")
     assert status == 200

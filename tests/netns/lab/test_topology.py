@@ -47,7 +47,7 @@ def test_the_home_prefers_nothing_but_has_both_families():
     assert routes == {("203.0.113.1", "wan0"), ("2001:db8:1::1", "he-ipv6")}
 
 
-def test_the_home_is_no_router():
+def test_the_home_is_not_a_router():
     """Only the ISP and the broker forward; the namespace's own set-up finds a host that does not."""
     forwarding = {step.netns: step.value for step in steps_of(SetSysctl) if step.key == "net/ipv4/ip_forward"}
     assert forwarding == {None: "0", topology.ISP: "1"}
@@ -62,7 +62,7 @@ def test_the_cut_is_made_where_the_isp_meets_the_internet():
     ("address", "isp"),
     [(topology.HOME_IPV4, "Example Fibre"), (topology.HOME_IPV6, "Tunnel Broker (IPv6)"), ("192.0.2.1", None)],
 )
-def test_an_address_tells_the_access(address: str, isp: str | None):
+def test_an_address_belongs_to_its_access(address: str, isp: str | None):
     """Each client gets the ISP that its address belongs to, other addresses none."""
     access = topology.find_access(address)
     assert (access.isp if access else None) == isp

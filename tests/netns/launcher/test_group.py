@@ -12,7 +12,6 @@ from netns.launcher.group import add_member_command, create_group_command, remov
 if TYPE_CHECKING:
     from private_machine import PrivateMachine
 
-
 SHADOW, BUSYBOX = {"groupadd", "usermod", "gpasswd", "groupdel"}, {"addgroup", "delgroup"}
 
 
@@ -36,39 +35,39 @@ def test_without_tools_the_fix_is_named():
         create_group_command("g", lambda _tool: False)
 
 
-def ask(outer: PrivateMachine, *questions: str) -> list[str]:
-    """Return what each question to `netns.launcher.group` brings in the world: its value, or the class of its error."""
+def ask(machine: PrivateMachine, *questions: str) -> list[str]:
+    """Return the result of each call of `netns.launcher.group` in the machine: its value, or the class of its error."""
     code = "from netns.launcher.group import *\nfrom netns.errors import NetnsError\n"
     for question in questions:
         code += f"try: print({question})\nexcept NetnsError as error: print(type(error).__name__, error)\n"
-    return outer.python(code).stdout.splitlines()
+    return machine.python(code).stdout.splitlines()
 
 
 @pytest.mark.root
-def test_a_group_is_made_once_and_removed_once(outer: PrivateMachine):
+def test_a_group_is_made_once_and_removed_once(machine: PrivateMachine):
     """Each call returns whether it had anything to do."""
     made = ["ensure_group('speedmon')"] * 2
-    assert ask(outer, *made, *["remove_group('speedmon')"] * 2) == ["True", "False", "True", "False"]
+    assert ask(machine, *made, *["remove_group('speedmon')"] * 2) == ["True", "False", "True", "False"]
 
 
 @pytest.mark.root
-def test_a_user_is_put_into_the_group_once(outer: PrivateMachine):
+def test_a_user_is_put_into_the_group_once(machine: PrivateMachine):
     """The user is a member afterwards."""
-    outer.add_user("someone", 4003)
+    machine.add_user("someone", 4003)
     join = "add_member('someone', 'speedmon')"
-    assert ask(outer, "ensure_group('speedmon')", join, join) == ["True", "True", "False"]
-    assert outer.run(["id", "-Gn", "someone"]).stdout == "someone speedmon\n"
+    assert ask(machine, "ensure_group('speedmon')", join, join) == ["True", "True", "False"]
+    assert machine.run(["id", "-Gn", "someone"]).stdout == "someone speedmon\n"
 
 
-def test_a_user_that_does_not_exist_is_named(outer: PrivateMachine):
-    """A mistyped user name is a mistake of the caller, found before anything is changed."""
-    assert ask(outer, "add_member('nobdy', 'root')") == ["SpecError there is no user 'nobdy' to put into group root"]
+def test_a_user_that_does_not_exist_is_named(machine: PrivateMachine):
+    """A mistyped user name is a mistake of the caller, reported before anything is changed."""
+    assert ask(machine, "add_member('nobdy', 'root')") == ["SpecError there is no user 'nobdy' to put into group root"]
 
 
 @pytest.mark.root
-def test_a_tool_that_fails_is_quoted(outer: PrivateMachine):
+def test_a_tool_that_fails_is_quoted(machine: PrivateMachine):
     """The words of the tool are in the error."""
-    outer.add_user("someone", 4003)
-    assert ask(outer, "remove_group('someone')") == [
+    machine.add_user("someone", 4003)
+    assert ask(machine, "remove_group('someone')") == [
         "StepError groupdel: groupdel: cannot remove the primary group of user 'someone'"
     ]

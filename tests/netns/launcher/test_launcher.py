@@ -36,17 +36,17 @@ STATE = "install.read_launcher_state(path, 'speedmon', 'ip4only')"
 SOUND = "LauncherState(present=True, ours=True, current=True, owner_ok=True, mode_ok=True, capability_ok=True)"
 
 
-def ask(outer: PrivateMachine, question: str, user: str | None = None, path: str = "/usr/bin:/bin") -> str:
-    """Return what a question to `netns.launcher.install` brings in the world: its value, or the error with its class."""
-    return outer.python(ASK.format(question=question), user=user, env={"PATH": path}).stdout.strip()
+def ask(machine: PrivateMachine, question: str, user: str | None = None, path: str = "/usr/bin:/bin") -> str:
+    """Return the result of a call of `netns.launcher.install` in the machine: its value, or its error with class."""
+    return machine.python(ASK.format(question=question), user=user, env={"PATH": path}).stdout.strip()
 
 
 @pytest.fixture
-def placed(outer: PrivateMachine, program: bytes) -> PrivateMachine:
-    """Return a world with the namespace and its launcher, a member of the group and a stranger."""
-    make_namespace(outer)
-    place_launcher(outer, program)
-    return outer
+def placed(machine: PrivateMachine, program: bytes) -> PrivateMachine:
+    """Return a machine with the namespace and its launcher, a member of the group and a stranger."""
+    make_namespace(machine)
+    place_launcher(machine, program)
+    return machine
 
 
 # Building and recognising
@@ -61,12 +61,12 @@ def test_the_source_compiles_without_a_warning(tmp_path: Path):
 
 
 def test_the_program_is_static(program: bytes):
-    """No loader and no library is asked for, so that LD_PRELOAD cannot reach it."""
+    """No loader and no library is needed, so that LD_PRELOAD cannot reach it."""
     assert program.startswith(b"\x7fELF")
     assert b"/ld-" not in program
 
 
-def test_a_built_launcher_is_known_for_ours_and_current(tmp_path: Path, program: bytes):
+def test_a_built_launcher_is_recognised_as_ours_and_current(tmp_path: Path, program: bytes):
     """The text in the program identifies the namespace and the source it was built from."""
     file = tmp_path / "program"
     file.write_bytes(program)
@@ -92,19 +92,19 @@ def test_other_files_are_not_ours(tmp_path: Path, program: bytes, kind: str):
     assert not marker.is_own_launcher(path)
 
 
-def test_without_a_compiler_the_fix_is_named(outer: PrivateMachine):
+def test_without_a_compiler_the_fix_is_named(machine: PrivateMachine):
     """Where no compiler is installed the error says what to install."""
     for tool in install.COMPILERS:
-        outer.run(["sh", "-c", f"! real=$(command -v {tool}) || mount --bind /dev/null $(readlink -f $real)"])
-    message = ask(outer, PLACE)
+        machine.run(["sh", "-c", f"! real=$(command -v {tool}) || mount --bind /dev/null $(readlink -f $real)"])
+    message = ask(machine, PLACE)
     assert message == "MissingToolError: no C compiler, and the launcher needs one: apt install musl-tools"
 
 
-def test_a_failing_compiler_is_quoted(outer: PrivateMachine):
+def test_a_failing_compiler_is_quoted(machine: PrivateMachine):
     """The first line of what the compiler says is in the error."""
-    outer.run(["sh", "-c", "mkdir /run/bin; echo 'echo cannot find -lc; echo more; exit 1' >/run/bin/musl-gcc"])
-    outer.run(["sh", "-c", "sed -i '1i #!/bin/sh' /run/bin/musl-gcc; chmod +x /run/bin/musl-gcc"])
-    message = ask(outer, PLACE, path="/run/bin:/usr/bin:/bin")
+    machine.run(["sh", "-c", "mkdir /run/bin; echo 'echo cannot find -lc; echo more; exit 1' >/run/bin/musl-gcc"])
+    machine.run(["sh", "-c", "sed -i '1i #!/bin/sh' /run/bin/musl-gcc; chmod +x /run/bin/musl-gcc"])
+    message = ask(machine, PLACE, path="/run/bin:/usr/bin:/bin")
     assert message.startswith("StepError: /run/bin/musl-gcc cannot build the launcher: cannot find -lc; apt install")
 
 
@@ -112,14 +112,14 @@ def test_a_failing_compiler_is_quoted(outer: PrivateMachine):
 
 
 @pytest.mark.root
-def test_a_placed_launcher_is_sound(outer: PrivateMachine):
+def test_a_placed_launcher_is_sound(machine: PrivateMachine):
     """It is root's, 0750, the group's, current and has its capability; placing it again changes nothing of that."""
-    make_users(outer)
-    assert ask(outer, STATE) == str(LauncherState())
+    make_users(machine)
+    assert ask(machine, STATE) == str(LauncherState())
     for _ in range(2):
-        assert ask(outer, PLACE) == "None"
-        assert ask(outer, STATE) == SOUND
-    assert outer.run(["stat", "-c", "%U:%G %a", LAUNCHER]).stdout == "root:speedmon 750\n"
+        assert ask(machine, PLACE) == "None"
+        assert ask(machine, STATE) == SOUND
+    assert machine.run(["stat", "-c", "%U:%G %a", LAUNCHER]).stdout == "root:speedmon 750\n"
 
 
 @pytest.mark.root
@@ -132,21 +132,21 @@ def test_a_placed_launcher_is_sound(outer: PrivateMachine):
         ("sed -i s/launcher:ip4only/launcher:ip4onlx/ {0}; chown 0:speedmon {0}", "current"),
     ],
 )
-def test_what_is_wrong_with_a_launcher_is_told(placed: PrivateMachine, fault: str, flaw: str):
-    """Each way in which a launcher loses its worth shows in its state."""
+def test_what_is_wrong_with_a_launcher_is_reported(placed: PrivateMachine, fault: str, flaw: str):
+    """Each fault of a launcher shows in its state."""
     placed.run(["sh", "-c", fault.format(LAUNCHER)])
     assert f"{flaw}=False" in ask(placed, STATE)
 
 
 @pytest.mark.parametrize("make", ["echo theirs >{}", "ln -s /bin/true {}", "mkdir {}"])
-def test_a_foreign_file_is_left_alone(outer: PrivateMachine, make: str):
+def test_a_foreign_file_is_left_alone(machine: PrivateMachine, make: str):
     """What is not ours is neither overwritten nor removed, and the error names it."""
-    outer.run(["sh", "-c", make.format(LAUNCHER)])
-    before = outer.run(["ls", "-l", "/usr/local/bin"]).stdout
-    assert ask(outer, PLACE).startswith(f"ForeignStateError: {LAUNCHER} is not speedmon's launcher")
-    assert ask(outer, "install.remove_launcher(path)") == "False"
-    assert "present=True, ours=False" in ask(outer, STATE)
-    assert outer.run(["ls", "-l", "/usr/local/bin"]).stdout == before
+    machine.run(["sh", "-c", make.format(LAUNCHER)])
+    before = machine.run(["ls", "-l", "/usr/local/bin"]).stdout
+    assert ask(machine, PLACE).startswith(f"ForeignStateError: {LAUNCHER} is not speedmon's launcher")
+    assert ask(machine, "install.remove_launcher(path)") == "False"
+    assert "present=True, ours=False" in ask(machine, STATE)
+    assert machine.run(["ls", "-l", "/usr/local/bin"]).stdout == before
 
 
 @pytest.mark.root
@@ -162,19 +162,19 @@ def test_a_foreign_file_is_left_alone(outer: PrivateMachine, make: str):
         ("mount -t ramfs none /usr/local/bin", "StepError: the filesystem of /usr/local/bin/ip4only does not support"),
     ],
 )
-def test_a_launcher_that_cannot_be_placed_leaves_nothing(outer: PrivateMachine, hindrance: str, message: str):
+def test_a_launcher_that_cannot_be_placed_leaves_nothing(machine: PrivateMachine, hindrance: str, message: str):
     """The error says what hinders, and no half-made file stays behind."""
-    make_users(outer)
-    outer.run(["sh", "-c", f"{hindrance}; find /usr/local/bin -delete 2>/dev/null; :"])
-    assert ask(outer, PLACE).startswith(message)
-    assert outer.run(["ls", "-A", "/usr/local/bin"]).stdout in ("", outer.run(["ls", "/run/real-bin"]).stdout)
+    make_users(machine)
+    machine.run(["sh", "-c", f"{hindrance}; find /usr/local/bin -delete 2>/dev/null; :"])
+    assert ask(machine, PLACE).startswith(message)
+    assert machine.run(["ls", "-A", "/usr/local/bin"]).stdout in ("", machine.run(["ls", "/run/real-bin"]).stdout)
 
 
 @pytest.mark.root
-def test_placing_needs_root(outer: PrivateMachine):
-    """The message tells an unprivileged user to use sudo."""
-    make_users(outer)
-    assert ask(outer, PLACE, user=STRANGER).startswith(f"NotPermittedError: the launcher {LAUNCHER} needs root")
+def test_placing_needs_root(machine: PrivateMachine):
+    """The message says to use sudo."""
+    make_users(machine)
+    assert ask(machine, PLACE, user=STRANGER).startswith(f"NotPermittedError: the launcher {LAUNCHER} needs root")
 
 
 def test_a_launcher_of_ours_is_removed(tmp_path: Path, program: bytes):
@@ -196,15 +196,15 @@ def test_only_the_group_may_run_it(placed: PrivateMachine):
     assert placed.run([LAUNCHER, "true"], user=MEMBER, check=False).returncode == 0
 
 
-def refusal(outer: PrivateMachine, *before: str) -> str:
+def refusal(machine: PrivateMachine, *before: str) -> str:
     """Return how the launcher refuses a member who starts it by the command `before`; it must not run anything."""
-    done = outer.run([*before, LAUNCHER, "echo", "ran"], user=MEMBER, check=False)
+    done = machine.run([*before, LAUNCHER, "echo", "ran"], user=MEMBER, check=False)
     assert (done.returncode, done.stdout) == (125, "")
     return done.stderr
 
 
 @pytest.mark.root
-def test_a_caller_with_no_new_privs_is_told_so(placed: PrivateMachine):
+def test_a_caller_with_no_new_privs_gets_a_message(placed: PrivateMachine):
     """The launcher gains no capability there, and says why."""
     assert "no_new_privs" in refusal(placed, "setpriv", "--no-new-privs")
 
@@ -231,7 +231,7 @@ def test_a_launcher_of_the_wrong_kind_refuses(placed: PrivateMachine, fault: str
     ["", "mount -t tmpfs t /run && mkdir /run/netns && touch /run/netns/ip4only && "],
     ids=["as it is", "with a /run of its own"],
 )
-def test_a_user_namespace_is_no_way_in(placed: PrivateMachine, trick: str):
+def test_a_user_namespace_cannot_enter(placed: PrivateMachine, trick: str):
     """Whoever is root of a user namespace only does not enter the real namespace, nor a made-up one."""
     assert "network namespace" in refusal(placed, "unshare", "-Urnm", "sh", "-c", f'{trick}exec "$@"', "sh")
 
@@ -283,7 +283,7 @@ def test_without_a_free_descriptor_nothing_is_run(placed: PrivateMachine):
 
 
 @pytest.mark.root
-def test_setuid_programs_give_nothing_inside(placed: PrivateMachine):
+def test_setuid_programs_gain_nothing_inside(placed: PrivateMachine):
     """A setuid program that would make its caller root does not inside."""
     placed.run(["sh", "-c", "cp /usr/bin/id /usr/local/bin/root-id; chmod 4755 /usr/local/bin/root-id"])
     assert placed.run(["/usr/local/bin/root-id", "-u"], user=MEMBER).stdout == "0\n"

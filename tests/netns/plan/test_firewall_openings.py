@@ -1,4 +1,4 @@
-"""Openings in other firewalls: only where packets may be dropped, recognised by tag, and gone with the namespace."""
+"""Openings in other firewalls: only where packets may be dropped, recognised by tag, and removed with the namespace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from netns.spec import NamespaceSpec
 from netns.state import ChainRule, FilterChain, FirewallState, Journal, ObservedState
 
 SPEC = NamespaceSpec()
-
 OPENING = Opening("speedmon:ip4only", "ip4only-root", "eth0", "192.168.200.0/24")
 
 OURS = tuple(ChainRule(comment, target="ACCEPT") for comment in OPENING.comments)
@@ -55,7 +54,7 @@ def test_nothing_to_do(chains: tuple[FilterChain, ...]):
     [(), (DROP,), (DROP, *OURS), OURS[:1], OURS[::-1], (*OURS, *OURS), STALE, (*STALE, *OURS)],
     ids=["none", "a drop", "a drop before", "half", "turned round", "twice", "old uplink", "both uplinks"],
 )
-def test_pair_is_put_at_the_head(rules: tuple[ChainRule, ...]):
+def test_pair_is_inserted_at_the_head(rules: tuple[ChainRule, ...]):
     """Whatever is there of ours is replaced by one pair, before anything that may drop."""
     assert planned(replace(FORWARD, rules=rules)) == [firewall_steps.OpenChain("iptables-nft", "FORWARD", OPENING)]
 
@@ -66,7 +65,7 @@ INPUTS = (
 )
 
 
-def test_name_server_of_the_host_is_let_be_asked():
+def test_name_server_of_the_host_can_be_asked():
     """Where the host answers for names and its input is closed, port 53 is opened there, and nowhere else."""
     assert planned(*INPUTS) == []
     planned_steps = firewall.plan_openings(SPEC, "eth0", FirewallState(INPUTS), Journal(), ("10.50.0.1",))
@@ -74,10 +73,10 @@ def test_name_server_of_the_host_is_let_be_asked():
     assert planned_steps == [firewall_steps.OpenChain(chain.program, chain.name, names) for chain in reversed(INPUTS)]
     opened = apply_on_paper(ObservedState(firewalls=FirewallState(INPUTS)), tuple(planned_steps)).firewalls
     assert firewall.plan_openings(SPEC, "eth0", opened, Journal(), ("10.50.0.1",)) == []
-    assert len(firewall.plan_openings(SPEC, "eth0", opened, Journal())) == 2  # asked no more: both are closed again
+    assert len(firewall.plan_openings(SPEC, "eth0", opened, Journal())) == 2  # no longer needed: both are closed again
 
 
-def test_docker_keeps_a_chain_for_us():
+def test_docker_user_chain_is_used():
     """Where FORWARD leads to DOCKER-USER the pair goes there."""
     assert planned(*DOCKER) == [firewall_steps.OpenChain("iptables-nft", "DOCKER-USER", OPENING)]
 
@@ -92,21 +91,21 @@ def test_orphan_of_docker_is_not_used(rules: tuple[ChainRule, ...]):
     ]
 
 
-def test_opening_goes_with_the_need():
+def test_opening_is_removed_when_not_needed():
     """A firewall that drops no more gets its rule back out."""
     assert planned(replace(FORWARD, drops=False, rules=OURS)) == [
         firewall_steps.CloseChain("iptables-nft", "FORWARD", "speedmon:ip4only")
     ]
 
 
-def test_other_namespaces_keep_theirs():
+def test_openings_of_other_namespaces_stay():
     """The rules of another namespace, even of one whose name begins alike, are not ours."""
     other = tuple(ChainRule(comment) for comment in replace(OPENING, tag="speedmon:ip4only2").comments)
     chains = FirewallState((replace(FORWARD, rules=other),))
     assert firewall.plan_openings_removal(SPEC, chains, Journal()) == []
 
 
-def test_firewalld_is_asked_to_trust_the_subnet():
+def test_firewalld_trusts_the_subnet():
     """Where firewalld runs, the subnet becomes a trusted source, which the journal keeps."""
     ordered = tuple(firewall.plan_openings(SPEC, "eth0", FirewallState(trusted=frozenset()), Journal()))
     assert ordered == (firewall_steps.TrustSource("192.168.200.0/24"),)
@@ -141,7 +140,7 @@ FIREWALLS = st.builds(FirewallState, CHAINS, st.none() | st.just(frozenset[str](
 
 
 @given(FIREWALLS)
-def test_one_set_up_is_enough_and_teardown_takes_all_of_it(random_firewalls: FirewallState):
+def test_one_set_up_is_enough_and_teardown_removes_all_of_it(random_firewalls: FirewallState):
     """From any state, a second set-up plans nothing, and a teardown leaves the rules of others and none of ours."""
     first = tuple(firewall.plan_openings(SPEC, "eth0", random_firewalls, Journal()))
     opened = apply_on_paper(ObservedState(firewalls=random_firewalls), first)

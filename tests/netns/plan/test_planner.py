@@ -16,9 +16,7 @@ from netns.spec import NamespaceSpec
 from netns.state import HandleState, Journal, Link, ObservedLauncher, ObservedState, Uplink
 
 SPEC = NamespaceSpec()
-
 BOOT = "boot-1"
-
 UPLINK_FORWARDING = "net/ipv4/conf/eth0/forwarding"
 
 BARE = ObservedState(
@@ -74,7 +72,7 @@ def test_firewall_is_loaded_before_anything_forwards():
 
 
 def test_only_two_interfaces_forward():
-    """The veth and the uplink forward; the switch for the whole host is left alone."""
+    """The veth and the uplink forward; the setting of the whole host is left alone."""
     keys = {step.key for step in planner.plan_setup(SPEC, BARE, Journal()).steps if isinstance(step, steps.SetSysctl)}
     forwarding = {key for key in keys if "forward" in key}
     assert forwarding == {"net/ipv4/conf/ip4only-root/forwarding", UPLINK_FORWARDING}
@@ -122,7 +120,7 @@ def test_uplink_change_moves_forwarding():
     assert any(isinstance(step, steps.LoadTable) for step in planned.steps)
 
 
-def test_parts_of_a_default_route_are_no_networks():
+def test_parts_of_a_default_route_are_not_networks():
     """A VPN that routes the internet in halves, or a few more parts, is in nobody's way."""
     halves = [ipaddress.IPv4Network(text) for text in ("0.0.0.0/1", "128.0.0.0/1", "192.0.0.0/3")]
     vpn = replace(BARE, networks=(*BARE.networks, *((network, "a route") for network in halves)))
@@ -182,7 +180,7 @@ def test_host_without_ipv6_gets_no_ipv6_settings():
         ),
     ],
 )
-def test_what_stands_in_the_way_is_named(observed: ObservedState, error: type[Exception], message: str):
+def test_obstacle_is_named(observed: ObservedState, error: type[Exception], message: str):
     """Somebody else's state is never touched; the message names it and what to do."""
     with pytest.raises(error, match=message):
         planner.plan_setup(SPEC, observed, Journal())

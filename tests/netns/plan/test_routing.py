@@ -16,11 +16,8 @@ from netns.spec import NamespaceSpec
 from netns.state import DEFAULT_NETWORK, Journal, ObservedState, PolicyRouting, PolicyRule, TableRoute, Uplink
 
 SPEC = NamespaceSpec(uplink="eth2")
-
 NEAR, WAY = ("192.0.2.0/24", None), (DEFAULT_NETWORK, "192.0.2.1")
-
 UPLINK = Uplink("eth2", 1500, "192.0.2.1", (NEAR, WAY))
-
 AUTO = Uplink("eth0", 1500, "203.0.113.1")
 
 KERNEL = (PolicyRule(0, 255, protocol=2), PolicyRule(32766, 254, protocol=2), PolicyRule(32767, 253, protocol=2))
@@ -63,7 +60,7 @@ def test_rule_and_table_of_a_pinned_namespace():
     assert set(after(BARE).routes) == set(TABLE)
 
 
-def test_refusal_comes_before_the_way_and_the_rule_last():
+def test_unreachable_route_is_added_first_and_the_rule_last():
     """From the first packet that the rule leads to the table, the table holds all."""
     planned = [str(step) for step in routing.plan_routing(SPEC, UPLINK, BARE, Journal(), 6400)]
     assert planned == [
@@ -133,7 +130,7 @@ def test_nothing_of_others_is_removed():
         (AUTO, "203.0.113.53", False),
     ],
 )
-def test_name_server_of_another_line_is_told(uplink: Uplink, server: str, is_reported: bool):
+def test_name_server_of_another_line_is_reported(uplink: Uplink, server: str, is_reported: bool):
     """One in a network of another interface is not reached by the pinned line, but for the host's own address."""
     networks = tuple((IPv4Network(text), "a route") for text in ("203.0.113.0/24", "192.0.2.0/24", "0.0.0.0/1"))
     host_routing = ObservedState(networks=networks, addresses=frozenset({"203.0.113.10"}))
@@ -141,7 +138,6 @@ def test_name_server_of_another_line_is_told(uplink: Uplink, server: str, is_rep
 
 
 RULES = st.sets(st.sampled_from([OURS, replace(OURS, priority=40), replace(OURS, source="10.0.0.0/8")]))
-
 ROUTES = st.sets(
     st.sampled_from(
         [*TABLE, TableRoute(6400, DEFAULT_NETWORK, "eth2", "192.0.2.9"), TableRoute(6400, DEFAULT_NETWORK, "eth0")]
@@ -155,7 +151,7 @@ FOREIGN = st.sets(st.builds(PolicyRule, st.integers(10, 20), st.just(77), protoc
 def test_any_half_is_repaired_in_one_go(
     rules: set[PolicyRule], routes: set[TableRoute], foreign: set[PolicyRule], uplink: Uplink
 ):
-    """Whatever is there of ours, one set-up makes it right and a second does nothing; others' rules are kept."""
+    """Whatever is there of ours, one set-up repairs it and a second does nothing; others' rules stay."""
     journal = Journal(route_table=6400)
     host_routing = PolicyRouting((*KERNEL, *foreign, *rules), tuple(routes), frozenset({254, 6400}))
     repaired = after(host_routing, uplink, journal)

@@ -34,9 +34,9 @@ def served(reply: Callable[[bytes], list[bytes]]) -> Iterator[int]:
     with servers.bind_socket("127.0.0.1", 0) as listener:
 
         def serve() -> None:
-            while (asked := listener.recvfrom(4096)) and asked[0] != b"end":
-                for datagram in reply(asked[0]):
-                    listener.sendto(datagram, asked[1])
+            while (query := listener.recvfrom(4096)) and query[0] != b"end":
+                for datagram in reply(query[0]):
+                    listener.sendto(datagram, query[1])
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -63,14 +63,14 @@ def by_zone(query: bytes) -> list[bytes]:
         ("a" * 64, "EINVAL", None),
     ],
 )
-def test_name_is_asked_for(name: str, error: str | None, address: str | None):
+def test_name_is_looked_up(name: str, error: str | None, address: str | None):
     """The answer is the first IPv4 address, or the reason why there is none."""
     with served(by_zone) as port:
         answer = run.query_name("127.0.0.1", name, port)
     assert (answer.target, answer.error, answer.said) == ("127.0.0.1", error, address)
 
 
-def test_answer_to_another_question_is_passed_by():
+def test_answer_to_another_question_is_ignored():
     """Garbage and the answer to a forged query do not count; what comes after them does."""
     forged = dns.message.make_response(dns.message.make_query("www.example", "A")).to_wire()
     with served(lambda query: [b"?", forged, *by_zone(query)]) as port:
@@ -78,16 +78,16 @@ def test_answer_to_another_question_is_passed_by():
 
 
 def test_lost_datagram_is_sent_again():
-    """A server that hears only the second query is asked twice."""
-    heard: list[bytes] = []
+    """A server that receives only the second query is asked twice."""
+    queries: list[bytes] = []
 
     def deaf(query: bytes) -> list[bytes]:
-        heard.append(query)
-        return by_zone(query) if len(heard) > 1 else []
+        queries.append(query)
+        return by_zone(query) if len(queries) > 1 else []
 
     with served(deaf) as port:
         assert run.query_name("127.0.0.1", "www.example", port).ok
-    assert len(heard) == 2
+    assert len(queries) == 2
 
 
 def test_silence_ends_at_the_deadline():
@@ -107,7 +107,7 @@ def test_connection_is_opened_and_refused():
 
 
 @pytest.mark.parametrize("host", ["999.0.0.1:80", "127.0.0.1:99999", "127.0.0.1:", "localhost:80"])
-def test_host_that_is_none_is_no_crash(host: str):
+def test_host_that_is_not_valid_does_not_crash(host: str):
     """What the settings do not reject is rejected here, and no name is looked up."""
     assert reach.connect(host).error == "EINVAL"
 
@@ -133,6 +133,7 @@ def test_findings_travel_as_json():
 
 def test_caller_needs_nothing_heavy_for_a_connection():
     """What asks from the host's side does not import the DNS library."""
-    code = "import sys; from netns import inspect; from netns.probe import reach; print({'dns', 'pyroute2'} & set(sys.modules))"
+    imports = "import sys; from netns import inspect; from netns.probe import reach"
+    code = f"{imports}; print({{'dns', 'pyroute2'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "set()\n"

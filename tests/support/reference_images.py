@@ -1,4 +1,4 @@
-"""Small reference images of fixed runs; `python tests/support/reference_images.py` writes them again, to be inspected by eye."""
+"""Small reference images of fixed runs. `python tests/support/reference_images.py` redraws them; inspect them by eye."""
 
 from __future__ import annotations
 

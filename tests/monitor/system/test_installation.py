@@ -10,13 +10,16 @@ import sys
 import tomllib
 import zipfile
 from importlib import metadata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from places import ROOT
 
 from monitor import __version__
 from monitor.system.installation import DISTRIBUTION, Installation, checked_out, command_for, install_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PIPX = Installation("/opt/pipx/venvs/speedmon-ip4only", "/opt/pipx/venvs/speedmon-ip4only/bin/python", pipx=True)
 

@@ -1,4 +1,4 @@
-"""Small reference images of fixed runs. `python tests/support/reference_images.py` redraws them; inspect them by eye."""
+"""Small reference images of fixed runs. `python tests/support/reference_images.py` redraws them; inspect them all."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ A failed test is a result: it is stored with what failed (its *kind*, such as `d
 | `provider` | the servers of the speed test |
 | `config` | a setting or a program on this machine that you can fix |
 | `local` | something else on this machine |
-| `unknown` | cannot be told from what is known |
+| `unknown` | cannot be decided from what is known |
 
 `collect` prints one line, with what to do about it:
 

@@ -6,7 +6,7 @@ seconds. A number that was not measured is None, never 0 and never -1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime  # noqa: TC003  annotations are read at run time
 from enum import StrEnum
 
@@ -252,20 +252,6 @@ class Attempt:
     trace: Trace | None = None
 
 
-def plan_name(plan: Plan) -> str:
-    """Return the rates of a plan in Mbit/s, download first: 100 / 20."""
-    rates = (f"{rate / 1e6:g}" if rate else "none" for rate in (plan.download_bps, plan.upload_bps))
-    return " / ".join(rates)
-
-
-def server_name(server: Server | None) -> str:
-    """Return name and location of a server, else its host or id; empty if unknown."""
-    if server is None:
-        return ""
-    parts = [part for part in (server.name, server.location) if part]
-    return ", ".join(parts) or server.host or server.id or ""
-
-
 @dataclass(frozen=True, slots=True)
 class Usage:
     """The bytes that the tests of a month transferred; `estimated_bytes` of them were not reported by an engine."""
@@ -290,3 +276,41 @@ class Usage:
     def total_bytes(self) -> int:
         """Bytes of both directions."""
         return self.download_bytes + self.upload_bytes
+
+
+def plan_name(plan: Plan) -> str:
+    """Return the rates of a plan in Mbit/s, download first: 100 / 20."""
+    rates = (f"{rate / 1e6:g}" if rate else "none" for rate in (plan.download_bps, plan.upload_bps))
+    return " / ".join(rates)
+
+
+def describe_failure(run: Run, *, with_stage: bool = False) -> str:
+    """Return why a run has no result: dns (line): no answer. A skipped run has only a reason; empty for a measured one.
+
+    Args:
+        run: the run.
+        with_stage: whether the stage in which it failed is named: dns (line, at start): no answer.
+    """
+    failure = run.failure
+    if failure is None:
+        return ""
+    if run.status is Status.SKIPPED and failure.kind is FailureKind.UNKNOWN:
+        return failure.message
+    stage = f", at {failure.stage}" if with_stage and failure.stage else ""
+    return f"{failure.kind} ({failure.scope}{stage}): {failure.message}"
+
+
+def server_name(server: Server | None) -> str:
+    """Return name and location of a server, else its host or id; empty if unknown. Runs are grouped by it."""
+    if server is None:
+        return ""
+    parts = [part for part in (server.name, server.location) if part]
+    return ", ".join(parts) or server.host or server.id or ""
+
+
+def describe_server(server: Server | None) -> str:
+    """Return the name of a server and its number, by which an engineer can find it; empty if unknown."""
+    if server is None or server.id is None:
+        return server_name(server)
+    name = server_name(replace(server, id=None))
+    return f"{name} (no. {server.id})" if name else f"no. {server.id}"

@@ -48,8 +48,8 @@ def router(site: Site) -> APIRouter:
         """Return the stored runs, newest first."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            chosen = read.RunFilter(since, until, probes=select_probes(connection, site, probe).rows)
-            stored = read.read_runs(connection, chosen, newest_first=True)
+            run_filter = read.RunFilter(since, until, probes=select_probes(connection, site, probe).pks)
+            stored = read.read_runs(connection, run_filter, newest_first=True)
             matching = (run for run in stored if status in (None, run.status))
             text = "".join(to_json_array(islice(matching, limit)))
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
@@ -66,9 +66,9 @@ def router(site: Site) -> APIRouter:
         """Return the window as at most `most` buckets, oldest first; empty ones are left out."""
         since, until = site.window(days)
         with open_reader(site.database) as connection:
-            chosen = read.RunFilter(since, until, path, select_probes(connection, site, probe).rows)
-            found = read_buckets(connection, chosen, zone=site.zone, most=most, medians=medians)
-        return Response(encode(found), media_type="application/json", headers={"Cache-Control": "no-cache"})
+            run_filter = read.RunFilter(since, until, path, select_probes(connection, site, probe).pks)
+            bucket_list = read_buckets(connection, run_filter, zone=site.zone, most=most, medians=medians)
+        return Response(encode(bucket_list), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     @routes.get("/api/v1/progress", responses=documented_errors(421))
     def progress() -> RunningTest | None:

@@ -1,11 +1,8 @@
-"""Application factory; host-name check and security headers.
+"""The ASGI application: routers, static files and error handlers, behind a check of the host name.
 
-The ASGI application: routers, static files and error handlers behind the guard. There is no global instance.
-
-Middleware in front of every endpoint: serves known host names only, and adds strict security headers.
-
-The host check prevents DNS rebinding: a foreign page that points its own name at this address. An IP address cannot be
-rebound, so if the daemon listens on the network, any address is accepted as a name.
+There is no global instance. The guard in front of every endpoint serves known host names only, and adds strict security
+headers. The check prevents DNS rebinding: a foreign page that points its own name at this address. An IP address cannot
+be rebound, so if the daemon listens on the network, any address is accepted as a name.
 """
 
 from __future__ import annotations
@@ -44,6 +41,7 @@ SECURITY_HEADERS = {
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
+# Misdirected Request (RFC 9110, section 15.5.20).
 MISDIRECTED = 421
 
 
@@ -56,15 +54,15 @@ def make_app(site: Site) -> Guard:
     app.include_router(api.router(site))
     app.mount("/static", StaticFiles(directory=STATIC_DIR), name="static")
     errors.install_handlers(app)
-    beyond = listens_on_network(site.settings.web.host)
+    on_network = listens_on_network(site.settings.web.host)
     # Outermost, so that responses to unexpected errors carry the headers too.
-    return Guard(app, allowed_names(site.settings.web, beyond=beyond), addresses=beyond)
+    return Guard(app, allowed_names(site.settings.web, on_network=on_network), any_address=on_network)
 
 
-def allowed_names(web: WebSettings, *, beyond: bool) -> set[str]:
+def allowed_names(web: WebSettings, *, on_network: bool) -> set[str]:
     """Return the host names to serve: the configured ones and, if other machines can connect, this machine's own."""
     own = socket.gethostname().lower()
-    return {web.host, *web.allowed_hosts} | ({own, f"{own}.local"} if beyond else set())
+    return {web.host, *web.allowed_hosts} | ({own, f"{own}.local"} if on_network else set())
 
 
 class Guard:
@@ -73,13 +71,13 @@ class Guard:
     Args:
         app: the application behind it.
         names: host names to serve besides localhost; without port.
-        addresses: whether any IP address is accepted as a name.
+        any_address: whether any IP address is accepted as a name.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str], *, addresses: bool) -> None:
+    def __init__(self, app: ASGIApp, names: Collection[str], *, any_address: bool) -> None:
         self._app = app
         self._names = LOCAL_NAMES | {name.lower() for name in names}
-        self._addresses = addresses
+        self._any_address = any_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or pass it on."""
@@ -93,11 +91,11 @@ class Guard:
             await send(message)
 
         name = host_name(Headers(scope=scope).get("host", ""))
-        app = self._app if self._knows(name) else _refuse
+        app = self._app if self._is_known(name) else _refuse
         await app(scope, receive, send_guarded)
 
-    def _knows(self, name: str) -> bool:
-        return name in self._names or (self._addresses and is_address(name))
+    def _is_known(self, name: str) -> bool:
+        return name in self._names or (self._any_address and is_address(name))
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

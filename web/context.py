@@ -1,10 +1,7 @@
-"""What a request needs: settings, clock, chosen probes, templates.
+"""What every endpoint needs: the site, the probes that a request selects, and the templates.
 
-The probes that a request selects among those that the site shows; all of them if it names none.
-
-What every endpoint shares: settings, time zone, clock and schedule, passed in and never global.
-
-Renders the Jinja templates: every value is escaped, and an undefined name is an error.
+Settings, time zone, clock and schedule are passed in with the `Site` and are never global. In a template every value is
+escaped, and an undefined name is an error.
 """
 
 from __future__ import annotations
@@ -32,15 +29,13 @@ if TYPE_CHECKING:
     from monitor.store.connection import Connection
 
 
-# How many names to list when one is wrong, and in a title.
-MAX_LISTED = 20
-
-MAX_IN_TITLE = 3
-
 ProbeQuery = Annotated[list[str] | None, Query(alias="probe", description="only runs of this probe; can be repeated")]
 
-WEB_DIR = Path(__file__).parent
+# How many names to list when one is wrong, and in a title.
+MAX_LISTED = 20
+MAX_IN_TITLE = 3
 
+WEB_DIR = Path(__file__).parent
 STATIC_DIR = WEB_DIR / "static"
 
 _templates = Environment(
@@ -51,59 +46,12 @@ _templates = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
+_templates.globals["version"] = __version__
 
 
-class UnknownProbeError(UsageError):
-    """There is no probe of that name, or the site does not show it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeSelection:
-    """The names on offer, sorted; those that the request named (none: all); and their ids in the store (`rows`)."""
-
-    offered: tuple[str, ...]
-    named: tuple[str, ...]
-    rows: tuple[int, ...]
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """The names of the selected probes."""
-        return self.named or self.offered
-
-    @property
-    def several(self) -> bool:
-        """Whether more than one probe is selected."""
-        return len(self.shown) > 1
-
-    def title(self, site: Site) -> str:
-        """Return the title: the names, or the number of probes if there are many."""
-        if not self.named and len(self.offered) <= 1:
-            return site.title
-        return ", ".join(self.shown) if len(self.shown) <= MAX_IN_TITLE else f"{len(self.shown)} probes"
-
-    def plan(self, site: Site, probes: Sequence[str]) -> Plan:
-        """Return the plan to compare with: that of the settings applies to this machine's probe only."""
-        own = len(self.offered) <= 1 or {*probes} == {site.settings.probe.name}
-        return Plan(**site.settings.plan.promised) if own else Plan()
-
-
-def select_probes(connection: Connection, site: Site, requested: Sequence[str] | None) -> ProbeSelection:
-    """Return the selection of a request that names these probes.
-
-    Raises:
-        UnknownProbeError: a name is not on offer.
-    """
-    names = tuple(dict.fromkeys(name for name in requested or () if name))
-    offered = tuple(name for name in lookups.probe_names(connection) if not site.probes or name in site.probes)
-    for name in names:
-        if name not in offered:
-            raise UnknownProbeError(f"there is no probe {name!r} here: {_list_probes(offered)}")
-    return ProbeSelection(offered, names, tuple(lookups.probe_pks(connection, names or site.probes)))
-
-
-def _list_probes(offered: Sequence[str]) -> str:
-    more = f" and {len(offered) - MAX_LISTED} more" if len(offered) > MAX_LISTED else ""
-    return f"the probes are {', '.join(offered[:MAX_LISTED])}{more}" if offered else "nothing has been measured yet"
+def render_template(name: str, **values: Any) -> str:
+    """Return a template filled with these values."""
+    return _templates.get_template(name).render(**values)
 
 
 def utc_now() -> datetime:
@@ -158,9 +106,54 @@ class Site:
         return until - timedelta(days=days), until
 
 
-_templates.globals["version"] = __version__
+class UnknownProbeError(UsageError):
+    """There is no probe of that name, or the site does not show it."""
 
 
-def render_template(name: str, **values: Any) -> str:
-    """Return a template filled with these values."""
-    return _templates.get_template(name).render(**values)
+@dataclass(frozen=True, slots=True)
+class ProbeSelection:
+    """The probes on offer, sorted; those that the request named (none: all); their primary keys in the store."""
+
+    offered: tuple[str, ...]
+    named: tuple[str, ...]
+    pks: tuple[int, ...]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of the selected probes."""
+        return self.named or self.offered
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one probe is selected."""
+        return len(self.shown) > 1
+
+    def title(self, site: Site) -> str:
+        """Return the title: the names, or the number of probes if there are many."""
+        if not self.named and len(self.offered) <= 1:
+            return site.title
+        return ", ".join(self.shown) if len(self.shown) <= MAX_IN_TITLE else f"{len(self.shown)} probes"
+
+    def plan(self, site: Site, probes: Sequence[str]) -> Plan:
+        """Return the plan to compare with: that of the settings applies to this machine's probe only."""
+        is_own = len(self.offered) <= 1 or {*probes} == {site.settings.probe.name}
+        return Plan(**site.settings.plan.promised) if is_own else Plan()
+
+
+def select_probes(connection: Connection, site: Site, requested: Sequence[str] | None) -> ProbeSelection:
+    """Return the selection of a request that names these probes.
+
+    Raises:
+        UnknownProbeError: a name is not on offer.
+    """
+    names = tuple(dict.fromkeys(name for name in requested or () if name))
+    offered = tuple(name for name in lookups.probe_names(connection) if not site.probes or name in site.probes)
+    for name in names:
+        if name not in offered:
+            raise UnknownProbeError(f"there is no probe {name!r} here: {_list_probes(offered)}")
+    return ProbeSelection(offered, names, tuple(lookups.probe_pks(connection, names or site.probes)))
+
+
+def _list_probes(offered: Sequence[str]) -> str:
+    more = f" and {len(offered) - MAX_LISTED} more" if len(offered) > MAX_LISTED else ""
+    return f"the probes are {', '.join(offered[:MAX_LISTED])}{more}" if offered else "nothing has been measured yet"

@@ -1,6 +1,6 @@
 """Error responses of all endpoints: `{"error": {"code": …, "message": …}}`, or a page for a browser.
 
-A new kind of error gets a handler in `install`; nothing else answers with an error.
+A new kind of error gets a handler in `install_handlers`; nothing else answers with an error.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
-log = logging.getLogger(__name__)
-
+# Our names for HTTP status codes; Python's change between releases.
 ERROR_CODES = {
     404: "not_found",
     405: "method_not_allowed",
@@ -34,8 +33,7 @@ ERROR_CODES = {
     503: "store_unavailable",
 }
 
-"""Our names for HTTP status codes; Python's change between releases."""
-
+# JSON schema of an error, for /openapi.json.
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["error"],
@@ -48,7 +46,7 @@ ERROR_SCHEMA: dict[str, Any] = {
     },
 }
 
-"""JSON schema of an error, for /openapi.json."""
+_log = logging.getLogger(__name__)
 
 
 def documented_errors(*codes: int) -> dict[int | str, dict[str, Any]]:
@@ -96,12 +94,12 @@ def _handle_usage_error(request: Request, error: Exception) -> Response:
 
 
 def _handle_store_error(request: Request, error: Exception) -> Response:
-    log.error("%s", error)
+    _log.error("%s", error)
     return error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "60"})
 
 
 def _handle_error(request: Request, error: Exception) -> Response:
-    log.error("%s", error)
+    _log.error("%s", error)
     return error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
 
 

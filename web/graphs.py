@@ -1,10 +1,6 @@
-"""/graph.png: drawn once for each new run, cached.
+"""`/graph.png`: the graph of the last days, drawn once for each new run and cached.
 
-`/graph.png`: the graph of the last days, drawn once for each new run and cached.
-
-Drawing happens in another process: see `web.drawing`.
-
-A worker thread that runs functions one after another. A daemon thread, so it never delays the end of the process.
+Graphs are drawn one after another, each in a process of its own; see `web.graph_request`.
 """
 
 from __future__ import annotations
@@ -28,7 +24,7 @@ from monitor.store import read
 from monitor.store.connection import open_reader
 from web.context import ProbeQuery, select_probes
 from web.errors import documented_errors
-from web.graph_worker import GraphRequest, draw_graph
+from web.graph_request import GraphRequest, draw_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +35,6 @@ if TYPE_CHECKING:
 
 # For a screen, and for a phone with twice the pixel density.
 SIZES = {"wide": (1200, 840), "phone": (600, 900)}
-
 SCALES = {"wide": 1.0, "phone": 2.0}
 
 MAX_CACHED = 8
@@ -61,6 +56,29 @@ KnownEtag = Annotated[str, Header(alias="If-None-Match", include_in_schema=False
 T = TypeVar("T")
 
 
+def router(site: Site) -> APIRouter:
+    """Return the route of the graph."""
+    routes = APIRouter()
+    cache = GraphCache(site)
+    answers: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"image/png": {}}, "description": "the graph"},
+        304: {"description": "not modified"},
+    }
+
+    @routes.get("/graph.png", response_class=Response, responses=answers | documented_errors(404, 421, 422, 503))
+    def picture(
+        days: DaysQuery = 30, size: SizeQuery = "wide", probe: ProbeQuery = None, known: KnownEtag = ""
+    ) -> Response:
+        """Draw the stored runs of the last days."""
+        key = cache.key(days, size, probe)
+        headers = {"ETag": key.etag, "Cache-Control": "private, no-cache"}
+        if key.etag in known:
+            return Response(status_code=NOT_MODIFIED, headers=headers)
+        return Response(cache.png(key), media_type="image/png", headers=headers)
+
+    return routes
+
+
 @dataclass(frozen=True, slots=True)
 class GraphKey:
     """Everything that a graph depends on."""
@@ -71,7 +89,7 @@ class GraphKey:
     last_id: str | None
     plan: Plan
     title: str
-    rows: tuple[int, ...]
+    pks: tuple[int, ...]
     version: str = __version__
 
     @property
@@ -96,31 +114,31 @@ class GraphCache:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._worker = Worker("pictures")
-        self._kept: OrderedDict[GraphKey, bytes] = OrderedDict()
+        self._worker = WorkerThread("graphs")
+        self._graphs: OrderedDict[GraphKey, bytes] = OrderedDict()
 
     def key(self, days: int, size: str, probes: Sequence[str] | None) -> GraphKey:
         """Return what the graph depends on at this moment."""
         site = self._site
         with open_reader(site.database) as connection:
             selection = select_probes(connection, site, probes)
-            last = read.last_run(connection, selection.rows)
+            last = read.last_run(connection, selection.pks)
         until = end_of_window(site.clock(), days)
         title = f"Internet speed at {selection.title(site)}"
         return GraphKey(
-            days, size, until, last.id if last else None, selection.plan(site, selection.shown), title, selection.rows
+            days, size, until, last.id if last else None, selection.plan(site, selection.shown), title, selection.pks
         )
 
     def png(self, key: GraphKey) -> bytes:
         """Return the graph, drawn unless it is cached."""
-        return self._worker.call(lambda: self._kept_or_drawn(key))
+        return self._worker.call(lambda: self._cached_or_drawn(key))
 
-    def _kept_or_drawn(self, key: GraphKey) -> bytes:
-        picture = self._kept.pop(key, None) or self._draw(key)
-        self._kept[key] = picture
-        while len(self._kept) > MAX_CACHED:
-            self._kept.popitem(last=False)
-        return picture
+    def _cached_or_drawn(self, key: GraphKey) -> bytes:
+        png = self._graphs.pop(key, None) or self._draw(key)
+        self._graphs[key] = png
+        while len(self._graphs) > MAX_CACHED:
+            self._graphs.popitem(last=False)
+        return png
 
     def _draw(self, key: GraphKey) -> bytes:
         site, window = self._site, key.window
@@ -129,7 +147,7 @@ class GraphCache:
                 site.database,
                 window.since,
                 window.until,
-                key.rows,
+                key.pks,
                 site.zone.key,
                 key.plan,
                 key.title,
@@ -139,31 +157,8 @@ class GraphCache:
         )
 
 
-def router(site: Site) -> APIRouter:
-    """Return the route of the graph."""
-    routes = APIRouter()
-    pictures = GraphCache(site)
-    png: dict[int | str, dict[str, Any]] = {
-        200: {"content": {"image/png": {}}, "description": "the graph"},
-        304: {"description": "not modified"},
-    }
-
-    @routes.get("/graph.png", response_class=Response, responses=png | documented_errors(404, 421, 422, 503))
-    def picture(
-        days: DaysQuery = 30, size: SizeQuery = "wide", probe: ProbeQuery = None, known: KnownEtag = ""
-    ) -> Response:
-        """Draw the stored runs of the last days."""
-        key = pictures.key(days, size, probe)
-        headers = {"ETag": key.etag, "Cache-Control": "private, no-cache"}
-        if key.etag in known:
-            return Response(status_code=NOT_MODIFIED, headers=headers)
-        return Response(pictures.png(key), media_type="image/png", headers=headers)
-
-    return routes
-
-
-class Worker:
-    """Runs functions in a thread of its own, which starts at the first call."""
+class WorkerThread:
+    """Runs functions one after another in a daemon thread, which starts at the first call and delays no shutdown."""
 
     def __init__(self, name: str) -> None:
         self._name = name

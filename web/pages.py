@@ -1,8 +1,6 @@
-"""The page.
+"""The page: the last run at a glance, the graph, the table. Plain HTML without JavaScript.
 
-The page: the last run at a glance, the graph, the table. Plain HTML without JavaScript.
-
-The URLs in the page: each changes one parameter and keeps the others. Pure.
+What is shown of a run is decided in `web.views`; the layout is in the templates.
 """
 
 from __future__ import annotations
@@ -37,10 +35,9 @@ RANGES = {1: "24 hours", 7: "7 days", 30: "30 days", 365: "1 year"}
 
 UNMEASURED = (Status.FAILED, Status.INTERRUPTED, Status.SKIPPED)
 
-# Up to FEW_PROBES are links side by side; more become a text field with at most MOST_PROBES suggestions.
-FEW_PROBES = 12
-
-MOST_PROBES = 500
+# Up to MAX_LINKS probes are links side by side; more become a text field with at most MAX_SUGGESTIONS suggestions.
+MAX_LINKS = 12
+MAX_SUGGESTIONS = 500
 
 DaysQuery = Annotated[int, Query(ge=1, le=MAX_DAYS)]
 
@@ -69,7 +66,7 @@ def router(site: Site) -> APIRouter:
 
 def _newest_probe_runs(connection: Connection, selection: ProbeSelection) -> list[Run]:
     """Return the newest runs of the probe with the newest run: a success of another does not end its failures."""
-    newest = read.latest_runs(connection, limit=1 if selection.several else LOOKBACK_RUNS, probes=selection.rows)
+    newest = read.latest_runs(connection, limit=1 if selection.several else LOOKBACK_RUNS, probes=selection.pks)
     if not newest or not selection.several:
         return newest
     return read.latest_runs(connection, limit=LOOKBACK_RUNS, probes=probe_pks(connection, [newest[0].probe]))
@@ -77,9 +74,9 @@ def _newest_probe_runs(connection: Connection, selection: ProbeSelection) -> lis
 
 def _table_runs(connection: Connection, site: Site, selection: ProbeSelection, days: int, only: str) -> list[Run]:
     if only == "all":
-        return read.latest_runs(connection, limit=MAX_ROWS, probes=selection.rows)
+        return read.latest_runs(connection, limit=MAX_ROWS, probes=selection.pks)
     since, _ = site.window(days)
-    return read.latest_runs(connection, limit=MAX_ROWS, since=since, statuses=UNMEASURED, probes=selection.rows)
+    return read.latest_runs(connection, limit=MAX_ROWS, since=since, statuses=UNMEASURED, probes=selection.pks)
 
 
 def _shared_values(site: Site, selection: ProbeSelection, links: PageLinks) -> dict[str, Any]:
@@ -89,11 +86,11 @@ def _shared_values(site: Site, selection: ProbeSelection, links: PageLinks) -> d
         "probe": selection.title(site),
         "viewpoint": views.Viewpoint(site.clock(), site.zone),
         "next_slot": site.next_slot(),
-        "now": views.describe_running_test(running_test) if running_test else "",
+        "running": views.describe_running_test(running_test) if running_test else "",
         "selection": selection,
         "links": links,
-        "few": FEW_PROBES,
-        "most": MOST_PROBES,
+        "max_links": MAX_LINKS,
+        "max_suggestions": MAX_SUGGESTIONS,
     }
 
 
@@ -105,7 +102,7 @@ def _render_page(
     return render_template(
         "index.html",
         **shared,
-        verdict=views.summarize_last_run(newest_first, shared["viewpoint"]),
+        summary=views.summarize_last_run(newest_first, shared["viewpoint"]),
         last=newest_first[0],
         measured=measured,
         tiles=views.number_tiles(measured, selection.plan(site, [measured.probe])) if measured else (),
@@ -116,7 +113,7 @@ def _render_page(
         only=links.only,
         ranges=RANGES,
         sizes=SIZES,
-        late=views.failed_files_text(site.published()),
+        publish_failures=views.failed_files_text(site.published()),
     )
 
 
@@ -133,7 +130,7 @@ class PageLinks:
         changed = replace(self, **changes)
         return _build_url("/", changed, only="" if changed.only == "all" else changed.only)
 
-    def picture(self, size: str = "") -> str:
+    def graph(self, size: str = "") -> str:
         """Return the URL of the graph."""
         return _build_url("/graph.png", self, size=size)
 

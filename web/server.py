@@ -1,10 +1,7 @@
-"""Runs uvicorn and the scheduler; ends in order; logging.
+"""The process of `speedmon serve`: listen, start the services, serve until a signal, shut down in order.
 
-Runs `speedmon serve`: listen, start the services, serve until a signal, shut down in order.
-
-Everything ends within `GRACE_S` of the signal, even if something hangs.
-
-The daemon's log: one line per warning or error on stderr, without tracebacks.
+Everything ends within `GRACE_S` of the signal, even if something hangs. The log has one line per warning or error, on
+stderr and without tracebacks.
 """
 
 from __future__ import annotations
@@ -30,9 +27,7 @@ if TYPE_CHECKING:
 
 # Time for a running test to record itself as interrupted, for open requests, and for the shutdown as a whole.
 CHILD_S = 2.2
-
 REQUESTS_S = 1
-
 GRACE_S = 2.8
 
 # By default uvicorn checks ten times a second whether to exit, which is most of the work of an idle daemon.

@@ -1,10 +1,7 @@
-"""What the page shows, derived from runs. Pure.
+"""What the page shows of the runs: a summary of the last one, the last good numbers, rows, and their texts. Pure.
 
-What the page shows, derived from runs: a summary of the last one, the last good numbers, rows. Pure.
-
-The texts of the page, for readers without technical knowledge. Pure.
-
-A new `Kind` or `Scope` needs its texts here; a test checks that the tables are complete.
+The texts are for readers without technical knowledge. A new `FailureKind` or `Scope` needs its texts here; a test
+checks that the tables are complete.
 """
 
 from __future__ import annotations
@@ -12,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.model import FailureKind, NetworkPath, Scope, Status
+from monitor.model import FailureKind, NetworkPath, Scope, Status, describe_server
 from monitor.output import units
 
 if TYPE_CHECKING:
@@ -90,11 +87,11 @@ class Viewpoint:
 
     def moment(self, at: datetime) -> str:
         """Format a time in the zone."""
-        return units.format_moment_with_zone(at.astimezone(self.zone))
+        return units.format_time_with_zone(at, self.zone)
 
     def short(self, at: datetime) -> str:
         """Format a time in the zone, for a table."""
-        return units.format_iso_minute(at.astimezone(self.zone))
+        return units.format_table_time(at, self.zone)
 
     def age(self, at: datetime) -> str:
         """Return how long ago a time is, as text."""
@@ -183,24 +180,19 @@ def _failed_runs(newest_first: Sequence[Run]) -> Iterator[Run]:
 
 def number_tiles(run: Run, plan: Plan) -> tuple[NumberTile, ...]:
     """Return the tiles of download, upload and latency."""
-    jitter = f"jitter {units.format_milliseconds(run.jitter_ms)} ms" if run.jitter_ms is not None else ""
+    jitter = f"jitter {units.format_metric('jitter_ms', run.jitter_ms)}" if run.jitter_ms is not None else ""
+    download_share = plan_share_text(run.download_bps, plan.download_bps)
+    upload_share = plan_share_text(run.upload_bps, plan.upload_bps)
     return (
-        NumberTile(
-            "Download",
-            units.format_mbps(run.download_bps),
-            "Mbit/s",
-            plan_share_text(run.download_bps, plan.download_bps),
-        ),
-        NumberTile(
-            "Upload", units.format_mbps(run.upload_bps), "Mbit/s", plan_share_text(run.upload_bps, plan.upload_bps)
-        ),
-        NumberTile("Latency", units.format_milliseconds(run.latency_ms), "ms", jitter),
+        NumberTile("Download", units.format_mbps(run.download_bps), "Mbit/s", download_share),
+        NumberTile("Upload", units.format_mbps(run.upload_bps), "Mbit/s", upload_share),
+        NumberTile("Latency", units.format_metric_number("latency_ms", run.latency_ms), "ms", jitter),
     )
 
 
 def describe_running_test(test: RunningTest) -> str:
     """Describe a running test: phase, rate, and the time left if that is known."""
-    activity = f"{test.phase} {units.format_mbps(test.rate_bps)} Mbit/s" if test.rate_bps else test.phase
+    activity = f"{test.phase} {units.format_rate(test.rate_bps)}" if test.rate_bps else test.phase
     seconds_left = None if test.expected_s is None else max(0.0, test.expected_s - test.elapsed_s)
     return activity if seconds_left is None else f"{activity}, about {seconds_left:.0f} s left"
 
@@ -212,7 +204,7 @@ def run_facts(run: Run) -> tuple[tuple[str, str], ...]:
     known = (
         ("ISP", run.isp),
         ("External address", f"{run.external_ip}{family}" if run.external_ip else family.strip(" ()")),
-        ("Server", _server_text(run)),
+        ("Server", describe_server(run.server)),
         ("Path", PATH_LABELS[run.path]),
         ("Packet loss", loss),
         ("Doubtful", "; ".join(remark.message for remark in run.remarks) if run.healthy is False else None),
@@ -221,30 +213,23 @@ def run_facts(run: Run) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in known if value)
 
 
-def _server_text(run: Run) -> str:
-    server = run.server
-    if server is None:
-        return ""
-    name = ", ".join(part for part in (server.name or server.host, server.location) if part)
-    return f"{name} (#{server.id})" if server.id else name
-
-
 def to_row(run: Run) -> TableRow:
     """Convert a run to a row of the table."""
     failure = run.failure
     measured = (
         units.format_mbps(run.download_bps),
         units.format_mbps(run.upload_bps),
-        units.format_milliseconds(run.latency_ms),
+        units.format_metric_number("latency_ms", run.latency_ms),
     )
-    known = failure is not None and failure.kind is not FailureKind.UNKNOWN
+    is_cause_known = failure is not None and failure.kind is not FailureKind.UNKNOWN
+    is_fault_known = failure is not None and failure.scope is not Scope.UNKNOWN and run.status is not Status.SKIPPED
     return TableRow(
         run,
         "Doubtful" if run.healthy is False else STATUS_LABELS[run.status],
         *measured,
-        server=_server_text(run),
-        what=KIND_LABELS[failure.kind].capitalize() if failure and known else "",
-        whose=SCOPE_LABELS[failure.scope] if failure and failure.scope is not Scope.UNKNOWN else "",
+        server=describe_server(run.server),
+        what=KIND_LABELS[failure.kind].capitalize() if failure and is_cause_known else "",
+        whose=SCOPE_LABELS[failure.scope] if failure and is_fault_known else "",
     )
 
 

@@ -300,9 +300,3 @@ def latency_rises(runs: Columns) -> NDArray[np.float64]:
 def grade_bufferbloat(rise_ms: float) -> str:
     """Return the grade of a rise: A+ below 5 ms, F from 400 ms on."""
     return next((letter for limit, letter in GRADE_LIMITS if rise_ms < limit), WORST_GRADE)
-
-
-def describe_server(server: Server) -> str:
-    """Return the name, the place and the number of a server, by which an engineer can find it."""
-    name = ", ".join(part for part in (server.name, server.location) if part) or server.host or ""
-    return " ".join(part for part in (name, f"(no. {server.id})" if server.id else "") if part) or "not named"

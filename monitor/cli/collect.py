@@ -14,14 +14,14 @@ from msgspec import structs
 
 from monitor.cli.options import pass_settings
 from monitor.engines.registry import AUTO, BUILT_IN
-from monitor.model import FailureKind, NetworkPath, Status, Trigger
+from monitor.model import NetworkPath, Status, Trigger, describe_failure, describe_server
 from netns.entry.enter import PASTA
 
 if TYPE_CHECKING:
     from monitor.collect.policy import Retry
     from monitor.collect.progress import NoProgress, ProgressBar
     from monitor.config.settings import Settings
-    from monitor.model import Run, Server
+    from monitor.model import Run
 
 
 @click.command("collect")
@@ -81,46 +81,31 @@ def _progress_bar(*, quiet: bool) -> ProgressBar | NoProgress:
 def _report_attempt(run: Run, following: Retry | None, *, quiet: bool) -> None:
     if run.failure is not None:
         again = f"; retry in {following.wait_s} s" if following and following.wait_s else ""
-        click.echo(f"speedmon: test {run.status.value}: {_failure_or_skip_reason(run)}{again}".encode(), err=True)
+        click.echo(f"speedmon: test {run.status.value}: {_failure_with_fix(run)}{again}".encode(), err=True)
     if run.status is Status.OK and not quiet:
         click.echo(summary_line(run).encode(sys.stdout.encoding or "utf-8", "replace"))
 
 
-def _failure_or_skip_reason(run: Run) -> str:
-    """Return why a test failed, or why it was skipped, which has no kind or scope."""
-    failure = run.failure
-    if failure is not None and run.status is Status.SKIPPED and failure.kind is FailureKind.UNKNOWN:
-        return failure.message
-    return _failure_reason(run)
-
-
-def _failure_reason(run: Run) -> str:
+def _failure_with_fix(run: Run) -> str:
+    """Return why a test failed, with what to do about it, or why it was skipped."""
     from monitor.diagnosis.advice import advice_for, needs_no_advice
 
     failure = run.failure
-    if failure is None:
-        return ""
-    if run.status is Status.SKIPPED:
-        return failure.message
-    fix = "" if needs_no_advice(failure) else f"; fix: {advice_for(failure, run.engine)}"
-    return f"{failure.kind.value} ({failure.scope.value}): {failure.message}{fix}"
+    if failure is None or run.status is Status.SKIPPED or needs_no_advice(failure):
+        return describe_failure(run)
+    return f"{describe_failure(run)}; fix: {advice_for(failure, run.engine)}"
 
 
 def summary_line(run: Run) -> str:
     """Return a measured run as one line: rates, latency, ISP, server and remarks, as far as they are known."""
-    from monitor.output.units import format_rate
+    from monitor.output.units import format_ms, format_rate
 
     parts = [
         f"download {format_rate(run.download_bps)}" if run.download_bps else None,
         f"upload {format_rate(run.upload_bps)}" if run.upload_bps else None,
-        f"latency {run.latency_ms:.1f} ms" if run.latency_ms is not None else None,
+        f"latency {format_ms(run.latency_ms)}" if run.latency_ms is not None else None,
         run.isp,
-        _server_label(run.server) if run.server else None,
+        describe_server(run.server),
         *(remark.message for remark in run.remarks),
     ]
     return ", ".join(part for part in parts if part)
-
-
-def _server_label(server: Server) -> str:
-    name = server.name or server.host or (f"server {server.id}" if server.id else "")
-    return f"{name} ({server.location})" if name and server.location else name

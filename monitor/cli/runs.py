@@ -21,6 +21,7 @@ from monitor.errors import UsageError
 from monitor.localtime import Window, months_back
 from monitor.output import tables
 from monitor.output.tables import to_printable
+from monitor.output.units import format_short_duration, format_table_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,23 +165,11 @@ def _incident_lines(outages: list[Incident], days: int, zone: ZoneInfo) -> Itera
 
 
 def _incident_line(incident: Incident, zone: ZoneInfo, *, several: bool) -> str:
-    begin = f"{incident.began.astimezone(zone):%Y-%m-%d %H:%M}"
-    end = f"{incident.ended.astimezone(zone):%Y-%m-%d %H:%M}" if incident.ended else "lasts"
+    begin = format_table_time(incident.began, zone)
+    end = format_table_time(incident.ended, zone) if incident.ended else "lasts"
     cause = to_printable(f"{incident.probe + ': ' if several else ''}{incident.kind}: {incident.message}")
-    length = _format_length(incident.length_s)
+    length = "" if incident.length_s is None else format_short_duration(incident.length_s)
     return f"{begin:16}  {end:16}  {length:>8}  {incident.failures:6}  {incident.path:7}  {cause}"
-
-
-def _format_length(seconds: int | None) -> str:
-    """Return a length of time as text: 35 s, 12 min, 3 h 05, 2 d 07 h; empty for none."""
-    if seconds is None:
-        return ""
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
-    if days:
-        return f"{days} d {hours % 24:02} h"
-    if hours:
-        return f"{hours} h {minutes % 60:02}"
-    return f"{minutes} min" if minutes else f"{seconds} s"
 
 
 @click.command(name="show")
@@ -259,7 +248,7 @@ def _read_events(settings: Settings, days: int, probes: tuple[str, ...]) -> list
 def _event_line(event: LineEvent, zone: ZoneInfo, *, several: bool) -> str:
     what = _KIND_LABELS.get(event.kind, event.kind)
     text = to_printable(f"{event.probe + ': ' if several else ''}{what} is {event.after}, was {event.before}")
-    return f"{event.at.astimezone(zone):%Y-%m-%d %H:%M}  {event.path:7}  {text}"
+    return f"{format_table_time(event.at, zone)}  {event.path:7}  {text}"
 
 
 @click.command(name="usage")

@@ -14,6 +14,7 @@ from monitor.cli.options import days_option, pass_settings
 from monitor.errors import EngineError
 from monitor.model import NetworkPath
 from monitor.output.tables import cut_to_width, to_printable
+from monitor.output.units import format_ms_cell, format_rate_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -99,7 +100,11 @@ def statistics_table(servers: Sequence[ServerStats], days: int) -> Iterator[str]
         "Id", "Name", "Place"
     )
     for server in servers:
-        numbers = (_format_mbps(server.download_bps), _format_mbps(server.upload_bps), _format_ms(server.latency_ms))
+        numbers = (
+            format_rate_cell(server.download_bps),
+            format_rate_cell(server.upload_bps),
+            format_ms_cell(server.latency_ms),
+        )
         counts = f"{server.runs:6}  {server.failures:6}  {numbers[0]:>8}  {numbers[1]:>8}  {numbers[2]:>7}  "
         yield counts + _server_columns(server.id, server.name, _join_place(server.location, server.country))
 
@@ -111,11 +116,3 @@ def _server_columns(server_id: str | None, name: str | None, place: str) -> str:
 
 def _join_place(*parts: str | None) -> str:
     return ", ".join(part for part in parts if part)
-
-
-def _format_mbps(rate: int | None) -> str:
-    return "" if rate is None else f"{rate / 1e6:.2f}"
-
-
-def _format_ms(latency: float | None) -> str:
-    return "" if latency is None else f"{latency:.1f}"

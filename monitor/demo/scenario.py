@@ -1,4 +1,4 @@
-"""The scenario of `speedmon demo`: what should happen in the lab, and how it is shown. Pure; see `monitor.demo_run`.
+"""The scenario of `speedmon demo`: what should happen in the lab, and how it is shown. Pure; see `monitor.demo.run`.
 
 On the host a test uses the slow IPv6 tunnel; in the namespace it measures the line; an outage is stored as a result.
 """
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from monitor.model import Run, Scope, Status
+from monitor.model import Run, Scope, Status, describe_failure
+from monitor.output.units import BPS_PER_MBPS, NO_VALUE, format_mbps, format_trimmed
 from netns.lab import topology
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def describe_lab() -> str:
 def run_summary(run: Run) -> str:
     """Return a run in one line."""
     if run.failure is not None:
-        return f"{run.status}: {run.failure.kind}, scope {run.failure.scope}: {run.failure.message}"
+        return f"{run.status}: {describe_failure(run)}"
     return f"IPv{run.ip_family} {run.external_ip}, {run.isp}: {_rates_text(run.download_bps, run.upload_bps)}"
 
 
@@ -95,10 +96,12 @@ def result_table(story: DemoResult) -> Iterator[str]:
     """Yield the lines of a table of the runs."""
     yield f"  {'path':8}{'family':8}{'ISP':22}{'down Mbit/s':>12}{'up Mbit/s':>11}  outcome"
     for run in story.runs:
-        outcome = f"{run.failure.kind} ({run.failure.scope})" if run.failure else run.status
-        family = f"IPv{run.ip_family}" if run.ip_family else "-"
-        rates = f"{_format_mbps(run.download_bps):>12}{_format_mbps(run.upload_bps):>11}"
-        yield f"  {run.path:8}{family:8}{run.isp or '-':22}{rates}  {outcome}"
+        outcome = (
+            f"{run.failure.kind} ({run.failure.scope})" if run.status is Status.FAILED and run.failure else run.status
+        )
+        family = f"IPv{run.ip_family}" if run.ip_family else NO_VALUE
+        rates = f"{format_mbps(run.download_bps):>12}{format_mbps(run.upload_bps):>11}"
+        yield f"  {run.path:8}{family:8}{run.isp or NO_VALUE:22}{rates}  {outcome}"
 
 
 def shaped_rates() -> dict[str, Any]:
@@ -135,7 +138,8 @@ def _rate_differences(runs: list[Run]) -> Iterator[str]:
         return
     for what, (bps, wanted) in zip(("download", "upload"), _rate_pairs(runs[-1], topology.FIBRE), strict=True):
         if not _is_near(bps, wanted):
-            yield f"no run over ip4only came near the line: the last {what} was {_format_mbps(bps)} of {_format_mbps(wanted)} Mbit/s"
+            rates = f"{format_mbps(bps)} of {format_mbps(wanted)} Mbit/s"
+            yield f"no run over ip4only came near the line: the last {what} was {rates}"
 
 
 def _is_near(bps: int | None, wanted: int) -> bool:
@@ -152,12 +156,8 @@ def _rate_pairs(run: Run, access: topology.AccessLine) -> tuple[tuple[int | None
 
 
 def _shaped_text(access: topology.AccessLine) -> str:
-    return f"{access.download_bps / 1e6:g}/{access.upload_bps / 1e6:g}"
+    return "/".join(format_trimmed(bps / BPS_PER_MBPS) for bps in (access.download_bps, access.upload_bps))
 
 
 def _rates_text(down: int | None, up: int | None) -> str:
-    return f"{_format_mbps(down)}/{_format_mbps(up)} Mbit/s"
-
-
-def _format_mbps(bps: int | None) -> str:
-    return "-" if bps is None else f"{bps / 1e6:.1f}"
+    return f"{format_mbps(down)}/{format_mbps(up)} Mbit/s"

@@ -1,20 +1,23 @@
-"""The texts and numbers on a graph, in English. Pure."""
+"""The sentences on a graph, and the names of metrics and paths. Change the wording of graphs here. Pure."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from math import isnan
 from typing import TYPE_CHECKING
 
 from monitor.analysis.metrics import Metric
 from monitor.localtime import utc_offsets
 from monitor.model import NetworkPath, Status, server_name
 from monitor.output.units import (
-    _format_date_and_minute,
-    _format_day_and_minute,
-    _format_utc_offset,
+    format_count,
+    format_date_and_minute,
+    format_day_and_minute,
     format_long_duration,
     format_number,
-    format_round_number,
+    format_percent,
+    format_trimmed,
+    format_utc_offset,
 )
 
 if TYPE_CHECKING:
@@ -29,23 +32,39 @@ if TYPE_CHECKING:
     from monitor.localtime import Window
 
 
-METRIC_NAMES = {Metric.DOWNLOAD: "Download", Metric.UPLOAD: "Upload", Metric.LATENCY: "Latency"}
+METRIC_NAMES = {
+    Metric.DOWNLOAD: "Download",
+    Metric.UPLOAD: "Upload",
+    Metric.LATENCY: "Latency",
+    Metric.DOWNLOAD_LATENCY: "Latency under download",
+    Metric.UPLOAD_LATENCY: "Latency under upload",
+}
+PATH_NAMES = {NetworkPath.IP4ONLY: "IPv4-only namespace", NetworkPath.HOST: "outside the namespace"}
 
-METRIC_NAMES |= {Metric.DOWNLOAD_LATENCY: "Latency under download", Metric.UPLOAD_LATENCY: "Latency under upload"}
+NO_RESULT = "no result"
+CROWDED_MARKS_NOTE = "Taller marks: more tests at that time."
+BLANK_NOTE = "Blank: no test ran."
+DOUBTFUL_MARK_NOTE = "◇: a doubtful result."
 
-PATH_NAMES = {NetworkPath.IP4ONLY: "IPv4-only namespace", NetworkPath.HOST: "host as it is"}
-
+# Between facts, such as those below the title.
+SEPARATOR = " · "
+# So many ISPs, servers, engines or UTC offsets are named; the others are counted.
 MAX_NAMED = 2
 
-SEPARATOR = " · "
+
+def describe_data(
+    all_series: Sequence[RunSeries], sources: RunSources, window: Window, zone: ZoneInfo
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the facts that stand below every title: when, and what was measured."""
+    return describe_window(window, zone), describe_sources(sources, all_series)
 
 
 def describe_window(window: Window, zone: ZoneInfo) -> tuple[str, str]:
     """Return both ends of the window in local time with its length, and the zone with its offsets from UTC."""
-    since, until = (moment.astimezone(zone) for moment in (window.since, window.until))
+    since, until = (format_date_and_minute(moment, zone) for moment in (window.since, window.until))
     length = format_long_duration(window.until - window.since)
     return (
-        f"{_format_date_and_minute(since)} to {_format_date_and_minute(until)} ({length})",
+        f"{since} to {until} ({length})",
         f"times in {zone.key}, {describe_offsets(window, zone)}",
     )
 
@@ -54,12 +73,9 @@ def describe_offsets(window: Window, zone: ZoneInfo) -> str:
     """Return the UTC offsets, each further one with the time from which it holds; of many, only the offsets."""
     (_, first), *others = utc_offsets(window, zone)
     if len(others) > MAX_NAMED:
-        return " or ".join(sorted({_format_utc_offset(first), *(_format_utc_offset(offset) for _, offset in others)}))
-    changes = (
-        f", from {_format_day_and_minute(moment.astimezone(zone))} {_format_utc_offset(offset)}"
-        for moment, offset in others
-    )
-    return _format_utc_offset(first) + "".join(changes)
+        return " or ".join(sorted({format_utc_offset(first), *(format_utc_offset(offset) for _, offset in others)}))
+    changes = (f", from {format_day_and_minute(moment, zone)} {format_utc_offset(offset)}" for moment, offset in others)
+    return format_utc_offset(first) + "".join(changes)
 
 
 def describe_sources(sources: RunSources, all_series: Sequence[RunSeries]) -> tuple[str, ...]:
@@ -94,24 +110,17 @@ def describe_spread(spread: Spread, axis: ValueAxis) -> str:
 
 def describe_plan(standing: PlanComparison, lines: Sequence[PlanLine], metric: Metric, axis: ValueAxis) -> str:
     """Return the median as a percentage of the plan; with several plans, of the one in force each time."""
-    promised = {value for line in lines for _, value in line.steps if value == value}  # noqa: PLR0124  not NaN
+    promised = {value for line in lines for _, value in line.steps if not isnan(value)}
     if len(promised) > 1:
-        return f"{round(standing.median)} % of the plan then in force"
+        return f"{round(standing.median)} % of the plan in force at the time"
     if not metric.is_rate:
-        return f"plan: {format_round_number(promised.pop())} ms"
-    return f"{round(standing.median)} % of the plan ({format_round_number(promised.pop() / axis.divisor)} {axis.unit})"
+        return f"plan: {format_trimmed(promised.pop())} ms"
+    return f"{round(standing.median)} % of the plan ({format_trimmed(promised.pop() / axis.divisor)} {axis.unit})"
 
 
 def describe_plan_met(share: float) -> str:
     """Return the percentage of tests that met the plan."""
-    return f"plan met in {format_percent(share)} % of the tests"
-
-
-def format_percent(share: float) -> str:
-    """Format a percentage; only exactly 0 and 100 are shown as such, the rest as 0.1 to 99.9."""
-    if share in {0, 100}:
-        return f"{share:.0f}"
-    return f"{min(max(share, 0.1), 99.9):.1f}" if share < 1 or share > 90 else f"{share:.0f}"  # noqa: PLR2004  near the ends
+    return f"plan met in {format_percent(share)} of the tests"
 
 
 def describe_doubts(counts: AttemptCounts) -> str:
@@ -120,13 +129,13 @@ def describe_doubts(counts: AttemptCounts) -> str:
         return ""
     why = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in counts.doubts.most_common())
     results = "1 doubtful result is" if counts.doubtful == 1 else f"{counts.doubtful:,} doubtful results are"
-    return f"{results} left out of all numbers{f' ({why})' if why else ''}."
+    return f"{results} left out of every statistic{f' ({why})' if why else ''}."
 
 
 def describe_successes(counts: AttemptCounts) -> str:
     """Return how many tests succeeded and failed; interrupted ones count as failed."""
     if counts.success_pct is None:
-        return "none was started" if counts.attempts else "no test in this window"
+        return "no test was started" if counts.attempts else "no test in this window"
     failed = counts.statuses[Status.FAILED] + counts.statuses[Status.INTERRUPTED]
     share = _capped_percent(counts.success_pct, complete=not failed)
     interrupted = counts.statuses[Status.INTERRUPTED]
@@ -145,7 +154,7 @@ def describe_failures(counts: AttemptCounts) -> str:
 
 
 def describe_run_count(counts: AttemptCounts) -> str:
-    """Return the text after the number of runs."""
+    """Return the words after the number of runs."""
     skipped = counts.statuses[Status.SKIPPED]
     return ("run" if counts.attempts == 1 else "runs") + (f", {skipped:,} of them skipped" if skipped else "")
 
@@ -154,7 +163,19 @@ def describe_lines(width: int | None) -> str:
     """Return the note on how to read the lines."""
     if width is None:
         return "Lines join successful tests."
-    return f"Lines: median of each {format_long_duration(timedelta(seconds=width)).removeprefix('1 ')}; shade: lowest to highest test."
+    bucket = format_long_duration(timedelta(seconds=width)).removeprefix("1 ")
+    return f"Lines: median of every {bucket}, in a band from the lowest to the highest test."
+
+
+def describe_shading(least_s: float) -> str:
+    """Return the note on shaded failures, of which those below a length may be left out."""
+    shortest = f", if {format_long_duration(timedelta(seconds=round(least_s)))} or longer" if least_s else ""
+    return f"Shaded: from a failed test to the next success{shortest}."
+
+
+def describe_unlabelled(changes: int) -> str:
+    """Return how many changes have no label; empty if each has one."""
+    return f"Changes without room for a label: {changes}." if changes else ""
 
 
 def series_name(series: RunSeries, all_series: Sequence[RunSeries]) -> str:
@@ -169,9 +190,5 @@ def _list_names(one: str, several: str, counts: Counter[str]) -> str:
     if len(ordered) == 1:
         return f"{one} {ordered[0]}"
     rest = f" and {len(ordered) - MAX_NAMED} more" if len(ordered) > MAX_NAMED else ""
-    listed = ", ".join(f"{name} ({_count_tests(counts[name])})" for name in ordered[:MAX_NAMED])
+    listed = ", ".join(f"{name} ({format_count(counts[name], 'test')})" for name in ordered[:MAX_NAMED])
     return f"{several} {listed}{rest}" if listed else ""
-
-
-def _count_tests(count: int) -> str:
-    return f"{count:,} test" if count == 1 else f"{count:,} tests"

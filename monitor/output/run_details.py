@@ -1,8 +1,6 @@
-"""Everything known about one run, as lines.
+"""Everything stored about one run, as lines of text, and what `history --verbose` prints below its row.
 
-Everything stored about one run, as lines of text. Pure; unknown values are left out.
-
-Details of a run below its row of a table: the full failure, the diagnosis, remarks. Pure.
+Pure; unknown values are left out.
 """
 
 from __future__ import annotations
@@ -10,20 +8,17 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from monitor.model import FailureKind, Status
+from monitor.model import describe_failure
 from monitor.output.tables import to_printable
-from monitor.output.units import format_rate
+from monitor.output.units import format_exact_time, format_megabytes, format_ms, format_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from monitor.model import Attempt, Failure, Plan, RawOutput, Run, Server, Trace
     from netns.probe.findings import Findings, InnerLink, ProbeAnswer
 
-
-BYTES_PER_MB = 1e6
 
 _NAME_WIDTH = 12
 
@@ -44,7 +39,7 @@ def _facts(attempt: Attempt, zone: ZoneInfo) -> Iterator[tuple[str, str | None]]
     run = attempt.run
     yield "run", run.id
     yield "probe", run.probe
-    yield "started", _format_moment(run.started_at, zone)
+    yield "started", format_exact_time(run.started_at, zone)
     yield "took", f"{(run.finished_at - run.started_at).total_seconds():.0f} s"
     yield "status", f"{run.status}{', doubtful' if run.healthy is False else ''} (trigger: {run.trigger})"
     yield "path", run.path
@@ -61,24 +56,20 @@ def _facts(attempt: Attempt, zone: ZoneInfo) -> Iterator[tuple[str, str | None]]
     yield "plan", _plan_text(attempt.plan)
 
 
-def _format_moment(moment: datetime, zone: ZoneInfo) -> str:
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
-
-
 def _phase_text(bps: int | None, size: int | None, ms: int | None, loaded_ms: float | None) -> str | None:
     parts = [
         format_rate(bps) if bps is not None else None,
-        f"{size / BYTES_PER_MB:.1f} MB" if size is not None else None,
+        format_megabytes(size) if size is not None else None,
         f"in {ms / 1000:.1f} s" if ms is not None else None,
-        f"latency under load {loaded_ms:.1f} ms" if loaded_ms is not None else None,
+        f"latency under load {format_ms(loaded_ms)}" if loaded_ms is not None else None,
     ]
     return ", ".join(part for part in parts if part) or None
 
 
 def _latency_text(run: Run) -> str | None:
     parts = [
-        f"{run.latency_ms:.1f} ms" if run.latency_ms is not None else None,
-        f"jitter {run.jitter_ms:.1f} ms" if run.jitter_ms is not None else None,
+        format_ms(run.latency_ms) if run.latency_ms is not None else None,
+        f"jitter {format_ms(run.jitter_ms)}" if run.jitter_ms is not None else None,
         f"loss {run.packet_loss_pct:.1f} %" if run.packet_loss_pct is not None else None,
     ]
     return ", ".join(part for part in parts if part) or None
@@ -101,9 +92,9 @@ def _cross_traffic_text(run: Run) -> str | None:
 def _trace_text(trace: Trace | None) -> str | None:
     if trace is None or not trace.samples:
         return None
-    rx, tx = (sum(sample[column] for sample in trace.samples) / BYTES_PER_MB for column in (0, 1))
+    rx, tx = (format_megabytes(sum(sample[column] for sample in trace.samples)) for column in (0, 1))
     seconds = len(trace.samples) * trace.interval_ms / 1000
-    return f"the kernel counted {rx:.1f} MB received, {tx:.1f} MB sent in {seconds:.0f} s (--trace FILE.png draws it)"
+    return f"the kernel counted {rx} received, {tx} sent in {seconds:.0f} s (--trace FILE.png draws it)"
 
 
 def _plan_text(plan: Plan) -> str | None:
@@ -131,19 +122,12 @@ def detail_lines(run: Run, findings: Findings | None, width: int, indent: str = 
 
 def _paragraphs(run: Run, findings: Findings | None) -> Iterator[str]:
     if run.failure:
-        yield _failure_text(run.failure, run.status)
+        yield describe_failure(run, with_stage=True) + _exit_text(run.failure)
     if run.retry_of:
         yield f"attempt {run.attempt}, after run {run.retry_of}"
     yield from (f"{remark.kind}: {remark.message}" for remark in run.remarks)
     if findings:
         yield from _findings_line(findings)
-
-
-def _failure_text(failure: Failure, status: Status) -> str:
-    if status is Status.SKIPPED and failure.kind is FailureKind.UNKNOWN:
-        return f"{failure.message}{_exit_text(failure)}"
-    stage = f", at {failure.stage}" if failure.stage else ""
-    return f"{failure.kind} ({failure.scope}{stage}): {failure.message}{_exit_text(failure)}"
 
 
 def _exit_text(failure: Failure) -> str:

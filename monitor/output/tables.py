@@ -1,8 +1,6 @@
-"""Runs and monthly data use as tables for a terminal.
+"""Tables for a terminal: runs, cut to its width, and the data used per month, compared with the budget.
 
-Runs as a table for the terminal: local times, Mbit/s, ms, cut to its width. Pure; streams the runs.
-
-Data used by tests per month, compared with the budget: numbers, JSON and table. Pure.
+Pure; runs are streamed. Whatever comes from the network passes through `to_printable`.
 """
 
 from __future__ import annotations
@@ -11,7 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.model import FailureKind, Status, Usage
+from monitor.model import Usage, describe_failure
+from monitor.output.units import BYTES_PER_GB, format_ms_cell, format_rate_cell, format_table_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
 
 
 _COLUMN_GAP = "  "
-
-_MIN_SHOWN_MBPS = 0.005
-
-BYTES_PER_GB = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,31 +112,16 @@ def _char_width(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _format_rate(bps: int | None) -> str:
-    if bps is None:
-        return ""
-    mbps = bps / 1e6
-    return "<0.01" if 0 < mbps < _MIN_SHOWN_MBPS else f"{mbps:.2f}"
-
-
 def _format_path(run: Run) -> str:
     return f"{run.path} v{run.ip_family}" if run.ip_family else run.path
 
 
-def _format_failure(run: Run) -> str:
-    if run.failure is None:
-        return ""
-    if run.status is Status.SKIPPED and run.failure.kind is FailureKind.UNKNOWN:
-        return run.failure.message
-    return f"{run.failure.kind} ({run.failure.scope}): {run.failure.message}"
-
-
 _COLUMNS = (
-    _Column("Time", lambda run, zone: f"{run.started_at.astimezone(zone):%Y-%m-%d %H:%M}", width=16),
+    _Column("Time", lambda run, zone: format_table_time(run.started_at, zone), width=16),
     _Column("Status", lambda run, _: "doubtful" if run.healthy is False else run.status, width=11),
-    _Column("Down", lambda run, _: _format_rate(run.download_bps), width=8, numeric=True),
-    _Column("Up", lambda run, _: _format_rate(run.upload_bps), width=8, numeric=True),
-    _Column("Latency", lambda run, _: "" if run.latency_ms is None else f"{run.latency_ms:.1f}", width=7, numeric=True),
+    _Column("Down", lambda run, _: format_rate_cell(run.download_bps), width=8, numeric=True),
+    _Column("Up", lambda run, _: format_rate_cell(run.upload_bps), width=8, numeric=True),
+    _Column("Latency", lambda run, _: format_ms_cell(run.latency_ms), width=7, numeric=True),
     _Column("Path", lambda run, _: _format_path(run), width=10, from_width=90),
     _Column("ISP/failure", lambda run, _: run.isp or "", share=1, from_width=72),
     _Column("Server", lambda run, _: (run.server and run.server.name) or "", share=1, from_width=108),
@@ -149,7 +129,7 @@ _COLUMNS = (
 
 _PROBE = _Column("Probe", lambda run, _: run.probe, width=12)
 
-_FAILURE = _Column("", lambda run, _: _format_failure(run), share=1)
+_FAILURE = _Column("", lambda run, _: describe_failure(run), share=1)
 
 
 @dataclass(frozen=True, slots=True)

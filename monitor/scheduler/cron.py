@@ -1,9 +1,9 @@
-"""Five cron fields, read as cron reads them; pure, and knows nothing of any scheduler.
+"""Five cron fields, read as cron reads them. Pure; no scheduler is needed.
 
-cronsim knows the meaning, that of crontab(5) in Debian: weekdays count from 0 = Sunday and 7 is Sunday too; where both
+cronsim interprets them as crontab(5) in Debian does: weekdays count from 0 = Sunday, and 7 is Sunday too; where both
 the day of the month and the weekday are restricted, a day that matches either one counts. When clocks change, a time of
 day that is skipped has its slot right after the change, and one that comes twice has one slot; with a star for the
-minute or the hour, slots follow the clock. cronsim only says which field is wrong, so what is wrong with it is found
+minute or the hour, slots follow the clock. cronsim reports only which field is wrong, so the mistake in it is found
 here. Seconds, `@reboot` and the letters of other schedulers (L, W, #, ?) are refused, as is a date that no year has.
 """
 
@@ -47,7 +47,10 @@ FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
 
 MINUTES_A_DAY = 1440
 
-# Where slots of any time are as good as others, such as those that only their fields are asked of.
+# No field has longer numbers.
+MAX_DIGITS = 4
+
+# Any day, where an expression is only checked or its fields are read.
 SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -59,13 +62,13 @@ class Cron:
 
     @property
     def shortest_gap_s(self) -> int:
-        """Return the fewest seconds from one slot to the next, days without a slot left out of account."""
+        """Return the fewest seconds from one slot to the next; days without a slot do not count."""
         fields = CronSim(self.expression, SOME_DAY)
         slots = sorted(hour * 60 + minute for hour in fields.hours for minute in fields.minutes)
         return 60 * min(after - before for before, after in pairwise([*slots, slots[0] + MINUTES_A_DAY]))
 
     def first_from(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
-        """Return the first slot at or after a moment, in UTC; None where 50 years have none."""
+        """Return the first slot at or after a moment, in UTC; None if there is none within 50 years."""
         before = (moment.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone)
         slots = (slot.astimezone(UTC) for slot in CronSim(self.expression, before))
         # In an hour that comes twice, cronsim starts with the first of the two.
@@ -73,7 +76,7 @@ class Cron:
 
 
 def parse(text: str) -> Cron:
-    """Return what the five fields of `text`, or one of cron's @names, allow.
+    """Parse five fields, or one of cron's @names.
 
     Raises:
         ConfigError: a field cannot be read, or no day would ever match; the message names `schedule.cron`.
@@ -83,8 +86,8 @@ def parse(text: str) -> Cron:
         raise ConfigError(f"schedule.cron: {text!r} has {len(parts)} fields, not five (minute hour day month weekday)")
     for (name, lowest, highest, words), part in zip(FIELDS, parts, strict=True):
         for item in part.split(","):
-            if mistake := _mistake(item, lowest, highest, words):
-                raise ConfigError(f"schedule.cron: {name}: {mistake}")
+            if problem := _find_problem(item, lowest, highest, words):
+                raise ConfigError(f"schedule.cron: {name}: {problem}")
     try:
         CronSim(" ".join(parts), SOME_DAY)
     except CronSimError as error:
@@ -101,8 +104,8 @@ def _expand(text: str) -> str:
     return MACROS[name]
 
 
-def _mistake(item: str, lowest: int, highest: int, words: tuple[str, ...]) -> str | None:
-    """Return what is wrong with an item of a field's list, such as `1-5/2`; None when it is sound."""
+def _find_problem(item: str, lowest: int, highest: int, words: tuple[str, ...]) -> str | None:
+    """Return what is wrong with an item of a field's list, such as `1-5/2`; None if nothing is."""
     span, slash, step = item.partition("/")
     if slash and (not _is_number(step) or int(step) == 0):
         return f"{item!r} needs a step of 1 or more"
@@ -113,7 +116,7 @@ def _mistake(item: str, lowest: int, highest: int, words: tuple[str, ...]) -> st
     for end in (low, high) if dash else (low,):
         number = _number(end, lowest, words)
         if number is None:
-            return f"{end!r} is no number" + (" or name" if words else "")
+            return f"{end!r} is not a number" + (" or name" if words else "")
         if not lowest <= number <= highest:
             return f"{end} is not from {lowest} to {highest}"
         numbers.append(number)
@@ -127,4 +130,4 @@ def _number(text: str, lowest: int, words: tuple[str, ...]) -> int | None:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 4  # noqa: PLR2004  no field has longer numbers
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS

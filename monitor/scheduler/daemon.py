@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from monitor.scheduler.schedule import MissedSlots
 
 
-log = logging.getLogger(__name__)
-
 COLLECT_ARGUMENTS = ("collect", "-q", "--trigger", "schedule")
 
 # Any command that reads the store creates it, or upgrades it if that is quick; `db upgrade` might take minutes.
 READ_ARGUMENTS = ("history", "--days", "1")
 
 UPGRADE_DEADLINE_S = 60
+
+_log = logging.getLogger(__name__)
 
 
 class Daemon:
@@ -61,9 +61,9 @@ class Daemon:
         with open_reader(settings.database.url) as connection:
             newest = last_run(connection)
         zone = resolve_zone(settings.schedule.timezone, "schedule.timezone")
-        when = make_timetable(settings.schedule, zone, datetime.now(UTC), newest.started_at if newest else None)
+        timetable = make_timetable(settings.schedule, zone, datetime.now(UTC), newest.started_at if newest else None)
         self._child = ScheduledTest(command or speedmon_command(config, *COLLECT_ARGUMENTS), max_duration_s(settings))
-        self._schedule = SlotScheduler(when, self._test, self._record)
+        self._schedule = SlotScheduler(timetable, self._run_test, self._record)
         self.start = self._schedule.start
         self.wake = self._schedule.wake
         self.next_slot = self._schedule.next_slot
@@ -76,10 +76,10 @@ class Daemon:
     def finish(self, seconds: float) -> None:
         """Wait at most `seconds` for a running test to end, then kill it."""
         if not self._child.wait(seconds):
-            log.error("the running test did not end in time and was killed")
+            _log.error("the running test did not end in time and was killed")
             self._child.kill()
 
-    def _test(self) -> None:
+    def _run_test(self) -> None:
         """Run one test; an error that the child did not record is raised, and so stored as a missed slot."""
         began = datetime.now(UTC).replace(microsecond=0)
         try:
@@ -87,12 +87,12 @@ class Daemon:
         except SpeedmonError as error:
             if not self._is_recorded(began):
                 raise
-            log.error("scheduled test: %s", error)  # noqa: TRY400  one line, no traceback
+            _log.error("scheduled test: %s", error)
 
     def _is_recorded(self, began: datetime) -> bool:
         """Return whether a run that started since then is stored or waits in the spool."""
-        waiting = (attempt.run for folder in self._spools() for _, attempt in spool.load_attempts(folder))
-        if any(run.started_at >= began for run in waiting):
+        spooled_runs = (attempt.run for folder in self._spools() for _, attempt in spool.load_attempts(folder))
+        if any(run.started_at >= began for run in spooled_runs):
             return True
         with open_reader(self._settings.database.url) as connection:
             newest = last_run(connection)
@@ -102,13 +102,13 @@ class Daemon:
         fallback = spool.fallback_dir(os.geteuid())
         return [self._spool, *([fallback] if spool.is_private_dir(fallback) else [])]
 
-    def _record(self, gap: MissedSlots) -> None:
-        log.warning("schedule: %s", gap.message())
-        run = to_skipped_run(gap, self._settings, str(uuid.uuid4()))
+    def _record(self, missed: MissedSlots) -> None:
+        _log.warning("schedule: %s", missed.message())
+        run = to_skipped_run(missed, self._settings, str(uuid.uuid4()))
         try:
             deliver_attempt(Attempt(run), self._settings.database.url, self._spool)
         except SpeedmonError as error:
-            log.error("schedule: %s", error)  # noqa: TRY400  one line, no traceback
+            _log.error("schedule: %s", error)
 
 
 def prepare_database(url: str, config: Path | None) -> None:

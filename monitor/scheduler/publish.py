@@ -1,12 +1,7 @@
-"""Keeps the folder of `[publish]` up to date.
+"""Keeps the folder of `[publish]` up to date: a schedule of its own, and one child process per file.
 
-The files that `speedmon serve` keeps up to date in a folder, and the commands that make them. Pure.
-
-A further kind of file is a further `Item`.
-
-Keeps the folder of `[publish]` up to date: a schedule of its own, and one child process per file.
-
-Drawing in this process would double its memory for good. A file that fails does not stop the others.
+Drawing in this process would double its memory for good. A file that fails does not stop the others. A further kind of
+file is a further `PublishItem`.
 """
 
 from __future__ import annotations
@@ -24,6 +19,7 @@ from zoneinfo import ZoneInfo
 from monitor.config.settings import ScheduleSettings
 from monitor.errors import ConfigError, SpeedmonError
 from monitor.graph.render import KINDS
+from monitor.output.units import format_count
 from monitor.scheduler.schedule import ASLEEP, STILL_RUNNING, SlotScheduler, make_timetable
 from monitor.scheduler.subprocesses import LowPriorityRunner, max_duration_s, speedmon_command
 from monitor.store.connection import open_reader
@@ -41,13 +37,13 @@ ALL_KINDS = "all"
 
 REPORT_DAYS = 30
 
-log = logging.getLogger(__name__)
-
 # Enough for ten years of runs on a small board; time spent waiting for a test does not count.
 DEADLINE_S = 600
 
 # With every_minutes = 0, how often to look for a new run.
 POLL_S = 60
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +75,8 @@ def publish_items(settings: PublishSettings, probes: Sequence[str] = ()) -> tupl
         ConfigError: an unknown kind, a size too small for a kind, or nothing to make.
     """
     kinds = list(KINDS) if ALL_KINDS in settings.kinds else list(dict.fromkeys(settings.kinds))
-    if mistakes := [*_unknown_kinds(kinds), *_too_small_sizes(kinds, settings.size)]:
-        raise ConfigError("; ".join(mistakes))
+    if problems := [*_unknown_kinds(kinds), *_too_small_sizes(kinds, settings.size)]:
+        raise ConfigError("; ".join(problems))
     probe_options = [part for probe in probes for part in ("--probe", probe)]
     commands = [*_graph_items(settings, kinds), *_report_items(settings)]
     if not commands:
@@ -112,16 +108,12 @@ def _graph_items(settings: PublishSettings, kinds: Sequence[str]) -> Iterator[tu
     style_options = ("--theme", settings.theme, *(("--size", settings.size) if settings.size else ()))
     for days in dict.fromkeys(settings.days):
         for kind in kinds:
-            yield f"{kind}, {_days_text(days)}", ("graph", "--kind", kind, "--days", str(days), *style_options)
+            yield f"{kind}, {format_count(days, 'day')}", ("graph", "--kind", kind, "--days", str(days), *style_options)
 
 
 def _report_items(settings: PublishSettings) -> Iterator[tuple[str, tuple[str, ...]]]:
     if settings.report:
-        yield f"report, {_days_text(REPORT_DAYS)}", ("report", "--days", str(REPORT_DAYS))
-
-
-def _days_text(days: int) -> str:
-    return "1 day" if days == 1 else f"{days} days"
+        yield f"report, {format_count(REPORT_DAYS, 'day')}", ("report", "--days", str(REPORT_DAYS))
 
 
 class Publisher:
@@ -151,14 +143,14 @@ class Publisher:
         if problem := folder_problem(self._folder):
             raise ConfigError(f"publish.directory: {problem}")
         self._command = command or (lambda item: speedmon_command(config, *item.arguments))
-        self._niced = LowPriorityRunner(
+        self._runner = LowPriorityRunner(
             lambda: lock.is_held(settings.collect.lock_file), DEADLINE_S, max_duration_s(settings)
         )
         self._state = {item: Published(item.what) for item in self._items}
         self._newest: str | None = None
         interval = ScheduleSettings(every_s=section.every_minutes * 60 or POLL_S, jitter_s=0)
         times = make_timetable(interval, ZoneInfo("UTC"), datetime.now(UTC), None)
-        self._schedule = SlotScheduler(times, self._pass, _log_missed_pass)
+        self._schedule = SlotScheduler(times, self._update_files, _log_missed_update)
         self.start = self._schedule.start
         self.wake = self._schedule.wake
 
@@ -169,24 +161,24 @@ class Publisher:
     def stop(self) -> None:
         """Make no further file and end a running child; does not wait."""
         self._schedule.stop()
-        self._niced.stop()
+        self._runner.stop()
 
     def finish(self, seconds: float) -> None:
         """Wait at most `seconds` for a running child to end."""
-        self._niced.wait(seconds)
+        self._runner.wait(seconds)
 
-    def _pass(self) -> None:
-        if self._settings.publish.every_minutes == 0 and not self._is_something_new():
+    def _update_files(self) -> None:
+        if self._settings.publish.every_minutes == 0 and not self._has_new_run():
             return
         if problem := folder_problem(self._folder):
-            self._all_failed(problem)
+            self._note_all_failed(problem)
             return
         with suppress(OSError):  # a leftover that cannot be removed does no harm
             files.remove_unfinished(self._folder)
         for item in self._items:
             self._make(item)
 
-    def _is_something_new(self) -> bool:
+    def _has_new_run(self) -> bool:
         """Return whether a run was stored since the last call; True at the first call."""
         with open_reader(self._settings.database.url) as connection:
             run = last_run(connection)
@@ -196,15 +188,15 @@ class Publisher:
     def _make(self, item: PublishItem) -> None:
         error = None
         try:
-            self._niced.run(self._command(item))
+            self._runner.run(self._command(item))
         except (SpeedmonError, OSError) as caught:  # OSError: no space for the output of the child, or no process
             error = str(caught)
-            log.error("publish: %s: %s", item.what, error)  # noqa: TRY400  one line, no traceback
-        if not self._niced.stopping:
+            _log.error("publish: %s: %s", item.what, error)
+        if not self._runner.stopping:
             self._note(item, error)
 
-    def _all_failed(self, error: str) -> None:
-        log.error("publish: %s", error)
+    def _note_all_failed(self, error: str) -> None:
+        _log.error("publish: %s", error)
         for item in self._items:
             self._note(item, error)
 
@@ -227,7 +219,7 @@ def folder_problem(folder: Path) -> str | None:
     return None
 
 
-def _log_missed_pass(gap: MissedSlots) -> None:
-    """Log a pass that failed. A pass that was skipped is made up for by the next one."""
-    if gap.cause not in {ASLEEP, STILL_RUNNING}:
-        log.error("publish: %s", gap.cause)
+def _log_missed_update(missed: MissedSlots) -> None:
+    """Log an update that failed. The next update makes up for one that was skipped."""
+    if missed.cause not in {ASLEEP, STILL_RUNNING}:
+        _log.error("publish: %s", missed.cause)

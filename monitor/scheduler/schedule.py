@@ -1,10 +1,7 @@
-"""The schedule (the only home of APScheduler) and slots in which no test ran.
+"""Runs a job at each slot of a timetable, and reports every slot in which it did not run.
 
-Runs a job at each slot of a timetable, and reports every slot in which it did not run.
-
-The only importer of APScheduler. The job and what to do with a missed slot are passed in as functions.
-
-Slots of the schedule in which no test ran, and why, stored as skipped runs. Pure.
+The only home of APScheduler. The job, and what to do with a missed slot, are passed in as functions. Slots without a
+test become one skipped run with its cause.
 """
 
 from __future__ import annotations
@@ -38,7 +35,6 @@ if TYPE_CHECKING:
 
 
 ASLEEP = "the machine was asleep, very busy, or had its clock set"
-
 STILL_RUNNING = "the previous test was still running"
 
 JOB_ID = "collect"
@@ -113,22 +109,22 @@ class SlotScheduler:
     A slot whose job raises counts as missed; the message of the error is the cause.
     """
 
-    def __init__(self, when: Timetable, job: Callable[[], None], report: Callable[[MissedSlots], None]) -> None:
-        self._when = when
-        self._tell = report
+    def __init__(self, timetable: Timetable, job: Callable[[], None], report: Callable[[MissedSlots], None]) -> None:
+        self._timetable = timetable
+        self._report = report
         self._previous: datetime | None = None
         self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
         self._scheduler.add_listener(self._on_slot, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         self._scheduler.add_listener(self._on_end, EVENT_JOB_MISSED | EVENT_JOB_ERROR)
         self._scheduler.add_job(
             job,
-            when.trigger,
+            timetable.trigger,
             id=JOB_ID,
             coalesce=True,
             max_instances=1,
-            misfire_grace_time=when.grace_s,
+            misfire_grace_time=timetable.grace_s,
             # Fixed now: otherwise a late start would skip the first slot and wait a full interval.
-            next_run_time=when.trigger.get_next_fire_time(None, datetime.now(UTC)),
+            next_run_time=timetable.trigger.get_next_fire_time(None, datetime.now(UTC)),
         )
 
     def start(self) -> None:
@@ -151,16 +147,16 @@ class SlotScheduler:
 
     def _on_slot(self, event: JobSubmissionEvent) -> None:
         slot = event.scheduled_run_times[-1]
-        missed = list(slots_between(self._when.slots, self._previous, slot)) if self._previous else []
+        missed = list(slots_between(self._timetable.slots, self._previous, slot)) if self._previous else []
         self._previous = slot
         if missed:
-            self._tell(MissedSlots(missed[0], missed[-1], len(missed), ASLEEP))
+            self._report(MissedSlots(missed[0], missed[-1], len(missed), ASLEEP))
         if event.code == EVENT_JOB_MAX_INSTANCES:
-            self._tell(MissedSlots(slot, slot, 1, STILL_RUNNING))
+            self._report(MissedSlots(slot, slot, 1, STILL_RUNNING))
 
     def _on_end(self, event: JobExecutionEvent) -> None:
         slot = event.scheduled_run_time
-        self._tell(MissedSlots(slot, slot, 1, str(event.exception) if event.exception else ASLEEP))
+        self._report(MissedSlots(slot, slot, 1, str(event.exception) if event.exception else ASLEEP))
 
 
 def slots_between(slots: Any, previous: datetime, slot: datetime) -> Iterator[datetime]:
@@ -192,16 +188,16 @@ class MissedSlots:
         return f"{self.slots} tests missed in a row: {self.cause}"
 
 
-def to_skipped_run(gap: MissedSlots, settings: Settings, run_id: str) -> Run:
+def to_skipped_run(missed: MissedSlots, settings: Settings, run_id: str) -> Run:
     """Return the missed slots as a skipped run from the first to the last slot."""
     return Run(
         id=run_id,
         probe=settings.probe.name,
-        started_at=gap.since.replace(microsecond=0),
-        finished_at=gap.until.replace(microsecond=0),
+        started_at=missed.since.replace(microsecond=0),
+        finished_at=missed.until.replace(microsecond=0),
         status=Status.SKIPPED,
         trigger=Trigger.SCHEDULE,
         path=NetworkPath(settings.collect.path),
         engine=settings.collect.engine,
-        failure=Failure(FailureKind.UNKNOWN, Scope.LOCAL, SCHEDULE_STAGE, gap.message()),
+        failure=Failure(FailureKind.UNKNOWN, Scope.LOCAL, SCHEDULE_STAGE, missed.message()),
     )

@@ -1,12 +1,8 @@
 """The children of the daemon: a test, and low-priority work that pauses during a test.
 
-`speedmon collect` as a child process of the daemon; it can be ended from another thread.
-
-The child records the result of the test. Only what it could not record itself is raised here.
-
-Runs commands so that they disturb no test: at the lowest priority, and paused while a test runs.
-
-Errors raised here are reported by the caller.
+Both can be ended from another thread. A test records its own result, and only what it could not record is raised here.
+Other commands must not disturb a test: they run at the lowest priority and are stopped while one runs. Errors raised
+here are reported by the caller.
 """
 
 from __future__ import annotations
@@ -31,27 +27,27 @@ if TYPE_CHECKING:
     from monitor.config.settings import Settings
 
 
-log = logging.getLogger(__name__)
-
 EXIT_MEASURED = 0
 
+# Exit codes of a test that failed, was skipped, had no namespace or no permission: the child stored the run.
 EXITS_RECORDED = frozenset({3, 4, 5, 6})
 
+# How much of what a child wrote is read to find its last line.
 TAIL_BYTES = 4096
 
 LOWEST_PRIORITY = 19
 
 # How soon a test that starts is noticed while a command runs, and one that ends while a command waits.
 TICK_S = 0.2
-
 POLL_S = 1.0
 
+# Others may read the files that a command makes.
 UMASK = 0o022
 
 # What an attempt needs besides the engine: checks, a list of servers, the diagnosis of a failure, storing.
 OVERHEAD_S = 120
 
-"""Exit codes of a test that failed, was skipped, had no namespace or no permission: the child wrote the row."""
+_log = logging.getLogger(__name__)
 
 
 def speedmon_command(config: Path | None, *arguments: str) -> list[str]:
@@ -59,8 +55,14 @@ def speedmon_command(config: Path | None, *arguments: str) -> list[str]:
 
     `-P` keeps the working directory off the module path: it may contain a folder called `monitor`.
     """
-    named = ["--config", str(config)] if config else []
-    return [sys.executable, "-P", "-m", "monitor", *named, *arguments]
+    config_option = ["--config", str(config)] if config else []
+    return [sys.executable, "-P", "-m", "monitor", *config_option, *arguments]
+
+
+def max_duration_s(settings: Settings) -> int:
+    """Return the seconds after which all attempts of any request are over."""
+    attempt_s = settings.cross.wait_s + settings.collect.timeout_s + OVERHEAD_S
+    return settings.retry.attempts * attempt_s + (settings.retry.attempts - 1) * settings.retry.confirm_s
 
 
 class ScheduledTest:
@@ -89,7 +91,7 @@ class ScheduledTest:
         with tempfile.TemporaryFile() as stderr:
             process = self._start(stderr)
             if process is not None:
-                self._judge(self._wait(process), last_line(stderr))
+                self._check_exit(self._wait(process), last_line(stderr))
 
     def stop(self) -> None:
         """Ask a running child to end, and start no further one; does not wait."""
@@ -138,44 +140,25 @@ class ScheduledTest:
                 self._process = None
                 self._idle.set()
 
-    def _judge(self, code: int, message: str) -> None:
+    def _check_exit(self, code: int, message: str) -> None:
         if code == EXIT_MEASURED or self._stopping:
             return
         if code not in EXITS_RECORDED:
             raise SpeedmonError(f"the test {describe_exit(code)} without a result: {message or 'no error message'}")
-        log.warning("scheduled test: %s", message or f"exit {code}")
-
-
-def describe_exit(code: int) -> str:
-    """Return how a child ended, given the return code of `subprocess`."""
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit {code}"
-
-
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a child and the process group that it leads."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def last_line(file: IO[bytes]) -> str:
-    """Return the last line that a child wrote, without the prefix "speedmon: "."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - TAIL_BYTES))
-    lines = file.read().decode(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("speedmon: ") if lines else ""
+        _log.warning("scheduled test: %s", message or f"exit {code}")
 
 
 class LowPriorityRunner:
     """Runs commands one at a time; `stop` and `wait` may be called from any thread.
 
     Args:
-        busy: returns whether a test is running on this machine.
+        is_test_running: returns whether a test is running on this machine.
         deadline_s: seconds, not counting pauses, after which a command is considered stuck and killed.
         patience_s: the longest time in seconds to wait for a test to end.
     """
 
-    def __init__(self, busy: Callable[[], bool], deadline_s: float, patience_s: float) -> None:
-        self._busy = busy
+    def __init__(self, is_test_running: Callable[[], bool], deadline_s: float, patience_s: float) -> None:
+        self._is_test_running = is_test_running
         self._deadline_s = deadline_s
         self._patience_s = patience_s
         self._lock = threading.Lock()
@@ -195,7 +178,7 @@ class LowPriorityRunner:
         Raises:
             SpeedmonError: it could not be started, was stuck or failed, or a test did not end.
         """
-        self._wait_for_quiet()
+        self._wait_for_test()
         with tempfile.TemporaryFile() as stderr:
             process = self._start(command, stderr)
             if process is None:
@@ -215,9 +198,9 @@ class LowPriorityRunner:
         """Wait for a running command to end; return whether none is running."""
         return self._idle.wait(seconds)
 
-    def _wait_for_quiet(self) -> None:
+    def _wait_for_test(self) -> None:
         until = time.monotonic() + self._patience_s
-        while self._busy() and not self._stopping.wait(POLL_S):
+        while self._is_test_running() and not self._stopping.wait(POLL_S):
             if time.monotonic() > until:
                 raise SpeedmonError(f"not made, because a test has been running for {self._patience_s:.0f} s")
 
@@ -245,7 +228,7 @@ class LowPriorityRunner:
 
     def _follow(self, process: subprocess.Popen[bytes]) -> int:
         try:
-            return self._to_the_end(process)
+            return self._wait_for_end(process)
         except BaseException:
             kill_group(process)
             process.wait()
@@ -255,23 +238,36 @@ class LowPriorityRunner:
                 self._process = None
                 self._idle.set()
 
-    def _to_the_end(self, process: subprocess.Popen[bytes]) -> int:
+    def _wait_for_end(self, process: subprocess.Popen[bytes]) -> int:
         for _ in range(max(1, round(self._deadline_s / TICK_S))):
             try:
                 return process.wait(TICK_S)
             except subprocess.TimeoutExpired:
-                self._stand_still(process)
+                self._pause_during_test(process)
         raise SpeedmonError(f"was stuck and was killed after {self._deadline_s:.0f} s")
 
-    def _stand_still(self, process: subprocess.Popen[bytes]) -> None:
+    def _pause_during_test(self, process: subprocess.Popen[bytes]) -> None:
         """Pause the command while a test runs."""
-        if self._busy():
+        if self._is_test_running():
             os.killpg(process.pid, signal.SIGSTOP)
-            self._wait_for_quiet()
+            self._wait_for_test()
             os.killpg(process.pid, signal.SIGCONT)
 
 
-def max_duration_s(settings: Settings) -> int:
-    """Return the seconds after which all attempts of any request are over."""
-    attempt_s = settings.cross.wait_s + settings.collect.timeout_s + OVERHEAD_S
-    return settings.retry.attempts * attempt_s + (settings.retry.attempts - 1) * settings.retry.confirm_s
+def describe_exit(code: int) -> str:
+    """Return how a child ended, given the return code of `subprocess`."""
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit {code}"
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a child and the process group that it leads."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def last_line(file: IO[bytes]) -> str:
+    """Return the last line that a child wrote, without the prefix "speedmon: "."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - TAIL_BYTES))
+    lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("speedmon: ") if lines else ""

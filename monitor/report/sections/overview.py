@@ -6,8 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
-from monitor.analysis.statistics import describe_server
-from monitor.model import Scope, Status
+from monitor.model import Scope, Status, describe_server
 from monitor.output import units
 from monitor.report import wording
 from monitor.report.document import Cell, Column, Facts, Heading, Table, Text
@@ -128,7 +127,7 @@ def _source_facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "Path", "; ".join(wording.PATH_PHRASES[path] for path, _ in source.paths.most_common()) or units.NO_VALUE
     yield "Measuring program", ", ".join(subject.engines) or units.format_shares(source.engines)
     yield "Run and recorded by", f"speedmon {subject.version}"
-    yield "Test servers", units.format_shares(source.servers_by(describe_server))
+    yield "Test servers", units.format_shares(source.servers_by(lambda server: describe_server(server) or "not named"))
     yield "How often", _interval_text(evidence)
     yield "First and last test", _first_and_last_test(evidence)
     yield "Pauses in testing", _pauses_text(evidence)

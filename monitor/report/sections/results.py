@@ -13,8 +13,7 @@ import numpy as np
 
 from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
 from monitor.analysis.plan import SHARE_LIMITS
-from monitor.analysis.statistics import describe_server
-from monitor.model import HARMLESS_DOUBTS, Run, Scope, Status
+from monitor.model import HARMLESS_DOUBTS, Run, Scope, Status, describe_server
 from monitor.output import units
 from monitor.report import wording
 from monitor.report.document import Cell, Column, Heading, Table, Text
@@ -214,7 +213,7 @@ def run_row(run: Run, plan: Plan, zone: ZoneInfo) -> tuple[Cell, ...]:
         Cell(_outcome_text(run), shade=_outcome_shade(run, shares)),
         *(Cell(units.format_metric_number(metric, getattr(run, metric))) for metric in SPEED_METRICS),
         Cell(units.NO_VALUE if shares == [None, None] else shown),
-        Cell(_reason_text(run) or (describe_server(run.server) if run.server else units.NO_VALUE)),
+        Cell(_reason_text(run) or describe_server(run.server) or units.NO_VALUE),
         _link_cell(run.result_url),
     )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from monitor.analysis.availability import Outage, find_outages
 from monitor.analysis.calendar import Day, count_days
 from monitor.analysis.series import to_series
-from monitor.graph.availability import failure_strength, format_length, week_column
+from monitor.graph.availability import failure_strength, week_column
 from monitor.localtime import Window
 from monitor.model import Failure, FailureKind, NetworkPath, Scope, Status
 
@@ -119,12 +119,3 @@ def test_days_together_are_as_strong_as_their_tests():
         == failure_strength([Day(START.date(), ZERO, ZERO + 86_400, started=100, broken=10)])
         == 0.55
     )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(45, "45 s"), (59 * 60, "59 min"), (3600, "1 h 00"), (86_400, "24 h 00"), (190_800, "2 d 5 h")],
-)
-def test_a_length_has_its_two_largest_units(seconds: float, words: str):
-    """In the two largest units."""
-    assert format_length(seconds) == words

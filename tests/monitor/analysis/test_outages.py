@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from monitor.analysis.availability import find_outage_spans, find_outages
 from monitor.analysis.outages import find_incidents, merge_spans
 from monitor.analysis.series import to_series
-from monitor.cli.runs import _format_length
 from monitor.localtime import Window
 from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status
 from monitor.store.connection import open_writer
@@ -131,15 +130,6 @@ def test_runs_and_columns_give_the_same_outages(story: list[tuple[str, int, Netw
     assert [(outage.start, outage.end) for outage in outages] == merged
     ongoing = any(end == math.inf for spans in incidents.values() for _, end in spans)
     assert [outage.is_ongoing for outage in outages] == [False] * (len(outages) - ongoing) + [True] * ongoing
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(None, ""), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (11_100, "3 h 05"), (198_000, "2 d 07 h")],
-)
-def test_lengths_have_their_two_largest_units(seconds: int | None, words: str):
-    """The two largest units are enough."""
-    assert _format_length(seconds) == words
 
 
 @pytest.fixture

@@ -24,12 +24,11 @@ from monitor.analysis.metrics import UNITS, Metric
 from monitor.analysis.series import to_series
 from monitor.graph import distribution
 from monitor.graph.canvas import Canvas
-from monitor.graph.labels import format_percent
 from monitor.graph.render import KINDS, GraphContext
 from monitor.localtime import Window
 from monitor.model import NetworkPath, Plan, Remark, Status
 from monitor.output import units
-from monitor.output.units import format_number
+from monitor.output.units import format_number, format_percent
 from monitor.report import wording
 from monitor.store.columnar import read_columns
 from monitor.store.connection import open_reader, open_writer
@@ -161,10 +160,10 @@ def test_the_tiles_of_throughput(file: pathlib.Path):
         p5, median, p95 = (format_number(value / 1e6) for value in np.quantile(rates, [0.05, 0.5, 0.95]))
         shares = column(file, f"1.0 * {name} / plan_{name}", HOME)
         met = format_percent(100 * np.mean(shares >= 1))
-        assert {median, f"5th percentile {p5}, 95th {p95}", f"plan met in {met} % of the tests"} <= texts
-        assert f"{round(100 * np.median(shares))} % of the plan then in force" in texts
+        assert {median, f"5th percentile {p5}, 95th {p95}", f"plan met in {met} of the tests"} <= texts
+        assert f"{round(100 * np.median(shares))} % of the plan in force at the time" in texts
     late = column(file, "latency_ms <= plan_latency_ms", f"{HOME} AND plan_latency_ms NOT NULL")
-    assert f"plan met in {format_percent(100 * late.mean())} % of the tests" in texts
+    assert f"plan met in {format_percent(100 * late.mean())} of the tests" in texts
     assert f"{sql(file, 'count(*)', HOME)[0][0]:,}" in texts
 
 
@@ -179,7 +178,7 @@ def test_the_distribution(file: pathlib.Path):
         assert all(line[rate] == pytest.approx(100 * np.mean(rates <= rate)) for rate in rates)
         shares = column(file, f"1.0 * {metric} / plan_{metric}", HOME)
         for level, name in ((1.0, "the plan"), (0.9, "90 % of the plan"), (0.8, "80 % of the plan")):
-            assert f"{format_percent(100 * np.mean(shares >= level))} % reached {name}" in texts
+            assert f"{format_percent(100 * np.mean(shares >= level))} reached {name}" in texts
 
 
 def test_latency_reached_the_plan_by_staying_below(file: pathlib.Path):
@@ -187,7 +186,7 @@ def test_latency_reached_the_plan_by_staying_below(file: pathlib.Path):
     met = column(file, "latency_ms <= plan_latency_ms", f"{HOME} AND plan_latency_ms NOT NULL").mean()
     assert 0.3 < met < 0.9
     assert met != 0.5
-    assert f"{format_percent(100 * met)} % reached the plan" in written("distribution", file, "home")
+    assert f"{format_percent(100 * met)} stayed within the plan" in written("distribution", file, "home")
 
 
 class _Tables(HTMLParser):

@@ -16,7 +16,7 @@ from monitor.analysis.availability import find_runs_after_pauses
 from monitor.analysis.metrics import Metric
 from monitor.analysis.series import ChangeKind, RunSeries, to_series
 from monitor.localtime import Window
-from monitor.model import Failure, FailureKind, NetworkPath, Scope, Server, Status, server_name
+from monitor.model import Failure, FailureKind, NetworkPath, Scope, Server, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,22 +203,6 @@ def test_changes_of_isp_and_server_are_found():
         ([3], ChangeKind.ISP, "A", "B"),
         ([6], ChangeKind.ISP, "B", "A"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("server", "name"),
-    [
-        (None, ""),
-        (Server(), ""),
-        (Server("1", "N", "L", "C", "h"), "N, L"),
-        (Server("1", "N"), "N"),
-        (Server("1", host="h"), "h"),
-        (Server("1"), "1"),
-    ],
-)
-def test_a_server_is_named_by_the_best_name_it_has(server: Server | None, name: str):
-    """Name and place first, then the host, then the number."""
-    assert server_name(server) == name
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_everything_known_of_a_measured_run_is_shown():
         "ISP         Verizon Fios",
         "address     198.51.100.7 (IPv4)",
         "server      DediPath (Secaucus, NJ, United States) id 22774",
-        "others      4.8 Mbit/s down, 0.00 Mbit/s up on the uplink at the same time",
+        "others      4.80 Mbit/s down, 0.00 Mbit/s up on the uplink at the same time",
         "trace       the kernel counted 116.0 MB received, 1.2 MB sent in 10 s (--trace FILE.png draws it)",
         "plan        100 Mbit/s down, 20 ms",
         "the engine's stdout:",

@@ -19,49 +19,8 @@ from monitor.graph import labels
 from monitor.graph.axes import make_value_axis
 from monitor.localtime import Window
 from monitor.model import NetworkPath, Server, Status
-from monitor.output import units
 
 DAY = Window(START, START + timedelta(days=1))
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0.00"),
-        (0.312, "0.312"),
-        (4.206, "4.21"),
-        (9.999, "10.0"),
-        (95.66, "95.7"),
-        (99.96, "100"),
-        (1234.5, "1,234"),
-    ],
-)
-def test_numbers_have_three_digits(value: float, text: str):
-    """Enough digits to compare, not more than were measured."""
-    assert units.format_number(value) == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(0, "0"), (2.5, "2.5"), (100, "100"), (1000, "1,000"), (0.1 + 0.2, "0.3")])
-def test_round_numbers_have_no_needless_zeros(value: float, text: str):
-    """The numbers of an axis."""
-    assert units.format_round_number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("length", "text"),
-    [
-        (timedelta(days=30), "30 days"),
-        (timedelta(days=1), "1 day"),
-        (timedelta(days=2), "2 days"),
-        (timedelta(hours=25), "25 hours"),
-        (timedelta(hours=1), "1 hour"),
-        (timedelta(minutes=90), "90 minutes"),
-        (timedelta(days=2, hours=12), "2.5 days"),
-    ],
-)
-def test_lengths_are_in_the_largest_unit_that_fits(length: timedelta, text: str):
-    """A day of 25 hours is not called a day."""
-    assert units.format_long_duration(length) == text
 
 
 def test_the_window_tells_a_change_of_the_clocks():
@@ -98,7 +57,7 @@ def test_several_isps_and_servers_are_counted():
     found = to_series([*mixed, make_attempt(9, path=NetworkPath.HOST, ip_family=6).run], DAY)
     assert labels.describe_sources(count_series(found)[1], found)[:3] == (
         "ISPs B (2 tests), A (1 test) and 3 more",
-        "path ip4only (IPv4-only namespace) and host (host as it is)",
+        "path ip4only (IPv4-only namespace) and host (outside the namespace)",
         "external address IPv4 in 5, IPv6 in 1 tests",
     )
     assert labels.describe_servers(count_series(found)[1]) == "Servers B (2 tests), A (1 test) and 3 more"
@@ -115,7 +74,7 @@ def test_nothing_measured_names_nobody():
     ("runs", "success", "number"),
     [
         ([], "no test in this window", "runs"),
-        ([make_attempt(status=Status.SKIPPED).run], "none was started", "run, 1 of them skipped"),
+        ([make_attempt(status=Status.SKIPPED).run], "no test was started", "run, 1 of them skipped"),
         ([make_attempt().run], "1 ok (100 %), 0 failed", "run"),
         ([make_attempt().run, make_failed_attempt(1).run], "1 ok (50.0 %), 1 failed", "runs"),
         ([make_attempt(status=Status.INTERRUPTED).run], "0 ok (0.0 %), 1 failed (1 interrupted)", "run"),
@@ -139,12 +98,16 @@ def test_the_median_is_held_against_the_plan():
     assert labels.describe_plan(standing, [always], Metric.DOWNLOAD, axis) == "90 % of the plan (100 Mbit/s)"
     assert labels.describe_plan(standing, [PlanLine(((0, 20.0),))], Metric.LATENCY, axis) == "plan: 20 ms"
     stepped = PlanLine(((0, math.nan), (5, 50e6), (9, 100e6)))
-    assert labels.describe_plan(standing, [stepped], Metric.DOWNLOAD, axis) == "90 % of the plan then in force"
+    assert labels.describe_plan(standing, [stepped], Metric.DOWNLOAD, axis) == "90 % of the plan in force at the time"
 
 
 @pytest.mark.parametrize(
     ("width", "start"),
-    [(None, "Lines join"), (7200, "Lines: median of each 2 hours;"), (86_400, "Lines: median of each day;")],
+    [
+        (None, "Lines join"),
+        (7200, "Lines: median of every 2 hours, in a band"),
+        (86_400, "Lines: median of every day, in a band"),
+    ],
 )
 def test_the_footer_tells_how_to_read_the_lines(width: int | None, start: str):
     """Whether a line shows tests or medians of tests is said."""

@@ -9,7 +9,7 @@ import os
 import sys
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path as File
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 WINDOW = Window(END - DAYS, END)
 
-TERMS = GraphContext(ZoneInfo("Europe/Berlin"), PLAN, "Internet speed at home (generated)")
+CONTEXT = GraphContext(ZoneInfo("Europe/Berlin"), PLAN, "Internet speed at home (generated)")
 
 # The page is also read over slow lines, and a graph has few colours.
 COLOURS, MOST_BYTES = 64, 120_000
@@ -92,9 +92,9 @@ class Picture(NamedTuple):
         theme = "" if self.theme == "light" else f" --theme {self.theme}"
         return f"speedmon graph --days {self.days} --kind {self.kind}{theme}"
 
-    def made(self, runs: list[Run] | Columns, window: Window) -> bytes:
+    def draw(self, runs: list[Run] | Columns, window: Window) -> bytes:
         """Return the file, with few colours."""
-        return _small(render(self.kind, runs, window, TERMS, RenderOptions(theme=THEMES[self.theme])))
+        return _small(render(self.kind, runs, window, CONTEXT, RenderOptions(theme=THEMES[self.theme])))
 
 
 def _small(png: bytes, colours: int = COLOURS) -> bytes:
@@ -124,36 +124,36 @@ def page(runs: list[Run]) -> Iterator[str]:
     yield HEAD
     for kind in KINDS:
         picture = Picture(kind)
-        yield f"## {kind}: {KINDS[kind].shows}\n\n{MORE[kind]}\n\n{_shown(picture)}"
+        yield f"## {kind}: {KINDS[kind].description}\n\n{MORE[kind]}\n\n{_shown(picture)}"
     yield "## Themes\n\n" + "\n".join(_shown(picture) for picture in THEMED)
     yield LONG_TEXT + "\n".join(_shown(picture) for picture in LONG)
     yield REPORT
     yield "## In a terminal\n\n    speedmon graph --days 7 --terminal\n\n```\n"
     week = replace(WINDOW, since=END - DAYS * 7 / 30)
-    yield "\n".join(terminal.plot_runs([run for run in runs if run.started_at >= week.since], week, TERMS, 100))
+    yield "\n".join(terminal.plot_runs([run for run in runs if run.started_at >= week.since], week, CONTEXT, 100))
     yield "\n```\n\n    speedmon history --sparkline\n\n```\n"
     yield "\n".join(terminal.draw_sparklines(runs, WINDOW, 80)) + "\n```\n"
 
 
 def _shown(picture: Picture) -> str:
-    return f"    {picture.command}\n\n![{KINDS[picture.kind].shows}, {picture.theme}](gallery/{picture.file})\n\n"
+    return f"    {picture.command}\n\n![{KINDS[picture.kind].description}, {picture.theme}](gallery/{picture.file})\n\n"
 
 
-def main(docs: File) -> None:
+def main(docs: Path) -> None:
     """Write the page and its pictures."""
     graph_render.prepare_matplotlib(os.environ, os.geteuid())
     runs, both = list(month()), list(two_paths())
     (docs / "gallery").mkdir(exist_ok=True)
     for picture in (*map(Picture, KINDS), *THEMED):
-        made = picture.made(both if picture.kind == "compare" else runs, WINDOW)
-        (docs / "gallery" / picture.file).write_bytes(made)
+        png = picture.draw(both if picture.kind == "compare" else runs, WINDOW)
+        (docs / "gallery" / picture.file).write_bytes(png)
     years = long_ago.decade()
     for picture in LONG:
-        (docs / "gallery" / picture.file).write_bytes(picture.made(years, long_ago.WINDOW))
-    (docs / "gallery" / "report.png").write_bytes(_small(report_page(runs, WINDOW, TERMS), 2 * COLOURS))
+        (docs / "gallery" / picture.file).write_bytes(picture.draw(years, long_ago.WINDOW))
+    (docs / "gallery" / "report.png").write_bytes(_small(report_page(runs, WINDOW, CONTEXT), 2 * COLOURS))
     (docs / "gallery.md").write_text("".join(page(runs)))
 
 
 if __name__ == "__main__":
     need("chromium:chromium")
-    main(File(sys.argv[1]))
+    main(Path(sys.argv[1]))

@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
@@ -39,9 +40,7 @@ if TYPE_CHECKING:
 KINDS_DRAWN = list(KINDS)
 
 RRDTOOL = shutil.which("rrdtool") or "rrdtool"
-
 SERIES = {"down": "download_bps", "up": "upload_bps", "latency": "latency_ms"}
-
 COLOURS = {"down": "0072b2", "up": "009e73", "latency": "8e4b8e"}
 
 # Steps in processes of their own would hide what they share, so one process reports the time of each.
@@ -61,20 +60,19 @@ since, until = map(datetime.fromisoformat, sys.argv[2:4])
 with open_reader(sys.argv[1]) as connection:
     runs = read_columns(connection, RunFilter(since, until), render.required_metrics([render.DEFAULT_KIND]))
 note(f"read {len(runs):,} runs")
-from monitor.graph import render
 render.prepare_matplotlib(os.environ, os.geteuid())
-from monitor.graph import throughput
-from monitor.localtime import Window
 from monitor.graph.canvas import Canvas
-from monitor.graph.render import GraphContext
-from monitor.analysis.series import to_series
+from monitor.localtime import Window
 from monitor.model import Plan
+render.KINDS[render.DEFAULT_KIND].load()
 note("import matplotlib and what draws")
-window, plan = Window(since, until), Plan(100_000_000, 20_000_000)
-sheet = Canvas(1200, 860, 1.0)
-throughput.draw_throughput(sheet, to_series(runs, window, plan), window, GraphContext(ZoneInfo("Europe/Berlin"), plan, "Title"))
-note("find stretches, bands and changes, count, lay out")
-sheet.file("Title")
+to_file = Canvas.file
+def note_and_write(*arguments):
+    note("find segments, spans and changes, count, lay out")
+    return to_file(*arguments)
+Canvas.file = note_and_write
+context = render.GraphContext(ZoneInfo("Europe/Berlin"), Plan(100_000_000, 20_000_000), "Title")
+render.render(render.DEFAULT_KIND, runs, Window(since, until), context)
 note("rasterise and compress")
 for (_, before), (name, after) in zip(marks, marks[1:]):
     print(f"{1000 * (after - before):6.0f} ms  {name}")
@@ -114,14 +112,14 @@ class Case(NamedTuple):
         """Draw it with speedmon."""
         window = ["--since", str(self.since), "--until", str(self.until), "--path", "ip4only", "-q"]
         target = ["--kind", kind, "--output", str(self.file.with_suffix(".png"))]
-        return whole([SPEEDMON, "graph", *window, *target], environ | {"SPEEDMON_DATABASE_URL": self.url})
+        return measure([SPEEDMON, "graph", *window, *target], environ | {"SPEEDMON_DATABASE_URL": self.url})
 
     def rrdtool(self, environ: dict[str, str]) -> Cost:
         """Draw it with rrdtool, in the same size."""
         span = ["-s", _seconds(self.since), "-e", _seconds(self.until), "-w", "1000", "-h", "600"]
         data = [f"DEF:{name}={self.file}:{name}:AVERAGE" for name in SERIES]
         lines = [f"LINE1:{name}#{COLOURS[name]}:{name}" for name in SERIES]
-        return whole([RRDTOOL, "graph", f"{self.file}.png", *span, *data, *lines], environ)
+        return measure([RRDTOOL, "graph", f"{self.file}.png", *span, *data, *lines], environ)
 
     def phases(self, environ: dict[str, str]) -> None:
         """Print where the time goes."""
@@ -146,7 +144,7 @@ def decade_case(folder: Path) -> Case:
     url = f"sqlite:///{folder}/decade.db"
     store.build(url, store.SIZES[-1])
     query = f"SELECT started_at, {', '.join(SERIES.values())} FROM runs ORDER BY started_at"  # noqa: S608  our own words
-    with sqlite3.connect(folder / "decade.db") as connection:
+    with closing(sqlite3.connect(folder / "decade.db")) as connection:
         file = round_robin(folder / "decade.rrd", connection.execute(query), store.STEP_S)
     return Case("10 years", store.END - timedelta(days=3650), store.END, url, file)
 
@@ -170,17 +168,16 @@ def _seconds(moment: datetime) -> str:
     return str(int(moment.timestamp()))
 
 
-def whole(command: list[str], environ: dict[str, str]) -> Cost:
+def measure(command: list[str], environ: dict[str, str]) -> Cost:
     """Run a command from a small process: the kernel's figure includes what a child had before its exec."""
-    told = subprocess.run(
-        [sys.executable, "-S", "-c", LAUNCHER, *command], env=environ, check=True, capture_output=True
-    )
-    return Cost(*map(float, told.stdout.split()))
+    launcher = [sys.executable, "-S", "-c", LAUNCHER, *command]
+    result = subprocess.run(launcher, env=environ, check=True, capture_output=True)
+    return Cost(*map(float, result.stdout.split()))
 
 
 def table(name: str, costs: list[Cost]) -> None:
     """Print a row."""
-    ms, cpu, mib = (median([getattr(each, field) for each in costs]) for field in Cost._fields)
+    ms, cpu, mib = (median([getattr(cost, field) for cost in costs]) for field in Cost._fields)
     print(f"{name:34} {ms:>22} {cpu:>22} {mib:>18}")
 
 

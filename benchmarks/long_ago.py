@@ -44,10 +44,14 @@ def decade() -> Columns:
     for begin, length in OUTAGES:
         broken |= _inside(day, begin, begin + length)
     share = _share(chance, day, (seconds % DAY_S) // 3600)
-    sort = np.where(broken, len(PLANS), plan).astype(np.uint8)
+    codes = np.where(broken, len(PLANS), plan).astype(np.uint8)
     kept = ~_inside(day, *AWAY)
-    numbers = {name: np.where(broken, 0, made)[kept].astype(np.uint32) for name, made in _numbers(share, plan).items()}
-    return Columns(_sorts(), seconds[kept].astype(np.uint32), np.full(kept.sum(), 24, np.uint8), sort[kept], numbers)
+    numbers = {
+        name: np.where(broken, 0, values)[kept].astype(np.uint32) for name, values in _numbers(share, plan).items()
+    }
+    return Columns(
+        _attributes(), seconds[kept].astype(np.uint32), np.full(kept.sum(), 24, np.uint8), codes[kept], numbers
+    )
 
 
 def _inside(day: np.ndarray, begin: float, end: float) -> np.ndarray:
@@ -62,7 +66,7 @@ def _share(chance: np.random.Generator, day: np.ndarray, hour: np.ndarray) -> np
 
 
 def _numbers(share: np.ndarray, plan: np.ndarray) -> dict[str, np.ndarray]:
-    down, up = (np.array([getattr(each, name) for each in PLANS]) for name in ("download_bps", "upload_bps"))
+    down, up = (np.array([getattr(plan_sold, name) for plan_sold in PLANS]) for name in ("download_bps", "upload_bps"))
     idle = 1000 * (18 - 5 * plan) / share
     return {
         "download_bps": down[plan] * share,
@@ -73,7 +77,7 @@ def _numbers(share: np.ndarray, plan: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _sorts() -> tuple[RunAttributes, ...]:
+def _attributes() -> tuple[RunAttributes, ...]:
     """Return the attributes of the successful runs of each plan, and those of failed runs."""
     good = [
         RunAttributes(

@@ -10,7 +10,7 @@ import os
 import random
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path as File
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -109,16 +109,14 @@ def two_paths() -> Iterator[Run]:
         yield dataclasses.replace(run, path=NetworkPath.HOST, started_at=at, finished_at=finished, **slower)
 
 
-def main(target: File) -> None:
+def main(target: Path) -> None:
     """Draw the month."""
     render.prepare_matplotlib(os.environ, os.geteuid())
-
     window = Window(END - DAYS, END)
     title = "Internet speed at home (generated example)"
-    target.write_bytes(
-        render.render(render.DEFAULT_KIND, month(), window, GraphContext(ZoneInfo("Europe/Berlin"), PLAN, title))
-    )
+    context = GraphContext(ZoneInfo("Europe/Berlin"), PLAN, title)
+    target.write_bytes(render.render(render.DEFAULT_KIND, month(), window, context))
 
 
 if __name__ == "__main__":
-    main(File(sys.argv[1]))
+    main(Path(sys.argv[1]))

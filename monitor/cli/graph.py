@@ -21,7 +21,7 @@ from monitor.cli.window import WindowOptions, pop_window_options, window_options
 from monitor.errors import ConfigError
 from monitor.graph import render
 from monitor.graph.render import GraphContext
-from monitor.graph.theme import FILE_FORMATS, format_of_name
+from monitor.graph.theme import FILE_FORMATS, THEMES, RenderOptions, format_of_name
 from monitor.model import NetworkPath, Plan
 from monitor.system import files
 
@@ -36,20 +36,14 @@ if TYPE_CHECKING:
 
 
 ALL = "all"
-
 PATHS = [*(path.value for path in NetworkPath), ALL]
-
 KINDS = [*render.KINDS, *render.KIND_ALIASES, ALL]
-
-THEMES = ["light", "dark", "print"]
+KIND_HELP = "; ".join(f"{name}: {kind.description}" for name, kind in render.KINDS.items())
 
 SIZE_PATTERN = re.compile(r"([1-9]\d{2,4})[xX]([1-9]\d{2,4})")
-
 MAX_PIXELS = 10_000
-
+# Of a graph at its usual size.
 DPI = 100
-
-KIND_HELP = "; ".join(f"{name}: {kind.shows}" for name, kind in render.KINDS.items())
 
 
 def _parse_size(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -79,6 +73,11 @@ class GraphOptions:
     folder: str | None
     quiet: bool
 
+    @property
+    def render_options(self) -> RenderOptions:
+        """How each graph is drawn."""
+        return RenderOptions(self.size, self.dpi / DPI, THEMES[self.theme], self.form)
+
 
 @click.command("graph")
 @window_options
@@ -89,7 +88,7 @@ class GraphOptions:
 @click.option("--zone", "in_zone", metavar="ZONE", help="Time zone of all times, such as Europe/Berlin.")
 @click.option("--size", callback=_parse_size, metavar="WxH", help="Pixels at 100 dpi, such as 1200x860.")
 @click.option("--dpi", type=click.IntRange(50, 600), default=DPI, help="Dots per inch: 200 doubles width and height.")
-@click.option("--theme", type=click.Choice(THEMES), default="light", help="print is black and grey on white.")
+@click.option("--theme", type=click.Choice(list(THEMES)), default="light", help="print is black and grey on white.")
 @click.option(
     "--format", "form", type=click.Choice(FILE_FORMATS), help="File format; default: the ending of FILE, else png."
 )
@@ -105,19 +104,20 @@ class GraphOptions:
 @pass_source
 def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
     """Draw the stored runs, with every failure, as a PNG, SVG or PDF."""
-    order = _to_request(options)
-    if terminal and (order.file or order.folder or order.kinds != [render.DEFAULT_KIND]):
+    request = _to_request(options)
+    if terminal and (request.file or request.folder or request.kinds != [render.DEFAULT_KIND]):
         raise click.UsageError(f"--terminal draws {render.DEFAULT_KIND} and no file: leave out --kind and --output")
-    here = _resolve_zone(order.in_zone) if order.in_zone else localtime.resolve_zone(settings.display.timezone)
-    window = order.window.window(here, datetime.now(UTC).replace(microsecond=0))
+    here = _resolve_zone(request.in_zone) if request.in_zone else localtime.resolve_zone(settings.display.timezone)
+    window = request.window.window(here, datetime.now(UTC).replace(microsecond=0))
     with _without_garbage_collector():
-        runs, terms = _read_runs(settings, window, order, here)
+        runs, context = _read_runs(settings, window, request, here)
         if terminal:
-            _print_plots(runs, window, terms)
+            _print_plots(runs, window, context)
             return
-        for kind in order.kinds:
-            target = _target_file(order, kind, window, terms)
-            _write_graph(target, _render_graph(kind, runs, window, terms, order), quiet=order.quiet)
+        render.prepare_matplotlib(os.environ, os.geteuid())
+        for kind in request.kinds:
+            graph = render.render(kind, runs, window, context, request.render_options)
+            _write_graph(_target_file(request, kind, window, context), graph, quiet=request.quiet)
     if not len(runs):
         click.echo("speedmon: no runs in this window; the graph is empty", err=True)
 
@@ -160,15 +160,15 @@ def _resolve_zone(name: str) -> ZoneInfo:
         raise click.BadParameter(f"{name!r} is not a time zone such as Europe/Berlin", param_hint="--zone") from error
 
 
-def _target_file(order: GraphOptions, kind: str, window: Window, terms: GraphContext) -> str:
+def _target_file(request: GraphOptions, kind: str, window: Window, context: GraphContext) -> str:
     """Return the file to write: the one named, `latest-…` in a folder, or one named for the window."""
-    if order.file:
-        return order.file
-    span = order.window.span(window, terms.zone)
+    if request.file:
+        return request.file
+    span = request.window.span(window, context.zone)
     suffix = "" if kind == render.DEFAULT_KIND else f"-{kind}"
-    if order.folder:
-        return str(Path(order.folder) / f"latest-{span}{suffix}.{order.form}")
-    return f"speedmon-{span}{suffix}.{order.form}"
+    if request.folder:
+        return str(Path(request.folder) / f"latest-{span}{suffix}.{request.form}")
+    return f"speedmon-{span}{suffix}.{request.form}"
 
 
 @contextmanager
@@ -183,40 +183,34 @@ def _without_garbage_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _read_runs(settings: Settings, window: Window, order: GraphOptions, here: ZoneInfo) -> tuple[Columns, GraphContext]:
+def _read_runs(
+    settings: Settings, window: Window, request: GraphOptions, here: ZoneInfo
+) -> tuple[Columns, GraphContext]:
     from monitor.store.columnar import read_columns
     from monitor.store.connection import open_reader
     from monitor.store.lookups import probe_pks
     from monitor.store.read import RunFilter
 
-    path = order.path or settings.collect.path
+    path = request.path or settings.collect.path
     only = None if path == ALL else NetworkPath(path)
     with open_reader(settings.database.url) as connection:
-        chosen = RunFilter(window.since, window.until, only, probe_pks(connection, order.probes))
-        runs = read_columns(connection, chosen, render.required_metrics(order.kinds))
-    probes = sorted({sort.probe for sort, _ in runs.counts()}) or [settings.probe.name]
+        run_filter = RunFilter(window.since, window.until, only, probe_pks(connection, request.probes))
+        runs = read_columns(connection, run_filter, render.required_metrics(request.kinds))
+    probes = sorted({attributes.probe for attributes, _ in runs.counts()}) or [settings.probe.name]
     return runs, GraphContext(here, Plan(**settings.plan.promised), f"Internet speed at {', '.join(probes)}")
 
 
-def _render_graph(kind: str, runs: Columns, window: Window, terms: GraphContext, order: GraphOptions) -> bytes:
-    render.prepare_matplotlib(os.environ, os.geteuid())
-    from monitor.graph import theme
-
-    options = theme.RenderOptions(order.size, order.dpi / DPI, theme.THEMES[order.theme], order.form)
-    return render.render(kind, runs, window, terms, options)
-
-
-def _print_plots(runs: Columns, window: Window, terms: GraphContext) -> None:
+def _print_plots(runs: Columns, window: Window, context: GraphContext) -> None:
     from monitor.graph import terminal
 
-    for line in terminal.plot_runs(runs, window, terms, shutil.get_terminal_size((100, 24)).columns):
+    for line in terminal.plot_runs(runs, window, context, shutil.get_terminal_size((100, 24)).columns):
         click.echo(line)
 
 
-def _write_graph(target: str, picture: bytes, *, quiet: bool) -> None:
+def _write_graph(target: str, graph: bytes, *, quiet: bool) -> None:
     if target == "-":
-        files.write_stream(sys.stdout.buffer, picture)
+        files.write_stream(sys.stdout.buffer, graph)
         return
-    files.write_file(Path(target), picture)
+    files.write_file(Path(target), graph)
     if not quiet:
         click.echo(target)

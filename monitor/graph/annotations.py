@@ -1,4 +1,7 @@
-"""The rows above the panels: labels of changes, and one row of marks for each scope of failure."""
+"""What stands above the panels of a graph over time: labels of changes, and a row of marks for each scope of failure.
+
+Where marks would overlap, one stroke stands for several and its height for their number.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ import numpy as np
 
 from monitor.analysis.series import ChangeKind
 from monitor.graph import theme
-from monitor.graph.canvas import TextStyle
 from monitor.graph.labels import series_name
 from monitor.model import Scope
 
@@ -24,28 +26,15 @@ if TYPE_CHECKING:
     from monitor.graph.panel import Frame
 
 
+HEADING = "Failed tests"
+
 # More changes than this are shown as marks in a row instead of labels.
 MAX_LABELLED = 6
-
-LABEL_ROWS = 2
-
-NAME = TextStyle(theme.SMALL_SIZE, theme.INK, align="right")
-
-COUNT = TextStyle(theme.SMALL_SIZE, theme.MUTED)
-
-CHANGE = TextStyle(theme.SMALL_SIZE, theme.INK)
-
-HEADING = TextStyle(theme.TEXT_SIZE, theme.INK, bold=True)
-
-AFTER_TITLE = TextStyle(theme.TEXT_SIZE, theme.MUTED)
-
-TITLE = "Failed tests"
-
-NAME_PIXELS = 230
+LABEL_ROWS, MAX_LABEL_WIDTH = 2, 230
 
 # Marks closer together than this share a stroke.
 STROKE_PIXELS = 3
-
+# Of a stroke, as a share of its row: alone, and the least of those that share one.
 STROKE_HEIGHT, LEAST_HEIGHT = 0.7, 0.1
 
 
@@ -66,6 +55,47 @@ class ChangeLabel:
     text: str
     row: int
     x: float
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """What stands between the header and the panels of a graph over time: changes and their labels, rows of marks."""
+
+    frame: Frame
+    changes: tuple[Change, ...]
+    labels: tuple[ChangeLabel, ...]
+    rows: tuple[MarkRow, ...]
+
+    @property
+    def unlabelled(self) -> int:
+        """The number of changes that have no label for lack of room."""
+        return len(self.changes) - len(self.labels)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether any row has marks that share a stroke."""
+        return any(len(row.times) > self.frame.width / STROKE_PIXELS for row in self.rows)
+
+    @property
+    def height(self) -> int:
+        """The height of labels and rows together."""
+        return self._labels_height + theme.MARK_ROWS_TITLE_HEIGHT + theme.MARK_ROW_HEIGHT * len(self.rows)
+
+    @property
+    def _labels_height(self) -> int:
+        return theme.MARK_ROW_HEIGHT * max((label.row + 1 for label in self.labels), default=0)
+
+    def draw(self, canvas: Canvas, top: float, bottom: float) -> None:
+        """Draw labels and rows below `top`, and for each change a dotted line down to `bottom`."""
+        _draw_changes(canvas, self, (top, bottom))
+        draw_mark_rows(canvas, self.frame, self.rows, top + self._labels_height)
+
+
+def make_annotations(canvas: Canvas, frame: Frame, all_series: Sequence[RunSeries]) -> Annotations:
+    """Return the annotations of a graph; the canvas only measures text."""
+    changes = changes_to_label(all_series)
+    labels = place_labels(changes, frame, lambda text: canvas.width_of(text, theme.SMALL_STYLE))
+    return Annotations(frame, changes, labels, make_mark_rows(all_series))
 
 
 def make_mark_rows(all_series: Sequence[RunSeries]) -> tuple[MarkRow, ...]:
@@ -136,62 +166,50 @@ def _with_probe_name(change: Change, series: RunSeries) -> Change:
     return replace(change, after=f"{change.after} at {series.probe}")
 
 
-def place_labels(
-    changes: Sequence[Change], frame: Frame, width_of: Callable[[str], float]
-) -> tuple[tuple[ChangeLabel, ...], int]:
-    """Return the labels that fit without overlapping, and how many did not.
+def place_labels(changes: Sequence[Change], frame: Frame, width_of: Callable[[str], float]) -> tuple[ChangeLabel, ...]:
+    """Return the labels that fit without overlapping.
 
     A label is to the right of its line, or to the left near the right edge.
     """
     right_edges = [frame.left] * LABEL_ROWS
+    last_x = frame.left + frame.width + theme.RIGHT_MARGIN - theme.MARGIN / 2
     placed = []
     for change in changes:
-        text = change.text
-        width = min(width_of(text), NAME_PIXELS)
-        line = frame.x(change.at)
-        x = (
-            line + 5
-            if line + 5 + width <= frame.left + frame.width + theme.RIGHT_MARGIN - theme.MARGIN / 2
-            else line - 5 - width
-        )
+        text, line = change.text, frame.x(change.at)
+        width = min(width_of(text), MAX_LABEL_WIDTH)
+        x = line + 5 if line + 5 + width <= last_x else line - 5 - width
         row = next((index for index, edge in enumerate(right_edges) if x >= edge), None)
-        if row is None:
-            continue
-        right_edges[row] = x + width + 10
-        placed.append(ChangeLabel(change.at, text, row, x))
-    return tuple(placed), len(changes) - len(placed)
+        if row is not None:
+            right_edges[row] = x + width + 10
+            placed.append(ChangeLabel(change.at, text, row, x))
+    return tuple(placed)
 
 
-def draw_changes(
-    canvas: Canvas, frame: Frame, changes: Sequence[Change], labels: Sequence[ChangeLabel], span: tuple[float, float]
-) -> None:
-    """Draw the labels below `span[0]` and for each change a dotted line down to `span[1]`."""
+def _draw_changes(canvas: Canvas, annotations: Annotations, span: tuple[float, float]) -> None:
     top, bottom = span
+    frame, labels = annotations.frame, annotations.labels
     rows = {label.at: label.row for label in labels}
-    starts = {frame.x(change.at): top + rows.get(change.at, 1) * theme.MARK_ROW_HEIGHT for change in changes}
+    starts = {
+        frame.x(change.at): top + rows.get(change.at, 1) * theme.MARK_ROW_HEIGHT for change in annotations.changes
+    }
     canvas.rules([((x, start), (x, bottom)) for x, start in starts.items()], theme.MUTED, ":")
     for label in labels:
-        canvas.text((label.x, top + label.row * theme.MARK_ROW_HEIGHT + 11), label.text, CHANGE, room=NAME_PIXELS)
+        base = top + label.row * theme.MARK_ROW_HEIGHT + 11
+        canvas.text((label.x, base), label.text, theme.SMALL_STYLE, room=MAX_LABEL_WIDTH)
 
 
 def draw_mark_rows(canvas: Canvas, frame: Frame, rows: Sequence[MarkRow], top: float) -> None:
     """Draw each row of marks with its name and number, below a heading."""
-    canvas.text((frame.left, top + 11), TITLE, HEADING)
-    canvas.text((frame.left + canvas.width_of(TITLE, HEADING) + 6, top + 11), "by cause", AFTER_TITLE)
+    canvas.heading((frame.left, top + 11), HEADING, "by cause")
     top += theme.MARK_ROWS_TITLE_HEIGHT
     area = frame.area(canvas, top, theme.MARK_ROW_HEIGHT * len(rows), (len(rows), 0))
     area.lines([[(frame.start, at + 0.5), (frame.end, at + 0.5)] for at in range(len(rows))], theme.GRID, 1, zorder=1)
     for index, row in enumerate(rows):
         area.lines(_to_strokes(frame, row.times, index + 0.85), row.color, 2, zorder=2)
         base = top + theme.MARK_ROW_HEIGHT * (index + 0.5) + 4
-        canvas.text((frame.left - 8, base), row.name, NAME, room=frame.left - 12)
+        canvas.text((frame.left - 8, base), row.name, theme.ROW_NAME_STYLE, room=frame.left - 12)
         if len(row.times):
-            canvas.text((frame.left + frame.width + 6, base), f"{len(row.times):,}", COUNT)
-
-
-def has_crowded_marks(frame: Frame, rows: Sequence[MarkRow]) -> bool:
-    """Return whether any row has marks that share a stroke."""
-    return any(len(row.times) > frame.width / STROKE_PIXELS for row in rows)
+            canvas.text((frame.left + frame.width + 6, base), f"{len(row.times):,}", theme.NOTE_STYLE)
 
 
 def _to_strokes(frame: Frame, times: NDArray[Any], base: float) -> list[list[tuple[float, float]]]:

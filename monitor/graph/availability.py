@@ -1,8 +1,6 @@
-"""Kind: failures and outages by day, and the calendar for long windows.
+"""The availability graph: a row for each day with every run, or, for long windows, a calendar with a cell for each day.
 
-The availability graph: one row per day over its hours or, for long windows, a calendar with one cell per day.
-
-A calendar with one cell per day and one block per year: the more tests failed, the stronger the colour.
+A calendar has a block for each year; the more tests of a day failed, the stronger its colour.
 """
 
 from __future__ import annotations
@@ -13,21 +11,20 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.colors import to_hex, to_rgb
 
 from monitor.analysis.availability import find_outages
 from monitor.analysis.calendar import DAYS_PER_WEEK, count_days, day_places
 from monitor.analysis.statistics import count_series
 from monitor.graph import labels, theme
-from monitor.graph.canvas import Box, TextStyle
-from monitor.graph.header import HeaderTile, draw_title
-from monitor.graph.panel import draw_footer
-from monitor.graph.theme import GRID, SCOPE_COLORS
+from monitor.graph.canvas import Box, blend_colors
+from monitor.graph.header import HeaderTile, draw_footer, draw_title
+from monitor.graph.theme import TextStyle
+from monitor.localtime import HOUR
 from monitor.model import Scope, Status
 from monitor.output import units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
     from monitor.analysis.availability import Outage
@@ -35,74 +32,58 @@ if TYPE_CHECKING:
     from monitor.analysis.columns import Columns, RunAttributes
     from monitor.analysis.series import RunSeries
     from monitor.analysis.statistics import AttemptCounts
-    from monitor.graph.canvas import Canvas
+    from monitor.graph.canvas import Canvas, Corners
     from monitor.graph.render import GraphContext
     from monitor.graph.theme import Theme
     from monitor.localtime import Window
 
 
+# With more days than this they are a calendar.
 MAX_ROWS = 62
 
-HOUR, HOURS, FULL_DAY = 3600, 25, 24
-
-NAME = TextStyle(theme.SMALL_SIZE, theme.INK, align="right")
-
-SHARE = TextStyle(theme.SMALL_SIZE, theme.MUTED)
-
-TICK = TextStyle(theme.SMALL_SIZE, theme.MUTED, align="center")
-
-LEGEND = TextStyle(theme.SMALL_SIZE, theme.INK)
-
+# Hours of a day without a clock change.
+FULL_DAY = 24
 NAME_WIDTH, SHARE_WIDTH, HOURS_HEIGHT, LEGEND_HEIGHT = 92, 132, 24, 26
-
+MAX_ROW_HEIGHT, BAR_MARGIN = 48.0, 0.06
 # Below this row height only every second row gets a name.
 MIN_NAMED_ROW_HEIGHT = 13
-
 DAY_ROWS_NOTES = (
-    "One row per day, by hours since midnight; days of 23 or 25 hours are drawn that wide.",
+    "One row per day, by hours since midnight; with a clock change a day has 23 or 25 hours.",
     "Shaded: an outage of the line, from its first failed test to the next good one.",
     "Right: the share of tests that succeeded, and how long the line was down.",
-    "Without a stroke: no test ran.",
+    labels.BLANK_NOTE,
 )
 
+NOT_KNOWN = "not known"
 SKIPPED, DOUBTFUL = "skipped", "doubtful result"
-
 HOLLOW_MARKS = frozenset({SKIPPED, DOUBTFUL})
-
 RUN_MARKS = {scope.value: (theme.SCOPE_MARKS[scope], theme.SCOPE_COLORS[scope]) for scope in Scope} | {
     SKIPPED: ("o", theme.MUTED),
     DOUBTFUL: ("D", theme.MUTED),
 }
 
+YEAR_STYLE = TextStyle(theme.TEXT_SIZE, theme.INK, bold=True, align="right")
+MONTH_STYLE = TextStyle(theme.SMALL_SIZE - 1, theme.MUTED)
+WEEKS, MONTHS_HEIGHT, YEAR_WIDTH, YEAR_GAP, CALENDAR_LEGEND_HEIGHT = 54, 16, 56, 8, 26
+# Of a cell, the share on each side that is left blank.
+CELL_GAP = 0.08
+MAX_CELL = 20.0
+# Where a day would be lower than this many pixels, a week is one cell.
+MIN_CELL = 3.0
+# For each step the smallest share of failed tests, and its colour between grey (0) and that of a failure (1).
+STRENGTH_STEPS = ((0.0, 0.0), (1e-9, 0.3), (0.05, 0.55), (0.2, 0.8), (0.5, 1.0))
+STEP_NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
 CALENDAR_NOTES = (
     "One cell per day, Monday at the top; one per week where days would be too small.",
     "Stronger colour: more of the tests failed.",
-    "Blank: no test ran.",
+    labels.BLANK_NOTE,
 )
-
-YEAR = TextStyle(theme.TEXT_SIZE, theme.INK, bold=True, align="right")
-
-MONTH = TextStyle(theme.SMALL_SIZE - 1, theme.MUTED)
-
-WEEKS, MONTHS_HEIGHT, YEAR_WIDTH, CALENDAR_LEGEND_HEIGHT, CELL_GAP = 54, 16, 56, 26, 0.08
-
-YEAR_GAP = 8
-
-MAX_CELL = 20.0
-
-# Where a day would be lower than this many pixels, a week is one cell.
-MIN_CELL = 3.0
-
-# For each step the smallest share of failed tests, and its colour between grey (0) and that of a failure (1).
-STRENGTH_STEPS = ((0.0, 0.0), (1e-9, 0.3), (0.05, 0.55), (0.2, 0.8), (0.5, 1.0))
-
-STEP_NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
 
 
 def draw_availability(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw the runs of all series together; each mark shows the scope of its failure."""
     (counts, sources), outage_list = count_series(all_series), find_outages(all_series, window)
-    facts = (labels.describe_window(window, context.zone), labels.describe_sources(sources, all_series))
+    facts = labels.describe_data(all_series, sources, window, context.zone)
     top = draw_title(canvas, f"{context.title}: availability", facts) + theme.LINE_HEIGHT
     _draw_tiles(canvas, counts, outage_list, window, top)
     local_days = count_days(all_series, outage_list, window, context.zone)
@@ -119,30 +100,24 @@ def draw_availability(canvas: Canvas, all_series: Sequence[RunSeries], window: W
 def draw_day_rows(canvas: Canvas, box: Box, day_rows: DayRows, outage_list: Sequence[Outage], window: Window) -> None:
     """Draw one row per day into a box that includes legend, row names and hours."""
     local_days = day_rows.days
-    _draw_mark_legend(
-        canvas, (box.left, box.top + 14), {label: len(points) for label, points in day_rows.marks.items()}
-    )
+    _draw_mark_legend(canvas, (box.left, box.top + 14), day_rows.marks)
     grid = Box(
         box.left + NAME_WIDTH,
         box.top + LEGEND_HEIGHT,
         box.width - NAME_WIDTH - SHARE_WIDTH,
-        min(box.height - LEGEND_HEIGHT - HOURS_HEIGHT, 48.0 * len(local_days)),
+        min(box.height - LEGEND_HEIGHT - HOURS_HEIGHT, MAX_ROW_HEIGHT * len(local_days)),
     )
     longest = max(*(day.end - day.start for day in local_days), FULL_DAY * HOUR)
     area = canvas.area(grid, (0, longest), (len(local_days), 0))
-    start, end = window.span
-    spans = [
-        (row, max(day.start, start) - day.start, min(day.end, end) - day.start) for row, day in enumerate(local_days)
-    ]
-    area.shapes([_bar_outline(*span, 0.06) for span in spans], theme.FINE_GRID, edge=0, alpha=1, zorder=0.3)
-    area.shapes(list(_outage_bars(local_days, outage_list)), theme.FAILURE_SPAN, edge=1, alpha=1, zorder=0.5)
+    area.rectangles(_day_bars(local_days, window), theme.FINE_GRID, edge=0, alpha=1, zorder=0.3)
+    area.rectangles(_outage_bars(local_days, outage_list), theme.FAILURE_SPAN, edge=1, alpha=1, zorder=0.5)
     area.lines([[(at, row + 0.3), (at, row + 0.7)] for at, row in day_rows.good], theme.AXIS, 1, zorder=1)
     size = max(3.5, min(7.0, grid.height / len(local_days) * 0.55))
     for label, points in day_rows.marks.items():
         marker, color = RUN_MARKS[label]
         area.marks([(at, row + 0.5) for at, row in points], marker, color, size, hollow=label in HOLLOW_MARKS)
     for hour in range(0, FULL_DAY + 1, 2):
-        canvas.text((grid.left + grid.width * hour * HOUR / longest, grid.bottom + 15), f"{hour}", TICK)
+        canvas.text((grid.left + grid.width * hour * HOUR / longest, grid.bottom + 15), f"{hour}", theme.TICK_STYLE)
     _draw_row_names(canvas, grid, local_days)
 
 
@@ -178,29 +153,35 @@ def _mark_label(run: RunAttributes) -> str | None:
     return DOUBTFUL if run.doubtful else None
 
 
-def _draw_mark_legend(canvas: Canvas, at: tuple[float, float], present: dict[str, int]) -> None:
+def _draw_mark_legend(
+    canvas: Canvas, at: tuple[float, float], marks: Mapping[str, Sequence[tuple[float, int]]]
+) -> None:
     x, y = at
-    for label, count in present.items():
+    for label, points in marks.items():
         marker, color = RUN_MARKS[label]
-        canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1)).marks(
-            [(0.5, 0.5)], marker, color, 8, hollow=label in HOLLOW_MARKS
-        )
-        text = f"{label if label in HOLLOW_MARKS else f'failed: {label}'} {count:,}"
-        canvas.text((x + 17, y), text, LEGEND)
-        x += 17 + canvas.width_of(text, LEGEND) + 22
+        hollow = label in HOLLOW_MARKS
+        canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1)).marks([(0.5, 0.5)], marker, color, 8, hollow=hollow)
+        text = f"{label if hollow else f'failed: {label}'} {len(points):,}"
+        canvas.text((x + 17, y), text, theme.SMALL_STYLE)
+        x += 17 + canvas.width_of(text, theme.SMALL_STYLE) + 22
 
 
-def _bar_outline(row: int, start: float, end: float, margin: float) -> list[tuple[float, float]]:
-    top, bottom = row + margin, row + 1 - margin
-    return [(start, top), (end, top), (end, bottom), (start, bottom)]
+def _day_bars(local_days: Sequence[Day], window: Window) -> Iterator[Corners]:
+    start, end = window.span
+    for row, day in enumerate(local_days):
+        yield _bar_corners(row, max(day.start, start) - day.start, min(day.end, end) - day.start)
 
 
-def _outage_bars(local_days: Sequence[Day], outage_list: Sequence[Outage]) -> Iterator[list[tuple[float, float]]]:
+def _outage_bars(local_days: Sequence[Day], outage_list: Sequence[Outage]) -> Iterator[Corners]:
     for row, day in enumerate(local_days):
         for outage in outage_list:
             start, end = max(day.start, outage.start), min(day.end, outage.end)
             if start < end:
-                yield _bar_outline(row, start - day.start, end - day.start, 0.06)
+                yield _bar_corners(row, start - day.start, end - day.start)
+
+
+def _bar_corners(row: int, start: float, end: float) -> Corners:
+    return start, row + BAR_MARGIN, end, row + 1 - BAR_MARGIN
 
 
 def _draw_row_names(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> None:
@@ -209,9 +190,9 @@ def _draw_row_names(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> Non
     for row, day in enumerate(local_days):
         y = grid.top + height * (row + 0.5) + 4
         if row % step == 0:
-            canvas.text((grid.left - 8, y), f"{day.day:%a} {day.day.day} {day.day:%b}", NAME)
+            canvas.text((grid.left - 8, y), f"{day.day:%a} {day.day.day} {day.day:%b}", theme.ROW_NAME_STYLE)
         if height >= MIN_NAMED_ROW_HEIGHT or day.broken:
-            canvas.text((grid.right + 8, y), _day_summary(day), SHARE, room=SHARE_WIDTH - 8)
+            canvas.text((grid.right + 8, y), _day_summary(day), theme.NOTE_STYLE, room=SHARE_WIDTH - 8)
 
 
 def _day_summary(day: Day) -> str:
@@ -225,28 +206,31 @@ def _draw_tiles(
     canvas: Canvas, counts: AttemptCounts, outage_list: Sequence[Outage], window: Window, top: float
 ) -> None:
     room = (canvas.width - 2 * theme.MARGIN) / 3
-    total = sum(outage.length for outage in outage_list)
     tests, number, time = (HeaderTile(canvas, theme.MARGIN + at * room, top, room - 16) for at in range(3))
     tests.caption("Tests that succeeded", theme.INK)
     share = counts.success_pct
     tests.figure(None if share is None else units.format_percent_number(share), "%", theme.INK, "no test was started")
     tests.lines((labels.describe_successes(counts), labels.describe_failures(counts)))
     number.caption("Outages of the line", theme.SCOPE_COLORS[Scope.LINE])
-    lasts = "one ongoing" if any(outage.is_ongoing for outage in outage_list) else ""
-    number.figure(f"{len(outage_list):,}" if counts.attempts else None, lasts, theme.INK, "not known")
+    ongoing = "one ongoing" if any(outage.is_ongoing for outage in outage_list) else ""
+    number.figure(f"{len(outage_list):,}" if counts.attempts else None, ongoing, theme.INK, NOT_KNOWN)
     if outage_list:
         number.lines((f"longest {units.format_short_duration(max(outage.length for outage in outage_list))}",))
-    time.caption("Time the line was down", theme.SCOPE_COLORS[Scope.LINE])
-    time.figure(
-        (units.format_short_duration(total) if total else "none") if counts.attempts else None,
+    _fill_downtime_tile(time, counts, sum(outage.length for outage in outage_list), window)
+
+
+def _fill_downtime_tile(tile: HeaderTile, counts: AttemptCounts, total_s: float, window: Window) -> None:
+    tile.caption("Downtime of the line", theme.SCOPE_COLORS[Scope.LINE])
+    tile.figure(
+        (units.format_short_duration(total_s) if total_s else "none") if counts.attempts else None,
         "",
         theme.INK,
-        "not known",
+        NOT_KNOWN,
     )
-    window_length = window.until - window.since
     if counts.attempts:
-        out_share = units.format_percent(100 * total / window_length.total_seconds())
-        time.lines((f"{out_share} of {units.format_long_duration(_round_to_seconds(window_length))}",))
+        length = window.until - window.since
+        share = units.format_percent(100 * total_s / length.total_seconds())
+        tile.lines((f"{share} of {units.format_long_duration(_round_to_seconds(length))}",))
 
 
 def _round_to_seconds(span: timedelta) -> timedelta:
@@ -263,7 +247,7 @@ def draw_calendar(canvas: Canvas, box: Box, local_days: Sequence[Day]) -> None:
     for index, (year, group) in enumerate(years):
         top = box.top + CALENDAR_LEGEND_HEIGHT + index * (cell_height * DAYS_PER_WEEK + MONTHS_HEIGHT + YEAR_GAP)
         grid = Box(box.left + YEAR_WIDTH, top + MONTHS_HEIGHT, cell_width * WEEKS, cell_height * DAYS_PER_WEEK)
-        canvas.text((grid.left - 10, grid.top + grid.height / 2 + 5), str(year), YEAR)
+        canvas.text((grid.left - 10, grid.top + grid.height / 2 + 5), str(year), YEAR_STYLE)
         _draw_year(canvas, grid, group)
 
 
@@ -282,32 +266,29 @@ def _draw_year(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> None:
     area = canvas.area(grid, (0, WEEKS), (DAYS_PER_WEEK, 0))
     tested = [day for day in local_days if day.started]
     if grid.height / DAYS_PER_WEEK >= MIN_CELL:
-        cells = [(_cell_outline(week_column(day.day), day.day.weekday(), 1), [day]) for day in tested]
+        cells = [(_cell_corners(week_column(day.day), day.day.weekday(), 1), [day]) for day in tested]
     else:
         weeks = [(week, list(days)) for week, days in groupby(tested, key=lambda day: week_column(day.day))]
-        cells = [(_cell_outline(week, 0, DAYS_PER_WEEK), days) for week, days in weeks]
-    area.tiles(
-        [outline for outline, _ in cells], [_cell_color(canvas.theme, failure_strength(days)) for _, days in cells]
-    )
+        cells = [(_cell_corners(week, 0, DAYS_PER_WEEK), days) for week, days in weeks]
+    colors = [_cell_color(canvas.theme, failure_strength(days)) for _, days in cells]
+    area.tiles([corners for corners, _ in cells], colors)
     for first in (day.day for day in local_days if day.day.day == 1):
-        canvas.text((grid.left + grid.width * week_column(first) / WEEKS, grid.top - 4), f"{first:%b}", MONTH)
+        canvas.text((grid.left + grid.width * week_column(first) / WEEKS, grid.top - 4), f"{first:%b}", MONTH_STYLE)
 
 
-def _cell_outline(week: int, weekday: int, days: int) -> list[tuple[float, float]]:
-    left, right, top, bottom = week + CELL_GAP, week + 1 - CELL_GAP, weekday + CELL_GAP, weekday + days - CELL_GAP
-    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+def _cell_corners(week: int, weekday: int, days: int) -> Corners:
+    return week + CELL_GAP, weekday + CELL_GAP, week + 1 - CELL_GAP, weekday + days - CELL_GAP
 
 
-def _cell_color(theme: Theme, share: float) -> str:
-    calm, bad = to_rgb(theme.ink(GRID)), to_rgb(theme.ink(SCOPE_COLORS[Scope.LINE]))
-    red, green, blue = (one + (other - one) * share for one, other in zip(calm, bad, strict=True))
-    return to_hex((red, green, blue))
+def _cell_color(theme_in_use: Theme, strength: float) -> str:
+    calm, bad = theme_in_use.ink(theme.GRID), theme_in_use.ink(theme.SCOPE_COLORS[Scope.LINE])
+    return blend_colors(calm, bad, strength)
 
 
 def _draw_calendar_legend(canvas: Canvas, box: Box) -> None:
     x, y = box.left + YEAR_WIDTH, box.top + 12
-    for name, (_, share) in zip(STEP_NAMES, STRENGTH_STEPS, strict=True):
+    for name, (_, strength) in zip(STEP_NAMES, STRENGTH_STEPS, strict=True):
         area = canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1))
-        area.tiles([[(0, 0), (1, 0), (1, 1), (0, 1)]], [_cell_color(canvas.theme, share)])
-        canvas.text((x + 18, y), name, LEGEND)
-        x += 18 + canvas.width_of(name, LEGEND) + 20
+        area.tiles([(0, 0, 1, 1)], [_cell_color(canvas.theme, strength)])
+        canvas.text((x + 18, y), name, theme.SMALL_STYLE)
+        x += 18 + canvas.width_of(name, theme.SMALL_STYLE) + 20

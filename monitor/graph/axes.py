@@ -1,11 +1,8 @@
-"""Ticks of the time axis, and the y axis.
+"""Ticks of the time axis in local time, and the value axis with its unit, round ticks and rule for outliers. Pure.
 
-Ticks of the time axis: at local midnights and full hours, as instants, correct in any zone. Pure.
-
-A local day of 23 or 25 hours is that wide. A wall time that a clock change skips gets no tick; one that occurs twice
-gets two, each with its zone abbreviation.
-
-The y axis of a panel: unit, round ticks from 0, and the rule for outliers. Pure; values are bit/s or ms.
+Ticks of the time axis are instants, correct in any zone: a local day of 23 or 25 hours is that wide. A wall time that
+a clock change skips gets no tick; one that occurs twice gets two, each with its zone abbreviation. Values are bit/s or
+ms.
 """
 
 from __future__ import annotations
@@ -30,15 +27,10 @@ if TYPE_CHECKING:
 
 MINUTES_OF_DAY = 24 * 60
 
-# The few values that are this many times higher than the others are cut off and marked, so as not to flatten the rest.
-OUTLIER_FACTOR = 3.0
-
-OUTLIERS_PER_VALUES = 100
-
-FEWEST_VALUES_TO_CUT = 5
-
-HEADROOM = 1.06
-
+# One value in a hundred that is this many times higher than the others is cut off and marked: it would flatten them.
+OUTLIER_FACTOR, OUTLIERS_PER_VALUES, FEWEST_VALUES_TO_CUT = 3.0, 100, 5
+# The top of the axis over the highest value shown.
+HEADROOM, HEADROOM_OVER_USUAL = 1.06, 1.2
 ROUND_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -195,11 +187,11 @@ def _highest_shown(values: NDArray[Any]) -> float:
     place = len(values) - 1 - max(1, len(values) // OUTLIERS_PER_VALUES)
     values.partition(place)
     usual = float(values[place])
-    return highest if highest <= OUTLIER_FACTOR * usual or not usual else usual * 1.2
+    return highest if highest <= OUTLIER_FACTOR * usual or not usual else usual * HEADROOM_OVER_USUAL
 
 
 def _round_step(top: float) -> float:
-    """Return 1, 2, 2.5 or 5 times a power of ten, such that two to five steps fit into `wanted`."""
+    """Return 1, 2, 2.5 or 5 times a power of ten, such that two to five steps fit below `top`."""
     rough = top / 5
     power = 10.0 ** floor(log10(rough))
     return next(step * power for step in ROUND_STEPS if step * power >= rough * (1 - 1e-9))

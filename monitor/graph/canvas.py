@@ -1,64 +1,50 @@
-"""A canvas measured in pixels on top of a matplotlib figure; text, fonts, saving.
+"""A canvas measured in pixels from its top left corner, on top of a matplotlib figure; fonts, and saving as a file.
 
-A canvas measured in pixels from its top left corner, on top of a matplotlib figure. Knows nothing of speed tests.
-
-Data goes into plot areas of our own: matplotlib's axes bring ticks and frames, which cost time and would be hidden.
-
-Fonts, and text from the network made drawable: one line, no control characters, only glyphs that a font has.
-
-Renders a canvas as PNG, SVG or PDF: the same drawing gives the same bytes, whatever a matplotlibrc says.
-
-A rectangle on a canvas, in pixels from its top left corner. Pure.
+Knows nothing of speed tests. The only importer of matplotlib, whose axes are not used: they bring ticks and frames,
+which cost time and would be hidden. Texts may come from the network: they are made drawable, in one line, without
+control characters and only with glyphs that a font has. The same drawing gives the same bytes, whatever a matplotlibrc
+says.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Affine2D, Bbox, TransformedBbox
 
-from monitor.graph import theme
-from monitor.graph.theme import INK, LIGHT, PAPER
+from monitor.graph.theme import ASIDE_STYLE, DEFAULT_SIZE, HEADING_STYLE, LIGHT, PAPER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from matplotlib.artist import Artist
 
-    from monitor.graph.theme import FileFormat, RenderOptions, Theme
+    from monitor.graph.theme import FileFormat, RenderOptions, TextStyle, Theme
 
     Point = tuple[float, float]
-
-
-DOTS_PER_INCH = 100
-
-POINTS_PER_INCH = 72
-
-POINTS_PER_PIXEL = POINTS_PER_INCH / DOTS_PER_INCH
-
-ELLIPSIS = "…"
-
-# No date, so that the same canvas gives the same bytes; None removes what matplotlib writes about itself.
-FILE_METADATA: dict[FileFormat, dict[str, str | None]] = {
-    "png": {"Software": "speedmon"},
-    "svg": {"Creator": "speedmon", "Date": None},
-    "pdf": {"Creator": "speedmon", "Producer": None, "CreationDate": None},
-}
+    # Left, top, right and bottom, in the units of the plot area.
+    Corners = tuple[float, float, float, float]
 
 Dash = Literal["-", "--", ":", "-."]
 
-DEFAULT_FONT = "DejaVu Sans"
+DOTS_PER_INCH = 100
+POINTS_PER_PIXEL = 72 / DOTS_PER_INCH
+ELLIPSIS = "…"
+# Between a heading and its unit.
+HEADING_GAP = 6
 
+DEFAULT_FONT = "DejaVu Sans"
 MISSING_GLYPH = "\N{WHITE SQUARE}"
 
 # Tried in this order for characters that matplotlib's own font lacks, such as Chinese.
@@ -81,30 +67,51 @@ UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 # Set for each graph, so that no matplotlibrc changes it. Names from the network must never be parsed as formulas.
 MATPLOTLIB_SETTINGS: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],
+    "font.family": [DEFAULT_FONT],
     "text.parse_math": False,
     "text.usetex": False,
     "text.hinting": "no_autohint",
     "svg.hashsalt": "speedmon",
     "pdf.fonttype": 42,
 }
-
+# These stay as they are in the process.
 KEPT_SETTINGS = frozenset({"backend", "interactive", "timezone"})
 
-
-@dataclass(frozen=True, slots=True)
-class TextStyle:
-    """Size in pixels, colour, weight and alignment of a text."""
-
-    size: float
-    color: str = INK
-    bold: bool = False
-    align: Literal["left", "center", "right"] = "left"
+# No date, so that the same canvas gives the same bytes; None removes what matplotlib writes about itself.
+FILE_METADATA: dict[FileFormat, dict[str, str | None]] = {
+    "png": {"Software": "speedmon"},
+    "svg": {"Creator": "speedmon", "Date": None},
+    "pdf": {"Creator": "speedmon", "Producer": None, "CreationDate": None},
+}
 
 
-@lru_cache(maxsize=64)
-def _font_properties(size: float, bold: bool) -> FontProperties:
-    return FontProperties(family=font_families(), size=size * POINTS_PER_PIXEL, weight="bold" if bold else "normal")
+def render_canvas(draw: Callable[[Canvas], None], options: RenderOptions, title: str) -> bytes:
+    """Return what `draw` puts on a canvas as a file; a PDF or SVG is as large as the PNG is on a screen."""
+    settings = {key: value for key, value in mpl.rcParamsDefault.items() if key not in KEPT_SETTINGS}
+    with mpl.rc_context():
+        mpl.rcParams.update(settings | MATPLOTLIB_SETTINGS)
+        canvas = Canvas(*(options.size or DEFAULT_SIZE), options.scale, options.theme)
+        draw(canvas)
+        return canvas.file(title, options.format)
+
+
+class Box(NamedTuple):
+    """Left and top edge, width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        """The x of the right edge."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        """The y of the bottom edge."""
+        return self.top + self.height
 
 
 class Canvas:
@@ -146,6 +153,13 @@ class Canvas:
     def width_of(self, text: str, text_style: TextStyle) -> float:
         """Return the width of a text in pixels."""
         return self._measure(to_drawable(text), text_style)
+
+    def heading(self, at: Point, text: str, unit: str = "") -> float:
+        """Write a heading with its unit beside it; return the x at which both end."""
+        self.text(at, text, HEADING_STYLE)
+        x = at[0] + self.width_of(text, HEADING_STYLE) + HEADING_GAP
+        self.text((x, at[1]), unit, ASIDE_STYLE)
+        return x + self.width_of(unit, ASIDE_STYLE)
 
     def rules(self, lines: Sequence[tuple[Point, Point]], color: str, dash: Dash = "-") -> None:
         """Draw straight lines, one pixel wide."""
@@ -191,8 +205,8 @@ class PlotArea:
     def __init__(self, canvas: Canvas, place: tuple[float, float, float, float], across: Point, up: Point) -> None:
         left, top, width, height = place
         bottom = canvas.height - top - height
-        to_sheet = Affine2D().scale(1 / canvas.width, 1 / canvas.height)
-        box = Bbox.from_bounds(left, bottom, width, height).transformed(to_sheet)
+        to_figure = Affine2D().scale(1 / canvas.width, 1 / canvas.height)
+        box = Bbox.from_bounds(left, bottom, width, height).transformed(to_figure)
         per_unit = box.width / (across[1] - across[0]), box.height / (up[1] - up[0])
         to_box = Affine2D().translate(-across[0], -up[0]).scale(*per_unit)
         self.figure = canvas.figure
@@ -216,9 +230,13 @@ class PlotArea:
             )
         )
 
-    def tiles(self, outlines: Sequence[Sequence[Point]], inks: Sequence[str]) -> None:
-        """Fill each outline with a colour of its own, the same in every theme."""
-        self._add(PolyCollection(outlines, facecolors=list(inks), linewidths=0, zorder=2))
+    def rectangles(self, corners: Iterable[Corners], color: str, edge: float, alpha: float, zorder: float) -> None:
+        """Fill rectangles, like `shapes`."""
+        self.shapes(list(map(_outline, corners)), color, edge, alpha, zorder)
+
+    def tiles(self, corners: Iterable[Corners], inks: Sequence[str]) -> None:
+        """Fill each rectangle with a colour of its own, the same in every theme."""
+        self._add(PolyCollection(list(map(_outline, corners)), facecolors=list(inks), linewidths=0, zorder=2))
 
     def marks(self, points: Sequence[Point], marker: str, color: str, pixels: float, *, hollow: bool = False) -> None:
         """Draw a mark at each point; at the border of the area it is not clipped."""
@@ -236,6 +254,32 @@ class PlotArea:
         self.figure.add_artist(artist, clip=False)
         artist.set_clip_box(self._clip)
         self.artists.append(artist)
+
+
+def _outline(corners: Corners) -> list[Point]:
+    left, top, right, bottom = corners
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def ramp_color(theme: Theme, share: float) -> str:
+    """Return the colour of a value between 0 (dark) and 1 (bright) on the ramp of a theme; higher ones are clipped."""
+    return to_hex(mpl.colormaps[theme.ramp](min(max(share, 0.0), 1.0)))
+
+
+def blend_colors(first: str, second: str, share: float) -> str:
+    """Return the colour that is `share` of the way from the first to the second."""
+    red, green, blue = (one + (other - one) * share for one, other in zip(to_rgb(first), to_rgb(second), strict=True))
+    return to_hex((red, green, blue))
+
+
+def font_file(*, bold: bool = False) -> Path:
+    """Return the TrueType file of the font that matplotlib brings along."""
+    return Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+
+
+@lru_cache(maxsize=64)
+def _font_properties(size: float, bold: bool) -> FontProperties:
+    return FontProperties(family=font_families(), size=size * POINTS_PER_PIXEL, weight="bold" if bold else "normal")
 
 
 @lru_cache(maxsize=1)
@@ -261,45 +305,3 @@ def _is_drawable(char: str) -> bool:
 def _has_glyph(family: str, weight: str, char: str) -> bool:
     font = get_font(findfont(FontProperties(family=family, weight=weight)))
     return font.get_char_index(ord(char)) != 0
-
-
-def render_canvas(
-    draw: Callable[[Canvas], None],
-    options: RenderOptions,
-    title: str,
-    smallest: tuple[int, int] = theme.MIN_SIZE,
-) -> bytes:
-    """Return what `draw` puts on a canvas as a file; a PDF or SVG is as large as the PNG is on a screen.
-
-    Raises:
-        ValueError: the size is smaller than `smallest`.
-    """
-    width, height = options.size or theme.DEFAULT_SIZE
-    if width < smallest[0] or height < smallest[1]:
-        raise ValueError(f"a graph of {(width, height)} pixels is smaller than {smallest}")
-    with mpl.rc_context():
-        mpl.rcParams.update(
-            {key: value for key, value in mpl.rcParamsDefault.items() if key not in KEPT_SETTINGS} | MATPLOTLIB_SETTINGS
-        )
-        canvas = Canvas(width, height, options.scale, options.theme)
-        draw(canvas)
-        return canvas.file(title, options.format)
-
-
-class Box(NamedTuple):
-    """Left and top edge, width and height."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        """The x of the right edge."""
-        return self.left + self.width
-
-    @property
-    def bottom(self) -> float:
-        """The y of the bottom edge."""
-        return self.top + self.height

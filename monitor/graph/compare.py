@@ -1,12 +1,7 @@
-"""Kinds: servers and compare.
+"""The graphs servers and compare: groups of runs side by side, by server and ISP or by what differs between them.
 
-The compare graph: paths, probes or engines side by side.
-
-One row per group: for each metric a bar from the 5th to the 95th percentile with a mark at the median.
-
-The servers graph: for each server and ISP the percentiles, and the distribution of speeds.
-
-Groups runs by server and ISP, or by what differs between them: probe, path or engine. Pure.
+Each group is a row: for each metric a bar from the 5th to the 95th percentile with a mark at the median. Below the
+bars, servers shows the distributions of the speeds, and compare the speeds over time.
 """
 
 from __future__ import annotations
@@ -18,17 +13,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.analysis.columns import join_columns
-from monitor.analysis.metrics import SPEED_METRICS, Metric
-from monitor.analysis.plan import highest_promise, newest_promise, plan_lines, promised_levels
+from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS, Metric
+from monitor.analysis.plan import highest_promise, newest_promise, promised_levels
 from monitor.analysis.series import to_series
 from monitor.analysis.statistics import compute_spread, count_series, measured_values
 from monitor.graph import labels, theme
 from monitor.graph.axes import make_value_axis
-from monitor.graph.canvas import Box, TextStyle
+from monitor.graph.canvas import Box
 from monitor.graph.distribution import draw_curves
-from monitor.graph.header import draw_title
-from monitor.graph.panel import LEGEND_ROW, MAX_LINES, Panel, draw_footer, draw_legend, draw_time_axis, make_frame
-from monitor.graph.throughput import reading_notes
+from monitor.graph.header import draw_footer, draw_title
+from monitor.graph.panel import (
+    LEGEND_ROW,
+    MAX_LINES,
+    Panel,
+    draw_legend,
+    draw_panels,
+    make_frame,
+    reading_notes,
+    stack_panels,
+)
+from monitor.graph.theme import TextStyle
+from monitor.graph.throughput import plan_lines_by_metric
 from monitor.model import NetworkPath, server_name
 from monitor.output import units
 
@@ -42,113 +47,157 @@ if TYPE_CHECKING:
     from monitor.analysis.series import RunSeries
     from monitor.analysis.statistics import Spread
     from monitor.graph.axes import ValueAxis
-    from monitor.graph.canvas import Canvas
+    from monitor.graph.canvas import Canvas, Corners
     from monitor.graph.render import GraphContext
     from monitor.localtime import Window
 
 
-COMPARE_BARS_SHARE = 0.42
+MAX_GROUPS = 12
 
-HEADING = TextStyle(theme.TEXT_SIZE, theme.INK, bold=True)
-
-UNIT = TextStyle(theme.TEXT_SIZE, theme.MUTED)
-
-NAME = TextStyle(theme.TEXT_SIZE, theme.INK, bold=True)
-
-COUNT = TextStyle(theme.SMALL_SIZE, theme.MUTED)
-
-VALUE = TextStyle(theme.SMALL_SIZE, theme.INK)
-
-TICK = TextStyle(theme.SMALL_SIZE, theme.MUTED, align="center")
-
-PLAN = TextStyle(theme.SMALL_SIZE, theme.PLAN, align="right")
-
-MAX_GROUPS, HEADING_HEIGHT, AXIS_HEIGHT, MAX_ROW_HEIGHT, GAP, VALUE_WIDTH = 12, 26, 26, 64, 36, 52
-
+# Of the height between title and footer, that of the bars.
+COMPARE_BARS_SHARE, SERVER_BARS_SHARE = 0.42, 0.6
+HEADING_HEIGHT, AXIS_HEIGHT, MAX_ROW_HEIGHT = 26, 26, 64
 # The name of a group stands above its bars.
 NAME_HEIGHT = 19
+# Between the metrics, and right of a bar for its median.
+GAP, VALUE_WIDTH = 36, 52
+# From the left edge of a panel to its legend.
+LEGEND_INDENT = 170
+
+NO_RESULT_STYLE = TextStyle(theme.TEXT_SIZE + 4, theme.MUTED, align="center")
 
 BARS_NOTES = ("Bar: 5th to 95th percentile; mark and number: median.", "Dashed: the plan.")
-
-NO_RESULT = TextStyle(theme.TEXT_SIZE + 4, theme.MUTED, align="center")
-
-SERVER_BARS_SHARE = 0.6
-
 CURVES_NOTE = "Curves: the percentage of tests at or below each speed."
+
+
+def draw_servers(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
+    """Draw a row for each server and ISP, most used first, and the distributions of the first four."""
+    counts, sources = count_series(all_series)
+    runs = join_columns([series.runs for series in all_series], SPEED_METRICS)
+    group_list = group_runs(runs, server_and_isp)
+    facts = labels.describe_data(all_series, sources, window, context.zone)
+    top = draw_title(canvas, f"{context.title}: by server and ISP", facts) + theme.LINE_HEIGHT
+    notes = (
+        *BARS_NOTES,
+        CURVES_NOTE,
+        _omitted_groups_note(len(group_list)),
+        _nameless_runs_note(len(runs) - sum(len(group.runs) for group in group_list)),
+        labels.describe_doubts(counts),
+    )
+    foot = draw_footer(canvas, notes)
+    if not group_list:
+        _write_no_result(canvas, (top + foot) / 2)
+        return
+    plan_lines = plan_lines_by_metric(all_series, window, context)
+    box = Box(theme.MARGIN, top, canvas.width - 2 * theme.MARGIN, (foot - top) * SERVER_BARS_SHARE)
+    bars_end = draw_bars(canvas, box, group_list, plan_lines) + 24
+    _draw_curves(canvas, box._replace(top=bars_end, height=foot - bars_end), group_list[:MAX_LINES], plan_lines)
+
+
+def _draw_curves(
+    canvas: Canvas, box: Box, group_list: Sequence[Group], plan_lines: Mapping[Metric, Sequence[PlanLine]]
+) -> None:
+    width = box.width / 2
+    # The legend is below the axis numbers, where no plan line crosses it.
+    legend_height = 8 + LEGEND_ROW * len(group_list)
+    for index, metric in enumerate(RATE_METRICS):
+        place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12 - legend_height)
+        curves = [group.values(metric) for group in group_list]
+        draw_curves(canvas, place, metric, curves, promised_levels(plan_lines[metric]))
+        names = [group.name for group in group_list]
+        draw_legend(canvas, (place.left, place.bottom + LEGEND_ROW), metric, names, room=place.width)
+
+
+def _omitted_groups_note(count: int) -> str:
+    return f"The {MAX_GROUPS} with the most results of {count:,}." if count > MAX_GROUPS else ""
+
+
+def _nameless_runs_note(count: int) -> str:
+    return f"{count:,} runs ended before a server was known." if count else ""
 
 
 def draw_compare(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw a row of bars for each group, and below them download and upload of the first four over time."""
-    runs = join_columns([series.runs for series in all_series], SPEED_METRICS)
     counts, sources = count_series(all_series)
-    group_list = group_runs(runs, make_namer([sort for sort, _ in runs.counts()]))
+    runs = join_columns([series.runs for series in all_series], SPEED_METRICS)
+    group_list = group_runs(runs, make_namer([attributes for attributes, _ in runs.counts()]))
     # The namespace comes first: the others are compared with it.
     ordered = sorted(group_list, key=lambda group: group.attributes.path is not NetworkPath.IP4ONLY)
-    facts = (labels.describe_window(window, context.zone), labels.describe_sources(sources, all_series))
+    facts = labels.describe_data(all_series, sources, window, context.zone)
     top = draw_title(canvas, f"{context.title}: side by side", facts) + theme.LINE_HEIGHT
     lines = [series for group in ordered[:MAX_LINES] for series in to_series(group.runs, window)]
-    frame, labelled = make_frame(canvas, lines, window, context.zone)
-    omitted_note = f"Lines: the {MAX_LINES} with the most results." if len(ordered) > MAX_LINES else ""
-    parts = (
+    frame = make_frame(canvas, lines, window, context.zone)
+    notes = (
         *BARS_NOTES,
         *reading_notes(frame, lines),
         _compare_with_first(ordered),
-        omitted_note,
+        f"Lines: the {MAX_LINES} with the most results." if len(ordered) > MAX_LINES else "",
         labels.describe_doubts(counts),
     )
-    foot = draw_footer(canvas, parts)
+    foot = draw_footer(canvas, notes)
     if not ordered:
-        canvas.text((canvas.width / 2, (top + foot) / 2), "no result", NO_RESULT)
+        _write_no_result(canvas, (top + foot) / 2)
         return
-    lines_by_metric = {metric: plan_lines(all_series, metric, context.plan, window.span[0]) for metric in SPEED_METRICS}
+    plan_lines = plan_lines_by_metric(all_series, window, context)
     box = Box(theme.MARGIN, top, canvas.width - 2 * theme.MARGIN, (foot - top) * COMPARE_BARS_SHARE)
-    top = (
-        draw_bars(
-            canvas, box, ordered, {metric: newest_promise(ordered) for metric, ordered in lines_by_metric.items()}
-        )
-        + 4
-    )
-    height = (foot - theme.AXIS_LABELS_HEIGHT - top) / 2 - theme.PANEL_TITLE_HEIGHT
-    for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
-        place = top + theme.PANEL_TITLE_HEIGHT + index * (height + theme.PANEL_TITLE_HEIGHT)
-        axis = make_value_axis(metric, measured_values(lines, metric), highest_promise(lines_by_metric[metric]))
-        Panel(metric, axis, place, height, lines_by_metric[metric]).draw(canvas, frame, lines)
-        draw_legend(canvas, (frame.left + 170, place - 9), metric, [group.name for group in ordered[:MAX_LINES]])
-    draw_time_axis(canvas, frame, labelled, top + 2 * (height + theme.PANEL_TITLE_HEIGHT))
+    bars_end = draw_bars(canvas, box, ordered, plan_lines) + 4
+    panels = _make_panels(lines, plan_lines, bars_end, foot - theme.AXIS_LABELS_HEIGHT)
+    draw_panels(canvas, frame, panels, lines)
+    for panel in panels:
+        names = [group.name for group in ordered[:MAX_LINES]]
+        draw_legend(canvas, (frame.left + LEGEND_INDENT, panel.top - 9), panel.metric, names)
+
+
+def _make_panels(
+    lines: Sequence[RunSeries], plan_lines: Mapping[Metric, tuple[PlanLine, ...]], top: float, bottom: float
+) -> list[Panel]:
+    panels = []
+    for metric, place in stack_panels(dict.fromkeys(RATE_METRICS, 1.0), top, bottom).items():
+        axis = make_value_axis(metric, measured_values(lines, metric), highest_promise(plan_lines[metric]))
+        panels.append(Panel(metric, axis, *place, plan_lines[metric]))
+    return panels
 
 
 def _compare_with_first(ordered: Sequence[Group]) -> str:
     """Return the median download of each other group as a percentage of that of the first."""
     medians = [(group.name, spread.median) for group in ordered if (spread := group.spreads[Metric.DOWNLOAD])]
-    if len(medians) < 2 or not medians[0][1]:  # noqa: PLR2004  two to compare
+    first, reference = medians[0] if medians else ("", 0.0)
+    if not medians[1:] or not reference:
         return ""
-    (first, reference), *others = medians
-    shares = ", ".join(f"{name} {100 * median / reference:.0f} %" for name, median in others[: MAX_LINES - 1])
+    shares = ", ".join(f"{name} {100 * median / reference:.0f} %" for name, median in medians[1:MAX_LINES])
     return f"Median download compared with {first}: {shares}."
 
 
+def _write_no_result(canvas: Canvas, y: float) -> None:
+    canvas.text((canvas.width / 2, y), labels.NO_RESULT, NO_RESULT_STYLE)
+
+
 def draw_bars(
-    canvas: Canvas, box: Box, group_list: Sequence[Group], promised_by_metric: Mapping[Metric, float | None]
+    canvas: Canvas, box: Box, group_list: Sequence[Group], plan_lines: Mapping[Metric, Sequence[PlanLine]]
 ) -> float:
-    """Draw the first `MOST` groups into a box, at most as high as it; return the y at which they end."""
+    """Draw the first `MAX_GROUPS` groups into a box, at most as high as it; return the y at which they end."""
     shown = group_list[:MAX_GROUPS]
-    room = box.height - HEADING_HEIGHT - AXIS_HEIGHT
-    row = min(room / max(len(shown), 1), MAX_ROW_HEIGHT)
+    row = min((box.height - HEADING_HEIGHT - AXIS_HEIGHT) / len(shown), MAX_ROW_HEIGHT)
+    rows_top = box.top + HEADING_HEIGHT
     width = (box.width - GAP * (len(SPEED_METRICS) - 1)) / len(SPEED_METRICS)
     for index, metric in enumerate(SPEED_METRICS):
-        place = Box(box.left + index * (width + GAP), box.top + HEADING_HEIGHT, width - VALUE_WIDTH, row * len(shown))
-        _draw_metric(canvas, place, metric, shown, promised_by_metric[metric])
+        place = Box(box.left + index * (width + GAP), rows_top, width - VALUE_WIDTH, row * len(shown))
+        _draw_metric(canvas, place, metric, shown, newest_promise(plan_lines[metric]))
     for index, group in enumerate(shown):
-        y = box.top + HEADING_HEIGHT + row * index + 15
-        count = _count_text(group)
-        canvas.text((box.left, y), group.name, NAME, room=box.width - canvas.width_of(count, COUNT) - 30)
-        x = box.left + min(canvas.width_of(group.name, NAME), box.width - canvas.width_of(count, COUNT) - 30) + 10
-        canvas.text((x, y), count, COUNT)
-    return box.top + HEADING_HEIGHT + row * len(shown) + AXIS_HEIGHT
+        _write_group_name(canvas, box, group, rows_top + row * index + 15)
+    return rows_top + row * len(shown) + AXIS_HEIGHT
+
+
+def _write_group_name(canvas: Canvas, box: Box, group: Group, y: float) -> None:
+    count = _count_text(group)
+    room = box.width - canvas.width_of(count, theme.NOTE_STYLE) - 30
+    canvas.text((box.left, y), group.name, theme.HEADING_STYLE, room=room)
+    x = box.left + min(canvas.width_of(group.name, theme.HEADING_STYLE), room) + 10
+    canvas.text((x, y), count, theme.NOTE_STYLE)
 
 
 def _count_text(group: Group) -> str:
-    parts = [f"{group.measured:,} result{'' if group.measured == 1 else 's'}"]
+    parts = [units.format_count(group.measured, "result")]
     parts += [f"{group.failed:,} failed"] if group.failed else []
     parts += [f"{group.doubtful:,} doubtful left out"] if group.doubtful else []
     return ", ".join(parts)
@@ -157,28 +206,11 @@ def _count_text(group: Group) -> str:
 def _draw_metric(canvas: Canvas, place: Box, metric: Metric, shown: Sequence[Group], promised: float | None) -> None:
     spreads = [group.spreads[metric] for group in shown]
     axis = make_value_axis(metric, np.array([spread.p95 for spread in spreads if spread]), promised)
-    name = labels.METRIC_NAMES[metric]
-    canvas.text((place.left, place.top - 9), name, HEADING)
-    canvas.text((place.left + canvas.width_of(name, HEADING) + 6, place.top - 9), axis.unit, UNIT)
-    if not shown:
-        return
+    canvas.heading((place.left, place.top - 9), labels.METRIC_NAMES[metric], axis.unit)
     row = place.height / len(shown)
-    area = canvas.area(place, (0, axis.top), (len(shown), 0))
-    # The name stands in the upper part of the row, so the bar lies below its middle.
-    middle, half = (NAME_HEIGHT + (row - NAME_HEIGHT) / 2) / row, min(6.0, row / 6) / row
     spans = [(place.top + row * index + NAME_HEIGHT, place.top + row * (index + 1)) for index in range(len(shown))]
     _draw_axis(canvas, place, axis, spans)
-    for index, spread in enumerate(spreads):
-        if spread is None:
-            canvas.text((place.left, place.top + row * (index + middle) + 4), "no result", COUNT)
-            continue
-        top, bottom, right = index + middle - half, index + middle + half, min(spread.p95, axis.top)
-        outline = [(spread.p5, top), (right, top), (right, bottom), (spread.p5, bottom)]
-        area.shapes([outline], theme.METRIC_COLORS[metric], edge=1, alpha=0.35, zorder=2)
-        stroke = [(spread.median, top - half / 2), (spread.median, bottom + half / 2)]
-        area.lines([stroke], theme.METRIC_COLORS[metric], 3, zorder=3)
-        y = place.top + row * (index + middle) + 4
-        canvas.text((place.right + 6, y), units.format_number(spread.median / axis.divisor), VALUE)
+    _draw_spreads(canvas, place, metric, axis, spreads)
     if promised:
         x = place.left + place.width * promised / axis.top
         canvas.rules([((x, top), (x, bottom)) for top, bottom in spans], theme.PLAN, "--")
@@ -189,63 +221,27 @@ def _draw_axis(canvas: Canvas, place: Box, axis: ValueAxis, spans: Sequence[tupl
     canvas.rules([((x, top), (x, bottom)) for _, x in xs for top, bottom in spans], theme.GRID)
     canvas.rules([((place.left, place.bottom), (place.right, place.bottom))], theme.AXIS)
     for tick, x in xs:
-        canvas.text((x, place.bottom + 15), units.format_trimmed(tick / axis.divisor), TICK)
+        canvas.text((x, place.bottom + 15), units.format_trimmed(tick / axis.divisor), theme.TICK_STYLE)
 
 
-def draw_servers(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
-    """Draw a row for each server and ISP, most used first, and the distributions of the first four."""
-    runs = join_columns([series.runs for series in all_series], SPEED_METRICS)
-    group_list, (counts, sources) = group_runs(runs, server_and_isp), count_series(all_series)
-    facts = (labels.describe_window(window, context.zone), labels.describe_sources(sources, all_series))
-    top = draw_title(canvas, f"{context.title}: by server and ISP", facts) + theme.LINE_HEIGHT
-    nameless = len(runs) - sum(len(group.runs) for group in group_list)
-    parts = (
-        *BARS_NOTES,
-        CURVES_NOTE,
-        _omitted_groups_note(len(group_list)),
-        _nameless_runs_note(nameless),
-        labels.describe_doubts(counts),
-    )
-    foot = draw_footer(canvas, parts)
-    if not group_list:
-        canvas.text((canvas.width / 2, (top + foot) / 2), "no result", NO_RESULT)
-        return
-    box = Box(theme.MARGIN, top, canvas.width - 2 * theme.MARGIN, (foot - top) * SERVER_BARS_SHARE)
-    lines_by_metric = {metric: plan_lines(all_series, metric, context.plan, window.span[0]) for metric in SPEED_METRICS}
-    end = (
-        draw_bars(
-            canvas, box, group_list, {metric: newest_promise(promised) for metric, promised in lines_by_metric.items()}
-        )
-        + 24
-    )
-    _draw_curves(canvas, box._replace(top=end, height=foot - end), group_list[:MAX_LINES], lines_by_metric)
-
-
-def _draw_curves(
-    canvas: Canvas, box: Box, group_list: Sequence[Group], lines_by_metric: Mapping[Metric, Sequence[PlanLine]]
+def _draw_spreads(
+    canvas: Canvas, place: Box, metric: Metric, axis: ValueAxis, spreads: Sequence[Spread | None]
 ) -> None:
-    width = box.width / 2
-    for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
-        # The legend is below the axis numbers, where no plan line crosses it.
-        key = 8 + LEGEND_ROW * len(group_list)
-        place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12 - key)
-        draw_curves(
-            canvas,
-            place,
-            metric,
-            [group.values(metric) for group in group_list],
-            promised_levels(lines_by_metric[metric]),
-        )
-        at, names = (place.left, place.bottom + LEGEND_ROW), [group.name for group in group_list]
-        draw_legend(canvas, at, metric, names, room=place.width)
-
-
-def _omitted_groups_note(count: int) -> str:
-    return f"The {MAX_GROUPS} with the most results of {count:,}." if count > MAX_GROUPS else ""
-
-
-def _nameless_runs_note(count: int) -> str:
-    return f"{count:,} runs ended before a server was known." if count else ""
+    area = canvas.area(place, (0, axis.top), (len(spreads), 0))
+    row = place.height / len(spreads)
+    # The name stands in the upper part of the row, so the bar lies below its middle.
+    middle, half = (NAME_HEIGHT + (row - NAME_HEIGHT) / 2) / row, min(6.0, row / 6) / row
+    color = theme.METRIC_COLORS[metric]
+    for index, spread in enumerate(spreads):
+        y = place.top + row * (index + middle) + 4
+        if spread is None:
+            canvas.text((place.left, y), labels.NO_RESULT, theme.NOTE_STYLE)
+            continue
+        top, bottom = index + middle - half, index + middle + half
+        corners: Corners = (spread.p5, top, min(spread.p95, axis.top), bottom)
+        area.rectangles([corners], color, edge=1, alpha=0.35, zorder=2)
+        area.lines([[(spread.median, top - half / 2), (spread.median, bottom + half / 2)]], color, 3, zorder=3)
+        canvas.text((place.right + 6, y), units.format_number(spread.median / axis.divisor), theme.SMALL_STYLE)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The header of a graph: title, facts, and four tiles with the numbers to quote."""
+"""Header and footer of a graph: title, facts, tiles with the numbers to quote, and the notes on how to read it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from monitor.analysis import statistics
 from monitor.analysis.statistics import compute_spread
 from monitor.graph import labels, theme
-from monitor.graph.canvas import TextStyle
 from monitor.graph.panel import LEGEND_INDENT, MAX_LINES, draw_legend_stroke, line_colors
+from monitor.graph.theme import TextStyle
 from monitor.output import units
 
 if TYPE_CHECKING:
@@ -21,33 +21,36 @@ if TYPE_CHECKING:
     from monitor.graph.panel import Panel
 
 
-TITLE = TextStyle(theme.TITLE_SIZE, theme.INK, bold=True)
-
-LINE = TextStyle(theme.TEXT_SIZE, theme.MUTED)
-
-SMALL = TextStyle(theme.SMALL_SIZE, theme.MUTED)
-
-NOTHING = TextStyle(theme.TEXT_SIZE + 4, theme.MUTED)
+NOTHING_STYLE = TextStyle(theme.TEXT_SIZE + 4, theme.MUTED)
+FOOTER_STYLE = TextStyle(theme.SMALL_SIZE - 1, theme.MUTED)
 
 TILE_GAP = 16
-
 # Width of the last tile, which has the longest lines, relative to the others when all are side by side.
 TESTS_SHARE = 1.5
 
+# Base lines below the top of a tile; those of several series begin at SERIES_LINE.
 CAPTION, BIG, FIRST_LINE, SECOND_LINE, THIRD_LINE = 17, 46, 64, 80, 96
-
-TRACK_LINE, NAME_GAP = 19, 5
+SERIES_LINE, SERIES_LINE_HEIGHT, NAME_GAP = 40, 19, 5
 
 
 def draw_title(canvas: Canvas, title: str, groups: Sequence[Sequence[str]]) -> float:
     """Write the title and below it groups of facts, each on a new line; return the y of the last line."""
     room = canvas.width - 2 * theme.MARGIN
-    canvas.text((theme.MARGIN, theme.TITLE_Y), title, TITLE, room)
+    canvas.text((theme.MARGIN, theme.TITLE_Y), title, theme.TITLE_STYLE, room)
     y = float(theme.TITLE_Y + 4)
-    for line in (line for group in groups for line in canvas.wrap(group, labels.SEPARATOR, LINE, room)):
+    for line in (line for group in groups for line in canvas.wrap(group, labels.SEPARATOR, theme.ASIDE_STYLE, room)):
         y += theme.LINE_HEIGHT
-        canvas.text((theme.MARGIN, y), line, LINE, room)
+        canvas.text((theme.MARGIN, y), line, theme.ASIDE_STYLE, room)
     return y
+
+
+def draw_footer(canvas: Canvas, parts: Sequence[str]) -> float:
+    """Write the notes on how to read the graph in the footer; return the y of its top."""
+    lines = canvas.wrap(parts, " ", FOOTER_STYLE, canvas.width - 2 * theme.MARGIN)
+    top = canvas.height - 12 - theme.FOOTER_LINE_HEIGHT * len(lines)
+    for index, line in enumerate(lines, start=1):
+        canvas.text((theme.MARGIN, top + theme.FOOTER_LINE_HEIGHT * index), line, FOOTER_STYLE)
+    return top
 
 
 def tiles_height(canvas: Canvas) -> int:
@@ -100,12 +103,12 @@ class HeaderTile:
         text_style = TextStyle(theme.BIG_SIZE, color, bold=True)
         self.canvas.text((self.left, self.top + BIG), figure, text_style)
         width = self.canvas.width_of(figure, text_style) + 6
-        self.canvas.text((self.left + width, self.top + BIG), unit, LINE, self.room - width)
+        self.canvas.text((self.left + width, self.top + BIG), unit, theme.ASIDE_STYLE, self.room - width)
 
-    def figure(self, figure: str | None, unit: str, color: str, otherwise: str = "no result") -> None:
+    def figure(self, figure: str | None, unit: str, color: str, otherwise: str = labels.NO_RESULT) -> None:
         """Write the number that people quote, or in words that there is none."""
         if figure is None:
-            self.line(BIG, otherwise, NOTHING)
+            self.line(BIG, otherwise, NOTHING_STYLE)
         else:
             self.big(figure, unit, color)
 
@@ -114,7 +117,7 @@ class HeaderTile:
         for offset, text in zip((FIRST_LINE, SECOND_LINE, THIRD_LINE), texts, strict=False):
             self.line(offset, text)
 
-    def line(self, offset: float, text: str, text_style: TextStyle = SMALL, indent: float = 0) -> None:
+    def line(self, offset: float, text: str, text_style: TextStyle = theme.NOTE_STYLE, indent: float = 0) -> None:
         """Write one line, so far below the top of the tile."""
         self.canvas.text((self.left + indent, self.top + offset), text, text_style, self.room - indent)
 
@@ -124,12 +127,12 @@ def _fill_metric_tile(tile: HeaderTile, panel: Panel, all_series: Sequence[RunSe
     tile.caption(f"{labels.METRIC_NAMES[panel.metric]}, median", color)
     spread = compute_spread(statistics.measured_values(all_series, panel.metric))
     if spread is None:
-        tile.line(BIG, "no result", NOTHING)
+        tile.line(BIG, labels.NO_RESULT, NOTHING_STYLE)
         return
     tile.big(units.format_number(spread.median / panel.axis.divisor), panel.axis.unit, color)
     tile.line(FIRST_LINE, labels.describe_spread(spread, panel.axis))
     if comparison := statistics.compare_with_plan(all_series, panel.metric, spread.median):
-        tile.line(SECOND_LINE, labels.describe_plan(comparison, panel.promises, panel.metric, panel.axis))
+        tile.line(SECOND_LINE, labels.describe_plan(comparison, panel.plan_lines, panel.metric, panel.axis))
         tile.line(THIRD_LINE, labels.describe_plan_met(comparison.met))
 
 
@@ -140,13 +143,13 @@ def _fill_comparison_tile(tile: HeaderTile, panel: Panel, all_series: Sequence[R
         theme.METRIC_COLORS[panel.metric],
     )
     shown = all_series if len(all_series) <= MAX_LINES else all_series[: MAX_LINES - 1]
-    offset = 40.0
+    offset = float(SERIES_LINE)
     for index, (series, color) in enumerate(zip(shown, line_colors(panel.metric, len(shown)), strict=True)):
         draw_legend_stroke(tile.canvas, (tile.left, tile.top + offset), index, color)
         _write_name_and_figures(
             tile, offset, labels.series_name(series, all_series), _spread_text(series, panel), color
         )
-        offset += TRACK_LINE
+        offset += SERIES_LINE_HEIGHT
     if rest := len(all_series) - len(shown):
         tile.line(offset, f"and {rest} more", indent=LEGEND_INDENT)
 
@@ -162,7 +165,7 @@ def _write_name_and_figures(tile: HeaderTile, offset: float, name: str, figures:
 def _spread_text(series: RunSeries, panel: Panel) -> str:
     spread = compute_spread(statistics.measured_values([series], panel.metric))
     if spread is None:
-        return "no result"
+        return labels.NO_RESULT
     median, low, high = (
         units.format_number(value / panel.axis.divisor) for value in (spread.median, spread.p5, spread.p95)
     )

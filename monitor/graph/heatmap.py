@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matplotlib import colormaps
-from matplotlib.colors import to_hex
-
 from monitor.analysis.calendar import DAYS_PER_WEEK, HOURS, tabulate_hours
-from monitor.analysis.metrics import Metric
+from monitor.analysis.metrics import RATE_METRICS, Metric
 from monitor.analysis.statistics import count_series
 from monitor.graph import labels, theme
-from monitor.graph.canvas import Box, TextStyle
-from monitor.graph.header import draw_title
-from monitor.graph.panel import draw_footer
+from monitor.graph.canvas import Box, ramp_color
+from monitor.graph.header import draw_footer, draw_title
+from monitor.graph.theme import TextStyle
 from monitor.output import units
 from monitor.output.units import rate_unit
 
@@ -22,56 +19,43 @@ if TYPE_CHECKING:
 
     from monitor.analysis.calendar import HourTable
     from monitor.analysis.series import RunSeries
-    from monitor.graph.canvas import Canvas
+    from monitor.graph.canvas import Canvas, Corners
     from monitor.graph.render import GraphContext
-    from monitor.graph.theme import Theme
     from monitor.localtime import Window
 
 
-HEADING = TextStyle(theme.TEXT_SIZE, theme.INK, bold=True)
-
-UNIT = TextStyle(theme.TEXT_SIZE, theme.MUTED)
-
-DAY = TextStyle(theme.SMALL_SIZE, theme.INK, align="right")
-
-HOUR = TextStyle(theme.SMALL_SIZE, theme.MUTED, align="center")
-
-NOTHING = TextStyle(theme.TEXT_SIZE, theme.MUTED, align="center")
-
-LEGEND = TextStyle(theme.SMALL_SIZE, theme.MUTED)
-
-HEADING_HEIGHT, HOURS_HEIGHT, GAP = 30, 24, 1.0
+HEADING_HEIGHT, HOURS_HEIGHT = 30, 24
+# Pixels between cells.
+GAP = 1.0
 
 LEGEND_STEPS, LEGEND_WIDTH = 40, 160
 
 # Numbers are left out of cells narrower than this.
 MIN_NUMBERED_WIDTH = 26
+# From this value on a decimal would not fit.
+WHOLE_FROM = 9.95
 
 # From this lightness on (ITU-R BT.601 luma), ink on a cell is dark.
 BRIGHT = 0.5
-
 ON_BRIGHT, ON_DARK = "#000000", "#ffffff"
+
+NOTES = ("Each cell: median of its tests.", "Blank: no result in that hour.")
 
 
 def draw_heatmap(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw download and upload, one below the other."""
     counts, sources = count_series(all_series)
-    facts = (labels.describe_window(window, context.zone), labels.describe_sources(sources, all_series))
+    facts = labels.describe_data(all_series, sources, window, context.zone)
     top = draw_title(canvas, f"{context.title}: by hour and weekday", facts) + theme.LINE_HEIGHT
-    foot = draw_footer(
-        canvas,
-        ("Each cell: median of its tests.", "Blank: no result in that hour.", labels.describe_doubts(counts)),
-    )
-    height = (foot - top - 8) / 2
-    for index, metric in enumerate((Metric.DOWNLOAD, Metric.UPLOAD)):
-        box = Box(
-            theme.LEFT_MARGIN / 2, top + index * height, canvas.width - theme.LEFT_MARGIN / 2 - theme.MARGIN, height
-        )
+    foot = draw_footer(canvas, (*NOTES, labels.describe_doubts(counts)))
+    height, left = (foot - top - 8) / 2, theme.LEFT_MARGIN / 2
+    for index, metric in enumerate(RATE_METRICS):
+        box = Box(left, top + index * height, canvas.width - left - theme.MARGIN, height)
         draw_hour_grid(canvas, box, metric, tabulate_hours(all_series, context.zone, metric))
 
 
 def draw_hour_grid(canvas: Canvas, box: Box, metric: Metric, table: HourTable) -> None:
-    """Draw one metric into a box that includes heading, key, weekdays and hours."""
+    """Draw one metric into a box that includes heading, legend, weekdays and hours."""
     cells = table.cells
     # 1.0 avoids a division by zero when every result is 0 bit/s.
     full_scale = 1.0 if table.of_plan else max((cell.median for cell in cells.values()), default=1.0) or 1.0
@@ -81,46 +65,39 @@ def draw_hour_grid(canvas: Canvas, box: Box, metric: Metric, table: HourTable) -
     area = canvas.area(grid, (0, len(HOURS)), (DAYS_PER_WEEK, 0))
     inks = {place: ramp_color(canvas.theme, cell.median / full_scale) for place, cell in cells.items()}
     across, down = GAP / grid.width * len(HOURS), GAP / grid.height * DAYS_PER_WEEK
-    area.tiles([_cell_outline(place, across, down) for place in inks], list(inks.values()))
+    area.tiles([_cell_corners(place, across, down) for place in inks], list(inks.values()))
     _draw_names(canvas, grid)
     if not cells:
-        canvas.text((grid.left + grid.width / 2, grid.top + grid.height / 2), "no result", NOTHING)
+        canvas.text((grid.left + grid.width / 2, grid.top + grid.height / 2), labels.NO_RESULT, theme.EMPTY_STYLE)
     if grid.width / len(HOURS) >= MIN_NUMBERED_WIDTH:
         for place, cell in cells.items():
             _draw_number(canvas, grid, place, cell.median / divisor, inks[place])
 
 
-def ramp_color(theme: Theme, share: float) -> str:
-    """Return the colour of a value between 0 (dark) and 1 (bright); higher ones are clipped."""
-    return to_hex(colormaps[theme.ramp](min(max(share, 0.0), 1.0)))
-
-
-def _cell_outline(place: tuple[int, int], across: float, down: float) -> list[tuple[float, float]]:
+def _cell_corners(place: tuple[int, int], across: float, down: float) -> Corners:
     weekday, hour = place
-    left, right, top, bottom = hour + across, hour + 1 - across, weekday + down, weekday + 1 - down
-    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+    return hour + across, weekday + down, hour + 1 - across, weekday + 1 - down
 
 
 def _draw_heading(canvas: Canvas, box: Box, metric: Metric, unit: str, full: str) -> None:
-    y, name = box.top + HEADING_HEIGHT - 10, labels.METRIC_NAMES[metric]
-    canvas.text((box.left, y), name, HEADING)
-    canvas.text((box.left + canvas.width_of(name, HEADING) + 6, y), unit, UNIT)
+    y = box.top + HEADING_HEIGHT - 10
+    canvas.heading((box.left, y), labels.METRIC_NAMES[metric], unit)
     width = min(LEGEND_WIDTH, box.width / 4)
-    key = Box(box.right - width - canvas.width_of(full, LEGEND) - 6, y - 10, width, 12)
-    area = canvas.area(key, (0, LEGEND_STEPS), (0, 1))
-    steps = [[(at, 0), (at + 1, 0), (at + 1, 1), (at, 1)] for at in range(LEGEND_STEPS)]
-    area.tiles(steps, [ramp_color(canvas.theme, (at + 0.5) / LEGEND_STEPS) for at in range(LEGEND_STEPS)])
-    canvas.text((key.left - 14, y), "0", LEGEND)
-    canvas.text((key.right + 6, y), full, LEGEND)
+    legend = Box(box.right - width - canvas.width_of(full, theme.NOTE_STYLE) - 6, y - 10, width, 12)
+    area = canvas.area(legend, (0, LEGEND_STEPS), (0, 1))
+    colors = [ramp_color(canvas.theme, (at + 0.5) / LEGEND_STEPS) for at in range(LEGEND_STEPS)]
+    area.tiles([(at, 0, at + 1, 1) for at in range(LEGEND_STEPS)], colors)
+    canvas.text((legend.left - 14, y), "0", theme.NOTE_STYLE)
+    canvas.text((legend.right + 6, y), full, theme.NOTE_STYLE)
 
 
 def _draw_names(canvas: Canvas, grid: Box) -> None:
     row, column = grid.height / DAYS_PER_WEEK, grid.width / len(HOURS)
     for index, name in enumerate(units.SHORT_WEEKDAY_NAMES):
-        canvas.text((grid.left - 8, grid.top + row * (index + 0.5) + 4), name, DAY)
+        canvas.text((grid.left - 8, grid.top + row * (index + 0.5) + 4), name, theme.ROW_NAME_STYLE)
     step = 1 if column >= MIN_NUMBERED_WIDTH else 3
     for hour in HOURS[::step]:
-        canvas.text((grid.left + column * (hour + 0.5), grid.bottom + 15), f"{hour:02}", HOUR)
+        canvas.text((grid.left + column * (hour + 0.5), grid.bottom + 15), f"{hour:02}", theme.TICK_STYLE)
 
 
 def _draw_number(canvas: Canvas, grid: Box, place: tuple[int, int], value: float, ink: str) -> None:
@@ -129,5 +106,5 @@ def _draw_number(canvas: Canvas, grid: Box, place: tuple[int, int], value: float
     y = grid.top + grid.height / DAYS_PER_WEEK * (weekday + 0.5) + 4
     red, green, blue = (int(ink[at : at + 2], 16) / 255 for at in (1, 3, 5))
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > BRIGHT
-    text = units.format_number(value) if value < 9.95 else f"{value:,.0f}"  # noqa: PLR2004  three figures would not fit
+    text = units.format_number(value) if value < WHOLE_FROM else f"{value:,.0f}"
     canvas.text((x, y), text, TextStyle(theme.SMALL_SIZE, ON_BRIGHT if bright else ON_DARK, align="center"))

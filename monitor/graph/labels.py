@@ -1,8 +1,9 @@
-"""The texts and numbers on a graph, in English. Pure."""
+"""The sentences on a graph, and the names of metrics and paths. Change the wording of graphs here. Pure."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from math import isnan
 from typing import TYPE_CHECKING
 
 from monitor.analysis.metrics import Metric
@@ -31,15 +32,31 @@ if TYPE_CHECKING:
     from monitor.localtime import Window
 
 
-METRIC_NAMES = {Metric.DOWNLOAD: "Download", Metric.UPLOAD: "Upload", Metric.LATENCY: "Latency"}
+METRIC_NAMES = {
+    Metric.DOWNLOAD: "Download",
+    Metric.UPLOAD: "Upload",
+    Metric.LATENCY: "Latency",
+    Metric.DOWNLOAD_LATENCY: "Latency under download",
+    Metric.UPLOAD_LATENCY: "Latency under upload",
+}
+PATH_NAMES = {NetworkPath.IP4ONLY: "IPv4-only namespace", NetworkPath.HOST: "outside the namespace"}
 
-METRIC_NAMES |= {Metric.DOWNLOAD_LATENCY: "Latency under download", Metric.UPLOAD_LATENCY: "Latency under upload"}
+NO_RESULT = "no result"
+CROWDED_MARKS_NOTE = "Taller marks: more tests at that time."
+BLANK_NOTE = "Blank: no test ran."
+DOUBTFUL_MARK_NOTE = "◇: a doubtful result."
 
-PATH_NAMES = {NetworkPath.IP4ONLY: "IPv4-only namespace", NetworkPath.HOST: "host as it is"}
-
+# Between facts, such as those below the title.
+SEPARATOR = " · "
+# So many ISPs, servers, engines or UTC offsets are named; the others are counted.
 MAX_NAMED = 2
 
-SEPARATOR = " · "
+
+def describe_data(
+    all_series: Sequence[RunSeries], sources: RunSources, window: Window, zone: ZoneInfo
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the facts that stand below every title: when, and what was measured."""
+    return describe_window(window, zone), describe_sources(sources, all_series)
 
 
 def describe_window(window: Window, zone: ZoneInfo) -> tuple[str, str]:
@@ -93,9 +110,9 @@ def describe_spread(spread: Spread, axis: ValueAxis) -> str:
 
 def describe_plan(standing: PlanComparison, lines: Sequence[PlanLine], metric: Metric, axis: ValueAxis) -> str:
     """Return the median as a percentage of the plan; with several plans, of the one in force each time."""
-    promised = {value for line in lines for _, value in line.steps if value == value}  # noqa: PLR0124  not NaN
+    promised = {value for line in lines for _, value in line.steps if not isnan(value)}
     if len(promised) > 1:
-        return f"{round(standing.median)} % of the plan then in force"
+        return f"{round(standing.median)} % of the plan in force at the time"
     if not metric.is_rate:
         return f"plan: {format_trimmed(promised.pop())} ms"
     return f"{round(standing.median)} % of the plan ({format_trimmed(promised.pop() / axis.divisor)} {axis.unit})"
@@ -112,13 +129,13 @@ def describe_doubts(counts: AttemptCounts) -> str:
         return ""
     why = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in counts.doubts.most_common())
     results = "1 doubtful result is" if counts.doubtful == 1 else f"{counts.doubtful:,} doubtful results are"
-    return f"{results} left out of all numbers{f' ({why})' if why else ''}."
+    return f"{results} left out of every statistic{f' ({why})' if why else ''}."
 
 
 def describe_successes(counts: AttemptCounts) -> str:
     """Return how many tests succeeded and failed; interrupted ones count as failed."""
     if counts.success_pct is None:
-        return "none was started" if counts.attempts else "no test in this window"
+        return "no test was started" if counts.attempts else "no test in this window"
     failed = counts.statuses[Status.FAILED] + counts.statuses[Status.INTERRUPTED]
     share = _capped_percent(counts.success_pct, complete=not failed)
     interrupted = counts.statuses[Status.INTERRUPTED]
@@ -137,7 +154,7 @@ def describe_failures(counts: AttemptCounts) -> str:
 
 
 def describe_run_count(counts: AttemptCounts) -> str:
-    """Return the text after the number of runs."""
+    """Return the words after the number of runs."""
     skipped = counts.statuses[Status.SKIPPED]
     return ("run" if counts.attempts == 1 else "runs") + (f", {skipped:,} of them skipped" if skipped else "")
 
@@ -146,7 +163,19 @@ def describe_lines(width: int | None) -> str:
     """Return the note on how to read the lines."""
     if width is None:
         return "Lines join successful tests."
-    return f"Lines: median of each {format_long_duration(timedelta(seconds=width)).removeprefix('1 ')}; shade: lowest to highest test."
+    bucket = format_long_duration(timedelta(seconds=width)).removeprefix("1 ")
+    return f"Lines: median of every {bucket}, in a band from the lowest to the highest test."
+
+
+def describe_shading(least_s: float) -> str:
+    """Return the note on shaded failures, of which those below a length may be left out."""
+    shortest = f", if {format_long_duration(timedelta(seconds=round(least_s)))} or longer" if least_s else ""
+    return f"Shaded: from a failed test to the next success{shortest}."
+
+
+def describe_unlabelled(changes: int) -> str:
+    """Return how many changes have no label; empty if each has one."""
+    return f"Changes without room for a label: {changes}." if changes else ""
 
 
 def series_name(series: RunSeries, all_series: Sequence[RunSeries]) -> str:

@@ -1,14 +1,8 @@
-"""One metric over time: frame, time axis, line or envelope, legend.
+"""One metric over time: the frame that panels share, the panel, its lines or envelopes, the time axis, the legend.
 
-One panel of a graph: a metric over time, with failure spans, the plan, and marks for values above the scale.
-
-The time axis that the panels of a graph share: frame and ticks; and the notes in the footer.
-
-Reduces a line with more tests than pixels to the minimum, median and maximum of each time bucket. Pure.
-
-The envelope covers every value, and it begins and ends where its segment does.
-
-The legend of a panel with several lines: for each a short stroke in its dash style, and its name.
+Lines with more tests than pixels are reduced to the minimum, median and maximum of each time bucket. Such an envelope
+covers every value, and it begins and ends where its segment does. Needs a canvas but does not import matplotlib: the
+plots in a terminal use the envelopes.
 """
 
 from __future__ import annotations
@@ -20,14 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from monitor.analysis import plan
-from monitor.graph import theme
+from monitor.graph import labels, theme
 from monitor.graph.axes import place_ticks
-from monitor.graph.canvas import TextStyle
-from monitor.graph.labels import METRIC_NAMES
+from monitor.graph.theme import TextStyle
+from monitor.localtime import HOUR, MINUTE
 from monitor.output.units import format_number, format_trimmed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from numpy.typing import NDArray
@@ -40,70 +34,40 @@ if TYPE_CHECKING:
     from monitor.localtime import Window
 
 
-LABEL = TextStyle(theme.SMALL_SIZE, theme.MUTED, align="right")
-
-HEADING = TextStyle(theme.TEXT_SIZE, theme.INK, bold=True)
-
-NOTE = TextStyle(theme.SMALL_SIZE, theme.MUTED, align="right")
-
-MIDDLE = TextStyle(theme.TEXT_SIZE, theme.MUTED, align="center")
-
-PLAN = TextStyle(theme.SMALL_SIZE, theme.PLAN)
-
-DOT_FROM_PIXELS = 7
-
-LONE_PIXELS = 2
-
+# Tests that are at least so far apart, and lines shorter than this, get dots.
+DOT_FROM_PIXELS, LONE_PIXELS = 7, 2
+# The numbers of an axis are at least so far apart.
 NUMBER_HEIGHT = 15
-
+# With more failures than this, only those as long as a pixel are shaded.
 SPANS_PER_PIXEL = 0.2
 
-TICK = TextStyle(theme.SMALL_SIZE, theme.INK, align="center")
-
-CONTEXT = TextStyle(theme.SMALL_SIZE, theme.MUTED, align="center")
-
-FOOTER = TextStyle(theme.SMALL_SIZE - 1, theme.MUTED)
-
-HOUR = 3600
-
-BUCKET_WIDTHS = (
-    60,
-    300,
-    600,
-    900,
-    1800,
-    HOUR,
-    2 * HOUR,
-    3 * HOUR,
-    6 * HOUR,
-    12 * HOUR,
-    24 * HOUR,
-    48 * HOUR,
-    168 * HOUR,
-)
-
-MIN_BUCKET_PIXELS = 2.5
-
+# With more tests than this, lines are drawn in buckets of one of these widths, the first that is wide enough.
 MAX_TESTS_PER_PIXEL = 1.0
+MIN_BUCKET_PIXELS = 2.5
+BUCKET_WIDTHS = (
+    *(minutes * MINUTE for minutes in (1, 5, 10, 15, 30)),
+    *(hours * HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 168)),
+)
 
 # There are four colours and dash styles.
 MAX_LINES = 4
-
 STROKE_LENGTH, LEGEND_GAP, LEGEND_ROW = 26, 22, 17
-
 LEGEND_INDENT = STROKE_LENGTH + 6
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What all panels share: the x axis in epoch seconds and pixels, its ticks, the bucket width of crowded lines."""
+    """What all panels share: the x axis in epoch seconds and pixels, its ticks, the bucket width of crowded lines.
+
+    `ticks` have a label, `small_ticks` are epoch seconds.
+    """
 
     start: float
     end: float
     left: float
     width: float
-    large: tuple[float, ...]
-    small: tuple[float, ...]
+    ticks: tuple[Tick, ...] = ()
+    small_ticks: tuple[float, ...] = ()
     bucket: int | None = None
 
     def x(self, at: float) -> float:
@@ -125,6 +89,40 @@ class Frame:
         return canvas.area((self.left, top, self.width, height), (self.start, self.end), up)
 
 
+def make_frame(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, zone: ZoneInfo) -> Frame:
+    """Return the frame of panels as wide as the canvas."""
+    start, end = window.span
+    width = canvas.width - theme.LEFT_MARGIN - theme.RIGHT_MARGIN
+    ticks, small_ticks = place_ticks(window, zone, int(width // theme.TICK_PIXELS))
+    most_runs = max((len(series.runs) for series in all_series), default=0)
+    bucket = choose_bucket_width(most_runs, end - start, width)
+    return Frame(start, end, theme.LEFT_MARGIN, width, ticks, small_ticks, bucket)
+
+
+def draw_time_axis(canvas: Canvas, frame: Frame, bottom: float) -> None:
+    """Draw the ticks below the lowest panel."""
+    lengths = dict.fromkeys(frame.small_ticks, 3) | {tick.at: 6 for tick in frame.ticks}
+    canvas.rules(
+        [((frame.x(at), bottom), (frame.x(at), bottom + length)) for at, length in lengths.items()], theme.AXIS
+    )
+    for tick in frame.ticks:
+        x = frame.x(tick.at)
+        canvas.text((x, bottom + 19), tick.label, theme.TIME_STYLE)
+        canvas.text((x, bottom + 35), tick.context, theme.TICK_STYLE)
+
+
+def reading_notes(frame: Frame, all_series: Sequence[RunSeries], *, crowded_marks: bool = False) -> tuple[str, ...]:
+    """Return the notes on how to read lines, shading and marks."""
+    doubtful = any(run.doubtful for series in all_series for run, _ in series.runs.counts())
+    return (
+        labels.describe_lines(frame.bucket),
+        labels.describe_shading(frame.least_band(all_series)),
+        labels.CROWDED_MARKS_NOTE if crowded_marks else "",
+        labels.BLANK_NOTE,
+        labels.DOUBTFUL_MARK_NOTE if doubtful else "",
+    )
+
+
 def line_colors(metric: Metric, count: int) -> tuple[str, ...]:
     """Return a colour for each of `count` series; the first is the metric's own."""
     return tuple((theme.METRIC_COLORS[metric], *theme.OTHER_SERIES)[index % 4] for index in range(count))
@@ -138,25 +136,30 @@ class Panel:
     axis: ValueAxis
     top: float
     height: float
-    promises: tuple[PlanLine, ...] = ()
+    plan_lines: tuple[PlanLine, ...] = ()
+
+    @property
+    def bottom(self) -> float:
+        """The y of its bottom edge."""
+        return self.top + self.height
 
     def draw(self, canvas: Canvas, frame: Frame, all_series: Sequence[RunSeries]) -> PlotArea:
         """Draw the panel and return its area, in the unit of the metric."""
         area = frame.area(canvas, self.top, self.height, (0, self.axis.top))
         draw_failure_spans(area, frame, all_series, self.axis.top)
-        self._grid(area, frame)
-        beyond = [
-            self._track(area, frame, series, color, theme.DASHES[index % len(theme.DASHES)])
+        self._draw_grid(area, frame)
+        drawn = [
+            self._draw_series(area, frame, series, color, theme.DASHES[index % len(theme.DASHES)])
             for index, (series, color) in enumerate(
                 zip(all_series, line_colors(self.metric, len(all_series)), strict=True)
             )
         ]
-        self._label(canvas, frame, measured=any(measured for measured, _ in beyond))
-        self._plan(canvas, area, frame)
-        self._off_scale(canvas, area, frame, [point for _, points in beyond for point in points])
+        self._label(canvas, frame, measured=any(results for results, _ in drawn))
+        self._draw_plan(canvas, area, frame)
+        self._mark_off_scale(canvas, area, frame, [point for _, points in drawn for point in points])
         return area
 
-    def _track(
+    def _draw_series(
         self, area: PlotArea, frame: Frame, series: RunSeries, color: str, dash: Dash
     ) -> tuple[int, list[tuple[float, float]]]:
         """Draw the line of a series; return its number of results, and those above the scale."""
@@ -175,50 +178,69 @@ class Panel:
     def _y(self, value: float) -> float:
         return self.top + self.height * (1 - value / self.axis.top)
 
-    def _grid(self, area: PlotArea, frame: Frame) -> None:
+    def _draw_grid(self, area: PlotArea, frame: Frame) -> None:
         top = self.axis.top
-        verticals = [[(at, 0), (at, top)] for at in frame.large]
+        verticals = [[(tick.at, 0), (tick.at, top)] for tick in frame.ticks]
         levels = [[(frame.start, level), (frame.end, level)] for level in self._ticks[1:]]
         area.lines(verticals + levels, theme.GRID, 1, zorder=1)
         # Two pixels wide; the border clips the lower one.
         area.lines([[(frame.start, 0), (frame.end, 0)]], theme.AXIS, 2, zorder=4)
 
     def _label(self, canvas: Canvas, frame: Frame, *, measured: bool) -> None:
-        y = self.top - 9
-        name = METRIC_NAMES[self.metric]
-        canvas.text((frame.left, y), name, HEADING)
+        scaled = measured or plan.highest_promise(self.plan_lines)
+        name = labels.METRIC_NAMES[self.metric]
+        canvas.heading((frame.left, self.top - 9), name, self.axis.unit if scaled else "")
         if not measured:
-            canvas.text((frame.left + frame.width / 2, self.top + self.height / 2), "no result", MIDDLE)
-        if measured or plan.highest_promise(self.promises):
-            after = frame.left + canvas.width_of(name, HEADING) + 6
-            canvas.text((after, y), self.axis.unit, TextStyle(theme.TEXT_SIZE, theme.MUTED))
-            for tick in self._ticks:
-                canvas.text((frame.left - 8, self._y(tick) + 4), format_trimmed(tick / self.axis.divisor), LABEL)
+            middle = frame.left + frame.width / 2, self.top + self.height / 2
+            canvas.text(middle, labels.NO_RESULT, theme.EMPTY_STYLE)
+        for tick in self._ticks if scaled else ():
+            number = format_trimmed(tick / self.axis.divisor)
+            canvas.text((frame.left - 8, self._y(tick) + 4), number, theme.VALUE_LABEL_STYLE)
 
-    def _plan(self, canvas: Canvas, area: PlotArea, frame: Frame) -> None:
-        area.lines(
-            [line for line_of_plan in self.promises for line in line_of_plan.line(frame.end)], theme.PLAN, 1, 5, "--"
-        )
-        promised = plan.newest_promise(self.promises)
+    def _draw_plan(self, canvas: Canvas, area: PlotArea, frame: Frame) -> None:
+        steps = [line for plan_line in self.plan_lines for line in plan_line.line(frame.end)]
+        area.lines(steps, theme.PLAN, 1, 5, "--")
+        promised = plan.newest_promise(self.plan_lines)
         if promised is not None:
             at = (frame.left + frame.width + 6, self._y(promised) + 4)
-            canvas.text(at, f"plan {format_trimmed(promised / self.axis.divisor)}", PLAN)
+            canvas.text(at, f"plan {format_trimmed(promised / self.axis.divisor)}", theme.PLAN_STYLE)
 
-    def _off_scale(self, canvas: Canvas, area: PlotArea, frame: Frame, beyond: Sequence[tuple[float, float]]) -> None:
+    def _mark_off_scale(
+        self, canvas: Canvas, area: PlotArea, frame: Frame, beyond: Sequence[tuple[float, float]]
+    ) -> None:
         if not beyond:
             return
         area.marks([(at, self.axis.top) for at, _ in beyond], "^", theme.METRIC_COLORS[self.metric], 7)
         highest = format_number(max(value for _, value in beyond) / self.axis.divisor)
         note = f"▲ {len(beyond):,} above the scale, highest {highest} {self.axis.unit}"
-        canvas.text((frame.left + frame.width, self.top - 9), note, NOTE)
+        canvas.text((frame.left + frame.width, self.top - 9), note, theme.VALUE_LABEL_STYLE)
+
+
+def draw_panels(canvas: Canvas, frame: Frame, panels: Sequence[Panel], all_series: Sequence[RunSeries]) -> None:
+    """Draw panels, and the time axis below the last one."""
+    for panel in panels:
+        panel.draw(canvas, frame, all_series)
+    draw_time_axis(canvas, frame, panels[-1].bottom)
+
+
+def stack_panels(shares: Mapping[Metric, float], top: float, bottom: float) -> dict[Metric, tuple[float, float]]:
+    """Return top and height of panels that stand one below the other, whose heights are in these proportions."""
+    room = bottom - top - theme.PANEL_TITLE_HEIGHT * len(shares)
+    places = {}
+    for metric, share in shares.items():
+        top += theme.PANEL_TITLE_HEIGHT
+        height = room * share / sum(shares.values())
+        places[metric] = top, height
+        top += height
+    return places
 
 
 def draw_failure_spans(area: PlotArea, frame: Frame, all_series: Sequence[RunSeries], top: float) -> None:
     """Shade the failure spans of all series over the full height, each at least a pixel wide unless crowded."""
-    min_length = frame.least_band(all_series)
-    spans = [(start, min(end, frame.end)) for series in all_series for start, end in series.bands.at_least(min_length)]
-    boxes = [[(start, 0), (start, top), (end, top), (end, 0)] for start, end in spans]
-    area.shapes(boxes, theme.FAILURE_SPAN, edge=1, alpha=1, zorder=0.5)
+    least = frame.least_band(all_series)
+    spans = [(start, min(end, frame.end)) for series in all_series for start, end in series.bands.at_least(least)]
+    corners = [(start, top, end, 0.0) for start, end in spans]
+    area.rectangles(corners, theme.FAILURE_SPAN, edge=1, alpha=1, zorder=0.5)
 
 
 def draw_line(area: PlotArea, frame: Frame, line: MetricLine, color: str, dash: Dash = "-") -> None:
@@ -247,41 +269,6 @@ def _needs_dots(points: Sequence[tuple[float, float]], frame: Frame) -> bool:
     pixels = (points[-1][0] - points[0][0]) / frame.seconds_per_pixel
     roomy = frame.bucket is None and pixels >= DOT_FROM_PIXELS * (len(points) - 1)
     return roomy or pixels < LONE_PIXELS
-
-
-def make_frame(
-    canvas: Canvas, all_series: Sequence[RunSeries], window: Window, zone: ZoneInfo, right: float = theme.RIGHT_MARGIN
-) -> tuple[Frame, tuple[Tick, ...]]:
-    """Return the frame of panels as wide as the canvas, and the ticks that get a label."""
-    start, end = window.span
-    width = canvas.width - theme.LEFT_MARGIN - right
-    large, small = place_ticks(window, zone, int(width // theme.TICK_PIXELS))
-    most_runs = max((len(series.runs) for series in all_series), default=0)
-    instants = tuple(tick.at for tick in large)
-    return Frame(
-        start, end, theme.LEFT_MARGIN, width, instants, small, choose_bucket_width(most_runs, end - start, width)
-    ), large
-
-
-def draw_time_axis(canvas: Canvas, frame: Frame, labelled: Sequence[Tick], bottom: float) -> None:
-    """Draw the ticks below the lowest panel."""
-    lengths = dict.fromkeys(frame.small, 3) | {tick.at: 6 for tick in labelled}
-    canvas.rules(
-        [((frame.x(at), bottom), (frame.x(at), bottom + length)) for at, length in lengths.items()], theme.AXIS
-    )
-    for tick in labelled:
-        x = frame.x(tick.at)
-        canvas.text((x, bottom + 19), tick.label, TICK)
-        canvas.text((x, bottom + 35), tick.context, CONTEXT)
-
-
-def draw_footer(canvas: Canvas, parts: Sequence[str]) -> float:
-    """Write the notes on how to read the graph in the footer; return the y of its top."""
-    lines = canvas.wrap(parts, " ", FOOTER, canvas.width - 2 * theme.MARGIN)
-    top = canvas.height - 12 - theme.FOOTER_LINE_HEIGHT * len(lines)
-    for index, line in enumerate(lines, start=1):
-        canvas.text((theme.MARGIN, top + theme.FOOTER_LINE_HEIGHT * index), line, FOOTER)
-    return top
 
 
 class Envelope(NamedTuple):

@@ -1,15 +1,7 @@
 """`render()`: the kinds of graph by name, and the one way to draw any of them. Light: loads matplotlib when it draws.
 
-The kinds of graph by name, and `render`, which draws any of them. Loads matplotlib only when it draws.
-
-To add a kind, write a function that takes (canvas, series, window, context) in a module of its own and add a row to
-`KINDS`.
-
-Prepares matplotlib before its first import: a lasting directory for its font list, Agg, and no log on stderr.
-
-Does not import matplotlib itself. Every program that draws calls `prepare` once.
-
-What all parts of a graph need to know besides the runs and the window.
+To add a kind, write a function that takes (canvas, all_series, window, context) in a module of its own and add a row to
+`KINDS`. A program that draws calls `prepare_matplotlib` once before.
 """
 
 from __future__ import annotations
@@ -26,65 +18,71 @@ from typing import TYPE_CHECKING
 
 from monitor.analysis.metrics import LOADED_METRICS, RATE_METRICS, SPEED_METRICS, Metric
 from monitor.config import paths
+from monitor.graph.theme import DEFAULT_SIZE, MIN_SIZE, RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
     from zoneinfo import ZoneInfo
 
     from monitor.analysis.columns import Columns
-    from monitor.graph.theme import RenderOptions
     from monitor.localtime import Window
     from monitor.model import Plan, Run
 
 
-DEFAULT_KIND = "throughput"
+@dataclass(frozen=True, slots=True)
+class GraphContext:
+    """The zone of all times, the plan to compare with if no run was stored with one, and the title."""
 
-
-KIND_ALIASES = {"line": DEFAULT_KIND}
+    zone: ZoneInfo
+    plan: Plan
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
 class GraphKind:
     """One kind of graph.
 
-    `function` is "module:name" of the function that draws it, `shows` its description for help texts, `metrics` what it
-    needs of the runs; sizes are in pixels.
+    `function` is "module:name" of the function that draws it, in this package. `description` is for help texts,
+    `metrics` are those that it needs of the runs, sizes are in pixels.
     """
 
     function: str
-    shows: str
+    description: str
     metrics: tuple[Metric, ...] = SPEED_METRICS
-    size: tuple[int, int] = (1200, 860)
+    size: tuple[int, int] = DEFAULT_SIZE
     smallest: tuple[int, int] = (900, 700)
 
     def load(self) -> Callable[..., None]:
         """Import and return the function that draws this kind."""
         module, _, name = self.function.partition(":")
-        draw: Callable[..., None] = getattr(import_module(module), name)
+        draw: Callable[..., None] = getattr(import_module(f"monitor.graph.{module}"), name)
         return draw
 
 
+DEFAULT_KIND = "throughput"
+
 KINDS = {
-    "throughput": GraphKind(
-        "monitor.graph.throughput:draw_throughput", "download, upload and latency over time", smallest=(600, 840)
-    ),
+    "throughput": GraphKind("throughput:draw_throughput", "download, upload and latency over time", smallest=MIN_SIZE),
     "latency": GraphKind(
-        "monitor.graph.latency:draw_latency",
+        "latency:draw_latency",
         "latency, idle and under load, with a grade",
         (Metric.LATENCY, *LOADED_METRICS),
     ),
-    "heatmap": GraphKind("monitor.graph.heatmap:draw_heatmap", "hour of the day by weekday", RATE_METRICS),
-    "distribution": GraphKind("monitor.graph.distribution:draw_distribution", "how often each speed was reached"),
-    "availability": GraphKind("monitor.graph.availability:draw_availability", "failures and outages by day", ()),
-    "servers": GraphKind("monitor.graph.compare:draw_servers", "by server and ISP"),
-    "compare": GraphKind("monitor.graph.compare:draw_compare", "paths, probes and engines side by side"),
+    "heatmap": GraphKind("heatmap:draw_heatmap", "hour of the day by weekday", RATE_METRICS),
+    "distribution": GraphKind("distribution:draw_distribution", "how often each speed was reached"),
+    "availability": GraphKind("availability:draw_availability", "failures and outages by day", ()),
+    "servers": GraphKind("compare:draw_servers", "by server and ISP"),
+    "compare": GraphKind("compare:draw_compare", "paths, probes and engines side by side"),
     "dashboard": GraphKind(
-        "monitor.graph.dashboard:draw_dashboard",
+        "dashboard:draw_dashboard",
         "a poster of the most useful ones",
         size=(1200, 1700),
         smallest=(1000, 1500),
     ),
 }
+
+# Names that kinds had before.
+KIND_ALIASES = {"line": DEFAULT_KIND}
 
 
 def required_metrics(names: Iterable[str]) -> list[Metric]:
@@ -96,28 +94,35 @@ def render(
     kind: str,
     runs: Columns | Iterable[Run],
     window: Window,
-    terms: GraphContext,
+    context: GraphContext,
     options: RenderOptions | None = None,
 ) -> bytes:
-    """Return a graph as a file. Call `setup.prepare` first; the same runs and options give the same bytes.
+    """Return a graph as a file; the same runs and options give the same bytes.
 
     A figure contains reference cycles and takes about 5 MB: callers that draw many call `gc.collect()` after each.
 
     Raises:
         ValueError: the size is smaller than the kind's smallest.
     """
-    from monitor.analysis.series import to_series  # noqa: PLC0415  numpy
-    from monitor.graph.canvas import render_canvas  # noqa: PLC0415  matplotlib
-    from monitor.graph.theme import RenderOptions  # noqa: PLC0415  what belongs to it
+    from monitor.analysis.series import to_series  # noqa: PLC0415  loads NumPy
+    from monitor.graph.canvas import render_canvas  # noqa: PLC0415  loads matplotlib
 
-    chosen, options = KINDS[KIND_ALIASES.get(kind, kind)], options or RenderOptions()
-    draw, all_series = chosen.load(), to_series(runs, window, terms.plan)
-    options = replace(options, size=options.size or chosen.size)
-    return render_canvas(lambda canvas: draw(canvas, all_series, window, terms), options, terms.title, chosen.smallest)
+    graph, options = KINDS[KIND_ALIASES.get(kind, kind)], options or RenderOptions()
+    size = options.size or graph.size
+    if size[0] < graph.smallest[0] or size[1] < graph.smallest[1]:
+        raise ValueError(f"a graph of {size} pixels is smaller than {graph.smallest}")
+    draw, all_series = graph.load(), to_series(runs, window, context.plan)
+    return render_canvas(
+        lambda canvas: draw(canvas, all_series, window, context), replace(options, size=size), context.title
+    )
 
 
 def prepare_matplotlib(environ: MutableMapping[str, str], uid: int) -> None:
-    """Set backend, threads and, if unset, MPLCONFIGDIR: a temporary directory if the cache cannot be used."""
+    """Prepare the first import of matplotlib: Agg, one thread, no log on stderr, and a lasting place for its font list.
+
+    Sets MPLBACKEND and, if unset, OPENBLAS_NUM_THREADS and MPLCONFIGDIR: a temporary directory if the cache cannot be
+    used.
+    """
     environ["MPLBACKEND"] = "agg"
     # NumPy's BLAS starts a thread for each core when it is loaded; nothing here multiplies matrices.
     environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -139,12 +144,3 @@ def _temporary_dir() -> Path:
     folder = tempfile.mkdtemp(prefix="speedmon-matplotlib-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
-
-
-@dataclass(frozen=True, slots=True)
-class GraphContext:
-    """The zone of all times, the title, and the plan to compare with if no run was stored with one."""
-
-    zone: ZoneInfo
-    plan: Plan
-    title: str

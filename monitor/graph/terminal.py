@@ -1,10 +1,7 @@
-"""Braille plots and sparklines.
+"""Plots of braille characters for `graph --terminal`, and sparklines for `history --sparkline`.
 
-Braille plots for `graph --terminal`. The only importer of uniplot, which draws the curves.
-
-Pure: runs, window and width in, lines of text out.
-
-Sparklines for `history --sparkline`. Pure: runs, window and width in, lines of text out.
+Pure: runs, window and width in, lines of text out. The only importer of uniplot, which draws the curves; matplotlib is
+not loaded.
 """
 
 from __future__ import annotations
@@ -44,22 +41,14 @@ if TYPE_CHECKING:
 
 
 FAILED, NOTHING = "x", " "
+BLOCKS = "▁▂▃▄▅▆▇█"
 
-HEIGHT = 7
-
-MIN_WIDTH = 40
-
+HEIGHT, MIN_WIDTH = 7, 40
 # Columns that uniplot adds: a border at the left, a border and the numbers of the y axis at the right.
 LEFT_MARGIN, RIGHT_MARGIN = 1, 10
-
 TICK_COLUMNS = 12
-
 # A braille character has two columns of dots; four buckets per dot keep short dips visible.
 BUCKETS_PER_COLUMN = 2 * 4
-
-NOT_A_NUMBER = math.nan
-
-BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def plot_runs(runs: Columns | Iterable[Run], window: Window, context: GraphContext, columns: int = 80) -> Iterator[str]:
@@ -77,7 +66,7 @@ def plot_runs(runs: Columns | Iterable[Run], window: Window, context: GraphConte
         yield f"{FAILED}: a test failed"
     if len(all_series) > 1:
         names = ", ".join(labels.series_name(series, all_series) for series in all_series)
-        yield f"One line each, not distinguishable here: {names}; choose one with --probe or --path"
+        yield f"The lines of {names} look alike here; choose one with --probe or --path"
     if doubt := labels.describe_doubts(counts):
         yield doubt
 
@@ -91,7 +80,7 @@ def _plot_metric(
     axis, promised = make_value_axis(metric, values, highest_promise(promises)), newest_promise(promises)
     yield _heading(metric, compute_spread(values), promised, axis)
     if not len(values):
-        yield "  no result"
+        yield f"  {labels.NO_RESULT}"
         return
     bucket = choose_bucket_width(len(values), end - start, BUCKETS_PER_COLUMN * width)
     yield from _draw_curves(
@@ -138,7 +127,7 @@ def _to_curve(series: RunSeries, metric: Metric, divisor: float, bucket: int | N
         thinned = make_envelope(segment, bucket) if bucket else None
         times_of_part, middle = (thinned.times, thinned.middle) if thinned else (segment.times, segment.values)
         times += [*times_of_part.tolist(), float(times_of_part[-1])]
-        values += [*(middle / divisor).tolist(), NOT_A_NUMBER]
+        values += [*(middle / divisor).tolist(), math.nan]
     return times, values
 
 
@@ -194,7 +183,7 @@ def _sparkline(metric: Metric, medians: dict[int, tuple[int, float]], tried: Seq
         _block(medians[at][1], highest) if at in medians else FAILED if count else NOTHING
         for at, count in enumerate(tried)
     )
-    scaled = f"0 to {units.format_number(highest / divisor)} {unit}" if highest else "no result"
+    scaled = f"0 to {units.format_number(highest / divisor)} {unit}" if highest else labels.NO_RESULT
     return f"{labels.METRIC_NAMES[metric]:8}  {''.join(blocks)}  {scaled}"
 
 

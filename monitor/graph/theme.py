@@ -1,15 +1,8 @@
-"""Colours, sizes, themes and file formats. Data only.
+"""Colours, text styles, sizes, themes and file formats. Data only; lengths are in pixels at scale 1.
 
-Themes: light (the colours of `style`), dark for screens, print in black and grey.
-
-Everything is drawn in the colours of the light theme; the canvas translates each of them. Data only.
-
-Colours, sizes and distances of graphs. Data only; lengths are in pixels at scale 1.
-
-The colours are those of Okabe and Ito, "Color Universal Design" (2008), distinguishable with any colour vision. No
-meaning depends on colour alone: each panel, row and line is labelled.
-
-File formats of graphs. Imports nothing heavy: the command line lists them in its help.
+Everything is drawn in the colours of the light theme, and the canvas replaces each with that of the theme in use. The
+colours are those of Okabe and Ito, "Color Universal Design" (2008), distinguishable with any colour vision. No meaning
+depends on colour alone: each panel, row and line is labelled. Imports nothing heavy: the command line reads its tables.
 """
 
 from __future__ import annotations
@@ -25,26 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-PLAN = "#3c4043"
-
-METRIC_COLORS = {Metric.DOWNLOAD: "#0072b2", Metric.UPLOAD: "#009e73", Metric.LATENCY: "#8e4b8e"}
-
-MUTED = "#5f6368"
-
-INK = "#1a1a1a"
-
-FINE_GRID = "#f1f2f3"
-
-GRID = "#e4e6e8"
-
+# Colours of the light theme.
 PAPER = "white"
-
-OTHER_SERIES = ("#1a1a1a", "#a06000", "#56b4e9")
-
+INK = "#1a1a1a"
+MUTED = "#5f6368"
+GRID = "#e4e6e8"
+FINE_GRID = "#f1f2f3"
 AXIS = "#9aa0a6"
-
+PLAN = "#3c4043"
 FAILURE_SPAN = "#f9dccd"
-
+# Of the second and further lines of a panel; the first has the colour of its metric.
+OTHER_SERIES = ("#1a1a1a", "#a06000", "#56b4e9")
+METRIC_COLORS = {
+    Metric.DOWNLOAD: "#0072b2",
+    Metric.UPLOAD: "#009e73",
+    **dict.fromkeys((Metric.LATENCY, Metric.DOWNLOAD_LATENCY, Metric.UPLOAD_LATENCY), "#8e4b8e"),
+}
 SCOPE_COLORS = {
     Scope.LINE: "#d55e00",
     Scope.PROVIDER: "#b8860b",
@@ -71,9 +60,7 @@ _DARK = {
     SCOPE_COLORS[Scope.CONFIG]: "#7fb0e0",
     SCOPE_COLORS[Scope.LOCAL]: "#7cc8c8",
 }
-
 _BLACK = (INK, PLAN, *METRIC_COLORS.values(), *OTHER_SERIES, *SCOPE_COLORS.values())
-
 _PRINT = dict.fromkeys(_BLACK, "#000000") | {
     MUTED: "#333333",
     GRID: "#d0d0d0",
@@ -97,63 +84,58 @@ class Theme:
         return self.inks.get(color, color)
 
 
-DARK = Theme("dark", _DARK[PAPER], "cividis", _DARK)
-
-PRINT = Theme("print", PAPER, "gray", _PRINT)
-
 LIGHT = Theme("light", PAPER, "cividis")
-
+DARK = Theme("dark", _DARK[PAPER], "cividis", _DARK)
+PRINT = Theme("print", PAPER, "gray", _PRINT)
 THEMES = {theme.name: theme for theme in (LIGHT, DARK, PRINT)}
 
+# Lines of a panel differ in their dashes, scopes of failures in their marks, so that nothing depends on colour alone.
+DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
+SCOPE_MARKS = {Scope.LINE: "s", Scope.PROVIDER: "^", Scope.CONFIG: "D", Scope.LOCAL: "o", Scope.UNKNOWN: "X"}
 ENVELOPE_ALPHA = 0.28
 
-# A mark of its own for each scope, so that nothing depends on colour alone.
-SCOPE_MARKS = {Scope.LINE: "s", Scope.PROVIDER: "^", Scope.CONFIG: "D", Scope.LOCAL: "o", Scope.UNKNOWN: "X"}
+TITLE_SIZE, BIG_SIZE, TEXT_SIZE, SMALL_SIZE = 21, 27, 13, 12
 
-DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
+
+@dataclass(frozen=True, slots=True)
+class TextStyle:
+    """Size in pixels, colour, weight and alignment of a text."""
+
+    size: float
+    color: str = INK
+    bold: bool = False
+    align: Literal["left", "center", "right"] = "left"
+
+
+TITLE_STYLE = TextStyle(TITLE_SIZE, bold=True)
+HEADING_STYLE = TextStyle(TEXT_SIZE, bold=True)
+# Beside a heading, such as its unit, and below the title.
+ASIDE_STYLE = TextStyle(TEXT_SIZE, MUTED)
+SMALL_STYLE = TextStyle(SMALL_SIZE)
+NOTE_STYLE = TextStyle(SMALL_SIZE, MUTED)
+PLAN_STYLE = TextStyle(SMALL_SIZE, PLAN)
+# Left of a row, left of a y axis, below an x axis.
+ROW_NAME_STYLE = TextStyle(SMALL_SIZE, align="right")
+VALUE_LABEL_STYLE = TextStyle(SMALL_SIZE, MUTED, align="right")
+TICK_STYLE = TextStyle(SMALL_SIZE, MUTED, align="center")
+TIME_STYLE = TextStyle(SMALL_SIZE, align="center")
+# In the middle of a plot without data.
+EMPTY_STYLE = TextStyle(TEXT_SIZE, MUTED, align="center")
 
 DEFAULT_SIZE = (1200, 860)
-
 MIN_SIZE = (600, 840)
-
-LEFT_MARGIN = 112
-
-RIGHT_MARGIN = 84
-
-MARGIN = 24
-
-TITLE_SIZE = 21
-
-BIG_SIZE = 27
-
-TEXT_SIZE = 13
-
-SMALL_SIZE = 12
-
-TITLE_Y = 36
-
-LINE_HEIGHT = 20
-
-TILE_HEIGHT = 100
-
+# On a canvas narrower than this the tiles of the header take two rows.
 NARROW_WIDTH = 900
 
-MARK_ROW_HEIGHT = 15
+MARGIN, LEFT_MARGIN, RIGHT_MARGIN = 24, 112, 84
+TITLE_Y, LINE_HEIGHT, TILE_HEIGHT = 36, 20, 100
+MARK_ROW_HEIGHT, MARK_ROWS_TITLE_HEIGHT = 15, 20
+PANEL_TITLE_HEIGHT, AXIS_LABELS_HEIGHT, FOOTER_LINE_HEIGHT = 30, 46, 14
 
-MARK_ROWS_TITLE_HEIGHT = 20
-
-PANEL_TITLE_HEIGHT = 30
-
-AXIS_LABELS_HEIGHT = 46
-
-FOOTER_LINE_HEIGHT = 14
-
-PANEL_SHARES = {Metric.DOWNLOAD: 1.25, Metric.UPLOAD: 1.0, Metric.LATENCY: 1.0}
-
+# A labelled tick of the time axis has at least so much room.
 TICK_PIXELS = 62
 
 FileFormat = Literal["png", "svg", "pdf"]
-
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 
 
@@ -169,9 +151,6 @@ class RenderOptions:
     scale: float = 1.0
     theme: Theme = LIGHT
     format: FileFormat = "png"
-
-
-METRIC_COLORS |= dict.fromkeys((Metric.DOWNLOAD_LATENCY, Metric.UPLOAD_LATENCY), METRIC_COLORS[Metric.LATENCY])
 
 
 def format_of_name(name: str) -> FileFormat | None:

@@ -1,6 +1,6 @@
 """Draws the kernel's byte counters during one test: the rate of the test itself and of other traffic, as a PNG.
 
-Pure apart from reading fonts. Rates are those of payload, as in `monitor.counters`.
+Rates are those of payload, as in `monitor.collect.counters`.
 """
 
 from __future__ import annotations
@@ -10,40 +10,29 @@ from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 
 from monitor.analysis.metrics import Metric
-from monitor.graph import theme
-from monitor.graph.axes import ValueAxis, make_value_axis
-from monitor.graph.canvas import KEPT_SETTINGS, MATPLOTLIB_SETTINGS, Canvas, TextStyle
-from monitor.graph.labels import METRIC_NAMES
+from monitor.graph import labels, theme
+from monitor.graph.axes import make_value_axis
+from monitor.graph.canvas import render_canvas
+from monitor.graph.theme import RenderOptions, TextStyle
 from monitor.output.units import format_exact_time, format_number, format_trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
+    from monitor.graph.axes import ValueAxis
+    from monitor.graph.canvas import Canvas
     from monitor.model import Run, Trace
 
 
 SIZE = (1000, 620)
-
-OTHERS_COLOR = "#d55e00"
-
-HEADING = TextStyle(theme.TEXT_SIZE, theme.INK, bold=True)
-
-UNIT = TextStyle(theme.TEXT_SIZE, theme.MUTED)
-
-LABEL = TextStyle(theme.SMALL_SIZE, theme.MUTED, align="right")
-
-TICK = TextStyle(theme.SMALL_SIZE, theme.INK, align="center")
-
-NOTE = TextStyle(theme.SMALL_SIZE, theme.MUTED)
-
-MAX_TICKS = 12
-
 TOP, GAP, BOTTOM = 96, 40, 64
+OTHERS_COLOR = "#d55e00"
+MAX_TICKS = 12
+TICK_STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +59,18 @@ def to_strips(run: Run, trace: Trace) -> tuple[TraceStrip, TraceStrip]:
 
 def render_trace(run: Run, trace: Trace, zone: ZoneInfo, size: tuple[int, int] = SIZE) -> bytes:
     """Return a PNG of a trace that has at least one sample."""
-    with mpl.rc_context():
-        mpl.rcParams.update(
-            {key: value for key, value in mpl.rcParamsDefault.items() if key not in KEPT_SETTINGS} | MATPLOTLIB_SETTINGS
-        )
-        canvas = Canvas(*size, 1.0)
-        title = f"One test, {format_exact_time(run.started_at, zone)}"
-        canvas.text((theme.MARGIN, theme.TITLE_Y), title, TextStyle(theme.TITLE_SIZE, theme.INK, bold=True))
-        canvas.text((theme.MARGIN, theme.TITLE_Y + 22), _run_facts(run), NOTE, canvas.width - 2 * theme.MARGIN)
-        height = (canvas.height - TOP - GAP - BOTTOM) / 2
-        for row, strip in enumerate(to_strips(run, trace)):
-            _draw_strip(canvas, strip, trace.interval_ms / 1000, TOP + row * (height + GAP), height)
-        _draw_seconds_axis(canvas, len(trace.samples) * trace.interval_ms / 1000)
-        return canvas.file(title)
+    title = f"One test, {format_exact_time(run.started_at, zone)}"
+    return render_canvas(lambda canvas: _draw_trace(canvas, title, run, trace), RenderOptions(size), title)
+
+
+def _draw_trace(canvas: Canvas, title: str, run: Run, trace: Trace) -> None:
+    canvas.text((theme.MARGIN, theme.TITLE_Y), title, theme.TITLE_STYLE)
+    room = canvas.width - 2 * theme.MARGIN
+    canvas.text((theme.MARGIN, theme.TITLE_Y + 22), _run_facts(run), theme.NOTE_STYLE, room)
+    height = (canvas.height - TOP - GAP - BOTTOM) / 2
+    for row, strip in enumerate(to_strips(run, trace)):
+        _draw_strip(canvas, strip, trace.interval_ms / 1000, TOP + row * (height + GAP), height)
+    _draw_seconds_axis(canvas, len(trace.samples) * trace.interval_ms / 1000)
 
 
 def _run_facts(run: Run) -> str:
@@ -115,39 +103,33 @@ def _step_outline(values: tuple[float, ...], step_s: float) -> list[tuple[float,
 
 
 def _label_strip(canvas: Canvas, strip: TraceStrip, axis: ValueAxis, top: float, height: float) -> None:
-    name = METRIC_NAMES[strip.metric]
-    canvas.text((theme.LEFT_MARGIN, top - 9), name, HEADING)
-    x = theme.LEFT_MARGIN + canvas.width_of(name, HEADING) + 6
-    canvas.text((x, top - 9), axis.unit, UNIT)
-    x += canvas.width_of(axis.unit, UNIT) + 24
+    x = canvas.heading((theme.LEFT_MARGIN, top - 9), labels.METRIC_NAMES[strip.metric], axis.unit) + 24
     for text, color in _legend_entries(strip, axis):
         text_style = TextStyle(theme.SMALL_SIZE, color)
         canvas.text((x, top - 9), text, text_style)
         x += canvas.width_of(text, text_style) + 18
     for tick in axis.ticks:
         y = top + height * (1 - tick / axis.top)
-        canvas.text((theme.LEFT_MARGIN - 8, y + 4), format_trimmed(tick / axis.divisor), LABEL)
+        canvas.text((theme.LEFT_MARGIN - 8, y + 4), format_trimmed(tick / axis.divisor), theme.VALUE_LABEL_STYLE)
     if strip.reported:
         y, right = top + height * (1 - strip.reported / axis.top), canvas.width - theme.RIGHT_MARGIN
         canvas.rules([((theme.LEFT_MARGIN, y), (right, y))], theme.PLAN, "--")
-        canvas.text(
-            (right + 6, y + 4), format_number(strip.reported / axis.divisor), TextStyle(theme.SMALL_SIZE, theme.PLAN)
-        )
+        canvas.text((right + 6, y + 4), format_number(strip.reported / axis.divisor), theme.PLAN_STYLE)
 
 
 def _legend_entries(strip: TraceStrip, axis: ValueAxis) -> Iterator[tuple[str, str]]:
     yield "■ this test", theme.METRIC_COLORS[strip.metric]
-    yield "■ others on the uplink", OTHERS_COLOR
+    yield "■ other traffic on the uplink", OTHERS_COLOR
     if strip.reported:
         yield f"- - the engine's result, {format_number(strip.reported / axis.divisor)}", theme.PLAN
 
 
 def _draw_seconds_axis(canvas: Canvas, seconds: float) -> None:
     left, right, bottom = theme.LEFT_MARGIN, canvas.width - theme.RIGHT_MARGIN, canvas.height - BOTTOM
-    step = next(step for step in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 3600) if seconds / step <= MAX_TICKS)
+    step = next(step for step in TICK_STEPS_S if seconds / step <= MAX_TICKS)
     for at in range(0, ceil(seconds + 1e-9), step):
         x = left + (right - left) * at / seconds
         canvas.rules([((x, bottom), (x, bottom + 5))], theme.AXIS)
-        canvas.text((x, bottom + 19), f"{at} s", TICK)
-    note = "Payload as the kernel counted it on the test's own link and on the uplink."
-    canvas.text((theme.MARGIN, canvas.height - 14), note, NOTE)
+        canvas.text((x, bottom + 19), f"{at} s", theme.TIME_STYLE)
+    note = "Payload, as counted by the kernel on the test's own link and on the uplink."
+    canvas.text((theme.MARGIN, canvas.height - 14), note, theme.NOTE_STYLE)

@@ -1,4 +1,7 @@
-"""Small reference images of fixed runs; `python tests/support/reference_images.py` writes them again, to be inspected by eye."""
+"""Small reference images of fixed runs.
+
+`python tests/support/reference_images.py` writes them again, to be inspected by eye.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ SINCE = datetime(2026, 10, 23, 22, tzinfo=UTC)
 
 WINDOW = Window(SINCE, SINCE + timedelta(hours=24 + 25 + 24))
 
-TERMS = GraphContext(ZoneInfo("Europe/Berlin"), Plan(100_000_000, 20_000_000, 30.0), "Reference")
+CONTEXT = GraphContext(ZoneInfo("Europe/Berlin"), Plan(100_000_000, 20_000_000, 30.0), "Reference")
 
 OUTAGE, PROVIDER, PAUSE = range(40, 46), 70, range(90, 100)
 
@@ -44,9 +47,10 @@ def _run(number: int) -> Run:
 RUNS = [_run(number) for number in range(146) if number not in PAUSE]
 
 BOTH = [
-    run for each in RUNS for run in (each, dataclasses.replace(each, path=NetworkPath.HOST, download_bps=50_000_000))
+    either for run in RUNS for either in (run, dataclasses.replace(run, path=NetworkPath.HOST, download_bps=50_000_000))
 ]
 
+# By name of the file: the kind, its runs, their window and the theme.
 REFERENCES = {
     "throughput": ("throughput", RUNS, WINDOW, "light"),
     "latency": ("latency", RUNS, WINDOW, "dark"),
@@ -57,13 +61,11 @@ REFERENCES = {
     "availability-decade": ("availability", ten_years_of_runs(), TEN_YEARS, "print"),
 }
 
-"""By name of the file: the kind, its runs, their window and the theme."""
-
 
 def draw_small(name: str) -> np.ndarray:
     """Draw a graph and return it at a quarter of its size, in grey, so that font hinting hardly matters."""
     kind, runs, window, theme = REFERENCES[name]
-    image = Image.open(BytesIO(render(kind, runs, window, TERMS, RenderOptions(theme=THEMES[theme])))).convert("L")
+    image = Image.open(BytesIO(render(kind, runs, window, CONTEXT, RenderOptions(theme=THEMES[theme])))).convert("L")
     return np.asarray(image.resize((image.width // 4, image.height // 4), Image.Resampling.BOX), dtype=float)
 
 

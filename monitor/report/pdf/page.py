@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-import matplotlib as mpl
 from reportlab import rl_config
 from reportlab.lib.colors import Color
 from reportlab.lib.pagesizes import A4
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
 PLAIN, BOLD = "speedmon-plain", "speedmon-bold"
 
-_FILES = {PLAIN: "DejaVuSans.ttf", BOLD: "DejaVuSans-Bold.ttf"}
+_FONTS = {PLAIN: canvas.font_file(), BOLD: canvas.font_file(bold=True)}
 
 INK = Color(22 / 255, 25 / 255, 29 / 255)
 
@@ -71,7 +69,7 @@ def printable(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _drawable(char: str) -> bool:
-    return ord(char) < 0x10000 and all(ord(char) in pdfmetrics.getFont(name).face.charToGlyph for name in _FILES)  # noqa: PLR2004
+    return ord(char) < 0x10000 and all(ord(char) in pdfmetrics.getFont(name).face.charToGlyph for name in _FONTS)  # noqa: PLR2004
 
 
 def paragraph(text: str, look: ParagraphStyle) -> Paragraph:
@@ -225,9 +223,9 @@ class Pages(BaseDocTemplate):
 def load_fonts() -> None:
     """Make the fonts known to reportlab, once in a process."""
     known = pdfmetrics.getRegisteredFontNames()
-    for name, file in _FILES.items():
+    for name, file in _FONTS.items():
         if name not in known:
-            pdfmetrics.registerFont(TTFont(name, Path(mpl.get_data_path()) / "fonts" / "ttf" / file))
+            pdfmetrics.registerFont(TTFont(name, file))
 
 
 @contextmanager

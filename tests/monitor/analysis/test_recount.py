@@ -161,7 +161,7 @@ def test_the_tiles_of_throughput(file: pathlib.Path):
         shares = column(file, f"1.0 * {name} / plan_{name}", HOME)
         met = format_percent(100 * np.mean(shares >= 1))
         assert {median, f"5th percentile {p5}, 95th {p95}", f"plan met in {met} of the tests"} <= texts
-        assert f"{round(100 * np.median(shares))} % of the plan then in force" in texts
+        assert f"{round(100 * np.median(shares))} % of the plan in force at the time" in texts
     late = column(file, "latency_ms <= plan_latency_ms", f"{HOME} AND plan_latency_ms NOT NULL")
     assert f"plan met in {format_percent(100 * late.mean())} of the tests" in texts
     assert f"{sql(file, 'count(*)', HOME)[0][0]:,}" in texts
@@ -186,7 +186,7 @@ def test_latency_reached_the_plan_by_staying_below(file: pathlib.Path):
     met = column(file, "latency_ms <= plan_latency_ms", f"{HOME} AND plan_latency_ms NOT NULL").mean()
     assert 0.3 < met < 0.9
     assert met != 0.5
-    assert f"{format_percent(100 * met)} reached the plan" in written("distribution", file, "home")
+    assert f"{format_percent(100 * met)} stayed within the plan" in written("distribution", file, "home")
 
 
 class _Tables(HTMLParser):

@@ -20,7 +20,7 @@ from monitor.analysis.plan import plan_lines
 from monitor.analysis.series import Change, ChangeKind, to_series
 from monitor.graph import availability, distribution, heatmap, latency, theme, throughput
 from monitor.graph import render as graph_render
-from monitor.graph.canvas import Canvas
+from monitor.graph.canvas import Canvas, ramp_color
 from monitor.graph.render import KINDS, GraphContext, render
 from monitor.graph.theme import DARK, INK, PRINT, THEMES, RenderOptions
 from monitor.localtime import Window
@@ -159,7 +159,7 @@ def test_a_doubtful_result_is_hollow_and_counts_in_no_number():
     written = texts(sheet)
     assert marks(sheet, "D") == 3
     assert "5th percentile 95.7, 95th 95.7" in written
-    assert any("1 doubtful result is left out of all numbers (cross traffic 1)." in words for words in written)
+    assert any("1 doubtful result is left out of every statistic (cross traffic 1)." in words for words in written)
 
 
 def test_a_doubtful_result_neither_ends_a_line_nor_bends_it():
@@ -185,7 +185,7 @@ def test_a_change_of_plan_is_labelled():
     assert plan_lines(found, Metric.DOWNLOAD, TERMS.plan, 0)[0].steps == ((0, 50e6), (change.at, 100e6))
     written = texts(drawn("throughput", two_plans()))
     assert {"plan now 100 / 20", "plan met in 50 % of the tests"} <= set(written)
-    assert "143 % of the plan then in force" in written
+    assert "143 % of the plan in force at the time" in written
 
 
 def two_plans() -> Columns:
@@ -226,7 +226,7 @@ def test_latency_is_graded_and_the_grade_has_a_source():
 def test_panels_under_load_share_their_scale():
     """Download and upload can be held against each other, and both begin at zero."""
     found = to_series(MANY, DAY)
-    idle, down, up = latency._place_panels(found, DAY, TERMS, 0, 600)  # noqa: SLF001  the plan of the picture
+    idle, down, up = latency._make_panels(found, (), (0, 600))  # noqa: SLF001  no axis can be read from the picture
     assert down.axis == up.axis != idle.axis
     assert {panel.axis.ticks[0] for panel in (idle, down, up)} == {0}
 
@@ -237,7 +237,7 @@ def test_a_cell_of_the_heat_map_has_the_ink_of_its_share():
     runs = [make_attempt(0, download_bps=50_000_000, upload_bps=90_000_000).run]
     heatmap.draw_heatmap(sheet, to_series(runs, DAY, TERMS.plan), DAY, TERMS)
     tiles = [each.get_facecolor() for each in sheet.figure.findobj(PolyCollection) if len(each.get_paths()) == 1]
-    wanted = [heatmap.ramp_color(sheet.theme, share) for share in (0.5, 1.0)]
+    wanted = [ramp_color(sheet.theme, share) for share in (0.5, 1.0)]
     found = ["#" + "".join(f"{round(255 * part):02x}" for part in ink[0][:3]) for ink in tiles]
     assert found == wanted
     assert {"50", "450"} <= set(texts(sheet))

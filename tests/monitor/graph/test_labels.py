@@ -57,7 +57,7 @@ def test_several_isps_and_servers_are_counted():
     found = to_series([*mixed, make_attempt(9, path=NetworkPath.HOST, ip_family=6).run], DAY)
     assert labels.describe_sources(count_series(found)[1], found)[:3] == (
         "ISPs B (2 tests), A (1 test) and 3 more",
-        "path ip4only (IPv4-only namespace) and host (host as it is)",
+        "path ip4only (IPv4-only namespace) and host (outside the namespace)",
         "external address IPv4 in 5, IPv6 in 1 tests",
     )
     assert labels.describe_servers(count_series(found)[1]) == "Servers B (2 tests), A (1 test) and 3 more"
@@ -74,7 +74,7 @@ def test_nothing_measured_names_nobody():
     ("runs", "success", "number"),
     [
         ([], "no test in this window", "runs"),
-        ([make_attempt(status=Status.SKIPPED).run], "none was started", "run, 1 of them skipped"),
+        ([make_attempt(status=Status.SKIPPED).run], "no test was started", "run, 1 of them skipped"),
         ([make_attempt().run], "1 ok (100 %), 0 failed", "run"),
         ([make_attempt().run, make_failed_attempt(1).run], "1 ok (50.0 %), 1 failed", "runs"),
         ([make_attempt(status=Status.INTERRUPTED).run], "0 ok (0.0 %), 1 failed (1 interrupted)", "run"),
@@ -98,12 +98,16 @@ def test_the_median_is_held_against_the_plan():
     assert labels.describe_plan(standing, [always], Metric.DOWNLOAD, axis) == "90 % of the plan (100 Mbit/s)"
     assert labels.describe_plan(standing, [PlanLine(((0, 20.0),))], Metric.LATENCY, axis) == "plan: 20 ms"
     stepped = PlanLine(((0, math.nan), (5, 50e6), (9, 100e6)))
-    assert labels.describe_plan(standing, [stepped], Metric.DOWNLOAD, axis) == "90 % of the plan then in force"
+    assert labels.describe_plan(standing, [stepped], Metric.DOWNLOAD, axis) == "90 % of the plan in force at the time"
 
 
 @pytest.mark.parametrize(
     ("width", "start"),
-    [(None, "Lines join"), (7200, "Lines: median of each 2 hours;"), (86_400, "Lines: median of each day;")],
+    [
+        (None, "Lines join"),
+        (7200, "Lines: median of every 2 hours, in a band"),
+        (86_400, "Lines: median of every day, in a band"),
+    ],
 )
 def test_the_footer_tells_how_to_read_the_lines(width: int | None, start: str):
     """Whether a line shows tests or medians of tests is said."""

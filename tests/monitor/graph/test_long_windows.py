@@ -34,7 +34,7 @@ def _columns() -> Columns:
 
 def frame(width: float = 1000, bucket: int | None = None) -> Frame:
     """Return a frame over the ten years."""
-    return Frame(*TEN_YEARS.span, left=100, width=width, large=(), small=(), bucket=bucket)
+    return Frame(*TEN_YEARS.span, left=100, width=width, bucket=bucket)
 
 
 def test_no_value_of_ten_years_lies_outside_the_envelope(columns: Columns):

@@ -57,7 +57,9 @@ def test_failures_are_crosses_below_their_moment():
 def test_lines_of_several_probes_are_named():
     """Nothing tells them apart in the terminal, so it says what would."""
     both = [*RUNS, *(dataclasses.replace(run, probe="cabin") for run in RUNS)]
-    assert list(plot_runs(both, DAY, TERMS, 80))[-1].endswith("here: cabin, home; choose one with --probe or --path")
+    assert list(plot_runs(both, DAY, TERMS, 80))[-1].endswith(
+        "of cabin, home look alike here; choose one with --probe or --path"
+    )
 
 
 def test_nothing_at_all_says_so():

@@ -73,7 +73,7 @@ def texts(sheet: Canvas) -> list[str]:
 def panel(runs: Sequence[Run], metric: Metric = Metric.DOWNLOAD, bucket: int | None = None) -> PlotArea:
     """Return one panel with a day of runs."""
     found = to_series(runs, DAY)
-    frame = Frame(*DAY.span, left=100, width=960, large=(), small=(), bucket=bucket)
+    frame = Frame(*DAY.span, left=100, width=960, bucket=bucket)
     return Panel(metric, make_value_axis(metric, measured_values(found, metric), None), 100, 200).draw(
         Canvas(1200, 400, 1.0), frame, found
     )
@@ -149,7 +149,7 @@ def test_time_is_true_over_a_change_of_the_clocks():
     """Equal spans of real time are equally wide, whatever the clock on the wall did."""
     since = make_attempt().run.started_at.replace(month=10, day=24, hour=22, minute=0, second=0)
     window = Window(since, since + timedelta(hours=25))
-    frame = Frame(*window.span, left=0, width=1000, large=(), small=())
+    frame = Frame(*window.span, left=0, width=1000)
     middle = (since + timedelta(hours=12.5)).timestamp()
     assert [frame.x(at) for at in (window.span[0], middle, window.span[1])] == [0, 500, 1000]
 

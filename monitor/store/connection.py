@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,6 +171,7 @@ def upgrade_schema(url: str, *, most: int | None = None) -> str | None:
         StoreError: the database cannot be written, is another program's, is newer than this program, or holds more
             than `most` runs.
     """
+    import_module("alembic.command")  # takes a while, so before the write lock is taken
     if file := database_file.sqlite_path(url):
         database_file.make_file(file)
     with explain_errors(url), get_engine(url, writes=True).begin() as connection:

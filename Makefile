@@ -1,15 +1,15 @@
-# `make demo` shows the program, `make test` tests it; each does its whole set-up on a fresh clone.
+# `make demo` shows the program at work, `make test` tests it; both work on a fresh clone without further set-up.
 .PHONY: demo test lint gallery wheel clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_NEEDS := ip:iproute2 nft:nftables unshare:util-linux ping:iputils-ping
-# Much of a test is waiting: for a kernel, a clock or a child.
+# One more than there are CPUs: tests often wait for the kernel, a clock or a child process.
 WORKERS := $(shell expr $$(nproc) + 1)
 DIST := /usr/lib/python3/dist-packages
-# The metapackage: whatever version of PostgreSQL the release has. A compiler without libc6-dev finds no header.
-# firewalld itself is only unpacked, by its test: installed, it would start and close this machine.
+# `postgresql` stands for the version that the Debian release has. gcc needs libc6-dev for its headers. firewalld is
+# only unpacked, by its test: once installed, it would start and block this machine's network.
 TEST_NEEDS := $(DEMO_NEEDS) iperf3:iperf3 musl-gcc:musl-tools cc:gcc git:git iptables:iptables \
 	/usr/include/stdio.h:libc6-dev groupadd:passwd hostname:hostname setcap:libcap2-bin ufw:ufw \
 	chromium:chromium dbus-daemon:dbus-daemon sudo:sudo pasta:passt pgrep:procps postgres:postgresql /lib/systemd/systemd:systemd \
@@ -19,7 +19,7 @@ demo: $(VENV)/ready
 	@scripts/packages $(DEMO_NEEDS)
 	$(BIN)/speedmon demo --output speedmon-demo.png
 
-# A file's tests stay together: they share what its fixtures build.
+# The tests of a file run in one worker, because they share what its fixtures build.
 test: $(VENV)/ready
 	@scripts/packages $(TEST_NEEDS)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
@@ -39,7 +39,7 @@ wheel: $(VENV)/ready
 
 $(VENV)/ready: requirements-dev.lock scripts/venv pyproject.toml
 	@scripts/venv $(VENV) requirements-dev.lock
-	@# Whatever the umask, other users can read it: some tests run as one.
+	@# Readable by other users, as whom some tests run, whatever the umask is.
 	umask 022; $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

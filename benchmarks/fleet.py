@@ -1,8 +1,8 @@
 """What a fleet costs PostgreSQL: bytes and write-ahead log per run, the time of a batch and of common reads.
 
-Starts a server of its own (see `tests/support/postgres_cluster.py`), with durable commits. A month of PROBES probes with a test every
-STEP_S seconds is generated in SQL; then some of the probes forward runs with the program's own code. The estimates for
-1,000 and 100,000 probes in docs/fleet.md are these figures, multiplied.
+Starts a server of its own (see `tests/support/postgres_cluster.py`), with durable commits. A month of PROBES probes
+with a test every STEP_S seconds is generated in SQL; then some probes forward runs with the program's own code. The
+estimates for 1,000 and 100,000 probes in docs/fleet.md are these figures, multiplied.
 
     PYTHONPATH=.:tests python benchmarks/fleet.py [PROBES [DAYS [STEP_S]]]
 """
@@ -81,8 +81,8 @@ def one_run(name: str, at: datetime) -> Attempt:
     """Return a run with the output and the trace of a real test."""
     server = Server("1001", "Near", "Exampleton", "Exampleland", "speed.example.net:8080")
     run = Run(
-        str(uuid.uuid4()), name, at, at + timedelta(seconds=25), Status.OK, Trigger.SCHEDULE, NetworkPath.IP4ONLY, "ookla",
-        download_bps=95_000_000, upload_bps=18_000_000, latency_ms=5.5, isp="Example Fibre",
+        str(uuid.uuid4()), name, at, at + timedelta(seconds=25), Status.OK, Trigger.SCHEDULE, NetworkPath.IP4ONLY,
+        engine="ookla", download_bps=95_000_000, upload_bps=18_000_000, latency_ms=5.5, isp="Example Fibre",
         external_ip="203.0.113.10", ip_family=4, healthy=True, server=server,
     )  # fmt: skip
     samples = tuple((2_900_000 + 7919 * k % 90_000, 60_000 + k, 2_950_000 + k, 61_000 + k) for k in range(100))

@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
@@ -143,7 +144,7 @@ def decade_case(folder: Path) -> Case:
     url = f"sqlite:///{folder}/decade.db"
     store.build(url, store.SIZES[-1])
     query = f"SELECT started_at, {', '.join(SERIES.values())} FROM runs ORDER BY started_at"  # noqa: S608  our own words
-    with sqlite3.connect(folder / "decade.db") as connection:
+    with closing(sqlite3.connect(folder / "decade.db")) as connection:
         file = round_robin(folder / "decade.rrd", connection.execute(query), store.STEP_S)
     return Case("10 years", store.END - timedelta(days=3650), store.END, url, file)
 

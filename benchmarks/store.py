@@ -213,9 +213,8 @@ def main(rounds: int) -> None:
             measure(Path(folder), size, rounds)
         earlier = f"sqlite:///{folder}/earlier.db"
         build_earlier(earlier, SIZES[-1])
-        print(
-            f"upgrade of {SIZES[-1]:,} runs from schema 0002: {take(lambda: connection.upgrade_schema(earlier)) / 1000:.1f} s"
-        )
+        upgrade_s = take(lambda: connection.upgrade_schema(earlier)) / 1000
+        print(f"upgrade of {SIZES[-1]:,} runs from schema 0002: {upgrade_s:.1f} s")
         print(f"memory of this process at the highest: {_memory_mib():.0f} MiB")
 
 

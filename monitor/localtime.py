@@ -1,8 +1,6 @@
-"""Time zones, time windows, calendar months and clock changes.
+"""Local time: the zone that times are shown in, time windows, calendar months and clock changes.
 
-The zone that times are shown in: the configured one, else that of the system. Storage stays UTC.
-
-Calendar months in a time zone. Pure.
+The zone is the configured one, else that of the system. Storage stays UTC.
 """
 
 from __future__ import annotations
@@ -44,7 +42,7 @@ def _zone_by_name(name: str, setting: str) -> ZoneInfo:
 
 
 def _system_zone(setting: str) -> ZoneInfo:
-    import tzlocal  # noqa: PLC0415  only an empty setting needs it
+    import tzlocal  # noqa: PLC0415  slow, and only an empty setting needs it: not a test
 
     logging.getLogger("tzlocal").setLevel(logging.ERROR)  # its advice on /etc/timezone is not for our users
     try:

@@ -252,6 +252,32 @@ class Attempt:
     trace: Trace | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The bytes that the tests of a month transferred; `estimated_bytes` of them were not reported by an engine."""
+
+    month: str
+    tests: int
+    download_bytes: int
+    upload_bytes: int
+    estimated_bytes: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum, for the month of the first."""
+        return Usage(
+            self.month,
+            self.tests + other.tests,
+            self.download_bytes + other.download_bytes,
+            self.upload_bytes + other.upload_bytes,
+            self.estimated_bytes + other.estimated_bytes,
+        )
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of both directions."""
+        return self.download_bytes + self.upload_bytes
+
+
 def plan_name(plan: Plan) -> str:
     """Return the rates of a plan in Mbit/s, download first: 100 / 20."""
     rates = (f"{rate / 1e6:g}" if rate else "none" for rate in (plan.download_bps, plan.upload_bps))
@@ -288,29 +314,3 @@ def describe_server(server: Server | None) -> str:
         return server_name(server)
     name = server_name(replace(server, id=None))
     return f"{name} (no. {server.id})" if name else f"no. {server.id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """The bytes that the tests of a month transferred; `estimated_bytes` of them were not reported by an engine."""
-
-    month: str
-    tests: int
-    download_bytes: int
-    upload_bytes: int
-    estimated_bytes: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        """Return the sum, for the month of the first."""
-        return Usage(
-            self.month,
-            self.tests + other.tests,
-            self.download_bytes + other.download_bytes,
-            self.upload_bytes + other.upload_bytes,
-            self.estimated_bytes + other.estimated_bytes,
-        )
-
-    @property
-    def total_bytes(self) -> int:
-        """Bytes of both directions."""
-        return self.download_bytes + self.upload_bytes

@@ -12,8 +12,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from private_machine import PrivateMachine
 
-from netns.launcher import install
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from monitor.config.settings import Settings
 
 
-isolated_suite.clean(os.environ)
+isolated_suite.clean_environment(os.environ)
 
 # Its default is a folder of the checkout, which may belong to somebody else.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/speedmon-hypothesis-{os.geteuid()}")
@@ -71,12 +69,6 @@ def street(home: HomeNetwork) -> HomeNetwork:
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the launcher of namespace `ip4only`, compiled once."""
-    return install.build_launcher("ip4only", tmp_path_factory.mktemp("launcher"))
-
-
-@pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Yield a PostgreSQL of our own that ends with the tests."""
     from postgres_cluster import Cluster  # noqa: PLC0415  psycopg, which most tests do not need
@@ -102,23 +94,14 @@ def either_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.store()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either_empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a database of each kind in which there is nothing yet, not even our tables."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/speedmon.db"
-    server: Cluster = request.getfixturevalue("cluster")
-    return server.database()
-
-
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the suite in mounts of its own."""
-    isolated_suite.go(config)
+    isolated_suite.restart_in_own_mounts(config)
 
 
 def pytest_unconfigure() -> None:
-    """Leave nothing of that behind."""
-    isolated_suite.end()
+    """Remove the files that those mounts needed."""
+    isolated_suite.remove_own_locks()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

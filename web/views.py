@@ -1,10 +1,7 @@
-"""What the page shows, derived from runs. Pure.
+"""What the page shows of the runs: a summary of the last one, the last good numbers, rows, and their texts. Pure.
 
-What the page shows, derived from runs: a summary of the last one, the last good numbers, rows. Pure.
-
-The texts of the page, for readers without technical knowledge. Pure.
-
-A new `Kind` or `Scope` needs its texts here; a test checks that the tables are complete.
+The texts are for readers without technical knowledge. A new `FailureKind` or `Scope` needs its texts here; a test
+checks that the tables are complete.
 """
 
 from __future__ import annotations
@@ -184,16 +181,11 @@ def _failed_runs(newest_first: Sequence[Run]) -> Iterator[Run]:
 def number_tiles(run: Run, plan: Plan) -> tuple[NumberTile, ...]:
     """Return the tiles of download, upload and latency."""
     jitter = f"jitter {units.format_metric('jitter_ms', run.jitter_ms)}" if run.jitter_ms is not None else ""
+    download_share = plan_share_text(run.download_bps, plan.download_bps)
+    upload_share = plan_share_text(run.upload_bps, plan.upload_bps)
     return (
-        NumberTile(
-            "Download",
-            units.format_mbps(run.download_bps),
-            "Mbit/s",
-            plan_share_text(run.download_bps, plan.download_bps),
-        ),
-        NumberTile(
-            "Upload", units.format_mbps(run.upload_bps), "Mbit/s", plan_share_text(run.upload_bps, plan.upload_bps)
-        ),
+        NumberTile("Download", units.format_mbps(run.download_bps), "Mbit/s", download_share),
+        NumberTile("Upload", units.format_mbps(run.upload_bps), "Mbit/s", upload_share),
         NumberTile("Latency", units.format_metric_number("latency_ms", run.latency_ms), "ms", jitter),
     )
 

@@ -116,19 +116,19 @@ def check_dns(observed: ObservedNamespace) -> CheckResult | None:
     """Check the DNS servers: each was asked, and one that answers is enough for a test."""
     if observed.findings is None:
         return None
-    probe_answers = observed.findings.servers
-    if not probe_answers:
+    answers = observed.findings.servers
+    if not answers:
         return CheckResult("dns", ok=False, message="no name server in /etc/resolv.conf inside", fix=_FIX_DNS)
-    if all(server.ok for server in probe_answers):
-        return CheckResult("dns", ok=True, message=describe_answers(probe_answers))
+    if all(server.ok for server in answers):
+        return CheckResult("dns", ok=True, message=describe_answers(answers))
     blocked = observed.findings.hosts and not _is_forwarding(observed.findings)
     fix = "see forwarding first" if blocked else _FIX_DNS
     return CheckResult(
         "dns",
         ok=False,
-        message=describe_answers(probe_answers),
+        message=describe_answers(answers),
         fix=fix,
-        matters=not any(server.ok for server in probe_answers),
+        matters=not any(server.ok for server in answers),
     )
 
 
@@ -136,11 +136,11 @@ def check_forwarding(observed: ObservedNamespace) -> CheckResult | None:
     """Check that packets pass in both directions: a connection to one of the hosts proves it."""
     if observed.findings is None or not observed.findings.hosts:
         return None
-    probe_answers = observed.findings.hosts
+    answers = observed.findings.hosts
     if _is_forwarding(observed.findings):
-        return CheckResult("forwarding", ok=True, message=f"both ways: {describe_answers(probe_answers)}")
+        return CheckResult("forwarding", ok=True, message=f"both ways: {describe_answers(answers)}")
     cause, fix = _explain_no_forwarding(observed)
-    return CheckResult("forwarding", ok=False, message=f"{cause}: {describe_answers(probe_answers)}", fix=fix)
+    return CheckResult("forwarding", ok=False, message=f"{cause}: {describe_answers(answers)}", fix=fix)
 
 
 def _is_forwarding(findings: Findings) -> bool:
@@ -165,9 +165,9 @@ def _count_packets(observed: ObservedNamespace, counter: str) -> int:
     return observed.after.counters.get(counter, 0) - observed.before.counters.get(counter, 0)
 
 
-def describe_answers(probe_answers: Iterable[ProbeAnswer]) -> str:
+def describe_answers(answers: Iterable[ProbeAnswer]) -> str:
     """Return the answers as text, each with its time or error."""
-    return ", ".join(map(_describe_answer, probe_answers))
+    return ", ".join(map(_describe_answer, answers))
 
 
 def _describe_answer(answer: ProbeAnswer) -> str:

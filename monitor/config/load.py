@@ -65,8 +65,10 @@ def load_settings(file: Path | None, environ: Mapping[str, str], uid: int) -> Se
 
 def find_config_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
     """Return the file that `load_settings` reads: `file`, else the first one that exists; None where there is none."""
-    if file or (named := environ.get("SPEEDMON_CONFIG")):
-        return file or Path(named)
+    if file is not None:
+        return file
+    if named := environ.get("SPEEDMON_CONFIG"):
+        return Path(named)
     # Path.exists would raise where this user may not search the home directory.
     return next((path for path in paths.config_files(environ) if os.path.exists(path)), None)  # noqa: PTH110
 

@@ -1,4 +1,4 @@
 """`speedmon demo`: the scenario, and playing it in the lab.
 
-May import: model, errors, netns.lab, netns.apply.
+May import: model, output, errors, netns.lab, netns.apply.
 """

@@ -1,4 +1,4 @@
-"""Plays the scenario of `monitor.demo` with speedmon's own commands, inside the lab, as `speedmon demo --inside`."""
+"""Plays the scenario of the demo with speedmon's own commands, inside the lab, as `speedmon demo --inside`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ SYSTEM_PATHS = "/usr/local/sbin:/usr/sbin:/sbin"
 # Expected exit codes of collect: measured, or failed and recorded.
 COLLECT_EXITS = (0, 3)
 
+# Good runs over the line to show, and the most attempts at them: the demo ends within a minute.
+RUNS, MAX_RUNS = 2, 4
+
 Printer = Callable[[str], None]
 
 
@@ -42,10 +45,6 @@ class DemoOptions:
     output: Path
     keep_database: Path | None = None
     as_json: bool = False
-
-
-# Good runs over the line to show, and the most attempts at them: the demo ends within a minute.
-RUNS, MAX_RUNS = 2, 4
 
 
 def demo_environment(caller: Mapping[str, str], database: Path | None = None) -> dict[str, str]:

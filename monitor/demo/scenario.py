@@ -1,4 +1,4 @@
-"""The scenario of `speedmon demo`: what should happen in the lab, and how it is shown. Pure; see `monitor.demo_run`.
+"""The scenario of `speedmon demo`: what should happen in the lab, and how it is shown. Pure; see `monitor.demo.run`.
 
 On the host a test uses the slow IPv6 tunnel; in the namespace it measures the line; an outage is stored as a result.
 """

@@ -37,7 +37,7 @@ NAME = ookla.ENGINE.name
 # The CLI gives up long before this; lines further apart are from different tests.
 _LONGEST_TEST = timedelta(minutes=3)
 
-# Offsets from UTC are multiples of this, so that a time in another zone can be told from a different time.
+# Offsets from UTC are multiples of this, which distinguishes a time in another zone from a different time.
 _ZONE_STEP = timedelta(minutes=15)
 
 _CLOCK_TOLERANCE = timedelta(seconds=30)

@@ -1,13 +1,8 @@
-"""Runs as JSON, JSON lines, CSV and Parquet; the only home of pyarrow.
+"""Runs for programs: JSON as `history --json` prints it, JSON lines, flat CSV and Parquet. All are streamed.
 
-Writes runs for programs: as the JSON array of `history --json`, as JSON lines, and as flat CSV. Pure, streamed.
-
-The importer of speedmon's own exports reads these formats: change both together.
-
-Writes and reads runs as Parquet, in batches. The only module that imports pyarrow.
-
-The columns are those of the CSV, with types: times are timestamps in UTC, remarks a list of kind and message.
-The extra `parquet` installs pyarrow.
+The importer of speedmon's own exports reads these formats: change both together. The columns of Parquet are those of
+the CSV, with types: times are timestamps in UTC, remarks a list of kind and message. The only home of pyarrow, which
+the extra `parquet` installs.
 """
 
 from __future__ import annotations
@@ -47,9 +42,7 @@ _COLUMNS = [
 _PARQUET_BATCH = 5_000
 
 _TIME_COLUMNS = {"started_at", "finished_at"}
-
 _FLOAT_COLUMNS = ("latency_ms", "jitter_ms", "packet_loss_pct", "download_latency_ms", "upload_latency_ms")
-
 _INTEGER_COLUMNS = (
     "download_bps",
     "upload_bps",
@@ -178,7 +171,7 @@ def count_parquet_rows(file: Path) -> int:
     """Return the number of rows of a file.
 
     Raises:
-        UsageError: as `rows`.
+        UsageError: as `read_parquet`.
     """
     pyarrow, parquet = _import_pyarrow()
     with _parquet_errors(pyarrow, file):

@@ -1,8 +1,6 @@
-"""Everything known about one run, as lines.
+"""Everything stored about one run, as lines of text, and what `history --verbose` prints below its row.
 
-Everything stored about one run, as lines of text. Pure; unknown values are left out.
-
-Details of a run below its row of a table: the full failure, the diagnosis, remarks. Pure.
+Pure; unknown values are left out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""Runs and monthly data use as tables for a terminal.
+"""Tables for a terminal: runs, cut to its width, and the data used per month, compared with the budget.
 
-Runs as a table for the terminal: local times, Mbit/s, ms, cut to its width. Pure; streams the runs.
-
-Data used by tests per month, compared with the budget: numbers, JSON and table. Pure.
+Pure; runs are streamed. Whatever comes from the network passes through `to_printable`.
 """
 
 from __future__ import annotations

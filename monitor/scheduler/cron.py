@@ -47,6 +47,9 @@ FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
 
 MINUTES_A_DAY = 1440
 
+# No field has longer numbers.
+MAX_DIGITS = 4
+
 # Any day, where an expression is only checked or its fields are read.
 SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -127,4 +130,4 @@ def _number(text: str, lowest: int, words: tuple[str, ...]) -> int | None:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 4  # noqa: PLR2004  no field has longer numbers
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS

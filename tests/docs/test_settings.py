@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from settings_table import printed, tables
+from settings_table import make_tables, read_tables
 
 from monitor.config import load
 
 
 def test_the_tables_are_current():
     """`python tests/support/settings_table.py` writes them anew."""
-    assert printed() == tables()
+    assert read_tables() == make_tables()
 
 
 def test_every_setting_is_there():
     """No section and no setting is missing from the tables."""
-    lines = printed().splitlines()
+    lines = read_tables().splitlines()
     for section, kind in load.section_types().items():
         assert f"### {section}" in lines
         assert all(any(line.startswith(f"| `{key}` |") for line in lines) for key in load.key_types(kind))

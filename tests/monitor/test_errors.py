@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
 import monitor.errors
 import netns.errors
 from monitor.errors import SpeedmonError
-
-ROOT = Path(monitor.errors.__file__).parents[1]
 
 SOURCES = "\n".join(
     file.read_text() for folder in ("monitor", "netns", "web") for file in (ROOT / folder).rglob("*.py")

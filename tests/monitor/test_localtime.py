@@ -21,7 +21,7 @@ def test_a_configured_zone_is_used(name: str):
 
 @pytest.mark.parametrize("name", ["Europe/Berlim", "Europe", "../etc/passwd", "/etc/localtime", "a\0b", "x" * 999])
 def test_an_unknown_zone_is_named(name: str):
-    """What is no zone is refused with its name and the setting to fix."""
+    """An unknown name is refused, with the name and the setting to fix."""
     with pytest.raises(ConfigError) as caught:
         localtime.resolve_zone(name)
     assert repr(name) in str(caught.value)
@@ -29,7 +29,7 @@ def test_an_unknown_zone_is_named(name: str):
 
 
 @pytest.mark.parametrize("setting", ["display.timezone", "schedule.timezone"])
-def test_an_unknown_zone_is_blamed_on_the_setting_that_holds_it(setting: str):
+def test_an_unknown_zone_is_reported_with_its_setting(setting: str):
     """The message names the setting whose value is wrong, and no other."""
     with pytest.raises(ConfigError) as caught:
         localtime.resolve_zone("Mars/Olympus", setting)
@@ -37,7 +37,7 @@ def test_an_unknown_zone_is_blamed_on_the_setting_that_holds_it(setting: str):
 
 
 def test_a_system_without_a_zone_asks_for_the_setting_that_was_empty(monkeypatch: pytest.MonkeyPatch):
-    """Where the system's zone cannot be read, the message says which setting stands in for it."""
+    """If the system's zone cannot be read, the message says which setting replaces it."""
     monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: (_ for _ in ()).throw(LookupError("no zone")))
     with pytest.raises(ConfigError, match=r"set schedule\.timezone$"):
         localtime.resolve_zone("", "schedule.timezone")
@@ -55,6 +55,6 @@ def test_an_empty_setting_means_the_zone_of_the_system():
     assert of_system("Pacific/Chatham") == "Pacific/Chatham\n"
 
 
-def test_a_zone_of_the_environment_that_nobody_knows_is_passed_over():
-    """A mistake in TZ leaves the zone that the machine is set to."""
+def test_an_unknown_zone_in_the_environment_is_ignored():
+    """With a mistake in TZ, the zone of the machine counts."""
     assert of_system("Mars/Olympus") == of_system(None)

@@ -1,6 +1,6 @@
 """Set-ups and teardowns that die by SIGKILL before their n-th change of the machine, for every n.
 
-    python kills.py ACTION REPAIR FROM     in a private machine; prints a line for each kill that was not repaired
+    python killed_setups.py ACTION REPAIR FROM     in a private machine; prints each kill that was not repaired
 
 The interpreter's audit events announce each change before it is made: files, folders, links, mounts, programs. ACTION
 and REPAIR are "setup" or "teardown"; FROM is the start of the step from which changes are counted: "" for all without

@@ -72,7 +72,7 @@ class PrivateMachine:
         unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         if self.user_namespace:
             unshare += ["--user", "--map-root-user"]
-        opened = "" if self.user_namespace else _DEVICES + open_checkout.script()
+        opened = "" if self.user_namespace else _DEVICES + open_checkout.open_script()
         self._holder = subprocess.Popen(
             [*unshare, "sh", "-c", _SETUP_SCRIPT.replace("OPENED", opened)],
             stdin=subprocess.PIPE,

@@ -27,20 +27,20 @@ SETTING = re.compile(r"^# (?P<help>.+)\n#(?P<key>\w+) = (?P<default>.+)$", re.MU
 HOST_NAME = "probe", "name"
 
 
-def printed() -> str:
+def read_tables() -> str:
     """Return the part of the page that is generated at present."""
     return DOCUMENT.read_text().partition(BEGIN)[2].partition(END)[0]
 
 
-def tables() -> str:
+def make_tables() -> str:
     """Return a heading and a table for each section."""
     return "\n".join(_sections(config_template()))
 
 
-def write() -> None:
+def write_tables() -> None:
     """Replace the generated part of the page."""
     before, begin, rest = DOCUMENT.read_text().partition(BEGIN)
-    DOCUMENT.write_text(before + begin + tables() + END + rest.partition(END)[2])
+    DOCUMENT.write_text(before + begin + make_tables() + END + rest.partition(END)[2])
 
 
 def _sections(text: str) -> Iterator[str]:
@@ -58,4 +58,4 @@ def _row(section: str, setting: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    write()
+    write_tables()

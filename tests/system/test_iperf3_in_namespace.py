@@ -47,7 +47,7 @@ def is_of_the_line(run: dict[str, Any]) -> bool:
 
 
 def test_rates_of_the_line_and_a_server_that_is_gone():
-    """Both rates are within 15 % of the line, over IPv4, with a loaded latency; a stopped server is a stored refusal."""
+    """Both rates are within 15 % of the line, over IPv4, with loaded latency; a stopped server is a stored refusal."""
     measured, failed, code = measure()
     # Again where other work on the machine spoilt one.
     assert is_of_the_line(measured) or is_of_the_line(measure()[0])

@@ -18,7 +18,7 @@ ACTIONS = pytest.mark.parametrize("action", ["setup", "teardown"])
 def die(*arguments: str) -> list[str]:
     """Kill at each change in turn, on a machine of its own; return the lines it prints."""
     with HomeNetwork() as home:
-        return home.run([sys.executable, KILLS, *arguments], timeout=300).stdout.splitlines()
+        return home.run([sys.executable, KILLS, *arguments], timeout=3600).stdout.splitlines()
 
 
 @ACTIONS

@@ -40,26 +40,26 @@ def test_every_key_of_the_contract_is_there(place: SiteSetup):
 
 
 def test_a_window_comes_as_buckets(place: SiteSetup):
-    """Whatever its length, a window is a bounded number of buckets, with what was trusted and medians where asked."""
+    """Whatever its length, a window is a bounded number of buckets, with medians where asked."""
     client = place.fill(*TABLE).client()
-    found = client.get("/api/v1/buckets?days=365&most=12&medians=true").json()
-    assert 1 <= len(found) <= 12
-    assert sum(bucket["runs"] for bucket in found) == len(TABLE)
-    assert found[-1]["download_bps"]["median"] == 95_656_417
+    buckets = client.get("/api/v1/buckets?days=365&most=12&medians=true").json()
+    assert 1 <= len(buckets) <= 12
+    assert sum(bucket["runs"] for bucket in buckets) == len(TABLE)
+    assert buckets[-1]["download_bps"]["median"] == 95_656_417
     assert client.get("/api/v1/buckets?path=host").json() == []
     assert_error(client.get("/api/v1/buckets?most=2001"), 422, "invalid_parameter", "most: ")
 
 
-def test_a_running_test_is_told(place: SiteSetup):
+def test_the_progress_of_a_running_test(place: SiteSetup):
     """The progress is that of the running test, null when none runs."""
     moment = RunningTest("ookla", "ip4only", 1.5, phase="upload", rate_bps=5)
     assert place.client().get("/api/v1/progress").json() is None
-    told = dataclasses.replace(place, running=lambda: moment).client().get("/api/v1/progress").json()
-    assert told == dataclasses.asdict(moment)
+    progress = dataclasses.replace(place, running=lambda: moment).client().get("/api/v1/progress").json()
+    assert progress == dataclasses.asdict(moment)
 
 
 def test_an_empty_store_is_an_empty_array(place: SiteSetup):
-    """Nothing measured is no error."""
+    """An empty store is not an error."""
     assert place.client().get("/api/v1/runs").json() == []
 
 
@@ -78,12 +78,12 @@ def test_filters(place: SiteSetup, query: str, minutes: list[int]):
     """Days, limit and status narrow the list; the limit counts what the status left."""
     old = make_attempt(-50_000)
     runs = {one.run.id: at for one, at in zip((*TABLE, old), (0, 15, 30, -50_000), strict=True)}
-    found = place.fill(*TABLE, old).client().get(f"/api/v1/runs{query}").json()
-    assert [runs[run["id"]] for run in found] == minutes
+    listed = place.fill(*TABLE, old).client().get(f"/api/v1/runs{query}").json()
+    assert [runs[run["id"]] for run in listed] == minutes
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/static/nothing.css", "/api/v1/run", "/docs"])
-def test_what_is_not_there_is_a_problem(place: SiteSetup, path: str):
+def test_an_unknown_path_is_an_error(place: SiteSetup, path: str):
     """An unknown path is 404, and there is no page that loads scripts from elsewhere."""
     assert_error(place.client().get(path), 404, "not_found", path)
 
@@ -99,20 +99,20 @@ def test_what_is_not_there_is_a_problem(place: SiteSetup, path: str):
         ("/?days=-1", "days: "),
     ],
 )
-def test_a_bad_parameter_is_a_problem(place: SiteSetup, path: str, says: str):
+def test_a_bad_parameter_is_an_error(place: SiteSetup, path: str, says: str):
     """A parameter that cannot be used is 422 and named."""
     assert_error(place.client().get(path), 422, "invalid_parameter", says)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/runs", "/", "/graph.png"])
-def test_a_store_that_cannot_be_read_is_a_problem(place: SiteSetup, path: str, tmp_path: Path):
+def test_a_store_that_cannot_be_read_is_an_error(place: SiteSetup, path: str, tmp_path: Path):
     """A damaged database is 503 everywhere, and the message names the file."""
     (tmp_path / "speedmon.db").write_text("this is no database, whatever its name says\n" * 100)
     assert_error(place.client().get(path), 503, "store_unavailable", "speedmon.db")
 
 
-def test_an_unexpected_error_is_a_problem(place: SiteSetup):
-    """A defect is 500, and tells a stranger nothing about itself."""
+def test_an_unexpected_error_has_the_shape_of_all_errors(place: SiteSetup):
+    """A defect is 500, and reveals nothing about itself."""
 
     def broken() -> None:
         raise RuntimeError("secret")
@@ -124,7 +124,7 @@ def test_an_unexpected_error_is_a_problem(place: SiteSetup):
     assert "Content-Security-Policy" in response.headers
 
 
-def test_a_wrong_method_is_a_problem(place: SiteSetup):
+def test_a_wrong_method_is_an_error(place: SiteSetup):
     """The API only reads."""
     assert_error(place.client().request("POST", "/api/v1/runs"), 405, "method_not_allowed", "Method Not Allowed")
 

@@ -21,8 +21,8 @@ def place(tmp_path: Path) -> SiteSetup:
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/runs", "/healthz", "/static/speedmon.css", "/nothing", "/?days=x"])
-def test_every_answer_has_the_headers(place: SiteSetup, path: str):
-    """No script, no frame, no sniffing, no referrer, whatever the answer is."""
+def test_every_response_has_the_headers(place: SiteSetup, path: str):
+    """No script, no frame, no sniffing, no referrer, whatever the response is."""
     headers = place.client().get(path).headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "script-src" not in headers["Content-Security-Policy"]
@@ -46,20 +46,20 @@ def test_every_answer_has_the_headers(place: SiteSetup, path: str):
         ("", 421),
     ],
 )
-def test_only_known_names_are_answered(place: SiteSetup, host: str, status: int):
+def test_only_known_names_are_served(place: SiteSetup, host: str, status: int):
     """A name that points here from elsewhere is refused; a reverse proxy's is allowed by a setting."""
     place.web = WebSettings(allowed_hosts=["speed.example.org"])
     assert place.client().get("/healthz", headers={"Host": host}).status_code == status
 
 
-def test_a_refused_name_is_a_problem_that_names_the_mend(place: SiteSetup):
-    """The answer has the one shape of errors and names the setting."""
+def test_a_refused_name_is_an_error_that_names_the_fix(place: SiteSetup):
+    """The response has the shape of all errors and names the setting."""
     answer = place.client().get("/api/v1/runs", headers={"Host": "evil.example"})
     assert_error(answer, 421, "unknown_host", "web.allowed_hosts")
 
 
-def test_a_page_for_the_house_answers_to_any_address(place: SiteSetup):
-    """Where other machines are meant to reach it, the page answers to addresses, which nobody can point elsewhere."""
+def test_a_page_for_the_network_accepts_any_address(place: SiteSetup):
+    """An address cannot be rebound, so it is safe to accept where other machines may connect."""
     place.web = WebSettings(host="0.0.0.0")  # noqa: S104  what a user who wants this sets
     client = place.client()
     assert client.get("/healthz", headers={"Host": "192.168.1.5:8765"}).status_code == 200
@@ -71,7 +71,7 @@ def test_a_page_for_the_house_answers_to_any_address(place: SiteSetup):
     [("localhost:80", "localhost"), ("[fe80::1]:80", "fe80::1"), ("[::1", "::1"), ("a.b.:80", "a.b"), (":80", "")],
 )
 def test_a_host_header_is_read_without_port(header: str, name: str):
-    """Ports, brackets and the root's dot are no part of a name."""
+    """Ports, brackets and the root's dot are not part of a name."""
     assert host_name(header) == name
 
 
@@ -79,6 +79,6 @@ def test_a_host_header_is_read_without_port(header: str, name: str):
     ("host", "on_network"),
     [("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("::", True), ("router", True)],  # noqa: S104
 )
-def test_an_address_that_others_reach(host: str, on_network: bool):
+def test_an_address_that_others_can_reach(host: str, on_network: bool):
     """Only loopback is for this machine alone."""
     assert listens_on_network(host) is on_network

@@ -1,4 +1,4 @@
-"""The picture: drawn once for each new run, kept, and not sent twice."""
+"""The graph: drawn once for each new run, cached, and not sent twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SiteSetup:
 
 
 @pytest.mark.parametrize(("size", "pixels"), [("wide", (1200, 840)), ("phone", (1200, 1800))])
-def test_a_picture_is_a_png_of_its_size(place: SiteSetup, size: str, pixels: tuple[int, int]):
+def test_a_graph_is_a_png_of_its_size(place: SiteSetup, size: str, pixels: tuple[int, int]):
     """Both sizes are PNGs; the one for phones has twice the pixels of its layout."""
     response = place.client().get(f"/graph.png?size={size}")
     assert response.headers["content-type"] == "image/png"
@@ -37,15 +37,15 @@ def test_a_picture_is_a_png_of_its_size(place: SiteSetup, size: str, pixels: tup
     assert tuple(int.from_bytes(response.content[at : at + 4], "big") for at in (16, 20)) == pixels
 
 
-def test_a_picture_is_not_sent_twice(place: SiteSetup):
-    """With the tag of the picture it has, a browser gets 304 and no body."""
+def test_a_graph_is_not_sent_twice(place: SiteSetup):
+    """With the tag of the graph that it has, a browser gets 304 and no body."""
     client = place.client()
     tag = client.get("/graph.png").headers["etag"]
     again = client.get("/graph.png", headers={"If-None-Match": f'"other", {tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
 
 
-def test_a_new_run_makes_a_new_picture(place: SiteSetup):
+def test_a_new_run_makes_a_new_graph(place: SiteSetup):
     """The tag changes with the last run, with the days and with the size, and with nothing else."""
     client = place.client()
     tags = [client.get(f"/graph.png?{query}").headers["etag"] for query in ("", "days=7", "size=phone", "days=30")]
@@ -54,8 +54,8 @@ def test_a_new_run_makes_a_new_picture(place: SiteSetup):
     assert tags[0] == tags[3]
 
 
-def test_an_empty_store_has_a_picture(tmp_path: Path):
-    """A picture that says that nothing was measured is a picture."""
+def test_an_empty_store_has_a_graph(tmp_path: Path):
+    """It says that nothing was measured."""
     client = SiteSetup(f"sqlite:///{tmp_path}/speedmon.db").client()
     assert client.get("/graph.png?days=1").content.startswith(PNG)
 
@@ -71,7 +71,7 @@ def test_a_window_includes_this_moment_and_moves_in_steps(days: int):
 
 
 def test_a_window_starts_anywhere_in_time():
-    """The grid of the steps is that of the epoch, so that a restart draws the same picture."""
+    """Steps are counted from the epoch, so that a restart draws the same graph."""
     assert end_of_window(datetime(1970, 1, 1, tzinfo=UTC), 1).timestamp() == 86
 
 
@@ -79,10 +79,10 @@ def test_a_window_starts_anywhere_in_time():
     ("zone", "error", "words"),
     [("UTC", StoreError, "^{folder}: "), ("No/Where", SpeedmonError, "^the process that draws ended with exit 1: ")],
 )
-def test_a_picture_that_cannot_be_drawn_is_told_in_one_line(
+def test_a_graph_that_cannot_be_drawn_is_an_error_of_one_line(
     tmp_path: Path, zone: str, error: type[SpeedmonError], words: str
 ):
-    """What the process that draws has to say reaches the one who asked; trouble of the store stays what it is."""
+    """The message of the process that draws is in the error; an error of the store stays a StoreError."""
     since = NOW - timedelta(days=1)
     order = GraphRequest(f"sqlite:///{tmp_path}", since, NOW, (), zone, Plan(), "nothing", (600, 600), 1.0)
     with pytest.raises(error, match=words.format(folder=tmp_path)):

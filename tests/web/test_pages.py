@@ -1,4 +1,4 @@
-"""The page: what a user sees at a glance, with names from the network that mean no good."""
+"""The page: what a user sees at a glance, also with hostile names from the network."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ def place(tmp_path: Path) -> SiteSetup:
     return SiteSetup(f"sqlite:///{tmp_path}/speedmon.db")
 
 
-def words(place: SiteSetup, path: str = "/") -> str:
+def page_text(place: SiteSetup, path: str = "/") -> str:
     """Return the page as text: no tags, single spaces."""
     response = place.client().get(path)
     assert response.status_code == 200
     return " ".join(re.sub(r"<[^>]+>", " ", response.text).split())
 
 
-def test_an_empty_store_tells_how_to_begin(place: SiteSetup):
+def test_an_empty_store_shows_how_to_begin(place: SiteSetup):
     """The first visit says how to run the first test."""
-    page = words(place)
+    page = page_text(place)
     assert "Nothing measured yet" in page
     assert "speedmon collect" in page
 
 
-def test_an_empty_store_tells_when_the_first_test_comes(place: SiteSetup):
+def test_an_empty_store_shows_when_the_first_test_comes(place: SiteSetup):
     """With a schedule the first visit says when to look again."""
     place.next_slot = in_minutes(5)
-    assert "The first test runs in 5 minutes, at Mon 23 Nov 2026, 15:05 CET" in words(place)
+    assert "The first test runs in 5 minutes, at Mon 23 Nov 2026, 15:05 CET" in page_text(place)
 
 
-def test_a_running_test_is_told_instead_of_the_next(place: SiteSetup):
-    """While a test runs, phase, rate and the time that is left stand where the next slot would."""
+def test_a_running_test_is_shown_instead_of_the_next(place: SiteSetup):
+    """While a test runs, phase, rate and remaining time are shown in place of the next slot."""
     moment = RunningTest("ookla", "ip4only", 0, phase="download", rate_bps=93_400_000, elapsed_s=9, expected_s=21)
     page = dataclasses.replace(place, running=lambda: moment).fill(make_attempt(0)).client().get("/").text
     assert "Testing now: download 93.4 Mbit/s, about 12 s left" in page
 
 
 def test_a_doubtful_run_says_why(place: SiteSetup):
-    """A result that took another way is shown as doubtful, with the reason."""
+    """A result over another path is shown as doubtful, with the reason."""
     remark = Remark("wrong_isp", "measured through Other, not through Example (plan.isp)")
     page = place.fill(make_attempt(0, healthy=False, remarks=(remark,))).client().get("/").text
     assert remark.message in page
@@ -65,7 +65,7 @@ def test_a_doubtful_run_says_why(place: SiteSetup):
 def test_a_measured_run_at_a_glance(place: SiteSetup):
     """Numbers, plan, age in the configured zone, ISP, address with its family, server and path are all there."""
     place.next_slot = in_minutes(10)
-    page = words(place.fill(*TABLE))
+    page = page_text(place.fill(*TABLE))
     for part in (
         "The last test succeeded Mon 23 Nov 2026, 14:47 CET · 12 minutes ago",
         "Download 95.7 Mbit/s 96 % of the plan",
@@ -80,9 +80,9 @@ def test_a_measured_run_at_a_glance(place: SiteSetup):
         assert part in page
 
 
-def test_a_failure_says_what_whose_and_since_when(place: SiteSetup):
-    """The headline names the culprit; cause, count and the first of the failures in a row follow."""
-    page = words(
+def test_a_failure_has_its_cause_its_scope_and_its_beginning(place: SiteSetup):
+    """The headline says whose fault it is; cause, count and the first of the failures in a row follow."""
+    page = page_text(
         place.fill(
             make_attempt(0),
             make_failed_attempt(10),
@@ -102,38 +102,38 @@ def test_a_failure_says_what_whose_and_since_when(place: SiteSetup):
 
 
 def test_failures_without_any_success_say_at_least(place: SiteSetup):
-    """Where no success is known the beginning is a lower bound, and no numbers are made up."""
-    page = words(place.fill(make_failed_attempt(0), make_failed_attempt(10)))
+    """Without a known success, the beginning is a lower bound and there are no numbers."""
+    page = page_text(place.fill(make_failed_attempt(0), make_failed_attempt(10)))
     assert "Since at least Mon 23 Nov 2026, 14:17 CET" in page
     assert "Last measurement" not in page
 
 
 @pytest.mark.parametrize("status", [Status.SKIPPED, Status.INTERRUPTED])
-def test_a_run_that_was_no_test_keeps_the_last_numbers(place: SiteSetup, status: Status):
-    """A skipped or interrupted run is told as such, beside the last measurement."""
-    page = words(place.fill(make_attempt(0), make_attempt(10, status=status, failure=SKIPPED)))
+def test_a_skipped_or_interrupted_run_keeps_the_last_numbers(place: SiteSetup, status: Status):
+    """It is named as such, beside the last measurement."""
+    page = page_text(place.fill(make_attempt(0), make_attempt(10, status=status, failure=SKIPPED)))
     assert f"The last test was {status.value}" in page
     assert "the machine was asleep" in page
     assert "Download 95.7 Mbit/s" in page
 
 
 def test_the_table_shows_failures_among_the_runs(place: SiteSetup):
-    """A failed run has its time, status, kind, culprit and message where a measured one has numbers."""
-    page = words(place.fill(*TABLE))
+    """A failed run has its time, status, kind, scope and message where a measured one has numbers."""
+    page = page_text(place.fill(*TABLE))
     assert "2026-11-23 14:32 Failed Name lookup failed line Could not resolve host" in page
     assert "2026-11-23 14:17 OK 95.7 17.3 4.20 DediPath, Secaucus, NJ (no. 22774)" in page
 
 
 def test_the_table_can_show_only_what_was_not_measured(place: SiteSetup):
     """One link leaves out the successes."""
-    page = words(place.fill(*TABLE), "/?only=trouble")
+    page = page_text(place.fill(*TABLE), "/?only=trouble")
     assert "14:32 Failed" in page
     assert "14:17 OK" not in page
 
 
-def test_nothing_but_successes_is_said(place: SiteSetup):
+def test_successes_alone_are_a_sentence(place: SiteSetup):
     """Without failures the list of failures is a sentence."""
-    assert "Every test of the last 30 days was measured." in words(place.fill(make_attempt()), "/?only=trouble")
+    assert "Every test of the last 30 days was measured." in page_text(place.fill(make_attempt()), "/?only=trouble")
 
 
 def test_hostile_names_are_text(place: SiteSetup):
@@ -170,15 +170,15 @@ def test_the_page_needs_nothing_from_elsewhere(place: SiteSetup):
     assert not re.search(r"<script|<style|\sstyle=|\son\w+=", page)
 
 
-def test_what_the_page_names_is_there(place: SiteSetup):
-    """Style sheet, logo and picture answer."""
+def test_the_files_of_the_page_exist(place: SiteSetup):
+    """Style sheet, logo and graph are served."""
     client = place.fill(*TABLE).client()
     for address in set(re.findall(r'(?:src|href)="(/static[^"]*|/graph[^"]*|/api[^"]*)"', client.get("/").text)):
         assert client.get(address).status_code == 200
 
 
-def test_a_range_is_kept_in_the_picture_and_the_links(place: SiteSetup):
-    """Another range shows another picture, and the JSON of the same days."""
+def test_a_range_is_kept_in_the_graph_and_the_links(place: SiteSetup):
+    """Another range shows another graph, and the JSON of the same days."""
     page = place.fill(*TABLE).client().get("/?days=7").text
     assert 'src="/graph.png?days=7"' in page
     assert 'href="/api/v1/runs?days=7"' in page
@@ -196,6 +196,6 @@ def test_a_long_outage_is_counted_to_its_beginning(place: SiteSetup):
     long = [
         make_failed_attempt(minute / 2, dataclasses.replace(DNS, message=f"no {minute}")) for minute in range(1, 61)
     ]
-    page = words(place.fill(make_attempt(0), *long))
+    page = page_text(place.fill(make_attempt(0), *long))
     assert "60 failed tests in a row" in page
     assert page.count("Name lookup failed") == 30

@@ -1,4 +1,4 @@
-"""Several probes in one database: the page, the picture, the table and the API show the same ones."""
+"""Several probes in one database: the page, the graph, the table and the API show the same ones."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def page(place: SiteSetup, query: str = "") -> str:
 
 def links(text: str) -> set[str]:
     """Return the addresses in a page."""
-    return {unescape(found) for found in re.findall(r'(?:href|src|srcset)="([^"]*)"', text)}
+    return {unescape(address) for address in re.findall(r'(?:href|src|srcset)="([^"]*)"', text)}
 
 
 def table(text: str) -> list[list[str]]:
@@ -82,7 +82,7 @@ def test_one_probe_needs_no_choice(place: SiteSetup):
     assert not any("probe=" in link for link in links(text))
 
 
-def test_several_probes_are_told_apart(fleet: SiteSetup):
+def test_several_probes_are_distinguished(fleet: SiteSetup):
     """All are shown at first: each row has its probe, which is a link to it, and the chooser has a link for each."""
     text = page(fleet)
     assert '<bdi class="probe">cabin, home</bdi>' in text
@@ -90,16 +90,16 @@ def test_several_probes_are_told_apart(fleet: SiteSetup):
     assert {"/?days=30&probe=cabin", "/?days=30&probe=home"} <= links(text)
 
 
-def test_the_verdict_is_that_of_the_newest_run_s_probe(fleet: SiteSetup):
-    """It names its probe, and a row of failures is not broken by what another probe measured meanwhile."""
+def test_the_summary_is_that_of_the_newest_run_s_probe(fleet: SiteSetup):
+    """It names its probe, and a success of another probe does not end its failures."""
     assert "The last test succeeded" in page(fleet)
     text = page(fleet.fill(broken("cabin", 30)))
     assert "3 failed tests in a row" in text
     assert '<p class="when"><a href="/?days=30&amp;probe=cabin"><bdi>cabin</bdi></a> · <time' in text
 
 
-def test_a_probe_of_its_own(fleet: SiteSetup):
-    """With a name, verdict, table, picture and JSON are of that probe, and the column is gone."""
+def test_the_page_of_one_probe(fleet: SiteSetup):
+    """Summary, table, graph and JSON are of that probe, and the column is gone."""
     text = page(fleet, "?probe=cabin")
     assert '<bdi class="probe">cabin</bdi>' in text
     assert "2 failed tests in a row" in text
@@ -111,18 +111,18 @@ def test_a_probe_of_its_own(fleet: SiteSetup):
 
 def test_links_keep_window_rows_and_probe(fleet: SiteSetup):
     """Whatever one link changes, the others stay: days, what was not measured, and the probe."""
-    found = links(page(fleet, "?days=7&only=trouble&probe=cabin"))
-    assert "/?days=365&only=trouble&probe=cabin" in found
-    assert "/?days=7&probe=cabin#tests" in found
-    assert "/?days=7&only=trouble&probe=home" in found
-    assert "/?days=7&only=trouble" in found
+    addresses = links(page(fleet, "?days=7&only=trouble&probe=cabin"))
+    assert "/?days=365&only=trouble&probe=cabin" in addresses
+    assert "/?days=7&probe=cabin#tests" in addresses
+    assert "/?days=7&only=trouble&probe=home" in addresses
+    assert "/?days=7&only=trouble" in addresses
 
 
-def test_every_link_of_a_page_answers(fleet: SiteSetup):
-    """What the chooser and the table lead to is there."""
+def test_every_link_of_a_page_works(fleet: SiteSetup):
+    """The targets of the chooser and of the table exist."""
     client = fleet.client()
-    found = {link.partition("#")[0] for link in links(page(fleet, "?days=7&probe=cabin")) if "graph" not in link}
-    assert {client.get(link).status_code for link in found} == {200}
+    addresses = {link.partition("#")[0] for link in links(page(fleet, "?days=7&probe=cabin")) if "graph" not in link}
+    assert {client.get(link).status_code for link in addresses} == {200}
 
 
 def test_the_api_shows_the_same_probes(fleet: SiteSetup):
@@ -133,8 +133,8 @@ def test_the_api_shows_the_same_probes(fleet: SiteSetup):
         assert sum(bucket["runs"] for bucket in client.get(f"/api/v1/buckets{query}").json()) == runs
 
 
-def test_a_picture_is_of_its_probe(fleet: SiteSetup):
-    """Each probe has a picture of its own, and so have all together; the same name gives the same picture."""
+def test_a_graph_is_of_its_probe(fleet: SiteSetup):
+    """Each probe has a graph of its own, and so have all together; the same name gives the same graph."""
     client = fleet.client()
     tags = [client.get(f"/graph.png{query}").headers["etag"] for query in ("", "?probe=cabin", "?probe=home")]
     assert len(set(tags)) == 3
@@ -143,12 +143,12 @@ def test_a_picture_is_of_its_probe(fleet: SiteSetup):
 
 @pytest.mark.parametrize("path", EVERYWHERE)
 def test_an_unknown_probe_is_not_found(fleet: SiteSetup, path: str):
-    """Everywhere it is the same problem, with the names that there are."""
+    """Everywhere it is the same error, with the names on offer."""
     says = "there is no probe 'cellar' here: the probes are cabin, home"
     assert_error(fleet.client().get(f"{path}?probe=cellar"), 404, "not_found", says)
 
 
-def test_a_browser_is_told_the_names(fleet: SiteSetup):
+def test_a_browser_gets_the_names(fleet: SiteSetup):
     """The page of the error names them too, escaped."""
     response = fleet.client().get("/", params={"probe": "<b>"}, headers={"Accept": "text/html"})
     assert response.status_code == 404
@@ -156,8 +156,8 @@ def test_a_browser_is_told_the_names(fleet: SiteSetup):
 
 
 @pytest.mark.parametrize("path", EVERYWHERE)
-def test_a_site_for_some_probes_knows_no_others(fleet: SiteSetup, path: str):
-    """Who serves only some of a fleet's probes shows no run of another one, asked or not."""
+def test_a_site_for_some_probes_shows_no_others(fleet: SiteSetup, path: str):
+    """A page for some of a fleet's probes shows no run of another one, requested or not."""
     client = dataclasses.replace(fleet, probes=("home",)).client()
     assert_error(client.get(f"{path}?probe=cabin"), 404, "not_found", "the probes are home")
     assert "cabin" not in client.get(path).text
@@ -169,20 +169,20 @@ def test_a_site_for_some_probes_counts_no_others(fleet: SiteSetup):
     assert sum(bucket["runs"] for bucket in client.get("/api/v1/buckets").json()) == 2
 
 
-def test_the_only_probe_is_measured_by_the_plan_whatever_it_was_called(place: SiteSetup):
-    """One that was given another name since is the same line."""
+def test_the_only_probe_is_compared_with_the_plan_whatever_its_name(place: SiteSetup):
+    """A probe that was renamed is the same line."""
     assert "96 % of the plan" in page(place.fill(make_attempt(20, probe="before")))
 
 
-def test_only_this_probe_is_measured_by_the_plan_of_the_settings(fleet: SiteSetup):
-    """Another probe has another line: its numbers are no share of what was sold here."""
+def test_only_this_probe_is_compared_with_the_plan_of_the_settings(fleet: SiteSetup):
+    """Another probe has another line, with another plan."""
     fleet.fill(make_attempt(30, probe="cabin"))
     assert "96 % of the plan" in page(fleet, "?probe=home")
     assert "of the plan" not in page(fleet, "?probe=cabin")
 
 
 def test_a_probe_without_runs_can_be_left_again(fleet: SiteSetup):
-    """Where a probe has no run the page says so, and the way back to the others is there."""
+    """The page says that there is no run, and links to the other probes."""
     name_probes(fleet, ["new"])
     text = page(fleet, "?probe=new&days=7")
     assert "Nothing measured yet" in text
@@ -190,15 +190,15 @@ def test_a_probe_without_runs_can_be_left_again(fleet: SiteSetup):
 
 
 def test_a_hostile_name_is_text_and_a_working_link(place: SiteSetup):
-    """The name of a probe is the word of whoever forwards: escaped as text, encoded in addresses."""
+    """Whoever forwards chooses the name: it is escaped as text and encoded in addresses."""
     text = page(place.fill(make_attempt(0), make_attempt(10, probe=HOSTILE)))
     assert "<script" not in text
-    (link,) = {found for found in links(text) if "script" in found}
+    (link,) = {address for address in links(text) if "script" in address}
     assert f'<bdi class="probe">{"a&amp;b &lt;script&gt;"}' in page(place, link.removeprefix("/"))
 
 
 @pytest.mark.parametrize("count", [MAX_LINKS + 1, MAX_SUGGESTIONS + 100])
-def test_many_probes_are_a_field_to_write_into(place: SiteSetup, count: int):
+def test_many_probes_are_a_text_field(place: SiteSetup, count: int):
     """More than a few are a form, which works without a script, keeps the window, and stays below 100 KiB."""
     name_probes(
         place.fill(*TABLE), [f"a probe with a name that is rather long {number}" for number in range(count - 1)]
@@ -218,7 +218,7 @@ def test_a_page_of_several_probes_is_small(place: SiteSetup):
     assert len(page(place)) + len(place.client().get("/static/speedmon.css").content) < PAGE_LIMIT
 
 
-def test_an_address_names_what_is_not_usual():
+def test_an_address_has_what_differs_from_the_default():
     """Only what was asked for is in an address, encoded, the window always."""
     links = PageLinks(7, "all", ("a b", "c&d"))
     assert links.page() == "/?days=7&probe=a+b&probe=c%26d"

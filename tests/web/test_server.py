@@ -1,4 +1,4 @@
-"""`speedmon serve` as a process: it starts, answers, tests on its schedule and ends in order."""
+"""`speedmon serve` as a process: it starts, serves, tests on its schedule and ends in order."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def rows(environ: dict[str, str]) -> list[Run]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_page_is_served_until_a_signal_comes(environ: dict[str, str], number: int):
-    """On a free port the page and the API answer; a signal ends it with 0 within three seconds, without a word."""
+    """Page and API are served on a free port; a signal ends it with 0 within three seconds, without output."""
     with serving(environ, "--no-schedule") as (process, url):
         assert "Nothing measured yet" in httpx.get(url).text
         assert httpx.get(f"{url}api/v1/runs").json() == []
@@ -67,7 +67,7 @@ def test_the_page_is_served_until_a_signal_comes(environ: dict[str, str], number
 
 
 def test_a_running_test_is_recorded_as_interrupted(environ: dict[str, str]):
-    """SIGTERM during a test ends test and daemon within three seconds, and the row says what happened."""
+    """SIGTERM during a test ends test and daemon within three seconds, and the run says what happened."""
     with serving(environ | {"SPEEDMON_SCHEDULE__EVERY_S": "5"}) as (process, _):
         wait_for(Path(environ["SPEEDMON_OOKLA__BINARY"] + ".started").exists)
         code, seconds, _ = end_daemon(process)
@@ -79,7 +79,7 @@ def test_a_running_test_is_recorded_as_interrupted(environ: dict[str, str]):
     assert run.failure.kind is FailureKind.INTERRUPTED
 
 
-def test_an_open_connection_does_not_hold_up_the_end(environ: dict[str, str]):
+def test_an_open_connection_does_not_delay_the_shutdown(environ: dict[str, str]):
     """A client that keeps its connection open, or never finishes its request, is not waited for."""
     with serving(environ, "--no-schedule") as (process, url):
         address = ("127.0.0.1", httpx.URL(url).port or 0)
@@ -91,8 +91,8 @@ def test_an_open_connection_does_not_hold_up_the_end(environ: dict[str, str]):
     assert seconds < 3
 
 
-def test_a_slot_that_finds_a_test_running_becomes_a_row(environ: dict[str, str]):
-    """A schedule that is faster than its tests leaves rows that say so, on the page as well."""
+def test_a_slot_during_a_test_becomes_a_skipped_run(environ: dict[str, str]):
+    """A schedule that is faster than its tests leaves skipped runs, on the page as well."""
     with serving(environ | {"SPEEDMON_SCHEDULE__EVERY_S": "1"}) as (process, url):
         wait_for(lambda: bool(httpx.get(f"{url}api/v1/runs?status=skipped").json()))
         assert "the previous test was still running" in httpx.get(url).text
@@ -122,7 +122,7 @@ def test_the_configuration_file_reaches_the_tests(environ: dict[str, str], tmp_p
         ("SPEEDMON_DATABASE_URL", "sqlite:////proc/no/speedmon.db", 2, "speedmon: /proc/no"),
     ],
 )
-def test_what_cannot_be_served_is_told_in_one_line(
+def test_what_cannot_be_served_is_an_error_of_one_line(
     environ: dict[str, str], setting: str, value: str, code: int, says: str
 ):
     """A mistake in the configuration is exit 2, an address that cannot be had exit 1; both name the thing."""
@@ -135,7 +135,7 @@ def test_what_cannot_be_served_is_told_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
-def test_an_address_in_use_is_told_in_one_line(environ: dict[str, str]):
+def test_an_address_in_use_is_an_error_of_one_line(environ: dict[str, str]):
     """A second daemon on the same port ends at once, and the first one stays."""
     with serving(environ, "--no-schedule") as (_, url):
         port = str(httpx.URL(url).port)

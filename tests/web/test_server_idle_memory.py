@@ -1,4 +1,4 @@
-"""What the daemon holds in memory while nothing happens, told by what it imported; `benchmarks/idle.py` has figures."""
+"""What the idle daemon holds in memory, judged by what it imported; `benchmarks/idle.py` has figures."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Runs the program as it is, and tells as JSON at its end what it imported.
-TELLS_ITS_IMPORTS = f"""
+# Runs the program as it is, and prints as JSON at its end what it imported.
+PRINTS_ITS_IMPORTS = f"""
 import atexit, json, runpy, sys
 atexit.register(lambda: print(json.dumps(list(sys.modules))))
 runpy.run_path({str(SPEEDMON)!r}, run_name="__main__")
@@ -70,8 +70,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def imported(environ: dict[str, str]) -> set[str]:
-    """Return what the daemon has imported when it has answered for each of its pages and the API."""
-    with serving(environ, program=[sys.executable, "-c", TELLS_ITS_IMPORTS]) as (process, url):
+    """Return what the daemon has imported when it has served each of its pages and the API."""
+    with serving(environ, program=[sys.executable, "-c", PRINTS_ITS_IMPORTS]) as (process, url):
         assert {httpx.get(url + page, timeout=DEADLINE_S).status_code for page in PAGES} == {200}
         process.terminate()
         stdout, _ = process.communicate(timeout=DEADLINE_S)
@@ -84,15 +84,15 @@ def make(environ: dict[str, str], revision: str) -> None:
         run_migrations(connection, revision)
 
 
-def test_a_daemon_that_starts_on_nothing_imports_what_it_serves_with(environ: dict[str, str]):
-    """The database is made, the schedule runs and all is answered, and what that needs besides is gone with a child."""
-    found = imported(environ)
-    assert {"apscheduler", "fastapi", "sqlalchemy"} < found
-    assert not found & FOR_OTHERS
+def test_a_new_daemon_imports_only_what_it_serves_with(environ: dict[str, str]):
+    """The database is made, the schedule runs and all is served; what else that needs is imported by children."""
+    modules = imported(environ)
+    assert {"apscheduler", "fastapi", "sqlalchemy"} < modules
+    assert not modules & FOR_OTHERS
 
 
 def test_a_daemon_that_starts_on_an_older_schema_imports_no_more(environ: dict[str, str], tmp_path: Path):
-    """The schema is brought up to date by a child, so what that needs is gone with it."""
+    """A child upgrades the schema, so the daemon does not import what that needs."""
     make(environ, REVISIONS[1])
     assert not imported(environ) & FOR_OTHERS
     with closing(sqlite3.connect(tmp_path / "speedmon.db")) as connection:

@@ -1,4 +1,4 @@
-"""`speedmon serve` keeps real pictures in a folder, whole at any moment, and tells which it could not make.
+"""`speedmon serve` keeps real graphs in a folder, complete at any moment, and reports which it could not make.
 
 One daemon is started for most of it: a test runs at first, one of two pictures cannot be made, the other is read.
 """
@@ -49,14 +49,14 @@ def installation(folder: Path) -> dict[str, str]:
 
 
 def published(url: str) -> list[dict[str, Any]]:
-    """Return what the API tells of the files."""
-    found: list[dict[str, Any]] = httpx.get(f"{url}api/v1/published").json()
-    return found
+    """Return what the API reports of the files."""
+    files: list[dict[str, Any]] = httpx.get(f"{url}api/v1/published").json()
+    return files
 
 
 @dataclass
-class Seen:
-    """What was seen of the daemon: its files and what it told of them, and how it ended."""
+class Observed:
+    """What a daemon did: its files and what it reported of them, and how it ended."""
 
     folder: Path
     before: list[dict[str, Any]]
@@ -69,8 +69,8 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """Return what was seen of a daemon from a running test to the last picture."""
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
+    """Return what a daemon did from a running test to the last graph."""
     place = tmp_path_factory.mktemp("published")
     environ, folder = installation(place), place / "www"
     (folder / "latest-1d.png").mkdir()
@@ -94,49 +94,49 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         code, _, stderr = end_daemon(process)
     done.set()
     reader.join()
-    return Seen(folder, before, after, page, maps, read, code, stderr)
+    return Observed(folder, before, after, page, maps, read, code, stderr)
 
 
-def test_nothing_is_drawn_while_a_test_runs(seen: Seen):
-    """With the lock held by a test no picture is tried; when the test has ended they come."""
-    assert [one["tried_at"] for one in seen.before] == [None, None]
-    assert [one["what"] for one in seen.after] == ["throughput, 1 day", "throughput, 30 days"]
-    assert seen.after[1]["updated_at"]
+def test_nothing_is_drawn_while_a_test_runs(observed: Observed):
+    """While a test holds the lock no graph is tried; when the test has ended they are drawn."""
+    assert [one["tried_at"] for one in observed.before] == [None, None]
+    assert [one["what"] for one in observed.after] == ["throughput, 1 day", "throughput, 30 days"]
+    assert observed.after[1]["updated_at"]
 
 
-def test_a_picture_that_fails_is_told_and_the_next_one_is_made(seen: Seen):
+def test_a_graph_that_fails_is_reported_and_the_next_one_is_made(observed: Observed):
     """The log has one line for it, the API its error, the page a link to that; the daemon goes on and ends in order."""
-    day, month = seen.after
+    day, month = observed.after
     assert (day["updated_at"], month["error"]) == (None, None)
-    assert f"{seen.folder}/latest-1d.png: cannot be written: Is a directory" in day["error"]
-    assert '<a href="/api/v1/published">1 of 2 published files failed</a>' in seen.page
-    assert seen.stderr == f"speedmon: publish: throughput, 1 day: {day['error']}\n"
-    assert seen.code == 0
+    assert f"{observed.folder}/latest-1d.png: cannot be written: Is a directory" in day["error"]
+    assert '<a href="/api/v1/published">1 of 2 published files failed</a>' in observed.page
+    assert observed.stderr == f"speedmon: publish: throughput, 1 day: {day['error']}\n"
+    assert observed.code == 0
 
 
-def test_a_reader_never_sees_half_a_picture(seen: Seen):
-    """Whoever reads while a new picture takes the place of the old one has one or the other, whole."""
-    new = (seen.folder / "latest-30d.png").read_bytes()
-    assert seen.read | {new} == {OLD, new}
+def test_a_reader_never_gets_half_a_graph(observed: Observed):
+    """Whoever reads while a new graph replaces the old one gets one or the other, complete."""
+    new = (observed.folder / "latest-30d.png").read_bytes()
+    assert observed.read | {new} == {OLD, new}
     assert new.startswith(PNG)
     assert new.endswith(END)
     assert len(new) > len(OLD)
 
 
-def test_the_folder_has_names_that_stay_for_all_to_read(seen: Seen):
-    """There is nothing beside the files, not even for a while after, and a web server's user can read them."""
-    assert sorted(file.name for file in seen.folder.iterdir()) == ["latest-1d.png", "latest-30d.png"]
-    assert (seen.folder / "latest-30d.png").stat().st_mode & 0o777 == 0o644
+def test_the_folder_has_fixed_names_that_all_can_read(observed: Observed):
+    """There is nothing else in the folder, and a web server's user can read the files."""
+    assert sorted(file.name for file in observed.folder.iterdir()) == ["latest-1d.png", "latest-30d.png"]
+    assert (observed.folder / "latest-30d.png").stat().st_mode & 0o777 == 0o644
 
 
-def test_the_daemon_draws_nothing_itself(seen: Seen):
+def test_the_daemon_draws_nothing_itself(observed: Observed):
     """Matplotlib and numpy are loaded by its children only."""
-    assert "sqlite3" in seen.maps
-    assert "matplotlib" not in seen.maps
-    assert "numpy" not in seen.maps
+    assert "sqlite3" in observed.maps
+    assert "matplotlib" not in observed.maps
+    assert "numpy" not in observed.maps
 
 
-def test_the_end_does_not_wait_for_a_picture(tmp_path: Path):
+def test_the_shutdown_does_not_wait_for_a_graph(tmp_path: Path):
     """A daemon that is waiting for a test, or drawing, ends within three seconds of the signal."""
     environ = installation(tmp_path)
     with hold_lock(environ["SPEEDMON_COLLECT__LOCK_FILE"]), serving(environ, "--no-schedule") as (process, _):
@@ -145,8 +145,8 @@ def test_the_end_does_not_wait_for_a_picture(tmp_path: Path):
     assert seconds < 3
 
 
-def test_another_database_is_only_looked_at(tmp_path: Path):
-    """Whoever looks into a fleet's database does not write its pictures over this probe's."""
+def test_another_database_is_only_read(tmp_path: Path):
+    """Graphs of a fleet's database do not overwrite those of this probe."""
     environ = installation(tmp_path)
     url = environ.pop("SPEEDMON_DATABASE_URL")
     with serving(environ, "--database-url", url) as (_, page):
@@ -172,7 +172,7 @@ def test_a_mistake_keeps_the_daemon_from_starting(tmp_path: Path, key: str, valu
     assert stderr.startswith(says)
 
 
-def test_a_folder_that_is_not_ours_is_a_mistake(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_a_mistake(tmp_path: Path):
     """A folder that is there but cannot be written, even by root, keeps the daemon from starting as well."""
     folder = "/proc/sys" if os.geteuid() == 0 else "/etc"
     code, _, stderr = refused(installation(tmp_path) | {"SPEEDMON_PUBLISH__DIRECTORY": folder})

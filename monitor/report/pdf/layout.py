@@ -85,13 +85,13 @@ def write(document: Document, made_at: datetime, file: BinaryIO) -> None:
 
 
 def _story(document: Document) -> Iterator[Flowable]:
-    told, pages = list(number_sections(document.blocks)), dict[str, int]()
+    sections, pages = list(number_sections(document.blocks)), dict[str, int]()
     yield paragraph(document.title, TITLE)
     yield paragraph(document.subtitle, SUBTITLE)
     yield HRFlowable(WIDTH, 1.7, color=INK, spaceBefore=GAP, spaceAfter=2 * GAP)
-    yield from _contents(told)
+    yield from _contents(sections)
     level = -1
-    for section in told:
+    for section in sections:
         if section.heading:
             # An outline may not leave a level out.
             level = min(section.heading.level - 1, level + 1)
@@ -102,8 +102,12 @@ def _story(document: Document) -> Iterator[Flowable]:
     yield Ending(pages)
 
 
-def _contents(told: Iterable[Section]) -> Iterator[Flowable]:
-    entries = [Entry(each.heading.text, ENTRIES[each.heading.level], each.number) for each in told if each.heading]
+def _contents(sections: Iterable[Section]) -> Iterator[Flowable]:
+    entries = [
+        Entry(section.heading.text, ENTRIES[section.heading.level], section.number)
+        for section in sections
+        if section.heading
+    ]
     if entries:
         yield paragraph("Contents", CAPTION)
         yield from entries
@@ -163,7 +167,7 @@ def _facts(facts: Facts) -> Flowable:
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, HAIR),
     ]
-    rows = [[paragraph(name, FAINT), paragraph(told, TEXT)] for name, told in facts.rows]
+    rows = [[paragraph(name, FAINT), paragraph(value, TEXT)] for name, value in facts.rows]
     return Grid(rows, [NAMES, WIDTH - NAMES], style=look, splitInRow=1)
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from monitor.report.evidence import Evidence
 
 
+# At most so many outages are listed, the longest.
+MAX_OUTAGES = 1000
+
 _OUTAGE_COLUMNS: tuple[Column, ...] = (
     Column("Began"),
     Column("Ended"),
@@ -31,8 +34,17 @@ _OUTAGE_COLUMNS: tuple[Column, ...] = (
 
 _SOURCE_COLUMN = Column("Seen by")
 
-# At most so many outages are listed, the longest.
-MAX_OUTAGES = 1000
+_OUTAGE_NOTE = (
+    "An outage is seen only if a test runs during it. Each may have begun, and may have ended, up to one interval "
+    "earlier, and shorter ones between two tests are not seen. If a pause of the tests interrupts an outage, only the "
+    "time that was watched counts."
+)
+
+_FAULT_NOTE = (
+    "When a test fails, the program usually checks at once what still answers: the router, name servers, two "
+    "independent hosts on the internet and the test's own service. This shows whether the line, the test's operator or "
+    "this machine is at fault. Where that is unclear, the cause counts as not known, not as the line."
+)
 
 
 def outage_blocks(evidence: Evidence) -> Iterator[Block]:
@@ -62,12 +74,7 @@ def outage_blocks(evidence: Evidence) -> Iterator[Block]:
             "note",
         )
     yield Table("Outages, each from the first failed test to the next that succeeded", columns, rows)
-    yield Text(
-        "An outage is seen only if a test runs during it. Each may have begun, and may have ended, up to one interval "
-        "earlier, and shorter ones between two tests are not seen. If a pause of the tests interrupts an outage, only "
-        "the time that was watched counts.",
-        "note",
-    )
+    yield Text(_OUTAGE_NOTE, "note")
 
 
 def _longest_outages(incidents: Sequence[Incident]) -> list[Incident]:
@@ -130,12 +137,7 @@ def failure_blocks(evidence: Evidence) -> Iterator[Block]:
         for (scope, kind), count in order
     ]
     yield Table("Tests that were started and gave no result", columns, rows)
-    yield Text(
-        "When a test fails, the program usually checks at once what still answers: the router, name servers, two "
-        "independent hosts on the internet and the test's own service. This shows whether the line, the test's "
-        "operator or this machine is at fault. Where that is unclear, the cause counts as not known, not as the line.",
-        "note",
-    )
+    yield Text(_FAULT_NOTE, "note")
 
 
 def _fault_sentence(counts: AttemptCounts) -> str:

@@ -101,7 +101,7 @@ def test_readme_mentions_the_command(name: str):
         (
             ["history"],
             {"SPEEDMON_DATABASE_URL": "mysql://joe:secret@db/x"},
-            "'mysql://joe:***@db/x': runs are kept in SQ",
+            "'mysql://joe:***@db/x': only SQLite and PostgreSQL are supported",
         ),
         (["exec"], {}, "Missing argument '-- COMMAND [ARG]...' (see `speedmon exec --help`)"),
     ],

@@ -1,4 +1,4 @@
-"""The demo: how its story is judged and told, and the whole of it once, as a user runs it."""
+"""The demo: how its scenario is judged and shown, and one complete demo as a user runs it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ OUTAGE = replace(
 STORY = scenario.DemoResult(HOST, "ping: connect: Network is unreachable", (LINE, LINE), OUTAGE)
 
 
-def test_a_story_that_came_true_has_no_differences():
+def test_a_scenario_that_went_as_expected_has_no_differences():
     """The tunnel over host, the line over ip4only, no IPv6 inside, and an outage of the line."""
     assert scenario.find_differences(STORY) == []
 
@@ -85,8 +85,8 @@ def test_a_story_that_came_true_has_no_differences():
         ({"outage": replace(OUTAGE, failure=replace(FAILURE, scope=Scope.CONFIG))}, "not as a failure of the line"),
     ],
 )
-def test_each_difference_is_told(change: dict, words: str):
-    """One thing that did not come true makes one line that names it."""
+def test_each_difference_is_a_line(change: dict, words: str):
+    """One thing that did not go as expected makes one line that names it."""
     (line,) = scenario.find_differences(replace(STORY, **change))
     assert words in line
 
@@ -97,19 +97,19 @@ def test_fifteen_percent_are_allowed(bps: int):
     assert scenario.find_differences(replace(STORY, line=(replace(LINE, download_bps=bps),))) == []
 
 
-def test_a_spoilt_run_beside_a_good_one_is_no_difference():
-    """A machine that was busy for a moment does not make the story untrue; both runs are shown."""
+def test_a_slow_run_beside_a_good_one_is_accepted():
+    """A machine may be busy for a moment; both runs are shown."""
     assert scenario.find_differences(replace(STORY, line=(replace(LINE, download_bps=60_000_000), LINE))) == []
 
 
 def test_the_opening_names_the_shaped_rates():
-    """A reader can tell what should be measured before it is."""
+    """A reader knows what should be measured before it is."""
     assert "Example Fibre, shaped to 100/20 Mbit/s" in scenario.describe_lab()
     assert "shaped to 12/3 Mbit/s" in scenario.describe_lab()
 
 
-def test_a_run_is_told_with_its_family_and_isp():
-    """The proof of the path stands beside the figures."""
+def test_the_summary_of_a_run_has_its_family_and_isp():
+    """They show which path was measured."""
     assert scenario.run_summary(LINE) == "IPv4 203.0.113.10, Example Fibre: 95.0/19.2 Mbit/s"
     assert scenario.line_share_text(LINE) == "95% of the line's download, 96% of its upload"
 
@@ -127,12 +127,12 @@ def test_nothing_of_the_callers_settings_reaches_the_lab():
     assert all(env[name].startswith("/run/") for name in ("STATE_DIRECTORY", "CACHE_DIRECTORY", "XDG_CONFIG_HOME"))
 
 
-def test_json_tells_the_same_story():
-    """One object: what came true, the shaped rates, every run in the shape of `history --json`."""
-    told = json.loads(run.to_json(STORY, ["a difference"], run.DemoOptions(Path("/x.png"))))
-    assert (told["came_true"], told["differences"], told["picture"]) == (False, ["a difference"], "/x.png")
-    assert told["shaped"]["line"] == {"isp": "Example Fibre", "download_bps": 100_000_000, "upload_bps": 20_000_000}
-    assert [run["path"] for run in told["runs"]] == ["host", "ip4only", "ip4only", "ip4only"]
+def test_json_has_the_same_results():
+    """One object: the differences, the shaped rates, every run in the shape of `history --json`."""
+    document = json.loads(run.to_json(STORY, ["a difference"], run.DemoOptions(Path("/x.png"))))
+    assert (document["came_true"], document["differences"], document["picture"]) == (False, ["a difference"], "/x.png")
+    assert document["shaped"]["line"] == {"isp": "Example Fibre", "download_bps": 100_000_000, "upload_bps": 20_000_000}
+    assert [run["path"] for run in document["runs"]] == ["host", "ip4only", "ip4only", "ip4only"]
 
 
 def refused(*arguments: str) -> tuple[int, str]:
@@ -141,15 +141,15 @@ def refused(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_a_place_that_the_lab_hides_is_refused():
-    """What is written to a private folder would be gone with the lab."""
+def test_a_folder_that_the_lab_hides_is_refused():
+    """A file in a private folder would be lost when the lab closes."""
     code, line = refused("--output", "/run/demo.png")
     assert code == 2
     assert "/run/demo.png" in line
 
 
-def test_a_folder_that_is_not_there_is_refused_before_the_lab_opens(tmp_path: Path):
-    """Nobody waits for a picture that cannot be written."""
+def test_a_missing_folder_is_refused_before_the_lab_opens(tmp_path: Path):
+    """Nobody waits for a graph that cannot be written."""
     assert refused("--output", str(tmp_path / "none" / "demo.png"))[0] == 1
 
 
@@ -161,8 +161,8 @@ def test_a_database_that_exists_is_not_touched(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Run the whole demo once, beside settings that would spoil it, and return its folder and what it printed."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Run the complete demo once, beside settings that would disturb it, and return its folder and output."""
     folder = tmp_path_factory.mktemp("demo")
     command = [*SPEEDMON, "demo", "--output", "demo.png", "--keep-database", "runs.db"]
     env = os.environ | {"SPEEDMON_DATABASE_URL": "sqlite:////none/at/all.db", "SPEEDMON_NAMESPACE__NAME": "other"}
@@ -171,9 +171,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, done.stdout
 
 
-def test_the_story_comes_true(told: tuple[Path, str]):
-    """The tunnel, no IPv6 inside, the line, the outage, in this order, and the places of picture and database."""
-    folder, text = told
+def test_the_demo_goes_as_expected(demo: tuple[Path, str]):
+    """The tunnel, no IPv6 inside, the line, the outage, in this order, and the files of graph and database."""
+    folder, text = demo
     marks = [
         "\n1. ",
         "IPv6 2001:",
@@ -191,21 +191,21 @@ def test_the_story_comes_true(told: tuple[Path, str]):
     assert f"Picture: {folder / 'demo.png'}" in text
 
 
-def test_its_picture_is_a_png(told: tuple[Path, str]):
-    """It lies where it was asked for."""
-    assert (told[0] / "demo.png").read_bytes().startswith(b"\x89PNG\r\n")
+def test_its_graph_is_a_png(demo: tuple[Path, str]):
+    """It is where it was asked for."""
+    assert (demo[0] / "demo.png").read_bytes().startswith(b"\x89PNG\r\n")
 
 
-def test_its_runs_are_kept(told: tuple[Path, str]):
+def test_its_runs_are_stored(demo: tuple[Path, str]):
     """The database that was asked for holds all four, the failure among them, and `history` reads it."""
-    env = os.environ | {"SPEEDMON_DATABASE_URL": f"sqlite:///{told[0] / 'runs.db'}"}
+    env = os.environ | {"SPEEDMON_DATABASE_URL": f"sqlite:///{demo[0] / 'runs.db'}"}
     printed = subprocess.run([*SPEEDMON, "history", "--json"], env=env, capture_output=True, check=True).stdout
     assert [run["status"] for run in json.loads(printed)] == ["failed", "ok", "ok", "ok"]
 
 
-def test_it_leaves_nothing_but_what_was_asked_for(told: tuple[Path, str]):
-    """No file beside picture and database, and no namespace or link of the lab on the machine."""
-    assert sorted(path.name for path in told[0].iterdir()) == ["demo.png", "runs.db"]
+def test_it_leaves_only_what_was_asked_for(demo: tuple[Path, str]):
+    """No file but graph and database, and no namespace or link of the lab on the machine."""
+    assert sorted(path.name for path in demo[0].iterdir()) == ["demo.png", "runs.db"]
     assert not [
         name for name in (topology.ISP, topology.BROKER, topology.INTERNET) if Path("/run/netns", name).exists()
     ]
@@ -213,7 +213,7 @@ def test_it_leaves_nothing_but_what_was_asked_for(told: tuple[Path, str]):
 
 
 def test_an_interrupt_ends_everything(tmp_path: Path):
-    """Ctrl-C in the middle of a run: one line, exit code 130, no process left that holds the output, no picture."""
+    """Ctrl-C in the middle of a run: one line, exit code 130, no process left that holds the output, no graph."""
     command = [*SPEEDMON, "demo", "--output", str(tmp_path / "demo.png")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         assert running.stdout is not None

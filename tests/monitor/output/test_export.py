@@ -66,13 +66,13 @@ def as_csv(*runs: Run) -> list[dict[str, str]]:
 
 
 def test_json_has_every_key_of_the_contract():
-    """Keys are there in order, whatever came of the run."""
+    """All keys are there in order, whatever the outcome."""
     for exported in as_json(make_attempt().run, make_failed_attempt().run):
         assert [*exported] == KEYS
 
 
 def test_json_of_a_measured_run():
-    """Times end in Z, rates are integers, the server is an object, what is not known is null."""
+    """Times end in Z, rates are integers, the server is an object, unknown values are null."""
     (exported,) = as_json(make_attempt().run)
     assert (exported["started_at"], exported["finished_at"]) == ("2026-11-23T13:17:03Z", "2026-11-23T13:17:24Z")
     assert (exported["download_bps"], exported["packet_loss_pct"], exported["failure"]) == (95_656_417, None, None)
@@ -101,7 +101,7 @@ def test_json_of_a_failed_run():
 
 
 def test_nothing_is_an_empty_array_and_a_header():
-    """No run is no error for a program that reads."""
+    """A program that reads gets a valid document without runs."""
     assert "".join(export.to_json_array([])) == "[]\n"
     assert "".join(export.to_csv_lines([])) == ",".join(export.csv_header()) + "\r\n"
 
@@ -123,7 +123,7 @@ def test_the_csv_header_is_flat():
 
 
 def test_csv_values():
-    """Rates are bit/s, times end in Z, truth is lower case, what is not known is empty."""
+    """Rates are bit/s, times end in Z, booleans are lower case, unknown values are empty."""
     good, bad = as_csv(
         make_attempt(healthy=True, remarks=(Remark("wrong_isp", "Other"),) * 2).run, make_failed_attempt().run
     )

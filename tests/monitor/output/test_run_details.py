@@ -1,4 +1,4 @@
-"""What `history --verbose` tells below a run."""
+"""What `history --verbose` prints below a run."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ FOUND = Findings(
 )
 
 
-def told(run: object, found: Findings | None = None, width: int = 400) -> list[str]:
+def details(run: object, findings: Findings | None = None, width: int = 400) -> list[str]:
     """Return the lines without their indent."""
-    return [line.strip() for line in detail_lines(run, found, width)]
+    return [line.strip() for line in detail_lines(run, findings, width)]
 
 
-def test_a_good_run_needs_no_words():
-    """Nothing is told of a run that has only what the table shows."""
-    assert told(make_attempt().run) == []
+def test_a_measured_run_has_no_details():
+    """The table has all there is to say."""
+    assert details(make_attempt().run) == []
 
 
-def test_a_failure_is_told_with_what_the_probe_found():
-    """The whole message, the stage and the exit code, then every answer."""
-    failure, probe = told(make_failed_attempt().run, FOUND)
+def test_a_failure_has_the_findings_of_its_diagnosis():
+    """The complete message, the stage and the exit code, then every answer."""
+    failure, probe = details(make_failed_attempt().run, FOUND)
     assert failure == "dns (line, at configuration): Could not resolve host (exit code 2)"
     assert probe == (
         "diagnosis: uplink eth0 has a carrier; gateway 192.168.200.1 in 0 ms; DNS 192.0.2.53 ETIMEDOUT;"
@@ -40,18 +40,18 @@ def test_a_failure_is_told_with_what_the_probe_found():
     )
 
 
-def test_what_is_not_there_is_said():
-    """A machine without any route or name server is told so."""
+def test_what_is_missing_is_named():
+    """The diagnosis says that there is no route and no name server."""
     assert (
-        told(make_failed_attempt().run, Findings())[1]
+        details(make_failed_attempt().run, Findings())[1]
         == "diagnosis: no default route; no default route inside; no name server"
     )
 
 
-def test_remarks_and_attempts_are_told():
+def test_remarks_and_attempts_have_lines():
     """A second attempt names the first, and each remark is a line."""
     run = replace(make_attempt().run, attempt=2, retry_of="ab", remarks=(Remark("wrong_isp", "Other\x1b[2J instead"),))
-    assert told(run) == ["attempt 2, after run ab", "wrong_isp: Other [2J instead"]
+    assert details(run) == ["attempt 2, after run ab", "wrong_isp: Other [2J instead"]
 
 
 def test_lines_keep_to_the_width():

@@ -1,4 +1,4 @@
-"""Runs as a table for people."""
+"""Runs as a table for a terminal."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def test_a_narrow_terminal_shows_fewer_columns(width: int, titles: list[str]):
     assert lines(width=width)[1].split() == titles
 
 
-def test_a_wide_terminal_shows_the_whole_message():
-    """What a line has room for is not cut."""
+def test_a_wide_terminal_shows_the_complete_message():
+    """A message that fits is not cut."""
     assert lines(make_failed_attempt().run, width=200)[2].endswith("dns (line): Could not resolve host")
 
 
@@ -63,7 +63,7 @@ def test_no_line_is_wider_than_the_terminal(runs: list[Run], width: int):
     [(None, ""), (0, "0.00"), (1, "<0.01"), (5_000, "0.01"), (95_656_417, "95.66"), (10_000_000_000, "10000.00")],
 )
 def test_rates(bps: int | None, shown: str):
-    """A small rate is not shown as none, and none is not shown as 0."""
+    """A small rate is not shown as zero, and a missing one is empty."""
     assert lines(make_attempt(download_bps=bps, upload_bps=None).run)[2][31:39].strip() == shown
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from example_documents import COLUMNS, HOSTILE, make_document, make_png
+from places import SUPPORT
 from pypdf import PdfReader
 
 from monitor.report.document import Cell, Column, Document, Facts, Heading, Picture, Table, Text
@@ -96,8 +97,8 @@ def test_the_same_report_gives_the_same_bytes():
     """Wherever and whenever it is written, with whatever seed of hashes: the date in it is the report's own."""
     made = written(make_document())
     here = Path(__file__).parent
-    script = "import test_report_pdf as t, sys; sys.stdout.buffer.write(t.written(t.paper()))"
-    environ = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "PYTHONPATH": f"{here}:{here.parent}"}
+    script = "import test_pdf as t, sys; sys.stdout.buffer.write(t.written(t.make_document()))"
+    environ = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "PYTHONPATH": f"{here}:{SUPPORT}"}
     other = subprocess.run([sys.executable, "-c", script], env=environ, cwd=here, check=True, capture_output=True)
     assert other.stdout == made
     reader = PdfReader(BytesIO(made))

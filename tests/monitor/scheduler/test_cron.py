@@ -31,7 +31,7 @@ def slots(text: str, begin: datetime = YEAR[0], end: datetime = YEAR[1], zone: s
 
 
 def local(text: str, day: str, zone: str = "Europe/Berlin") -> list[str]:
-    """Return the slots of a day as a clock on the wall and its offset show them."""
+    """Return the slots of a day in local time, with the offset from UTC."""
     begin = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     end = (datetime.fromisoformat(day) + timedelta(days=1)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     return [f"{slot.astimezone(ZoneInfo(zone)):%H:%M %z}" for slot in slots(text, begin, end, zone)]
@@ -112,7 +112,7 @@ def test_either_day_counts_only_when_both_fields_are_restricted(text: str, days:
         ("0 5 * * *", ["05:00 +0200"], ["05:00 +0100"]),
     ],
 )
-def test_a_change_of_the_clocks_is_taken_as_cron_takes_it(text: str, spring: list[str], autumn: list[str]):
+def test_clock_changes_are_handled_as_cron_handles_them(text: str, spring: list[str], autumn: list[str]):
     """As cron(8) of Debian says: no time of day is left out or comes twice, but for those with a star."""
     assert (local(text, "2026-03-29"), local(text, "2026-10-25")) == (spring, autumn)
 
@@ -147,7 +147,7 @@ def test_slots_within_an_hour_that_comes_twice_go_on():
     ],
 )
 def test_shortest_gap(text: str, seconds: int):
-    """The shortest gap is found across the hour and across midnight."""
+    """The shortest gap may be across the hour and across midnight."""
     assert cron.parse(text).shortest_gap_s == seconds
 
 

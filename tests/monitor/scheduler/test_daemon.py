@@ -1,4 +1,4 @@
-"""Scheduled tests against a real store: every slot leaves a row."""
+"""Scheduled tests against a real store: every slot leaves a run."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ INSERT INTO runs WITH RECURSIVE n (pk) AS (SELECT 1 UNION ALL SELECT pk + 1 FROM
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the URL of an empty store, with the spool beside it."""
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    found = f"sqlite:///{tmp_path}/speedmon.db"
-    with open_writer(found):
-        return found
+    database = f"sqlite:///{tmp_path}/speedmon.db"
+    with open_writer(database):
+        return database
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def start(url: str) -> Iterator[Callable[..., Daemon]]:
 
 
 def first_run(url: str) -> Run:
-    """Wait for the first row of the store and return it."""
+    """Wait for the first run of the store and return it."""
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
         with open_reader(url) as connection:
@@ -78,7 +78,7 @@ def first_run(url: str) -> Run:
 
 
 def test_a_slot_during_a_test_is_stored_as_skipped(url: str, start: Callable[..., Daemon]):
-    """The row says when, that the schedule asked, and why there was no test."""
+    """The run says when, that the schedule asked for it, and why there was no test."""
     start("sleep 60")
     run = first_run(url)
     assert (run.probe, run.status, run.trigger, run.path, run.engine) == (
@@ -93,15 +93,15 @@ def test_a_slot_during_a_test_is_stored_as_skipped(url: str, start: Callable[...
     assert run.failure.message == "no test at this time: the previous test was still running"
 
 
-def test_a_test_that_breaks_is_stored_with_its_words(url: str, start: Callable[..., Daemon]):
-    """A child that ended without a row of its own leaves one with what it said."""
+def test_a_test_that_breaks_is_stored_with_its_last_line(url: str, start: Callable[..., Daemon]):
+    """A child that ended without storing a run gets one with its error message."""
     start("echo 'speedmon: out of order' >&2; exit 1")
     failure = first_run(url).failure
     assert failure is not None
     assert failure.message.endswith("ended with exit 1 without a result: out of order")
 
 
-def test_a_test_that_left_its_row_gets_no_second_one(
+def test_a_test_that_stored_its_run_gets_no_second_one(
     url: str, start: Callable[..., Daemon], caplog: pytest.LogCaptureFixture
 ):
     """A child that stored a run before it ended badly is logged only."""
@@ -118,7 +118,7 @@ def test_a_test_that_left_its_row_gets_no_second_one(
 
 
 def test_a_schedule_has_a_next_slot(start: Callable[..., Daemon]):
-    """The page can tell when the next test is due."""
+    """The page can show when the next test is due."""
     slot = start("exit 0", ScheduleSettings(cron="0 0 1 1 *")).next_slot()
     assert slot is not None
     assert (slot.month, slot.day) == (1, 1)
@@ -157,7 +157,7 @@ def test_the_database_that_is_made_is_the_one_that_was_asked_for(tmp_path: Path,
 
 
 def test_a_database_that_takes_long_to_upgrade_is_left_as_it_is(tmp_path: Path):
-    """One with more runs than are upgraded by the way: whoever opens it first says what to do."""
+    """One with more runs than are upgraded in passing: whoever opens it first says what to do."""
     url = f"sqlite:///{tmp_path}/speedmon.db"
     with closing(sqlite3.connect(tmp_path / "speedmon.db")) as big:
         big.executescript(MANY_RUNS_OF_0004)

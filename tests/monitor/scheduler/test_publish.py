@@ -1,4 +1,4 @@
-"""The folder that is kept up to date: every file on the schedule, and what came of each, whatever fails."""
+"""The folder that is kept up to date: every file on the schedule, and the state of each, whatever fails."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def errors(publisher: Publisher) -> list[str | None]:
-    """Return what is said of each file once all were tried."""
+    """Return the error of each file, None for one that was made, once all were tried."""
     wait_for(lambda: all(one.tried_at for one in publisher.state()))
     return [one.error for one in publisher.state()]
 
@@ -84,7 +84,7 @@ def test_a_file_that_fails_stops_no_other(start: Callable[..., Publisher], caplo
 
 
 def test_a_failure_does_not_stop_the_schedule(start: Callable[..., Publisher], tmp_path: Path):
-    """The next slot tries again, and what is well then is no error any more."""
+    """The next slot tries again, and a success clears the error."""
     publisher = start("test -e mended", every_minutes=EVERY_SECOND, days=[1])
     assert errors(publisher) == ["no error message (ended with exit 1)"]
     (tmp_path / "www" / "mended").touch()
@@ -95,7 +95,7 @@ def test_a_failure_does_not_stop_the_schedule(start: Callable[..., Publisher], t
 def test_a_folder_that_went_away_is_one_line(
     start: Callable[..., Publisher], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    """A disk that was taken out is told once a pass, not once a file, and nothing is made in its place."""
+    """A disk that was taken out is logged once an update, not once a file, and nothing is made in its place."""
     publisher = start("true", every_minutes=EVERY_SECOND)
     assert errors(publisher) == [None, None]
     (tmp_path / "www").rename(tmp_path / "unplugged")
@@ -106,8 +106,10 @@ def test_a_folder_that_went_away_is_one_line(
     assert not (tmp_path / "www").exists()
 
 
-def test_a_pass_that_breaks_is_told(start: Callable[..., Publisher], tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    """A store that cannot be read, which only a wait for new runs looks at, is one line in the log."""
+def test_an_update_that_breaks_is_logged(
+    start: Callable[..., Publisher], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """A store that cannot be read is one line in the log; it is read only to look for new runs."""
     (tmp_path / "speedmon.db").mkdir()
     start("true", every_minutes=0)
     wait_for(lambda: bool(caplog.records))
@@ -116,13 +118,13 @@ def test_a_pass_that_breaks_is_told(start: Callable[..., Publisher], tmp_path: P
 
 
 def test_zero_minutes_means_a_new_run(start: Callable[..., Publisher], tmp_path: Path):
-    """Files are made for the first look and for each that finds a run which the one before did not."""
+    """Files are made at the first check, and at each later one that finds a new run."""
     url = f"sqlite:///{tmp_path}/speedmon.db"
     with open_writer(url) as connection:
         add_attempt(connection, make_attempt(0))
     publisher = start("echo made >>passes", every_minutes=0, days=[1])
     assert errors(publisher) == [None]
-    publisher._update_files()  # noqa: SLF001  the look of the next minute
+    publisher._update_files()  # noqa: SLF001  the check of the next minute
     assert (tmp_path / "www" / "passes").read_text() == "made\n"
     with open_writer(url) as connection:
         add_attempt(connection, make_attempt(15))
@@ -130,15 +132,15 @@ def test_zero_minutes_means_a_new_run(start: Callable[..., Publisher], tmp_path:
     assert (tmp_path / "www" / "passes").read_text() == "made\nmade\n"
 
 
-def test_where_nothing_was_measured_the_first_look_makes_the_files(start: Callable[..., Publisher], tmp_path: Path):
-    """Whoever shows the folder finds pictures that say so, not an empty place."""
+def test_the_first_check_makes_the_files_even_without_runs(start: Callable[..., Publisher], tmp_path: Path):
+    """The graphs say that nothing was measured; the folder is not empty."""
     with open_writer(f"sqlite:///{tmp_path}/speedmon.db"):
         pass
     assert errors(start("true", every_minutes=0, days=[1])) == [None]
 
 
-def test_what_a_killed_child_left_is_gone_after_the_next_pass(start: Callable[..., Publisher], tmp_path: Path):
-    """Half a file that a power cut or a kill left under its hidden name does not stay in the folder for good."""
+def test_the_next_update_removes_what_a_killed_child_left(start: Callable[..., Publisher], tmp_path: Path):
+    """Half a file that a power cut or a kill left under its hidden name does not stay in the folder."""
     (tmp_path / "www" / ".latest-1d.png.4999999.part").touch()
     assert errors(start("true")) == [None, None]
     assert not list((tmp_path / "www").iterdir())
@@ -149,7 +151,7 @@ def test_what_a_killed_child_left_is_gone_after_the_next_pass(start: Callable[..
     [("missing", "No such file or directory: create it, writable"), ("file", "is not a folder: name one")],
 )
 def test_a_folder_that_cannot_be_written_is_a_mistake(tmp_path: Path, name: str, says: str):
-    """What is plain from the start is told at the start, with the key and the path."""
+    """It is reported at the start, with the key and the path."""
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"^publish\.directory: ") as caught:
         Publisher(Settings(publish=PublishSettings(directory=str(tmp_path / name))), None)

@@ -1,4 +1,4 @@
-"""What is kept in a folder: which commands the settings come to, and what is a mistake."""
+"""The files of [publish]: which commands the settings become, and what is a mistake."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_a_folder_alone_gives_a_day_and_a_month():
 
 
 def test_the_report_comes_last():
-    """Pictures come first, whatever the report takes."""
-    found = publish_items(section(days=[7], report=True))
-    assert [item.what for item in found] == ["throughput, 7 days", "report, 30 days"]
-    assert found[1].arguments == ("report", "--days", "30", *END)
+    """Graphs come first, however long the report takes."""
+    items = publish_items(section(days=[7], report=True))
+    assert [item.what for item in items] == ["throughput, 7 days", "report, 30 days"]
+    assert items[1].arguments == ("report", "--days", "30", *END)
 
 
-def test_look_and_probes_reach_the_command():
+def test_theme_size_and_probes_reach_the_command():
     """Theme, size and the probes that are shown are options of each command."""
     (item,) = publish_items(section(days=[7], theme="dark", size="1600x1000"), ["cabin", "harbour"])
     assert item.arguments[5:-3] == (
@@ -51,7 +51,7 @@ def test_look_and_probes_reach_the_command():
 
 
 def test_each_file_is_made_once():
-    """What is named twice is made once, and `all` is every kind."""
+    """A kind or window that is named twice is made once, and `all` is every kind."""
     assert len(publish_items(section(days=[7, 7], kinds=["latency", "latency"]))) == 1
     assert [item.what for item in publish_items(section(days=[7], kinds=["all"]))] == [
         f"{kind}, 7 days" for kind in KINDS
@@ -77,7 +77,7 @@ def test_the_command_line_takes_each_command():
     ],
 )
 def test_a_mistake_is_named(changes: dict[str, Any], says: str):
-    """A kind that nobody knows, a size that does not do and an empty list are told with the key."""
+    """An unknown kind, a size that is too small and an empty list are reported with the key."""
     with pytest.raises(ConfigError, match="publish") as caught:
         publish_items(section(**changes))
     assert says in str(caught.value)
@@ -92,8 +92,8 @@ def test_a_mistake_is_named(changes: dict[str, Any], says: str):
         ({"SPEEDMON_PUBLISH__SIZE": "big"}, "SPEEDMON_PUBLISH__SIZE: "),
     ],
 )
-def test_a_value_that_is_none_is_refused_with_its_key(environ: Mapping[str, str], says: str):
-    """A folder without a leading slash, and days and sizes that are none, are mistakes of the configuration."""
+def test_an_invalid_value_is_refused_with_its_key(environ: Mapping[str, str], says: str):
+    """A folder without a leading slash, and invalid days and sizes, are mistakes in the configuration."""
     with pytest.raises(ConfigError, match=says):
         load.load_settings(None, {"HOME": "/nowhere", **environ}, 1000)
 
@@ -102,5 +102,5 @@ def test_the_environment_can_set_every_key():
     """Lists of numbers are written with commas, as lists of names are."""
     environ = {"SPEEDMON_PUBLISH__DIRECTORY": "/srv/www", "SPEEDMON_PUBLISH__DAYS": "1, 7"}
     environ |= {"SPEEDMON_PUBLISH__KINDS": "latency,heatmap", "SPEEDMON_PUBLISH__REPORT": "true"}
-    found = load.load_settings(None, {"HOME": "/nowhere", **environ}, 1000).publish
-    assert found == section(days=[1, 7], kinds=["latency", "heatmap"], report=True)
+    section_read = load.load_settings(None, {"HOME": "/nowhere", **environ}, 1000).publish
+    assert section_read == section(days=[1, 7], kinds=["latency", "heatmap"], report=True)

@@ -1,4 +1,4 @@
-"""Slots come when cron says, and a slot without a test is told with its cause."""
+"""Slots come when cron says, and a slot without a test is reported with its cause."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ DEADLINE_S = 20
 
 def fires(when: Timetable, count: int, now: datetime = NOW) -> list[datetime]:
     """Return the first slots that APScheduler computes, in UTC."""
-    found: list[datetime] = []
+    slots: list[datetime] = []
     for _ in range(count):
-        found.append(when.slots.get_next_fire_time(found[-1] if found else None, found[-1] if found else now))
-    return [slot.astimezone(UTC) for slot in found]
+        slots.append(when.slots.get_next_fire_time(slots[-1] if slots else None, slots[-1] if slots else now))
+    return [slot.astimezone(UTC) for slot in slots]
 
 
 def by_cron(text: str, zone: str = "UTC") -> Timetable:
@@ -77,8 +77,8 @@ def test_cron_fields_are_read_in_their_zone():
     assert fires(by_cron("0 3 * * *", "Europe/Berlin"), 1)[0].hour == 2
 
 
-def test_jitter_only_delays_and_stays_below_half_the_gap():
-    """However large the jitter, every slot of an hour has its test, late by half a gap at most."""
+def test_jitter_only_delays_and_stays_below_half_the_interval():
+    """However large the jitter, every slot of an hour has its test, late by half an interval at most."""
     when = make_timetable(ScheduleSettings(cron="*/10 * * * *", jitter_s=3600), UTC_ZONE, NOW, None)
     slot = NOW
     for exact in fires(when, 50):
@@ -87,8 +87,8 @@ def test_jitter_only_delays_and_stays_below_half_the_gap():
 
 
 @pytest.mark.parametrize(("text", "grace_s"), [("*/15 * * * *", 450), ("0 3 * * *", 43_200), ("* * * * *", 30)])
-def test_a_test_may_start_late_by_half_the_gap(text: str, grace_s: int):
-    """The grace time of a slot is half the shortest gap."""
+def test_a_test_may_start_late_by_half_the_interval(text: str, grace_s: int):
+    """The grace time of a slot is half the shortest interval."""
     assert by_cron(text).grace_s == grace_s
 
 
@@ -128,8 +128,8 @@ def test_slots_between_two_runs(slot: str, missed: list[str]):
     """The slots after the one before (13:52, late for 13:45) and before the one that ran are those missed."""
     hour, minute = map(int, slot.split(":"))
     late = NOW.replace(minute=52)
-    found = slots_between(by_cron("*/15 * * * *").slots, late, NOW.replace(hour=hour, minute=minute, second=0))
-    assert [f"{moment:%H:%M}" for moment in found] == missed
+    slots = slots_between(by_cron("*/15 * * * *").slots, late, NOW.replace(hour=hour, minute=minute, second=0))
+    assert [f"{moment:%H:%M}" for moment in slots] == missed
 
 
 class Grid(BaseTrigger):
@@ -164,14 +164,14 @@ def once(slot: datetime) -> Timetable:
 
 @pytest.fixture
 def running() -> Iterator[Callable[..., SimpleQueue[MissedSlots]]]:
-    """Yield a function that starts a schedule and returns the queue of what it tells; all end with the test."""
+    """Yield a function that starts a schedule and returns the queue of what it reports; all end with the test."""
     schedules: list[SlotScheduler] = []
 
     def start(when: Timetable, job: Callable[[], None]) -> SimpleQueue[MissedSlots]:
-        told: SimpleQueue[MissedSlots] = SimpleQueue()
-        schedules.append(SlotScheduler(when, job, told.put))
+        reports: SimpleQueue[MissedSlots] = SimpleQueue()
+        schedules.append(SlotScheduler(when, job, reports.put))
         schedules[-1].start()
-        return told
+        return reports
 
     yield start
     for schedule in schedules:
@@ -179,11 +179,11 @@ def running() -> Iterator[Callable[..., SimpleQueue[MissedSlots]]]:
 
 
 def test_a_slot_runs_the_job(running: Callable[..., SimpleQueue[MissedSlots]]):
-    """The job runs at its slot, and nothing is told."""
+    """The job runs at its slot, and nothing is reported."""
     ran = threading.Event()
-    told = running(once(datetime.now(UTC)), ran.set)
+    reports = running(once(datetime.now(UTC)), ran.set)
     assert ran.wait(DEADLINE_S)
-    assert told.empty()
+    assert reports.empty()
 
 
 def test_a_late_start_still_has_its_first_slot():
@@ -198,25 +198,25 @@ def test_a_late_start_still_has_its_first_slot():
     schedule.stop()
 
 
-def test_a_slot_that_comes_too_late_is_told(running: Callable[..., SimpleQueue[MissedSlots]]):
-    """A slot found half an hour late, as after a sleep, runs nothing and leaves a gap at its time."""
+def test_a_slot_that_comes_too_late_is_reported(running: Callable[..., SimpleQueue[MissedSlots]]):
+    """A slot that is half an hour late, as after a sleep, runs nothing and is reported as missed."""
     slot = datetime.now(UTC) - timedelta(minutes=30)
-    gap = running(once(slot), lambda: None).get(timeout=DEADLINE_S)
-    assert gap == MissedSlots(slot, slot, 1, ASLEEP)
+    missed = running(once(slot), lambda: None).get(timeout=DEADLINE_S)
+    assert missed == MissedSlots(slot, slot, 1, ASLEEP)
 
 
-def test_a_slot_during_a_test_is_told(running: Callable[..., SimpleQueue[MissedSlots]]):
-    """While a test still runs the next slot starts none and leaves a gap."""
+def test_a_slot_during_a_test_is_reported(running: Callable[..., SimpleQueue[MissedSlots]]):
+    """While a test still runs, the next slot starts none and is reported as missed."""
     release = threading.Event()
     often = Grid(datetime.now(UTC), 50)
-    told = running(Timetable(often, often, 60), lambda: release.wait(DEADLINE_S) and None)
-    gap = told.get(timeout=DEADLINE_S)
+    reports = running(Timetable(often, often, 60), lambda: release.wait(DEADLINE_S) and None)
+    missed = reports.get(timeout=DEADLINE_S)
     release.set()
-    assert gap.cause == STILL_RUNNING
+    assert missed.cause == STILL_RUNNING
 
 
-def test_a_job_that_raises_is_told(running: Callable[..., SimpleQueue[MissedSlots]]):
-    """What a test could not record itself becomes a gap with its message."""
+def test_a_job_that_raises_is_reported(running: Callable[..., SimpleQueue[MissedSlots]]):
+    """What a test could not record itself becomes a missed slot with its message."""
 
     def job() -> None:
         raise SpeedmonError("the test ended with exit 1 without a result: no memory")
@@ -224,10 +224,10 @@ def test_a_job_that_raises_is_told(running: Callable[..., SimpleQueue[MissedSlot
     assert "no memory" in running(once(datetime.now(UTC)), job).get(timeout=DEADLINE_S).message()
 
 
-def test_slots_that_were_coalesced_are_told_as_one_gap(running: Callable[..., SimpleQueue[MissedSlots]]):
-    """Slots that passed unseen between two tests are one gap from the first of them to the last."""
+def test_coalesced_slots_are_reported_together(running: Callable[..., SimpleQueue[MissedSlots]]):
+    """Slots that passed unnoticed between two tests are reported once, from the first of them to the last."""
     start = datetime.now(UTC)
-    told = running(Timetable(Grid(start, 50), Grid(start, 200), 60), lambda: None)
-    gap = told.get(timeout=DEADLINE_S)
-    assert (gap.slots % 4, gap.cause) == (3, ASLEEP)
-    assert gap.until - gap.since == timedelta(milliseconds=50) * (gap.slots - 1)
+    reports = running(Timetable(Grid(start, 50), Grid(start, 200), 60), lambda: None)
+    missed = reports.get(timeout=DEADLINE_S)
+    assert (missed.slots % 4, missed.cause) == (3, ASLEEP)
+    assert missed.until - missed.since == timedelta(milliseconds=50) * (missed.slots - 1)

@@ -1,4 +1,4 @@
-"""A command that disturbs no test: it is nice, stands still while one runs, and is ended in order."""
+"""A command that disturbs no test: it has the lowest priority, is paused while one runs, and is ended in order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def shell(script: str) -> list[str]:
 def niced(
     busy: Callable[[], bool] = lambda: False, deadline_s: float = DEADLINE_S, patience_s: float = 60
 ) -> LowPriorityRunner:
-    """Return a runner over a machine on which no test runs unless it is said."""
+    """Return a runner on a machine on which no test runs, unless `busy` says so."""
     return LowPriorityRunner(busy, deadline_s, patience_s)
 
 
@@ -51,7 +51,7 @@ def state_of(pid: str) -> str:
 
 @contextmanager
 def in_background(runner: LowPriorityRunner, script: str) -> Iterator[threading.Thread]:
-    """Run a script in another thread and end it, whatever becomes of the test."""
+    """Run a script in another thread and end it, whether or not the test passes."""
     thread = threading.Thread(target=runner.run, args=(shell(script),))
     thread.start()
     try:
@@ -62,7 +62,7 @@ def in_background(runner: LowPriorityRunner, script: str) -> Iterator[threading.
 
 
 def test_a_command_has_the_lowest_priority_and_a_readable_mask(tmp_path: Path):
-    """It is as nice as can be, and what it writes can be read by others whatever our own umask is."""
+    """What it writes can be read by others, whatever our own umask is."""
     before = os.umask(0o077)
     try:
         # It gets the priority as soon as it runs, which may be a moment after its first step.
@@ -82,13 +82,13 @@ def test_a_command_has_the_lowest_priority_and_a_readable_mask(tmp_path: Path):
     ],
 )
 def test_a_command_that_fails_says_why(script: str, says: str):
-    """The last line of the command and its end are told."""
+    """The error has the last line of the command and how it ended."""
     with pytest.raises(SpeedmonError, match=says):
         niced().run(shell(script))
 
 
-def test_a_program_that_is_not_there_is_named(tmp_path: Path):
-    """What cannot be started is an error with its path."""
+def test_a_missing_program_is_named(tmp_path: Path):
+    """A program that cannot be started is an error with its path."""
     with pytest.raises(SpeedmonError, match=r"could not be started: No such file or directory: .*/nothing"):
         niced().run([str(tmp_path / "nothing")])
 
@@ -108,14 +108,14 @@ def test_nothing_begins_while_a_test_runs(tmp_path: Path):
     assert next(looks, None) is None
 
 
-def test_a_test_that_never_ends_is_not_waited_for_for_ever(tmp_path: Path):
-    """After the patience the command is given up, with a line that says why."""
+def test_the_wait_for_a_test_has_a_limit(tmp_path: Path):
+    """After it the command is given up, with a line that says why."""
     with pytest.raises(SpeedmonError, match="not made, because a test has been running for 0 s"):
         niced(lambda: True, patience_s=0).run(shell(f"touch {tmp_path}/made"))
     assert not (tmp_path / "made").exists()
 
 
-def test_a_running_command_stands_still_while_a_test_runs(tmp_path: Path):
+def test_a_running_command_is_paused_while_a_test_runs(tmp_path: Path):
     """It is stopped when a test begins and goes on to its end when the test has ended."""
     test, pid, go = tmp_path / "test", tmp_path / "pid", tmp_path / "go"
     script = f"echo $$ >{pid}; until test -e {go}; do sleep 0.02; done; touch {tmp_path}/made"
@@ -129,7 +129,7 @@ def test_a_running_command_stands_still_while_a_test_runs(tmp_path: Path):
     assert (tmp_path / "made").exists()
 
 
-def test_stop_ends_a_command_that_stands_still(tmp_path: Path):
+def test_stop_ends_a_paused_command(tmp_path: Path):
     """The end of the daemon waits for neither the test nor the command, and a later command is not started."""
     test, pid = tmp_path / "test", tmp_path / "pid"
     runner = niced(test.exists)
@@ -153,8 +153,8 @@ LowPriorityRunner((folder / "pid").exists, 60, 60).run(["/bin/sh", "-c", script]
 """
 
 
-def test_a_command_that_stands_still_dies_with_a_killed_daemon(tmp_path: Path):
-    """If the daemon is killed while a test runs, the kernel ends what it had stopped: nothing lies about for good."""
+def test_a_paused_command_dies_with_a_killed_daemon(tmp_path: Path):
+    """If the daemon is killed while a test runs, the kernel ends the command that it had stopped."""
     daemon = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], start_new_session=True)
     pid = tmp_path / "pid"
     try:

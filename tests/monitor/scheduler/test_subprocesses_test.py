@@ -1,4 +1,4 @@
-"""A child of the daemon: what came of it, and how it is ended."""
+"""A test as a child of the daemon: its outcome, and how it is ended."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 3, 4, 5])
-def test_a_child_that_recorded_its_run_is_in_order(code: int):
-    """A test that was measured, failed, was skipped or had no namespace left its own row."""
+def test_a_child_that_stored_its_run_is_no_error(code: int):
+    """A test that was measured, failed, was skipped or had no namespace stored its own run."""
     shell(f"exit {code}").run()
 
 
-def test_what_a_failed_test_said_is_logged(caplog: pytest.LogCaptureFixture):
+def test_the_message_of_a_failed_test_is_logged(caplog: pytest.LogCaptureFixture):
     """The last line of a failed test is one line in the daemon's log."""
     shell("echo first >&2; echo 'speedmon: test failed: dns (line): no host' >&2; exit 3").run()
     assert [record.getMessage() for record in caplog.records] == ["scheduled test: test failed: dns (line): no host"]
@@ -54,12 +54,12 @@ def test_what_a_failed_test_said_is_logged(caplog: pytest.LogCaptureFixture):
     ],
 )
 def test_a_child_that_recorded_nothing_is_an_error(script: str, says: str):
-    """Any other ending is told with the child's last words."""
+    """The error has the last line that the child wrote."""
     with pytest.raises(SpeedmonError, match=says):
         shell(script).run()
 
 
-def test_a_program_that_is_not_there_is_an_error(tmp_path: Path):
+def test_a_missing_program_is_an_error(tmp_path: Path):
     """A child that cannot be started names its program."""
     with pytest.raises(SpeedmonError, match=r"could not be started: No such file or directory: .*/nothing"):
         ScheduledTest([str(tmp_path / "nothing")], DEADLINE_S).run()

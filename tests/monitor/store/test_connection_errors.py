@@ -81,7 +81,7 @@ def be_newer(file: Path) -> None:
         (spoil, "is damaged or not a SQLite database"),
         (occupy, "is a directory"),
         (belong_to_another, "tables of another program"),
-        (be_newer, "schema 9999 is newer than that of this speedmon"),
+        (be_newer, "schema 9999 is newer than this speedmon"),
     ],
 )
 def test_a_database_that_cannot_be_used(

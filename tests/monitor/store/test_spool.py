@@ -43,8 +43,10 @@ except StoreError as error:
 
 IDS = """
 import sqlite3
-for row in sqlite3.connect("/run/state/speedmon.db").execute("SELECT id FROM runs ORDER BY started_at"):
-    print(row[0])
+from contextlib import closing
+with closing(sqlite3.connect("/run/state/speedmon.db")) as connection:
+    for row in connection.execute("SELECT id FROM runs ORDER BY started_at"):
+        print(row[0])
 """
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -108,18 +109,16 @@ PLAN = ("download_bps", "upload_bps", "latency_ms")
 def test_nothing_measured_is_null(sqlite_url: str, file: pathlib.Path):
     """A failed run has no number in the file, neither 0 nor -1."""
     store(sqlite_url, make_failed_attempt())
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         row = connection.execute("SELECT download_bps, latency_ms, isp_pk, server_pk FROM runs").fetchone()
-    connection.close()
     assert row == (None, None, None, None)
 
 
 def test_moments_are_integers(sqlite_url: str, file: pathlib.Path):
     """The file holds epoch seconds."""
     store(sqlite_url, make_attempt())
-    connection = sqlite3.connect(file)
-    row = connection.execute("SELECT started_at, typeof(started_at), finished_at - started_at FROM runs").fetchone()
-    connection.close()
+    with closing(sqlite3.connect(file)) as connection:
+        row = connection.execute("SELECT started_at, typeof(started_at), finished_at - started_at FROM runs").fetchone()
     assert row == (int(START.timestamp()), "integer", 21)
 
 
@@ -290,10 +289,11 @@ def test_a_writer_holds_the_lock_from_its_start(sqlite_url: str, file: pathlib.P
     """Nobody else can begin to write before the transaction ends, so no update is lost."""
     with open_writer(sqlite_url) as connection:
         read.count_runs(connection)
-        other = sqlite3.connect(file, timeout=0, isolation_level=None)
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
+        with (
+            closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as other,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
             other.execute("BEGIN IMMEDIATE")
-        other.close()
 
 
 def test_a_reader_sees_one_moment(url: str):

@@ -10,13 +10,16 @@ import sys
 import tomllib
 import zipfile
 from importlib import metadata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from places import ROOT
 
 from monitor import __version__
 from monitor.system.installation import DISTRIBUTION, Installation, checked_out, command_for, install_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PIPX = Installation("/opt/pipx/venvs/speedmon-ip4only", "/opt/pipx/venvs/speedmon-ip4only/bin/python", pipx=True)
 
@@ -59,12 +62,12 @@ def test_the_command_reaches_this_installation(here: Installation, command: str)
 
 
 def test_an_extra_of_a_library_is_quoted():
-    """A shell would take brackets for a pattern."""
+    """A shell would take the brackets for a pattern."""
     assert command_for(PIPX, ("psycopg[binary]", "x")).endswith("inject speedmon-ip4only 'psycopg[binary]' x")
 
 
 def test_the_command_of_this_installation_runs():
-    """As it is printed, but for what it would fetch."""
+    """As it is printed, except for what it would download."""
     command = install_command("pip")
     if " -m pip " in command and not command.startswith("sudo"):
         line = command.replace("pip install pip", "pip install --dry-run --no-index pip")
@@ -72,10 +75,10 @@ def test_the_command_of_this_installation_runs():
 
 
 def test_the_distribution_has_our_name():
-    """What is installed is called as the messages call it, and the versions agree."""
-    told = metadata.metadata(DISTRIBUTION)
-    assert (told["Name"], told["Version"]) == (DISTRIBUTION, __version__)
-    assert "speedmon developers" in (told["Author"] or told["Author-email"])
+    """The installed distribution has the name in the messages, and the versions agree."""
+    described = metadata.metadata(DISTRIBUTION)
+    assert (described["Name"], described["Version"]) == (DISTRIBUTION, __version__)
+    assert "speedmon developers" in (described["Author"] or described["Author-email"])
 
 
 # Words of options are passed over; what is installed must be no distribution by our command's name.
@@ -107,7 +110,7 @@ def test_no_text_installs_the_project_of_somebody_else():
 
 @pytest.mark.parametrize("line", ["pip install speedmon", "pip install 'speedmon[x]'", "pipx inject speedmon psycopg"])
 def test_such_a_line_would_be_found(line: str):
-    """The search finds what it is there for."""
+    """The search of the test above finds each such line."""
     match = INSTALLS.search(line)
     assert match
     assert FOREIGN.search(match[1])
@@ -170,12 +173,12 @@ def test_what_is_built_names_its_commit(source: Path, tmp_path: Path):
 
 
 def test_without_a_repository_no_commit_is_named(source: Path, tmp_path: Path):
-    """What nobody knows is left out."""
+    """An unknown commit is left out."""
     assert _says(_build(source, "wheel", tmp_path / "a"), tmp_path / "a1") == f"speedmon {__version__}\n"
 
 
 def test_a_checkout_with_changes_says_so(source: Path):
-    """The commit alone would be another program."""
+    """The commit alone would name another program."""
     _git(source, "init", "--quiet")
     _git(source, "add", "--all")
     _git(source, "commit", "--quiet", "--message", "x")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-
-# Found by its build file, wherever this test lies.
-ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 

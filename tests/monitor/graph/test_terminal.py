@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -82,3 +84,10 @@ def test_a_doubtful_result_has_no_block():
     """As in every number."""
     download, *_ = draw_sparklines([make_attempt(0, healthy=False).run], DAY, 4)
     assert download == "Download        no result"
+
+
+def test_plots_do_not_load_matplotlib():
+    """It would take longer to import than everything else together."""
+    code = "import sys; from monitor.graph import terminal; print('matplotlib' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"

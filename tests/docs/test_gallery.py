@@ -20,7 +20,7 @@ def _gallery(monkeypatch: pytest.MonkeyPatch) -> Any:
     return import_module("gallery")
 
 
-def test_the_page_is_in_step_with_the_code(gallery: ModuleType):
+def test_the_page_is_up_to_date_with_the_code(gallery: ModuleType):
     """Text, commands and terminal plots are those that the code gives; `make gallery` rewrites the page."""
     assert (DOCS / "gallery.md").read_text() == "".join(gallery.page(list(gallery.month())))
 

@@ -44,14 +44,14 @@ def local(zone: str, *begin: int, hours: float) -> Window:
 )
 def test_hours_are_those_of_the_wall(zone: str, begin: tuple[int, ...], hours: float, labels: str):
     """A skipped hour has no tick, a repeated one has two, and half-hour zones keep their full hours."""
-    found, _ = place_ticks(local(zone, *begin, hours=hours), ZoneInfo(zone), 5)
-    assert " ".join(tick.label for tick in found) == labels
+    ticks, _ = place_ticks(local(zone, *begin, hours=hours), ZoneInfo(zone), 5)
+    assert " ".join(tick.label for tick in ticks) == labels
 
 
 def test_a_repeated_hour_is_told_apart():
     """Both ticks of 02:00 carry the name of their time, an hour apart."""
-    found, _ = place_ticks(local("Europe/Berlin", 2026, 10, 25, 0, 30, hours=4), BERLIN, 6)
-    twice = [tick for tick in found if tick.label == "02:00"]
+    ticks, _ = place_ticks(local("Europe/Berlin", 2026, 10, 25, 0, 30, hours=4), BERLIN, 6)
+    twice = [tick for tick in ticks if tick.label == "02:00"]
     assert [tick.context for tick in twice] == ["CEST", "CET"]
     assert twice[1].at - twice[0].at == 3600
 
@@ -72,9 +72,9 @@ def test_a_day_is_as_wide_as_it_was_long(zone: str, day: date, hours: float):
     """The ticks of two midnights lie as far apart as the clock really ran."""
     begin = day - timedelta(days=2)
     window = local(zone, begin.year, begin.month, begin.day, hours=120)
-    found, _ = place_ticks(window, ZoneInfo(zone), 6)
-    index = [tick.label for tick in found].index(f"{day.day} {day:%b}")
-    assert found[index + 1].at - found[index].at == hours * 3600
+    ticks, _ = place_ticks(window, ZoneInfo(zone), 6)
+    index = [tick.label for tick in ticks].index(f"{day.day} {day:%b}")
+    assert ticks[index + 1].at - ticks[index].at == hours * 3600
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_a_day_begins_at_its_first_instant(zone: str, day: date, first: str):
 )
 def test_the_spacing_suits_the_window(hours: float, most: int, first: str, count: int):
     """From minutes to decades there are a few round ticks, never more than there is room for."""
-    found, _ = place_ticks(local("Europe/Berlin", 2026, 10, 24, 13, 17, hours=hours), BERLIN, most)
-    assert (found[0].label, len(found)) == (first, count)
+    ticks, _ = place_ticks(local("Europe/Berlin", 2026, 10, 24, 13, 17, hours=hours), BERLIN, most)
+    assert (ticks[0].label, len(ticks)) == (first, count)
 
 
 def test_a_date_stands_under_the_first_time_of_its_day():
     """The second line appears where it changes; the first tick leaves it out where the next one brings another."""
-    found, _ = place_ticks(local("Europe/Berlin", 2026, 10, 24, 13, hours=24), BERLIN, 12)
-    assert [(tick.label, tick.context) for tick in found if tick.context] == [
+    ticks, _ = place_ticks(local("Europe/Berlin", 2026, 10, 24, 13, hours=24), BERLIN, 12)
+    assert [(tick.label, tick.context) for tick in ticks if tick.context] == [
         ("14:00", "Sat 24 Oct 2026"),
         ("00:00", "Sun 25 Oct 2026"),
     ]
@@ -124,16 +124,16 @@ def test_a_date_stands_under_the_first_time_of_its_day():
 def test_ticks_are_real_instants_in_order(since: datetime, seconds: int, zone: str, most: int):
     """In any zone and window ticks rise, lie inside, and show the local time that they are at."""
     window = Window(since, since + timedelta(seconds=seconds))
-    found, small = place_ticks(window, ZoneInfo(zone), most)
-    instants = [tick.at for tick in found]
+    ticks, small = place_ticks(window, ZoneInfo(zone), most)
+    instants = [tick.at for tick in ticks]
     assert all(before < after for before, after in [*pairwise(instants), *pairwise(small)])
     assert all(window.span[0] <= at <= window.span[1] for at in [*instants, *small])
-    clocks = [tick for tick in found if ":" in tick.label]
+    clocks = [tick for tick in ticks if ":" in tick.label]
     assert all(f"{datetime.fromtimestamp(tick.at, ZoneInfo(zone)):%H:%M}" == tick.label for tick in clocks)
 
 
 @pytest.mark.parametrize(
-    ("window", "zone", "found"),
+    ("window", "zone", "changes"),
     [
         (local("UTC", 2026, 10, 24, hours=48), "Asia/Kolkata", [("2026-10-24T00:00:00+00:00", 5.5)]),
         (
@@ -148,15 +148,15 @@ def test_ticks_are_real_instants_in_order(since: datetime, seconds: int, zone: s
         ),
     ],
 )
-def test_offsets_are_found_to_the_second(window: Window, zone: str, found: list[tuple[str, float]]):
-    """Each offset from UTC within the window is told with the instant from which it holds."""
-    expected = [(datetime.fromisoformat(at), timedelta(hours=hours)) for at, hours in found]
+def test_offsets_are_right_to_the_second(window: Window, zone: str, changes: list[tuple[str, float]]):
+    """Each offset from UTC within the window is given with the instant from which it holds."""
+    expected = [(datetime.fromisoformat(at), timedelta(hours=hours)) for at, hours in changes]
     assert list(utc_offsets(window, ZoneInfo(zone))) == expected
 
 
 @given(MOMENTS, st.timedeltas(timedelta(seconds=2), timedelta(days=800)), st.sampled_from(ZONES))
 def test_offsets_hold_between_their_instants(since: datetime, length: timedelta, zone: str):
-    """Any window, also one of broken seconds: at each instant found the offset begins, and not a second before."""
+    """Any window, also one of broken seconds: at each instant returned the offset begins, and not a second before."""
     for at, offset in utc_offsets(Window(since, since + length), ZoneInfo(zone))[1:]:
         assert at.astimezone(ZoneInfo(zone)).utcoffset() == offset
         assert (at - timedelta(seconds=1)).astimezone(ZoneInfo(zone)).utcoffset() != offset

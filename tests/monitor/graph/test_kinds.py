@@ -36,7 +36,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 DAY = Window(START, START + timedelta(days=1))
 
-TERMS = GraphContext(BERLIN, Plan(100_000_000, 20_000_000, 20.0), "Title")
+CONTEXT = GraphContext(BERLIN, Plan(100_000_000, 20_000_000, 20.0), "Title")
 
 CROSS = (Remark("cross_traffic", "others were busy"),)
 
@@ -65,69 +65,69 @@ SETS = {
 }
 
 
-def drawn(kind: str, runs: Sequence[Run], window: Window = DAY, terms: GraphContext = TERMS) -> Canvas:
-    """Return the sheet of a kind."""
-    sheet = Canvas(1200, 860, 1.0)
-    KINDS[kind].load()(sheet, to_series(runs, window, terms.plan), window, terms)
-    return sheet
+def drawn(kind: str, runs: Sequence[Run], window: Window = DAY, context: GraphContext = CONTEXT) -> Canvas:
+    """Return the canvas of a kind."""
+    canvas = Canvas(1200, 860, 1.0)
+    KINDS[kind].load()(canvas, to_series(runs, window, context.plan), window, context)
+    return canvas
 
 
-def texts(sheet: Canvas) -> list[str]:
-    """Return all that is written on a sheet."""
-    return [text.get_text() for text in sheet.figure.texts]
+def texts(canvas: Canvas) -> list[str]:
+    """Return all that is written on a canvas."""
+    return [text.get_text() for text in canvas.figure.texts]
 
 
-def marks(sheet: Canvas, marker: str) -> int:
-    """Return how many marks of a kind the sheet has."""
-    lines = (artist for artist in sheet.figure.findobj(Line2D) if artist.get_marker() == marker)
+def marks(canvas: Canvas, marker: str) -> int:
+    """Return how many marks of a kind the canvas has."""
+    lines = (artist for artist in canvas.figure.findobj(Line2D) if artist.get_marker() == marker)
     return sum(len(line.get_xdata()) for line in lines)
 
 
 @pytest.mark.parametrize("runs", SETS.values(), ids=SETS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_draws_whatever_there_is(kind: str, runs: list[Run]):
+def test_every_kind_draws_any_data(kind: str, runs: list[Run]):
     """No data, one run, only failures, fast and slow lines: all that is written can be read."""
-    sheet = Canvas(*KINDS[kind].size, 1.0)
-    KINDS[kind].load()(sheet, to_series(runs, DAY, TERMS.plan), DAY, TERMS)
-    boxes = [text.get_window_extent() for text in sheet.figure.texts]
+    canvas = Canvas(*KINDS[kind].size, 1.0)
+    KINDS[kind].load()(canvas, to_series(runs, DAY, CONTEXT.plan), DAY, CONTEXT)
+    boxes = [text.get_window_extent() for text in canvas.figure.texts]
     right, bottom = KINDS[kind].size
     assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= right and box.y1 <= bottom for box in boxes)
     assert not [(one, other) for at, one in enumerate(boxes) for other in boxes[:at] if one.overlaps(other)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_line_that_carried_nothing_is_drawn(kind: str):
+def test_a_speed_of_zero_is_drawn(kind: str):
     """0 bit/s is a result, without a plan as with one."""
     nothing = dict.fromkeys(("download_bps", "upload_bps", "latency_ms", "download_latency_ms"), 0)
     runs = [make_attempt(15 * at, **nothing).run for at in range(3)]
-    sheet, terms = Canvas(*KINDS[kind].size, 1.0), dataclasses.replace(TERMS, plan=Plan())
-    KINDS[kind].load()(sheet, to_series(runs, DAY), DAY, terms)
-    assert not {"nan", "inf"} & {word for text in texts(sheet) for word in text.lower().split()}
+    canvas, context = Canvas(*KINDS[kind].size, 1.0), dataclasses.replace(CONTEXT, plan=Plan())
+    KINDS[kind].load()(canvas, to_series(runs, DAY), DAY, context)
+    assert not {"nan", "inf"} & {word for text in texts(canvas) for word in text.lower().split()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_smallest_sheet_can_be_read(kind: str):
+def test_the_smallest_canvas_can_be_read(kind: str):
     """Nothing that is written lies over anything else, the numbers of the low panels included."""
-    sheet = Canvas(*KINDS[kind].smallest, 1.0)
+    canvas = Canvas(*KINDS[kind].smallest, 1.0)
     runs = SETS["mixed"]
-    KINDS[kind].load()(sheet, to_series(runs, DAY, TERMS.plan), DAY, TERMS)
-    boxes = [text.get_window_extent() for text in sheet.figure.texts]
+    KINDS[kind].load()(canvas, to_series(runs, DAY, CONTEXT.plan), DAY, CONTEXT)
+    boxes = [text.get_window_extent() for text in canvas.figure.texts]
     assert not [(one, other) for at, one in enumerate(boxes) for other in boxes[:at] if one.overlaps(other)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_has_the_size_of_its_kind(kind: str):
     """The size is in the file; a smaller one than the kind can fill is refused."""
-    made = render(kind, SETS["one"], DAY, TERMS)
+    made = render(kind, SETS["one"], DAY, CONTEXT)
     assert struct.unpack(">II", made[16:24]) == KINDS[kind].size
     with pytest.raises(ValueError, match="smaller"):
-        render(kind, [], DAY, TERMS, RenderOptions(size=(100, 100)))
+        render(kind, [], DAY, CONTEXT, RenderOptions(size=(100, 100)))
 
 
 @pytest.mark.parametrize(("form", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF-")])
 def test_each_format_is_what_it_is_called_and_the_same_each_time(form: str, begin: bytes):
     """The same runs give the same bytes, without a date and without the library's name for itself."""
-    first, second = (render("heatmap", MANY, DAY, TERMS, RenderOptions(format=form)) for _ in range(2))  # type: ignore[arg-type]
+    first, second = (render("heatmap", MANY, DAY, CONTEXT, RenderOptions(format=form)) for _ in range(2))  # type: ignore[arg-type]
     assert first.startswith(begin)
     assert first == second
 
@@ -135,29 +135,29 @@ def test_each_format_is_what_it_is_called_and_the_same_each_time(form: str, begi
 @pytest.mark.parametrize("theme", [DARK, PRINT])
 def test_a_theme_changes_every_colour_of_the_light_one_that_it_names(theme: Theme):
     """Ink and paper keep far apart, and no line of another theme is left."""
-    sheet = Canvas(1200, 860, 1.0, theme)
-    throughput.draw_throughput(sheet, to_series(MIXED, DAY, TERMS.plan), DAY, TERMS)
-    inks = {text.get_color() for text in sheet.figure.texts}
+    canvas = Canvas(1200, 860, 1.0, theme)
+    throughput.draw_throughput(canvas, to_series(MIXED, DAY, CONTEXT.plan), DAY, CONTEXT)
+    inks = {text.get_color() for text in canvas.figure.texts}
     assert INK not in inks
     assert theme.ink(INK) in inks
 
 
 def test_print_has_no_colour():
     """Red, green and blue of each pixel are alike, so a copier loses nothing."""
-    sheet = Canvas(1200, 860, 1.0, THEMES["print"])
-    availability.draw_availability(sheet, to_series(MIXED, DAY, TERMS.plan), DAY, TERMS)
-    sheet.figure.canvas.draw()
-    pixels = np.asarray(sheet.figure.canvas.buffer_rgba())[..., :3].astype(int)  # type: ignore[attr-defined]
+    canvas = Canvas(1200, 860, 1.0, THEMES["print"])
+    availability.draw_availability(canvas, to_series(MIXED, DAY, CONTEXT.plan), DAY, CONTEXT)
+    canvas.figure.canvas.draw()
+    pixels = np.asarray(canvas.figure.canvas.buffer_rgba())[..., :3].astype(int)  # type: ignore[attr-defined]
     assert (pixels.max(axis=2) - pixels.min(axis=2)).max() == 0
 
 
-def test_a_doubtful_result_is_hollow_and_counts_in_no_number():
+def test_a_doubtful_result_is_hollow_and_left_out_of_every_statistic():
     """Its mark differs, the median and the axis ignore it, and the caption counts it with its reason."""
-    sheet = drawn(
+    canvas = drawn(
         "throughput", [*MANY, make_attempt(700, download_bps=1, upload_bps=1, healthy=False, remarks=CROSS).run]
     )
-    written = texts(sheet)
-    assert marks(sheet, "D") == 3
+    written = texts(canvas)
+    assert marks(canvas, "D") == 3
     assert "5th percentile 95.7, 95th 95.7" in written
     assert any("1 doubtful result is left out of every statistic (cross traffic 1)." in words for words in written)
 
@@ -178,11 +178,11 @@ def test_skipped_slots_have_a_row_of_their_own():
 
 
 def test_a_change_of_plan_is_labelled():
-    """The line of the plan steps there, and each run is held against the plan that was in force."""
-    found = to_series(two_plans(), DAY)
+    """The line of the plan steps there, and each run is compared with the plan that was in force."""
+    all_series = to_series(two_plans(), DAY)
     change = Change((START + timedelta(hours=5)).timestamp(), ChangeKind.PLAN, "50 / 10", "100 / 20")
-    assert [each for each in found[0].changes if each.event is ChangeKind.PLAN] == [change]
-    assert plan_lines(found, Metric.DOWNLOAD, TERMS.plan, 0)[0].steps == ((0, 50e6), (change.at, 100e6))
+    assert [item for item in all_series[0].changes if item.event is ChangeKind.PLAN] == [change]
+    assert plan_lines(all_series, Metric.DOWNLOAD, CONTEXT.plan, 0)[0].steps == ((0, 50e6), (change.at, 100e6))
     written = texts(drawn("throughput", two_plans()))
     assert {"plan now 100 / 20", "plan met in 50 % of the tests"} <= set(written)
     assert "143 % of the plan in force at the time" in written
@@ -197,7 +197,7 @@ def two_plans() -> Columns:
     return dataclasses.replace(columns, attributes=sorts, codes=columns.codes + later * len(columns.attributes))
 
 
-def test_what_both_paths_show_is_one_label_and_of_several_probes_each_is_named():
+def test_a_change_on_both_paths_has_one_label_and_of_several_probes_each_is_named():
     """A label that stands twice takes the room of another."""
     moved = [make_attempt(15 * at, isp="AB"[at > 20]).run for at in range(40)]
     both = [*moved, *(dataclasses.replace(run, path=NetworkPath.HOST) for run in moved)]
@@ -206,7 +206,7 @@ def test_what_both_paths_show_is_one_label_and_of_several_probes_each_is_named()
     assert {"ISP now B at home", "ISP now B at cabin"} <= set(texts(drawn("throughput", others)))
 
 
-def test_the_share_that_met_the_plan_is_told():
+def test_the_share_that_met_the_plan_is_written():
     """One of four reached it, exactly as much counts, and latency is met from below."""
     rates = (100_000_000, 99_999_999, 50_000_000, 60_000_000)
     runs = [make_attempt(at, download_bps=rate, latency_ms=20.0).run for at, rate in enumerate(rates)]
@@ -224,23 +224,23 @@ def test_latency_is_graded_and_the_grade_has_a_source():
 
 
 def test_panels_under_load_share_their_scale():
-    """Download and upload can be held against each other, and both begin at zero."""
-    found = to_series(MANY, DAY)
-    idle, down, up = latency._make_panels(found, (), (0, 600))  # noqa: SLF001  no axis can be read from the picture
+    """Download and upload can be compared, and both begin at zero."""
+    all_series = to_series(MANY, DAY)
+    idle, down, up = latency._make_panels(all_series, (), (0, 600))  # noqa: SLF001  no axis can be read from the picture
     assert down.axis == up.axis != idle.axis
     assert {panel.axis.ticks[0] for panel in (idle, down, up)} == {0}
 
 
 def test_a_cell_of_the_heat_map_has_the_ink_of_its_share():
     """Half of the plan is the middle of the ramp; more than all of it is its end."""
-    sheet = Canvas(1200, 860, 1.0)
+    canvas = Canvas(1200, 860, 1.0)
     runs = [make_attempt(0, download_bps=50_000_000, upload_bps=90_000_000).run]
-    heatmap.draw_heatmap(sheet, to_series(runs, DAY, TERMS.plan), DAY, TERMS)
-    tiles = [each.get_facecolor() for each in sheet.figure.findobj(PolyCollection) if len(each.get_paths()) == 1]
-    wanted = [ramp_color(sheet.theme, share) for share in (0.5, 1.0)]
-    found = ["#" + "".join(f"{round(255 * part):02x}" for part in ink[0][:3]) for ink in tiles]
-    assert found == wanted
-    assert {"50", "450"} <= set(texts(sheet))
+    heatmap.draw_heatmap(canvas, to_series(runs, DAY, CONTEXT.plan), DAY, CONTEXT)
+    tiles = [item.get_facecolor() for item in canvas.figure.findobj(PolyCollection) if len(item.get_paths()) == 1]
+    wanted = [ramp_color(canvas.theme, share) for share in (0.5, 1.0)]
+    colors = ["#" + "".join(f"{round(255 * part):02x}" for part in ink[0][:3]) for ink in tiles]
+    assert colors == wanted
+    assert {"50", "450"} <= set(texts(canvas))
 
 
 def test_the_distribution_is_the_share_of_runs_at_or_below():
@@ -252,19 +252,19 @@ def test_the_distribution_is_the_share_of_runs_at_or_below():
 
 
 def test_availability_marks_each_scope_in_its_own_way():
-    """A key names what is there, and each mark is on the sheet: once in the key, once at its moment."""
-    sheet = drawn("availability", MIXED)
-    written = texts(sheet)
+    """A key names what is there, and each mark is on the canvas: once in the key, once at its moment."""
+    canvas = drawn("availability", MIXED)
+    written = texts(canvas)
     assert all(f"failed: {scope} 1" in written for scope in Scope)
     assert {"skipped 1", "doubtful result 1"} <= set(written)
-    assert [marks(sheet, theme.SCOPE_MARKS[scope]) for scope in (Scope.LINE, Scope.PROVIDER, Scope.UNKNOWN)] == [2] * 3
+    assert [marks(canvas, theme.SCOPE_MARKS[scope]) for scope in (Scope.LINE, Scope.PROVIDER, Scope.UNKNOWN)] == [2] * 3
 
 
 def test_a_day_of_25_hours_is_wider_than_the_others():
     """The bars behind the rows are as long as the days are."""
     since = datetime(2026, 10, 23, 22, tzinfo=UTC)
-    sheet = drawn("availability", MANY, Window(since, since + timedelta(hours=24 + 25 + 24)))
-    bars = next(each for each in sheet.figure.findobj(PolyCollection) if len(each.get_paths()) == 3)
+    canvas = drawn("availability", MANY, Window(since, since + timedelta(hours=24 + 25 + 24)))
+    bars = next(item for item in canvas.figure.findobj(PolyCollection) if len(item.get_paths()) == 3)
     assert [np.ptp(path.vertices[:, 0]) / 3600 for path in bars.get_paths()] == [24, 25, 24]
 
 
@@ -282,25 +282,25 @@ def test_servers_are_named_with_their_isp_and_counted():
     assert "14 results" in texts(drawn("servers", MANY))
 
 
-def test_ways_are_held_against_the_namespace():
+def test_paths_are_compared_with_the_namespace():
     """Both paths have a row and a line, and the caption gives the ratio of their medians."""
     host = [dataclasses.replace(run, path=NetworkPath.HOST, download_bps=(run.download_bps or 0) // 2) for run in MANY]
-    sheet = drawn("compare", [*MANY, *host])
-    assert any("Median download compared with ip4only: host 50 %." in words for words in texts(sheet))
-    dashes = {line.get_linestyle()[0][1] is None for line in sheet.figure.findobj(LineCollection)}
+    canvas = drawn("compare", [*MANY, *host])
+    assert any("Median download compared with ip4only: host 50 %." in words for words in texts(canvas))
+    dashes = {line.get_linestyle()[0][1] is None for line in canvas.figure.findobj(LineCollection)}
     assert dashes == {True, False}
 
 
 @pytest.mark.parametrize("kind", ["throughput", "latency", "distribution", "compare"])
-def test_every_line_of_several_is_told_by_its_dash(kind: str):
+def test_each_of_several_lines_has_a_dash_style_of_its_own(kind: str):
     """Each name has a stroke in the style of its line: colours alone say nothing in print."""
-    found = (line for line in drawn(kind, SETS["two paths"]).figure.findobj(LineCollection))
-    strokes = [line for line in found if np.array_equal(line.get_segments(), [[(0, 0.5), (1, 0.5)]])]
+    lines = (line for line in drawn(kind, SETS["two paths"]).figure.findobj(LineCollection))
+    strokes = [line for line in lines if np.array_equal(line.get_segments(), [[(0, 0.5), (1, 0.5)]])]
     assert {line.get_linestyle()[0][1] is None for line in strokes} == {True, False}
 
 
 def test_probes_and_engines_are_named_where_they_differ():
-    """What is the same everywhere is not said; where nothing differs the path is."""
+    """What is the same everywhere is left out; where nothing differs the path is named."""
     other = [dataclasses.replace(run, engine="iperf3") for run in MANY]
     assert {"ookla", "iperf3"} <= set(texts(drawn("compare", [*MANY, *other])))
     assert "ip4only" in texts(drawn("compare", MANY))
@@ -308,9 +308,11 @@ def test_probes_and_engines_are_named_where_they_differ():
 
 def test_nothing_crosses_the_key_of_the_servers():
     """It stands below the numbers of the axis, each name no wider than the panel."""
-    sheet = drawn("servers", [dataclasses.replace(run, isp="An ISP with a name " + 9 * "that goes on") for run in MANY])
-    names = [text for text in sheet.figure.texts if text.get_text().startswith("S0, ") or "S0 over" in text.get_text()]
-    numbers = [text for text in sheet.figure.texts if text.get_text() == "0 %"]
+    canvas = drawn(
+        "servers", [dataclasses.replace(run, isp="An ISP with a name " + 9 * "that goes on") for run in MANY]
+    )
+    names = [text for text in canvas.figure.texts if text.get_text().startswith("S0, ") or "S0 over" in text.get_text()]
+    numbers = [text for text in canvas.figure.texts if text.get_text() == "0 %"]
     assert names[1:]
     assert all(name.get_position()[1] < number.get_position()[1] for name in names[1:] for number in numbers)
     assert names[1].get_window_extent().x1 < names[2].get_window_extent().x0
@@ -318,5 +320,5 @@ def test_nothing_crosses_the_key_of_the_servers():
 
 def test_the_old_name_of_the_first_kind_still_works():
     """`line` is what throughput was called."""
-    assert render("line", MANY, DAY, TERMS) == render("throughput", MANY, DAY, TERMS)
+    assert render("line", MANY, DAY, CONTEXT) == render("throughput", MANY, DAY, CONTEXT)
     assert graph_render.KIND_ALIASES == {"line": "throughput"}

@@ -23,7 +23,7 @@ from monitor.model import NetworkPath, Server, Status
 DAY = Window(START, START + timedelta(days=1))
 
 
-def test_the_window_tells_a_change_of_the_clocks():
+def test_a_window_with_a_clock_change_shows_both_offsets():
     """Local times, the length, the zone, and since when the other offset holds."""
     since = datetime(2026, 10, 24, 16, 40, tzinfo=UTC)
     text = labels.describe_window(Window(since, since + timedelta(days=30)), ZoneInfo("Europe/Berlin"))
@@ -41,26 +41,26 @@ def test_offsets_west_and_of_quarter_hours_are_written_right():
 
 def test_the_source_names_who_was_measured_and_how():
     """One ISP, one path, one family, one engine, one server."""
-    found = to_series([make_attempt().run], DAY)
-    assert labels.describe_sources(count_series(found)[1], found) == (
+    all_series = to_series([make_attempt().run], DAY)
+    assert labels.describe_sources(count_series(all_series)[1], all_series) == (
         "ISP Verizon Fios",
         "path ip4only (IPv4-only namespace)",
         "external address IPv4",
         "measured with ookla",
     )
-    assert labels.describe_servers(count_series(found)[1]) == "Server DediPath, Secaucus, NJ"
+    assert labels.describe_servers(count_series(all_series)[1]) == "Server DediPath, Secaucus, NJ"
 
 
 def test_several_isps_and_servers_are_counted():
     """The most frequent ones are named with their tests, the others counted."""
     mixed = [make_attempt(at, isp=isp, server=Server(isp)).run for at, isp in enumerate(["A", "B", "B", "C", "D"])]
-    found = to_series([*mixed, make_attempt(9, path=NetworkPath.HOST, ip_family=6).run], DAY)
-    assert labels.describe_sources(count_series(found)[1], found)[:3] == (
+    all_series = to_series([*mixed, make_attempt(9, path=NetworkPath.HOST, ip_family=6).run], DAY)
+    assert labels.describe_sources(count_series(all_series)[1], all_series)[:3] == (
         "ISPs B (2 tests), A (1 test) and 3 more",
         "path ip4only (IPv4-only namespace) and host (outside the namespace)",
         "external address IPv4 in 5, IPv6 in 1 tests",
     )
-    assert labels.describe_servers(count_series(found)[1]) == "Servers B (2 tests), A (1 test) and 3 more"
+    assert labels.describe_servers(count_series(all_series)[1]) == "Servers B (2 tests), A (1 test) and 3 more"
 
 
 def test_nothing_measured_names_nobody():
@@ -80,7 +80,7 @@ def test_nothing_measured_names_nobody():
         ([make_attempt(status=Status.INTERRUPTED).run], "0 ok (0.0 %), 1 failed (1 interrupted)", "run"),
     ],
 )
-def test_successes_and_failures_are_told(runs: list, success: str, number: str):
+def test_successes_and_failures_are_counted(runs: list, success: str, number: str):
     """Interrupted runs are among the failures, skipped ones are not."""
     counted, _ = count_series(to_series(runs, DAY))
     assert (labels.describe_successes(counted), labels.describe_run_count(counted)) == (success, number)
@@ -91,7 +91,7 @@ def test_a_single_failure_is_never_rounded_away():
     assert labels._capped_percent(99.99, complete=False) == "99.9"  # noqa: SLF001  the rule itself
 
 
-def test_the_median_is_held_against_the_plan():
+def test_the_median_is_compared_with_the_plan():
     """Rates as a share of the plan, latency beside it; of several plans, the one that was in force."""
     axis = make_value_axis(Metric.DOWNLOAD, np.array([90e6]), 100e6)
     standing, always = PlanComparison(90.2, 50.0), PlanLine(((0, 100e6),))
@@ -109,6 +109,6 @@ def test_the_median_is_held_against_the_plan():
         (86_400, "Lines: median of every day, in a band"),
     ],
 )
-def test_the_footer_tells_how_to_read_the_lines(width: int | None, start: str):
+def test_the_footer_says_how_to_read_the_lines(width: int | None, start: str):
     """Whether a line shows tests or medians of tests is said."""
     assert labels.describe_lines(width).startswith(start)

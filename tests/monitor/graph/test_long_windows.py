@@ -1,4 +1,4 @@
-"""What a picture of ten years still shows of every run: the lowest and the highest, each failure, and what was sold."""
+"""What a picture of ten years still shows of every run: the lowest and the highest, each failure, and the plan."""
 
 from __future__ import annotations
 
@@ -52,33 +52,39 @@ def test_no_value_of_ten_years_lies_outside_the_envelope(columns: Columns):
 
 def test_the_outline_reaches_the_fastest_and_the_slowest_test(columns: Columns):
     """What is drawn, not only what was counted."""
-    found = to_series(columns, TEN_YEARS)
+    all_series = to_series(columns, TEN_YEARS)
     width = choose_bucket_width(RUNS, TEN_YEARS.span[1] - TEN_YEARS.span[0], 1000)
-    axis = make_value_axis(Metric.DOWNLOAD, measured_values(found, Metric.DOWNLOAD), None)
-    area = Panel(Metric.DOWNLOAD, axis, 100, 200).draw(Canvas(1200, 400, 1.0), frame(bucket=width), found)
+    axis = make_value_axis(Metric.DOWNLOAD, measured_values(all_series, Metric.DOWNLOAD), None)
+    area = Panel(Metric.DOWNLOAD, axis, 100, 200).draw(Canvas(1200, 400, 1.0), frame(bucket=width), all_series)
     shades = [each for each in area.artists if isinstance(each, PolyCollection)][1:]
     points = np.concatenate([path.vertices[:, 1] for each in shades for path in each.get_paths()])
-    rates = measured_values(found, Metric.DOWNLOAD)
+    rates = measured_values(all_series, Metric.DOWNLOAD)
     assert (points.min(), points.max()) == (rates.min(), rates.max())
 
 
 def strokes(times: np.ndarray) -> dict[float, float]:
     """Return the heights of the strokes that a row of marks is drawn with, by their moments."""
-    sheet, row = Canvas(1200, 400, 1.0), MarkRow("line", "#123456", times)
-    draw_mark_rows(sheet, frame(), [row], 100)
-    found = [each for each in sheet.figure.findobj(LineCollection) if np.isclose(each.get_color()[0][0], 0x12 / 255)]
-    return {path.vertices[0][0]: float(-np.diff(path.vertices[:, 1])[0]) for each in found for path in each.get_paths()}
+    canvas, row = Canvas(1200, 400, 1.0), MarkRow("line", "#123456", times)
+    draw_mark_rows(canvas, frame(), [row], 100)
+    collections = [
+        item for item in canvas.figure.findobj(LineCollection) if np.isclose(item.get_color()[0][0], 0x12 / 255)
+    ]
+    return {
+        path.vertices[0][0]: float(-np.diff(path.vertices[:, 1])[0])
+        for item in collections
+        for path in item.get_paths()
+    }
 
 
 def test_every_failure_is_in_a_stroke_and_more_are_higher(columns: Columns):
     """At each place with a failure is a stroke, whose height above the least is its share of the most."""
     (track,) = to_series(columns, TEN_YEARS)
     (times,) = track.marks.values()
-    found = strokes(times)
-    counts = {at: np.count_nonzero(np.abs(times - at) <= (TEN_YEARS.span[1] - SINCE) / 333 / 2) for at in found}
+    heights = strokes(times)
+    counts = {at: np.count_nonzero(np.abs(times - at) <= (TEN_YEARS.span[1] - SINCE) / 333 / 2) for at in heights}
     assert sum(counts.values()) == len(BAD) == len(times)
     most = max(counts.values())
-    for at, height in found.items():
+    for at, height in heights.items():
         assert height == pytest.approx(LEAST_HEIGHT + (STROKE_HEIGHT - LEAST_HEIGHT) * counts[at] / most)
 
 
@@ -93,32 +99,32 @@ def test_few_failures_have_a_stroke_each():
 @pytest.mark.parametrize(("width", "least"), [(1000, 0), (11, (TEN_YEARS.span[1] - TEN_YEARS.span[0]) / 11)])
 def test_bands_are_left_out_only_where_they_crowd(columns: Columns, width: float, least: float):
     """Three in ten years are all shaded; on eleven pixels those as long as a pixel are."""
-    found = to_series(columns, TEN_YEARS)
-    assert [end - start for start, end in found[0].bands.at_least(0)] == [3 * HOUR, HOUR, 400 * HOUR]
-    assert frame(width).least_band(found) == least
-    assert len(found[0].bands.at_least(400 * HOUR)) == 1
-    assert not found[0].bands.at_least(400 * HOUR + 1)
+    all_series = to_series(columns, TEN_YEARS)
+    assert [end - start for start, end in all_series[0].bands.at_least(0)] == [3 * HOUR, HOUR, 400 * HOUR]
+    assert frame(width).least_band(all_series) == least
+    assert len(all_series[0].bands.at_least(400 * HOUR)) == 1
+    assert not all_series[0].bands.at_least(400 * HOUR + 1)
 
 
 def test_the_plan_steps_to_another_and_back(columns: Columns):
     """Three stretches of one line, and two labels."""
-    found = to_series(columns, TEN_YEARS)
-    (promise,) = plan_lines(found, Metric.DOWNLOAD, NO_PLAN, SINCE)
+    all_series = to_series(columns, TEN_YEARS)
+    (promise,) = plan_lines(all_series, Metric.DOWNLOAD, NO_PLAN, SINCE)
     turns = [SINCE + HOUR * at for at in (0, RUNS // 3, 2 * RUNS // 3)]
     assert promise.steps == tuple(zip(turns, (50e6, 100e6, 50e6), strict=True))
     ((line),) = promise.line(TEN_YEARS.span[1])
     assert [y for _, y in line] == [50e6, 50e6, 100e6, 100e6, 50e6, 50e6]
-    sheet = Canvas(1200, 840, 1.0)
-    throughput.draw_throughput(sheet, found, TEN_YEARS, GraphContext(BERLIN, NO_PLAN, "Title"))
-    texts = {text.get_text() for text in sheet.figure.findobj(Text)}
+    canvas = Canvas(1200, 840, 1.0)
+    throughput.draw_throughput(canvas, all_series, TEN_YEARS, GraphContext(BERLIN, NO_PLAN, "Title"))
+    texts = {text.get_text() for text in canvas.figure.findobj(Text)}
     assert {"plan now 100 / 20", "plan now 50 / 10", "plan 50"} <= texts
 
 
 def tiles(columns: Columns, height: float) -> list[tuple[float, str]]:
     """Return the column and the ink of the cells of a calendar of the ten years."""
-    sheet, found = Canvas(1200, 860, 1.0), to_series(columns, TEN_YEARS)
-    availability.draw_calendar(sheet, Box(40, 100, 1100, height), count_days(found, [], TEN_YEARS, BERLIN))
-    cells = [each for each in sheet.figure.findobj(PolyCollection) if len(each.get_paths()) > 1]
+    canvas, all_series = Canvas(1200, 860, 1.0), to_series(columns, TEN_YEARS)
+    availability.draw_calendar(canvas, Box(40, 100, 1100, height), count_days(all_series, [], TEN_YEARS, BERLIN))
+    cells = [each for each in canvas.figure.findobj(PolyCollection) if len(each.get_paths()) > 1]
     return [
         (path.vertices[0][0], "#" + "".join(f"{round(255 * part):02x}" for part in ink[:3]))
         for each in cells

@@ -11,7 +11,7 @@ MEAN, BLOCK = 1.0, 12.0
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_the_picture_is_the_one_that_was_looked_at(name: str):
+def test_the_image_matches_its_reference(name: str):
     """Neither as a whole nor anywhere is it another."""
     made, wanted = draw_small(name), load_reference(name)
     assert made.shape == wanted.shape

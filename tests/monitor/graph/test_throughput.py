@@ -59,23 +59,23 @@ def png(runs: Sequence[Run], window: Window = DAY, title: str = "Title", **optio
 
 
 def drawn(runs: Sequence[Run], window: Window = DAY, size: tuple[int, int] = theme.DEFAULT_SIZE) -> Canvas:
-    """Return the sheet with everything drawn on it."""
-    sheet = Canvas(*size, 1.0)
-    draw_throughput(sheet, to_series(runs, window, PLAN), window, GraphContext(BERLIN, PLAN, "Title"))
-    return sheet
+    """Return the canvas with everything drawn on it."""
+    canvas = Canvas(*size, 1.0)
+    draw_throughput(canvas, to_series(runs, window, PLAN), window, GraphContext(BERLIN, PLAN, "Title"))
+    return canvas
 
 
-def texts(sheet: Canvas) -> list[str]:
-    """Return all that is written on a sheet."""
-    return [text.get_text() for text in sheet.figure.findobj(Text) if text.get_text()]
+def texts(canvas: Canvas) -> list[str]:
+    """Return all that is written on a canvas."""
+    return [text.get_text() for text in canvas.figure.findobj(Text) if text.get_text()]
 
 
 def panel(runs: Sequence[Run], metric: Metric = Metric.DOWNLOAD, bucket: int | None = None) -> PlotArea:
     """Return one panel with a day of runs."""
-    found = to_series(runs, DAY)
+    all_series = to_series(runs, DAY)
     frame = Frame(*DAY.span, left=100, width=960, bucket=bucket)
-    return Panel(metric, make_value_axis(metric, measured_values(found, metric), None), 100, 200).draw(
-        Canvas(1200, 400, 1.0), frame, found
+    return Panel(metric, make_value_axis(metric, measured_values(all_series, metric), None), 100, 200).draw(
+        Canvas(1200, 400, 1.0), frame, all_series
     )
 
 
@@ -105,10 +105,10 @@ def marks(area: PlotArea, marker: str) -> list[float]:
 def test_no_curve_crosses_a_failure(letters: str, pieces: int, bucket: int | None):
     """There is a curve for each stretch of successes, and none reaches over a failure, bucketed or not."""
     runs = quarters(letters)
-    found = curves(panel(runs, bucket=bucket))
+    lines = curves(panel(runs, bucket=bucket))
     failures = [run.started_at.timestamp() for run in runs if run.status is Status.FAILED]
-    assert len(found) == pieces
-    assert not [at for curve in found for at in failures if curve[0][0] <= at <= curve[-1][0]]
+    assert len(lines) == pieces
+    assert not [at for curve in lines for at in failures if curve[0][0] <= at <= curve[-1][0]]
 
 
 @pytest.mark.parametrize("letters", ["oofoo", "offfo", "ff"])
@@ -138,14 +138,14 @@ def test_a_lonely_success_is_a_dot():
     assert marks(panel(runs), "o") == [runs[1].started_at.timestamp()]
 
 
-def test_what_is_off_the_scale_is_marked_and_told():
+def test_values_off_the_scale_are_marked_and_counted():
     """An outlier is an arrow at its moment, and its value is written."""
     runs = [make_attempt(15 * at, latency_ms=900.0 if at == 7 else 10.0 + at / 10).run for at in range(40)]
     assert marks(panel(runs, Metric.LATENCY), "^") == [runs[7].started_at.timestamp()]
     assert "▲ 1 above the scale, highest 900 ms" in texts(drawn(runs))
 
 
-def test_time_is_true_over_a_change_of_the_clocks():
+def test_time_is_evenly_spaced_across_a_clock_change():
     """Equal spans of real time are equally wide, whatever the clock on the wall did."""
     since = make_attempt().run.started_at.replace(month=10, day=24, hour=22, minute=0, second=0)
     window = Window(since, since + timedelta(hours=25))
@@ -189,19 +189,19 @@ def test_a_long_name_is_cut_before_its_figures():
 
 
 def test_many_kinds_of_failure_leave_room_for_the_panels():
-    """Where two paths failed in every way they share the rows, and the smallest sheet still has panels."""
+    """Where two paths failed in every way they share the rows, and the smallest canvas still has panels."""
     causes = [Failure(FailureKind.UNKNOWN, scope, None, "") for scope in Scope] * 2
     runs = [
         dataclasses.replace(make_failed_attempt(at, cause).run, path=list(NetworkPath)[at % 2])
         for at, cause in enumerate(causes)
     ]
-    sheet = drawn(runs, size=theme.MIN_SIZE)
-    baselines = [text.get_position()[1] for text in sheet.figure.texts if text.get_text() in {*NAMES_OF_PANELS, "2"}]
+    canvas = drawn(runs, size=theme.MIN_SIZE)
+    baselines = [text.get_position()[1] for text in canvas.figure.texts if text.get_text() in {*NAMES_OF_PANELS, "2"}]
     assert len(baselines) == 8
     assert baselines == sorted(baselines, reverse=True)
 
 
-def test_a_change_of_isp_is_labelled_and_a_restless_server_is_a_row():
+def test_a_change_of_isp_is_labelled_and_frequent_changes_of_server_are_a_row():
     """A few changes get a line and a label each; many of a kind become marks in a row of their own."""
     runs = [make_attempt(15 * at, isp="AB"[at > 30], server=Server(str(at // 5))).run for at in range(60)]
     written = texts(drawn(runs))
@@ -215,25 +215,25 @@ def test_labels_of_changes_never_overlap():
     runs = [
         make_attempt(3 * at, isp=f"A provider with a long name {at}", server=Server(f"s{at}")).run for at in range(6)
     ]
-    sheet = drawn(runs)
-    labels = [text for text in sheet.figure.texts if " now " in text.get_text()]
+    canvas = drawn(runs)
+    labels = [text for text in canvas.figure.texts if " now " in text.get_text()]
     boxes = [label.get_window_extent() for label in labels]
     assert len(labels) == 2
     assert not any(one.overlaps(other) for one, other in pairwise(boxes))
-    assert any("Changes without room for a label: 8." in words for words in texts(sheet))
+    assert any("Changes without room for a label: 8." in words for words in texts(canvas))
 
 
 @pytest.mark.parametrize("size", [theme.DEFAULT_SIZE, theme.MIN_SIZE, (600, 900)])
 @pytest.mark.parametrize("window", [DAY, MONTH, Window(START, START + timedelta(days=3650))])
-def test_no_text_leaves_the_sheet_or_touches_another(window: Window, size: tuple[int, int]):
+def test_no_text_leaves_the_canvas_or_touches_another(window: Window, size: tuple[int, int]):
     """Labels of the axes, header and footer keep apart from each other and from the edge."""
     runs = [make_attempt(15 * at, isp="ISP " * 40, server=Server("1", "s" * 300)).run for at in range(96)]
     causes = [
         make_failed_attempt(1500 + at, Failure(FailureKind.UNKNOWN, scope, None, "")).run
         for at, scope in enumerate(Scope)
     ]
-    sheet = drawn([*runs, *causes], window, size=size)
-    boxes = [text.get_window_extent() for text in sheet.figure.texts]
+    canvas = drawn([*runs, *causes], window, size=size)
+    boxes = [text.get_window_extent() for text in canvas.figure.texts]
     assert not [(one, other) for at, one in enumerate(boxes) for other in boxes[:at] if one.overlaps(other)]
     assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= size[0] and box.y1 <= size[1] for box in boxes)
 
@@ -249,7 +249,7 @@ def test_the_png_has_the_size_that_was_asked_for(size: tuple[int, int], scale: f
     assert struct.unpack(">II", picture[16:24]) == pixels
 
 
-def test_a_sheet_too_small_to_read_is_refused():
+def test_a_size_too_small_to_read_is_refused():
     """A size that leaves no room for the panels is a mistake of the caller."""
     with pytest.raises(ValueError, match="smaller"):
         png([], size=(200, 100))
@@ -308,15 +308,15 @@ def test_no_name_can_break_the_picture(name: str, capfd: pytest.CaptureFixture[s
         ("\N{LINEAR B SYLLABLE B008 A}", MISSING_GLYPH),
     ],
 )
-def test_names_are_made_fit_to_be_drawn(name: str, shown: str):
+def test_names_are_made_drawable(name: str, shown: str):
     """One line; what no font here has becomes a square."""
     assert to_drawable(name) == shown
 
 
 def test_formulas_stay_text():
     """A name between dollars is written as it is."""
-    sheet = drawn([make_attempt(isp="a$b$c").run])
-    assert any("ISP a$b$c" in words for words in texts(sheet))
+    canvas = drawn([make_attempt(isp="a$b$c").run])
+    assert any("ISP a$b$c" in words for words in texts(canvas))
 
 
 @settings(max_examples=15, deadline=None)

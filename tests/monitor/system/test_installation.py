@@ -68,10 +68,10 @@ def test_an_extra_of_a_library_is_quoted():
 
 def test_the_command_of_this_installation_runs():
     """As it is printed, except for what it would download."""
-    command = install_command("pip")
-    if " -m pip " in command and not command.startswith("sudo"):
-        line = command.replace("pip install pip", "pip install --dry-run --no-index pip")
-        assert subprocess.run(line, shell=True, check=False, capture_output=True).returncode == 0  # noqa: S602  as typed
+    command = install_command("pip").removeprefix("sudo ")
+    assert command.endswith("pip install pip")
+    line = command.replace("pip install pip", "pip install --dry-run --no-index pip")
+    assert subprocess.run(line, shell=True, check=False, capture_output=True).returncode == 0  # noqa: S602  as typed
 
 
 def test_the_distribution_has_our_name():
@@ -79,6 +79,7 @@ def test_the_distribution_has_our_name():
     described = metadata.metadata(DISTRIBUTION)
     assert (described["Name"], described["Version"]) == (DISTRIBUTION, __version__)
     assert "speedmon developers" in (described["Author"] or described["Author-email"])
+    assert {line.split(",")[0] for line in described.get_all("Project-URL")} >= {"Homepage", "Source", "Changelog"}
 
 
 # Words of options are passed over; what is installed must be no distribution by our command's name.

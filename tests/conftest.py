@@ -48,24 +48,12 @@ def machine() -> Iterator[PrivateMachine]:
 
 
 @pytest.fixture
-def outer(machine: PrivateMachine) -> PrivateMachine:
-    """Return `machine` under its former name."""
-    return machine
-
-
-@pytest.fixture
 def home() -> Iterator[HomeNetwork]:
     """Yield a home host with an ISP and a LAN neighbour, without a namespace."""
     from home_network import HomeNetwork  # noqa: PLC0415  most tests need no network
 
     with HomeNetwork() as opened:
         yield opened
-
-
-@pytest.fixture
-def street(home: HomeNetwork) -> HomeNetwork:
-    """Return `home` under its former name."""
-    return home
 
 
 @pytest.fixture(scope="session")

@@ -228,15 +228,15 @@ def test_a_disk_that_is_full_leaves_the_old_files(environ: dict[str, str], tmp_p
     ]
 
 
-def test_no_room_for_the_pdf(environ: dict[str, str], made: Path, outer: PrivateMachine):
+def test_no_room_for_the_pdf(environ: dict[str, str], made: Path, machine: PrivateMachine):
     """On a device where the data and the page fit, but not the PDF, none of the three is left."""
     data, page, paper = ((made / f"{BASE}.{form}").stat().st_size for form in ("csv", "html", "pdf"))
     room = data + page + paper // 2
-    outer.run(["sh", "-c", f"mkdir /run/small && mount -t tmpfs -o size={room},mode=777 small /run/small"])
-    done = outer.run([*COMMAND, "report", *WINDOW, "--output-dir", "/run/small"], env=environ, check=False)
+    machine.run(["sh", "-c", f"mkdir /run/small && mount -t tmpfs -o size={room},mode=777 small /run/small"])
+    done = machine.run([*COMMAND, "report", *WINDOW, "--output-dir", "/run/small"], env=environ, check=False)
     assert done.returncode == 1
     assert "report.pdf: cannot be written: No space left on device" in done.stderr
-    assert list(outer.path("/run/small").iterdir()) == []
+    assert list(machine.path("/run/small").iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["missing/a", "file/a"])

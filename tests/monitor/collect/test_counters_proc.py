@@ -86,8 +86,8 @@ print(*(after.test.received - before.test.received, after.uplink.sent - before.u
 
 def test_a_real_link_counts_from_the_side_of_the_test():
     """What is sent into the far end of a veth is what the test receives there."""
-    with PrivateMachine() as outer:
-        outer.run(["ip", "netns", "add", "far"])
+    with PrivateMachine() as machine:
+        machine.run(["ip", "netns", "add", "far"])
         for command in (
             "link add near type veth peer name end netns far",
             "link set near up",
@@ -95,8 +95,8 @@ def test_a_real_link_counts_from_the_side_of_the_test():
             "-n far link set end up",
             "-n far address add 10.0.0.2/24 dev end",
         ):
-            outer.run(["ip", *command.split()])
-        received, sent = map(int, outer.run([sys.executable, "-c", COUNTS]).stdout.split())
+            machine.run(["ip", *command.split()])
+        received, sent = map(int, machine.run([sys.executable, "-c", COUNTS]).stdout.split())
     assert received == sent
     # Less the few that ask for an address, which are shorter than the headers of a transfer.
     assert 5 * (1000 + 42 - HEADER_BYTES) - 200 <= received <= 5 * 1100

@@ -61,36 +61,36 @@ def _page() -> str:
     return file.getvalue().decode()
 
 
-def test_it_loads_alone(outer: PrivateMachine, page: str, tmp_path: Path):
+def test_it_loads_alone(machine: PrivateMachine, page: str, tmp_path: Path):
     """All rows are in the document that the browser made, no request left it, and the console is empty."""
-    done = browse(outer, page, tmp_path, f"--log-net-log={tmp_path}/net.json", "--dump-dom")
+    done = browse(machine, page, tmp_path, f"--log-net-log={tmp_path}/net.json", "--dump-dom")
     assert done.stdout.count('<th scope="row"') == ROWS + 1
     assert "CONSOLE" not in done.stderr
     assert asked(tmp_path / "net.json") == set()
 
 
-def test_the_policy_holds(outer: PrivateMachine, page: str, tmp_path: Path):
+def test_the_policy_holds(machine: PrivateMachine, page: str, tmp_path: Path):
     """What somebody smuggled in is neither loaded nor run, and the console says so: the test above would see it."""
     smuggled = "<img src='http://127.0.0.1:9/a.png'><script>document.title = 'owned'</script></main>"
     done = browse(
-        outer, page.replace("</main>", smuggled), tmp_path, f"--log-net-log={tmp_path}/net.json", "--dump-dom"
+        machine, page.replace("</main>", smuggled), tmp_path, f"--log-net-log={tmp_path}/net.json", "--dump-dom"
     )
     assert "<title>owned" not in done.stdout
     assert done.stderr.count("CONSOLE") >= 2
     assert asked(tmp_path / "net.json") == set()
 
 
-def test_without_the_policy_the_request_would_be_noticed(outer: PrivateMachine, page: str, tmp_path: Path):
+def test_without_the_policy_the_request_would_be_noticed(machine: PrivateMachine, page: str, tmp_path: Path):
     """The log of the network names what a page asks for."""
     open_page = re.sub(r"<meta http-equiv.*?>", "", page)
     smuggled = open_page.replace("</main>", "<img src='http://127.0.0.1:9/a.png'></main>")
-    browse(outer, smuggled, tmp_path, f"--log-net-log={tmp_path}/net.json", "--dump-dom")
+    browse(machine, smuggled, tmp_path, f"--log-net-log={tmp_path}/net.json", "--dump-dom")
     assert asked(tmp_path / "net.json") == {"http://127.0.0.1:9/a.png"}
 
 
-def test_it_prints_with_heads_and_numbers(outer: PrivateMachine, page: str, tmp_path: Path):
+def test_it_prints_with_heads_and_numbers(machine: PrivateMachine, page: str, tmp_path: Path):
     """The table goes on over the pages, each with its head and its number."""
-    browse(outer, page, tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path}/page.pdf")
+    browse(machine, page, tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path}/page.pdf")
     texts = [sheet.extract_text() for sheet in PdfReader(tmp_path / "page.pdf").pages]
     with_rows = [text for text in texts if "run 0" in text]
     assert len(with_rows) > 1
@@ -99,9 +99,9 @@ def test_it_prints_with_heads_and_numbers(outer: PrivateMachine, page: str, tmp_
     assert sum(len(re.findall(r"run \d{4}", text)) for text in texts) == ROWS
 
 
-def test_a_phone_need_not_move_the_page(outer: PrivateMachine, page: str, tmp_path: Path):
+def test_a_phone_need_not_move_the_page(machine: PrivateMachine, page: str, tmp_path: Path):
     """Only what is wide scrolls, within itself: the page is as wide as the screen."""
     ruler = "<script>const d = document.documentElement; document.title = d.scrollWidth - d.clientWidth</script></body>"
     measured = re.sub(r"<meta http-equiv.*?>", "", page).replace("</body>", ruler)
-    done = browse(outer, measured, tmp_path, "--window-size=500,900", "--dump-dom")
+    done = browse(machine, measured, tmp_path, "--window-size=500,900", "--dump-dom")
     assert "<title>0</title>" in done.stdout

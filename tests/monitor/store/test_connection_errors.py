@@ -141,56 +141,56 @@ def test_a_reader_does_not_wait_for_a_writer(file: Path):
             assert read.count_runs(connection) == 1
 
 
-def speedmon(outer: PrivateMachine, *argv: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
+def speedmon(machine: PrivateMachine, *argv: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command on the private machine, with the database below /var/lib."""
     env = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/nowhere",
         "SPEEDMON_DATABASE_URL": f"sqlite:///{STATE}/runs.db",
     }
-    return outer.run([*SPEEDMON, *argv], user=user, env=env, check=False)
+    return machine.run([*SPEEDMON, *argv], user=user, env=env, check=False)
 
 
-def test_a_database_on_a_read_only_file_system_can_be_read(outer: PrivateMachine):
+def test_a_database_on_a_read_only_file_system_can_be_read(machine: PrivateMachine):
     """`history` works on a read-only mount; what must write says in one line that it is one."""
-    outer.run(["sh", "-c", f"mkdir {STATE} && mount -t tmpfs state {STATE}"])
-    assert speedmon(outer, "db", "upgrade").returncode == 0
-    outer.run(["mount", "-o", "remount,bind,ro", STATE])
-    assert speedmon(outer, "history", "--json").stdout == "[]\n"
-    refused = speedmon(outer, "db", "upgrade")
+    machine.run(["sh", "-c", f"mkdir {STATE} && mount -t tmpfs state {STATE}"])
+    assert speedmon(machine, "db", "upgrade").returncode == 0
+    machine.run(["mount", "-o", "remount,bind,ro", STATE])
+    assert speedmon(machine, "history", "--json").stdout == "[]\n"
+    refused = speedmon(machine, "db", "upgrade")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "read-only file system" in refused.stderr
 
 
-def test_a_disk_that_fills_up(outer: PrivateMachine):
+def test_a_disk_that_fills_up(machine: PrivateMachine):
     """Making a database without room ends in one line, and works once there is some."""
-    outer.run(["sh", "-c", f"mkdir {STATE} && mount -t tmpfs -o size=1m state {STATE}"])
-    outer.run(["sh", "-c", f"cat /dev/zero >{STATE}/filler"], check=False)
-    full = speedmon(outer, "db", "upgrade")
+    machine.run(["sh", "-c", f"mkdir {STATE} && mount -t tmpfs -o size=1m state {STATE}"])
+    machine.run(["sh", "-c", f"cat /dev/zero >{STATE}/filler"], check=False)
+    full = speedmon(machine, "db", "upgrade")
     assert (full.returncode, full.stderr.count("\n")) == (1, 1)
     assert "no space left on its device" in full.stderr
-    outer.run(["rm", f"{STATE}/filler"])
-    assert speedmon(outer, "db", "check").returncode == 2
-    assert speedmon(outer, "db", "upgrade").returncode == 0
+    machine.run(["rm", f"{STATE}/filler"])
+    assert speedmon(machine, "db", "check").returncode == 2
+    assert speedmon(machine, "db", "upgrade").returncode == 0
 
 
 @pytest.mark.root
-def test_a_directory_of_root_is_read_only_to_others(outer: PrivateMachine):
+def test_a_directory_of_root_is_read_only_to_others(machine: PrivateMachine):
     """A plain user can list what root collected; one line says why no run can be stored."""
-    outer.add_user("alice", 1234)
-    outer.run(["mkdir", STATE])
-    assert speedmon(outer, "db", "upgrade").returncode == 0
-    assert speedmon(outer, "history", "--json", user="alice").stdout == "[]\n"
-    refused = speedmon(outer, "db", "upgrade", user="alice")
+    machine.add_user("alice", 1234)
+    machine.run(["mkdir", STATE])
+    assert speedmon(machine, "db", "upgrade").returncode == 0
+    assert speedmon(machine, "history", "--json", user="alice").stdout == "[]\n"
+    refused = speedmon(machine, "db", "upgrade", user="alice")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "its directory cannot be written (permission denied)" in refused.stderr
 
 
 @pytest.mark.root
-def test_a_database_that_others_may_not_read(outer: PrivateMachine):
+def test_a_database_that_others_may_not_read(machine: PrivateMachine):
     """For a plain user, one line says that the state directory is closed."""
-    outer.add_user("alice", 1234)
-    outer.run(["mkdir", "-m", "700", STATE])
-    refused = speedmon(outer, "history", user="alice")
+    machine.add_user("alice", 1234)
+    machine.run(["mkdir", "-m", "700", STATE])
+    refused = speedmon(machine, "history", user="alice")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "Permission denied" in refused.stderr

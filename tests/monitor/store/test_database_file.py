@@ -65,10 +65,10 @@ def test_a_file_in_the_place_of_the_directory(tmp_path: Path, below: str, words:
         ensure_writable(f"sqlite:///{tmp_path}/file{below}/speedmon.db")
 
 
-def test_a_read_only_file_system(outer: PrivateMachine):
+def test_a_read_only_file_system(machine: PrivateMachine):
     """For root, whom no permission bits stop, a read-only file system is an error; SQLAlchemy is not imported."""
-    outer.run(["sh", "-c", "mkdir /run/state && mount -t tmpfs -o ro state /run/state"])
-    answer, imported = json.loads(outer.python(ASK, "sqlite:////run/state/speedmon.db").stdout)
+    machine.run(["sh", "-c", "mkdir /run/state && mount -t tmpfs -o ro state /run/state"])
+    answer, imported = json.loads(machine.python(ASK, "sqlite:////run/state/speedmon.db").stdout)
     assert "its directory cannot be written (read-only file system)" in answer
     assert not imported
 
@@ -82,11 +82,11 @@ def test_a_read_only_file_system(outer: PrivateMachine):
         ("true", "/run/state: cannot be created: Permission denied"),
     ],
 )
-def test_permissions(outer: PrivateMachine, build: str, words: str):
+def test_permissions(machine: PrivateMachine, build: str, words: str):
     """For a plain user, the error names the directory or file that belongs to somebody else."""
-    outer.add_user("alice", 1234)
-    outer.run(["sh", "-c", build])
-    answer, _ = json.loads(outer.python(ASK, "sqlite:////run/state/speedmon.db", user="alice").stdout)
+    machine.add_user("alice", 1234)
+    machine.run(["sh", "-c", build])
+    answer, _ = json.loads(machine.python(ASK, "sqlite:////run/state/speedmon.db", user="alice").stdout)
     assert words in answer
 
 

@@ -202,59 +202,59 @@ def test_a_process_that_is_killed_loses_nothing(directory: Path, url: str, momen
     assert stored(url)[1:] == [killed.run.id]
 
 
-def keep_in(outer: PrivateMachine, one: Attempt, spool_dir: str = "/run/state/spool") -> tuple[int, str]:
+def keep_in(machine: PrivateMachine, one: Attempt, spool_dir: str = "/run/state/spool") -> tuple[int, str]:
     """Keep an attempt on the private machine; return the exit code and what was said."""
-    done = outer.python(KEEP, msgspec.json.encode(one).decode(), spool_dir, check=False)
+    done = machine.python(KEEP, msgspec.json.encode(one).decode(), spool_dir, check=False)
     return done.returncode, done.stderr
 
 
-def full_disk(outer: PrivateMachine) -> None:
+def full_disk(machine: PrivateMachine) -> None:
     """Give the private machine a small disk that holds a database and has no room left, and a /dev/shm of its own."""
-    outer.run(["sh", "-c", "mkdir /run/state && mount -t tmpfs -o size=1m state /run/state"])
-    outer.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "shm", SHM])
-    assert keep_in(outer, make_attempt(0)) == (0, "")
-    outer.run(["sh", "-c", "cat /dev/zero >/run/state/filler"], check=False)
+    machine.run(["sh", "-c", "mkdir /run/state && mount -t tmpfs -o size=1m state /run/state"])
+    machine.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "shm", SHM])
+    assert keep_in(machine, make_attempt(0)) == (0, "")
+    machine.run(["sh", "-c", "cat /dev/zero >/run/state/filler"], check=False)
 
 
-def ids_in(outer: PrivateMachine) -> list[str]:
+def ids_in(machine: PrivateMachine) -> list[str]:
     """Return the ids in the database of the private machine."""
-    return outer.python(IDS).stdout.split()
+    return machine.python(IDS).stdout.split()
 
 
-def test_a_full_disk_loses_no_run(outer: PrivateMachine):
+def test_a_full_disk_loses_no_run(machine: PrivateMachine):
     """The run waits in memory, the message says where, and the next run with room stores it."""
-    full_disk(outer)
-    code, words = keep_in(outer, make_attempt(1, id="second"))
+    full_disk(machine)
+    code, words = keep_in(machine, make_attempt(1, id="second"))
     assert (code, words.count("\n")) == (1, 1)
     assert words.startswith("StoreFullError 1: /run/state/speedmon.db: no space left on its device")
     assert "kept in /dev/shm/speedmon-0/second.json (in memory: a reboot loses it)" in words
-    outer.run(["rm", "/run/state/filler"])
-    assert keep_in(outer, make_attempt(2, id="third")) == (0, "")
-    assert ids_in(outer)[1:] == ["second", "third"]
-    assert outer.run(["ls", "-A", FALLBACK, "/run/state/spool"]).stdout.split("\n")[1] == ""
+    machine.run(["rm", "/run/state/filler"])
+    assert keep_in(machine, make_attempt(2, id="third")) == (0, "")
+    assert ids_in(machine)[1:] == ["second", "third"]
+    assert machine.run(["ls", "-A", FALLBACK, "/run/state/spool"]).stdout.split("\n")[1] == ""
 
 
-def test_a_full_spool_does_not_matter_while_the_store_has_room(outer: PrivateMachine):
+def test_a_full_spool_does_not_matter_while_the_store_has_room(machine: PrivateMachine):
     """The run goes by way of memory."""
-    full_disk(outer)
-    outer.run(["sh", "-c", "rm /run/state/filler; mkdir /run/full && mount -t tmpfs -o size=4k full /run/full"])
-    outer.run(["sh", "-c", "cat /dev/zero >/run/full/filler"], check=False)
-    assert keep_in(outer, make_attempt(1, id="second"), "/run/full/spool") == (0, "")
-    assert ids_in(outer)[1:] == ["second"]
+    full_disk(machine)
+    machine.run(["sh", "-c", "rm /run/state/filler; mkdir /run/full && mount -t tmpfs -o size=4k full /run/full"])
+    machine.run(["sh", "-c", "cat /dev/zero >/run/full/filler"], check=False)
+    assert keep_in(machine, make_attempt(1, id="second"), "/run/full/spool") == (0, "")
+    assert ids_in(machine)[1:] == ["second"]
 
 
-def test_with_no_file_to_be_had_the_message_holds_the_run(outer: PrivateMachine):
+def test_with_no_file_to_be_had_the_message_holds_the_run(machine: PrivateMachine):
     """Where neither disk nor memory takes it, the error line carries the run itself."""
-    full_disk(outer)
-    outer.run(["mount", "-o", "remount,bind,ro", SHM])
-    code, words = keep_in(outer, make_attempt(1, id="second"))
+    full_disk(machine)
+    machine.run(["mount", "-o", "remount,bind,ro", SHM])
+    code, words = keep_in(machine, make_attempt(1, id="second"))
     assert (code, words.count("\n")) == (1, 1)
     assert 'cannot be written to any file: {"id":"second","probe":"home"' in words
 
 
-def test_a_fallback_of_another_user_is_not_used(outer: PrivateMachine):
+def test_a_fallback_of_another_user_is_not_used(machine: PrivateMachine):
     """A directory of our name that others can write to is neither written nor drained."""
-    full_disk(outer)
-    outer.run(["mkdir", "-m", "777", FALLBACK])
-    assert "cannot be written to any file" in keep_in(outer, make_attempt(1))[1]
-    assert outer.run(["ls", "-A", FALLBACK]).stdout == ""
+    full_disk(machine)
+    machine.run(["mkdir", "-m", "777", FALLBACK])
+    assert "cannot be written to any file" in keep_in(machine, make_attempt(1))[1]
+    assert machine.run(["ls", "-A", FALLBACK]).stdout == ""

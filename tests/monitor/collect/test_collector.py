@@ -215,7 +215,7 @@ def test_command_prints_one_line(site: Installation) -> None:
     """On success the command prints one line that a person can read, and nothing on stderr."""
     assert site.finish() == (
         0,
-        "download 93.2 Mbit/s, upload 29.6 Mbit/s, latency 12.4 ms, Turk Telekom, Example Net (Istanbul)\n",
+        "download 93.2 Mbit/s, upload 29.6 Mbit/s, latency 12.4 ms, Turk Telekom, Example Net, Istanbul (no. 1234)\n",
         "",
     )
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from monitor.collect.measure import FinishedTest, Runtime
     from monitor.collect.policy import Retry
     from monitor.config.settings import Settings
-    from monitor.model import Attempt, DataUsed, Failure, Run, Trigger
+    from monitor.model import Attempt, Failure, Run, Trigger
 
     Report = Callable[[Run, Retry | None], None]
 
@@ -185,11 +185,11 @@ class Collector:
         attempt = self._to_attempt(effective, result, start)
         self._runs.append(attempt.run)
         self._remember(request, attempt.run)
-        from monitor.store import deliver, statistics  # noqa: PLC0415  see above
+        from monitor.store.deliver import deliver_attempt  # noqa: PLC0415  see above
 
-        deliver.deliver_attempt(attempt, self._settings.database.url, self._spool_dir)
-        self._count_data(attempt.run, statistics.data_used_this_month)
-        rates = self._expected_rates(attempt, statistics.recent_medians)
+        deliver_attempt(attempt, self._settings.database.url, self._spool_dir)
+        self._count_data(attempt.run)
+        rates = self._expected_rates(attempt)
         next_attempt = policy.next_attempt(self._settings.retry, request, self._runs, rates)
         self._report(attempt.run, next_attempt)
         return next_attempt
@@ -213,12 +213,14 @@ class Collector:
         last = request.server_id if request.rotates and request.server_id else before.last_server
         self._save(replace(before, rests=backoffs | ({run.engine: backoff} if backoff else {}), last_server=last))
 
-    def _count_data(self, run: Run, count: Callable[[Settings, datetime], DataUsed]) -> None:
+    def _count_data(self, run: Run) -> None:
         """Save how much data the tests of this month have used, where there is a limit."""
         if not self._settings.budget.month_gb or run.status is Status.SKIPPED:
             return
+        from monitor.store.statistics import data_used_this_month  # noqa: PLC0415  6 ms, and few set a limit
+
         try:
-            self._save(replace(self._state, spent=count(self._settings, run.finished_at)))
+            self._save(replace(self._state, spent=data_used_this_month(self._settings, run.finished_at)))
         except StoreError as error:
             _log.warning("the data used this month cannot be counted: %s", error)
 
@@ -227,12 +229,14 @@ class Collector:
             state.save_state(self._state_dir / state.STATE_FILE, changed)
             self._state = changed
 
-    def _expected_rates(self, attempt: Attempt, medians: Callable[[Settings, Run], ExpectedRates]) -> ExpectedRates:
+    def _expected_rates(self, attempt: Attempt) -> ExpectedRates:
         """Return what the line should give; unknown rates where the settings ask for no second test."""
         if not self._settings.retry.second_below_pct or attempt.run.status is not Status.OK:
             return ExpectedRates()
+        from monitor.store.statistics import recent_medians  # noqa: PLC0415  6 ms, and few ask for a second test
+
         try:
-            return policy.expected_rates(attempt.plan, medians(self._settings, attempt.run))
+            return policy.expected_rates(attempt.plan, recent_medians(self._settings, attempt.run))
         except StoreError as error:
             _log.warning("the recent median cannot be read: %s", error)
             return policy.expected_rates(attempt.plan, ExpectedRates())

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.collect import counters, outcome, servers
 from monitor.collect.counters import Sampler
@@ -107,7 +107,7 @@ class FinishedTest:
     Attributes:
         run: the engine, and how it ended.
         path: the path of the test.
-        traffic: what the kernel counted meanwhile.
+        traffic: what the kernel counted during the test.
         enter: makes another command run over the same path.
         env: the environment of the engine.
     """
@@ -143,8 +143,7 @@ def run_test(
     return FinishedTest(run, request.path, traffic, enter, env)
 
 
-@dataclass(frozen=True, slots=True)
-class _StartedTest:
+class _StartedTest(NamedTuple):
     """One run of an engine over a path."""
 
     engine: Engine

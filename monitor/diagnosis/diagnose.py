@@ -8,10 +8,9 @@ the same process.
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.diagnosis import scope
 from monitor.diagnosis.scope import DiagnosisTargets
@@ -105,8 +104,7 @@ def diagnosis_targets(settings: Settings, engine: Engine, path: NetworkPath, ser
     )
 
 
-@dataclass(frozen=True, slots=True)
-class GatheredFindings:
+class GatheredFindings(NamedTuple):
     """What was found, or the `problem` that prevented any findings.
 
     `direct` are the answers of the same hosts to connections from the host itself.
@@ -127,6 +125,8 @@ def gather_findings(
     argv: Sequence[str], env: Mapping[str, str], direct: Sequence[str] = (), interrupts: Interrupts | None = None
 ) -> GatheredFindings:
     """Run a command of `findings_command`, and connect to the hosts `direct` from here at the same time."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  only a failure needs it
+
     with ThreadPoolExecutor(max(1, len(direct))) as pool:
         answers = pool.map(reach.connect, direct)
         result = process.run(argv, env=env, deadline_s=DEADLINE_S, interrupts=interrupts)

@@ -15,7 +15,6 @@ from monitor.engines import parsing
 from monitor.engines.base import Engine, EngineLocation, ParsedOutput, Sign
 from monitor.engines.parsing import parse_items
 from monitor.model import Failure, FailureKind, Measurement, Scope, Server
-from monitor.system.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +34,8 @@ NOT_INSTALLED = f"the Python package {PACKAGE} is not installed beside speedmon"
 
 def _locate(_settings: Settings, _environ: Mapping[str, str], _ask: CommandRunner) -> EngineLocation:
     if find_spec(MODULE) is None:
+        from monitor.system.installation import install_command  # noqa: PLC0415  only for the message
+
         return EngineLocation(
             failure=Failure(
                 FailureKind.NOT_INSTALLED, Scope.CONFIG, "start", f"{NOT_INSTALLED}: {install_command(PACKAGE)}"

@@ -25,7 +25,6 @@ from monitor.config.load import mask_password
 from monitor.errors import StoreError
 from monitor.store import database_file, postgres, sqlite
 from monitor.store.tables import SCHEMA_VERSION
-from monitor.system.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +113,8 @@ def _cached_engine(place: URL, writes: bool) -> Engine:
             return postgres.make_engine(place, writes=writes)
         engine = create_engine(place, poolclass=NullPool)
     except (NoSuchModuleError, ImportError) as error:
+        from monitor.system.installation import install_command
+
         fix = f": {install_command('psycopg[binary]')}" if place.drivername == "postgresql+psycopg" else ""
         raise StoreError(f"{place}: the driver for this database is missing: {error}{fix}") from error
     if _is_sqlite(place):

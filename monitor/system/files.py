@@ -6,6 +6,7 @@ does not lock a plain user out; SQLite does the same for the files that it creat
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -41,6 +42,8 @@ def atomic_file(file: Path) -> Iterator[BinaryIO]:
     """
     with blame_file(file):
         target = file.resolve()
+        if target.is_symlink():  # from Python 3.13 on, `resolve` leaves a loop of links as it is
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(file))
         # A rename would replace /dev/null itself.
         with (
             _open_in_place(target) if target.exists() and not target.is_file() else _open_replacement(target) as opened

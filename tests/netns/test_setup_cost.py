@@ -10,7 +10,7 @@ from home_network import SPEEDMON, HomeNetwork
 WATCHED = """
 import atexit, json, runpy, sys
 started = []
-sys.addaudithook(lambda event, arguments: event in {"subprocess.Popen", "os.posix_spawn"} and started.append(
+sys.addaudithook(lambda event, arguments: event == "subprocess.Popen" and started.append(
     " ".join(map(str, arguments[1]))) or event in {"os.fork", "os.forkpty"} and started.append(event))
 atexit.register(lambda: print(json.dumps([started, list(sys.modules)])))
 runpy.run_path(sys.argv[1], run_name="__main__")

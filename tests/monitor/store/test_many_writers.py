@@ -75,7 +75,7 @@ def test_eight_processes_lose_nothing(tmp_path: Path):
     children = [start(KEEP, url, tmp_path / f"spool{k}" if k else tmp_path / "spool", lines=texts[k]) for k in range(5)]
     children += [start(IMPORT, url, lines=text) for text in texts[5:]]
     children.append(start(LOOK, url, 8 * EACH))
-    errors = [child.communicate(timeout=60)[1].decode() for child in children]
+    errors = [child.communicate(timeout=600)[1].decode() for child in children]
     assert ([child.returncode for child in children], "".join(errors)) == ([0] * 8, "")
     with open_reader(url) as connection:
         stored = {run.id for run in read.latest_runs(connection, limit=1000)}

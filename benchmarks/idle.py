@@ -69,8 +69,7 @@ def main(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = f"sqlite:///{folder}/speedmon.db"
         with open_writer(database) as connection:
-            for run in month():
-                write.add_attempt(connection, Attempt(run))
+            write.add_attempts(connection, map(Attempt, month()))
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": folder,

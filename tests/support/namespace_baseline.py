@@ -97,7 +97,7 @@ class NamespaceHome:
             self.home.shell("ip netns exec isp ping -qc1 203.0.113.10; ip netns exec lan ping -qc1 10.50.0.1")
             self.home.shell("ping -qc1 203.0.113.1; ping -qc1 10.50.0.2; ping -qc1 -W1 192.168.200.2", check=False)
             self.home.shell(f"ip netns exec {receiver} bash -c 'echo -n end >/dev/udp/127.0.0.1/9999'")
-            return "hello" in listener.communicate(timeout=30)[0]
+            return "hello" in listener.communicate(timeout=120)[0]
 
 
 @dataclass(frozen=True)

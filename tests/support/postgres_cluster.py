@@ -72,7 +72,7 @@ class Cluster:
         """Stop the server: SIGINT disconnects clients, SIGQUIT is an immediate shutdown."""
         if self._server:
             self._server.send_signal(signal_number)
-            self._server.communicate(timeout=30)
+            self._server.communicate(timeout=120)
             self._server = None
 
     def database(self, like: str = "") -> str:

@@ -96,7 +96,7 @@ class PrivateMachine:
         for pipe in (self._holder.stdin, self._holder.stdout):
             assert pipe is not None
             pipe.close()
-        self._holder.wait(timeout=30)
+        self._holder.wait(timeout=120)
 
     def path(self, path: str) -> Path:
         """Return a path by which the test process itself can read or write a file of this machine."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-DEADLINE_S = 60
+DEADLINE_S = 180
 
 SPEEDMON = Path(sys.executable).parent / "speedmon"
 

@@ -58,7 +58,7 @@ class SystemdMachine(HomeNetwork):
     def close(self) -> None:
         """End systemd and what it runs, then remove its control groups, then end the machine."""
         self.shell("kill -KILL $(pgrep -x systemd)")
-        self._init.wait(timeout=30)
+        self._init.wait(timeout=120)
         self.shell(f"find /run/cgroup/{self._group} -depth -type d -exec rmdir {{}} +")
         super().close()
 

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEADLINE_S = 30
+DEADLINE_S = 120
 T = TypeVar("T")
 
 

@@ -137,7 +137,7 @@ def test_json_has_the_same_results():
 
 def refused(*arguments: str) -> tuple[int, str]:
     """Return exit code and stderr of a demo that does not start."""
-    done = subprocess.run([*SPEEDMON, "demo", *arguments], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([*SPEEDMON, "demo", *arguments], capture_output=True, text=True, check=False, timeout=120)
     return done.returncode, done.stderr
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-DEADLINE_S = 20
+DEADLINE_S = 120
 
 EVERY_SECOND = ScheduleSettings(every_s=1, jitter_s=0)
 

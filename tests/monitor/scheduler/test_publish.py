@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from monitor.scheduler.publish import PublishItem
 
-DEADLINE_S = 20
+DEADLINE_S = 120
 
 # Read from a file it would have to be a whole number; the class itself does not ask.
 EVERY_SECOND: Any = 1 / 60

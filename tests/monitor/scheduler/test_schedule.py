@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 23, 13, 17, 3, tzinfo=UTC)  # a Monday
 
 UTC_ZONE = ZoneInfo("UTC")
 
-DEADLINE_S = 20
+DEADLINE_S = 120
 
 
 def fires(when: Timetable, count: int, now: datetime = NOW) -> list[datetime]:

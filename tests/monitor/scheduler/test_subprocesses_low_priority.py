@@ -20,7 +20,7 @@ from monitor.scheduler.subprocesses import LowPriorityRunner
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-DEADLINE_S = 20
+DEADLINE_S = 120
 
 
 def shell(script: str) -> list[str]:

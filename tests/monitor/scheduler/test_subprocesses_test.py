@@ -16,7 +16,7 @@ from monitor.scheduler.subprocesses import ScheduledTest, speedmon_command
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEADLINE_S = 20
+DEADLINE_S = 120
 
 
 def shell(script: str, deadline_s: float = DEADLINE_S) -> ScheduledTest:

@@ -102,7 +102,7 @@ def test_a_new_resolv_conf_of_the_host_does_not_leak_in(entry: EntryWay):
         assert running.stdout is not None
         assert running.stdout.readline() == "started\n"
         entry.machine.run(["sh", "-c", "echo 'nameserver ::1' >/run/new && mv /run/new /run/resolv.conf"])
-        assert running.communicate("go\n", timeout=30)[0] == PREPARED
+        assert running.communicate("go\n", timeout=120)[0] == PREPARED
 
 
 def test_a_file_that_the_host_lacks_is_not_missed(entry: EntryWay):

@@ -22,7 +22,7 @@ def connection() -> Iterator[http.client.HTTPConnection]:
     with servers.SpeedtestServer(("::", 0), servers.SpeedtestHandler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        client = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=20)
+        client = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=120)
         yield client
         client.close()
         server.shutdown()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
-def resolve_zone(name: str, setting: str = "display.timezone") -> ZoneInfo:
+def resolve_zone(name: str, setting: str) -> ZoneInfo:
     """Return the zone of that IANA name; of the system when the name is empty.
 
     Args:

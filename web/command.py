@@ -44,7 +44,7 @@ def command(
 
     server.set_up_logging()
     settings = _with_address(settings, host, port)
-    shown_in = localtime.resolve_zone(settings.display.timezone)
+    shown_in = localtime.resolve_zone(settings.display.timezone, "display.timezone")
     config = ctx.find_root().obj
     prepare_database(settings.database.url, config)
     # With another database, such as a fleet's, nothing is tested for it or published from it.

@@ -15,14 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor import localtime
-from monitor.cli.options import pass_source
-from monitor.cli.window import WindowOptions, pop_window_options, window_options
-from monitor.errors import ConfigError
+from monitor.cli.options import ALL, pass_source
+from monitor.cli.window import (
+    WindowOptions,
+    open_selection,
+    path_option,
+    pop_window_options,
+    select_path,
+    select_zone,
+    window_options,
+    zone_option,
+)
 from monitor.graph import render
 from monitor.graph.render import GraphContext
 from monitor.graph.theme import FILE_FORMATS, THEMES, RenderOptions, format_of_name
-from monitor.model import NetworkPath, Plan
+from monitor.model import Plan
 from monitor.system import files
 
 if TYPE_CHECKING:
@@ -35,8 +42,6 @@ if TYPE_CHECKING:
     from monitor.localtime import Window
 
 
-ALL = "all"
-PATHS = [*(path.value for path in NetworkPath), ALL]
 KINDS = [*render.KINDS, *render.KIND_ALIASES, ALL]
 KIND_HELP = "; ".join(f"{name}: {kind.description}" for name, kind in render.KINDS.items())
 
@@ -81,11 +86,11 @@ class GraphOptions:
 
 @click.command("graph")
 @window_options
-@click.option("--path", type=click.Choice(PATHS), help="Runs over this path; default: collect.path.")
+@path_option
 @click.option(
     "--kind", type=click.Choice(KINDS), default=render.DEFAULT_KIND, help=f"{KIND_HELP}; all, with --output-dir."
 )
-@click.option("--zone", "in_zone", metavar="ZONE", help="Time zone of all times, such as Europe/Berlin.")
+@zone_option
 @click.option("--size", callback=_parse_size, metavar="WxH", help="Pixels at 100 dpi, such as 1200x860.")
 @click.option("--dpi", type=click.IntRange(50, 600), default=DPI, help="Dots per inch: 200 doubles width and height.")
 @click.option("--theme", type=click.Choice(list(THEMES)), default="light", help="print is black and grey on white.")
@@ -107,7 +112,7 @@ def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
     request = _to_request(options)
     if terminal and (request.file or request.folder or request.kinds != [render.DEFAULT_KIND]):
         raise click.UsageError(f"--terminal draws {render.DEFAULT_KIND} and no file: leave out --kind and --output")
-    here = _resolve_zone(request.in_zone) if request.in_zone else localtime.resolve_zone(settings.display.timezone)
+    here = select_zone(settings, request.in_zone)
     window = request.window.window(here, datetime.now(UTC).replace(microsecond=0))
     with _without_garbage_collector():
         runs, context = _read_runs(settings, window, request, here)
@@ -153,13 +158,6 @@ def _check_size(names: list[str], size: tuple[int, int] | None) -> None:
         raise click.BadParameter(f"too small to be read: at least {width}x{height}", param_hint="--size")
 
 
-def _resolve_zone(name: str) -> ZoneInfo:
-    try:
-        return localtime.resolve_zone(name)
-    except ConfigError as error:
-        raise click.BadParameter(f"{name!r} is not a time zone such as Europe/Berlin", param_hint="--zone") from error
-
-
 def _target_file(request: GraphOptions, kind: str, window: Window, context: GraphContext) -> str:
     """Return the file to write: the one named, `latest-…` in a folder, or one named for the window."""
     if request.file:
@@ -187,14 +185,9 @@ def _read_runs(
     settings: Settings, window: Window, request: GraphOptions, here: ZoneInfo
 ) -> tuple[Columns, GraphContext]:
     from monitor.store.columnar import read_columns
-    from monitor.store.connection import open_reader
-    from monitor.store.lookups import probe_pks
-    from monitor.store.read import RunFilter
 
-    path = request.path or settings.collect.path
-    only = None if path == ALL else NetworkPath(path)
-    with open_reader(settings.database.url) as connection:
-        run_filter = RunFilter(window.since, window.until, only, probe_pks(connection, request.probes))
+    path = select_path(settings, request.path)
+    with open_selection(settings, window, request.probes, path) as (connection, run_filter):
         runs = read_columns(connection, run_filter, render.required_metrics(request.kinds))
     probes = sorted({attributes.probe for attributes, _ in runs.counts()}) or [settings.probe.name]
     return runs, GraphContext(here, Plan(**settings.plan.promised), f"Internet speed at {', '.join(probes)}")

@@ -153,7 +153,9 @@ def select_zone(settings: Settings, option: str | None = None) -> ZoneInfo:
     Raises:
         ConfigError: there is no zone of that name.
     """
-    return localtime.resolve_zone(option, "--zone") if option else localtime.resolve_zone(settings.display.timezone)
+    if option:
+        return localtime.resolve_zone(option, "--zone")
+    return localtime.resolve_zone(settings.display.timezone, "display.timezone")
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def data_used_this_month(settings: Settings, now: datetime) -> DataUsed:
     Raises:
         StoreError: the store cannot be read.
     """
-    month = month_of(now, localtime.resolve_zone(settings.display.timezone))
+    month = month_of(now, localtime.resolve_zone(settings.display.timezone, "display.timezone"))
     used = monthly_usage(settings, [month])[0]
     return DataUsed(used.total_bytes, int(month.end.timestamp()))
 

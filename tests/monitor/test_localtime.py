@@ -16,16 +16,16 @@ from monitor.errors import ConfigError
 @pytest.mark.parametrize("name", ["Europe/Berlin", "Asia/Kolkata", "UTC"])
 def test_a_configured_zone_is_used(name: str):
     """A name that the time zone database knows is that zone."""
-    assert localtime.resolve_zone(name).key == name
+    assert localtime.resolve_zone(name, "--zone").key == name
 
 
 @pytest.mark.parametrize("name", ["Europe/Berlim", "Europe", "../etc/passwd", "/etc/localtime", "a\0b", "x" * 999])
 def test_an_unknown_zone_is_named(name: str):
     """An unknown name is refused, with the name and the setting to fix."""
     with pytest.raises(ConfigError) as caught:
-        localtime.resolve_zone(name)
+        localtime.resolve_zone(name, "--zone")
     assert repr(name) in str(caught.value)
-    assert "display.timezone" in str(caught.value)
+    assert "--zone" in str(caught.value)
 
 
 @pytest.mark.parametrize("setting", ["display.timezone", "schedule.timezone"])
@@ -46,7 +46,7 @@ def test_a_system_without_a_zone_asks_for_the_setting_that_was_empty(monkeypatch
 def of_system(tz: str | None) -> str:
     """Return the zone that a new process takes for that of the system, with TZ as given."""
     environ = {"PATH": os.environ["PATH"]} | ({"TZ": tz} if tz else {})
-    code = "from monitor import localtime; print(localtime.resolve_zone('').key)"
+    code = "from monitor import localtime; print(localtime.resolve_zone('', 'x').key)"
     return subprocess.run([sys.executable, "-c", code], env=environ, check=True, capture_output=True, text=True).stdout
 
 

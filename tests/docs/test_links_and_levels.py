@@ -54,13 +54,13 @@ def links(page: Path) -> Iterator[Link]:
 def anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub makes of the headings of a page."""
     taken: Counter[str] = Counter()
-    found = set()
+    anchors = set()
     for heading in HEADING.findall(prose(page)):
         text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
         slug = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
-        found.add(f"{slug}-{taken[slug]}" if taken[slug] else slug)
+        anchors.add(f"{slug}-{taken[slug]}" if taken[slug] else slug)
         taken[slug] += 1
-    return found
+    return anchors
 
 
 def reachable(start: Path) -> set[Path]:

@@ -74,8 +74,8 @@ def test_more_runs_than_are_counted_at_a_time():
 def test_the_smallest_type_that_takes_a_number(highest: int, width: int):
     """None is too small, of a list and of an array."""
     for values in ([0, highest], np.array([0, highest])):
-        found = to_smallest_type(values)
-        assert (found.tolist(), found.dtype.itemsize) == ([0, highest], width)
+        narrowed = to_smallest_type(values)
+        assert (narrowed.tolist(), narrowed.dtype.itemsize) == ([0, highest], width)
 
 
 def test_only_trusted_numbers_are_measured():

@@ -162,5 +162,5 @@ def test_a_failure_before_the_first_result_does_not_shorten_the_plan_line():
 
 def test_a_time_without_a_plan_is_a_gap_in_the_plan_line():
     """Nothing was promised between two plans."""
-    found = PlanLine(((0, 5.0), (10, math.nan), (20, 7.0)))
-    assert found.line(30) == [[(0, 5.0), (10, 5.0)], [(20, 7.0), (30, 7.0)]]
+    line = PlanLine(((0, 5.0), (10, math.nan), (20, 7.0)))
+    assert line.line(30) == [[(0, 5.0), (10, 5.0)], [(20, 7.0), (30, 7.0)]]

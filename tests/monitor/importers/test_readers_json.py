@@ -19,7 +19,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0
 OBJECTS = st.lists(st.dictionaries(TEXT, TEXT | st.integers() | st.dictionaries(TEXT, TEXT, max_size=2), max_size=3))
 
 
-def found(text: str) -> list[tuple[int, readers.Item]]:
+def read_items(text: str) -> list[tuple[int, readers.Item]]:
     """Return the items of a text that arrives by lines."""
     return [*readers.read_items(text.splitlines(keepends=True))]
 
@@ -43,7 +43,7 @@ def found(text: str) -> list[tuple[int, readers.Item]]:
 )
 def test_layouts(text: str, items: list[tuple[int, readers.Item]]):
     """One a line, concatenated, spread, in an array, between text, cut off: each with the line that it begins on."""
-    assert found(text) == items
+    assert read_items(text) == items
 
 
 @settings(deadline=None)
@@ -69,7 +69,7 @@ def test_a_brace_that_nothing_closes_does_not_swallow_the_rest():
     """After a limit it is text, line by line, and what follows is found, indented or not."""
     line = "no end " * 1000
     count = readers.MAX_OBJECT_CHARS // len(line) + 2
-    items = found("{\n" + f"{line}\n" * count + '  {"a": 1}\n')
+    items = read_items("{\n" + f"{line}\n" * count + '  {"a": 1}\n')
     assert items[0] == (1, "{")
     assert items[-1] == (count + 2, {"a": 1})
 

@@ -46,8 +46,8 @@ def test_every_row_is_there_and_each_sheet_has_the_head(reader: PdfReader):
     """A table goes on over the pages, each row once and whole, its columns named on each."""
     texts = [page.extract_text() for page in reader.pages]
     assert "run " not in texts[0]
-    told = "\n".join(texts)
-    assert [told.count(f"run {number:04}") for number in range(200)] == [1] * 200
+    text = "\n".join(texts)
+    assert [text.count(f"run {number:04}") for number in range(200)] == [1] * 200
     with_rows = [text for text in texts if "run 0" in text]
     assert len(with_rows) > 3
     assert all("Start" in text and "Download" in text for text in with_rows)
@@ -67,11 +67,11 @@ def test_the_contents_name_the_page_of_each_heading(reader: PdfReader):
     marks: list[Any] = [each for mark in reader.outline for each in (mark if isinstance(mark, list) else [mark])]
     names = ["1 Who measured", "2 What was measured", "2.1 As a picture", "2.2 As a table", "3 Method"]
     assert [mark.title for mark in marks] == names
-    found = [(reader.get_destination_page_number(mark) or 0) + 1 for mark in marks]
-    assert found[-1] > found[0]
-    assert all(mark.title in reader.pages[page - 1].extract_text() for mark, page in zip(marks, found, strict=True))
+    numbers = [(reader.get_destination_page_number(mark) or 0) + 1 for mark in marks]
+    assert numbers[-1] > numbers[0]
+    assert all(mark.title in reader.pages[page - 1].extract_text() for mark, page in zip(marks, numbers, strict=True))
     first = reader.pages[0].extract_text()
-    lines = [f"{name} {page}" for name, page in zip(names, found, strict=True)]
+    lines = [f"{name} {page}" for name, page in zip(names, numbers, strict=True)]
     assert "Contents " + " ".join(lines) in " ".join(first.split())
 
 
@@ -88,8 +88,8 @@ def test_links_lead_to_the_results(reader: PdfReader):
 
 def test_hostile_names_are_text(reader: PdfReader):
     """A name is drawn as it is, whatever it looks like, and what it would do is nowhere."""
-    told = "".join("".join(page.extract_text() for page in reader.pages).split())
-    assert "".join(HOSTILE.split()) in told
+    text = "".join("".join(page.extract_text() for page in reader.pages).split())
+    assert "".join(HOSTILE.split()) in text
     assert not any(action in written(make_document()) for action in (b"/JavaScript", b"/Launch"))
 
 
@@ -109,9 +109,9 @@ def test_the_same_report_gives_the_same_bytes():
 def test_a_row_taller_than_a_sheet_goes_on(caplog: pytest.LogCaptureFixture):
     """A message of thousands of words loses none of them, and glyphs that no font has are no noise."""
     words = " ".join(f"word{number:04}" for number in range(3000))
-    told = pages(Table("Long", COLUMNS, [(Cell("a"), Cell("1"), Cell(words), Cell("測定 \x00 \U0001f600"))]))
-    assert len(told) > 2
-    joined = "".join(told)
+    texts = pages(Table("Long", COLUMNS, [(Cell("a"), Cell("1"), Cell(words), Cell("測定 \x00 \U0001f600"))]))
+    assert len(texts) > 2
+    joined = "".join(texts)
     assert all(f"word{number:04}" in joined for number in range(3000))
     assert caplog.text == ""
 
@@ -119,15 +119,15 @@ def test_a_row_taller_than_a_sheet_goes_on(caplog: pytest.LogCaptureFixture):
 def test_a_long_fact_and_text_go_on():
     """No block is too long for paper."""
     words = " ".join(f"word{number:04}" for number in range(2000))
-    told = "".join(pages(Facts((("Name", words),)), Text(words), Text(words, "bad")))
-    assert all(told.count(f"word{number:04}") == 3 for number in range(2000))
+    text = "".join(pages(Facts((("Name", words),)), Text(words), Text(words, "bad")))
+    assert all(text.count(f"word{number:04}") == 3 for number in range(2000))
 
 
 def test_a_heading_stays_with_its_picture():
     """A picture that needs another sheet takes its heading along."""
-    told = pages(Text("\n".join(["line " * 400])), Heading("The graph"), Picture(make_png(400, 500), "graph"))
-    assert len(told) == 2
-    assert "The graph" in told[1]
+    texts = pages(Text("\n".join(["line " * 400])), Heading("The graph"), Picture(make_png(400, 500), "graph"))
+    assert len(texts) == 2
+    assert "The graph" in texts[1]
 
 
 def test_a_table_without_rows_is_a_head():
@@ -149,9 +149,9 @@ def test_fonts_are_in_the_file_as_far_as_they_are_used(reader: PdfReader):
     fonts = {}
     for page in reader.pages:
         for font in page["/Resources"]["/Font"].values():
-            told = font.get_object()
-            if told["/Subtype"] == "/TrueType":
-                fonts[told["/BaseFont"]] = len(told["/FontDescriptor"]["/FontFile2"].get_object().get_data())
+            entry = font.get_object()
+            if entry["/Subtype"] == "/TrueType":
+                fonts[entry["/BaseFont"]] = len(entry["/FontDescriptor"]["/FontFile2"].get_object().get_data())
     assert {name.split("+")[1] for name in fonts} == {"DejaVuSans", "DejaVuSans-Bold"}
     assert all(size < 100_000 for size in fonts.values())
 
@@ -180,8 +180,8 @@ def test_markup_is_text_wherever_it_stands():
     ]
     table = Table("<i>", tuple(Column(name) for name in names), [tuple(Cell(name) for name in names)])
     reader = PdfReader(BytesIO(written(Document("<b>T", "S<i>", [*blocks, table]))))
-    told = "".join("".join(page.extract_text() for page in reader.pages).split())
-    assert all(told.count("".join(name.split())) >= 6 for name in names)
+    text = "".join("".join(page.extract_text() for page in reader.pages).split())
+    assert all(text.count("".join(name.split())) >= 6 for name in names)
 
 
 def test_a_table_of_very_many_rows_holds_few_of_them():
@@ -193,9 +193,9 @@ def test_a_table_of_very_many_rows_holds_few_of_them():
             made.append(number)
             yield Cell(f"r{number}"), Cell("1"), Cell("s"), Cell("x")
 
-    told = pages(Table("Many", COLUMNS, rows()))
+    texts = pages(Table("Many", COLUMNS, rows()))
     assert len(made) == 10_500
-    joined = " ".join(told).split()
+    joined = " ".join(texts).split()
     assert [word for word in joined if word[0] == "r" and word[1:].isdigit()] == [f"r{number}" for number in made]
 
 
@@ -203,8 +203,8 @@ def test_a_wide_table_with_words_that_no_column_takes_stays_on_the_page():
     """Columns share the width, and words are broken."""
     columns = tuple(Column(f"Column{number}") for number in range(20))
     table = Table("Wide", columns, [tuple(Cell("w" * 60) for _ in columns)] * 3)
-    told = "".join(pages(table, Text("v" * 5000), Facts((("n" * 100, "u" * 300),))))
-    assert [told.count(letter) >= count for letter, count in (("w", 3600), ("v", 5000), ("u", 300))] == [True] * 3
+    text = "".join(pages(table, Text("v" * 5000), Facts((("n" * 100, "u" * 300),))))
+    assert [text.count(letter) >= count for letter, count in (("w", 3600), ("v", 5000), ("u", 300))] == [True] * 3
 
 
 @pytest.mark.parametrize("level", [1, 2])
@@ -216,6 +216,6 @@ def test_a_heading_may_be_the_first_of_any_level(level: Any):
 def test_a_long_heading_and_long_contents_go_on():
     """Headings that take several lines, and more of them than a page has lines."""
     headings = [Heading(f"Heading {number} " + "word " * 30) for number in range(80)]
-    told = pages(*headings)
-    assert len(told) > 4
-    assert "Heading 79" in told[-1]
+    texts = pages(*headings)
+    assert len(texts) > 4
+    assert "Heading 79" in texts[-1]

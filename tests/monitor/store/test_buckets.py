@@ -181,7 +181,7 @@ def test_a_roll_up_that_is_wrong_is_found_and_repaired(url: str):
 def plans(connection: Connection, *, medians: bool) -> list[str]:
     """Return the query plans of all that a call of `buckets` asks."""
     asked: list[tuple[str, object]] = []
-    event.listen(connection, "before_cursor_execute", lambda *seen: asked.append((seen[2], seen[3])))
+    event.listen(connection, "before_cursor_execute", lambda *event_arguments: asked.append(event_arguments[2:4]))
     window = RunFilter(START - 400 * DAY, START + timedelta(hours=5.7))
     buckets.read_buckets(connection, window, zone=KOLKATA, medians=medians)
     rows = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked.copy()]

@@ -350,7 +350,7 @@ def test_a_window_is_found_by_index(tmp_path: pathlib.Path):
     fill(url, [make_attempt(1440 * k) for k in range(3)])
     asked: list[tuple[str, object]] = []
     with open_reader(url) as connection:
-        event.listen(connection, "before_cursor_execute", lambda *seen: asked.append((seen[2], seen[3])))
+        event.listen(connection, "before_cursor_execute", lambda *event_arguments: asked.append(event_arguments[2:4]))
         read_columns(connection, RunFilter(START - 400 * DAY, START + 9 * DAY), ("latency_ms",))
         plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in asked.copy()]
         steps = {row[3] for plan in plans for row in plan}

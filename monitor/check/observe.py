@@ -19,6 +19,7 @@ from monitor.engines import base, registry
 from monitor.errors import StoreError
 from monitor.store import database_file
 from monitor.system import process
+from monitor.system.confinement import Confinement, find_engine_user
 from netns import inspect
 from netns.entry import enter
 from netns.entry.enter import read_own_rights
@@ -54,16 +55,19 @@ def observe_machine(settings: Settings, environ: Mapping[str, str], uid: int, no
     Raises:
         UsageError: the settings name an unknown engine.
     """
-    name, located, licence = _observe_engine(settings, environ)
+    name, located, licence = _observe_engine(settings, environ, paths.state_dir(environ, uid))
     database = _observe_database(settings.database.url)
     folder = _nearest_existing(database.file.absolute().parent if database.file else paths.state_dir(environ, uid))
     return ObservedMachine(name, located, licence, now, _is_clock_synchronised(), folder, _free_bytes(folder), database)
 
 
-def _observe_engine(settings: Settings, environ: Mapping[str, str]) -> tuple[str, EngineLocation, Failure | None]:
+def _observe_engine(
+    settings: Settings, environ: Mapping[str, str], state_dir: Path
+) -> tuple[str, EngineLocation, Failure | None]:
     """Return the engine that a test would use, where it is, and why the settings do not allow it."""
     env = {"PATH": base.DEFAULT_PATH, "HOME": "/", "LANG": "C.UTF-8"}
-    ask = partial(process.run, env=env, deadline_s=VERSION_DEADLINE_S)
+    confined = Confinement(find_engine_user(environ, state_dir))
+    ask = partial(process.run, env=env, deadline_s=VERSION_DEADLINE_S, confined=confined)
     engine, located = registry.choose_engine(settings.collect.engine, settings, environ, ask)
     barred = engine.barred(settings)
     return engine.name, engine.locate(settings, environ, ask) if barred else located, barred

@@ -62,11 +62,10 @@ def _query_servers(settings: Settings, name: str | None, path: NetworkPath) -> t
     wrap = partial(measure.namespace_command, way=settings.namespace.way, dns=settings.namespace.dns)
     runtime = measure.Runtime(os.environ, os.geteuid(), wrap)
     with Interrupts() as interrupts:
-        env = measure.prepare_environment(settings, path, runtime)
-        ask = measure.command_runner(env, interrupts)
+        ask = measure.engine_runner(settings, runtime, interrupts)
         engine, located = registry.choose_engine(name or settings.collect.engine, settings, os.environ, ask)
-        run = measure.command_runner(env, interrupts, servers.LIST_DEADLINE_S)
-        query = servers.ServerListQuery(engine, located, measure.path_wrapper(settings, path, runtime), run)
+        run = measure.engine_runner(settings, runtime, interrupts, servers.LIST_DEADLINE_S)
+        query = servers.ServerListQuery(engine, located, measure.engine_wrapper(settings, path, runtime), run)
         try:
             return servers.list_servers(query, settings)
         except EngineError:

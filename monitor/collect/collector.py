@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor.collect import outcome, policy, servers, state
-from monitor.collect.measure import command_runner, prepare_environment, run_test
+from monitor.collect.measure import engine_runner, run_test
 from monitor.collect.outcome import Outcome, TestRequest, new_run_id
 from monitor.config import paths
 from monitor.engines import registry
@@ -155,8 +155,7 @@ class Collector:
         backoffs = policy.active_backoffs(self._state.rests, int(started_at.timestamp()))
         if request.engine != registry.AUTO or request.anyway or not backoffs:
             return request
-        env = prepare_environment(self._settings, request.path, self._runtime)
-        ask = command_runner(env, self._interrupts)
+        ask = engine_runner(self._settings, self._runtime, self._interrupts)
         engine, _ = registry.choose_engine(request.engine, self._settings, self._runtime.environ, ask)
         if (backoff := backoffs.get(engine.name)) is None:
             return request

@@ -22,10 +22,10 @@ from monitor.engines import base, registry
 from monitor.errors import ConfigError, EngineError
 from monitor.model import NetworkPath
 from monitor.store import database_file
-from monitor.system import process
+from monitor.system import lock, process
+from monitor.system.confinement import Confinement, find_engine_user
 from monitor.system.process import OutputOptions
 from netns.entry import enter
-from netns.entry.enter import find_sudo_caller
 from netns.errors import NamespaceMissingError, NetnsError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from monitor.model import Server
     from monitor.system.process import ProcessResult
     from monitor.system.signals import Interrupts
+    from netns.entry.enter import SudoCaller
 
 
 # For `speedtest --version`, which may be read from a slow SD card.
@@ -78,19 +79,34 @@ class Runtime:
     meter: ProgressBar | NoProgress = field(default_factory=NoProgress)
 
 
-def prepare_environment(settings: Settings, path: NetworkPath, runtime: Runtime) -> dict[str, str]:
-    """Return the environment of an engine, which in the namespace runs as the user who called sudo."""
-    caller = find_sudo_caller(runtime.environ) if path is NetworkPath.IP4ONLY else None
-    return base.engine_environment(
-        paths.state_dir(runtime.environ, runtime.uid), database_file.directory_of(settings.database.url), caller
-    )
+def engine_user(runtime: Runtime) -> SudoCaller | None:
+    """Return as whom root runs engines; None: as the user of this process."""
+    return find_engine_user(runtime.environ, paths.state_dir(runtime.environ, runtime.uid))
 
 
-def command_runner(
-    env: Mapping[str, str], interrupts: Interrupts, deadline_s: float = VERSION_DEADLINE_S
+def prepare_environment(settings: Settings, runtime: Runtime) -> dict[str, str]:
+    """Return the environment of an engine, for the user as whom it runs."""
+    folder = database_file.directory_of(settings.database.url)
+    return base.engine_environment(paths.state_dir(runtime.environ, runtime.uid), folder, engine_user(runtime))
+
+
+def engine_runner(
+    settings: Settings, runtime: Runtime, interrupts: Interrupts, deadline_s: float = VERSION_DEADLINE_S
 ) -> CommandRunner:
-    """Return a function that runs a short command of an engine."""
-    return partial(process.run, env=env, deadline_s=deadline_s, interrupts=interrupts)
+    """Return a function that runs a short command of an engine, with as little privilege as the test itself."""
+    env, user = prepare_environment(settings, runtime), engine_user(runtime)
+
+    def run(argv: list[str]) -> ProcessResult:
+        confined = Confinement(user, enters=enter.enters_namespace(settings.namespace.name, argv))
+        return process.run(argv, env=env, deadline_s=deadline_s, interrupts=interrupts, confined=confined)
+
+    return run
+
+
+def engine_wrapper(settings: Settings, path: NetworkPath, runtime: Runtime) -> Callable[[list[str]], list[str]]:
+    """Return a function that makes a command of an engine run over a path; it raises a NetnsError as `path_wrapper`."""
+    wrap, name, user = path_wrapper(settings, path, runtime), settings.namespace.name, engine_user(runtime)
+    return lambda argv: enter.confine_engine(name, wrap(argv), argv, user)
 
 
 def path_wrapper(settings: Settings, path: NetworkPath, runtime: Runtime) -> Callable[[list[str]], list[str]]:
@@ -123,24 +139,27 @@ def run_test(
     settings: Settings, request: TestRequest, runtime: Runtime, interrupts: Interrupts
 ) -> FinishedTest | Outcome:
     """Run the engine of a request once; return the outcome at once where it cannot be started."""
-    env = prepare_environment(settings, request.path, runtime)
-    engine, located = registry.choose_engine(request.engine, settings, runtime.environ, command_runner(env, interrupts))
+    ask = engine_runner(settings, runtime, interrupts)
+    engine, located = registry.choose_engine(request.engine, settings, runtime.environ, ask)
     if located.failure and interrupts.signal is None:
         return outcome.not_started_outcome(engine.name, located.version, located.failure)
-    enter = path_wrapper(settings, request.path, runtime)
-    query = ServerListQuery(engine, located, enter, command_runner(env, interrupts, servers.LIST_DEADLINE_S))
+    wrap = engine_wrapper(settings, request.path, runtime)
+    query = ServerListQuery(
+        engine, located, wrap, engine_runner(settings, runtime, interrupts, servers.LIST_DEADLINE_S)
+    )
     try:
         choice = servers.choose_server(
             engine, request, settings.servers.deny, partial(_list_servers_if_possible, query, settings)
         )
-        argv = enter([*engine.command(located, settings, choice.server_id), *choice.arguments])
+        argv = wrap([*engine.command(located, settings, choice.server_id), *choice.arguments])
     except NetnsError as error:
         return outcome.not_entered_outcome(engine.name, located.version, error)
     test = _StartedTest(engine, request.path, settings, interrupts)
+    env = prepare_environment(settings, runtime)
     ended, traffic = _run_counted(test, argv, env, runtime)
     launcher = settings.namespace.name if request.path is NetworkPath.IP4ONLY else None
     run = EngineRun(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
-    return FinishedTest(run, request.path, traffic, enter, env)
+    return FinishedTest(run, request.path, traffic, path_wrapper(settings, request.path, runtime), env)
 
 
 class _StartedTest(NamedTuple):
@@ -162,12 +181,19 @@ def _run_counted(
     file = paths.state_dir(runtime.environ, runtime.uid) / PROGRESS_FILE
     progress = ProgressWriter(runtime.meter, file, RunningTest(test.engine.name, test.path, time.time()))
     sampler = Sampler(links, progress.add_readings)
+    confined = Confinement(
+        engine_user(runtime),
+        enters=enter.enters_namespace(test.settings.namespace.name, argv),
+        guarded=True,
+        locks=lock.held_descriptors(),
+    )
     ended = process.run(
         argv,
         env=env,
         deadline_s=test.settings.collect.timeout_s,
         output=OutputOptions(on_line=progress.line_handler(test.engine.progress), periodic=sampler.periodic_task),
         interrupts=test.interrupts,
+        confined=confined,
     )
     traffic = sampler.summarize()
     progress.end()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -217,32 +218,63 @@ def _start_failure(kind: FailureKind, message: str) -> Failure:
     return Failure(kind, Scope.CONFIG, "start", message)
 
 
-def engine_environment(state_dir: Path, database_dir: Path | None, caller: SudoCaller | None = None) -> dict[str, str]:
+def engine_environment(state_dir: Path, database_dir: Path | None, user: SudoCaller | None = None) -> dict[str, str]:
     """Return the complete environment of an engine, with a HOME of its own.
 
     Ookla's CLI aborts without HOME, and stores there that its licence is accepted. It is `home` in the state directory,
-    else in the folder of a SQLite database, else `/`: then nothing lasts, but no engine aborts. For the user who called
-    sudo, as whom root runs the engine, it is `home-UID`.
+    else in the folder of a SQLite database, else `/`: then nothing lasts, but no engine aborts. For another user, as
+    whom root runs the engine, it is `home-UID` in a folder of root's, and in none of a third user's.
 
     Args:
         state_dir: the state directory.
         database_dir: the folder of a SQLite database; None where there is none.
-        caller: the user who called sudo, None otherwise.
+        user: as whom the engine runs, None for the user of this process.
     """
-    name = f"home-{caller.uid}" if caller else "home"
-    usable = (
-        home
-        for home in (folder / name for folder in (state_dir, database_dir) if folder)
-        if _is_usable_home(home, caller)
-    )
+    usable = (home for folder in (state_dir, database_dir) if folder and (home := _prepare_home(folder, user)))
     return {"PATH": DEFAULT_PATH, "HOME": str(next(usable, Path("/"))), "LANG": "C.UTF-8"}
 
 
-def _is_usable_home(home: Path, caller: SudoCaller | None) -> bool:
+def _prepare_home(folder: Path, user: SudoCaller | None) -> Path | None:
+    """Return the HOME in a folder, made where there is none; None where it cannot be used."""
     try:
-        files.make_folder(home, 0o700)
-        if caller:
-            os.chown(home, *caller, follow_symlinks=False)
+        if user is None:
+            home = folder / "home"
+            files.make_folder(home, 0o700)
+            return home if os.access(home, os.R_OK | os.W_OK | os.X_OK, effective_ids=True) and home.is_dir() else None
+        files.make_folder(folder, 0o755)
+        home = _make_home_of(user, folder)
+        status = home.lstat()
     except OSError:
-        return False
-    return os.access(home, os.R_OK | os.W_OK | os.X_OK, effective_ids=True) and home.is_dir()
+        return None
+    is_theirs = stat.S_ISDIR(status.st_mode) and status.st_uid == user.uid
+    return home if is_theirs and all(_may_pass(user, parent) for parent in home.absolute().parents) else None
+
+
+def _make_home_of(user: SudoCaller, folder: Path) -> Path:
+    """Make the HOME of another user; root gives away only what it has made in a folder that nobody else can change.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    status = folder.stat()
+    if status.st_uid == user.uid:
+        files.make_folder(folder / "home", 0o700)
+        return folder / "home"
+    home = folder / f"home-{user.uid}"
+    if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or home.exists():
+        return home
+    home.mkdir(0o700)
+    descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchown(descriptor, *user)
+    finally:
+        os.close(descriptor)
+    return home
+
+
+def _may_pass(user: SudoCaller, folder: Path) -> bool:
+    """Whether the mode of a folder lets a user pass through, as owner, by the main group or as anybody."""
+    status = folder.stat()
+    if status.st_uid == user.uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    return bool(status.st_mode & (stat.S_IXGRP if status.st_gid == user.gid else stat.S_IXOTH))

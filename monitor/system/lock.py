@@ -25,12 +25,16 @@ LOCKS_FILE = "/proc/locks"
 SHARED_FILES = ("/run/lock/speedmon.lock", "/tmp/speedmon.lock")  # noqa: S108  opened without following links
 
 # Do not wait for a FIFO, do not follow a symbolic link, and do not let a child inherit the lock.
+_held: set[int] = set()
+
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
 def hold_lock(configured: str, shared: Sequence[str] = SHARED_FILES) -> Iterator[bool]:
     """Hold the lock for the `with` block; yield False when another process holds it.
+
+    `held_descriptors` are the open files meanwhile: a process that inherits them holds the lock until it ends too.
 
     Args:
         configured: the file of the settings; empty: the shared ones.
@@ -45,7 +49,16 @@ def hold_lock(configured: str, shared: Sequence[str] = SHARED_FILES) -> Iterator
         if not usable:
             reasons = "; ".join(str(reason) for reason in descriptors)
             raise UsageError(f"no lock file can be opened ({reasons}): set collect.lock_file to a file you can write")
-        yield all(_try_lock(descriptor) for descriptor in usable)
+        held = all(_try_lock(descriptor) for descriptor in usable)
+        if held:
+            _held.update(usable)
+            opened.callback(_held.difference_update, usable)
+        yield held
+
+
+def held_descriptors() -> tuple[int, ...]:
+    """Return the descriptors of the lock that this process holds; empty where it holds none."""
+    return tuple(sorted(_held))
 
 
 def is_held(configured: str, shared: Sequence[str] = SHARED_FILES, holders: str = LOCKS_FILE) -> bool:

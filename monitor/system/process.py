@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
+from monitor.system import confinement
 from monitor.system.signals import Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from monitor.system.confinement import Confinement
 
 
 LIMIT_BYTES = 512 * 1024
@@ -85,6 +88,7 @@ def run(
     deadline_s: float,
     output: OutputOptions = _KEEP_ONLY,
     interrupts: Interrupts | None = None,
+    confined: Confinement | None = None,
 ) -> ProcessResult:
     """Run `argv` to its end, its deadline or a caught signal, and end its whole process group.
 
@@ -94,6 +98,7 @@ def run(
         deadline_s: seconds after which the group is killed.
         output: how its output is handled.
         interrupts: signals that end the child; None: none are watched.
+        confined: how the program of somebody else is started; None: it is one of ours.
 
     Returns:
         How it ended; a command that cannot be executed is a result too (`exec_errno`), not an exception.
@@ -102,19 +107,21 @@ def run(
     started = time.monotonic()
     if interrupts.signal is not None:
         return ProcessResult(interrupted=interrupts.signal)
-    try:
-        popen = _start(argv, env)
-    except OSError as error:
-        return ProcessResult(exec_errno=error.errno, elapsed_s=time.monotonic() - started)
-    child = _Child(popen, output, interrupts)
-    try:
+    guarded = confined is not None and confined.guarded
+    with confinement.orphans_killed() if guarded else contextlib.nullcontext(), contextlib.ExitStack() as stack:
+        try:
+            popen = _start(argv, env, confined)
+            child = _Child(popen, output, interrupts)
+            stack.callback(child.close)
+            if confined and guarded:
+                stack.enter_context(confinement.Guardian(popen.pid, child.output_descriptor, confined.locks))
+        except OSError as error:
+            return ProcessResult(exec_errno=error.errno, elapsed_s=time.monotonic() - started)
         timed_out, interrupted = child.wait_until_ended(started + deadline_s)
-    finally:
-        child.close()
     return child.result(timed_out=timed_out, interrupted=interrupted, elapsed_s=time.monotonic() - started)
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], env: Mapping[str, str], confined: Confinement | None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         list(argv),
         stdin=subprocess.DEVNULL,
@@ -123,6 +130,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[byte
         env=dict(env),
         cwd="/",
         start_new_session=True,
+        preexec_fn=confined.before_exec() if confined else None,  # noqa: PLW1509  no other thread runs then
     )
 
 
@@ -158,6 +166,12 @@ class _Child:
             self._watch(time.monotonic() + TERM_GRACE_S)
         self._drain(time.monotonic() + DRAIN_GRACE_S)
         return timed_out, interrupted
+
+    @property
+    def output_descriptor(self) -> int:
+        """The pipe that the child writes its stdout to."""
+        assert self._popen.stdout is not None  # noqa: S101  a pipe was asked for
+        return self._popen.stdout.fileno()
 
     def close(self) -> None:
         """Kill the rest of the group, then reap the child: its zombie has kept the group id from being reused."""

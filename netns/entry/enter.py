@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 AUTO, LAUNCHER, ROOT, PASTA = WAYS = ("auto", "launcher", "root", "pasta")
 FIX = "run: sudo speedmon setup-netns"
+LAUNCHER_FOLDER = "/usr/local/bin"
+_ROOT_MODULE, _PASTA_MODULE = "netns.entry.inside", "netns.entry.pasta"
 
 _CAP_SYS_ADMIN = 1 << 21
 
@@ -54,13 +56,40 @@ def build_command(
         return _root_command(name, argv, caller)
     if way == ROOT:
         raise NotPermittedError('the way "root" is for root only: run this with sudo')
-    launcher = f"/usr/local/bin/{name}"
+    launcher = f"{LAUNCHER_FOLDER}/{name}"
     obstacle = _launcher_error(launcher, rights, environ.get("USER") or environ.get("LOGNAME") or "NAME")
     if obstacle is None:
         return [launcher, *argv]
     if rights.may_join and way == AUTO:
         return _root_command(name, argv, None)
     raise _suggest_other_ways(obstacle, name, rights)
+
+
+def confine_engine(name: str, command: list[str], argv: list[str], user: SudoCaller | None) -> list[str]:
+    """Return a command of `build_command` changed for an engine: it ends with its parent, and is no more than `user`.
+
+    A command that enters nothing is returned as it is: its privileges have to be dropped by whoever starts it.
+
+    Args:
+        name: the namespace.
+        command: what `build_command` returned.
+        argv: the engine's own command.
+        user: whom root's own way turns into; None: the user stays as it is, without capabilities.
+    """
+    if not enters_namespace(name, command) or _PASTA_MODULE in command[:4]:
+        return command
+    if os.geteuid() == 0 and read_own_rights().may_join:
+        return _root_command(name, argv, user, "--die-with-parent")
+    if command[0] == f"{LAUNCHER_FOLDER}/{name}" and marker.may_die_with_parent(command[0]):
+        return [command[0], "--die-with-parent", *argv]
+    return command
+
+
+def enters_namespace(name: str, command: list[str]) -> bool:
+    """Return whether a command is one of `build_command` that enters: it needs privileges, and drops them itself."""
+    if command[0] == sys.executable:
+        return command[1:3] == ["-I", "-m"] and command[3] in {_ROOT_MODULE, _PASTA_MODULE}
+    return command[0] == f"{LAUNCHER_FOLDER}/{name}"
 
 
 def find_problems(name: str) -> list[str]:
@@ -80,9 +109,9 @@ def find_problems(name: str) -> list[str]:
     return _find_link_problems(link) or uplink.find_uplink_problems(name, link)
 
 
-def _root_command(name: str, argv: list[str], caller: SudoCaller | None) -> list[str]:
+def _root_command(name: str, argv: list[str], caller: SudoCaller | None, *options: str) -> list[str]:
     identity = ["--as", str(caller)] if caller else []
-    return [sys.executable, "-I", "-m", "netns.entry.inside", *identity, name, "--", *argv]
+    return [sys.executable, "-I", "-m", _ROOT_MODULE, *options, *identity, name, "--", *argv]
 
 
 def _pasta_command(name: str, argv: list[str], dns: Sequence[str]) -> list[str]:

@@ -1,10 +1,10 @@
 """Enters the namespace as root without the launcher.
 
-`python -I -m netns.entry.inside [--as UID:GID] NAME -- COMMAND…` does the same, with the same exit codes, as
-`ip4only.c` (125 refused, 126/127 as in a shell): change both together. It needs cap_sys_admin, which root has, also in
-a user namespace. The command keeps its user, or gets the user that `--as` names with all of that user's groups, and
-loses every capability. `netns.entry.pasta_inside` uses the same steps. It runs before each test that root starts, so
-it imports little.
+`python -I -m netns.entry.inside [--die-with-parent] [--as UID:GID] NAME -- COMMAND…` does the same, with the same exit
+codes, as `ip4only.c` (125 refused, 126/127 as in a shell): change both together. It needs cap_sys_admin, which root
+has, also in a user namespace. The command keeps its user, or gets the user that `--as` names with all of that user's
+groups, and loses every capability; with `--die-with-parent`, as engines are started, its bounding set too.
+`netns.entry.pasta_inside` uses the same steps. It runs before each test that root starts, so it imports little.
 """
 
 from __future__ import annotations
@@ -12,36 +12,36 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import pwd
 import signal
 import stat
 import sys
 
+from netns.kernel import privileges
 from netns.kernel.handle import handle_path, is_network_namespace, open_handle
 
 TYPE_CHECKING = False  # importing typing would cost 6 ms
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    _User = tuple[int, int, list[int]]  # user, group, all groups
+    from netns.kernel.privileges import User
 
 FIX = "run: sudo speedmon setup-netns"
 
-USAGE = "usage: python -I -m netns.entry.inside [--as UID:GID] NAME -- COMMAND [ARGUMENT...]"
+USAGE = "usage: python -I -m netns.entry.inside [--die-with-parent] [--as UID:GID] NAME -- COMMAND [ARGUMENT...]"
+DIE_WITH_PARENT = "--die-with-parent"
 
+_NO_RESOLVER = "{}: there is no {}/resolv.conf, so the name servers are the host's; " + FIX
 EXIT_REFUSED = 125
 _STDERR = 2
 REPLACED_FILES = ("/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/etc/gai.conf")
 
-# From linux/sched.h, mount.h, prctl.h and capability.h; these syscall numbers are the same on every architecture.
+# From linux/sched.h and mount.h; these syscall numbers are the same on every architecture.
 _CLONE_NEWNET, _CLONE_NEWNS, _CLONE_NEWUSER = 0x40000000, 0x00020000, 0x10000000
 _NOSUID, _NODEV, _NOEXEC, _REC, _SLAVE = 2, 4, 8, 1 << 14, 1 << 19
 _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE = 428, 429, 436
 _TREE_CLONE, _EMPTY_PATH, _MOVE_FROM_DESCRIPTOR, _AT_FDCWD = 1, 0x1000, 4, -100
-_SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
-_CAPABILITY_VERSION_3 = 0x20080522
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = privileges.libc
 
 
 class RefusedError(Exception):
@@ -50,7 +50,9 @@ class RefusedError(Exception):
 
 def main(argv: list[str]) -> NoReturn:
     """Replace this process by the command; on refusal write one line and exit with 125."""
+    parent = os.getppid()
     complete_standard_streams()
+    tied, argv = argv[:1] == [DIE_WITH_PARENT], argv[1:] if argv[:1] == [DIE_WITH_PARENT] else argv
     identity, arguments = (argv[1], argv[2:]) if argv[:1] == ["--as"] and len(argv) > 1 else (None, argv)
     if arguments[1:2] != ["--"] or not arguments[2:]:
         write_line(USAGE)
@@ -58,23 +60,21 @@ def main(argv: list[str]) -> NoReturn:
     name, command = arguments[0], arguments[2:]
     try:
         user = _parse_user(identity) if identity else None
-        _enter_namespace(name, user)
+        _enter_namespace(name)
+        give_up_privileges(user, tied_to=parent if tied else None)
     except RefusedError as refusal:
         write_line(f"{name}: {refusal}")
         os._exit(EXIT_REFUSED)
     exec_command(name, command)
 
 
-def _enter_namespace(name: str, user: _User | None) -> None:
+def _enter_namespace(name: str) -> None:
     if _libc.syscall(_CLOSE_RANGE, 3, ctypes.c_uint(0xFFFFFFFF), 0) != 0:
         raise RefusedError(f"cannot close inherited descriptors: {_last_error()}; Linux 5.9 or later is needed")
     _join_namespace(name)
     make_mounts_private()
     _mount_prepared_files(f"/etc/netns/{name}")
     hide_name_cache()
-    if user is not None:
-        _become_user(user)
-    drop_every_capability()
 
 
 def complete_standard_streams() -> None:
@@ -89,7 +89,7 @@ def _join_namespace(name: str) -> None:
     try:
         descriptor = open_handle(name)
     except OSError as error:
-        raise RefusedError(f"{path}: {error.strerror}; {FIX}") from None
+        raise RefusedError(f"{path}: {error.strerror}; {_fix_for(error.errno)}") from None
     if not is_network_namespace(descriptor):
         raise RefusedError(f"{path}: not a network namespace; {FIX}")
     if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
@@ -106,15 +106,20 @@ def _mount_prepared_files(folder: str) -> None:
     try:
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
+        write_line(_NO_RESOLVER.format(os.path.basename(folder), folder))
         return
     except OSError as error:
-        raise RefusedError(f"{folder}: {error.strerror}; {FIX}") from None
+        raise RefusedError(f"{folder}: {error.strerror}; {_fix_for(error.errno)}") from None
     _require_root_owned(os.fstat(directory), folder, stat.S_IFDIR)
     for target in REPLACED_FILES:
         try:
             file = os.open(os.path.basename(target), os.O_PATH | os.O_NOFOLLOW, dir_fd=directory)
         except FileNotFoundError:
+            if target == REPLACED_FILES[0]:
+                write_line(_NO_RESOLVER.format(os.path.basename(folder), folder))
             continue
+        except OSError as error:
+            raise RefusedError(f"{folder}: {error.strerror}; {_fix_for(error.errno)}") from None
         _require_root_owned(os.fstat(file), f"{folder}/{os.path.basename(target)}", stat.S_IFREG)
         mount_over(file, target)
 
@@ -145,26 +150,29 @@ def hide_name_cache() -> None:
         raise RefusedError(f"cannot hide /run/nscd: {_last_error()}")
 
 
-def _parse_user(identity: str) -> _User:
+def _parse_user(identity: str) -> User:
     """Return user and group of UID:GID, and all groups of the user, looked up outside with the host's name services."""
     try:
         uid, gid = map(int, identity.split(":"))
     except ValueError:
         raise RefusedError(f"--as {identity}: must be UID:GID") from None
-    try:
-        return uid, gid, os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
-    except KeyError:
-        return uid, gid, [gid]
+    return uid, gid, privileges.find_groups(uid, gid)
 
 
-def _become_user(user: _User) -> None:
-    uid, gid, groups = user
+def give_up_privileges(user: User | None, tied_to: int | None = None) -> None:
+    """Become `user`, drop every capability, and be killed when the parent `tied_to` ends."""
     try:
-        os.setgroups(groups)
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
+        if tied_to is not None:
+            # Otherwise it stays: without it, programs with a file capability, such as ping, would not even start.
+            privileges.drop_bounding_set()
+        if user is not None:
+            privileges.become_user(user)
+        privileges.drop_every_capability()
+        if tied_to is not None:
+            privileges.die_with_parent(tied_to)
     except OSError as error:
-        raise RefusedError(f"cannot become the user {uid}: {error.strerror}") from None
+        who = f"become the user {user[0]} without privileges" if user else "drop privileges"
+        raise RefusedError(f"cannot {who}: {error.strerror or error}") from None
 
 
 def map_user(uid: int, gid: int) -> None:
@@ -178,19 +186,10 @@ def map_user(uid: int, gid: int) -> None:
 
 def die_with_parent() -> None:
     """Be killed when the parent ends; call it last, because a change of privileges would undo it."""
-    if _libc.prctl(_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0) != 0:
-        raise RefusedError(f"cannot tie the command to pasta: {_last_error()}")
-
-
-def drop_every_capability() -> None:
-    """Drop every capability, and the possibility to gain one."""
-    # The bounding set stays: without it, programs with a file capability, such as ping, would not even start.
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    none, remaining = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)(*[1] * 6)
-    if _libc.prctl(_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0) != 0 or _libc.capset(header, none) != 0:
-        raise RefusedError(f"cannot drop privileges: {_last_error()}")
-    if _libc.capget(header, remaining) != 0 or any(remaining):
-        raise RefusedError("privileges were not dropped; this is a fault of the system")
+    try:
+        privileges.die_with_parent()
+    except OSError as error:
+        raise RefusedError(f"cannot tie the command to its parent: {error.strerror}") from None
 
 
 def exec_command(name: str, command: list[str]) -> NoReturn:
@@ -202,6 +201,10 @@ def exec_command(name: str, command: list[str]) -> NoReturn:
     except OSError as error:
         write_line(f"{name}: {command[0]}: {error.strerror}")
         os._exit(127 if isinstance(error, FileNotFoundError) else 126)
+
+
+def _fix_for(number: int | None) -> str:
+    return "raise the limit of open files (ulimit -n)" if number in {errno.EMFILE, errno.ENFILE} else FIX
 
 
 def _last_error() -> str:

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> NoReturn:
             inside.mount_over(os.open(f"{folder}/{os.path.basename(target)}", os.O_PATH), target)
         inside.hide_name_cache()
         inside.map_user(int(uid), int(gid))
-        inside.drop_every_capability()
+        inside.give_up_privileges(None)
         inside.die_with_parent()
     except (RefusedError, OSError) as refusal:
         inside.write_line(f"{name}: pasta: {refusal}")

@@ -6,12 +6,11 @@ trusted zone would also allow access to the host itself; our own table prevents 
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 from netns.errors import StepError
-from netns.firewall.rules import SBIN_PATH
+from netns.firewall.rules import find_tool
 
 PID_FILE = Path("/run/firewalld.pid")
 ZONE = "--zone=trusted"
@@ -73,7 +72,7 @@ def _change(tool: str, *arguments: str) -> None:
 
 def _run_tool(tool: str, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     """Run a tool of firewalld; None if it is not installed."""
-    path = shutil.which(tool) or shutil.which(tool, path=SBIN_PATH)
+    path = find_tool(tool)
     if path is None:
         return None
     return subprocess.run([path, *arguments], capture_output=True, text=True, timeout=FIREWALLD_TIMEOUT_S, check=False)

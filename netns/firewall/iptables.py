@@ -6,7 +6,6 @@ The only module that does. Only tables that exist are read: `iptables-legacy` cr
 from __future__ import annotations
 
 import functools
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from netns.errors import MissingToolError, StepError
 from netns.firewall import iptables_rules
 from netns.firewall.iptables_rules import IPV4, IPV6, OWN_TABLES
-from netns.firewall.rules import SBIN_PATH, TIMEOUT_S, has_tag
+from netns.firewall.rules import TIMEOUT_S, find_tool, has_tag
 from netns.state import IPTABLES_LEGACY, IPTABLES_NFT
 
 if TYPE_CHECKING:
@@ -40,9 +39,9 @@ def list_legacy_tables() -> list[str]:
 
 def find_program() -> str | None:
     """Return which kind `iptables` is on this host, else a kind of which only `iptables-KIND` exists, else None."""
-    if (generic := _find_path("iptables")) is not None:
+    if (generic := find_tool("iptables")) is not None:
         return _detect_program(generic)
-    return next((program for program in (IPTABLES_NFT, IPTABLES_LEGACY) if _find_path(program)), None)
+    return next((program for program in (IPTABLES_NFT, IPTABLES_LEGACY) if find_tool(program)), None)
 
 
 def has_ip6tables(program: str) -> bool:
@@ -145,8 +144,8 @@ def _is_table_in_use(table: str, version: int) -> bool:
 def _find_tool(program: str, action: str, version: int = IPV4) -> str | None:
     """Return the path of `iptables-KIND-ACTION`, else of an `iptables-ACTION` of that kind."""
     command = COMMANDS[version]
-    specific = _find_path(f"{program.replace(COMMANDS[IPV4], command, 1)}-{action}")
-    if specific is not None or (generic := _find_path(f"{command}-{action}")) is None:
+    specific = find_tool(f"{program.replace(COMMANDS[IPV4], command, 1)}-{action}")
+    if specific is not None or (generic := find_tool(f"{command}-{action}")) is None:
         return specific
     return generic if _detect_program(generic) == program else None
 
@@ -155,10 +154,6 @@ def _find_tool(program: str, action: str, version: int = IPV4) -> str | None:
 def _detect_program(tool: str) -> str:
     """Return the kind of a tool, from its version text; before 1.8, which does not name it, all were legacy."""
     return IPTABLES_NFT if "nf_tables" in _run_tool([tool, "--version"]) else IPTABLES_LEGACY
-
-
-def _find_path(tool: str) -> str | None:
-    return shutil.which(tool) or shutil.which(tool, path=SBIN_PATH)
 
 
 def _run_tool(argv: list[str], stdin: str = "") -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 from netns.errors import MissingToolError, StepError
-from netns.firewall.rules import SBIN_PATH, TIMEOUT_S, has_tag, is_own_table
+from netns.firewall.rules import TIMEOUT_S, find_tool, has_tag, is_own_table
 from netns.state import NFT, ChainRule, FilterChain
 
 if TYPE_CHECKING:
@@ -36,11 +35,7 @@ DECISIVE_STATEMENTS = frozenset({"drop", "reject", "jump", "goto", "vmap", "queu
 
 def is_installed() -> bool:
     """Return whether this host has `nft`."""
-    return _nft_path() is not None
-
-
-def _nft_path() -> str | None:
-    return shutil.which("nft", path=f"{os.environ.get('PATH', '')}:{SBIN_PATH}")
+    return find_tool("nft") is not None
 
 
 def find_nft() -> str:
@@ -49,7 +44,7 @@ def find_nft() -> str:
     Raises:
         MissingToolError: it is not installed.
     """
-    nft = _nft_path()
+    nft = find_tool("nft")
     if nft is None:
         raise MissingToolError("nft is not installed, and NAT needs it: apt install nftables")
     return nft

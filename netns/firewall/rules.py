@@ -7,6 +7,8 @@ without parsing it.
 
 from __future__ import annotations
 
+import shutil
+
 from msgspec import Struct
 
 FORWARD, INPUT, DOCKER_USER = "FORWARD", "INPUT", "DOCKER-USER"
@@ -19,6 +21,11 @@ OWN_TABLE_PREFIX = "speedmon"
 # Where distributions install nft and iptables; a user's PATH often lacks /usr/sbin.
 SBIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 TIMEOUT_S = 30
+
+
+def find_tool(name: str) -> str | None:
+    """Return the path of a program that root runs: the system's own before any other on PATH; None if there is none."""
+    return shutil.which(name, path=SBIN_PATH) or shutil.which(name)
 
 
 def is_own_table(table: str) -> bool:

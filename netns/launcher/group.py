@@ -14,7 +14,7 @@ from netns.errors import MissingToolError, SpecError, StepError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
+_SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 _TIMEOUT_S = 30
 
 
@@ -119,8 +119,8 @@ def _find_group(group: str) -> grp.struct_group | None:
 
 
 def _search_path() -> str:
-    # A user's PATH often lacks the sbin folders.
-    return f"{os.environ.get('PATH', '')}:{_SBIN}"
+    # The system's own tools come first, as root runs them; a user's PATH often lacks the sbin folders.
+    return f"{_SYSTEM_PATH}:{os.environ.get('PATH', '')}"
 
 
 def _is_installed(tool: str) -> bool:

@@ -10,6 +10,7 @@ import errno
 import grp
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -35,13 +36,19 @@ COMPILERS = ("musl-gcc", "cc", "gcc", "clang")
 FLAGS = (
     "-std=c11",
     "-O2",
-    "-static",
+    "-fPIE",
     "-s",
     "-fstack-protector-strong",
-    "-U_FORTIFY_SOURCE",
-    "-D_FORTIFY_SOURCE=2",
     "-Wl,-z,relro,-z,now,-z,noexecstack",
 )
+
+# What gcc and clang make of a static program at an address of the kernel's choice; only glibc knows the last two.
+STATIC_PIE_FLAGS = ("-static-pie", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")
+
+# The same by hand, because the wrapper musl-gcc takes -static-pie for a program that needs a loader.
+MUSL_PIE_FLAGS = ("-static", "-nostartfiles", "-Wl,-pie,--no-dynamic-linker,-z,text")
+MUSL_START_FILES = ("rcrt1.o", "crti.o", "crtn.o")
+_MUSL_SPECS = re.compile(r"([^\s\"']+)/musl-gcc\.specs")
 
 WARNING_FLAGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow")
 COMPILE_TIMEOUT_S = 120
@@ -174,19 +181,19 @@ def _describe_install_error(path: Path, error: OSError) -> str:
 
 def find_compiler() -> str | None:
     """Return the path of the compiler that `build_launcher` would use, None if there is none."""
-    path = f"{os.environ.get('PATH', '')}:{_COMPILER_PATH}"
+    path = f"{_COMPILER_PATH}:{os.environ.get('PATH', '')}"  # root runs it, so the system's own comes first
     paths = (shutil.which(compiler, path=path) for compiler in COMPILERS)
     return next(filter(None, paths), None)
 
 
 def source_digest(name: str) -> str:
     """Return 16 hexadecimal digits that identify the source, flags and namespace `name` of a build."""
-    identity = "\0".join((name, *FLAGS)).encode() + SOURCE.read_bytes()
+    identity = "\0".join((name, *FLAGS, *STATIC_PIE_FLAGS, *MUSL_PIE_FLAGS)).encode() + SOURCE.read_bytes()
     return hashlib.sha256(identity).hexdigest()[:16]
 
 
 def build_launcher(name: str, folder: Path) -> bytes:
-    """Return the launcher of namespace `name` as a static program, built in `folder`.
+    """Return the launcher of namespace `name` as a static, position-independent program, built in `folder`.
 
     Raises:
         MissingToolError: there is no C compiler.
@@ -202,8 +209,19 @@ def build_launcher(name: str, folder: Path) -> bytes:
 
 def compiler_command(compiler: str, name: str, program: Path) -> list[str]:
     """Return the command that compiles the launcher of namespace `name` into `program`."""
-    fixed = (f'-DNS_NAME="{name}"', f'-DDIGEST="{source_digest(name)}"')
-    return [compiler, *FLAGS, *WARNING_FLAGS, *fixed, "-o", str(program), str(SOURCE)]
+    fixed = (f'-DNS_NAME="{name}"', f'-DDIGEST="{source_digest(name)}"', "-o", str(program))
+    if (folder := _find_musl(compiler)) is None:
+        return [compiler, *FLAGS, *STATIC_PIE_FLAGS, *WARNING_FLAGS, *fixed, str(SOURCE)]
+    first, second, last = (str(folder / file) for file in MUSL_START_FILES)
+    return [compiler, *FLAGS, *MUSL_PIE_FLAGS, *WARNING_FLAGS, *fixed, first, second, str(SOURCE), last]
+
+
+def _find_musl(compiler: str) -> Path | None:
+    """Return the folder of musl's start files, which the script musl-gcc names; None for any other compiler."""
+    if Path(compiler).name != "musl-gcc":
+        return None
+    specs = _MUSL_SPECS.search(Path(compiler).read_text(errors="replace"))
+    return Path(specs[1]) if specs and (Path(specs[1]) / MUSL_START_FILES[0]).exists() else None
 
 
 def _run_compiler(command: list[str], folder: Path) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MARK = b"speedmon-launcher:"
+_OPTION = b"speedmon-launcher-option:--die-with-parent"
 
 # In bytes; a static glibc program has 0.7 MB.
 _MAX_BYTES = 8_000_000
@@ -36,6 +37,15 @@ def is_own_launcher(path: str | Path) -> bool:
 def is_current_launcher(path: str | Path, name: str, digest: str) -> bool:
     """Return whether the file is the launcher of namespace `name`, built from the source with this digest."""
     return _MARK + f"{name}:{digest}\0".encode() in _read_content(path)
+
+
+def may_die_with_parent(path: str | Path) -> bool:
+    """Return whether the launcher at `path` knows the option --die-with-parent; those of older versions do not.
+
+    Raises:
+        PermissionError: the caller may not read it.
+    """
+    return _OPTION in _read_content(path)
 
 
 def has_capability(path: str | Path) -> bool:

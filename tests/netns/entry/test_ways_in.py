@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from inside_namespace import NAME, EntryWay, enter_as_root, enter_by_launcher, make_namespace, place_launcher
+from waiting import until
 
 if TYPE_CHECKING:
     from private_machine import PrivateMachine
@@ -85,6 +87,48 @@ def test_nothing_need_be_prepared(entry: EntryWay):
     """A namespace without a folder in /etc/netns can be entered all the same."""
     entry.machine.run(["rm", "-r", "/etc/netns"])
     assert entry.run("cat", "/etc/resolv.conf").stdout == HOST
+
+
+@pytest.mark.parametrize("missing", [f"/etc/netns/{NAME}", f"/etc/netns/{NAME}/resolv.conf"])
+def test_without_a_prepared_resolver_it_says_so(entry: EntryWay, missing: str):
+    """The name servers are the host's then, which may not answer inside: one line says so, with the fix."""
+    entry.machine.run(["rm", "-r", missing])
+    done = entry.run("true")
+    expected = f"there is no /etc/netns/{NAME}/resolv.conf, so the name servers are the host's; run: sudo speedmon"
+    assert done.stderr == f"{NAME}: {expected} setup-netns\n"
+    assert done.returncode == 0
+    entry.machine.run(["sh", "-c", f"mkdir -p /etc/netns/{NAME}; echo >/etc/netns/{NAME}/resolv.conf"])
+    assert entry.run("true").stderr == ""
+
+
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen([*sys.argv[1:], "sh", "-c", "echo $$; exec sleep 600"], stdout=subprocess.PIPE)
+print(child.stdout.readline().decode().strip(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_command_dies_with_its_parent_where_that_is_asked_for(entry: EntryWay, tied: bool):
+    """Killed with SIGKILL, the parent takes an engine along through both ways in; another command goes on."""
+    option = ["--die-with-parent"] if tied else []
+    if entry.program[0] == sys.executable:
+        way = [*entry.program[:4], *option, *entry.program[4:]]
+    else:
+        way = [*entry.program, *option]
+    machine = entry.machine
+    argv = [sys.executable, "-c", PARENT, *way]
+    with machine.popen(argv, user=entry.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = parent.stdout.readline().strip()
+        assert machine.run(["cat", f"/proc/{pid}/comm"]).stdout == "sleep\n"
+        machine.run(["sh", "-c", f"kill -9 $(awk '/^PPid/ {{print $2}}' /proc/{pid}/status) 2>/dev/null || :"])
+    state = ["sed", "-n", "s/^State:\t\\(.\\).*/\\1/p", f"/proc/{pid}/status"]
+    if tied:
+        until(lambda: machine.run(state, check=False).stdout in {"", "Z\n"})  # nobody reaps orphans in there
+    else:
+        assert machine.run(state).stdout == "S\n"
 
 
 def test_mounts_do_not_reach_the_host(entry: EntryWay):

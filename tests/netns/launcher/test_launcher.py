@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import struct
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +16,7 @@ from netns.launcher import install, marker
 from netns.launcher.install import LauncherState, read_launcher_state, remove_launcher
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from private_machine import PrivateMachine
 
@@ -60,10 +63,36 @@ def test_the_source_compiles_without_a_warning(tmp_path: Path):
     assert subprocess.run(command, check=False, capture_output=True, text=True).stderr == ""
 
 
-def test_the_program_is_static(program: bytes):
-    """No loader and no library is needed, so that LD_PRELOAD cannot reach it."""
+@pytest.mark.parametrize("compiler", ["musl-gcc", "gcc"])
+def test_the_program_is_static_and_lies_at_no_fixed_address(tmp_path: Path, compiler: str):
+    """No loader is needed, so LD_PRELOAD cannot reach it; what may be read-only is, and no page is to be executed."""
+    path = shutil.which(compiler)
+    assert path
+    subprocess.run(install.compiler_command(path, NAME, tmp_path / "program"), check=True, capture_output=True)
+    program = (tmp_path / "program").read_bytes()
     assert program.startswith(b"\x7fELF")
     assert b"/ld-" not in program
+    assert elf_type(program) == ET_DYN
+    segments = dict(elf_segments(program))
+    assert PT_INTERP not in segments
+    assert PT_GNU_RELRO in segments
+    assert not segments[PT_GNU_STACK] & PF_EXECUTE
+
+
+ET_DYN, PT_INTERP, PT_GNU_STACK, PT_GNU_RELRO, PF_EXECUTE = 3, 3, 0x6474E551, 0x6474E552, 1  # elf(5)
+
+
+def elf_type(program: bytes) -> int:
+    """Return the type of an ELF file: ET_DYN for a position-independent program."""
+    number: int = struct.unpack_from("<H", program, 16)[0]
+    return number
+
+
+def elf_segments(program: bytes) -> Iterator[tuple[int, int]]:
+    """Yield type and flags of each segment of a 64-bit ELF file."""
+    offset, size, count = struct.unpack_from("<Q", program, 32)[0], *struct.unpack_from("<HH", program, 54)
+    for number in range(count):
+        yield struct.unpack_from("<II", program, offset + number * size)
 
 
 def test_a_built_launcher_is_recognised_as_ours_and_current(tmp_path: Path, program: bytes):
@@ -102,10 +131,27 @@ def test_without_a_compiler_the_fix_is_named(machine: PrivateMachine):
 
 def test_a_failing_compiler_is_quoted(machine: PrivateMachine):
     """The first line of what the compiler says is in the error."""
-    machine.run(["sh", "-c", "mkdir /run/bin; echo 'echo cannot find -lc; echo more; exit 1' >/run/bin/musl-gcc"])
-    machine.run(["sh", "-c", "sed -i '1i #!/bin/sh' /run/bin/musl-gcc; chmod +x /run/bin/musl-gcc"])
-    message = ask(machine, PLACE, path="/run/bin:/usr/bin:/bin")
-    assert message.startswith("StepError: /run/bin/musl-gcc cannot build the launcher: cannot find -lc; apt install")
+    place_tool(machine, "/usr/local/bin/musl-gcc", "echo cannot find -lc; echo more; exit 1")
+    message = ask(machine, PLACE)
+    assert message.startswith("StepError: /usr/local/bin/musl-gcc cannot build the launcher: cannot find -lc; apt ")
+
+
+def place_tool(machine: PrivateMachine, path: str, script: str) -> None:
+    """Put a shell script into the machine."""
+    machine.run(["mkdir", "-p", str(Path(path).parent)])
+    machine.run(["rm", "-f", path])
+    machine.path(path).write_text(f"#!/bin/sh\n{script}\n")
+    machine.path(path).chmod(0o755)
+
+
+@pytest.mark.root
+def test_a_compiler_of_the_callers_does_not_run_as_root(machine: PrivateMachine):
+    """What comes first on PATH, such as a folder of a user's, is not what root runs."""
+    make_users(machine)
+    for tool in install.COMPILERS:
+        place_tool(machine, f"/run/bin/{tool}", "touch /run/was-run; exit 1")
+    assert ask(machine, PLACE, path="/run/bin:/usr/bin:/bin") == "None"
+    assert not machine.path("/run/was-run").exists()
 
 
 # Placing and removing
@@ -266,25 +312,38 @@ while True:
 
 @pytest.mark.root
 def test_a_traced_launcher_has_no_capability(placed: PrivateMachine):
-    """A user who traces the launcher gets a program that refuses."""
+    """A user who traces the launcher gets a program that refuses, and says why."""
     done = placed.python(TRACED, LAUNCHER, "echo", "ran", user=MEMBER, check=False)
     assert (done.returncode, done.stdout) == (125, "")
+    assert "it is traced (strace, gdb)" in done.stderr
 
 
-LIMITED = (
-    "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)); os.execv(sys.argv[1], sys.argv[1:])"
-)
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
-def test_without_a_free_descriptor_nothing_is_run(placed: PrivateMachine):
-    """A caller who leaves no descriptor for the handle gets a refusal, not a command in the wrong network."""
-    done = placed.python(LIMITED, LAUNCHER, "echo", "ran", check=False)
+@pytest.mark.parametrize("descriptors", [3, 4, 5])
+def test_without_a_free_descriptor_nothing_is_run(placed: PrivateMachine, descriptors: int):
+    """A caller who leaves too few descriptors gets a refusal that names them, not a command in the wrong network."""
+    done = placed.python(LIMITED, str(descriptors), LAUNCHER, "echo", "ran", check=False)
     assert (done.returncode, done.stdout) == (125, "")
+    assert "Too many open files; raise the limit of open files (ulimit -n)" in done.stderr
 
 
 @pytest.mark.root
-def test_setuid_programs_gain_nothing_inside(placed: PrivateMachine):
-    """A setuid program that would make its caller root does not inside."""
-    placed.run(["sh", "-c", "cp /usr/bin/id /usr/local/bin/root-id; chmod 4755 /usr/local/bin/root-id"])
-    assert placed.run(["/usr/local/bin/root-id", "-u"], user=MEMBER).stdout == "0\n"
-    assert placed.run([LAUNCHER, "/usr/local/bin/root-id", "-u"], user=MEMBER).stdout == "4001\n"
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (f"umount /run/netns/{NAME}", f"/run/netns/{NAME}: not a network namespace; run: sudo speedmon setup-netns"),
+        (f"ip netns delete {NAME}; ln -s /proc/1/ns/net /run/netns/{NAME}", "a symbolic link, not a network namespace"),
+        (f"umount /run/netns/{NAME}; mount --bind /proc/1/ns/uts /run/netns/{NAME}", "not a network namespace;"),
+        (f"ip netns delete {NAME}", f"/run/netns/{NAME}: No such file or directory; run: sudo speedmon setup-netns"),
+    ],
+)
+def test_what_is_no_namespace_is_called_so(placed: PrivateMachine, fault: str, message: str):
+    """The error names what lies in the namespace's place."""
+    placed.run(["sh", "-c", fault])
+    assert message in refusal(placed)

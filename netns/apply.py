@@ -196,6 +196,8 @@ def _(step: steps.DeletePolicyRule, kernel: Kernel) -> None:
 
 def _to_rule_arguments(rule: PolicyRule) -> dict[str, Any]:
     arguments = {"priority": rule.priority, "table": rule.table, "protocol": rule.protocol, "iifname": rule.link}
+    if rule.unmarked:
+        arguments |= {"fwmark": 0, "fwmask": rule.unmarked}
     if rule.source:
         address, _, length = rule.source.partition("/")
         arguments |= {"src": address, "src_len": int(length)}

@@ -108,6 +108,7 @@ def observe_machine(spec: NamespaceSpec) -> ObservedState:
         loopback_up="lo" in inside.links and inside.links["lo"].up,
         default_routes=tuple((route.router, route.index) for route in inside.default_routes()),
         sysctls=_observe_sysctls(spec, uplink, handle, inner_link),
+        link_indexes={name: link.index for name, link in host.links.items()},
         untuned=_find_untuned_keys(spec.name, handle),
         backend=backend,
         table=own_rules.digest if own_rules else None,

@@ -24,6 +24,12 @@ MAX_GROUP_ID = 2_147_483_647
 ROUTE_PROTOCOL = 115
 DEFAULT_NETWORK = "0.0.0.0/0"
 
+# The bit of a packet's mark that says, while our rules are loaded, that they look after what the uplink forwards.
+GUARD_MARK = 0x10000000
+
+# The router of packets that nobody looks after: an address that no host may have (RFC 7600), beyond our own link.
+DEAD_END = "192.0.0.8"
+
 # The programs that can hold our firewall rules.
 NFT, IPTABLES_NFT, IPTABLES_LEGACY = "nft", "iptables-nft", "iptables-legacy"
 
@@ -84,13 +90,17 @@ class ObservedLauncher(Struct, frozen=True):
 
 
 class PolicyRule(Struct, frozen=True):
-    """An IPv4 policy rule: packets received on `link` from `source` (None: any) are looked up in `table`."""
+    """An IPv4 policy rule: packets received on `link` from `source` (None: any) are looked up in `table`.
+
+    With `unmarked` only packets whose mark has none of these bits.
+    """
 
     priority: int
     table: int
     link: str | None = None
     source: str | None = None
     protocol: int = ROUTE_PROTOCOL
+    unmarked: int = 0
 
 
 class TableRoute(Struct, frozen=True):
@@ -165,8 +175,8 @@ class ObservedState(Struct, frozen=True):
     `sysctls` maps (namespace or None, path below /proc/sys) to the value; `files` maps a path to its text, None if it
     does not exist; `backend` is the program for our rules, `table` the digest of the rules it lists, None for none;
     `firewalls` are the other firewalls. `networks` are the host's routes and addresses except ours, each with a
-    description; `untuned` are the TCP and UDP sysctls that differ inside; `last_group` is the highest group id in the
-    user namespace of this process.
+    description; `link_indexes` are the interfaces of the host; `untuned` the TCP and UDP sysctls that differ inside;
+    `last_group` is the highest group id in the user namespace of this process.
     """
 
     boot_id: str = ""
@@ -177,6 +187,7 @@ class ObservedState(Struct, frozen=True):
     loopback_up: bool = False
     default_routes: tuple[tuple[str | None, int | None], ...] = ()
     sysctls: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
+    link_indexes: Mapping[str, int] = field(default_factory=dict)
     untuned: tuple[str, ...] = ()
     backend: Backend = field(default_factory=Backend)
     table: str | None = None
@@ -198,7 +209,9 @@ class Journal(Struct, frozen=True):
     as are `ruleset`, the digest of the rules we loaded, `table`, the digest of the listing after loading them, and
     `program`, which holds them. `members`: the users that we added to the launcher's group. `mounted_handles`: the
     first namespace mounted /run/netns. `trusted`: the sources that we added to firewalld's trusted zone, permanently.
-    `uplink` is the one of the last set-up, `route_table` the number of a pinned namespace's routing table.
+    `uplink` is the one of the last set-up, `route_table` the number of a pinned namespace's routing table,
+    `guard_table` of the one for packets that nobody looks after. `links` are the indexes of the interfaces whose
+    sysctls were changed: an interface keeps its index when it is renamed.
     """
 
     boot_id: str = ""
@@ -213,3 +226,5 @@ class Journal(Struct, frozen=True):
     trusted: tuple[str, ...] = ()
     uplink: str | None = None
     route_table: int | None = None
+    guard_table: int | None = None
+    links: dict[str, int] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 One table of our own: masquerading for the subnet only, new connections only from the namespace to the uplink, only
 replies back, nothing of the host reachable except ping and its name servers, IPv6 dropped and counted. If the uplink
-forwards only because of us, a guard rule keeps the host from becoming a router for others.
+forwards only because of us, a guard rule keeps the host from becoming a router for others; what it looks after gets a
+mark, without which policy routing refuses it (`netns.plan.routing`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
+
+from netns.state import GUARD_MARK
 
 if TYPE_CHECKING:
     from netns.firewall.rules import RuleSet
@@ -26,6 +29,9 @@ REJECT: Expression = {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}
 
 # Before iptables, ufw and Docker (0) and firewalld (+10).
 EARLY_PRIORITY = -10
+
+# After DNAT (-100), so that the destination is final, and before routing.
+AFTER_DNAT_PRIORITY = -90
 
 # After every other postrouting chain: a packet that is counted here has left the host.
 LAST_PRIORITY = 300
@@ -135,6 +141,7 @@ def _base_chains(rules: RuleSet) -> list[Command]:
     return [
         _base_chain(rules, "postrouting", "nat", "postrouting", SRCNAT_PRIORITY),
         _rule(rules, "postrouting", source, to_uplink, COUNT, {"masquerade": None}, why="nat"),
+        *(_guarded_mark(rules) if rules.guard else []),
         _base_chain(rules, "forward", "filter", "forward", EARLY_PRIORITY),
         _rule(rules, "forward", from_namespace, {"jump": {"target": "ns_out"}}),
         _rule(rules, "forward", to_namespace, {"jump": {"target": "ns_in"}}),
@@ -143,6 +150,16 @@ def _base_chains(rules: RuleSet) -> list[Command]:
         _rule(rules, "input", from_namespace, {"jump": {"target": "ns_host"}}),
         _base_chain(rules, "after", "filter", "postrouting", LAST_PRIORITY),
         _rule(rules, "after", original_source, not_to_namespace, {"counter": "left_host"}),
+    ]
+
+
+def _guarded_mark(rules: RuleSet) -> list[Command]:
+    """Mark what the uplink is to forward: the guard rule decides about it."""
+    elsewhere = _match({"fib": {"result": "type", "flags": ["daddr"]}}, "local", "!=")
+    marked = {"mangle": {"key": _meta("mark"), "value": {"|": [_meta("mark"), GUARD_MARK]}}}
+    return [
+        _base_chain(rules, "prerouting", "filter", "prerouting", AFTER_DNAT_PRIORITY),
+        _rule(rules, "prerouting", _match(_meta("iifname"), "@uplinks"), elsewhere, marked, why="guarded"),
     ]
 
 

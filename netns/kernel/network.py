@@ -23,7 +23,8 @@ _IFNAME, _MTU, _PEER, _LINKINFO, _ALIAS = 3, 4, 5, 18, 20  # IFLA_* of linux/if_
 _KIND = 1  # IFLA_INFO_KIND
 _ADDRESS, _LOCAL = 1, 2  # IFA_* of linux/if_addr.h
 _DST, _OIF, _GATEWAY, _PRIORITY, _MULTIPATH, _TABLE = 1, 4, 5, 6, 9, 15  # RTA_* of linux/rtnetlink.h
-_RULE_SRC, _RULE_IIF, _RULE_PRIORITY, _RULE_TABLE, _RULE_PROTOCOL = 2, 3, 6, 15, 21  # FRA_* of linux/fib_rules.h
+_RULE_SRC, _RULE_IIF, _RULE_PRIORITY, _RULE_MARK, _RULE_TABLE = 2, 3, 6, 10, 15  # FRA_* of linux/fib_rules.h
+_RULE_MASK, _RULE_PROTOCOL = 16, 21
 _HOP = struct.Struct("=HBBi")  # rtnexthop: length, flags, weight, link
 
 
@@ -188,6 +189,7 @@ def _parse_rule(message: NetlinkMessage) -> PolicyRule:
         link=_decode_text(attributes[_RULE_IIF]) if _RULE_IIF in attributes else None,
         source=f"{inet_ntoa(attributes[_RULE_SRC])}/{length}" if _RULE_SRC in attributes else None,
         protocol=attributes[_RULE_PROTOCOL][0] if _RULE_PROTOCOL in attributes else 0,
+        unmarked=0 if any(attributes.get(_RULE_MARK, b"")) else _decode_number(attributes.get(_RULE_MASK, bytes(4))),
     )
 
 

@@ -168,15 +168,42 @@ def drop_shared(own: Journal, others: Journal) -> Journal:
 
 def settle_journal(journal: Journal, forwarding: str) -> Journal:
     """Return the journal after all steps: settings of former uplinks are restored, that of the current one is kept."""
-    return replace(journal, sysctls={key: previous for key, previous in journal.sysctls.items() if key == forwarding})
+    kept = {key: previous for key, previous in journal.sysctls.items() if key == forwarding}
+    names = {split_link_key(key)[1] for key in kept}
+    return replace(journal, sysctls=kept, links={name: index for name, index in journal.links.items() if name in names})
 
 
 def drop_stale_entries(journal: Journal, observed: ObservedState) -> Journal:
     """Return the journal without stale entries: after a reboot, only those about files and firewalld are valid."""
     if journal.boot_id == observed.boot_id:
-        return journal
+        return _follow_renamed_links(journal, observed)
     remaining = keep_launcher_entries(journal)
     return replace(remaining, made_directories=journal.made_directories, trusted=journal.trusted)
+
+
+def _follow_renamed_links(journal: Journal, observed: ObservedState) -> Journal:
+    """Return the journal with the present names of interfaces that were renamed since; an index stays the same."""
+    names = {index: name for name, index in observed.link_indexes.items()}
+    renamed = {old: names[index] for old, index in journal.links.items() if names.get(index, old) != old}
+    if not renamed:
+        return journal
+
+    def follow(key: str) -> str:
+        head, link, tail = split_link_key(key)
+        return f"{head}{renamed.get(link, link)}{tail}"
+
+    return replace(
+        journal,
+        sysctls={follow(key): previous for key, previous in journal.sysctls.items()},
+        links={renamed.get(name, name): index for name, index in journal.links.items()},
+    )
+
+
+def split_link_key(key: str) -> tuple[str, str, str]:
+    """Return the three parts of the path of an interface's sysctl; the middle one is the name, which may have dots."""
+    head, _, rest = key.partition("/conf/")
+    link, _, name = rest.rpartition("/")
+    return f"{head}/conf/", link, f"/{name}"
 
 
 def keep_launcher_entries(journal: Journal) -> Journal:
@@ -191,9 +218,12 @@ def journal_during(planned: tuple[Step, ...], observed: ObservedState, journal: 
     made = {step.path for step in planned if isinstance(step, host_steps.MakeDirectory)}
     # /run/netns is created along with the first namespace.
     made |= {"/run/netns"} - observed.directories
+    sysctls = {**changed, **journal.sysctls}
+    links = {split_link_key(key)[1] for key in sysctls}
     return Journal(
         boot_id=observed.boot_id,
-        sysctls={**changed, **journal.sysctls},
+        sysctls=sysctls,
+        links={name: observed.link_indexes[name] for name in sorted(links & observed.link_indexes.keys())},
         table=journal.table,
         program=observed.backend.program,
         made_group=journal.made_group or any(isinstance(step, host_steps.CreateGroup) for step in planned),

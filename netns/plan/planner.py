@@ -20,7 +20,7 @@ from netns.state import HandleState, Journal
 if TYPE_CHECKING:
     from netns.plan.steps import Step
     from netns.spec import NamespaceSpec
-    from netns.state import ObservedState, Uplink
+    from netns.state import ObservedState, PolicyRouting, Uplink
 
 ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
 
@@ -65,13 +65,27 @@ def plan_setup(
     firewall.refuse_unreachable_rules(spec, observed, journal)
     rules = _wanted_rules(spec, observed, journal, uplink)
     load, digest = firewall.plan_rules(spec, observed.backend, rules, fresh=not observed.table)
-    table = routing.choose_table(spec, uplink, observed.routing, journal, [other.route_table for other in others])
+    tables = [number for other in others for number in (other.route_table, other.guard_table)]
+    table = routing.choose_table(spec, uplink, observed.routing, journal, [*tables, journal.guard_table])
+    guard = (
+        routing.choose_guard_table(spec, observed.routing, journal, [*tables, table, journal.route_table])
+        if rules.guard
+        else None
+    )
     planned = (
         *_plan_namespace(spec, observed),
         *_plan_veth_pair(spec, observed, uplink),
         *([] if _are_rules_loaded(observed, journal, digest) else [load]),
         *firewall.plan_stray_removal(spec, observed.backend, observed.firewalls),
         *routing.plan_routing(spec, uplink, observed.routing, journal, table),
+        *routing.plan_guard(
+            spec,
+            uplink.link,
+            _after_routing(spec, uplink, observed, journal, table),
+            journal,
+            guard,
+            marks=observed.backend.is_nft,
+        ),
         *firewall.plan_openings(
             spec,
             uplink.link,
@@ -88,8 +102,11 @@ def plan_setup(
         ruleset=digest,
         uplink=uplink.link,
         route_table=table or journal.route_table,
+        guard_table=guard or journal.guard_table,
     )
-    final_journal = replace(ownership.settle_journal(during, _forwarding_key(uplink.link)), route_table=table)
+    final_journal = replace(
+        ownership.settle_journal(during, _forwarding_key(uplink.link)), route_table=table, guard_table=guard
+    )
     return SetupPlan(planned, during, final_journal, _user_notes(spec, observed, uplink), uplink)
 
 
@@ -121,6 +138,7 @@ def plan_teardown(
         *([firewall.plan_rules_removal(spec, observed.backend.program)] if observed.table else []),
         *firewall.plan_stray_removal(spec, observed.backend, observed.firewalls),
         *_plan_sysctl_restore(observed, journal, keep=None),
+        *routing.plan_guard_removal(spec, observed.routing, own),
         *([steps.DeleteLink(spec.host_link)] if ownership.is_own_link(spec, observed, own) else []),
         *([steps.DeleteNamespace(spec.name)] if observed.handle is not HandleState.MISSING else []),
         *routing.plan_routing_removal(spec, observed.routing, journal),
@@ -134,6 +152,18 @@ def plan_teardown(
         ),
     )
     return SetupPlan(planned, own, ownership.keep_launcher_entries(own) if keep_launcher else Journal())
+
+
+def _after_routing(
+    spec: NamespaceSpec, uplink: Uplink, observed: ObservedState, journal: Journal, table: int | None
+) -> PolicyRouting:
+    """Return the host's policy routing once `plan_routing` has added its rule, and a new pair of links was made."""
+    planned = routing.plan_routing(spec, uplink, observed.routing, journal, table)
+    added = tuple(step.rule for step in planned if isinstance(step, steps.AddPolicyRule))
+    kept = tuple(
+        route for route in observed.routing.routes if route.link != spec.host_link or _is_pair_complete(spec, observed)
+    )
+    return replace(observed.routing, rules=(*observed.routing.rules, *added), routes=kept)
 
 
 def _wanted_rules(spec: NamespaceSpec, observed: ObservedState, journal: Journal, uplink: Uplink) -> RuleSet:

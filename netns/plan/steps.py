@@ -217,11 +217,13 @@ def _format_route(route: TableRoute) -> str:
 
 
 def _format_rule(rule: PolicyRule) -> str:
-    return f"priority {rule.priority} iif {rule.link} from {rule.source} lookup {rule.table} protocol {rule.protocol}"
+    source = f" from {rule.source}" if rule.source else ""
+    unmarked = f" fwmark 0/{rule.unmarked:#x}" if rule.unmarked else ""
+    return f"priority {rule.priority} iif {rule.link}{source}{unmarked} lookup {rule.table} protocol {rule.protocol}"
 
 
 class AddTableRoute(Step, frozen=True):
-    """Add a route to the table of a pinned namespace."""
+    """Add a route to one of our tables."""
 
     route: TableRoute
 
@@ -234,7 +236,7 @@ class AddTableRoute(Step, frozen=True):
 
 
 class DeleteTableRoute(Step, frozen=True):
-    """Remove a route from the table of a pinned namespace, unless it was removed with its link."""
+    """Remove a route from one of our tables, unless it was removed with its link."""
 
     route: TableRoute
 
@@ -247,7 +249,7 @@ class DeleteTableRoute(Step, frozen=True):
 
 
 class AddPolicyRule(Step, frozen=True):
-    """Add the policy rule that sends packets from the namespace to its own table."""
+    """Add a policy rule that leads to one of our tables."""
 
     rule: PolicyRule
 
@@ -260,7 +262,7 @@ class AddPolicyRule(Step, frozen=True):
 
 
 class DeletePolicyRule(Step, frozen=True):
-    """Remove the policy rule that sends packets from the namespace to its own table."""
+    """Remove a policy rule that leads to one of our tables."""
 
     rule: PolicyRule
 

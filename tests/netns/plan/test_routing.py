@@ -159,3 +159,47 @@ def test_any_half_is_repaired_in_one_go(
     assert {rule for rule in repaired.rules if rule.protocol != OURS.protocol} == {*KERNEL, *foreign}
     assert after(repaired, uplink, journal) == repaired
     assert routing.plan_routing(SPEC, uplink, repaired, journal, table(repaired, uplink=uplink, journal=journal)) == []
+
+
+def guarded(host_routing: PolicyRouting, uplink: str = "eth0", *, marks: bool = True) -> PolicyRouting:
+    """Return the routing after a guard was set up on paper."""
+    own = routing.choose_guard_table(SPEC, host_routing, Journal(), ())
+    planned = routing.plan_guard(SPEC, uplink, host_routing, Journal(), own, marks=marks)
+    return apply_on_paper(ObservedState(routing=host_routing), tuple(planned)).routing
+
+
+GUARD = PolicyRule(4900, 6500, "eth0", unmarked=0x10000000)
+
+
+def test_guard_refuses_what_nobody_looks_after():
+    """Its rule is for packets without the mark, and its table leads nowhere; a second call plans nothing."""
+    made = guarded(BARE)
+    assert set(made.rules) == {*KERNEL, GUARD}
+    assert [(route.link, route.router) for route in made.routes] == [(None, None), ("ip4only-root", "192.0.0.8")]
+    assert routing.plan_guard(SPEC, "eth0", made, Journal(), 6500, marks=True) == []
+
+
+def test_guard_without_marks_leads_to_the_namespace_alone():
+    """iptables has no mark, so the rule is for every packet, and replies have a route."""
+    made = guarded(BARE, marks=False)
+    assert replace(GUARD, unmarked=0) in made.rules
+    assert TableRoute(6500, "192.168.200.0/24", "ip4only-root") in made.routes
+
+
+@pytest.mark.parametrize("marks", [True, False])
+def test_guard_moves_with_the_uplink_and_goes_without_a_trace(marks: bool):
+    """The rule for a former name goes; so does everything once the host forwards for itself, or at teardown."""
+    moved = guarded(guarded(BARE, marks=marks), "wan0", marks=marks)
+    assert [rule.link for rule in moved.rules if rule.table == 6500] == ["wan0"]
+    for planned in (
+        routing.plan_guard(SPEC, "wan0", moved, Journal(), None, marks=marks),
+        routing.plan_guard_removal(SPEC, moved, Journal()),
+    ):
+        left = apply_on_paper(ObservedState(routing=moved), tuple(planned)).routing
+        assert (set(left.rules), set(left.routes)) == (set(KERNEL), set())
+
+
+def test_guard_comes_ahead_of_the_rules_of_others():
+    """A rule of somebody else's must not forward what the guard refuses."""
+    made = guarded(with_rules(PolicyRule(100, 52, protocol=3)))
+    assert next(rule.priority for rule in made.rules if rule.table == 6500) == 99

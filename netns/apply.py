@@ -11,8 +11,7 @@ import functools
 import os
 import subprocess
 from pathlib import Path
-from socket import AF_INET
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netns import spec
 from netns.errors import NetnsError, StepError
@@ -22,16 +21,14 @@ from netns.kernel.changes import Kernel, NetlinkError
 from netns.kernel.namespaces import enter_namespace
 from netns.launcher import group, install
 from netns.plan import firewall_steps, host_steps, steps
-from netns.state import DEFAULT_NETWORK, NFT, ROUTE_PROTOCOL
+from netns.state import NFT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from netns.plan.steps import Step
-    from netns.state import PolicyRule, TableRoute
 
 ROOT_QDISC = 0x10000  # the handle 1:0, which tc uses for the root qdisc
-SCOPE_LINK, ONLINK = 253, 0x04  # RT_SCOPE_LINK, RTNH_F_ONLINK of linux/rtnetlink.h
 PROC_SYS = Path("/proc/sys")
 
 
@@ -161,47 +158,26 @@ def _(step: steps.AddRoute, kernel: Kernel) -> None:
 
 @execute_step.register
 def _(step: steps.AddTableRoute, kernel: Kernel) -> None:
-    kernel.socket(None).route("add", **_to_route_arguments(step.route, kernel))
+    kernel.change_table_route(step.route, add=True)
 
 
 @execute_step.register
 def _(step: steps.DeleteTableRoute, kernel: Kernel) -> None:
     try:
-        kernel.socket(None).route("del", **_to_route_arguments(step.route, kernel))
-    except NetlinkError as error:
-        if error.code != errno.ESRCH:
+        kernel.change_table_route(step.route, add=False)
+    except OSError as error:
+        if error.errno != errno.ESRCH:
             raise
-
-
-def _to_route_arguments(route: TableRoute, kernel: Kernel) -> dict[str, Any]:
-    arguments = {"family": AF_INET, "dst": "default" if route.network == DEFAULT_NETWORK else route.network}
-    arguments |= {"table": route.table, "proto": ROUTE_PROTOCOL}
-    if route.link is None:
-        return {**arguments, "type": "unreachable", "priority": steps.MAX_METRIC}
-    arguments |= {"oif": kernel.index(route.link, None)}
-    if route.router is None:
-        return {**arguments, "scope": SCOPE_LINK}
-    return {**arguments, "gateway": route.router, "flags": ONLINK}
 
 
 @execute_step.register
 def _(step: steps.AddPolicyRule, kernel: Kernel) -> None:
-    kernel.socket(None).rule("add", **_to_rule_arguments(step.rule))
+    kernel.change_rule(step.rule, add=True)
 
 
 @execute_step.register
 def _(step: steps.DeletePolicyRule, kernel: Kernel) -> None:
-    kernel.socket(None).rule("del", **_to_rule_arguments(step.rule))
-
-
-def _to_rule_arguments(rule: PolicyRule) -> dict[str, Any]:
-    arguments = {"priority": rule.priority, "table": rule.table, "protocol": rule.protocol, "iifname": rule.link}
-    if rule.unmarked:
-        arguments |= {"fwmark": 0, "fwmask": rule.unmarked}
-    if rule.source:
-        address, _, length = rule.source.partition("/")
-        arguments |= {"src": address, "src_len": int(length)}
-    return arguments
+    kernel.change_rule(step.rule, add=False)
 
 
 @execute_step.register

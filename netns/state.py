@@ -90,17 +90,19 @@ class ObservedLauncher(Struct, frozen=True):
 
 
 class PolicyRule(Struct, frozen=True):
-    """An IPv4 policy rule: packets received on `link` from `source` (None: any) are looked up in `table`.
-
-    With `unmarked` only packets whose mark has none of these bits.
-    """
+    """An IPv4 policy rule: packets received on `link` from `source` (None: any) are looked up in `table`."""
 
     priority: int
     table: int
     link: str | None = None
     source: str | None = None
     protocol: int = ROUTE_PROTOCOL
-    unmarked: int = 0
+
+
+class UnmarkedRule(PolicyRule, frozen=True):
+    """A policy rule for packets whose mark has none of the bits of `mask`."""
+
+    mask: int = GUARD_MARK
 
 
 class TableRoute(Struct, frozen=True):

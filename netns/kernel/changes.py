@@ -15,19 +15,25 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from netns.kernel import netlink
 from netns.kernel.handle import open_handle
 from netns.kernel.namespaces import enter_namespace
+from netns.state import ROUTE_PROTOCOL, UnmarkedRule
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from netns.state import PolicyRule, TableRoute
+
 Imported = TypeVar("Imported")
 
 # From linux/netlink.h and linux/rtnetlink.h.
-_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
+_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE, _DELROUTE, _NEWRULE, _DELRULE = 16, 17, 20, 24, 25, 32, 33
 _EXCL, _CREATE, _REPLACE = 0x200, 0x400, 0x100
 _UP = 1  # IFF_UP of linux/if.h
 _NODAD = 0x02  # IFA_F_NODAD of linux/if_addr.h
 _MAIN_TABLE, _STATIC, _UNICAST = 254, 4, 1  # RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST
+_OTHER_TABLE, _UNREACHABLE, _SCOPE_LINK, _ONLINK = 252, 7, 253, 4  # RT_TABLE_COMPAT, RTN_…, RT_SCOPE_LINK, RTNH_F_…
+_MAX_METRIC = 4_294_967_295
+_TO_TABLE = 1  # FR_ACT_TO_TBL of linux/fib_rules.h
 
 
 def import_without_package(import_parts: Callable[[], Imported]) -> Imported:
@@ -53,9 +59,14 @@ def import_without_package(import_parts: Callable[[], Imported]) -> Imported:
 
 def _import_messages() -> tuple[Any, ...]:
     from pyroute2.netlink import exceptions  # noqa: PLC0415  called by `import_without_package`
-    from pyroute2.netlink.rtnl import ifaddrmsg, ifinfmsg, rtmsg  # noqa: PLC0415  called by `import_without_package`
+    from pyroute2.netlink.rtnl import (  # noqa: PLC0415  called by `import_without_package`
+        fibmsg,
+        ifaddrmsg,
+        ifinfmsg,
+        rtmsg,
+    )
 
-    return exceptions.NetlinkError, ifinfmsg.ifinfmsg, ifaddrmsg.ifaddrmsg, rtmsg.rtmsg
+    return exceptions.NetlinkError, ifinfmsg.ifinfmsg, ifaddrmsg.ifaddrmsg, rtmsg.rtmsg, fibmsg.fibmsg
 
 
 def _import_socket() -> Any:
@@ -64,7 +75,7 @@ def _import_socket() -> Any:
     return IPRoute
 
 
-NetlinkError, _Link, _Address, _Route = import_without_package(_import_messages)
+NetlinkError, _Link, _Address, _Route, _Rule = import_without_package(_import_messages)
 
 
 class Kernel:
@@ -148,6 +159,35 @@ class Kernel:
         attributes = [("RTA_GATEWAY", gateway), ("RTA_OIF", self.index(link, netns))]
         attributes += [("RTA_DST", network)] if length else []
         self._ask(netns, _NEWROUTE, _CREATE | _REPLACE, message, attributes)
+
+    def change_table_route(self, route: TableRoute, *, add: bool) -> None:
+        """Add or remove a route of ours in a table of the host; without a link it is the unreachable one."""
+        network, _, length = route.network.partition("/")
+        message = _Route()
+        message["family"], message["dst_len"], message["table"] = AF_INET, int(length), _OTHER_TABLE
+        message["proto"], message["type"] = ROUTE_PROTOCOL, _UNICAST if route.link else _UNREACHABLE
+        attributes: list[tuple[str, Any]] = [("RTA_TABLE", route.table)]
+        attributes += [("RTA_DST", network)] if int(length) else []
+        if route.link is None:
+            attributes.append(("RTA_PRIORITY", _MAX_METRIC))
+        else:
+            attributes.append(("RTA_OIF", self.index(route.link, None)))
+            message["scope"] = 0 if route.router else _SCOPE_LINK
+            message["flags"] = _ONLINK if route.router else 0
+            attributes += [("RTA_GATEWAY", route.router)] if route.router else []
+        self._ask(None, *((_NEWROUTE, _CREATE | _EXCL) if add else (_DELROUTE, 0)), message, attributes)
+
+    def change_rule(self, rule: PolicyRule, *, add: bool) -> None:
+        """Add or remove a policy rule of ours on the host."""
+        source, _, length = (rule.source or "/0").partition("/")
+        message = _Rule()
+        message["family"], message["src_len"], message["action"] = AF_INET, int(length), _TO_TABLE
+        message["table"] = _OTHER_TABLE
+        attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", rule.priority), ("FRA_TABLE", rule.table)]
+        attributes += [("FRA_PROTOCOL", rule.protocol), ("FRA_IIFNAME", rule.link)]
+        attributes += [("FRA_SRC", source)] if source else []
+        attributes += [("FRA_FWMARK", 0), ("FRA_FWMASK", rule.mask)] if isinstance(rule, UnmarkedRule) else []
+        self._ask(None, *((_NEWRULE, _CREATE | _EXCL) if add else (_DELRULE, 0)), message, attributes)
 
     def index(self, link: str, netns: str | None) -> int:
         """Return the index of a link.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from netns.kernel import netlink
-from netns.state import DEFAULT_NETWORK, ROUTE_PROTOCOL, Link, PolicyRule, Uplink
+from netns.state import DEFAULT_NETWORK, ROUTE_PROTOCOL, Link, PolicyRule, UnmarkedRule, Uplink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,14 +183,17 @@ def _next_hops(attributes: dict[int, bytes]) -> Iterator[dict[int, bytes]]:
 def _parse_rule(message: NetlinkMessage) -> PolicyRule:
     length, table = message.fixed[2], message.fixed[4]
     attributes = message.attributes
-    return PolicyRule(
+    rule = PolicyRule(
         priority=_decode_number(attributes[_RULE_PRIORITY]) if _RULE_PRIORITY in attributes else 0,
         table=_decode_number(attributes[_RULE_TABLE]) if _RULE_TABLE in attributes else table,
         link=_decode_text(attributes[_RULE_IIF]) if _RULE_IIF in attributes else None,
         source=f"{inet_ntoa(attributes[_RULE_SRC])}/{length}" if _RULE_SRC in attributes else None,
         protocol=attributes[_RULE_PROTOCOL][0] if _RULE_PROTOCOL in attributes else 0,
-        unmarked=0 if any(attributes.get(_RULE_MARK, b"")) else _decode_number(attributes.get(_RULE_MASK, bytes(4))),
     )
+    mask = _decode_number(attributes.get(_RULE_MASK, bytes(4)))
+    if not mask or any(attributes.get(_RULE_MARK, b"")):
+        return rule
+    return UnmarkedRule(rule.priority, rule.table, rule.link, rule.source, rule.protocol, mask)
 
 
 def _decode_text(value: bytes) -> str:

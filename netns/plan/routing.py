@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from netns.errors import ForeignStateError
 from netns.plan.ownership import SHORTEST_PREFIX
 from netns.plan.steps import AddPolicyRule, AddTableRoute, DeletePolicyRule, DeleteTableRoute
-from netns.state import DEAD_END, DEFAULT_NETWORK, GUARD_MARK, ROUTE_PROTOCOL, PolicyRule, TableRoute
+from netns.state import DEAD_END, DEFAULT_NETWORK, ROUTE_PROTOCOL, PolicyRule, TableRoute, UnmarkedRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +77,7 @@ def plan_guard(
     old = _guard_rules(spec, routing, journal)
     current_priorities = [rule.priority for rule in old if rule.table == own]
     number = _choose_priority(spec, routing, current_priorities, GUARD_PRIORITY)
-    rule = PolicyRule(number, own, uplink, unmarked=GUARD_MARK if marks else 0)
+    rule = (UnmarkedRule if marks else PolicyRule)(number, own, uplink)
     routes = [TableRoute(own, DEFAULT_NETWORK), TableRoute(own, DEFAULT_NETWORK, spec.host_link, DEAD_END)]
     routes += [] if marks else [TableRoute(own, str(spec.subnet), spec.host_link)]
     current = [route for route in routing.routes if route.table == own]

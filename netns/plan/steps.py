@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from netns.state import DEFAULT_NETWORK, ROUTE_PROTOCOL
+from netns.state import DEFAULT_NETWORK, ROUTE_PROTOCOL, UnmarkedRule
 
 if TYPE_CHECKING:
     from netns.state import PolicyRule, TableRoute
@@ -218,7 +218,7 @@ def _format_route(route: TableRoute) -> str:
 
 def _format_rule(rule: PolicyRule) -> str:
     source = f" from {rule.source}" if rule.source else ""
-    unmarked = f" fwmark 0/{rule.unmarked:#x}" if rule.unmarked else ""
+    unmarked = f" fwmark 0/{rule.mask:#x}" if isinstance(rule, UnmarkedRule) else ""
     return f"priority {rule.priority} iif {rule.link}{source}{unmarked} lookup {rule.table} protocol {rule.protocol}"
 
 

@@ -13,7 +13,16 @@ from paper_machine import apply_on_paper
 from netns.errors import ForeignStateError
 from netns.plan import routing
 from netns.spec import NamespaceSpec
-from netns.state import DEFAULT_NETWORK, Journal, ObservedState, PolicyRouting, PolicyRule, TableRoute, Uplink
+from netns.state import (
+    DEFAULT_NETWORK,
+    Journal,
+    ObservedState,
+    PolicyRouting,
+    PolicyRule,
+    TableRoute,
+    UnmarkedRule,
+    Uplink,
+)
 
 SPEC = NamespaceSpec(uplink="eth2")
 NEAR, WAY = ("192.0.2.0/24", None), (DEFAULT_NETWORK, "192.0.2.1")
@@ -168,7 +177,7 @@ def guarded(host_routing: PolicyRouting, uplink: str = "eth0", *, marks: bool = 
     return apply_on_paper(ObservedState(routing=host_routing), tuple(planned)).routing
 
 
-GUARD = PolicyRule(4900, 6500, "eth0", unmarked=0x10000000)
+GUARD = UnmarkedRule(4900, 6500, "eth0")
 
 
 def test_guard_refuses_what_nobody_looks_after():
@@ -180,9 +189,9 @@ def test_guard_refuses_what_nobody_looks_after():
 
 
 def test_guard_without_marks_leads_to_the_namespace_alone():
-    """iptables has no mark, so the rule is for every packet, and replies have a route."""
+    """Iptables has no mark, so the rule is for every packet, and replies have a route."""
     made = guarded(BARE, marks=False)
-    assert replace(GUARD, unmarked=0) in made.rules
+    assert PolicyRule(4900, 6500, "eth0") in made.rules
     assert TableRoute(6500, "192.168.200.0/24", "ip4only-root") in made.routes
 
 

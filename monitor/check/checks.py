@@ -87,8 +87,9 @@ def check_ipv6(observed: ObservedNamespace) -> CheckResult | None:
     if observed.findings is None:
         return None
     findings = observed.findings
-    problems = [f"IPv6 is switched on for {', '.join(findings.ipv6_open)}"] if findings.ipv6_open else []
-    problems += [f"address {address}" for address in findings.ipv6_addresses]
+    open_links = [link for link in findings.ipv6_open if link != "lo"]
+    problems = [f"IPv6 is switched on for {', '.join(open_links)}"] if open_links else []
+    problems += [f"address {address}" for address in findings.ipv6_addresses if address != "::1%lo"]
     problems += [f"route {entry}" for entry in findings.ipv6_routes]
     problems += ["a connection over IPv6 was attempted"] if findings.ipv6.ok else []
     refusal = f"{findings.ipv6.error} after {findings.ipv6.ms:.1f} ms"

@@ -177,7 +177,8 @@ def _is_nosuid(path: str) -> bool:
 def _find_inner_problems(name: str) -> list[str]:
     """Return the problems of a caller that joined without the launcher, such as a systemd unit."""
     problems = []
-    if _read_text("/proc/thread-self/net/if_inet6"):
+    addresses = (_read_text("/proc/thread-self/net/if_inet6") or "").splitlines()
+    if any(not address.endswith(" lo") for address in addresses):
         problems.append("there is an IPv6 address inside")
     prepared = f"/etc/netns/{name}/resolv.conf"
     if os.path.exists(prepared) and _read_text("/etc/resolv.conf") != _read_text(prepared):

@@ -28,6 +28,7 @@ ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
 PING_GROUP_RANGE = "net/ipv4/ping_group_range"
 
 DISABLE_IPV6_KEY = "net/ipv6/conf/{}/disable_ipv6"
+MIN_IPV6_MTU = 1280
 
 
 class SetupPlan(Struct, frozen=True):
@@ -190,7 +191,9 @@ def _plan_namespace(spec: NamespaceSpec, observed: ObservedState) -> list[Step]:
         planned.append(steps.DeleteNamespace(spec.name))
     if observed.handle is not HandleState.LIVE:
         planned.append(steps.CreateNamespace(spec.name))
-    wanted = [(DISABLE_IPV6_KEY.format(link), "1") for link in ("all", "default", "lo") if _kernel_has_ipv6(observed)]
+    # Without the address ::1, connecting would fail with EADDRNOTAVAIL, and not with the ENETUNREACH that all expect.
+    switches = (("all", "1"), ("default", "1"), ("lo", "0"))
+    wanted = [(DISABLE_IPV6_KEY.format(link), value) for link, value in switches if _kernel_has_ipv6(observed)]
     planned += [
         steps.SetSysctl(key, value, spec.name)
         for key, value in [*wanted, (PING_GROUP_RANGE, f"0\t{observed.last_group}")]
@@ -311,7 +314,7 @@ def _plan_veth_pair(spec: NamespaceSpec, observed: ObservedState, uplink: Uplink
     return [
         *([steps.SetMtu(spec.host_link, uplink.mtu)] if host.mtu != uplink.mtu else []),
         *([steps.SetMtu(spec.inner_link, uplink.mtu, spec.name)] if inner.mtu != uplink.mtu else []),
-        *_plan_ipv6_off(spec, observed),
+        *_plan_ipv6_off(spec, observed, uplink),
         *([steps.AddAddress(spec.host_link, spec.gateway)] if spec.gateway not in host.addresses else []),
         *([steps.SetLinkUp(spec.host_link)] if not host.up else []),
         *([steps.SetLinkUp("lo", spec.name)] if not observed.loopback_up else []),
@@ -352,7 +355,7 @@ def _plan_new_pair(spec: NamespaceSpec, observed: ObservedState, uplink: Uplink)
     )
     return [
         steps.CreateVeth(spec.host_link, spec.inner_link, spec.name, uplink.mtu, alias=spec.alias),
-        *_plan_ipv6_off(spec, without_links),
+        *_plan_ipv6_off(spec, without_links, uplink),
         steps.AddAddress(spec.host_link, spec.gateway),
         steps.SetLinkUp(spec.host_link),
         steps.SetLinkUp("lo", spec.name),
@@ -366,7 +369,9 @@ def _is_pair_sysctl(spec: NamespaceSpec, key: str) -> bool:
     return f"/{spec.host_link}/" in key or f"/{spec.inner_link}/" in key
 
 
-def _plan_ipv6_off(spec: NamespaceSpec, observed: ObservedState) -> list[Step]:
+def _plan_ipv6_off(spec: NamespaceSpec, observed: ObservedState, uplink: Uplink) -> list[Step]:
+    if uplink.mtu < MIN_IPV6_MTU:  # the kernel has no IPv6 there, and so no setting for it
+        return []
     link_ends = ((None, spec.host_link), (spec.name, spec.inner_link))
     return [
         steps.SetSysctl(DISABLE_IPV6_KEY.format(link), "1", netns)

@@ -12,6 +12,8 @@ from two_uplinks import SECOND_ADDRESS, SERVER, TwoUplinks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from home_network import HomeNetwork
+
 PIN = ("--uplink", "eth2")
 SIZE = 300_000
 
@@ -95,3 +97,17 @@ def test_tunnel_needs_no_router(home: TwoUplinks):
     assert (home.count_fetched(SIZE), home.count_sent(SIZE)) == (str(SIZE),) * 2
     home.speedmon("teardown-netns")
     assert home.shell("ip rule; ip route show table all").stdout == before
+
+
+@pytest.mark.parametrize("mtu", [576, 1279])
+def test_an_uplink_whose_packets_are_too_small_for_ipv6(home: HomeNetwork, mtu: int):
+    """Below 1280 bytes the kernel has no IPv6 on a link, and nothing to turn off; when it grows, it is turned off."""
+    home.shell(f"ip link set eth0 mtu {mtu}")
+    home.speedmon("setup-netns", "--no-launcher")
+    assert "nothing changed" in home.speedmon("setup-netns", "--no-launcher").stdout
+    assert home.shell("ip netns exec ip4only ping -c1 -W5 203.0.113.1", check=False).returncode == 0
+    home.shell("ip link set eth0 mtu 1500")
+    home.speedmon("setup-netns", "--no-launcher")
+    switches = "/proc/sys/net/ipv6/conf/ip4only-root/disable_ipv6 /proc/sys/net/ipv6/conf/ip4only-ns/disable_ipv6"
+    outside, inside = switches.split()
+    assert home.shell(f"cat {outside}; ip netns exec ip4only cat {inside}").stdout == "1\n1\n"

@@ -59,3 +59,8 @@ class ClockReading:
     def after(self, seconds: float) -> datetime:
         """Return what the wall clock would show so many seconds later, had nobody set it."""
         return self.wall + timedelta(seconds=seconds)
+
+
+def read_clocks() -> ClockReading:
+    """Return what both clocks show now."""
+    return ClockReading(utc_now(), seconds_since_boot())

@@ -36,7 +36,7 @@ MAX_ROWS = 31
 PANELS_SHARE, MIDDLE_SHARE = 0.47, 0.22
 
 NOTES = (
-    "Hours: median download.",
+    "Hours: median download, the stronger the colour the further below the plan.",
     "Distribution: the percentage of tests at or below each speed.",
     "Days: shaded from the first failed test of an outage to the first that shows that the line works again.",
 )
@@ -66,7 +66,7 @@ def _draw_middle(
     """Draw the hours on the left and the distribution on the right."""
     half = box.width / 2 - 16
     table = tabulate_hours(all_series, context.zone, Metric.DOWNLOAD)
-    draw_hour_grid(canvas, box._replace(width=half), Metric.DOWNLOAD, table)
+    draw_hour_grid(canvas, box._replace(width=half), Metric.DOWNLOAD, table, context.met_pct)
     right = box._replace(left=box.left + half + 70, width=half - 50)
     curves = [statistics.measured_values([series], Metric.DOWNLOAD) for series in all_series]
     draw_curves(canvas, right, Metric.DOWNLOAD, curves, promised_levels(plan_lines))

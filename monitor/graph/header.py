@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 NOTHING_STYLE = TextStyle(theme.TEXT_SIZE + 4, theme.MUTED)
 FOOTER_STYLE = TextStyle(theme.SMALL_SIZE - 1, theme.MUTED)
 
-TILE_GAP = 16
+TILE_GAP = 8
 # Width of the last tile, which has the longest lines, relative to the others when all are side by side.
-TESTS_SHARE = 1.05
+TESTS_SHARE = 1.0
 
 # Base lines below the top of a tile; those of several series begin at SERIES_LINE.
 CAPTION, BIG, FIRST_LINE, SECOND_LINE, THIRD_LINE = 17, 46, 64, 80, 96

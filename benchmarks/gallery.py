@@ -53,7 +53,8 @@ with much cross traffic or over the wrong path: they are left out of every stati
     "latency": """The grade is that of [DSLReports](https://www.dslreports.com/faq/17930): the mean of what download and
 upload add to the idle latency, A+ below 5 ms, A below 30, B below 60, C below 200, D below 400, else F. The
 graph grades the median of its runs. The dotted lines are these limits, above the idle median.""",
-    "heatmap": "Each cell is the median of its tests, as a share of the plan; without a plan, in Mbit/s.",
+    "heatmap": """Each cell is the median of its tests, as a share of the plan; without a plan, in Mbit/s. What falls
+short strikes the eye: an hour that meets the plan (`display.plan_met_pct`) is calm.""",
     "distribution": "For each speed: the share of tests at or below it, and how many reached the plan or most of it.",
     "availability": """One row for each day, up to two months; a longer window is a calendar with a cell for each day.
 The outages are those of `speedmon incidents`; one that was seen on two paths at once counts once.""",

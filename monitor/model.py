@@ -118,6 +118,7 @@ class Doubt(StrEnum):
     SERVER_FALLBACK = "server_fallback"
     ENGINE_FALLBACK = "engine_fallback"
     SECOND_TEST = "second_test"
+    CLOCK = "clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ class Run:
     """One attempt, successful or not: an object of `history --json` and of `/api/v1/runs`.
 
     `attempt` counts from 1; a later one names the first in `retry_of`. `healthy` is False when a remark makes the
-    numbers doubtful, None where there are no numbers.
+    numbers doubtful, None where there are no numbers. `line_answered` says of a failed run whether packets came back
+    over the line while it lasted, None where that is not known.
     """
 
     id: str
@@ -195,6 +197,7 @@ class Run:
     attempt: int = 1
     retry_of: str | None = None
     remarks: tuple[Remark, ...] = ()
+    line_answered: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

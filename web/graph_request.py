@@ -14,6 +14,7 @@ from datetime import datetime  # noqa: TC003  annotations are read at run time
 
 import msgspec
 
+from monitor.analysis.metrics import PLAN_MET_PCT
 from monitor.errors import SpeedmonError, StoreError
 from monitor.graph.render import prepare_matplotlib
 from monitor.model import Plan  # noqa: TC001  annotations are read at run time
@@ -42,6 +43,7 @@ class GraphRequest:
     title: str
     size: tuple[int, int]
     scale: float
+    met_pct: float = PLAN_MET_PCT
 
 
 def draw_graph(request: GraphRequest) -> bytes:

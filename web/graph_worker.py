@@ -43,5 +43,5 @@ def _render_png(request: GraphRequest) -> bytes:
     with open_reader(request.database) as connection:
         run_filter = RunFilter(request.since, request.until, probes=request.pks)
         runs = read_columns(connection, run_filter, render.required_metrics([render.DEFAULT_KIND]))
-    context = render.GraphContext(ZoneInfo(request.zone), request.plan, request.title)
+    context = render.GraphContext(ZoneInfo(request.zone), request.plan, request.title, request.met_pct)
     return render.render(render.DEFAULT_KIND, runs, window, context, RenderOptions(request.size, request.scale))

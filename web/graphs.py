@@ -153,6 +153,7 @@ class GraphCache:
                 key.title,
                 SIZES[key.size],
                 SCALES[key.size],
+                site.settings.display.plan_met_pct,
             )
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitor.analysis.outages import LineState, run_state
 from monitor.model import FailureKind, NetworkPath, Scope, Status, describe_server
 from monitor.output import units
 
@@ -170,12 +171,19 @@ def _failing_since(newest_first: Sequence[Run], viewpoint: Viewpoint) -> str:
 
 
 def _failed_runs(newest_first: Sequence[Run]) -> Iterator[Run]:
-    """Yield the failed runs since the last success; skipped and interrupted ones are ignored."""
+    """Yield the failed runs in a row that say the same of the line as the last one.
+
+    Where it is down, those of its outage so far; else those since a success or a failure that says something else.
+    """
+    last = run_state(newest_first[0])
     for run in newest_first:
-        if run.status is Status.OK:
+        state = run_state(run)
+        if run.status is Status.OK or (LineState.SILENT not in {state, last} and state is not last):
             return
-        if run.status is Status.FAILED:
+        if run.status is Status.FAILED and state is last:
             yield run
+        elif run.status is Status.FAILED and last is not LineState.DOWN:
+            return
 
 
 def number_tiles(run: Run, plan: Plan) -> tuple[NumberTile, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from monitor.analysis.columns import split_by_source
-from monitor.analysis.outages import begins_outage, ends_outage, intersect_spans, merge_spans, total_length
+from monitor.analysis.outages import LineState, OutageTracker, intersect_spans, merge_spans, total_length
 from monitor.model import Status
 
 if TYPE_CHECKING:
@@ -64,7 +64,15 @@ def find_watched_time(columns: Columns) -> WatchedTime:
     Each probe and path has its own interval between tests, so each is looked at by itself. The line is watched while
     at least one of them watches it.
     """
-    sources = [runs for _, runs in split_by_source(columns)]
+    return _watch([runs for _, runs in split_by_source(columns)])
+
+
+def watch_series(all_series: Sequence[RunSeries]) -> WatchedTime:
+    """Return when the line was watched by any of the series, as `find_watched_time` does."""
+    return _watch([series.runs for series in all_series if len(series.runs)])
+
+
+def _watch(sources: Sequence[Columns]) -> WatchedTime:
     spans = tuple(merge_spans(span for runs in sources for span in _spans_between_pauses(runs)))
     pauses = tuple((before[1], after[0]) for before, after in pairwise(spans))
     intervals = np.concatenate([np.array([]), *(np.diff(runs.started) for runs in sources)])
@@ -101,12 +109,16 @@ def sum_downtime(incidents: Iterable[Incident], watched: WatchedTime, window: Wi
     """
     spans_by_incident = [(incident, incident_span(incident, watched, window)) for incident in incidents]
     inside = [(incident, part) for incident, part in spans_by_incident if part]
-    spans = merge_spans(part for _, part in inside)
+    # All that have not ended end with the last test, so that they are merged into one.
+    ongoing = any(incident.ended is None for incident, _ in inside)
+    return _add_up(merge_spans(part for _, part in inside), watched, ongoing=ongoing)
+
+
+def _add_up(spans: Sequence[TimeSpan], watched: WatchedTime, *, ongoing: bool) -> Downtime:
     lengths = [watched_seconds(span, watched) for span in spans]
     return Downtime(
         outages=len(spans),
-        # All that have not ended end with the last test, so that they are merged into one.
-        ongoing=int(any(incident.ended is None for incident, _ in inside)),
+        ongoing=int(ongoing),
         down_s=sum(lengths),
         watched_s=watched.total_s,
         longest_s=max(lengths, default=0.0),
@@ -148,14 +160,40 @@ def find_outages(all_series: Sequence[RunSeries], window: Window) -> list[Outage
     return [Outage(start, min(end, latest), is_ongoing=end == math.inf) for start, end in spans]
 
 
+def total_downtime(outages: Sequence[Outage], watched: WatchedTime) -> Downtime:
+    """Add up outages of `find_outages`; the sum is that of `sum_downtime` of the same runs."""
+    spans = [(outage.start, outage.end) for outage in outages]
+    return _add_up(spans, watched, ongoing=any(outage.is_ongoing for outage in outages))
+
+
+def watched_parts(outages: Iterable[Outage], watched: WatchedTime) -> list[Outage]:
+    """Return the parts of outages in which the line was watched."""
+    return [
+        Outage(*part, is_ongoing=outage.is_ongoing)
+        for outage in outages
+        for part in intersect_spans([(outage.start, outage.end)], watched.spans)
+    ]
+
+
 def find_outage_spans(runs: Columns) -> list[TimeSpan]:
     """Return the outages in the runs of one probe and path, oldest first; one that is ongoing has no end: `inf`."""
-    good = np.flatnonzero(runs.where(lambda run: ends_outage(run.status)))
-    failed = np.flatnonzero(runs.where(lambda run: begins_outage(run.status, run.scope)))
-    following = np.searchsorted(good, failed)
-    first = np.flatnonzero(np.diff(following, prepend=-1))
-    recoveries = np.append(runs.seconds[good].astype(float), math.inf)
-    return list(zip(runs.seconds[failed[first]].tolist(), recoveries[following[first]].tolist(), strict=True))
+    tracker = OutageTracker[float]()
+    ended = [tracker.add(state, at) for state, at in _turning_points(runs)]
+    return [
+        (outage.first_failed, math.inf if outage.first_good is None else outage.first_good)
+        for outage in (*ended, tracker.ongoing)
+        if outage
+    ]
+
+
+def _turning_points(runs: Columns) -> list[tuple[LineState, float]]:
+    """Return the state of the line, and the start, of the runs that prove another state than the run before."""
+    down = runs.where(lambda run: run.line_state is LineState.DOWN)
+    places = np.flatnonzero(down | runs.where(lambda run: run.line_state is LineState.UP))
+    down = down[places]
+    changes = np.flatnonzero(np.diff(down, prepend=False))
+    states = [LineState.DOWN if is_down else LineState.UP for is_down in down[changes].tolist()]
+    return list(zip(states, runs.seconds[places[changes]].astype(float).tolist(), strict=True))
 
 
 class FailureSpans(NamedTuple):

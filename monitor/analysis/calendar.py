@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
+from monitor.analysis.metrics import PLAN_MET_PCT, RATE_METRICS, SPEED_METRICS
 from monitor.analysis.plan import count_below_shares, promised_values
 from monitor.localtime import Window, start_of_day, utc_offsets
-from monitor.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -89,8 +88,8 @@ class CalendarBin:
     Attributes:
         tests: trusted results.
         medians: by metric; one that was not measured is missing.
-        below_plan: percent of the results below 90 % of the plan, by rate; one that no plan names is missing.
-        failed: tests that failed or were interrupted.
+        below_plan: percent of the results that did not meet the plan, by rate; one that no plan names is missing.
+        failed: tests that failed and count in shares.
     """
 
     tests: int
@@ -99,40 +98,48 @@ class CalendarBin:
     failed: int
 
 
-def group_by_hour(columns: Columns, plans: PlanHistory, zone: ZoneInfo) -> tuple[CalendarBin, ...]:
+@dataclass(frozen=True, slots=True)
+class MetPlan:
+    """The plans of runs, and the percentage of them at and above which a test met its plan."""
+
+    plans: PlanHistory
+    percent: float = PLAN_MET_PCT
+
+
+def group_by_hour(columns: Columns, plan: MetPlan, zone: ZoneInfo) -> tuple[CalendarBin, ...]:
     """Return the 24 hours of the local day."""
-    return _make_bins(columns, plans, hours_of_day(to_wall_clock(columns.started, zone)), len(HOURS))
+    return _make_bins(columns, plan, hours_of_day(to_wall_clock(columns.started, zone)), len(HOURS))
 
 
-def group_by_weekday(columns: Columns, plans: PlanHistory, zone: ZoneInfo) -> tuple[CalendarBin, ...]:
+def group_by_weekday(columns: Columns, plan: MetPlan, zone: ZoneInfo) -> tuple[CalendarBin, ...]:
     """Return the seven weekdays, Monday first."""
-    return _make_bins(columns, plans, weekday_numbers(to_wall_clock(columns.started, zone)), DAYS_PER_WEEK)
+    return _make_bins(columns, plan, weekday_numbers(to_wall_clock(columns.started, zone)), DAYS_PER_WEEK)
 
 
-def _make_bins(columns: Columns, plans: PlanHistory, bins: NDArray[np.int64], count: int) -> tuple[CalendarBin, ...]:
+def _make_bins(columns: Columns, plan: MetPlan, bins: NDArray[np.int64], count: int) -> tuple[CalendarBin, ...]:
     """Return the tests by bin; `bins` has the number of the bin of each run, from 0 to `count` - 1."""
-    trusted, broken = columns.where(lambda run: run.trusted), columns.where(lambda run: run.broken)
+    trusted, lost = columns.where(lambda run: run.trusted), columns.where(lambda run: run.lost)
     medians = {metric: group_medians(bins[columns.good(metric)], columns.measured(metric)) for metric in SPEED_METRICS}
-    short = {metric: _percent_below_plan(columns, plans, bins, metric) for metric in RATE_METRICS}
+    short = {metric: _percent_below_plan(columns, plan, bins, metric) for metric in RATE_METRICS}
     return tuple(
         CalendarBin(
             tests=int(np.count_nonzero(trusted[bins == number])),
             medians={metric: groups[number][1] for metric, groups in medians.items() if number in groups},
             below_plan={metric: shares[number] for metric, shares in short.items() if number in shares},
-            failed=int(np.count_nonzero(broken[bins == number])),
+            failed=int(np.count_nonzero(lost[bins == number])),
         )
         for number in range(count)
     )
 
 
-def _percent_below_plan(
-    columns: Columns, plans: PlanHistory, bins: NDArray[np.int64], metric: Metric
-) -> dict[int, float]:
-    """Return by bin the percentage of results below the highest of the limits; bins without a plan are left out."""
+def _percent_below_plan(columns: Columns, plan: MetPlan, bins: NDArray[np.int64], metric: Metric) -> dict[int, float]:
+    """Return by bin the percentage of results that did not meet the plan; bins without a plan are left out."""
     good = columns.good(metric)
-    values, promised, bins = columns.values(metric)[good], plans.promised(columns, metric)[good], bins[good]
-    misses = {number: count_below_shares(values[at], promised[at]) for number, at in _group_places(bins)}
-    return {number: by_limit[-1].percent for number, by_limit in misses.items() if by_limit}
+    values, promised, bins = columns.values(metric)[good], plan.plans.promised(columns, metric)[good], bins[good]
+    misses = {
+        number: count_below_shares(values[at], promised[at], (plan.percent,)) for number, at in _group_places(bins)
+    }
+    return {number: miss.percent for number, by_limit in misses.items() for miss in by_limit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +194,13 @@ def hour_of_week(times: NDArray[Any], zone: ZoneInfo) -> NDArray[np.uint8]:
 
 @dataclass(slots=True)
 class Day:
-    """One local day of 23 to 25 hours: runs started, runs that failed (`broken`), seconds of outage (`out`)."""
+    """One local day of 23 to 25 hours.
+
+    Attributes:
+        started: runs that count in shares, of which `broken` failed.
+        out: seconds of outage.
+        uncounted: runs that were started and do not count.
+    """
 
     day: date
     start: float
@@ -195,6 +208,7 @@ class Day:
     started: int = 0
     broken: int = 0
     out: float = 0.0
+    uncounted: int = 0
 
 
 def count_days(
@@ -217,15 +231,13 @@ def day_places(runs: Columns, starts: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _add_runs(local_days: Sequence[Day], places: NDArray[np.intp], runs: Columns) -> None:
-    started, broken = runs.where(lambda run: run.status is not Status.SKIPPED), runs.where(lambda run: run.broken)
-    for day, tests, failures in zip(
-        local_days,
-        np.bincount(places[started], minlength=len(local_days)).tolist(),
-        np.bincount(places[broken], minlength=len(local_days)).tolist(),
-        strict=True,
-    ):
+    counted, lost = runs.where(lambda run: run.counted), runs.where(lambda run: run.lost)
+    others = runs.where(lambda run: run.broken and not run.counted)
+    chosen = (np.bincount(places[mask], minlength=len(local_days)).tolist() for mask in (counted, lost, others))
+    for day, tests, failures, uncounted in zip(local_days, *chosen, strict=True):
         day.started += tests
         day.broken += failures
+        day.uncounted += uncounted
 
 
 def _empty_days(window: Window, zone: ZoneInfo) -> list[Day]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.analysis.metrics import UNITS, to_stored
+from monitor.analysis.outages import LineState, counts_in_shares, line_state
 from monitor.model import HARMLESS_DOUBTS, FailureKind, NetworkPath, Plan, Run, Scope, Server, Status
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class RunAttributes:
     server: Server | None = None
     doubts: tuple[str, ...] = ()
     plan: Plan = NO_PLAN
+    line_answered: bool | None = None
 
     @classmethod
     def from_run(cls, run: Run) -> RunAttributes:
@@ -69,6 +71,7 @@ class RunAttributes:
             isp=run.isp,
             server=run.server,
             doubts=tuple(remark.kind for remark in run.remarks if remark.kind not in HARMLESS_DOUBTS),
+            line_answered=run.line_answered,
         )
 
     @property
@@ -85,6 +88,21 @@ class RunAttributes:
     def broken(self) -> bool:
         """Whether it was started and failed or was interrupted."""
         return self.status in {Status.FAILED, Status.INTERRUPTED}
+
+    @property
+    def counted(self) -> bool:
+        """Whether a share of "ok" counts it."""
+        return counts_in_shares(self.status, self.scope)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it failed and a share of "ok" counts it."""
+        return self.counted and self.status is not Status.OK
+
+    @property
+    def line_state(self) -> LineState:
+        """What it proves of the line."""
+        return line_state(self.status, self.scope, self.kind, answered=self.line_answered)
 
     @property
     def blamed(self) -> Scope:

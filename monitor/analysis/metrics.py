@@ -25,6 +25,10 @@ UNITS = {
     "upload_latency_ms": 1000,
 }
 
+# A test at or above this percentage of its plan met it, unless `display.plan_met_pct` says otherwise: a test measures
+# payload, a plan counts headers too.
+PLAN_MET_PCT = 90
+
 _MAX_STORED = 2**64 - 1
 
 

@@ -10,11 +10,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from monitor.analysis.columns import NO_PLAN
+from monitor.analysis.metrics import PLAN_MET_PCT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +29,20 @@ if TYPE_CHECKING:
     from monitor.model import Plan
 
 
-# The shares of the plan, in percent, for which a report counts the tests below.
-SHARE_LIMITS = (50, 80, 90)
+# Lower shares of the plan, in percent, for which a report counts the tests below.
+LOWER_LIMITS = (50, 80)
+
+
+def share_limits(met_pct: float = PLAN_MET_PCT) -> tuple[float, ...]:
+    """Return the shares of the plan, in percent, for which a report counts the tests below; the last one meets it."""
+    return (*(limit for limit in LOWER_LIMITS if limit < met_pct), met_pct)
+
+
+def reaches_share(values: NDArray[Any], promised: NDArray[Any] | float, limit: float) -> NDArray[np.bool_]:
+    """Return a mask of the values at or above a share, in percent, of what was promised."""
+    # Multiplied by 100 instead of divided: whole numbers stay exact, so that 90 % is not below 90 %.
+    reached: NDArray[np.bool_] = 100.0 * values >= limit * promised
+    return reached
 
 
 def promised_values(runs: Columns, metric: Metric) -> NDArray[np.float64]:
@@ -171,7 +184,7 @@ def _plan_line(runs: Columns, metric: Metric, start: float) -> PlanLine:
 class PlanMisses:
     """Of `tests` tests that can be compared with a plan, `count` missed the limit, which is in percent of the plan."""
 
-    limit: int
+    limit: float
     count: int
     tests: int
 
@@ -180,17 +193,23 @@ class PlanMisses:
         """The share of the tests that missed the limit, in percent."""
         return 100 * self.count / self.tests
 
+    @property
+    def met_percent(self) -> float:
+        """The share of the tests that did not miss it, in percent."""
+        return 100 * (self.tests - self.count) / self.tests
 
-def count_below_shares(values: NDArray[np.float64], promised: NDArray[np.float64]) -> tuple[PlanMisses, ...]:
-    """Return for each of `SHARE_LIMITS` how many values are below that share of the plan; empty without a plan."""
+
+def count_below_shares(
+    values: NDArray[np.float64], promised: NDArray[np.float64], limits: Sequence[float]
+) -> tuple[PlanMisses, ...]:
+    """Return for each limit, in percent, how many values are below that share of the plan; empty without a plan."""
     comparable = ~np.isnan(values) & ~np.isnan(promised)
     tests = int(np.count_nonzero(comparable))
-    # Multiplied by 100 instead of divided: whole numbers stay exact, so that 90 % is not below 90 %.
-    counts = [int(np.count_nonzero(100 * values[comparable] < limit * promised[comparable])) for limit in SHARE_LIMITS]
-    return (
-        tuple(PlanMisses(limit, count, tests) for limit, count in zip(SHARE_LIMITS, counts, strict=True))
-        if tests
-        else ()
+    if not tests:
+        return ()
+    missed = [~reaches_share(values[comparable], promised[comparable], limit) for limit in limits]
+    return tuple(
+        PlanMisses(limit, int(np.count_nonzero(below)), tests) for limit, below in zip(limits, missed, strict=True)
     )
 
 

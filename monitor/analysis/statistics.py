@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.analysis.availability import find_watched_time, sum_downtime
-from monitor.analysis.metrics import LOADED_METRICS, RATE_METRICS, UNITS, Metric
-from monitor.analysis.plan import count_above_plan, count_below_shares, promised_values
+from monitor.analysis.metrics import LOADED_METRICS, PLAN_MET_PCT, RATE_METRICS, UNITS, Metric
+from monitor.analysis.plan import (
+    count_above_plan,
+    count_below_shares,
+    promised_values,
+    reaches_share,
+    share_limits,
+)
 from monitor.model import FailureKind, Scope, Status
 
 if TYPE_CHECKING:
@@ -71,13 +77,15 @@ def compute_spread(values: NDArray[Any]) -> Spread | None:
 class AttemptCounts:
     """Attempts by status; failed and interrupted ones by scope and kind; doubtful ones by reason.
 
-    A doubtful result may have several reasons, so `doubts` may add up to more than `doubtful`.
+    A doubtful result may have several reasons, so `doubts` may add up to more than `doubtful`. Of `faults`,
+    `counted_faults` are those that count in shares, see `outages.counts_in_shares`.
     """
 
     statuses: Counter[Status] = field(default_factory=Counter)
     trusted: int = 0
     doubtful: int = 0
     faults: Counter[tuple[Scope, FailureKind]] = field(default_factory=Counter)
+    counted_faults: Counter[tuple[Scope, FailureKind]] = field(default_factory=Counter)
     doubts: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -96,14 +104,24 @@ class AttemptCounts:
         return self.statuses[Status.FAILED] + self.statuses[Status.INTERRUPTED]
 
     @property
-    def success_pct(self) -> float | None:
-        """The percentage of started attempts that succeeded, doubtful ones included; None if none was started."""
-        return 100 * self.statuses[Status.OK] / self.started if self.started else None
+    def lost(self) -> int:
+        """Attempts that failed and count in shares."""
+        return self.counted_faults.total()
 
     @property
-    def broken_pct(self) -> float | None:
-        """The percentage of started attempts that failed or were interrupted; None if none was started."""
-        return 100 * self.broken / self.started if self.started else None
+    def counted(self) -> int:
+        """Attempts that count in shares: those that succeeded, doubtful ones included, and those that were lost."""
+        return self.statuses[Status.OK] + self.lost
+
+    @property
+    def success_pct(self) -> float | None:
+        """The percentage of counted attempts that succeeded; None if none counts."""
+        return 100 * self.statuses[Status.OK] / self.counted if self.counted else None
+
+    @property
+    def lost_pct(self) -> float | None:
+        """The percentage of counted attempts that failed; None if none counts."""
+        return 100 * self.lost / self.counted if self.counted else None
 
     @property
     def scopes(self) -> Counter[Scope]:
@@ -122,7 +140,9 @@ def count_attempts(*parts: Columns) -> AttemptCounts:
         counts.trusted += count * attributes.trusted
         counts.doubtful += count * attributes.doubtful
         if attributes.broken:
-            counts.faults[attributes.blamed, attributes.kind or _default_kind(attributes.status)] += count
+            fault = attributes.blamed, attributes.kind or _default_kind(attributes.status)
+            counts.faults[fault] += count
+            counts.counted_faults[fault] += count * attributes.counted
         if attributes.doubtful:
             counts.doubts.update(dict.fromkeys(attributes.doubts, count))
     return counts
@@ -199,7 +219,7 @@ class WindowStatistics:
     Attributes:
         counts: the attempts by outcome.
         spreads: median and percentiles by metric; a metric without trusted results is missing.
-        below_plan: for each rate that the plan names, the tests below 50, 80 and 90 % of it.
+        below_plan: for each rate that the plan names, the tests below 50 %, 80 % and the share of it that is enough.
         above_plan: the tests whose latency is above that of the plan; None without such a plan.
         watched: when the line was watched.
         downtime: how long it was down of that time.
@@ -214,12 +234,22 @@ class WindowStatistics:
 
 
 def compute_statistics(
-    columns: Columns, window: Window, incidents: Iterable[Incident], plans: PlanHistory
+    columns: Columns,
+    window: Window,
+    incidents: Iterable[Incident],
+    plans: PlanHistory,
+    met_pct: float = PLAN_MET_PCT,
 ) -> WindowStatistics:
-    """Return the statistics of the runs of a window; metrics are those of trusted runs only."""
+    """Return the statistics of the runs of a window; metrics are those of trusted runs only.
+
+    A test at or above `met_pct` percent of its plan met it.
+    """
     trusted = columns.select(columns.where(lambda attributes: attributes.trusted))
     spreads = {name: compute_spread(trusted.measured(name)) for name in UNITS if name in columns.numbers}
-    below = {name: count_below_shares(trusted.values(name), plans.promised(trusted, name)) for name in RATE_METRICS}
+    limits = share_limits(met_pct)
+    below = {
+        name: count_below_shares(trusted.values(name), plans.promised(trusted, name), limits) for name in RATE_METRICS
+    }
     watched = find_watched_time(columns)
     return WindowStatistics(
         counts=count_attempts(columns),
@@ -239,13 +269,19 @@ def measured_values(all_series: Sequence[RunSeries], metric: Metric) -> NDArray[
 
 @dataclass(frozen=True, slots=True)
 class PlanComparison:
-    """Results compared with the plan in force, in percent: the median of their shares, and how many met it."""
+    """Results compared with the plan in force, in percent: the median of their shares, and how many met it.
+
+    A rate at or above `met_pct` percent of the plan meets it, and a latency that is not above the plan.
+    """
 
     median: float
     met: float
+    met_pct: float = PLAN_MET_PCT
 
 
-def compare_with_plan(all_series: Sequence[RunSeries], metric: Metric, median: float) -> PlanComparison | None:
+def compare_with_plan(
+    all_series: Sequence[RunSeries], metric: Metric, median: float, met_pct: float = PLAN_MET_PCT
+) -> PlanComparison | None:
     """Compare results with this median with the plans in force; None if none promises anything."""
     plan_values = {
         metric.promised(attributes.plan)
@@ -257,15 +293,18 @@ def compare_with_plan(all_series: Sequence[RunSeries], metric: Metric, median: f
         promised = plan_values.pop()
         if not promised:
             return None
-        return PlanComparison(
-            100 * median / promised, _share_meeting(measured_values(all_series, metric), metric, promised)
-        )
+        met = _percent_meeting(measured_values(all_series, metric), metric, promised, met_pct)
+        return PlanComparison(100 * median / promised, met, met_pct)
     shares = shares_of_plan(all_series, metric)
-    return PlanComparison(100 * float(np.median(shares)), _share_meeting(shares, metric, 1)) if len(shares) else None
+    if not len(shares):
+        return None
+    return PlanComparison(100 * float(np.median(shares)), _percent_meeting(shares, metric, 1, met_pct), met_pct)
 
 
-def _share_meeting(measured: NDArray[Any], metric: Metric, promised: float) -> float:
-    return 100 * float(np.mean(measured >= promised if metric.is_rate else measured <= promised))
+def _percent_meeting(measured: NDArray[Any], metric: Metric, promised: float, met_pct: float) -> float:
+    if metric.is_rate:
+        return 100 * float(np.mean(reaches_share(measured, promised, met_pct)))
+    return 100 * float(np.mean(measured <= promised))
 
 
 def shares_of_plan(all_series: Sequence[RunSeries], metric: Metric) -> NDArray[np.float64]:

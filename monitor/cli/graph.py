@@ -190,7 +190,8 @@ def _read_runs(
     with open_selection(settings, window, request.probes, path) as (connection, run_filter):
         runs = read_columns(connection, run_filter, render.required_metrics(request.kinds))
     probes = sorted({attributes.probe for attributes, _ in runs.counts()}) or [settings.probe.name]
-    return runs, GraphContext(here, Plan(**settings.plan.promised), f"Internet speed at {', '.join(probes)}")
+    title = f"Internet speed at {', '.join(probes)}"
+    return runs, GraphContext(here, Plan(**settings.plan.promised), title, settings.display.plan_met_pct)
 
 
 def _print_plots(runs: Columns, window: Window, context: GraphContext) -> None:

@@ -160,7 +160,8 @@ def _write_report(
     with open_selection(settings, window, request.probes, path) as (connection, selection):
         chosen = load.RunSelection(connection, window, path, tuple(selection.probes))
         subject = load.load_subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan.promised))
-        about = replace(load.add_comparison(subject, chosen) if request.compare else subject, rules=rules)
+        compared = load.add_comparison(subject, chosen) if request.compare else subject
+        about = replace(compared, rules=rules, met_pct=settings.display.plan_met_pct)
         probes = sorted({sort.probe for sort, _ in about.columns.counts()}) or [settings.probe.name]
         write.write_report(gather_evidence(about), chosen, f"Internet speed at {', '.join(probes)}", *files)
         return len(about.columns)

@@ -132,9 +132,11 @@ def _detail_lines(run: Run, connection: Connection, width: int) -> Iterator[str]
 )
 @pass_source
 def incidents_command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:
-    """List outages of the line, newest first: begin, end, length, cause.
+    """List outages of the line, newest first: begin, end, length, cause, and how sure its ends are.
 
-    An outage begins with the first test that failed because of the line and ends with the next successful test.
+    An outage begins with the first test that failed because of the line, and ends with the first one that proves that
+    the line works again: a success, or a failure during which packets came back over the line. Tests that this machine
+    or its configuration prevented neither begin nor end one.
     """
     outages = _read_incidents(settings, days, probes)
     if as_json:
@@ -158,10 +160,12 @@ def _incident_lines(outages: list[Incident], days: int, zone: ZoneInfo) -> Itera
     if not outages:
         yield f"No outage of the line in the last {days} days."
         return
-    yield f"Times in {zone.key}; begin and end are the times of tests."
+    yield f"Times in {zone.key}; begin and end are those of tests. Below each: the tests between which they lie."
     yield "Begin             End               Length    Failed  Path     Cause"
     several = len({incident.probe for incident in outages}) > 1
-    yield from (_incident_line(incident, zone, several=several) for incident in outages)
+    for incident in outages:
+        yield _incident_line(incident, zone, several=several)
+        yield _edges_line(incident, zone)
 
 
 def _incident_line(incident: Incident, zone: ZoneInfo, *, several: bool) -> str:
@@ -170,6 +174,16 @@ def _incident_line(incident: Incident, zone: ZoneInfo, *, several: bool) -> str:
     cause = to_printable(f"{incident.probe + ': ' if several else ''}{incident.kind}: {incident.message}")
     length = "" if incident.length_s is None else format_short_duration(incident.length_s)
     return f"{begin:16}  {end:16}  {length:>8}  {incident.failures:6}  {incident.path:7}  {cause}"
+
+
+def _edges_line(incident: Incident, zone: ZoneInfo) -> str:
+    """Return between which tests an outage began and ended."""
+    before, first, last, after = (
+        at and format_table_time(at, zone)
+        for at in (incident.last_good, incident.first_failed, incident.last_failed, incident.first_good)
+    )
+    began = f"last good {before}, first failed {first}" if before else f"no good test before, first failed {first}"
+    return f"  {began}; last failed {last}, " + (f"first good {after}" if after else "no good test since")
 
 
 @click.command(name="show")

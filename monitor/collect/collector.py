@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from monitor.collect.measure import FinishedTest, Runtime
     from monitor.collect.policy import Retry
+    from monitor.collect.validation import ClockEvidence
     from monitor.config.settings import Settings
     from monitor.model import Attempt, Failure, Run, Trigger
+    from monitor.system.clock import ClockReading
 
     Report = Callable[[Run, Retry | None], None]
 
@@ -117,22 +119,22 @@ class Collector:
     def skip_busy(self, request: TestRequest) -> tuple[Run, int]:
         """Store a row for a request that found another test running; return it and its exit code."""
         result = outcome.busy_outcome(request.engine)
-        self._finish_attempt(request, request, result, (new_run_id(), self._runtime.clock()))
+        self._finish_attempt(request, request, result, (new_run_id(), self._runtime.read_clocks()))
         return self._runs[-1], self._code
 
     def _attempt(self, request: TestRequest) -> Retry | None:
         """Make one attempt, or store a row that says why there was none; return the attempt that follows, if any."""
-        start = (new_run_id(), self._runtime.clock())
-        admitted = self._admit(request, start[1])
+        start = (new_run_id(), self._runtime.read_clocks())
+        admitted = self._admit(request, start[1].wall)
         if isinstance(admitted, TestRequest):
             return self._measure(admitted, request, start)
         if self._runs:
             return None
         return self._finish_attempt(request, request, outcome.skipped_outcome(request.engine, admitted), start)
 
-    def _measure(self, effective: TestRequest, request: TestRequest, start: tuple[str, datetime]) -> Retry | None:
+    def _measure(self, effective: TestRequest, request: TestRequest, start: tuple[str, ClockReading]) -> Retry | None:
         """Run one test; the note that it is under way lasts until its row is stored."""
-        run_id, started_at = start
+        run_id, started_at = start[0], start[1].wall
         cut_off = outcome.to_attempt(
             self._settings, effective, outcome.cut_off_outcome(effective.engine), run_id, (started_at, started_at)
         )
@@ -166,7 +168,11 @@ class Collector:
         return replace(request, engine=other.name, remarks=(*request.remarks, remark))
 
     def _finish_attempt(
-        self, request: TestRequest, effective: TestRequest, test: FinishedTest | Outcome, start: tuple[str, datetime]
+        self,
+        request: TestRequest,
+        effective: TestRequest,
+        test: FinishedTest | Outcome,
+        start: tuple[str, ClockReading],
     ) -> Retry | None:
         """Judge an attempt, store it, save the state for the next, and report; return the attempt that follows, if any.
 
@@ -174,14 +180,14 @@ class Collector:
             request: the request as it was made; a retry repeats it.
             effective: the request as it was carried out.
             test: an engine that has ended, or how an attempt ended without one.
-            start: the id of the run, and when the attempt started.
+            start: the id of the run, and both clocks when the attempt started.
         """
         # Imported here, as none may delay the engine; in this order, as SQLAlchemy must not delay a diagnosis.
-        from monitor.collect.judge import judge_test  # noqa: PLC0415  see above
+        from monitor.collect.judge import complete_outcome, judge_test  # noqa: PLC0415  see above
 
         result = test if isinstance(test, Outcome) else judge_test(test, self._settings, self._interrupts)
         self._code = result.code
-        attempt = self._to_attempt(effective, result, start)
+        attempt = self._to_attempt(effective, complete_outcome(result), start[0], self._check_clock(start[1]))
         self._runs.append(attempt.run)
         self._remember(request, attempt.run)
         from monitor.store.deliver import deliver_attempt  # noqa: PLC0415  see above
@@ -193,12 +199,30 @@ class Collector:
         self._report(attempt.run, next_attempt)
         return next_attempt
 
-    def _to_attempt(self, request: TestRequest, result: Outcome, start: tuple[str, datetime]) -> Attempt:
+    def _check_clock(self, start: ClockReading) -> ClockEvidence:
+        """Return what is known of the wall clock at the end of an attempt; the store is asked if it is on this machine.
+
+        One that is elsewhere may not be reached now, and the result must be saved soon.
+        """
+        from monitor.collect.validation import ClockEvidence  # noqa: PLC0415  needed only after a test
+        from monitor.store.read import latest_starts  # noqa: PLC0415  loads SQLAlchemy
+
+        url, end = self._settings.database.url, self._runtime.read_clocks()
+        try:
+            stored = latest_starts(url, self._settings.probe.name) if database_file.sqlite_path(url) else (None, None)
+        except StoreError as error:
+            _log.debug("the clock is not compared with the newest stored run: %s", error)
+            stored = (None, None)
+        return ClockEvidence(start, end, self._runtime.synchronised(), *stored)
+
+    def _to_attempt(self, request: TestRequest, result: Outcome, run_id: str, clock: ClockEvidence) -> Attempt:
         """Return the row of an attempt that ends now."""
-        run_id, started_at = start
+        from monitor.collect.validation import clock_remarks  # noqa: PLC0415  needed only after a test
+
         doubts = servers.denied_server_remarks(request, result.measurement, self._settings.servers.deny)
-        result = replace(result, remarks=(*result.remarks, *doubts))
-        return outcome.to_attempt(self._settings, request, result, run_id, (started_at, self._runtime.clock()))
+        clock_doubts = () if result.status is Status.SKIPPED else clock_remarks(clock)
+        result = replace(result, remarks=(*result.remarks, *doubts, *clock_doubts))
+        return outcome.to_attempt(self._settings, request, result, run_id, clock.times())
 
     def _remember(self, request: TestRequest, run: Run) -> None:
         """Save which engine is in back-off and which server came last; before the row is stored, which may fail."""

@@ -4,16 +4,19 @@ They are read before a test, to wait for a quiet line, as traffic of others fals
 intervals while it runs, and turned into a trace and cross traffic. Both links are read from /proc/net/dev at once
 (proc(5)). A veth counts a large segment as one packet, a network card counts the packets that it is split into; so
 headers are subtracted, and only payload is compared.
+
+The kernel does not say which packets of others are TCP and which UDP, whose header is shorter. Packets that only
+acknowledge go the other way where it is TCP, see `_spare_bytes`.
 """
 
 from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.model import NetworkPath, Trace
 from monitor.system.process import PeriodicTask
@@ -36,6 +39,26 @@ INTERVAL_MS = 250
 # Bytes of a packet besides payload: Ethernet 14, IPv4 20, TCP 20, TCP timestamps 12.
 HEADER_BYTES = 66
 
+# Likewise with UDP: Ethernet 14, IPv4 20, UDP 8.
+UDP_HEADER_BYTES = 42
+
+# Links without an Ethernet header, such as PPP, count so many bytes less for each packet.
+ETHERNET_BYTES = 14
+
+# ARPHRD_ETHER of linux/if_arp.h, in /sys/class/net/LINK/type.
+ETHERNET_TYPE = "1"
+
+LINKS_FOLDER = Path("/sys/class/net")
+
+# Payload of a full TCP segment with timestamps, over an MTU of 1500.
+SEGMENT_BYTES = 1448
+
+# A packet with so few bytes after the TCP header does not carry data: an acknowledgement, with its options.
+ACK_PAYLOAD_BYTES = 14
+
+# Receivers acknowledge every second packet, or less often where the kernel joins packets.
+PACKETS_PER_ACK = 12
+
 _SENT_COLUMN = 8  # the first column of the counters of what was sent, which follow those of what was received
 
 # Time between readings while waiting for a quiet line.
@@ -51,10 +74,30 @@ _Sample = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Payload in bytes since the link was created, from the side of the test: `received` is what it downloads."""
+    """Payload in bytes since the link was created, from the side of the test: `received` is what it downloads.
+
+    `counters` are the bytes with headers and the packets that were received, then those that were sent.
+    """
 
     received: int = 0
     sent: int = 0
+    counters: tuple[int, int, int, int] | None = field(default=None, compare=False)
+
+    @classmethod
+    def from_counters(cls, received: int, received_packets: int, sent: int, sent_packets: int) -> Traffic:
+        """Return the traffic of a link by its counters; headers are subtracted, and nothing becomes negative."""
+        payload = max(0, received - HEADER_BYTES * received_packets), max(0, sent - HEADER_BYTES * sent_packets)
+        return cls(*payload, (received, received_packets, sent, sent_packets))
+
+    @property
+    def all_counters(self) -> tuple[int, int, int, int]:
+        """The counters; payload without packets where there are none."""
+        return self.counters or (self.received, 0, self.sent, 0)
+
+    def mirrored(self) -> Traffic:
+        """Return the traffic as the other end of the link counts it."""
+        received, received_packets, sent, sent_packets = self.all_counters
+        return Traffic.from_counters(sent, sent_packets, received, received_packets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +105,14 @@ class CounterLinks:
     """The links whose counters show a test's traffic.
 
     `test` is the link that only the test uses, None where the test shares the uplink; `mirrored` if it is the host's
-    end of it, which receives what the test sends. `uplink` is None where its counters cannot be read.
+    end of it, which receives what the test sends. `uplink` is None where its counters cannot be read; `ethernet` says
+    whether it counts Ethernet headers.
     """
 
     test: str | None
     mirrored: bool = False
     uplink: str | None = None
+    ethernet: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +132,9 @@ def find_links(path: NetworkPath, namespace: NamespaceSettings) -> CounterLinks:
         return CounterLinks(f"{namespace.name}-ns")
     own = f"{namespace.name}-root"
     pinned = None if namespace.uplink == "auto" else namespace.uplink
-    return CounterLinks(own, mirrored=True, uplink=pinned or find_default_link(_read_text(ROUTES_FILE), own))
+    uplink = pinned or find_default_link(_read_text(ROUTES_FILE), own)
+    link_type = _read_text(LINKS_FOLDER / uplink / "type").strip() if uplink else ""
+    return CounterLinks(own, mirrored=True, uplink=uplink, ethernet=link_type in {"", ETHERNET_TYPE})
 
 
 def read_counters(watched: CounterLinks, now_s: float) -> Reading:
@@ -95,8 +142,9 @@ def read_counters(watched: CounterLinks, now_s: float) -> Reading:
     traffic = parse_devices(_read_text(DEVICES_FILE))
     test = traffic.get(watched.test) if watched.test else None
     if test and watched.mirrored:
-        test = Traffic(test.sent, test.received)
-    return Reading(now_s, test, traffic.get(watched.uplink) if watched.uplink else None)
+        test = test.mirrored()
+    uplink = traffic.get(watched.uplink) if watched.uplink else None
+    return Reading(now_s, test, uplink if watched.ethernet or uplink is None else _without_ethernet(uplink))
 
 
 def parse_devices(text: str) -> Mapping[str, Traffic]:
@@ -116,11 +164,14 @@ def find_default_link(text: str, own_link: str) -> str | None:
 
 
 def _to_traffic(counters: list[int]) -> Traffic:
-    return Traffic(_payload_bytes(*counters[:2]), _payload_bytes(*counters[_SENT_COLUMN : _SENT_COLUMN + 2]))
+    return Traffic.from_counters(*counters[:2], *counters[_SENT_COLUMN : _SENT_COLUMN + 2])
 
 
-def _payload_bytes(total: int, packets: int) -> int:
-    return max(0, total - HEADER_BYTES * packets)
+def _without_ethernet(traffic: Traffic) -> Traffic:
+    """Return the traffic of a link that counts no Ethernet headers as if it did."""
+    received, received_packets, sent, sent_packets = traffic.all_counters
+    sizes = received + ETHERNET_BYTES * received_packets, sent + ETHERNET_BYTES * sent_packets
+    return Traffic.from_counters(sizes[0], received_packets, sizes[1], sent_packets)
 
 
 def _read_text(path: Path) -> str:
@@ -153,10 +204,10 @@ def wait_for_quiet_line(
 
 def busiest_bps(before: Reading, after: Reading) -> float:
     """Return the rate of the uplink between two readings, in bit/s, in the direction in which it is higher. Pure."""
-    if before.uplink is None or after.uplink is None or after.at_s <= before.at_s:
+    increase = _growth(before.uplink, after.uplink)
+    if increase is None or after.at_s <= before.at_s:
         return 0.0
-    increase = (after.uplink.received - before.uplink.received, after.uplink.sent - before.uplink.sent)
-    return max(0, *increase) * BITS_PER_BYTE / (after.at_s - before.at_s)
+    return max(_cross_bytes(_Growth(), increase)) * BITS_PER_BYTE / (after.at_s - before.at_s)
 
 
 class Sampler:
@@ -202,8 +253,12 @@ def summarize_readings(readings: Sequence[Reading]) -> TrafficAccount:
     first, last = readings[0], readings[-1]
     seconds = last.at_s - first.at_s
     test, uplink = _growth(first.test, last.test), _growth(first.uplink, last.uplink)
-    cross = _cross_traffic(test, uplink, seconds) if test and uplink else (None, None)
-    return TrafficAccount(Trace(INTERVAL_MS, tuple(_to_samples(readings))), *(test or (None, None)), *cross)
+    trace = Trace(INTERVAL_MS, tuple(_to_samples(readings)))
+    own = (max(0, test.received), max(0, test.sent)) if test else (None, None)
+    if test is None or uplink is None:
+        return TrafficAccount(trace, *own)
+    cross = (round(count * BITS_PER_BYTE / seconds) for count in _cross_bytes(test, uplink))
+    return TrafficAccount(trace, *own, *cross)
 
 
 def _count_samples(readings: Sequence[Reading]) -> int:
@@ -238,13 +293,47 @@ def _interpolate(times: Sequence[float], values: Sequence[int], time_s: float) -
     return values[left] + share * (values[right] - values[left])
 
 
-def _growth(first: Traffic | None, last: Traffic | None) -> tuple[int, int] | None:
-    """Return the bytes received and sent; None if the link did not exist all the time, or was created again."""
-    if first is None or last is None or last.received < first.received or last.sent < first.sent:
+class _Growth(NamedTuple):
+    """Payload and packets received and sent between two readings; payload is negative where packets were smaller."""
+
+    received: int = 0
+    sent: int = 0
+    received_packets: int = 0
+    sent_packets: int = 0
+
+
+def _growth(first: Traffic | None, last: Traffic | None) -> _Growth | None:
+    """Return what was received and sent; None if the link did not exist all the time, or was created again."""
+    if first is None or last is None:
         return None
-    return last.received - first.received, last.sent - first.sent
+    pairs = zip(first.all_counters, last.all_counters, strict=True)
+    received, received_packets, sent, sent_packets = (after - before for before, after in pairs)
+    if received < 0 or sent < 0:
+        return None
+    payload = received - HEADER_BYTES * received_packets, sent - HEADER_BYTES * sent_packets
+    return _Growth(*payload, received_packets, sent_packets)
 
 
-def _cross_traffic(test: tuple[int, int], uplink: tuple[int, int], seconds: float) -> tuple[int, int]:
-    rx, tx = (max(0, round((total - own) * BITS_PER_BYTE / seconds)) for own, total in zip(test, uplink, strict=True))
-    return rx, tx
+def _cross_bytes(test: _Growth, uplink: _Growth) -> tuple[int, int]:
+    """Return the payload of others that the uplink received and sent, at least 0."""
+    rx = uplink.received - test.received, _other_packets(test.received, test.received_packets, uplink.received_packets)
+    tx = uplink.sent - test.sent, _other_packets(test.sent, test.sent_packets, uplink.sent_packets)
+    return max(0, rx[0] + _spare_bytes(rx, tx)), max(0, tx[0] + _spare_bytes(tx, rx))
+
+
+def _other_packets(test_bytes: int, test_packets: int, uplink_packets: int) -> int:
+    """Return how many packets of others the uplink counted; those of the test may be several for each on a veth."""
+    return max(0, uplink_packets - max(test_packets, test_bytes // SEGMENT_BYTES))
+
+
+def _spare_bytes(this: tuple[int, int], opposite: tuple[int, int]) -> int:
+    """Return the bytes that were subtracted from the packets of a direction as headers, but were payload.
+
+    Each direction is given as its payload, with a TCP header subtracted of each packet, and its packets. If as many go
+    the other way as acknowledge these and carry no data, these are TCP; so are those that carry none themselves.
+    """
+    (payload, packets), (other_payload, other_packets) = this, opposite
+    spare = (HEADER_BYTES - UDP_HEADER_BYTES) * packets
+    only_acks = other_packets * PACKETS_PER_ACK >= packets and other_payload <= ACK_PAYLOAD_BYTES * other_packets
+    acknowledges = payload <= ACK_PAYLOAD_BYTES * packets
+    return 0 if only_acks or acknowledges else spare

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from monitor.analysis.outages import answered_over_line
 from monitor.collect import validation
 from monitor.collect.outcome import (
     EXIT_FAILED,
@@ -45,6 +46,13 @@ def judge_test(test: FinishedTest, settings: Settings, interrupts: Interrupts) -
     targets = diagnosis_targets(settings, test.run.engine, test.path, outcome.measurement.server)
     failure, findings = diagnose(outcome.failure, targets, test.enter, test.env, interrupts)
     return replace(outcome, failure=failure, findings=findings)
+
+
+def complete_outcome(outcome: Outcome) -> Outcome:
+    """Return the outcome; that of a failed test says whether packets came back over the line."""
+    if outcome.status is not Status.FAILED:
+        return outcome
+    return replace(outcome, line_answered=answered_over_line(outcome.findings, outcome.trace))
 
 
 def judge_result(ran: EngineRun, expected_path: ExpectedPath) -> Outcome:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +22,7 @@ from monitor.errors import ConfigError, EngineError
 from monitor.model import NetworkPath
 from monitor.store import database_file
 from monitor.system import lock, process
+from monitor.system.clock import ClockReading, is_synchronised, seconds_since_boot, utc_now
 from monitor.system.confinement import Confinement, find_engine_user
 from monitor.system.process import OutputOptions
 from netns.entry import enter
@@ -30,6 +30,7 @@ from netns.errors import NamespaceMissingError, NetnsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from monitor.collect.counters import TrafficAccount
     from monitor.collect.outcome import Outcome, TestRequest
@@ -44,11 +45,6 @@ if TYPE_CHECKING:
 
 # For `speedtest --version`, which may be read from a slow SD card.
 VERSION_DEADLINE_S = 5.0
-
-
-def utc_now() -> datetime:
-    """Return the current time as an aware datetime."""
-    return datetime.now(UTC)
 
 
 def namespace_command(
@@ -76,7 +72,13 @@ class Runtime:
     uid: int
     wrap: Callable[..., list[str]] = namespace_command
     clock: Callable[[], datetime] = utc_now
+    boot_clock: Callable[[], float] = seconds_since_boot
+    synchronised: Callable[[], bool | None] = is_synchronised
     meter: ProgressBar | NoProgress = field(default_factory=NoProgress)
+
+    def read_clocks(self) -> ClockReading:
+        """Return what both clocks show now."""
+        return ClockReading(self.clock(), self.boot_clock())
 
 
 def engine_user(runtime: Runtime) -> SudoCaller | None:

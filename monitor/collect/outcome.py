@@ -82,6 +82,7 @@ class Outcome:
     trace: Trace | None = None
     cross_rx_bps: int | None = None
     cross_tx_bps: int | None = None
+    line_answered: bool | None = None
 
 
 def skipped_outcome(engine: str, failure: Failure) -> Outcome:
@@ -162,6 +163,7 @@ def to_attempt(
         attempt=request.attempt,
         retry_of=request.retry_of,
         remarks=request.remarks + outcome.remarks,
+        line_answered=outcome.line_answered,
         **measured,
     )
     return Attempt(run, Plan(**settings.plan.promised), outcome.raw, outcome.findings, outcome.trace)

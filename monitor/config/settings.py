@@ -227,9 +227,12 @@ class PlanSettings(Struct, frozen=True):
 
 
 class DisplaySettings(Struct, frozen=True):
-    """How times are shown."""
+    """How times and results are shown."""
 
     timezone: Annotated[str, Meta(description="time zone such as Europe/Berlin; empty: that of the system")] = ""
+    plan_met_pct: Annotated[
+        float, Meta(gt=0, le=100, description="a test at or above this % of the plan met it; it measures payload only")
+    ] = 90.0
 
 
 Hours = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]

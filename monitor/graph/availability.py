@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.analysis.availability import find_outages
+from monitor.analysis.availability import find_outages, total_downtime, watch_series, watched_parts
 from monitor.analysis.calendar import DAYS_PER_WEEK, count_days, day_places
 from monitor.analysis.statistics import count_series
 from monitor.graph import labels, theme
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from monitor.analysis.availability import Outage
+    from monitor.analysis.availability import Downtime, Outage
     from monitor.analysis.calendar import Day
     from monitor.analysis.columns import Columns, RunAttributes
     from monitor.analysis.series import RunSeries
@@ -49,8 +49,8 @@ MAX_ROW_HEIGHT, BAR_MARGIN = 48.0, 0.06
 MIN_NAMED_ROW_HEIGHT = 13
 DAY_ROWS_NOTES = (
     "One row per day, by hours since midnight; with a clock change a day has 23 or 25 hours.",
-    "Shaded: an outage of the line, from its first failed test to the next good one.",
-    "Right: the share of tests that succeeded, and how long the line was down.",
+    "Shaded: an outage of the line, from its first failed test to the first that shows that it works again.",
+    f"Right: the share of tests that succeeded, and how long the line was down. {labels.SHARE_NOTE}",
     labels.BLANK_NOTE,
 )
 
@@ -75,7 +75,7 @@ STRENGTH_STEPS = ((0.0, 0.0), (1e-9, 0.3), (0.05, 0.55), (0.2, 0.8), (0.5, 1.0))
 STEP_NAMES = ("none failed", "some", "5 %", "20 %", "half or more")
 CALENDAR_NOTES = (
     "One cell per day, Monday at the top; one per week where days would be too small.",
-    "Stronger colour: more of the tests failed.",
+    f"Stronger colour: more of the tests failed. {labels.SHARE_NOTE}",
     labels.BLANK_NOTE,
 )
 
@@ -83,10 +83,11 @@ CALENDAR_NOTES = (
 def draw_availability(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw the runs of all series together; each mark shows the scope of its failure."""
     (counts, sources), outage_list = count_series(all_series), find_outages(all_series, window)
+    watched = watch_series(all_series)
     facts = labels.describe_data(all_series, sources, window, context.zone)
     top = draw_title(canvas, f"{context.title}: availability", facts) + theme.LINE_HEIGHT
-    _draw_tiles(canvas, counts, outage_list, window, top)
-    local_days = count_days(all_series, outage_list, window, context.zone)
+    _draw_tiles(canvas, counts, total_downtime(outage_list, watched), top)
+    local_days = count_days(all_series, watched_parts(outage_list, watched), window, context.zone)
     fits = len(local_days) <= MAX_ROWS
     foot = draw_footer(canvas, DAY_ROWS_NOTES if fits else CALENDAR_NOTES)
     box = Box(theme.MARGIN, top + theme.TILE_HEIGHT + 16, canvas.width - 2 * theme.MARGIN, 0)
@@ -197,14 +198,12 @@ def _draw_row_names(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> Non
 
 def _day_summary(day: Day) -> str:
     if not day.started:
-        return "no test"
+        return "none counts" if day.uncounted else "no test"
     outage_part = f", {units.format_short_duration(day.out)} out" if day.out else ""
     return f"{units.format_percent(100 * (day.started - day.broken) / day.started)}{outage_part}"
 
 
-def _draw_tiles(
-    canvas: Canvas, counts: AttemptCounts, outage_list: Sequence[Outage], window: Window, top: float
-) -> None:
+def _draw_tiles(canvas: Canvas, counts: AttemptCounts, downtime: Downtime, top: float) -> None:
     room = (canvas.width - 2 * theme.MARGIN) / 3
     tests, number, time = (HeaderTile(canvas, theme.MARGIN + at * room, top, room - 16) for at in range(3))
     tests.caption("Tests that succeeded", theme.INK)
@@ -212,29 +211,20 @@ def _draw_tiles(
     tests.figure(None if share is None else units.format_percent_number(share), "%", theme.INK, "no test was started")
     tests.lines((labels.describe_successes(counts), labels.describe_failures(counts)))
     number.caption("Outages of the line", theme.SCOPE_COLORS[Scope.LINE])
-    ongoing = "one ongoing" if any(outage.is_ongoing for outage in outage_list) else ""
-    number.figure(f"{len(outage_list):,}" if counts.attempts else None, ongoing, theme.INK, NOT_KNOWN)
-    if outage_list:
-        number.lines((f"longest {units.format_short_duration(max(outage.length for outage in outage_list))}",))
-    _fill_downtime_tile(time, counts, sum(outage.length for outage in outage_list), window)
+    ongoing = "one ongoing" if downtime.ongoing else ""
+    number.figure(f"{downtime.outages:,}" if counts.attempts else None, ongoing, theme.INK, NOT_KNOWN)
+    if downtime.outages:
+        number.lines((f"longest {units.format_short_duration(downtime.longest_s)}",))
+    _fill_downtime_tile(time, counts, downtime)
 
 
-def _fill_downtime_tile(tile: HeaderTile, counts: AttemptCounts, total_s: float, window: Window) -> None:
+def _fill_downtime_tile(tile: HeaderTile, counts: AttemptCounts, downtime: Downtime) -> None:
     tile.caption("Downtime of the line", theme.SCOPE_COLORS[Scope.LINE])
-    tile.figure(
-        (units.format_short_duration(total_s) if total_s else "none") if counts.attempts else None,
-        "",
-        theme.INK,
-        NOT_KNOWN,
-    )
-    if counts.attempts:
-        length = window.until - window.since
-        share = units.format_percent(100 * total_s / length.total_seconds())
-        tile.lines((f"{share} of {units.format_long_duration(_round_to_seconds(length))}",))
-
-
-def _round_to_seconds(span: timedelta) -> timedelta:
-    return timedelta(seconds=round(span.total_seconds()))
+    total = units.format_short_duration(downtime.down_s) if downtime.down_s else "none"
+    tile.figure(total if counts.attempts else None, "", theme.INK, NOT_KNOWN)
+    if downtime.available_pct is not None:
+        length = units.format_long_duration(timedelta(seconds=round(downtime.watched_s)))
+        tile.lines((f"available {units.format_percent(downtime.available_pct)} of the {length} watched",))
 
 
 def draw_calendar(canvas: Canvas, box: Box, local_days: Sequence[Day]) -> None:

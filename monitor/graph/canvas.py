@@ -262,8 +262,10 @@ def _outline(corners: Corners) -> list[Point]:
 
 
 def ramp_color(theme: Theme, share: float) -> str:
-    """Return the colour of a value between 0 (dark) and 1 (bright) on the ramp of a theme; higher ones are clipped."""
-    return to_hex(mpl.colormaps[theme.ramp](min(max(share, 0.0), 1.0)))
+    """Return the colour of a value between 0 (calm) and 1 (strong) on the ramp of a theme; others are clipped."""
+    place = min(max(share, 0.0), 1.0) * (len(theme.ramp) - 1)
+    first = min(int(place), len(theme.ramp) - 2)
+    return blend_colors(theme.ramp[first], theme.ramp[first + 1], place - first)
 
 
 def blend_colors(first: str, second: str, share: float) -> str:

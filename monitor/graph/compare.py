@@ -263,8 +263,8 @@ class Group:
 
     @cached_property
     def failed(self) -> int:
-        """The number of failed or interrupted runs."""
-        return self._count(lambda attributes: attributes.broken)
+        """The number of failed runs that count in shares."""
+        return self._count(lambda attributes: attributes.lost)
 
     @cached_property
     def doubtful(self) -> int:

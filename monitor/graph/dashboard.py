@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.analysis import statistics
-from monitor.analysis.availability import find_outages
+from monitor.analysis.availability import find_outages, watch_series, watched_parts
 from monitor.analysis.calendar import count_days, tabulate_hours
 from monitor.analysis.metrics import Metric
 from monitor.analysis.plan import promised_levels
@@ -14,7 +14,7 @@ from monitor.graph.annotations import make_annotations
 from monitor.graph.availability import DayRows, draw_calendar, draw_day_rows
 from monitor.graph.canvas import Box
 from monitor.graph.distribution import draw_curves
-from monitor.graph.header import draw_footer, draw_title
+from monitor.graph.header import HeaderFigures, draw_footer, draw_title
 from monitor.graph.heatmap import draw_hour_grid
 from monitor.graph.panel import make_frame, reading_notes
 from monitor.graph.throughput import draw_tiles_and_panels, plan_lines_by_metric
@@ -36,9 +36,9 @@ MAX_ROWS = 31
 PANELS_SHARE, MIDDLE_SHARE = 0.47, 0.22
 
 NOTES = (
-    "Hours: median download.",
+    "Hours: median download, the stronger the colour the further below the plan.",
     "Distribution: the percentage of tests at or below each speed.",
-    "Days: shaded from the first failed test of an outage to the next good one.",
+    "Days: shaded from the first failed test of an outage to the first that shows that the line works again.",
 )
 
 
@@ -52,7 +52,8 @@ def draw_dashboard(canvas: Canvas, all_series: Sequence[RunSeries], window: Wind
     foot = draw_footer(canvas, (*reading_notes(frame, all_series), *NOTES, labels.describe_doubts(counts)))
     plan_lines = plan_lines_by_metric(all_series, window, context)
     panels_end = top + (foot - top) * PANELS_SHARE
-    draw_tiles_and_panels(canvas, annotations, all_series, counts, plan_lines, (top, panels_end))
+    figures = HeaderFigures(counts, context.met_pct)
+    draw_tiles_and_panels(canvas, annotations, all_series, figures, plan_lines, (top, panels_end))
     middle = Box(theme.MARGIN, panels_end + 8, canvas.width - 2 * theme.MARGIN, (foot - top) * MIDDLE_SHARE)
     _draw_middle(canvas, middle, all_series, plan_lines[Metric.DOWNLOAD], context)
     box = Box(theme.MARGIN, middle.bottom + 14, middle.width, foot - middle.bottom - 14)
@@ -65,7 +66,7 @@ def _draw_middle(
     """Draw the hours on the left and the distribution on the right."""
     half = box.width / 2 - 16
     table = tabulate_hours(all_series, context.zone, Metric.DOWNLOAD)
-    draw_hour_grid(canvas, box._replace(width=half), Metric.DOWNLOAD, table)
+    draw_hour_grid(canvas, box._replace(width=half), Metric.DOWNLOAD, table, context.met_pct)
     right = box._replace(left=box.left + half + 70, width=half - 50)
     curves = [statistics.measured_values([series], Metric.DOWNLOAD) for series in all_series]
     draw_curves(canvas, right, Metric.DOWNLOAD, curves, promised_levels(plan_lines))
@@ -75,7 +76,8 @@ def _draw_days(
     canvas: Canvas, box: Box, all_series: Sequence[RunSeries], window: Window, context: GraphContext
 ) -> None:
     outage_list = find_outages(all_series, window)
-    local_days = count_days(all_series, outage_list, window, context.zone)
+    parts = watched_parts(outage_list, watch_series(all_series))
+    local_days = count_days(all_series, parts, window, context.zone)
     if len(local_days) <= MAX_ROWS:
         draw_day_rows(canvas, box, DayRows(all_series, local_days), outage_list, window)
     else:

@@ -35,9 +35,6 @@ LEVELS = (0, 25, 50, 75, 100)
 # More steps than this would not look different.
 MAX_STEPS = 2000
 
-# Percentages of the plan whose shares are written beside the curves.
-PLAN_LEVELS = {100: "the plan", **{level: f"{level} % of the plan" for level in (90, 80, 50)}}
-
 
 def draw_distribution(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
     """Draw download, upload and latency one below the other, with the percentages to quote beside them."""
@@ -53,7 +50,7 @@ def draw_distribution(canvas: Canvas, all_series: Sequence[RunSeries], window: W
         levels = plan.promised_levels(plan.plan_lines(all_series, metric, context.plan, window.span[0]))
         curves = [statistics.measured_values([series], metric) for series in all_series]
         draw_curves(canvas, box, metric, curves, levels)
-        _draw_notes(canvas, (box.right + 24, box.top + TITLE_HEIGHT + 8), metric, all_series)
+        _draw_notes(canvas, (box.right + 24, box.top + TITLE_HEIGHT + 8), metric, all_series, context.met_pct)
 
 
 def to_step_line(values: NDArray[Any], right: float) -> list[tuple[float, float]]:
@@ -111,7 +108,9 @@ def _draw_axis_numbers(canvas: Canvas, plot: Box, axis: ValueAxis) -> None:
         canvas.text((x, plot.bottom + 15), units.format_trimmed(tick / axis.divisor), theme.TICK_STYLE)
 
 
-def _draw_notes(canvas: Canvas, at: tuple[float, float], metric: Metric, all_series: Sequence[RunSeries]) -> None:
+def _draw_notes(
+    canvas: Canvas, at: tuple[float, float], metric: Metric, all_series: Sequence[RunSeries], met_pct: float
+) -> None:
     """Write the percentages to quote; for several series only the share of each that met the plan."""
     (x, y), room = at, NOTES_WIDTH - 24
     several = len(all_series) > 1
@@ -125,19 +124,23 @@ def _draw_notes(canvas: Canvas, at: tuple[float, float], metric: Metric, all_ser
         style = TextStyle(theme.SMALL_SIZE, color, bold=True)
         canvas.text((x + indent, y), f"{name}{units.format_count(results, 'result')}", style, room=room - indent)
         y += 18
-        for line in _share_lines(series, metric)[: 1 if several else None]:
+        for line in _share_lines(series, metric, met_pct)[: 1 if several else None]:
             canvas.text((x, y), line, theme.SMALL_STYLE, room=room)
             y += 16
         y += 6
 
 
-def _share_lines(series: RunSeries, metric: Metric) -> list[str]:
-    shares = 100 * statistics.shares_of_plan([series], metric)
+def _share_lines(series: RunSeries, metric: Metric, met_pct: float) -> list[str]:
+    """Return how often so much of the plan was reached; first the share that counts as meeting it."""
+    shares = statistics.shares_of_plan([series], metric)
     if not len(shares):
         return ["the plan gives no figure for this"]
     if not metric.is_rate:
-        return [f"{_percent(shares <= max(PLAN_LEVELS))} stayed within the plan"]
-    return [f"{_percent(shares >= level)} reached {name}" for level, name in PLAN_LEVELS.items()]
+        return [f"{_percent(shares <= 1)} stayed within the plan"]
+    return [
+        f"{_percent(plan.reaches_share(shares, 1, level))} reached {units.format_trimmed(level)} % of the plan"
+        for level in reversed(plan.share_limits(met_pct))
+    ]
 
 
 def _percent(chosen: NDArray[np.bool_]) -> str:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 NOTHING_STYLE = TextStyle(theme.TEXT_SIZE + 4, theme.MUTED)
 FOOTER_STYLE = TextStyle(theme.SMALL_SIZE - 1, theme.MUTED)
 
-TILE_GAP = 16
+TILE_GAP = 8
 # Width of the last tile, which has the longest lines, relative to the others when all are side by side.
-TESTS_SHARE = 1.5
+TESTS_SHARE = 1.0
 
 # Base lines below the top of a tile; those of several series begin at SERIES_LINE.
 CAPTION, BIG, FIRST_LINE, SECOND_LINE, THIRD_LINE = 17, 46, 64, 80, 96
@@ -58,8 +58,16 @@ def tiles_height(canvas: Canvas) -> int:
     return theme.TILE_HEIGHT + (theme.TILE_HEIGHT + TILE_GAP if canvas.width < theme.NARROW_WIDTH else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class HeaderFigures:
+    """What the tiles show: the counts, and at and above which percentage of it a plan is met."""
+
+    counts: AttemptCounts
+    met_pct: float
+
+
 def draw_tiles(
-    canvas: Canvas, panels: Sequence[Panel], all_series: Sequence[RunSeries], counts: AttemptCounts, top: float
+    canvas: Canvas, panels: Sequence[Panel], all_series: Sequence[RunSeries], figures: HeaderFigures, top: float
 ) -> None:
     """Write the median and the percentiles of each metric, and the number of tests."""
     *metrics, tests = _place_tiles(canvas, len(panels) + 1, top)
@@ -67,8 +75,8 @@ def draw_tiles(
         if len(all_series) > 1:
             _fill_comparison_tile(tile, panel, all_series)
         else:
-            _fill_metric_tile(tile, panel, all_series)
-    _fill_tests_tile(tests, counts)
+            _fill_metric_tile(tile, panel, all_series, figures.met_pct)
+    _fill_tests_tile(tests, figures.counts)
 
 
 def _place_tiles(canvas: Canvas, count: int, top: float) -> list[HeaderTile]:
@@ -112,6 +120,10 @@ class HeaderTile:
         else:
             self.big(figure, unit, color)
 
+    def fitting(self, texts: Sequence[str]) -> str:
+        """Return the first text that fits into a line, else the last."""
+        return next((text for text in texts if self.canvas.width_of(text, theme.NOTE_STYLE) <= self.room), texts[-1])
+
     def lines(self, texts: Sequence[str]) -> None:
         """Write up to three lines below the number."""
         for offset, text in zip((FIRST_LINE, SECOND_LINE, THIRD_LINE), texts, strict=False):
@@ -122,7 +134,7 @@ class HeaderTile:
         self.canvas.text((self.left + indent, self.top + offset), text, text_style, self.room - indent)
 
 
-def _fill_metric_tile(tile: HeaderTile, panel: Panel, all_series: Sequence[RunSeries]) -> None:
+def _fill_metric_tile(tile: HeaderTile, panel: Panel, all_series: Sequence[RunSeries], met_pct: float) -> None:
     color = theme.METRIC_COLORS[panel.metric]
     tile.caption(f"{labels.METRIC_NAMES[panel.metric]}, median", color)
     spread = compute_spread(statistics.measured_values(all_series, panel.metric))
@@ -131,9 +143,9 @@ def _fill_metric_tile(tile: HeaderTile, panel: Panel, all_series: Sequence[RunSe
         return
     tile.big(units.format_number(spread.median / panel.axis.divisor), panel.axis.unit, color)
     tile.line(FIRST_LINE, labels.describe_spread(spread, panel.axis))
-    if comparison := statistics.compare_with_plan(all_series, panel.metric, spread.median):
+    if comparison := statistics.compare_with_plan(all_series, panel.metric, spread.median, met_pct):
         tile.line(SECOND_LINE, labels.describe_plan(comparison, panel.plan_lines, panel.metric, panel.axis))
-        tile.line(THIRD_LINE, labels.describe_plan_met(comparison.met))
+        tile.line(THIRD_LINE, tile.fitting(labels.describe_plan_met(comparison, panel.metric)))
 
 
 def _fill_comparison_tile(tile: HeaderTile, panel: Panel, all_series: Sequence[RunSeries]) -> None:

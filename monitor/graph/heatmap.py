@@ -1,4 +1,7 @@
-"""The heat map: median speed by hour and weekday, as a share of the plan, or in Mbit/s without one."""
+"""The heat map: median speed by hour and weekday, as a share of the plan, or in Mbit/s without one.
+
+What falls short has the strong colours: an hour that meets the plan is calm.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ WHOLE_FROM = 9.95
 BRIGHT = 0.5
 ON_BRIGHT, ON_DARK = "#000000", "#ffffff"
 
-NOTES = ("Each cell: median of its tests.", "Blank: no result in that hour.")
+# The colour of a value that is so much below what meets the plan is this power of its shortfall: a tenth is seen.
+STRENGTH = 0.6
+
+NOTES = ("Each cell: median of its tests.", "Stronger colour: further below.", "Blank: no result in that hour.")
 
 
 def draw_heatmap(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, context: GraphContext) -> None:
@@ -51,19 +57,32 @@ def draw_heatmap(canvas: Canvas, all_series: Sequence[RunSeries], window: Window
     height, left = (foot - top - 8) / 2, theme.LEFT_MARGIN / 2
     for index, metric in enumerate(RATE_METRICS):
         box = Box(left, top + index * height, canvas.width - left - theme.MARGIN, height)
-        draw_hour_grid(canvas, box, metric, tabulate_hours(all_series, context.zone, metric))
+        table = tabulate_hours(all_series, context.zone, metric)
+        draw_hour_grid(canvas, box, metric, table, context.met_pct)
 
 
-def draw_hour_grid(canvas: Canvas, box: Box, metric: Metric, table: HourTable) -> None:
-    """Draw one metric into a box that includes heading, legend, weekdays and hours."""
+def shortfall(share: float, met_pct: float) -> float:
+    """Return how strong the colour of a share is: 0 at or above `met_pct` percent, 1 for nothing."""
+    missing = 1 - share / (met_pct / 100)
+    return max(0.0, missing) ** STRENGTH
+
+
+def draw_hour_grid(canvas: Canvas, box: Box, metric: Metric, table: HourTable, met_pct: float) -> None:
+    """Draw one metric into a box that includes heading, legend, weekdays and hours.
+
+    A cell is calm at or above `met_pct` percent of the plan; without a plan, of the best cell.
+    """
     cells = table.cells
     # 1.0 avoids a division by zero when every result is 0 bit/s.
     full_scale = 1.0 if table.of_plan else max((cell.median for cell in cells.values()), default=1.0) or 1.0
     divisor, unit = (0.01, "% of the plan") if table.of_plan else rate_unit(full_scale)
-    _draw_heading(canvas, box, metric, f"{unit}, median", units.format_trimmed(round(full_scale / divisor, 1)))
+    canvas.heading((box.left, box.top + HEADING_HEIGHT - 10), labels.METRIC_NAMES[metric], f"{unit}, median")
+    _draw_legend(canvas, box, units.format_trimmed(round(full_scale / divisor, 1)), met_pct)
     grid = Box(box.left + 40, box.top + HEADING_HEIGHT, box.width - 40, box.height - HEADING_HEIGHT - HOURS_HEIGHT)
     area = canvas.area(grid, (0, len(HOURS)), (DAYS_PER_WEEK, 0))
-    inks = {place: ramp_color(canvas.theme, cell.median / full_scale) for place, cell in cells.items()}
+    inks = {
+        place: ramp_color(canvas.theme, shortfall(cell.median / full_scale, met_pct)) for place, cell in cells.items()
+    }
     across, down = GAP / grid.width * len(HOURS), GAP / grid.height * DAYS_PER_WEEK
     area.tiles([_cell_corners(place, across, down) for place in inks], list(inks.values()))
     _draw_names(canvas, grid)
@@ -79,13 +98,13 @@ def _cell_corners(place: tuple[int, int], across: float, down: float) -> Corners
     return hour + across, weekday + down, hour + 1 - across, weekday + 1 - down
 
 
-def _draw_heading(canvas: Canvas, box: Box, metric: Metric, unit: str, full: str) -> None:
+def _draw_legend(canvas: Canvas, box: Box, full: str, met_pct: float) -> None:
     y = box.top + HEADING_HEIGHT - 10
-    canvas.heading((box.left, y), labels.METRIC_NAMES[metric], unit)
     width = min(LEGEND_WIDTH, box.width / 4)
     legend = Box(box.right - width - canvas.width_of(full, theme.NOTE_STYLE) - 6, y - 10, width, 12)
     area = canvas.area(legend, (0, LEGEND_STEPS), (0, 1))
-    colors = [ramp_color(canvas.theme, (at + 0.5) / LEGEND_STEPS) for at in range(LEGEND_STEPS)]
+    shares = ((at + 0.5) / LEGEND_STEPS for at in range(LEGEND_STEPS))
+    colors = [ramp_color(canvas.theme, shortfall(share, met_pct)) for share in shares]
     area.tiles([(at, 0, at + 1, 1) for at in range(LEGEND_STEPS)], colors)
     canvas.text((legend.left - 14, y), "0", theme.NOTE_STYLE)
     canvas.text((legend.right + 6, y), full, theme.NOTE_STYLE)

@@ -44,6 +44,7 @@ PATH_NAMES = {NetworkPath.IP4ONLY: "IPv4-only namespace", NetworkPath.HOST: "out
 NO_RESULT = "no result"
 CROWDED_MARKS_NOTE = "Taller marks: more tests at that time."
 BLANK_NOTE = "Blank: no test ran."
+SHARE_NOTE = "Tests that this machine or its configuration prevented count in no share."
 DOUBTFUL_MARK_NOTE = "◇: a doubtful result."
 
 # Between facts, such as those below the title.
@@ -118,9 +119,13 @@ def describe_plan(standing: PlanComparison, lines: Sequence[PlanLine], metric: M
     return f"{round(standing.median)} % of the plan ({format_trimmed(promised.pop() / axis.divisor)} {axis.unit})"
 
 
-def describe_plan_met(share: float) -> str:
-    """Return the percentage of tests that met the plan."""
-    return f"plan met in {format_percent(share)} of the tests"
+def describe_plan_met(comparison: PlanComparison, metric: Metric) -> tuple[str, ...]:
+    """Return the percentage of tests that met the plan, and what of the plan they reached; long and short."""
+    share = format_percent(comparison.met)
+    if not metric.is_rate:
+        return (f"within the plan in {share} of the tests",)
+    reached = f"{format_trimmed(comparison.met_pct)} % of the plan in {share} of the tests"
+    return f"at least {reached}", f"≥ {reached}"
 
 
 def describe_doubts(counts: AttemptCounts) -> str:
@@ -133,14 +138,14 @@ def describe_doubts(counts: AttemptCounts) -> str:
 
 
 def describe_successes(counts: AttemptCounts) -> str:
-    """Return how many tests succeeded and failed; interrupted ones count as failed."""
+    """Return how many tests succeeded and failed, and how many count as neither: those that this machine prevented."""
     if counts.success_pct is None:
-        return "no test was started" if counts.attempts else "no test in this window"
-    failed = counts.statuses[Status.FAILED] + counts.statuses[Status.INTERRUPTED]
-    share = _capped_percent(counts.success_pct, complete=not failed)
-    interrupted = counts.statuses[Status.INTERRUPTED]
-    among = f" ({interrupted:,} interrupted)" if interrupted else ""
-    return f"{counts.statuses[Status.OK]:,} ok ({share} %), {failed:,} failed{among}"
+        none = "no test was started" if not counts.started else f"none of {counts.started:,} counts"
+        return none if counts.attempts else "no test in this window"
+    share = _capped_percent(counts.success_pct, complete=not counts.lost)
+    uncounted = counts.started - counts.counted
+    beside = f", {uncounted:,} not counted" if uncounted else ""
+    return f"{counts.statuses[Status.OK]:,} ok ({share} %), {counts.lost:,} failed{beside}"
 
 
 def _capped_percent(percent: float, *, complete: bool) -> str:

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.analysis.metrics import LOADED_METRICS, RATE_METRICS, SPEED_METRICS, Metric
+from monitor.analysis.metrics import LOADED_METRICS, PLAN_MET_PCT, RATE_METRICS, SPEED_METRICS, Metric
 from monitor.config import paths
 from monitor.graph.theme import DEFAULT_SIZE, MIN_SIZE, RenderOptions
 
@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GraphContext:
-    """The zone of all times, the plan to compare with if no run was stored with one, and the title."""
+    """The zone of all times, the plan to compare with if no run was stored with one, and the title.
+
+    A test at or above `met_pct` percent of its plan met it.
+    """
 
     zone: ZoneInfo
     plan: Plan
     title: str
+    met_pct: float = PLAN_MET_PCT
 
 
 @dataclass(frozen=True, slots=True)

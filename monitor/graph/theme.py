@@ -72,11 +72,15 @@ _PRINT = dict.fromkeys(_BLACK, "#000000") | {
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Background, replacements of the light colours, and the colour map of heat maps (`ramp`, a matplotlib name)."""
+    """Background, replacements of the light colours, and the colours of heat maps.
+
+    `ramp` begins near the background, for what is well, and ends with the strongest colour, for what is missing most.
+    Its lightness only rises or falls, so that it is read with any colour vision, and without colours.
+    """
 
     name: str
     paper: str
-    ramp: str
+    ramp: tuple[str, ...]
     inks: Mapping[str, str] = field(default_factory=dict)
 
     def ink(self, color: str) -> str:
@@ -84,9 +88,9 @@ class Theme:
         return self.inks.get(color, color)
 
 
-LIGHT = Theme("light", PAPER, "cividis")
-DARK = Theme("dark", _DARK[PAPER], "cividis", _DARK)
-PRINT = Theme("print", PAPER, "gray", _PRINT)
+LIGHT = Theme("light", PAPER, ("#eceef0", "#f8cfa4", "#ee9a4d", "#d55e00", "#6b2300"))
+DARK = Theme("dark", _DARK[PAPER], ("#25282c", "#54381f", "#a35a17", "#f08a24", "#ffd49a"), _DARK)
+PRINT = Theme("print", PAPER, ("#f0f0f0", "#000000"), _PRINT)
 THEMES = {theme.name: theme for theme in (LIGHT, DARK, PRINT)}
 
 # Lines of a panel differ in their dashes, scopes of failures in their marks, so that nothing depends on colour alone.

@@ -9,7 +9,7 @@ from monitor.analysis.metrics import Metric
 from monitor.graph import labels, theme
 from monitor.graph.annotations import make_annotations
 from monitor.graph.axes import make_value_axis
-from monitor.graph.header import draw_footer, draw_tiles, draw_title, tiles_height
+from monitor.graph.header import HeaderFigures, draw_footer, draw_tiles, draw_title, tiles_height
 from monitor.graph.panel import Panel, draw_panels, make_frame, reading_notes, stack_panels
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from monitor.analysis.plan import PlanLine
     from monitor.analysis.series import RunSeries
-    from monitor.analysis.statistics import AttemptCounts
     from monitor.graph.annotations import Annotations
     from monitor.graph.canvas import Canvas
     from monitor.graph.render import GraphContext
@@ -41,14 +40,16 @@ def draw_throughput(canvas: Canvas, all_series: Sequence[RunSeries], window: Win
     )
     foot = draw_footer(canvas, notes)
     plan_lines = plan_lines_by_metric(all_series, window, context)
-    draw_tiles_and_panels(canvas, annotations, all_series, counts, plan_lines, (top, foot))
+    draw_tiles_and_panels(
+        canvas, annotations, all_series, HeaderFigures(counts, context.met_pct), plan_lines, (top, foot)
+    )
 
 
 def draw_tiles_and_panels(
     canvas: Canvas,
     annotations: Annotations,
     all_series: Sequence[RunSeries],
-    counts: AttemptCounts,
+    figures: HeaderFigures,
     plan_lines: Mapping[Metric, tuple[PlanLine, ...]],
     span: tuple[float, float],
 ) -> None:
@@ -56,7 +57,7 @@ def draw_tiles_and_panels(
     top, bottom = span[0], span[1] - theme.AXIS_LABELS_HEIGHT
     labels_top = top + tiles_height(canvas) + theme.MARK_ROW_HEIGHT
     panels = _make_panels(all_series, plan_lines, labels_top + annotations.height, bottom)
-    draw_tiles(canvas, panels, all_series, counts, top)
+    draw_tiles(canvas, panels, all_series, figures, top)
     annotations.draw(canvas, labels_top, bottom)
     draw_panels(canvas, annotations.frame, panels, all_series)
 

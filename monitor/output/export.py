@@ -205,7 +205,7 @@ def _column_type(pyarrow: Any, name: str) -> Any:
         return pyarrow.float64()
     if name == "remarks":
         return pyarrow.list_(pyarrow.struct([("kind", pyarrow.string()), ("message", pyarrow.string())]))
-    return pyarrow.bool_() if name == "healthy" else pyarrow.string()
+    return pyarrow.bool_() if name in {"healthy", "line_answered"} else pyarrow.string()
 
 
 def _column_values(name: str, values: tuple[Any, ...]) -> Any:

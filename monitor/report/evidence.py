@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.analysis.calendar import group_by_hour, group_by_weekday
+from monitor.analysis.calendar import MetPlan, group_by_hour, group_by_weekday
 from monitor.analysis.changepoint import daily_medians, find_level_shifts
 from monitor.analysis.columns import NO_PLAN, join_columns
-from monitor.analysis.metrics import SPEED_METRICS
+from monitor.analysis.metrics import PLAN_MET_PCT, SPEED_METRICS
 from monitor.analysis.plan import PlanHistory
 from monitor.analysis.statistics import compute_statistics, count_sources
 from monitor.report.rules import judge_by_profile
@@ -40,6 +40,7 @@ class ReportSubject:
         incidents: the outages of the window's runs.
         made_at: when the report is made; `version`: of this program.
         previous, previous_window, previous_incidents: the window of equal length before; None: nothing is compared.
+        met_pct: a test at or above this percentage of its plan met it.
         rules: the profile that the runs are tested against; None: no such test.
         engines: names with versions, such as `ookla 1.2.0.84`; if empty, the names in the runs are shown.
         addresses: external addresses of the tests, by which an ISP can identify the line.
@@ -57,6 +58,7 @@ class ReportSubject:
     previous: Columns | None = None
     previous_window: Window | None = None
     previous_incidents: tuple[Incident, ...] = ()
+    met_pct: float = PLAN_MET_PCT
     rules: RuleProfile | None = None
     engines: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -98,9 +100,9 @@ def gather_evidence(subject: ReportSubject) -> Evidence:
         subject=subject,
         source=count_sources(columns),
         plans=plans,
-        figures=compute_statistics(columns, subject.window, subject.incidents, plans),
-        hours=group_by_hour(columns, plans, zone),
-        weekdays=group_by_weekday(columns, plans, zone),
+        figures=compute_statistics(columns, subject.window, subject.incidents, plans, subject.met_pct),
+        hours=group_by_hour(columns, MetPlan(plans, subject.met_pct), zone),
+        weekdays=group_by_weekday(columns, MetPlan(plans, subject.met_pct), zone),
         compliance=judge_by_profile(columns, plans, zone, subject.rules) if subject.rules else None,
         previous=_compare_windows(subject, plans),
     )
@@ -112,6 +114,8 @@ def _compare_windows(subject: ReportSubject, plans: PlanHistory) -> PreviousWind
     both = join_columns((subject.previous, subject.columns), SPEED_METRICS)
     return PreviousWindow(
         window=subject.previous_window,
-        figures=compute_statistics(subject.previous, subject.previous_window, subject.previous_incidents, plans),
+        figures=compute_statistics(
+            subject.previous, subject.previous_window, subject.previous_incidents, plans, subject.met_pct
+        ),
         changes={name: find_level_shifts(daily_medians(both, name, subject.zone)) for name in SPEED_METRICS},
     )

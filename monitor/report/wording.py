@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.model import FailureKind, NetworkPath, Scope
-from monitor.output.units import NO_VALUE, format_trimmed, metric_unit
+from monitor.output.units import NO_VALUE, format_percent, format_trimmed, metric_unit
 
 if TYPE_CHECKING:
+    from monitor.analysis.plan import PlanMisses
     from monitor.model import Plan
 
 
@@ -65,6 +66,7 @@ DOUBT_PHRASES = {
     "proxy": "measured through a proxy",
     "bytes_disagree": "the kernel counted a different amount of data from the measuring program",
     "server_denied": "measured against an excluded server",
+    "clock": "the clock of this machine jumped or cannot have been right",
 }
 
 # The customary levels: below so much, a p-value is called this.
@@ -86,6 +88,11 @@ def promised_value(name: str, value: float | None) -> str:
     if value is None:
         return NO_VALUE
     return f"{format_trimmed(value / 1e6 if name.endswith('_bps') else value)} {metric_unit(name)}"
+
+
+def plan_met_phrase(met: PlanMisses) -> str:
+    """Return how often the plan was met: at least 90 % of the plan in 97 % of the tests."""
+    return f"at least {format_trimmed(met.limit)} % of the plan in {format_percent(met.met_percent)} of the tests"
 
 
 def significance_phrase(p_value: float) -> str:

@@ -62,7 +62,7 @@ def write_report(
 
 def _draw_graphs(subject: ReportSubject, title: str) -> dict[str, bytes]:
     """Draw the graphs of a report; return PNGs by kind, none without runs."""
-    context, options = GraphContext(subject.zone, subject.plan, title), RenderOptions(scale=2)
+    context, options = GraphContext(subject.zone, subject.plan, title, subject.met_pct), RenderOptions(scale=2)
     kinds = GRAPH_KINDS if len(subject.columns) else ()
     return {kind: render.render(kind, subject.columns, subject.window, context, options) for kind in kinds}
 

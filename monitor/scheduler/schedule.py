@@ -6,8 +6,9 @@ test become one skipped run with its cause.
 
 from __future__ import annotations
 
+import logging
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status, Trigger
 from monitor.scheduler import cron
+from monitor.system.clock import ClockReading, read_clocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,18 +43,37 @@ JOB_ID = "collect"
 
 SCHEDULE_STAGE = "schedule"
 
+# A clock that was set by less does not change the schedule.
+MIN_JUMP_S = 10.0
+
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
     """The slots, the same with jitter, and how late a test may start (half the shortest interval).
 
-    Slots count from `made_at` on: one that passes before the schedule starts is late, not skipped.
+    Slots count from `made_at` on: one that passes before the schedule starts is late, not skipped. `every_s` is the
+    interval where slots are so far apart whatever the clock shows.
     """
 
     slots: Any
     trigger: Any
     grace_s: int
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    every_s: int | None = None
+
+    def after_jump(self, due: datetime | None, jump_s: float, now: datetime) -> Timetable:
+        """Return the timetable after the clock was set by so many seconds; `due` is the next slot, by the old clock.
+
+        Intervals keep their rhythm; slots of cron are those of the new time.
+        """
+        if self.every_s is None:
+            return replace(self, made_at=now)
+        every = timedelta(seconds=self.every_s)
+        start = min(max(due + timedelta(seconds=jump_s), now), now + every) if due else now + every
+        slots = IntervalTrigger(seconds=self.every_s, start_date=start, timezone=UTC)
+        return replace(self, slots=slots, trigger=slots, made_at=now)
 
 
 def make_timetable(settings: ScheduleSettings, zone: ZoneInfo, now: datetime, last: datetime | None) -> Timetable:
@@ -104,18 +125,27 @@ def _interval_timetable(settings: ScheduleSettings, now: datetime, last: datetim
     # A trigger's own jitter would accumulate, since each slot counts from the one before: only the start varies.
     start = due.replace(microsecond=0) + timedelta(seconds=1)
     slots = IntervalTrigger(seconds=settings.every_s, start_date=start, timezone=UTC)
-    return Timetable(slots, slots, grace_s)
+    return Timetable(slots, slots, grace_s, every_s=settings.every_s)
 
 
 class SlotScheduler:
     """Runs `job` in one thread at each slot; `report` is called for missed slots, in a thread of the scheduler.
 
-    A slot whose job raises counts as missed; the message of the error is the cause.
+    A slot whose job raises counts as missed; the message of the error is the cause. A clock that is set while it waits
+    is noticed by `wake`, and by the next slot: slots that the clock skipped are not missed.
     """
 
-    def __init__(self, timetable: Timetable, job: Callable[[], None], report: Callable[[MissedSlots], None]) -> None:
+    def __init__(
+        self,
+        timetable: Timetable,
+        job: Callable[[], None],
+        report: Callable[[MissedSlots], None],
+        read_clocks: Callable[[], ClockReading] = read_clocks,
+    ) -> None:
         self._timetable = timetable
         self._report = report
+        self._read_clocks = read_clocks
+        self._clocks = read_clocks()
         self._previous: datetime | None = None
         self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
         self._scheduler.add_listener(self._on_slot, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
@@ -136,8 +166,21 @@ class SlotScheduler:
         self._scheduler.start()
 
     def wake(self) -> None:
-        """Look at the clock now: waiting for a slot does not count the time the machine was asleep."""
+        """Look at the clock now: waiting for a slot counts neither the time asleep nor that the clock was set."""
+        self._follow_clock()
         self._scheduler.wakeup()
+
+    def _follow_clock(self) -> None:
+        """Plan the next slot again if the clock was set since the last look."""
+        before, self._clocks = self._clocks, self._read_clocks()
+        jump_s, now = before.jump_s(self._clocks), self._clocks.wall
+        if abs(jump_s) < MIN_JUMP_S:
+            return
+        _log.warning("schedule: the clock was set by %+.0f s; the next slot is planned again", jump_s)
+        self._timetable = self._timetable.after_jump(self.next_slot(), jump_s, now)
+        self._previous = None
+        trigger = self._timetable.trigger
+        self._scheduler.modify_job(JOB_ID, trigger=trigger, next_run_time=trigger.get_next_fire_time(None, now))
 
     def next_slot(self) -> datetime | None:
         """Return when the next test is due; None if no test is."""
@@ -151,6 +194,7 @@ class SlotScheduler:
 
     def _on_slot(self, event: JobSubmissionEvent) -> None:
         slot = event.scheduled_run_times[-1]
+        self._follow_clock()
         missed = list(slots_between(self._timetable.slots, self._previous, slot)) if self._previous else []
         self._previous = slot
         if missed:

@@ -21,7 +21,7 @@ from sqlalchemy import JSON, BigInteger, Double, and_, bindparam, cast, func, se
 from monitor.model import NetworkPath
 from monitor.store import postgres
 from monitor.store.read import to_epoch
-from monitor.store.rollups import IS_TRUSTED, rollup_sums, run_sums
+from monitor.store.rollups import IS_TRUSTED, LOST_COLUMNS, rollup_sums, run_sums
 from monitor.store.tables import ROLLUP_SPANS_S, SUMMED_COLUMNS, probes, rollups, runs
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ BUCKET_WIDTHS_S = (
     *(days * DAY for days in (1, 2, 7, 14, 28, 91, 364)),
 )
 
-# The columns of the sums of a bucket, in this order.
-_COUNTS = ("runs", "failed", "doubtful")
+# The columns of the sums of a bucket, in this order, which is that of the table.
+_COUNTS = ("runs", "ok", "failed", "doubtful", *LOST_COLUMNS)
 
 _PARTS = ("count", "sum", "min", "max")
 
@@ -76,7 +76,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The runs that started in [start, end), epoch seconds; a number is None when no trusted run has it."""
+    """The runs that started in [start, end), epoch seconds; a number is None when no trusted run has it.
+
+    Shares are those of `counted` runs, of which `lost` failed; `failed` also has those that this machine prevented.
+    """
 
     start: int
     end: int
@@ -86,6 +89,8 @@ class Bucket:
     download_bps: Summary | None
     upload_bps: Summary | None
     latency_ms: Summary | None
+    counted: int = 0
+    lost: int = 0
 
 
 def read_buckets(
@@ -231,7 +236,8 @@ _MERGERS = [_ignoring_none({"min": min, "max": max}.get(name.rpartition("_")[2],
 
 def _to_bucket(start: int, end: int, row: Sequence[Any], medians: dict[str, float]) -> Bucket:
     numbers = (_to_summary(row, place, medians.get(name)) for place, name in enumerate(SUMMED_COLUMNS))
-    return Bucket(start, end, *row[: len(_COUNTS)], *numbers)
+    runs_in_bucket, ok, failed, doubtful, *lost = row[: len(_COUNTS)]
+    return Bucket(start, end, runs_in_bucket, failed, doubtful, *numbers, counted=ok + sum(lost), lost=sum(lost))
 
 
 def _to_summary(row: Sequence[Any], place: int, median: float | None) -> Summary | None:

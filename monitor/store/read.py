@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from monitor.errors import UsageError
 from monitor.model import (
     Attempt,
+    Doubt,
     Failure,
     FailureKind,
     NetworkPath,
@@ -28,6 +29,7 @@ from monitor.model import (
     Trigger,
 )
 from monitor.store import tables
+from monitor.store.connection import is_schema_current, open_reader
 from monitor.store.tables import decode_remarks, findings, isps, raw_output, runs, servers, traces
 from netns.probe.findings import from_json
 
@@ -133,6 +135,29 @@ def latest_runs(
 def last_run(connection: Connection, probes: Collection[int] = ()) -> Run | None:
     """Return the newest run, of these probes if given; None if there is none."""
     return next(iter(latest_runs(connection, limit=1, probes=probes)), None)
+
+
+def latest_starts(url: str, probe: str) -> tuple[datetime | None, datetime | None]:
+    """Return when the run of a probe that was stored last started, and the latest start of its stored runs.
+
+    Runs with a doubtful clock do not count: None where that is the last one, and where there is no other. Changes
+    nothing, so that a store that is missing or has another schema has no runs.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    if not is_schema_current(url):
+        return None, None
+    has_doubt = func.coalesce(runs.c.remarks, "").contains(f'"kind":"{Doubt.CLOCK}"', autoescape=True)
+    of_probe = select(runs.c.started_at, has_doubt).join(tables.probes).where(tables.probes.c.name == probe)
+    with open_reader(url) as connection:
+        last = connection.execute(of_probe.order_by(runs.c.pk.desc()).limit(1)).one_or_none()
+        newest = connection.execute(
+            of_probe.where(~has_doubt).order_by(runs.c.started_at.desc()).limit(1)
+        ).one_or_none()
+    known = (None if last is None or last[1] else last, newest)
+    before, latest = (row and datetime.fromtimestamp(row[0], UTC) for row in known)
+    return before, latest
 
 
 def runs_by_pk(connection: Connection, after: int, last: int) -> Iterator[Run]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Double, and_, case, cast, delete, false, func, literal, select, true
 
+from monitor.analysis.outages import counts_in_shares
 from monitor.model import Scope, Status
 from monitor.store.lookups import insert_if_new
 from monitor.store.tables import ROLLUP_SPANS_S, SUMMED_COLUMNS, rollups, runs
@@ -32,6 +33,9 @@ IS_TRUSTED = and_(runs.c.status == Status.OK, runs.c.healthy.is_not(False))
 _FAILED = runs.c.status == Status.FAILED
 
 _KNOWN_SCOPES = [scope for scope in Scope if scope is not Scope.UNKNOWN]
+
+# The counts of failed runs that count in shares.
+LOST_COLUMNS = tuple(f"failed_{scope}" for scope in Scope if counts_in_shares(Status.FAILED, scope))
 
 _COLUMNS = [column.name for column in rollups.c]
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select
 
 from monitor import localtime
+from monitor.analysis.outages import counts_in_shares
 from monitor.localtime import month_of
-from monitor.model import DataUsed, ExpectedRates, Plan, Status, Usage
+from monitor.model import DataUsed, ExpectedRates, Plan, Scope, Status, Usage
 from monitor.store.connection import open_reader
 from monitor.store.lookups import probe_condition
 from monitor.store.tables import decode_trace, plan_columns, runs, servers, traces
@@ -38,7 +39,9 @@ _DIRECTIONS = ("download", "upload")
 
 _SERVER_COLUMNS = [servers.c[name].label(f"server_{name}") for name in ("id", "name", "location", "country", "host")]
 
-_RUN_COLUMNS = [runs.c[name] for name in ("engine", "status", "download_bps", "upload_bps", "latency_ms")]
+_RUN_COLUMNS = [
+    runs.c[name] for name in ("engine", "status", "failure_scope", "download_bps", "upload_bps", "latency_ms")
+]
 
 # The results, and the days, from which `recent_medians` are taken, at most.
 MAX_RECENT_RUNS = 50
@@ -115,7 +118,7 @@ def _estimate_bytes(run: RowMapping, direction: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ServerStats:
-    """One server of an engine. A failed test counts for the server that it had chosen."""
+    """One server of an engine. A failed test counts for the server that it had chosen, unless this machine failed."""
 
     engine: str
     id: str | None
@@ -144,8 +147,13 @@ def server_stats(settings: Settings, since: datetime) -> list[ServerStats]:
         .order_by(runs.c.started_at)
     )
     with open_reader(settings.database.url) as connection:
-        grouped = _group_by_server(connection.execute(query))
+        counted = (row for row in connection.execute(query) if _is_counted(row))
+        grouped = _group_by_server(counted)
     return sorted((_to_server_stats(rows) for rows in grouped), key=lambda server: -server.runs)
+
+
+def _is_counted(row: Row[tuple[object, ...]]) -> bool:
+    return counts_in_shares(Status(row.status), row.failure_scope and Scope(row.failure_scope))
 
 
 def _group_by_server(rows: Iterable[Row[tuple[object, ...]]]) -> Iterable[list[Row[tuple[object, ...]]]]:

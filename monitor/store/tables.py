@@ -32,7 +32,7 @@ from monitor.analysis.metrics import UNITS
 from monitor.model import RawOutput, Remark, Trace
 
 # The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text.
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 
 metadata = MetaData(
     naming_convention={
@@ -164,6 +164,8 @@ runs = Table(
     Column("retry_of", String(64)),
     # A JSON array, as in the JSON of a run.
     Column("remarks", Text),
+    # Of a failed run: whether packets came back over the line while it lasted.
+    Column("line_answered", Boolean),
     CheckConstraint("status IN ('ok', 'failed', 'skipped', 'interrupted')", name="status"),
     CheckConstraint("trigger IN ('cli', 'schedule', 'web', 'retry', 'import')", name="trigger"),
     CheckConstraint("path IN ('ip4only', 'host')", name="path"),

@@ -50,9 +50,7 @@ def comparison_blocks(evidence: Evidence) -> Iterator[Block]:
         )
         return
     yield Text(f"Compared with the window of the same length before: {since} to {until}.")
-    yield Table(
-        "This window and the one before", _COMPARISON_COLUMNS, list(_comparison_rows(before.figures, evidence.figures))
-    )
+    yield Table("This window and the one before", _COMPARISON_COLUMNS, list(_comparison_rows(before.figures, evidence)))
     yield Heading("When the line changed", level=2)
     yield from (Text(sentence, "lead") for sentence in shift_sentences(evidence))
     yield from (
@@ -98,15 +96,16 @@ def _direction(name: str, before: float, after: float) -> str:
     return ("faster" if rose else "slower") if name in RATE_METRICS else ("longer" if rose else "shorter")
 
 
-def _comparison_rows(before: WindowStatistics, after: WindowStatistics) -> Iterator[tuple[Cell, ...]]:
-    both = (before, after)
+def _comparison_rows(before: WindowStatistics, evidence: Evidence) -> Iterator[tuple[Cell, ...]]:
+    both = (before, evidence.figures)
+    met_pct = units.format_trimmed(evidence.subject.met_pct)
     for name in SPEED_METRICS:
         yield _median_row(name, [figures.spreads.get(name) for figures in both])
     for name in RATE_METRICS:
         shares = [figures.below_plan.get(name) for figures in both]
         percents = [share[-1].percent if share else None for share in shares]
-        yield _comparison_row(f"{wording.METRIC_NAMES[name]} below 90 % of the plan", percents, percent=True)
-    yield _comparison_row("Tests that failed", [figures.counts.broken_pct for figures in both], percent=True)
+        yield _comparison_row(f"{wording.METRIC_NAMES[name]} below {met_pct} % of the plan", percents, percent=True)
+    yield _comparison_row("Tests that failed", [figures.counts.lost_pct for figures in both], percent=True)
     yield _comparison_row("Outages", [figures.downtime.outages for figures in both])
     down = [figures.downtime.down_s for figures in both]
     yield tuple(map(Cell, ("Downtime", *map(units.format_duration, down), _duration_difference(down[1] - down[0]))))

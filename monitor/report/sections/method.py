@@ -76,9 +76,9 @@ def _attempt_rows(evidence: Evidence) -> Iterator[tuple[Cell, ...]]:
         (
             "failed",
             counts.statuses[Status.FAILED],
-            "only among the failed tests and, if the line's fault, the outages",
+            "among the failed tests and, if the line's fault, the outages; in no share if this machine is at fault",
         ),
-        ("interrupted", counts.statuses[Status.INTERRUPTED], "only among the failed tests"),
+        ("interrupted", counts.statuses[Status.INTERRUPTED], "only in the list of tests without a result"),
         ("skipped", counts.statuses[Status.SKIPPED], "no; it was due but not started"),
         ("all", counts.attempts, ""),
     )

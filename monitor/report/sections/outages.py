@@ -13,9 +13,12 @@ from monitor.report.document import Cell, Column, Facts, Heading, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from monitor.analysis.outages import Incident
     from monitor.analysis.statistics import AttemptCounts
+    from monitor.model import FailureKind
     from monitor.report.document import Block
     from monitor.report.evidence import Evidence
 
@@ -30,13 +33,19 @@ _OUTAGE_COLUMNS: tuple[Column, ...] = (
     Column("Cause"),
     Column("Failed tests", "right"),
     Column("Message of the first failed test"),
+    Column("Last good test before"),
+    Column("Last failed test"),
 )
+
+_OUTAGE_CAPTION = "Outages, each from the first failed test to the first that shows that the line works again"
 
 _SOURCE_COLUMN = Column("Seen by")
 
 _OUTAGE_NOTE = (
-    "An outage is seen only if a test runs during it. Each may have begun, and may have ended, up to one interval "
-    "earlier, and shorter ones between two tests are not seen. If a pause of the tests interrupts an outage, only the "
+    "An outage is seen only if a test runs during it. Each began at some time between the last good test before it and "
+    "its first failed test, and ended between its last failed test and the time given as its end; shorter ones between "
+    "two tests are not seen. A test that failed for another reason ends an outage if packets came back over the line "
+    "meanwhile, such as an error message of the test's service. If a pause of the tests interrupts an outage, only the "
     "time that was watched counts."
 )
 
@@ -73,7 +82,7 @@ def outage_blocks(evidence: Evidence) -> Iterator[Block]:
             "The data beside this report has all.",
             "note",
         )
-    yield Table("Outages, each from the first failed test to the next that succeeded", columns, rows)
+    yield Table(_OUTAGE_CAPTION, columns, rows)
     yield Text(_OUTAGE_NOTE, "note")
 
 
@@ -108,7 +117,13 @@ def _outage_row(incident: Incident, evidence: Evidence) -> tuple[Cell, ...]:
         Cell(wording.KIND_PHRASES[incident.kind]),
         Cell(f"{incident.failures:,}"),
         Cell(incident.message),
+        Cell(_edge_text(incident.last_good, zone) or "none in this window"),
+        Cell(_edge_text(incident.last_failed, zone)),
     )
+
+
+def _edge_text(at: datetime | None, zone: ZoneInfo) -> str:
+    return units.format_table_time_with_offset(at, zone) if at else ""
 
 
 def failure_blocks(evidence: Evidence) -> Iterator[Block]:
@@ -124,7 +139,7 @@ def failure_blocks(evidence: Evidence) -> Iterator[Block]:
         Column("Fault of"),
         Column("What happened"),
         Column("Tests", "right"),
-        Column("Of the tests started", "right"),
+        Column("Of the tests counted", "right"),
     )
     order = sorted(counts.faults.items(), key=lambda item: (list(Scope).index(item[0][0]), -item[1]))
     rows = [
@@ -132,7 +147,7 @@ def failure_blocks(evidence: Evidence) -> Iterator[Block]:
             Cell(wording.SCOPE_PHRASES[scope], shade=1.0 if scope is Scope.LINE else 0.0),
             Cell(wording.KIND_PHRASES[kind]),
             Cell(f"{count:,}"),
-            Cell(units.format_percent(100 * count / counts.started)),
+            Cell(_share_text(counts, (scope, kind))),
         )
         for (scope, kind), count in order
     ]
@@ -140,11 +155,19 @@ def failure_blocks(evidence: Evidence) -> Iterator[Block]:
     yield Text(_FAULT_NOTE, "note")
 
 
+def _share_text(counts: AttemptCounts, fault: tuple[Scope, FailureKind]) -> str:
+    lost = counts.counted_faults[fault]
+    return units.format_percent(100 * lost / counts.counted) if lost else "not counted"
+
+
 def _fault_sentence(counts: AttemptCounts) -> str:
     line = counts.scopes[Scope.LINE]
-    others = counts.broken - line
-    return (
-        f"{counts.broken:,} of {units.format_count(counts.started, 'test')} that were started gave no result "
-        f"({units.format_percent(counts.broken_pct or 0)}): {line:,} because of the line or the ISP, {others:,} for "
+    others, uncounted = counts.lost - line, counts.broken - counts.lost
+    text = (
+        f"{counts.lost:,} of {units.format_count(counts.counted, 'test')} that count failed "
+        f"({units.format_percent(counts.lost_pct or 0)}): {line:,} because of the line or the ISP, {others:,} for "
         "reasons that are not counted against the line."
     )
+    if not uncounted:
+        return text
+    return f"{text} {uncounted:,} more gave none because of this machine or its configuration: no share counts them."

@@ -68,12 +68,13 @@ def _speed_sentence(evidence: Evidence, name: str) -> str:
         text = f"{wording.METRIC_NAMES[name]}: the only result was {median}."
     if not misses:
         return text
-    below_50, below_80, below_90 = (units.format_percent(miss.percent) if miss.count else "none" for miss in misses)
-    results = units.format_count(misses[0].tests, "result")
-    return (
-        f"{text} Of {results} that can be compared with the plan, {below_90} were below 90 % of it, "
-        f"{below_80} below 80 % and {below_50} below 50 %."
+    met, results = misses[-1], units.format_count(misses[-1].tests, "result")
+    highest, *lower = (
+        f"{units.format_percent(miss.percent) if miss.count else 'none'} {{}}below {units.format_trimmed(miss.limit)} %"
+        for miss in reversed(misses)
     )
+    below = " and ".join([f"{highest.format('were ')} of it", *(text.format("") for text in lower)])
+    return f"{text} It was {wording.plan_met_phrase(met)}. Of {results} that can be compared with the plan, {below}."
 
 
 def _outages_text(evidence: Evidence) -> Text:

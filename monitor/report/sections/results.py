@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.analysis.metrics import RATE_METRICS, SPEED_METRICS
-from monitor.analysis.plan import SHARE_LIMITS
 from monitor.model import HARMLESS_DOUBTS, Run, Scope, Status, describe_server
 from monitor.output import units
 from monitor.report import wording
@@ -90,7 +89,8 @@ def _spread_table(evidence: Evidence) -> Table:
 
 def _share_table(evidence: Evidence) -> Table:
     columns = (Column("Metric"), Column("Tests", "right"))
-    limits = tuple(Column(f"below {limit} %", "right") for limit in SHARE_LIMITS)
+    shares = next(iter(evidence.figures.below_plan.values()))
+    limits = tuple(Column(f"below {units.format_trimmed(miss.limit)} %", "right") for miss in shares)
     rows = [
         (Cell(wording.METRIC_NAMES[name]), Cell(f"{misses[0].tests:,}"), *map(_share_cell, misses))
         for name, misses in evidence.figures.below_plan.items()
@@ -120,7 +120,8 @@ def _calendar_table(
         Column(f"{wording.METRIC_NAMES[name]}, median ({units.metric_unit(name)})", "right") for name in SPEED_METRICS
     )
     compared = [name for name in RATE_METRICS if name in evidence.figures.below_plan]
-    short = (Column(f"{wording.METRIC_NAMES[name]} below 90 % of the plan", "right") for name in compared)
+    met_pct = units.format_trimmed(evidence.subject.met_pct)
+    short = (Column(f"{wording.METRIC_NAMES[name]} below {met_pct} % of the plan", "right") for name in compared)
     columns = (Column(first), Column("Results", "right"), *medians, *short, Column("Failed tests", "right"))
     rows = [
         (
@@ -171,13 +172,15 @@ def results_table_blocks(evidence: Evidence, runs: Iterable[Run], csv: str, stor
 
 def _choose_filter(evidence: Evidence) -> _TestFilter:
     """Return the first choice that is small enough; else the oldest tests that failed."""
-    columns, plans = evidence.subject.columns, evidence.plans
+    columns, plans, met_pct = evidence.subject.columns, evidence.plans, evidence.subject.met_pct
     choices = (
         _TestFilter(lambda _run: True, len(columns), ""),
         _TestFilter(
-            lambda run: _is_broken(run) or run.healthy is False or _is_below_plan(run, plans.plan_at(run.started_at)),
-            int(np.count_nonzero(_is_notable(columns, plans))),
-            f"those that failed, that are doubtful or that were below {SHARE_LIMITS[-1]} % of the plan",
+            lambda run: (
+                _is_broken(run) or run.healthy is False or _is_below_plan(run, plans.plan_at(run.started_at), met_pct)
+            ),
+            int(np.count_nonzero(_is_notable(columns, plans, met_pct))),
+            f"those that failed, that are doubtful or that were below {units.format_trimmed(met_pct)} % of the plan",
         ),
         _TestFilter(_is_broken, evidence.figures.counts.broken, "those that failed"),
     )
@@ -185,10 +188,10 @@ def _choose_filter(evidence: Evidence) -> _TestFilter:
     return next(fitting, _TestFilter(_is_broken, MAX_TABLE_ROWS, f"the first {MAX_TABLE_ROWS:,} that failed"))
 
 
-def _is_notable(columns: Columns, plans: PlanHistory) -> NDArray[np.bool_]:
+def _is_notable(columns: Columns, plans: PlanHistory, met_pct: float) -> NDArray[np.bool_]:
     notable: NDArray[np.bool_] = columns.where(lambda attributes: attributes.broken or attributes.healthy is False)
     for name in RATE_METRICS:
-        notable |= 100 * columns.values(name) < SHARE_LIMITS[-1] * plans.promised(columns, name)
+        notable |= 100 * columns.values(name) < met_pct * plans.promised(columns, name)
     return notable
 
 
@@ -196,9 +199,9 @@ def _is_broken(run: Run) -> bool:
     return run.status in {Status.FAILED, Status.INTERRUPTED}
 
 
-def _is_below_plan(run: Run, plan: Plan) -> bool:
+def _is_below_plan(run: Run, plan: Plan, met_pct: float) -> bool:
     return any(
-        measured is not None and promised is not None and 100 * measured < SHARE_LIMITS[-1] * promised
+        measured is not None and promised is not None and 100 * measured < met_pct * promised
         for measured, promised in _measured_and_promised(run, plan)
     )
 

@@ -79,14 +79,14 @@ def test_failures_that_are_not_the_lines_fault_are_not_outages():
 
 
 def test_a_day_counts_what_was_started_on_it():
-    """From its first second to its last; a skipped test was not started, an interrupted one broke."""
+    """From its first second to its last; a skipped test and an interrupted one count in no share."""
     midnight = SATURDAY + timedelta(hours=24)
     moments = [midnight + timedelta(seconds=at) for at in (-1, 0, 25 * 3600 - 1, 25 * 3600)]
     runs = [make_attempt(started_at=at).run for at in moments]
     runs.append(make_attempt(started_at=moments[1], status=Status.SKIPPED, latency_ms=None).run)
     runs.append(make_attempt(started_at=moments[1], status=Status.INTERRUPTED, latency_ms=None).run)
     days = count_days(to_series(runs, WINDOW), [], WINDOW, BERLIN)
-    assert [(day.started, day.broken) for day in days] == [(1, 0), (3, 1), (1, 0)]
+    assert [(day.started, day.broken, day.uncounted) for day in days] == [(1, 0, 0), (2, 0, 1), (1, 0, 0)]
 
 
 def test_an_ongoing_outage_ends_with_the_last_test():

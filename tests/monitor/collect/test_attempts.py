@@ -50,7 +50,11 @@ def run(
     """Collect once in this process, with other sections in the settings."""
     settings = settings_of(site, **sections)
     arguments = {"engine": None, "path": None, "server_id": None, "trigger": Trigger.CLI} | (request or {})
-    return collect(settings, make_request(settings, **arguments), Runtime(site.environ, 0, clock=lambda: now))
+    return collect(
+        settings,
+        make_request(settings, **arguments),
+        Runtime(site.environ, 0, clock=lambda: now, boot_clock=lambda: 0.0),
+    )
 
 
 def settings_of(site: Installation, **sections: Any) -> Settings:

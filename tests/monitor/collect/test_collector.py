@@ -171,12 +171,15 @@ def test_database_that_cannot_be_written(site: Installation) -> None:
 
 
 def test_clock_that_runs_back(site: Installation) -> None:
-    """A clock that is set back during a test gives a run of length zero, in whole seconds, not a negative one."""
+    """A clock that is set back during a test changes nothing of the run's length, and makes the run doubtful."""
     start = datetime(2026, 1, 1, 12, 0, 0, 999, UTC)
-    times = iter([start, start - timedelta(hours=1)])
+    times, since_boot = iter([start, start - timedelta(hours=1)]), iter([1000.0, 1031.5])
     request = make_request(site.settings(), None, None, None, Trigger.CLI)
-    run, _ = collect(site.settings(), request, Runtime(site.environ, os.geteuid(), clock=lambda: next(times)))
-    assert run.started_at == run.finished_at == start.replace(microsecond=0)
+    runtime = Runtime(site.environ, os.geteuid(), clock=lambda: next(times), boot_clock=lambda: next(since_boot))
+    run, _ = collect(site.settings(), request, runtime)
+    assert run.started_at == start.replace(microsecond=0)
+    assert run.finished_at - run.started_at == timedelta(seconds=31)
+    assert ([remark.kind for remark in run.remarks], run.healthy) == (["clock"], False)
 
 
 def test_plan_and_output_are_stored_with_the_run(site: Installation) -> None:

@@ -18,7 +18,9 @@ from monitor.analysis.statistics import PlanComparison, count_series
 from monitor.graph import labels
 from monitor.graph.axes import make_value_axis
 from monitor.localtime import Window
-from monitor.model import NetworkPath, Server, Status
+from monitor.model import Failure, FailureKind, NetworkPath, Scope, Server, Status
+
+LOCAL = Failure(FailureKind.NAMESPACE, Scope.LOCAL, None, "it is missing")
 
 DAY = Window(START, START + timedelta(days=1))
 
@@ -77,11 +79,12 @@ def test_nothing_measured_names_nobody():
         ([make_attempt(status=Status.SKIPPED).run], "no test was started", "run, 1 of them skipped"),
         ([make_attempt().run], "1 ok (100 %), 0 failed", "run"),
         ([make_attempt().run, make_failed_attempt(1).run], "1 ok (50.0 %), 1 failed", "runs"),
-        ([make_attempt(status=Status.INTERRUPTED).run], "0 ok (0.0 %), 1 failed (1 interrupted)", "run"),
+        ([make_attempt(status=Status.INTERRUPTED).run], "none of 1 counts", "run"),
+        ([make_attempt().run, make_failed_attempt(1, LOCAL).run], "1 ok (100 %), 0 failed, 1 not counted", "runs"),
     ],
 )
 def test_successes_and_failures_are_counted(runs: list, success: str, number: str):
-    """Interrupted runs are among the failures, skipped ones are not."""
+    """Neither interrupted nor skipped runs count, nor those that this machine prevented."""
     counted, _ = count_series(to_series(runs, DAY))
     assert (labels.describe_successes(counted), labels.describe_run_count(counted)) == (success, number)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+from apscheduler.schedulers import base
 from apscheduler.triggers.base import BaseTrigger
 
 from monitor.config.settings import ScheduleSettings
@@ -22,9 +24,11 @@ from monitor.scheduler.schedule import (
     make_timetable,
     slots_between,
 )
+from monitor.system.clock import ClockReading, seconds_since_boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import tzinfo
 
 NOW = datetime(2026, 11, 23, 13, 17, 3, tzinfo=UTC)  # a Monday
 
@@ -231,3 +235,52 @@ def test_coalesced_slots_are_reported_together(running: Callable[..., SimpleQueu
     missed = reports.get(timeout=DEADLINE_S)
     assert (missed.slots % 4, missed.cause) == (3, ASLEEP)
     assert missed.until - missed.since == timedelta(milliseconds=50) * (missed.slots - 1)
+
+
+class SettableClock:
+    """The clock of APScheduler and of the schedule, ahead of the true one by `ahead`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+        self.ahead, clock = ahead, self
+
+        class SetTime(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:
+                return datetime.now(tz) + clock.ahead
+
+        monkeypatch.setattr(base, "datetime", SetTime)
+
+    def read(self) -> ClockReading:
+        """Return what the clock shows, and the seconds since boot, which nobody sets."""
+        return ClockReading(datetime.now(UTC) + self.ahead, seconds_since_boot())
+
+
+YEAR = timedelta(days=400)
+
+
+@pytest.mark.parametrize("schedule", [ScheduleSettings(every_s=1, jitter_s=0), ScheduleSettings(cron="* * * * *")])
+@pytest.mark.parametrize(("before", "after"), [(YEAR, timedelta(0)), (timedelta(0), YEAR)], ids=["back", "forward"])
+def test_a_clock_that_is_set_stops_no_test(
+    monkeypatch: pytest.MonkeyPatch, schedule: ScheduleSettings, before: timedelta, after: timedelta
+):
+    """The next slot is soon by the new clock, and the years between are no missed tests."""
+    clock, ran, reports = SettableClock(monkeypatch, before), threading.Event(), []
+    when = make_timetable(schedule, UTC_ZONE, clock.read().wall, clock.read().wall)
+    slots = SlotScheduler(replace(when, made_at=clock.read().wall), ran.set, reports.append, clock.read)
+    slots.start()
+    clock.ahead = after
+    slots.wake()
+    assert timedelta(0) <= slots.next_slot() - clock.read().wall + timedelta(seconds=2) <= timedelta(seconds=63)
+    if schedule.every_s == 1:
+        ran.clear()
+        assert ran.wait(DEADLINE_S * 3)
+    slots.stop()
+    assert reports == []
+
+
+def test_an_interval_keeps_its_rhythm_when_the_clock_is_set():
+    """By the clock that nobody sets: the time until the next slot is as long as before."""
+    when = make_timetable(ScheduleSettings(every_s=3600, jitter_s=0), UTC_ZONE, NOW, NOW - timedelta(minutes=20))
+    due = when.slots.get_next_fire_time(None, NOW)
+    moved = when.after_jump(due, -YEAR.total_seconds(), NOW - YEAR)
+    assert moved.slots.get_next_fire_time(None, NOW - YEAR) == due - YEAR

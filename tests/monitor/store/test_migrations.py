@@ -6,22 +6,27 @@ import dataclasses
 import re
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from example_runs import make_attempt, make_failed_attempt
+from example_runs import START, make_attempt, make_failed_attempt
 from sqlalchemy import MetaData, create_engine, func, select
 from sqlalchemy.pool import NullPool
 
+from monitor.analysis.availability import find_outage_spans
+from monitor.analysis.outages import answered_over_line, find_incidents
 from monitor.errors import StoreError
-from monitor.model import Attempt, NetworkPath, RawOutput, Remark, Server, Trace
+from monitor.model import Attempt, Failure, FailureKind, NetworkPath, RawOutput, Remark, Scope, Server, Trace
 from monitor.store import connection, maintenance, packed_days, postgres, read, rollups, tables
+from monitor.store.columnar import read_columns
 from monitor.store.connection import get_engine, open_reader, open_writer, run_migrations, upgrade_schema
 from monitor.store.deliver import deliver_attempt
 from monitor.store.lookups import RowNumbers
 from monitor.store.write import add_attempt, to_row
+from netns.probe.findings import Findings, ProbeAnswer, to_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,11 +97,13 @@ def test_an_upgrade_keeps_the_runs(url: str):
 def stored_by(url: str, revision: str, attempts: list[Attempt], **changes: object) -> None:
     """Store attempts as a release of that revision did, whose rows said it all in columns of their own."""
     with get_engine(url, writes=True).begin() as connection:
-        run_migrations(connection, revision)
+        # Days are packed by the script that made their table.
+        run_migrations(connection, min(revision, "0004"))
         old = MetaData()
         old.reflect(connection)
         if revision >= "0003":
             _stored_in_parts(connection, attempts, old)
+            run_migrations(connection, revision)
             return
         for pk, one in enumerate(attempts, start=1):
             row = flat(one) | {"pk": pk} | changes
@@ -114,7 +121,13 @@ def _stored_in_parts(connection: Connection, attempts: list[Attempt], old: MetaD
     if connection.dialect.name == "postgresql" and "identity" in old.tables:  # partitions came with it
         postgres.make_partitions(connection, [int(one.run.started_at.timestamp()) for one in attempts])
     for pk, one in enumerate(attempts, start=1):
-        connection.execute(old.tables["runs"].insert(), to_row(one, names))
+        known = {name: value for name, value in to_row(one, names).items() if name in old.tables["runs"].c}
+        connection.execute(old.tables["runs"].insert(), known)
+        if one.findings:
+            document = {"run_pk": pk, "document": to_json(one.findings).decode()}
+            connection.execute(old.tables["findings"].insert(), document)
+        if one.trace:
+            connection.execute(old.tables["traces"].insert(), {"run_pk": pk} | tables.encode_trace(one.trace))
         if one.raw != RawOutput():
             raw = {"run_pk": pk, "output": tables.encode_output(one.raw)}
             connection.execute(old.tables["raw_output"].insert(), raw)
@@ -159,6 +172,42 @@ def test_an_upgrade_keeps_what_every_earlier_version_stored(either_empty: str, r
 
 
 NAMES = (tables.probes, tables.isps, tables.servers)
+
+
+SILENT = ProbeAnswer("1.1.1.1:443", "ETIMEDOUT")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "answered"),
+    [
+        ({}, None),
+        ({"findings": Findings(hosts=(SILENT, SILENT))}, False),
+        ({"findings": Findings(hosts=(SILENT, ProbeAnswer("9.9.9.9:443")))}, True),
+        ({"findings": Findings(hosts=(SILENT,), servers=(ProbeAnswer("192.168.1.1"),))}, False),
+        ({"findings": Findings(hosts=(SILENT,), servers=(ProbeAnswer("8.8.8.8", "NXDOMAIN"),))}, True),
+        ({"trace": Trace(250, ((9_000, 1, 0, 0), (11_000, 1, 0, 0)))}, True),
+        ({"trace": Trace(250, ((9_000, 1, 0, 0),))}, None),
+    ],
+)
+def test_an_upgrade_finds_what_came_back_over_the_line(
+    either_empty: str, evidence: dict[str, object], answered: bool | None
+):
+    """By the diagnosis and the trace of a failed run, as today; outages end by it, in streams and in packed days."""
+    unknown = Failure(FailureKind.UNKNOWN, Scope.UNKNOWN, None, "?")
+    failed = dataclasses.replace(make_failed_attempt(2880, unknown), **evidence)
+    stored = [make_attempt(0), make_failed_attempt(1440), failed, make_attempt(4320), make_attempt(5760)]
+    stored_by(either_empty, "0005", stored)
+    upgrade_schema(either_empty)
+    assert answered_over_line(failed.findings, failed.trace) is answered
+    with open_reader(either_empty) as connection:
+        everything = read.RunFilter(START, START + timedelta(days=9))
+        runs = list(read.read_runs(connection, everything))
+        assert [run.line_answered for run in runs] == [None, None, answered, None, None]
+        assert packed_days.count_mismatches(connection) == 0
+        ((begin, end),) = find_outage_spans(read_columns(connection, everything, ()))
+    (incident,) = find_incidents(runs)
+    assert incident.ended == (failed if answered else stored[3]).run.started_at
+    assert (begin, end) == (incident.began.timestamp(), incident.ended.timestamp())
 
 
 def test_an_upgrade_keeps_traces_findings_and_events(url: str):

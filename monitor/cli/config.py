@@ -11,6 +11,7 @@ import click
 from monitor.cli.options import config_option, load_settings
 from monitor.config import load, paths
 from monitor.errors import OutputError, UsageError
+from monitor.system import files
 
 
 @click.group(name="config")
@@ -63,10 +64,10 @@ def _default_file() -> Path:
 
 
 def _write_file(file: Path, text: str, *, force: bool) -> None:
-    if file.exists() and not force:
+    if os.path.lexists(file) and not force:
         raise UsageError(f"{file}: already exists: --force overwrites it, --output names another")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        files.make_folder(file.parent, 0o755)
     except OSError as error:
         raise OutputError(f"{file}: cannot be written: {error.strerror}; --output names another place") from error
+    files.write_file(file, text.encode())

@@ -135,7 +135,9 @@ def prepare_matplotlib(environ: MutableMapping[str, str], uid: int) -> None:
 
 def _config_dir(environ: Mapping[str, str], uid: int) -> Path:
     """Return the folder of matplotlib's font list."""
-    caches = (paths.cache_dir(environ, uid), Path(environ.get("HOME", "/")) / ".cache" / "speedmon")
+    caches = [paths.cache_dir(environ, uid)]
+    if home := environ.get("HOME"):
+        caches.append(Path(home) / ".cache" / "speedmon")
     return next((folder for cache in caches if _is_usable(folder := cache / "matplotlib")), None) or _temporary_dir()
 
 

@@ -31,7 +31,7 @@ def init(ctx: click.Context, output: Path | None, force: bool) -> None:
     """
     file = output or ctx.find_root().obj or _default_file()
     if file == Path("-"):
-        click.echo(load.config_template(), nl=False)
+        click.echo(load.config_template().encode(), nl=False)
         return
     _write_file(file, load.config_template(), force=force)
     click.echo(f"wrote {file}")
@@ -50,10 +50,10 @@ def show(ctx: click.Context, as_json: bool) -> None:
     file = load.find_config_file(ctx.find_root().obj, os.environ)
     if as_json:
         shown = {"file": str(file) if file else None, "settings": load.to_dict(settings)}
-        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2).encode("utf-8", "replace"))
         return
     click.echo(f"# from {file or 'no file'}, the environment and the defaults\n")
-    click.echo(load.to_toml(settings), nl=False)
+    click.echo(load.to_toml(settings).encode(), nl=False)
 
 
 def _default_file() -> Path:

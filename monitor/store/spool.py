@@ -27,7 +27,7 @@ from monitor.errors import StateFileError
 from monitor.model import Attempt, is_run_id
 from monitor.store import database_file
 from monitor.system import files
-from monitor.system.ownership import owner_of_file
+from monitor.system.ownership import nearest_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ def open_spool(spool_dir: Path, url: str) -> Spool:
     Raises:
         StoreError: the URL cannot be used.
     """
-    key, owner = database_file.database_key(url), owner_of_file(spool_dir)
+    key, owner = database_file.database_key(url), nearest_owner(spool_dir)
     in_memory = Path(f"/dev/shm/speedmon-{owner.uid if owner else os.geteuid()}")  # noqa: S108  see is_private_folder
     return Spool(spool_dir / key, in_memory / key, owner)
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from monitor.errors import OutputError, StateFileError
-from monitor.system.ownership import acting_as, open_folder, open_place, owner_of_file, user_name
+from monitor.system.ownership import acting_as, nearest_owner, open_folder, open_place, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,11 +91,8 @@ def blame_file(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
 
 def _describe_owner(file: Path) -> str:
     """Return as whom root tried to write, where that was another user."""
-    for path in (file, *file.absolute().parents):
-        with suppress(OSError):
-            owner = owner_of_file(path)
-            return f" as {user_name(owner.uid)}, as whom root works in that user's folder" if owner else ""
-    return ""
+    owner = nearest_owner(file)
+    return f" as {user_name(owner.uid)}, as whom root works in that user's folder" if owner else ""
 
 
 def write_stream(stream: BinaryIO, content: bytes) -> None:

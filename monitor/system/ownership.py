@@ -13,7 +13,7 @@ import os
 import pwd
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -132,6 +132,14 @@ def owner_of_file(path: Path) -> Owner | None:
             return place.owner or _owner_in_shared_folder(place)
     except FileNotFoundError:
         return owner_of_file(path.absolute().parent)
+
+
+def nearest_owner(path: Path) -> Owner | None:
+    """Return as whom to work at a path, or at the nearest folder above it that can be reached."""
+    for place in (path, *path.absolute().parents):
+        with suppress(OSError):
+            return owner_of_file(place)
+    return None
 
 
 def _owner_in_shared_folder(place: Place) -> Owner | None:

@@ -11,6 +11,7 @@ SpeedmonError              any error below, or one that no class of its own desc
 │   └── StoreRejectedError     the schema refuses a value of a run                      exit 1
 ├── EngineError            an engine cannot do something other than a test              exit 1
 ├── OutputError            a file that the user asked for cannot be written             exit 1
+├── StateFileError         a file in the state directory is not one of ours             exit 1
 └── ServeError             the daemon cannot start                                      exit 1
 
 A message names what is wrong and the fix. Retryable means that the same call may succeed later without any change. A
@@ -83,6 +84,10 @@ class EngineError(SpeedmonError):
 
 class OutputError(SpeedmonError):
     """A file that the user asked for, such as a graph or an export, cannot be written; exit 1, not retryable."""
+
+
+class StateFileError(SpeedmonError):
+    """What lies in the state directory is no file that speedmon may have written there; exit 1, not retryable."""
 
 
 class ServeError(SpeedmonError):

@@ -5,10 +5,14 @@ The zone is the configured one, else that of the system. Storage stays UTC.
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -19,6 +23,13 @@ if TYPE_CHECKING:
 
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+LOCALTIME = Path("/etc/localtime")
+
+# A rule of POSIX without an offset and without a summer time.
+_UTC_RULE = re.compile(r"(?:UTC|GMT|Z)[+-]?0+(?::0+)*")
+
+_log = logging.getLogger(__name__)
 
 
 def resolve_zone(name: str, setting: str) -> ZoneInfo:
@@ -45,11 +56,37 @@ def _system_zone(setting: str) -> ZoneInfo:
     import tzlocal  # noqa: PLC0415  slow, and only an empty setting needs it: not a test
 
     logging.getLogger("tzlocal").setLevel(logging.ERROR)  # its advice on /etc/timezone is not for our users
+    if (given := _zone_of_environment()) is not None:
+        return given
     try:
         name = tzlocal.get_localzone_name()
     except (LookupError, ValueError, OSError) as error:
         raise ConfigError(f"the system's time zone cannot be read ({error}); set {setting}") from error
-    return _zone_by_name(name, "the system's time zone") if name else ZoneInfo("UTC")
+    zone = _zone_by_name(name, "the system's time zone") if name else ZoneInfo("UTC")
+    tz = os.environ.get("TZ", "").removeprefix(":")
+    if tz and not (tz.startswith("/") and os.path.realpath(tz).endswith(f"/{name}")):  # a file of the database
+        _warn_once(f"TZ={tz!r} is not the name of a time zone, so {zone.key} is used: set TZ, or {setting}, to a name"
+                   " such as Europe/Berlin")  # fmt: skip
+    elif not name and LOCALTIME.exists():
+        _warn_once(f"{LOCALTIME} does not say which time zone it is, so UTC is used: set {setting} to a name such as"
+                   " Europe/Berlin")  # fmt: skip
+    return zone
+
+
+def _zone_of_environment() -> ZoneInfo | None:
+    """Return the zone that TZ names (tzset(3)), UTC for a rule such as UTC0; None where it names none."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if _UTC_RULE.fullmatch(name):
+        return ZoneInfo("UTC")
+    try:
+        return ZoneInfo(name) if name else None
+    except (LookupError, ValueError, OSError):
+        return None
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    _log.warning("%s", message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,20 @@ seconds. A number that was not measured is None, never 0 and never -1.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime  # noqa: TC003  annotations are read at run time
 from enum import StrEnum
 
 from netns.probe.findings import Findings  # noqa: TC001  annotations are read at run time
+
+# As uuid.UUID prints one.
+_RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+def is_run_id(text: str) -> bool:
+    """Return whether a text is the id of a run, a UUID; anything else may not come from outside, or be a file name."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 class Status(StrEnum):

@@ -81,9 +81,9 @@ def _progress_bar(*, quiet: bool) -> ProgressBar | NoProgress:
 def _report_attempt(run: Run, following: Retry | None, *, quiet: bool) -> None:
     if run.failure is not None:
         again = f"; retry in {following.wait_s} s" if following and following.wait_s else ""
-        click.echo(f"speedmon: test {run.status.value}: {_failure_with_fix(run)}{again}".encode(), err=True)
+        click.echo(f"speedmon: test {run.status.value}: {_failure_with_fix(run)}{again}", err=True)
     if run.status is Status.OK and not quiet:
-        click.echo(summary_line(run).encode(sys.stdout.encoding or "utf-8", "replace"))
+        click.echo(summary_line(run))
 
 
 def _failure_with_fix(run: Run) -> str:

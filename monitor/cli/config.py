@@ -11,6 +11,7 @@ import click
 from monitor.cli.options import config_option, load_settings
 from monitor.config import load, paths
 from monitor.errors import OutputError, UsageError
+from monitor.system import files
 
 
 @click.group(name="config")
@@ -30,7 +31,7 @@ def init(ctx: click.Context, output: Path | None, force: bool) -> None:
     """
     file = output or ctx.find_root().obj or _default_file()
     if file == Path("-"):
-        click.echo(load.config_template(), nl=False)
+        click.echo(load.config_template().encode(), nl=False)
         return
     _write_file(file, load.config_template(), force=force)
     click.echo(f"wrote {file}")
@@ -49,10 +50,10 @@ def show(ctx: click.Context, as_json: bool) -> None:
     file = load.find_config_file(ctx.find_root().obj, os.environ)
     if as_json:
         shown = {"file": str(file) if file else None, "settings": load.to_dict(settings)}
-        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2).encode("utf-8", "replace"))
         return
     click.echo(f"# from {file or 'no file'}, the environment and the defaults\n")
-    click.echo(load.to_toml(settings), nl=False)
+    click.echo(load.to_toml(settings).encode(), nl=False)
 
 
 def _default_file() -> Path:
@@ -63,10 +64,10 @@ def _default_file() -> Path:
 
 
 def _write_file(file: Path, text: str, *, force: bool) -> None:
-    if file.exists() and not force:
+    if os.path.lexists(file) and not force:
         raise UsageError(f"{file}: already exists: --force overwrites it, --output names another")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        files.make_folder(file.parent, 0o755)
     except OSError as error:
         raise OutputError(f"{file}: cannot be written: {error.strerror}; --output names another place") from error
+    files.write_file(file, text.encode())

@@ -6,8 +6,10 @@ COMMANDS and one to SHORT_HELP.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import gc
+import io
 import os
 import sys
 from importlib import import_module
@@ -141,6 +143,7 @@ def _show_version(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command line; an error is printed as one line, as a traceback only if SPEEDMON_DEBUG is set."""
+    _replace_unknown_characters()
     try:
         code = cli.main(standalone_mode=False)
         if sys.stdout:  # None when the caller closed it
@@ -152,6 +155,24 @@ def main() -> None:
         code = _report_error(error)
     gc.freeze()  # saves the garbage collection at exit, 10 ms
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _replace_unknown_characters() -> None:
+    """Let standard output show a ? for what its encoding lacks. JSON and CSV are written to it as bytes, in UTF-8."""
+    if not isinstance(sys.stdout, io.TextIOWrapper):  # None when the caller closed it
+        return
+    sys.stdout.reconfigure(errors="replace")
+    if codecs.lookup(sys.stdout.encoding).name == "ascii":
+        sys.stdout = _AsciiOutput(sys.stdout.buffer, encoding="ascii", errors="replace", write_through=True)
+
+
+class _AsciiOutput(io.TextIOWrapper):
+    """Standard output in ASCII. Click takes one that calls itself so for a mistake, and would write UTF-8 to it."""
+
+    @property
+    def encoding(self) -> str:
+        """A name that click does not know."""
+        return "ascii with replacements"
 
 
 def _discard_stdout() -> None:
@@ -171,6 +192,9 @@ def _report_error(error: Exception) -> int:
     if isinstance(error, SpeedmonError | NetnsError):
         click.echo(f"speedmon: {error}", err=True)
         return error.exit_code
+    if isinstance(error, UnicodeEncodeError):
+        click.echo(f"speedmon: an argument or a name is not UTF-8: {error.object[:200]!a}: write it in UTF-8", err=True)
+        return 2
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _discard_stdout()
         click.echo(f"speedmon: no space left on device: {error.filename or 'output'}", err=True)

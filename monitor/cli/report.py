@@ -64,7 +64,7 @@ def _show_rules(ctx: click.Context, _parameter: click.Parameter, value: bool) ->
     if value:
         from monitor.report.rules import EXAMPLE_PROFILE
 
-        click.echo(EXAMPLE_PROFILE.read_text(encoding="utf-8"), nl=False)
+        click.echo(EXAMPLE_PROFILE.read_bytes(), nl=False)
         ctx.exit()
 
 

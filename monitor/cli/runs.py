@@ -75,8 +75,8 @@ def history_command(
             else:
                 several = len(selection.probes or probe_names(connection)) > 1
                 texts = _table_lines(runs, settings, days, connection if verbose else None, with_probe=several)
-            for text in texts:
-                click.echo(text, nl=False)
+            for text in texts:  # a program reads bytes, in UTF-8 whatever the locale
+                click.echo(text.encode() if as_json or as_csv else text, nl=False)
 
 
 def _print_sparklines(connection: Connection, selection: RunFilter) -> None:

@@ -101,14 +101,17 @@ class Collector:
         self._report = report
         self._state_dir = paths.state_dir(runtime.environ, runtime.uid)
         self._spool_dir = self._state_dir / "spool"
+        self._spool = spool.open_spool(self._spool_dir, settings.database.url)
+        self._state_file = state.state_file(self._state_dir, settings.database.url, settings.probe.name)
         self._state = state.CollectState()
         self._runs: list[Run] = []
         self._code = 0
 
     def run(self, request: TestRequest) -> tuple[Run, int]:
         """Make attempts until none follows; return the last row and its exit code, 128 + its number after a signal."""
-        self._state = state.load_state(self._state_dir / state.STATE_FILE)
-        spool.recover_interrupted(self._spool_dir)
+        database, probe = self._settings.database, self._settings.probe
+        self._state = state.load_own_state(self._state_dir, database.url, probe.name)
+        spool.recover_notes(self._spool)
         next_attempt = self._attempt(servers.rotate_server(request, self._settings, self._state.last_server))
         while next_attempt is not None:
             if not self._interrupts.wait(next_attempt.wait_s):
@@ -138,7 +141,7 @@ class Collector:
         cut_off = outcome.to_attempt(
             self._settings, effective, outcome.cut_off_outcome(effective.engine), run_id, (started_at, started_at)
         )
-        with spool.started_note(self._spool_dir, cut_off):
+        with spool.started_note(self._spool.folder, cut_off):
             test = run_test(self._settings, effective, self._runtime, self._interrupts)
             return self._finish_attempt(request, effective, test, start)
 
@@ -249,7 +252,7 @@ class Collector:
 
     def _save(self, changed: state.CollectState) -> None:
         if changed != self._state:
-            state.save_state(self._state_dir / state.STATE_FILE, changed)
+            state.save_state(self._state_file, changed)
             self._state = changed
 
     def _expected_rates(self, attempt: Attempt) -> ExpectedRates:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from monitor.engines.base import EngineProgress
+from monitor.errors import StateFileError
 from monitor.output.units import format_rate
+from monitor.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +32,8 @@ BAR_WIDTH = 20
 ERASE_LINE = "\r\x1b[K"
 
 PROGRESS_FILE = "progress.json"
+
+LIMIT_BYTES = 64 * 1024
 
 WRITE_EVERY_S = 1.0
 
@@ -121,6 +125,7 @@ class ProgressWriter:
     def __init__(self, meter: ProgressBar | NoProgress, file: Path, test: RunningTest) -> None:
         self._meter = meter
         self._file = file
+        _set_odd_file_aside(file)
         self._test = replace(test, expected_s=_last_duration_s(read_progress_file(file), test.engine))
         self._engine_reports = False
         self._written_at = -WRITE_EVERY_S
@@ -188,17 +193,28 @@ def read_running_test(file: Path, now_s: float) -> RunningTest | None:
 def read_progress_file(file: Path) -> RunningTest | None:
     """Return the content of a progress file, None if there is none that can be read."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=RunningTest)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(files.read_file(file, LIMIT_BYTES), type=RunningTest)
+    except (OSError, StateFileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _set_odd_file_aside(file: Path) -> None:
+    """Make room for the progress of a test where something else lies."""
+    try:
+        files.read_file(file, LIMIT_BYTES)
+    except OSError:
+        return
+    except StateFileError as error:
+        kept = file
+        with contextlib.suppress(OSError):
+            kept = files.set_aside(file)
+        _log.warning("%s: it is kept as %s", error, kept)
 
 
 def write_progress_file(file: Path, test: RunningTest) -> None:
     """Write a progress file completely or not at all; a test does not fail because of it."""
-    unfinished = file.with_suffix(".part")
     try:
-        unfinished.write_bytes(msgspec.json.encode(test))
-        unfinished.replace(file)
+        files.replace_file(file, msgspec.json.encode(test), mode=0o644, sync=False)
     except OSError as error:
         _log.debug("%s: %s", file, error)
 

@@ -125,6 +125,8 @@ def _from_environ(environ: Mapping[str, str], mistakes: list[str]) -> Values:
         section, separator, key = long_name.removeprefix(PREFIX).lower().partition("__")
         if not separator:
             mistakes.append(f"{name}: the name of a setting is {PREFIX}SECTION__KEY")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            mistakes.append(f"{name}: is not UTF-8: {text!a}")
         values.setdefault(section, {})[key] = _EnvironValue(name, text)
     return {section: section_values for section, section_values in values.items() if "" not in section_values}
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from monitor.analysis.metrics import LOADED_METRICS, PLAN_MET_PCT, RATE_METRICS, SPEED_METRICS, Metric
 from monitor.config import paths
 from monitor.graph.theme import DEFAULT_SIZE, MIN_SIZE, RenderOptions
+from monitor.system import files
+from monitor.system.ownership import owner_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -136,12 +138,22 @@ def prepare_matplotlib(environ: MutableMapping[str, str], uid: int) -> None:
 
 
 def _config_dir(environ: Mapping[str, str], uid: int) -> Path:
-    folder = paths.cache_dir(environ, uid) / "matplotlib"
+    """Return the folder of matplotlib's font list."""
+    caches = [paths.cache_dir(environ, uid)]
+    if home := environ.get("HOME"):
+        caches.append(Path(home) / ".cache" / "speedmon")
+    return next((folder for cache in caches if _is_usable(folder := cache / "matplotlib")), None) or _temporary_dir()
+
+
+def _is_usable(folder: Path) -> bool:
+    """Whether matplotlib can keep files in a folder, made where there is none; by root it would write as root."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if owner_of_file(folder / "fontlist"):
+            return False
+        files.make_folder(folder, 0o755)
     except OSError:
-        return _temporary_dir()
-    return folder if os.access(folder, os.W_OK) else _temporary_dir()
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def _temporary_dir() -> Path:

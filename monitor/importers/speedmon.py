@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from monitor.importers.base import ImportFormat, UnusableRowError, normalize_name
-from monitor.model import Attempt, Failure, Run, Server
+from monitor.model import Attempt, Failure, Run, Server, is_run_id
 from monitor.output import export
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ _NUMBER_FIELDS = tuple(
 )
 
 _INTEGER_LIMIT = 2**63
-
-_MAX_ID_CHARS = 64
 
 _REMARK = re.compile(r"((?:\\.|[^\\:;])*): ((?:\\.|[^\\;])*)(?:; |$)", re.DOTALL)
 
@@ -90,8 +88,8 @@ def _to_attempt(values: Any, context: ImportContext, *, strict: bool) -> Attempt
 
 def _find_flaw(run: Run) -> str | None:
     """Return why the store would reject a run; None if it would not."""
-    if not 0 < len(run.id) <= _MAX_ID_CHARS:
-        return "its id is empty or too long"
+    if not is_run_id(run.id) or not is_run_id(run.retry_of or run.id):
+        return "its id, or that of the run it repeats, is no UUID"
     if run.started_at.tzinfo is None or run.finished_at.tzinfo is None:
         return "its time has no offset from UTC"
     numbers = ((name, getattr(run, name)) for name in _NUMBER_FIELDS)

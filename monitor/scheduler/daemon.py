@@ -91,16 +91,13 @@ class Daemon:
 
     def _is_recorded(self, began: datetime) -> bool:
         """Return whether a run that started since then is stored or waits in the spool."""
-        spooled_runs = (attempt.run for folder in self._spools() for _, attempt in spool.load_attempts(folder))
+        waiting = spool.open_spool(self._spool, self._settings.database.url)
+        spooled_runs = (attempt.run for folder in waiting.folders for _, attempt in spool.load_attempts(folder))
         if any(run.started_at >= began for run in spooled_runs):
             return True
         with open_reader(self._settings.database.url) as connection:
             newest = last_run(connection)
         return newest is not None and newest.started_at >= began
-
-    def _spools(self) -> list[Path]:
-        fallback = spool.fallback_dir(os.geteuid())
-        return [self._spool, *([fallback] if spool.is_private_dir(fallback) else [])]
 
     def _record(self, missed: MissedSlots) -> None:
         _log.warning("schedule: %s", missed.message())

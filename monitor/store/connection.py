@@ -91,9 +91,10 @@ def get_engine(url: str, *, writes: bool) -> Engine:
         StoreError: the URL cannot be used.
     """
     place = _parse_url(url)
-    if not writes and _is_sqlite(place) and sqlite.needs_immutable(Path(place.database or "")):
+    file = Path(place.database or "") if _is_sqlite(place) else None
+    if file and not writes and sqlite.needs_immutable(file):
         place = sqlite.to_immutable_url(place)
-    return _cached_engine(place, writes)
+    return _cached_engine(place, file, writes)
 
 
 def _parse_url(url: str) -> URL:
@@ -107,7 +108,7 @@ def _parse_url(url: str) -> URL:
 
 
 @functools.lru_cache(maxsize=8)
-def _cached_engine(place: URL, writes: bool) -> Engine:
+def _cached_engine(place: URL, file: Path | None, writes: bool) -> Engine:
     try:
         if postgres.is_postgres(place):
             return postgres.make_engine(place, writes=writes)
@@ -117,8 +118,8 @@ def _cached_engine(place: URL, writes: bool) -> Engine:
 
         fix = f": {install_command('psycopg[binary]')}" if place.drivername == "postgresql+psycopg" else ""
         raise StoreError(f"{place}: the driver for this database is missing: {error}{fix}") from error
-    if _is_sqlite(place):
-        sqlite.configure_engine(engine, writes=writes)
+    if file:
+        sqlite.configure_engine(engine, file, writes=writes)
     return engine
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,13 +16,26 @@ from urllib.parse import unquote
 from monitor.config.load import mask_password
 from monitor.errors import StoreError
 from monitor.system import files
+from monitor.system.ownership import acting_as, owner_of_file, user_name
 
 EXAMPLE_URL = "sqlite:////var/lib/speedmon/speedmon.db"
 
 # https://docs.sqlalchemy.org/en/20/core/engines.html#database-urls
 _URL = re.compile(r"(?P<backend>\w+)(\+\w+)?://(?P<rest>.*)", re.DOTALL)
 
+# Of the state directory, for a configuration that names no database.
+DEFAULT_NAME = "speedmon.db"
+
 _SQLITE = re.compile(r"/(?P<path>[^?]*)(\?.*)?", re.DOTALL)
+
+# What SQLite keeps beside a database (https://sqlite.org/tempfiles.html).
+BESIDE = ("-wal", "-shm", "-journal")
+
+# User and password of a URL, its options, and the driver: none of them says which database it is.
+_NO_IDENTITY = re.compile(r"\+\w+(?=://)|(?<=//)[^/]*@|\?.*", re.DOTALL)
+
+# A prime (Mersenne's ninth): a remainder by it tells texts apart, and hashlib takes 7 ms to load.
+_KEY_PRIME = 2**61 - 1
 
 
 def ensure_writable(url: str) -> None:
@@ -63,6 +77,34 @@ def sqlite_path(url: str) -> Path | None:
     return Path(name)
 
 
+def database_key(url: str, *others: str) -> str:
+    """Return a name for files that belong to one database: 16 hexadecimal digits.
+
+    It does not depend on the password, nor on the folder in which the program runs.
+
+    Args:
+        url: the URL of the database.
+        others: further texts that tell files apart.
+
+    Raises:
+        StoreError: the URL cannot be used.
+    """
+    file = sqlite_path(url)
+    name = str(file.absolute()) if file else _NO_IDENTITY.sub("", url)
+    text = "\0".join((name, *others))
+    return f"{int.from_bytes(text.encode('utf-8', 'surrogateescape'), 'big') % _KEY_PRIME:016x}"
+
+
+def is_default(url: str, state_dir: Path) -> bool:
+    """Return whether a database is the one of a configuration that names none.
+
+    Raises:
+        StoreError: the URL cannot be used.
+    """
+    file = sqlite_path(url)
+    return file is not None and file.absolute() == (state_dir / DEFAULT_NAME).absolute()
+
+
 def directory_of(url: str) -> Path | None:
     """Return the directory of a SQLite database; None for another database, and for a URL that cannot be used."""
     try:
@@ -97,9 +139,37 @@ def make_file(file: Path) -> None:
 
 
 def write_obstacle(file: Path) -> str | None:
-    """Return the reason why a file cannot be created or written; None if it can."""
-    if os.path.isdir(file):  # noqa: PTH112  Path.is_dir raises where it may not look
-        return "is a directory"
+    """Return the reason why a file cannot be created or written, by root as the owner of its folder; None if it can."""
+    try:
+        owner = owner_of_file(file)
+        with acting_as(owner):
+            odd = odd_file(file)
+            problem = None if odd else _access_obstacle(file)
+    except OSError as error:
+        return f"cannot be reached ({error.strerror or error})"
+    acting = f"; root works there as {user_name(owner.uid)}, whose folder it is" if owner else ""
+    return f"{problem}{acting}" if problem else odd
+
+
+def odd_file(file: Path) -> str | None:
+    """Return what is wrong with the kind of a database's files, which SQLite would wait for or follow; None if nothing.
+
+    Raises:
+        OSError: one cannot be looked at.
+    """
+    for name in (file, *(file.with_name(file.name + suffix) for suffix in BESIDE)):
+        try:
+            mode = (name.stat() if name == file else name.lstat()).st_mode
+        except FileNotFoundError:
+            continue
+        if stat.S_ISDIR(mode) and name == file:
+            return "is a directory"
+        if not stat.S_ISREG(mode):
+            return "is not a regular file" if name == file else f"{name.name} beside it is not a regular file"
+    return None
+
+
+def _access_obstacle(file: Path) -> str | None:
     if not os.access(file.parent, os.W_OK | os.X_OK, effective_ids=True):
         return f"its directory cannot be written ({_access_problem(file.parent)})"
     if os.path.lexists(file) and not os.access(file, os.R_OK | os.W_OK, effective_ids=True):

@@ -1,22 +1,30 @@
-"""Delivers a finished run: writes it to the spool, stores it, removes the file, then stores what else is spooled."""
+"""Delivers a finished run: writes it to the spool, stores it, removes the file, then stores what else is spooled.
+
+A run is stored only in the database whose folder of the spool it lies in. Of the folder that all databases shared in
+earlier releases, a database takes the runs of those probes whose runs it has.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 
 from monitor.errors import StoreError, StoreRejectedError
 from monitor.store import spool
-from monitor.store.connection import open_writer
+from monitor.store.connection import open_reader, open_writer
+from monitor.store.database_file import DEFAULT_NAME, is_default
+from monitor.store.lookups import probe_names
 from monitor.store.write import add_attempt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from monitor.model import Attempt
+    from monitor.store.spool import Spool
 
 
 _log = logging.getLogger(__name__)
@@ -25,31 +33,46 @@ _log = logging.getLogger(__name__)
 def deliver_attempt(attempt: Attempt, url: str, spool_dir: Path) -> None:
     """Store an attempt, and earlier ones that are still in the spool.
 
+    Args:
+        attempt: the attempt.
+        url: the URL of its database.
+        spool_dir: the folder `spool` of the state directory.
+
     Raises:
         StoreError: it cannot be stored; the message names the file that keeps it until the next run stores it.
         StoreFullError: likewise, because there is no space; the file may be in memory.
     """
-    file = _spool_attempt(attempt, spool_dir)
+    waiting = spool.open_spool(spool_dir, url)
+    file = spool.keep_attempt(waiting, attempt, url)
     try:
         _store_attempt(attempt, url)
     except StoreRejectedError as error:
-        raise type(error)(f"{error}; {_describe_location(attempt, file and spool.set_aside(file, error))}") from error
+        kept = _describe_location(attempt, file and spool.set_aside(file, error), waiting)
+        raise type(error)(f"{error}; {kept}") from error
     except StoreError as error:
         next_run = "; the next run stores it" if file else ""
-        raise type(error)(f"{error}; {_describe_location(attempt, file)}{next_run}") from error
+        raise type(error)(f"{error}; {_describe_location(attempt, file, waiting)}{next_run}") from error
     if file:
         spool.remove_file(file)
-    _drain_leftovers(url, spool_dir)
+    _drain_leftovers(url, waiting)
 
 
-def drain_spool(url: str, directory: Path) -> int:
+def drain_spool(url: str, directory: Path, accept: Callable[[Attempt], bool] = lambda _: True) -> int:
     """Store the runs of a spool directory, oldest first; return their number.
+
+    Args:
+        url: the URL of the database.
+        directory: the directory.
+        accept: whether a run belongs into the database; others stay where they are.
 
     Raises:
         StoreError: they cannot be stored; those that were not stay where they are.
     """
     stored = 0
     for file, attempt in spool.load_attempts(directory):
+        if not accept(attempt):
+            _log.warning("%s: waits for a test of the database that has the probe %r", file, attempt.run.probe)
+            continue
         try:
             _store_attempt(attempt, url)
         except StoreRejectedError as error:
@@ -60,33 +83,30 @@ def drain_spool(url: str, directory: Path) -> int:
     return stored
 
 
-def _drain_leftovers(url: str, spool_dir: Path) -> None:
+def _drain_leftovers(url: str, waiting: Spool) -> None:
     """Store earlier runs; a problem with them is logged, for it is not an error of the run just stored."""
     try:
-        for directory in (spool_dir, *_fallback_dirs()):
-            drain_spool(url, directory)
+        for folder in waiting.folders:
+            drain_spool(url, folder)
+        for folder in waiting.shared_folders:
+            drain_spool(url, folder, lambda attempt: _has_probe(url, attempt.run.probe, waiting))
     except (StoreError, OSError) as error:
-        _log.warning("earlier runs are waiting in %s: %s", directory, error)
+        _log.warning("earlier runs are waiting in %s: %s", waiting.folder, error)
 
 
-def _fallback_dirs() -> list[Path]:
-    directory = spool.fallback_dir(os.geteuid())
-    return [directory] if spool.is_private_dir(directory) else []
+def _has_probe(url: str, probe: str, waiting: Spool) -> bool:
+    """Whether a run of earlier releases belongs into a database: it has the probe, and the default one has it not."""
+    state_dir = waiting.folder.parent.parent
+    default = state_dir / DEFAULT_NAME
+    if not is_default(url, state_dir) and default.exists():
+        default_url = f"sqlite:///{quote(str(default.absolute()))}"
+        return probe in _stored_probes(url) - _stored_probes(default_url)
+    return probe in _stored_probes(url)
 
 
-def _spool_attempt(attempt: Attempt, spool_dir: Path) -> Path | None:
-    """Write the attempt to a file on disk, else in memory; return the file, None if both fail."""
-    try:
-        return spool.save_attempt(spool_dir, attempt)
-    except OSError as error:
-        _log.info("%s: %s", spool_dir, error)
-    fallback = spool.fallback_dir(os.geteuid())
-    try:
-        spool.make_private_dir(fallback)
-        return spool.save_attempt(fallback, attempt)
-    except OSError as error:
-        _log.info("%s: %s", fallback, error)
-    return None
+def _stored_probes(url: str) -> set[str]:
+    with open_reader(url) as connection:
+        return set(probe_names(connection))
 
 
 def _store_attempt(attempt: Attempt, url: str) -> None:
@@ -94,9 +114,9 @@ def _store_attempt(attempt: Attempt, url: str) -> None:
         add_attempt(connection, attempt)
 
 
-def _describe_location(attempt: Attempt, file: Path | None) -> str:
+def _describe_location(attempt: Attempt, file: Path | None, waiting: Spool) -> str:
     """Describe where a run is that could not be stored; as a last resort it is in the message itself."""
     if file is None:
         return f"the run was measured, but cannot be written to any file: {msgspec.json.encode(attempt.run).decode()}"
-    in_memory = file.parent == spool.fallback_dir(os.geteuid())
+    in_memory = file.parent == waiting.fallback
     return f"the run was measured and is kept in {file}{' (in memory: a reboot loses it)' if in_memory else ''}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import func, insert, select, update
 
 from monitor.errors import ConfigError, ProbeClashError, SpeedmonError, StoreError
-from monitor.model import Attempt, Plan, RawOutput, Scope, Status
+from monitor.model import Attempt, Plan, RawOutput, Scope, Status, is_run_id
 from monitor.store import lookups, read, tables
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.database_file import sqlite_path
@@ -151,6 +152,18 @@ def _update_progress(connection: Connection, values: dict[str, Any]) -> None:
         connection.execute(insert(forwarding).values({"failures": 0} | values | {"pk": 1}))
 
 
+def with_valid_ids(attempt: Attempt) -> Attempt:
+    """Return an attempt for a fleet: ids that an import of an earlier release let in become UUIDs, always the same."""
+    run = attempt.run
+    if is_run_id(run.id) and is_run_id(run.retry_of or run.id):
+        return attempt
+    return replace(attempt, run=replace(run, id=_to_uuid(run.id), retry_of=run.retry_of and _to_uuid(run.retry_of)))
+
+
+def _to_uuid(text: str) -> str:
+    return text if is_run_id(text) else str(uuid.uuid5(uuid.NAMESPACE_OID, text))
+
+
 def _rows_by_run(
     connection: Connection, table: Table, after: int, last: int, make: Callable[..., _Value]
 ) -> dict[int, _Value]:
@@ -235,7 +248,7 @@ def _send_batch(settings: Settings, clock: Callable[[], datetime], size: int) ->
             after = resume_after(connection, read_progress(connection), target)
             batch = read_batch(connection, after, size, raw=settings.fleet.raw)
         lookups.claim_probes(fleet, {attempt.run.probe for attempt in batch.attempts}, installation)
-        _, known = add_attempts(fleet, batch.attempts)
+        _, known = add_attempts(fleet, map(with_valid_ids, batch.attempts))
     with open_writer(settings.database.url) as connection:
         record_success(connection, target, batch, clock())
     return len(batch.attempts), known

@@ -127,8 +127,7 @@ def backup_database(url: str, target: Path) -> Health:
     """
     source = _sqlite_file(url, "copy it with pg_dump")
     try:
-        with target.open("x") as opened:
-            files.give_to_folder_owner(opened.fileno(), target)
+        files.make_file(target, mode=0o666, exist_ok=False)
     except FileExistsError as error:
         raise StoreError(f"{target}: already exists: name a file that does not") from error
     except OSError as error:
@@ -137,7 +136,7 @@ def backup_database(url: str, target: Path) -> Health:
         _copy_file(source, target)
         return _check_copy(source, target)
     except BaseException:
-        target.unlink()
+        files.remove_file(target)
         raise
 
 
@@ -154,7 +153,8 @@ def vacuum_database(url: str) -> tuple[int, int]:
         raise StoreError(f"{file}: {reason}: run as its owner")
     before = file.stat().st_size
     try:
-        with closing(sqlite3.connect(file, timeout=sqlite.BUSY_TIMEOUT_MS / 1000, isolation_level=None)) as connection:
+        timeout = sqlite.BUSY_TIMEOUT_MS / 1000
+        with closing(sqlite.open_connection(file, file, timeout=timeout, isolation_level=None)) as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error as error:
@@ -175,7 +175,13 @@ def _copy_file(source: Path, target: Path) -> None:
     """Copy in one step, which blocks no writer; the copy is a single file without a WAL."""
     uri = f"{source.absolute().as_uri()}?mode=ro{'&immutable=1' if sqlite.needs_immutable(source) else ''}"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as old, closing(sqlite3.connect(target)) as new:
+        with (
+            closing(sqlite.open_connection(source, uri, uri=True)) as old,
+            closing(sqlite.open_connection(target, target)) as new,
+        ):
+            # The copy is complete or removed, so it needs no journal, which a third user might not be able to create.
+            new.execute("PRAGMA journal_mode = OFF")
+            new.execute("PRAGMA locking_mode = EXCLUSIVE")
             old.backup(new)
             new.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:

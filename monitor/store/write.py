@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from monitor.errors import StoreRejectedError
-from monitor.model import Failure, Plan, RawOutput, Run
+from monitor.model import Failure, Plan, RawOutput, Run, is_run_id
 from monitor.store import events, packed_days, postgres, rollups, tables
 from monitor.store.lookups import RowNumbers
 from monitor.store.tables import ROLLUP_SPANS_S, findings, raw_output, runs, traces
@@ -64,7 +64,7 @@ def add_attempts(connection: Connection, attempts: Iterable[Attempt]) -> tuple[i
     stored = total = 0
     remaining = iter(attempts)
     while batch := list(islice(remaining, _BATCH)):
-        _refuse_times_out_of_range(batch)
+        _refuse_odd_runs(batch)
         if connection.dialect.name == "postgresql":
             _prepare_postgres(connection, batch, names)
         new = _select_new(connection, batch)
@@ -77,8 +77,13 @@ def add_attempts(connection: Connection, attempts: Iterable[Attempt]) -> tuple[i
     return stored, total - stored
 
 
-def _refuse_times_out_of_range(batch: list[Attempt]) -> None:
+def _refuse_odd_runs(batch: list[Attempt]) -> None:
+    """Refuse ids that are no UUIDs, whoever made them up, and times out of range."""
     for run in (attempt.run for attempt in batch):
+        if not is_run_id(run.id):
+            raise StoreRejectedError(f"run {run.id[:64]!r} cannot be stored: its id is not a UUID")
+        if not is_run_id(run.retry_of or run.id):
+            raise StoreRejectedError(f"run {run.id} cannot be stored: it is a retry of {run.retry_of!r}, not a UUID")
         if not 0 <= _to_epoch(run.started_at) < _END_EPOCH:
             raise StoreRejectedError(f"run {run.id} cannot be stored: it started in the year {run.started_at:%Y}")
 

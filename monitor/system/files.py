@@ -1,26 +1,41 @@
-"""Writes files completely or not at all, for the owner of the folder they lie in.
+"""All writing of files: completely or not at all, by the descriptor of the folder, as the owner of the folder.
 
-An older file is never half overwritten. What root creates belongs to the owner of its folder, so that a run with sudo
-does not lock a plain user out; SQLite does the same for the files that it creates next to a database.
+An older file is never half overwritten. Whatever is created has a new random name until it is complete (`O_EXCL`, no
+link is followed). Where root works in a folder that is not root's, everything is done as that folder's owner; see
+`ownership`. Files of the state directory are read by `read_file`, which nothing can hold up or lead astray.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.errors import OutputError
+from monitor.errors import OutputError, StateFileError
+from monitor.system.ownership import acting_as, nearest_owner, open_folder, open_place, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from typing import BinaryIO
 
+    from monitor.system.ownership import Owner, Place
 
-# An unfinished file is called .NAME.PID.part.
+
+# An unfinished file is called .NAME.RANDOM.PID.part.
 PART_SUFFIX = ".part"
+
+BROKEN_SUFFIX = ".broken"
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# A FIFO is not waited for, and no terminal becomes ours.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+# A name may have 255 bytes, and a character up to four.
+_NAME_CHARS = 40
 
 
 def write_file(file: Path, content: bytes) -> None:
@@ -40,15 +55,9 @@ def atomic_file(file: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputError: as `write_file`.
     """
-    with blame_file(file):
-        target = file.resolve()
-        if target.is_symlink():  # from Python 3.13 on, `resolve` leaves a loop of links as it is
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(file))
-        # A rename would replace /dev/null itself.
-        with (
-            _open_in_place(target) if target.exists() and not target.is_file() else _open_replacement(target) as opened
-        ):
-            yield opened
+    with blame_file(file), replacing(file, mode=0o666) as descriptor, os.fdopen(os.dup(descriptor), "wb") as opened:
+        yield opened
+        opened.flush()
 
 
 @contextmanager
@@ -72,22 +81,18 @@ def blame_file(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
         yield
         if opened:
             opened.flush()
-    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
-        if not file.parent.exists():
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not os.path.lexists(file.parent):
             raise OutputError(f"{file}: cannot be written: there is no folder {file.parent}; make it first") from error
-        raise OutputError(f"{file}: cannot be written: {_error_text(error)}; name another file") from error
+        raise OutputError(
+            f"{file}: cannot be written{_describe_owner(file)}: {_error_text(error)}; name another file"
+        ) from error
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove the unfinished files of processes that were killed while writing to a folder; others' files stay.
-
-    Raises:
-        OSError: one cannot be removed.
-    """
-    for unfinished in folder.glob(f".*{PART_SUFFIX}"):
-        pid = unfinished.name.removesuffix(PART_SUFFIX).rpartition(".")[2]
-        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
-            unfinished.unlink(missing_ok=True)
+def _describe_owner(file: Path) -> str:
+    """Return as whom root tried to write, where that was another user."""
+    owner = nearest_owner(file)
+    return f" as {user_name(owner.uid)}, as whom root works in that user's folder" if owner else ""
 
 
 def write_stream(stream: BinaryIO, content: bytes) -> None:
@@ -105,61 +110,342 @@ def write_stream(stream: BinaryIO, content: bytes) -> None:
         raise OutputError(f"standard output: cannot be written: {_error_text(error)}") from error
 
 
-def _open_in_place(target: Path) -> BinaryIO:
-    return target.open("wb")
+def _error_text(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def replace_file(file: Path, content: bytes, *, mode: int = 0o600, sync: bool = True) -> None:
+    """Write a file completely or not at all, and sync it to disk; whatever has its name is replaced, but for a folder.
+
+    Raises:
+        OSError: it cannot be written; an older file is untouched.
+    """
+    with creating(file, mode=mode) as descriptor:
+        write_all(descriptor, content)
+        if sync:
+            os.fsync(descriptor)
 
 
 @contextmanager
-def _open_replacement(target: Path) -> Iterator[BinaryIO]:
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}{PART_SUFFIX}")
-    try:
-        with unfinished.open("wb") as opened:
-            give_to_folder_owner(opened.fileno(), unfinished)
-            yield opened
-        unfinished.replace(target)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+def creating(file: Path, *, mode: int) -> Iterator[int]:
+    """Yield the descriptor of a new file, which takes the name of `file` at the end of the block, unless that raises.
+
+    Whatever has that name is replaced, links too, but for a folder.
+
+    Raises:
+        OSError: it cannot be created or renamed.
+    """
+    with open_place(file) as place, _new_file(place, mode) as descriptor:
+        yield descriptor
 
 
-def _error_text(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def make_file(file: Path) -> None:
-    """Create an empty file where there is none, for the owner of its folder.
+@contextmanager
+def scratch_file(folder: Path) -> Iterator[int]:
+    """Yield the descriptor of an empty file in a folder, which is gone after the block.
 
     Raises:
         OSError: it cannot be created.
     """
-    with suppress(FileExistsError):
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    with open_folder(folder) as place:
+        with acting_as(place.owner):
+            name = _unfinished_name("scratch")
+            descriptor = os.open(name, _CREATE & ~os.O_WRONLY | os.O_RDWR, 0o600, dir_fd=place.folder)
+            os.unlink(name, dir_fd=place.folder)
         try:
-            give_to_folder_owner(descriptor, file)
+            yield descriptor
         finally:
             os.close(descriptor)
 
 
-def make_folder(folder: Path, mode: int) -> None:
-    """Create a folder where there is none, and those above it, for the owner of the folder that holds it.
+@contextmanager
+def replacing(file: Path, *, mode: int) -> Iterator[int]:
+    """Do as `creating`, but follow a link whose owner may lead us; a device or pipe is yielded itself.
 
     Raises:
-        OSError: it cannot be created.
+        OSError: it cannot be created or renamed.
     """
-    if folder.is_dir():
-        return
-    if not folder.parent.exists():
-        make_folder(folder.parent, 0o755)
-    folder.mkdir(mode=mode, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with open_place(file, follow=True) as place:
+        if not _is_replaceable(place):
+            descriptor = _open_in_place(place)
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+            return
+        with _new_file(place, mode) as descriptor:
+            yield descriptor
+
+
+@contextmanager
+def _new_file(place: Place, mode: int) -> Iterator[int]:
+    unfinished = _unfinished_name(place.name)
+    with acting_as(place.owner):
+        descriptor = os.open(unfinished, _CREATE, mode, dir_fd=place.folder)
     try:
-        give_to_folder_owner(descriptor, folder)
+        yield descriptor
+        with acting_as(place.owner):
+            os.rename(unfinished, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
+    except BaseException:
+        with acting_as(place.owner), suppress(OSError):
+            os.unlink(unfinished, dir_fd=place.folder)
+        raise
     finally:
         os.close(descriptor)
 
 
-def give_to_folder_owner(descriptor: int, path: Path) -> None:
-    """Give an open file, which was just created at `path`, to the owner of its folder; does nothing unless root."""
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+def _unfinished_name(name: str) -> str:
+    return f".{name[:_NAME_CHARS]}.{os.urandom(8).hex()}.{os.getpid()}{PART_SUFFIX}"
+
+
+def _is_replaceable(place: Place) -> bool:
+    """Whether a place is free, or has a regular file that a rename replaces; it must not replace /dev/null.
+
+    Raises:
+        IsADirectoryError: there is a folder.
+    """
+    try:
+        with acting_as(place.owner):
+            mode = os.stat(place.name, dir_fd=place.folder, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return True
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return stat.S_ISREG(mode)
+
+
+def _open_in_place(place: Place) -> int:
+    """Open a device, a pipe, or a link of /proc such as /dev/stdout for writing.
+
+    Raises:
+        PermissionError: another user put it there, who could hold root up with it.
+    """
+    if place.owner:
+        raise PermissionError(errno.EPERM, "is neither a file nor free")
+    return os.open(place.name, os.O_WRONLY | os.O_TRUNC | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=place.folder)
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of `content` to a descriptor.
+
+    Raises:
+        OSError: there is no space.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def make_file(file: Path, mode: int = 0o644, *, exist_ok: bool = True) -> None:
+    """Create an empty file where there is none, as the owner of its folder.
+
+    Raises:
+        FileExistsError: there is one, and `exist_ok` is False.
+        OSError: it cannot be created.
+    """
+    with open_place(file, follow=True) as place, acting_as(place.owner):
+        try:
+            os.close(os.open(place.name, _CREATE, mode, dir_fd=place.folder))
+        except FileExistsError:
+            if not exist_ok:
+                raise
+
+
+def make_folder(folder: Path, mode: int) -> None:
+    """Create a folder where there is none, and those above it, each as the owner of the folder that holds it.
+
+    Raises:
+        FileExistsError: something else has its place.
+        OSError: it cannot be created.
+    """
+    if _is_folder(folder):
+        return
+    if not os.path.lexists(folder.parent):
+        make_folder(folder.parent, 0o755)
+    with open_place(folder) as place, acting_as(place.owner), suppress(FileExistsError):
+        os.mkdir(place.name, mode, dir_fd=place.folder)
+        return
+    if not _is_folder(folder):  # one that somebody else has made meanwhile will do
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def _is_folder(folder: Path) -> bool:
+    try:
+        with open_folder(folder):
+            return True
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def make_private_folder(folder: Path, owner: Owner | None = None) -> None:
+    """Create a folder that only its owner can access, in one that all can write to; see `is_private_folder`.
+
+    Raises:
+        OSError: it cannot be created, or another user created it first.
+    """
+    with open_place(folder) as place, acting_as(place.owner or owner), suppress(FileExistsError):
+        os.mkdir(place.name, 0o700, dir_fd=place.folder)
+    if not is_private_folder(folder, owner):
+        raise PermissionError(errno.EPERM, "is accessible to other users", str(folder))
+
+
+def is_private_folder(folder: Path, owner: Owner | None = None) -> bool:
+    """Return whether a path is a folder (not a link) of the owner (None: of ours) that nobody else can access."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    uid = owner.uid if owner else os.geteuid()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == uid and not status.st_mode & 0o077
+
+
+def list_files(folder: Path, suffix: str) -> list[Path]:
+    """Return what a folder has whose name ends so, hidden ones left out, in the order of the names; [] without folder.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    try:
+        with open_folder(folder) as place, acting_as(place.owner):
+            names = _list_names(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [folder / name for name in sorted(names) if name.endswith(suffix) and not name.startswith(".")]
+
+
+def _list_names(place: Place) -> list[str]:
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.folder)
+    try:
+        return os.listdir(descriptor)  # noqa: PTH208  a Path has no descriptor
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync a folder, so that a rename in it survives a power cut.
+
+    Raises:
+        OSError: that failed.
+    """
+    with open_folder(folder) as place, acting_as(place.owner):
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.folder)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_file(file: Path) -> None:
+    """Remove a file, as the owner of its folder, unless another process has done so.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    with suppress(FileNotFoundError), open_place(file) as place, acting_as(place.owner):
+        os.unlink(place.name, dir_fd=place.folder)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the unfinished files of processes that were killed while writing to a folder; others' files stay.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    with open_folder(folder) as place, acting_as(place.owner):
+        for name in _list_names(place):
+            pid = name.removesuffix(PART_SUFFIX).rpartition(".")[2]
+            is_ours = name.startswith(".") and name.endswith(PART_SUFFIX) and pid.isdecimal()
+            if is_ours and not os.path.lexists(f"/proc/{pid}"):
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=place.folder)
+
+
+def read_file(file: Path, limit: int) -> bytes:
+    """Return the content of a file that speedmon keeps for itself; it cannot block, and no link is followed.
+
+    Raises:
+        StateFileError: it is no regular file, belongs to a stranger, or is larger than `limit` bytes.
+        OSError: it is missing or cannot be read.
+    """
+    with open_state_file(file) as descriptor:
+        if os.fstat(descriptor).st_size > limit:
+            raise StateFileError(f"{file}: is larger than {limit:,} bytes")
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
+            content = opened.read(limit + 1)
+    if len(content) > limit:  # it has grown
+        raise StateFileError(f"{file}: is larger than {limit:,} bytes")
+    return content
+
+
+@contextmanager
+def open_state_file(file: Path) -> Iterator[int]:
+    """Yield a descriptor to read a file that speedmon keeps for itself, once it is known to be one.
+
+    Raises:
+        StateFileError: it is no regular file, or belongs to a stranger.
+        OSError: it is missing or cannot be read.
+    """
+    with open_place(file) as place, acting_as(place.owner):
+        before = os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)
+        _refuse_odd_file(file, before, os.fstat(place.folder))
+        descriptor = os.open(place.name, _READ, dir_fd=place.folder)
+    try:
+        if not os.path.samestat(before, os.fstat(descriptor)):
+            raise StateFileError(f"{file}: was exchanged while it was opened")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_odd_file(file: Path, status: os.stat_result, folder: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise StateFileError(f"{file}: is {_describe_kind(status.st_mode)}, not a regular file")
+    if status.st_uid not in {0, os.geteuid(), folder.st_uid}:
+        raise StateFileError(f"{file}: belongs to {user_name(status.st_uid)}, not to the owner of its folder")
+
+
+def _describe_kind(mode: int) -> str:
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def set_aside(file: Path) -> Path:
+    """Rename what is not as it should be to NAME.broken, whatever it is, and return that path; nothing is overwritten.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    aside = file.with_suffix(BROKEN_SUFFIX)
+    with open_place(file) as place, acting_as(place.owner):
+        if _has_name(place, aside.name):
+            aside = file.with_suffix(f".{os.urandom(4).hex()}{BROKEN_SUFFIX}")
+        os.rename(place.name, aside.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
+    return aside
+
+
+def _has_name(place: Place, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=place.folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def open_lock_file(file: Path) -> int:
+    """Return the descriptor of a file that anybody can lock; it is created where there is none. No link is followed.
+
+    Read access is enough for a lock, so the file may belong to another user; without O_CREAT the kernel does not refuse
+    it in a sticky folder (fs.protected_regular).
+
+    Raises:
+        OSError: it can neither be opened nor created.
+    """
+    with open_place(file) as place, acting_as(place.owner):
+        with suppress(FileNotFoundError):
+            return os.open(place.name, _READ, dir_fd=place.folder)
+        try:
+            flags = _CREATE & ~os.O_WRONLY | os.O_NONBLOCK
+            descriptor = os.open(place.name, flags, 0o644, dir_fd=place.folder)
+        except FileExistsError:
+            return os.open(place.name, _READ, dir_fd=place.folder)
+        os.fchmod(descriptor, 0o644)  # other users must be able to open it, whatever the umask
+        return descriptor

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import UsageError
+from monitor.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,10 +25,7 @@ LOCKS_FILE = "/proc/locks"
 
 SHARED_FILES = ("/run/lock/speedmon.lock", "/tmp/speedmon.lock")  # noqa: S108  opened without following links
 
-# Do not wait for a FIFO, do not follow a symbolic link, and do not let a child inherit the lock.
 _held: set[int] = set()
-
-_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
@@ -67,8 +65,8 @@ def is_held(configured: str, shared: Sequence[str] = SHARED_FILES, holders: str 
     Raises:
         UsageError: the kernel's list of locks cannot be read.
     """
-    files = [Path(file) for file in ([configured] if configured else shared)]
-    inodes = {str(file.stat().st_ino) for file in files if file.exists()}
+    paths = [Path(file) for file in ([configured] if configured else shared)]
+    inodes = {str(path.stat().st_ino) for path in paths if path.exists()}
     try:
         locks = [line.split() for line in Path(holders).read_text(encoding="ascii").splitlines()]
     except OSError as error:
@@ -82,24 +80,11 @@ def is_held(configured: str, shared: Sequence[str] = SHARED_FILES, holders: str 
 def _open_lock_file(file: str, opened: contextlib.ExitStack) -> int | str:
     """Return a descriptor of a regular file, or the reason why there is none."""
     try:
-        descriptor = _open_or_create(file)
+        descriptor = files.open_lock_file(Path(file))
     except (OSError, ValueError) as error:
         return f"{file}: {error.strerror if isinstance(error, OSError) else error}"
     opened.callback(os.close, descriptor)
     return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else f"{file}: is not a regular file"
-
-
-def _open_or_create(file: str) -> int:
-    # Read access is enough for flock, so the file may belong to another user; without O_CREAT the kernel does not
-    # refuse it in a sticky directory (fs.protected_regular).
-    with contextlib.suppress(FileNotFoundError):
-        return os.open(file, os.O_RDONLY | _FLAGS)
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o644)
-    except FileExistsError:
-        return os.open(file, os.O_RDONLY | _FLAGS)
-    os.fchmod(descriptor, 0o644)  # other users must be able to open it, whatever the umask
-    return descriptor
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -51,6 +51,11 @@ MEASURED = Run(
 DNS = Failure(FailureKind.DNS, Scope.LINE, "configuration", "Could not resolve host", 2)
 
 
+def run_id(name: str) -> str:
+    """Return an id that a test can tell from others; the same for the same name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+
+
 def make_attempt(minutes: float = 0, **changes: Any) -> Attempt:
     """Return the attempt of a measured run that started some minutes after START, with changes to the run.
 

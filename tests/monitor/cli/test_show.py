@@ -86,13 +86,16 @@ def test_everything_an_engine_can_report_is_shown():
     assert "            server_fallback: other server" in lines
 
 
+FIRST, LAST = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "ab")
+
+
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     """Return an environment with a database of one run with a trace, and a later one without."""
     url = f"sqlite:///{tmp_path}/speedmon.db"
     with open_writer(url) as connection:
-        add_attempt(connection, replace(make_attempt(0, id="aaaa"), trace=TRACE))
-        add_attempt(connection, make_attempt(5, id="bbbb"))
+        add_attempt(connection, replace(make_attempt(0, id=FIRST), trace=TRACE))
+        add_attempt(connection, make_attempt(5, id=LAST))
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SPEEDMON_DATABASE_URL": url}
 
 
@@ -103,8 +106,8 @@ def show(environ: dict[str, str], *argv: str) -> subprocess.CompletedProcess[byt
 
 def test_the_last_run_is_shown(environ: dict[str, str]):
     """`last` is the newest one; any other word is the beginning of an id."""
-    assert show(environ, "last").stdout.splitlines()[0].split() == [b"run", b"bbbb"]
-    assert show(environ, "aa").stdout.splitlines()[0].split() == [b"run", b"aaaa"]
+    assert show(environ, "last").stdout.splitlines()[0].split() == [b"run", LAST.encode()]
+    assert show(environ, "aa").stdout.splitlines()[0].split() == [b"run", FIRST.encode()]
 
 
 def test_json_has_all_of_it(environ: dict[str, str]):
@@ -125,7 +128,7 @@ def test_the_trace_is_drawn(environ: dict[str, str], tmp_path: Path):
     ("argv", "words"),
     [
         (["c"], "no run's id begins with 'c'"),
-        (["bbbb", "--trace", "x.png"], "run bbbb has no trace"),
+        (["bbbb", "--trace", "x.png"], f"run {LAST} has no trace"),
         (["aaaa", "--trace", "/proc/x.png"], "/proc/x.png: cannot be written"),
     ],
 )

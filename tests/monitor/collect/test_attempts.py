@@ -64,7 +64,13 @@ def settings_of(site: Installation, **sections: Any) -> Settings:
 
 def remembered(site: Installation) -> CollectState:
     """Return what the site remembers."""
-    return state.load_state(site.folder / "state" / state.STATE_FILE)
+    return state.load_state(memory_of(site))
+
+
+def memory_of(site: Installation) -> Path:
+    """Return the file in which the site remembers."""
+    settings = site.settings()
+    return state.state_file(site.folder / "state", settings.database.url, settings.probe.name)
 
 
 def named_servers(site: Installation) -> list[str]:
@@ -178,7 +184,7 @@ def test_auto_lets_another_engine_take_over(site: Installation):
 def test_nobody_left_to_measure(site: Installation):
     """When every engine of auto rests, the slot is skipped."""
     rest = Backoff(int(NOW.timestamp()), int(NOW.timestamp()) + 60, FailureKind.PROVIDER_DOWN)
-    state.save_state(site.folder / "state" / state.STATE_FILE, CollectState({"ookla": rest, "speedtest-cli": rest}))
+    state.save_state(memory_of(site), CollectState({"ookla": rest, "speedtest-cli": rest}))
     stored, code = run(site, {"engine": "auto"})
     assert (code, stored.failure and stored.failure.stage, site.starts()) == (4, "silenced", [])
 
@@ -186,11 +192,11 @@ def test_nobody_left_to_measure(site: Installation):
 def test_a_broken_state_file_is_reported_and_replaced(site: Installation):
     """A broken file stops no test; the next one finds a complete file."""
     (site.folder / "state").mkdir()
-    (site.folder / "state" / state.STATE_FILE).write_text("{")
+    memory_of(site).write_text("{")
     site.script(**LIMITED)
     code, _, err = site.finish("-q")
     assert code == 3
-    assert "memory.json: was not written by speedmon" in err
+    assert f"{memory_of(site)}: was not written by speedmon" in err
     assert list(remembered(site).rests) == ["ookla"]
 
 

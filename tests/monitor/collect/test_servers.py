@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from example_runs import MEASURED, make_attempt, make_failed_attempt
+from example_runs import MEASURED, make_attempt, make_failed_attempt, run_id
 from places import SUPPORT
 from recordings import read_recording
 
@@ -155,10 +155,12 @@ def stored(environ: dict[str, str], tmp_path: Path) -> Settings:
     with open_writer(url) as connection:
         for row in rows:
             add_attempt(connection, row)
-        lost = replace(make_failed_attempt().run, id="lost", started_at=now, finished_at=now, server=gone)
+        lost = replace(make_failed_attempt().run, id=run_id("lost"), started_at=now, finished_at=now, server=gone)
         add_attempt(connection, replace(make_failed_attempt(), run=lost))
-        add_attempt(connection, replace(make_failed_attempt(), run=replace(lost, id="nowhere", server=None)))
-        add_attempt(connection, replace(make_failed_attempt(), run=replace(lost, id="skipped", status=Status.SKIPPED)))
+        add_attempt(connection, replace(make_failed_attempt(), run=replace(lost, id=run_id("nowhere"), server=None)))
+        add_attempt(
+            connection, replace(make_failed_attempt(), run=replace(lost, id=run_id("skipped"), status=Status.SKIPPED))
+        )
     return Settings(probe=ProbeSettings("home"), database=DatabaseSettings(url))
 
 

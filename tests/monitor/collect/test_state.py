@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,13 +40,37 @@ def test_garbage_is_reported_and_forgotten(tmp_path: Path, caplog: pytest.LogCap
     assert f"{file}: was not written by speedmon" in caplog.text
 
 
-def test_a_directory_in_place_of_the_file_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    """A path that cannot be read or written does not make a test fail."""
-    (tmp_path / "memory.json").mkdir()
-    state.save_state(tmp_path / "memory.json", FULL)
-    assert state.load_state(tmp_path / "memory.json") == CollectState()
-    assert "cannot be written" in caplog.text
-    assert "cannot be read" in caplog.text
+@pytest.mark.parametrize("kind", ["folder", "FIFO", "link", "large"])
+def test_what_is_no_state_file_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str):
+    """It is named and kept, nothing waits for it or follows it, and the next test has a file of its own."""
+    file, victim = tmp_path / "memory.json", tmp_path / "victim"
+    victim.write_text("{}")
+    match kind:
+        case "folder":
+            file.mkdir()
+        case "FIFO":
+            os.mkfifo(file)
+        case "link":
+            file.symlink_to(victim)
+        case _:
+            with file.open("wb") as large:
+                large.truncate(state.LIMIT_BYTES + 1)
+    assert state.load_state(file) == CollectState()
+    assert f"{file}: is " in caplog.text
+    assert f"{tmp_path}/memory.broken" in caplog.text
+    state.save_state(file, FULL)
+    assert state.load_state(file) == FULL
+    assert victim.read_text() == "{}"
+
+
+def test_each_probe_and_database_has_its_own(tmp_path: Path):
+    """Two lines do not rest for each other; only the default database inherits the file of earlier releases."""
+    urls = [f"sqlite:///{tmp_path}/speedmon.db", f"sqlite:///{tmp_path}/office.db", "postgresql://ann:secret@db/line"]
+    own = [state.state_file(tmp_path, url, probe) for url in urls for probe in ("home", "office")]
+    assert len(set(own)) == len(own)
+    assert own[4] == state.state_file(tmp_path, "postgresql+psycopg://ann:other@db/line", "home")
+    state.save_state(tmp_path / state.EARLIER_FILE, FULL)
+    assert [state.load_own_state(tmp_path, url, "home") for url in urls] == [FULL, CollectState(), CollectState()]
 
 
 def test_half_a_file_is_never_read(tmp_path: Path):

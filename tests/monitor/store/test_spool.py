@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from example_runs import START, any_attempt, make_attempt
+from example_runs import START, any_attempt, make_attempt, run_id
 from hypothesis import given
 
 from monitor.errors import StoreError, StoreRejectedError
 from monitor.store import read, spool
 from monitor.store.connection import open_reader
+from monitor.store.database_file import database_key
 from monitor.store.deliver import deliver_attempt, drain_spool
+from monitor.system import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +68,11 @@ def stored(url: str) -> list[str]:
     """Return the ids of the stored runs, newest first."""
     with open_reader(url) as connection:
         return [run.id for run in read.latest_runs(connection, limit=100)]
+
+
+def waiting(directory: Path) -> list[str]:
+    """Return the names of the files in a spool and its folders, but for the names of databases."""
+    return [file.name for file in directory.rglob("*") if file.is_file() and file.name != spool.NAME_FILE]
 
 
 @given(any_attempt)
@@ -127,17 +134,17 @@ def test_only_our_own_closed_directory_is_private(tmp_path: Path):
         (tmp_path / name).chmod(mode)
     (tmp_path / "link").symlink_to(tmp_path / "closed")
     (tmp_path / "file").touch(0o600)
-    private = [entry.name for entry in tmp_path.iterdir() if spool.is_private_dir(entry)]
+    private = [entry.name for entry in tmp_path.iterdir() if files.is_private_folder(entry)]
     assert private == ["closed"]
     with pytest.raises(PermissionError):
-        spool.make_private_dir(tmp_path / "open")
+        files.make_private_folder(tmp_path / "open")
 
 
 def test_a_kept_run_is_in_the_store_and_no_longer_in_the_spool(directory: Path, url: str):
     """The file is only a step on the way."""
     one = make_attempt()
     deliver_attempt(one, url, directory)
-    assert (stored(url), [*directory.iterdir()]) == ([one.run.id], [])
+    assert (stored(url), waiting(directory)) == ([one.run.id], [])
 
 
 def test_what_earlier_runs_left_is_stored_as_well(directory: Path, url: str):
@@ -145,7 +152,7 @@ def test_what_earlier_runs_left_is_stored_as_well(directory: Path, url: str):
     left, now = make_attempt(0), make_attempt(60)
     spool.save_attempt(directory, left)
     deliver_attempt(now, url, directory)
-    assert (stored(url), [*directory.iterdir()]) == ([now.run.id, left.run.id], [])
+    assert (stored(url), waiting(directory)) == ([now.run.id, left.run.id], [])
 
 
 def test_a_file_whose_run_is_stored_already_is_dropped(directory: Path, url: str):
@@ -153,7 +160,7 @@ def test_a_file_whose_run_is_stored_already_is_dropped(directory: Path, url: str
     one = make_attempt()
     deliver_attempt(one, url, directory)
     spool.save_attempt(directory, one)
-    assert (drain_spool(url, directory), stored(url), [*directory.iterdir()]) == (1, [one.run.id], [])
+    assert (drain_spool(url, directory), stored(url), waiting(directory)) == (1, [one.run.id], [])
 
 
 def test_a_broken_database_keeps_the_run_in_the_spool(directory: Path, url: str, tmp_path: Path):
@@ -169,17 +176,18 @@ def test_a_broken_database_keeps_the_run_in_the_spool(directory: Path, url: str,
 def test_a_run_that_the_schema_refuses_is_set_aside(directory: Path, url: str):
     """It is kept under another name and does not stand in the way of the next one."""
     with pytest.raises(StoreRejectedError, match=r"the run was measured and is kept in .*\.broken$"):
-        deliver_attempt(make_attempt(id="odd", download_bps=-1), url, directory)
-    deliver_attempt(make_attempt(id="good"), url, directory)
-    assert (stored(url), [file.name for file in directory.iterdir()]) == (["good"], ["odd.broken"])
+        deliver_attempt(make_attempt(id=run_id("odd"), download_bps=-1), url, directory)
+    deliver_attempt(make_attempt(id=run_id("good")), url, directory)
+    assert (stored(url), waiting(directory)) == ([run_id("good")], [f"{run_id('odd')}.broken"])
 
 
 def test_a_refused_run_of_earlier_times_is_set_aside(directory: Path, url: str, caplog: pytest.LogCaptureFixture):
     """Draining goes on with the others."""
     for minute, rate in enumerate((-1, 1)):
-        spool.save_attempt(directory, make_attempt(minute, id=f"run{minute}", download_bps=rate))
-    assert (drain_spool(url, directory), stored(url)) == (1, ["run1"])
-    assert "run0.broken: cannot be stored (run run0 cannot be stored: CHECK constraint" in caplog.text
+        spool.save_attempt(directory, make_attempt(minute, id=run_id(f"run{minute}"), download_bps=rate))
+    assert (drain_spool(url, directory), stored(url)) == (1, [run_id("run1")])
+    refused = run_id("run0")
+    assert f"{refused}.broken: cannot be stored (run {refused} cannot be stored: CHECK constraint" in caplog.text
 
 
 @pytest.mark.parametrize("moment", ["spooled", "stored"])
@@ -224,14 +232,16 @@ def ids_in(machine: PrivateMachine) -> list[str]:
 def test_a_full_disk_loses_no_run(machine: PrivateMachine):
     """The run waits in memory, the message says where, and the next run with room stores it."""
     full_disk(machine)
-    code, words = keep_in(machine, make_attempt(1, id="second"))
+    code, words = keep_in(machine, make_attempt(1, id=run_id("second")))
     assert (code, words.count("\n")) == (1, 1)
     assert words.startswith("StoreFullError 1: /run/state/speedmon.db: no space left on its device")
-    assert "kept in /dev/shm/speedmon-0/second.json (in memory: a reboot loses it)" in words
+    folder = f"{FALLBACK}/{database_key('sqlite:////run/state/speedmon.db')}"
+    assert f"kept in {folder}/{run_id('second')}.json (in memory: a reboot loses it)" in words
     machine.run(["rm", "/run/state/filler"])
-    assert keep_in(machine, make_attempt(2, id="third")) == (0, "")
-    assert ids_in(machine)[1:] == ["second", "third"]
-    assert machine.run(["ls", "-A", FALLBACK, "/run/state/spool"]).stdout.split("\n")[1] == ""
+    assert keep_in(machine, make_attempt(2, id=run_id("third"))) == (0, "")
+    assert ids_in(machine)[1:] == [run_id("second"), run_id("third")]
+    left = machine.run(["find", FALLBACK, "/run/state/spool", "-type", "f", "!", "-name", "database"])
+    assert left.stdout == ""
 
 
 def test_a_full_spool_does_not_matter_while_the_store_has_room(machine: PrivateMachine):
@@ -239,17 +249,17 @@ def test_a_full_spool_does_not_matter_while_the_store_has_room(machine: PrivateM
     full_disk(machine)
     machine.run(["sh", "-c", "rm /run/state/filler; mkdir /run/full && mount -t tmpfs -o size=4k full /run/full"])
     machine.run(["sh", "-c", "cat /dev/zero >/run/full/filler"], check=False)
-    assert keep_in(machine, make_attempt(1, id="second"), "/run/full/spool") == (0, "")
-    assert ids_in(machine)[1:] == ["second"]
+    assert keep_in(machine, make_attempt(1, id=run_id("second")), "/run/full/spool") == (0, "")
+    assert ids_in(machine)[1:] == [run_id("second")]
 
 
 def test_with_no_file_to_be_had_the_message_holds_the_run(machine: PrivateMachine):
     """Where neither disk nor memory takes it, the error line carries the run itself."""
     full_disk(machine)
     machine.run(["mount", "-o", "remount,bind,ro", SHM])
-    code, words = keep_in(machine, make_attempt(1, id="second"))
+    code, words = keep_in(machine, make_attempt(1, id=run_id("second")))
     assert (code, words.count("\n")) == (1, 1)
-    assert 'cannot be written to any file: {"id":"second","probe":"home"' in words
+    assert f'cannot be written to any file: {{"id":"{run_id("second")}","probe":"home"' in words
 
 
 def test_a_fallback_of_another_user_is_not_used(machine: PrivateMachine):

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from example_runs import make_attempt
+from example_runs import make_attempt, run_id
 
 from monitor.collect import outcome
 from monitor.model import Status
@@ -18,7 +18,7 @@ from monitor.store import spool
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONE = make_attempt(id="ab", status=Status.INTERRUPTED, failure=outcome.CUT_OFF)
+ONE = make_attempt(id=run_id("ab"), status=Status.INTERRUPTED, failure=outcome.CUT_OFF)
 
 HOLDS_A_NOTE = """
 import sys, msgspec
@@ -47,7 +47,7 @@ def holder(tmp_path: Path):
 def test_a_test_that_runs_is_left_alone(holder: subprocess.Popen[str], tmp_path: Path):
     """Nobody takes the note of a living test, and it goes when the test ends."""
     assert spool.recover_interrupted(tmp_path) == 0
-    assert [*tmp_path.glob("*")] == [tmp_path / "ab.started"]
+    assert [*tmp_path.glob("*")] == [tmp_path / f"{run_id('ab')}.started"]
     holder.communicate("")
     assert [*tmp_path.glob("*")] == []
 
@@ -63,9 +63,9 @@ def test_a_test_that_was_killed_becomes_a_row(holder: subprocess.Popen[str], tmp
 
 def test_a_note_that_cannot_be_read_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     """Half a note, as a full disk leaves it, is kept for a look and does not come again."""
-    (tmp_path / "ab.started").write_text('{"run": {"id"')
+    (tmp_path / f"{run_id('ab')}.started").write_text('{"run": {"id"')
     assert (spool.recover_interrupted(tmp_path), spool.recover_interrupted(tmp_path)) == (0, 0)
-    assert (tmp_path / "ab.broken").exists()
+    assert (tmp_path / f"{run_id('ab')}.broken").exists()
     assert "cannot be stored" in caplog.text
 
 

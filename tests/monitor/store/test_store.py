@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
-from example_runs import DNS, START, any_attempt, make_attempt, make_failed_attempt
+from example_runs import DNS, START, any_attempt, make_attempt, make_failed_attempt, run_id
 from hypothesis import given, settings
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import sqlite as dialect
@@ -83,12 +83,15 @@ def test_every_run_comes_back_as_it_went_in(shared_url: str, one: Attempt):
     assert attempt == one
 
 
+AB, AC = (f"{beginning}000000-0000-4000-8000-000000000000" for beginning in ("ab", "ac"))
+
+
 @pytest.mark.parametrize(("beginning", "words"), [("c", "no run's id begins"), ("a", "more than one"), ("%", "no run")])
 def test_a_beginning_that_names_no_run_or_several(url: str, beginning: str, words: str):
     """A run is found by the beginning of its id, if it is one run's alone."""
-    store(url, make_attempt(id="ab"), make_attempt(id="ac"))
+    store(url, make_attempt(id=AB), make_attempt(id=AC))
     with open_reader(url) as connection:
-        assert read.find_attempt(connection, "ab").run.id == "ab"
+        assert read.find_attempt(connection, "ab").run.id == AB
         with pytest.raises(UsageError, match=words):
             read.find_attempt(connection, beginning)
 
@@ -260,15 +263,23 @@ def test_a_kind_of_a_newer_program_is_unknown_to_this_one(url: str):
         {"failure": DNS},
         {"finished_at": START},
         {"attempt": 0},
-        {"retry_of": "7"},
+        {"retry_of": run_id("7")},
+        {"retry_of": "../6"},
     ],
 )
 def test_what_cannot_be_true_is_refused(url: str, changes: dict[str, object]):
     """A value that the schema excludes is an error that names the run, and nothing of it is stored."""
-    with pytest.raises(StoreRejectedError, match="run 7 cannot be stored"):
-        store(url, make_attempt(id="1"), make_attempt(1, id="7", **changes))
+    with pytest.raises(StoreRejectedError, match=f"run {run_id('7')} cannot be stored"):
+        store(url, make_attempt(id=run_id("1")), make_attempt(1, id=run_id("7"), **changes))
     with open_reader(url) as connection:
         assert read.count_runs(connection) == 0
+
+
+@pytest.mark.parametrize("odd", ["", "7", "../../etc/passwd", AB.upper(), AB + "\n", "\uff41" + AB[1:]])
+def test_an_id_that_is_no_uuid_is_refused(url: str, odd: str):
+    """Wherever a run comes from, its id can be no path and no pattern."""
+    with pytest.raises(StoreRejectedError, match=r"cannot be stored: its id is not a UUID"):
+        store(url, make_attempt(id=odd))
 
 
 def test_output_goes_with_its_run(url: str):

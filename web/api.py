@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
@@ -10,49 +9,28 @@ from msgspec.json import encode
 from starlette.responses import Response
 
 from monitor.collect.progress import RunningTest  # noqa: TC001  annotations are read at run time
-from monitor.model import NetworkPath, Run, Status
-from monitor.output.export import to_json_array
+from monitor.model import NetworkPath
 from monitor.scheduler.publish import Published  # noqa: TC001  annotations are read at run time
 from monitor.store import read
 from monitor.store.buckets import DEFAULT_BUCKETS, MAX_BUCKETS, Bucket, read_buckets
 from monitor.store.connection import open_reader
-from web.context import ProbeQuery, select_probes
+from web.context import MAX_DAYS, ProbeQuery, select_probes
 from web.errors import documented_errors
 
 if TYPE_CHECKING:
     from web.context import Site
 
 
-MAX_RUNS = 100_000
-
-DaysQuery = Annotated[int, Query(ge=1, le=3660, description="how many days to look back")]
-
-LimitQuery = Annotated[int, Query(ge=1, le=MAX_RUNS, description="at most this many runs, the newest")]
+DaysQuery = Annotated[int, Query(ge=1, le=MAX_DAYS, description="how many days to look back")]
 
 MaxBucketsQuery = Annotated[int, Query(ge=1, le=MAX_BUCKETS, description="at most this many buckets")]
 
 PathQuery = Annotated[NetworkPath | None, Query(description="only runs over this path")]
 
-StatusQuery = Annotated[Status | None, Query(description="only runs of this status")]
-
 
 def router(site: Site) -> APIRouter:
     """Return the routes of the API."""
     routes = APIRouter()
-
-    # Runs are encoded as `history --json` encodes them; the model is there for /openapi.json.
-    @routes.get("/api/v1/runs", response_model=list[Run], responses=documented_errors(404, 421, 422, 503))
-    def runs(
-        days: DaysQuery = 30, limit: LimitQuery = 10_000, status: StatusQuery = None, probe: ProbeQuery = None
-    ) -> Response:
-        """Return the stored runs, newest first."""
-        since, until = site.window(days)
-        with open_reader(site.database) as connection:
-            run_filter = read.RunFilter(since, until, probes=select_probes(connection, site, probe).pks)
-            stored = read.read_runs(connection, run_filter, newest_first=True)
-            matching = (run for run in stored if status in (None, run.status))
-            text = "".join(to_json_array(islice(matching, limit)))
-        return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     # Encoded by msgspec: several times as fast as FastAPI for this many small objects.
     @routes.get("/api/v1/buckets", response_model=list[Bucket], responses=documented_errors(404, 421, 422, 503))

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from monitor import __version__
-from web import api, errors, graphs, pages, run_list
+from web import api, dashboards, errors, graphs, pages, reference, run_list
 from web.context import STATIC_DIR
 from web.errors import error_response
 from web.queues import QueueMiddleware
@@ -55,19 +55,21 @@ COMPRESSION = 5
 OWN_SITES = ("same-origin", "none")
 
 # Pages that others may link to.
-LINKED_PATHS = frozenset({"/"})
+LINKED_PATHS = frozenset({"/", "/api"})
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def make_app(site: Site) -> Guard:
     """Return the ASGI application of a site."""
-    # No /docs: that page would load scripts from other hosts. /openapi.json has the same content.
+    # No /docs: that page would load scripts from other hosts. `web.reference` shows the same.
     app = FastAPI(title="speedmon", version=__version__, docs_url=None, redoc_url=None)
     app.include_router(pages.router(site))
     app.include_router(graphs.router(site))
     app.include_router(api.router(site))
     app.include_router(run_list.router(site))
+    app.include_router(dashboards.router(site))
+    app.include_router(reference.router(app))
     app.mount("/static", StaticFiles(directory=STATIC_DIR), name="static")
     errors.install_handlers(app)
     in_turn = QueueMiddleware(GZipMiddleware(app, COMPRESSED_BYTES, COMPRESSION))

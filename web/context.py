@@ -34,8 +34,9 @@ ProbeQuery = Annotated[list[str] | None, Query(alias="probe", description="only 
 # The longest window, ten years.
 MAX_DAYS = 3660
 
-# Before any run.
+# Windows begin no earlier, and end no later than so far ahead: no run is there.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=366)
 
 # How many names to list when one is wrong, and in a title.
 MAX_LISTED = 20
@@ -116,11 +117,12 @@ class Site:
         Raises:
             UsageError: it ends before it begins.
         """
-        end = self._aware(until) if until else self.clock() + timedelta(seconds=1)
-        begin = self._aware(since) if since else max(end, EARLIEST + timedelta(days=days)) - timedelta(days=days)
+        now = self.clock() + timedelta(seconds=1)
+        end = min(self._aware(until), now + AHEAD) if until else now
+        begin = self._aware(since) if since else end - timedelta(days=days)
         if begin > end:
             raise UsageError("from: the window begins after its end")
-        return begin, end
+        return max(begin, EARLIEST), max(end, EARLIEST)
 
     def _aware(self, moment: datetime) -> datetime:
         aware = moment if moment.tzinfo else moment.replace(tzinfo=self.zone)

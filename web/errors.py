@@ -104,7 +104,8 @@ def install_handlers(app: FastAPI) -> None:
 
 def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
-    message = f"nothing at {request.url.path}" if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    is_unknown_path = error.status_code == HTTPStatus.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase
+    message = f"nothing at {request.url.path}" if is_unknown_path else error.detail
     return error_response(request, error.status_code, message, error.headers)
 
 

@@ -196,6 +196,20 @@ def last_run(connection: Connection, probes: Collection[int] = ()) -> Run | None
     return next(iter(latest_runs(connection, limit=1, probes=probes)), None)
 
 
+def newest_runs(
+    connection: Connection, statuses: Collection[Status], *, scope: Scope | None = None, probes: Collection[int] = ()
+) -> list[Run]:
+    """Return the newest run of each probe and path that has one of the statuses, and that scope of failure if given."""
+    conditions = [runs.c.status.in_(statuses), *([] if scope is None else [runs.c.failure_scope == scope])]
+    pks = []
+    for probe in probes or connection.scalars(select(tables.probes.c.pk)).all():
+        for path in NetworkPath:
+            source = select(runs.c.pk).where(runs.c.probe_pk == probe, runs.c.path == path, *conditions)
+            pks.extend(connection.scalars(source.order_by(*_NEWEST_FIRST).limit(1)))
+    batches = (pks[at : at + _MAX_IDS] for at in range(0, len(pks), _MAX_IDS))
+    return [_to_run(row) for batch in batches for row in connection.execute(_runs_query().where(runs.c.pk.in_(batch)))]
+
+
 def runs_by_pk(connection: Connection, after: int, last: int) -> Iterator[Run]:
     """Yield the runs with primary keys in (after, last], in that order."""
     query = _runs_query().where(runs.c.pk > after, runs.c.pk <= last).order_by(runs.c.pk)

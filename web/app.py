@@ -1,25 +1,31 @@
-"""The ASGI application: routers, static files and error handlers, behind a check of the host name.
+"""The ASGI application: routers, static files and error handlers, behind a check of host name and origin.
 
 There is no global instance. The guard in front of every endpoint serves known host names only, and adds strict security
 headers. The check prevents DNS rebinding: a foreign page that points its own name at this address. An IP address cannot
 be rebound, so if the daemon listens on the network, any address is accepted as a name.
+
+Browsers say which requests other sites make (https://www.w3.org/TR/fetch-metadata/). Those are refused, pictures too:
+any site that somebody visits could make this machine work. Only a link to a page may be followed from elsewhere.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from monitor import __version__
-from web import api, errors, graphs, pages
+from web import api, dashboards, errors, graphs, pages, reference, run_list
 from web.context import STATIC_DIR
 from web.errors import error_response
+from web.queues import QueueMiddleware
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,28 +41,41 @@ SECURITY_HEADERS = {
         "default-src 'none'; img-src 'self'; style-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
 
-LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+# Answers of this length are compressed, with this level: a third of the time of the highest, and hardly larger.
+COMPRESSED_BYTES = 1000
+COMPRESSION = 5
 
-# Misdirected Request (RFC 9110, section 15.5.20).
-MISDIRECTED = 421
+# What `Sec-Fetch-Site` says where this site, or the person at the browser, made the request.
+OWN_SITES = ("same-origin", "none")
+
+# Pages that others may link to.
+LINKED_PATHS = frozenset({"/", "/api"})
+
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def make_app(site: Site) -> Guard:
     """Return the ASGI application of a site."""
-    # No /docs: that page would load scripts from other hosts. /openapi.json has the same content.
+    # No /docs: that page would load scripts from other hosts. `web.reference` shows the same.
     app = FastAPI(title="speedmon", version=__version__, docs_url=None, redoc_url=None)
     app.include_router(pages.router(site))
     app.include_router(graphs.router(site))
     app.include_router(api.router(site))
+    app.include_router(run_list.router(site))
+    app.include_router(dashboards.router(site))
+    app.include_router(reference.router(app))
     app.mount("/static", StaticFiles(directory=STATIC_DIR), name="static")
     errors.install_handlers(app)
+    in_turn = QueueMiddleware(GZipMiddleware(app, COMPRESSED_BYTES, COMPRESSION))
     on_network = listens_on_network(site.settings.web.host)
     # Outermost, so that responses to unexpected errors carry the headers too.
-    return Guard(app, allowed_names(site.settings.web, on_network=on_network), any_address=on_network)
+    return Guard(in_turn, allowed_names(site.settings.web, on_network=on_network), any_address=on_network)
 
 
 def allowed_names(web: WebSettings, *, on_network: bool) -> set[str]:
@@ -90,17 +109,34 @@ class Guard:
                 MutableHeaders(scope=message).update(SECURITY_HEADERS)
             await send(message)
 
-        name = host_name(Headers(scope=scope).get("host", ""))
-        app = self._app if self._is_known(name) else _refuse
-        await app(scope, receive, send_guarded)
+        headers = Headers(scope=scope)
+        if not self._is_known(host_name(headers.get("host", ""))):
+            await _refuse_host(scope, receive, send_guarded)
+        elif is_cross_site(scope["method"], scope["path"], headers):
+            await _refuse_site(scope, receive, send_guarded)
+        else:
+            await self._app(scope, receive, send_guarded)
 
     def _is_known(self, name: str) -> bool:
         return name in self._names or (self._any_address and is_address(name))
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
     message = "this host name is not served here: add it to web.allowed_hosts"
-    await error_response(Request(scope), MISDIRECTED, message)(scope, receive, send)
+    await error_response(Request(scope), HTTPStatus.MISDIRECTED_REQUEST, message)(scope, receive, send)
+
+
+async def _refuse_site(scope: Scope, receive: Receive, send: Send) -> None:
+    message = "requests from other web sites are not answered here"
+    await error_response(Request(scope), HTTPStatus.FORBIDDEN, message)(scope, receive, send)
+
+
+def is_cross_site(method: str, path: str, headers: Headers) -> bool:
+    """Return whether another site made a browser send this request, other than by a link to a page."""
+    if headers.get("sec-fetch-site", "none").strip().lower() in OWN_SITES:
+        return False
+    is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not (is_link and method in {"GET", "HEAD"} and path in LINKED_PATHS)
 
 
 def host_name(header: str) -> str:

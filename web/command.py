@@ -38,11 +38,11 @@ def command(
     from monitor.config import paths
     from monitor.scheduler.daemon import Daemon, prepare_database
     from monitor.scheduler.publish import Publisher
-    from web import server
+    from web import logs, server
     from web.app import make_app
     from web.context import Site, no_published_files, no_slot
 
-    server.set_up_logging()
+    logs.set_up_logging()
     settings = _with_address(settings, host, port)
     shown_in = localtime.resolve_zone(settings.display.timezone, "display.timezone")
     config = ctx.find_root().obj

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 ProbeQuery = Annotated[list[str] | None, Query(alias="probe", description="only runs of this probe; can be repeated")]
 
+# The longest window, ten years.
+MAX_DAYS = 3660
+
+# Windows begin no earlier, and end no later than so far ahead: no run is there.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=366)
+
 # How many names to list when one is wrong, and in a title.
 MAX_LISTED = 20
 MAX_IN_TITLE = 3
@@ -100,10 +107,29 @@ class Site:
         """The title: the names of the selected probes, else that of this one."""
         return ", ".join(self.probes) or self.settings.probe.name
 
-    def window(self, days: int) -> tuple[datetime, datetime]:
-        """Return the last `days` days, including a run that starts in this second."""
-        until = self.clock() + timedelta(seconds=1)
-        return until - timedelta(days=days), until
+    def window(
+        self, days: int, since: datetime | None = None, until: datetime | None = None
+    ) -> tuple[datetime, datetime]:
+        """Return a window: by default the last `days` days, including a run that starts in this second.
+
+        Times without a zone are in that of the site.
+
+        Raises:
+            UsageError: it ends before it begins.
+        """
+        now = self.clock() + timedelta(seconds=1)
+        end = min(self._aware(until), now + AHEAD) if until else now
+        begin = self._aware(since) if since else end - timedelta(days=days)
+        if begin > end:
+            raise UsageError("from: the window begins after its end")
+        return max(begin, EARLIEST), max(end, EARLIEST)
+
+    def _aware(self, moment: datetime) -> datetime:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+        try:
+            return aware.astimezone(UTC)
+        except OverflowError as error:
+            raise UsageError("from, to: a time cannot be used") from error
 
 
 class UnknownProbeError(UsageError):

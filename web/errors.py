@@ -1,6 +1,7 @@
 """Error responses of all endpoints: `{"error": {"code": …, "message": …}}`, or a page for a browser.
 
-A new kind of error gets a handler in `install_handlers`; nothing else answers with an error.
+A new kind of error gets a handler in `install_handlers`; nothing else answers with an error. What went wrong on this
+machine is written to the log only: its message may name files, which are nobody's business on the network.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # Our names for HTTP status codes; Python's change between releases.
 ERROR_CODES = {
+    403: "cross_site",
     404: "not_found",
     405: "method_not_allowed",
     421: "unknown_host",
@@ -32,6 +34,12 @@ ERROR_CODES = {
     500: "unexpected",
     503: "store_unavailable",
 }
+
+STORE_MESSAGE = "the stored runs cannot be read now; the log of speedmon serve says why"
+
+UNEXPECTED_MESSAGE = "unexpected error; the log of speedmon serve says more"
+
+STORE_RETRY_S = 60
 
 # JSON schema of an error, for /openapi.json.
 ERROR_SCHEMA: dict[str, Any] = {
@@ -49,17 +57,37 @@ ERROR_SCHEMA: dict[str, Any] = {
 _log = logging.getLogger(__name__)
 
 
+class BusyError(SpeedmonError):
+    """Too many requests wait for the same kind of answer; retryable after `retry_after_s`."""
+
+    retryable = True
+    retry_after_s = 2
+
+    def __init__(self) -> None:
+        super().__init__(f"too many requests are waiting; try again in {self.retry_after_s} s")
+
+
 def documented_errors(*codes: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of an endpoint for these status codes."""
     content = {"application/json": {"schema": ERROR_SCHEMA}}
     return {code: {"description": ERROR_CODES[code], "content": content} for code in codes}
 
 
-def error_response(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an error as JSON, or as a page if the client accepts HTML."""
+def error_response(
+    request: Request, status: int, message: str, headers: Mapping[str, str] | None = None, code: str | None = None
+) -> Response:
+    """Return an error as JSON, or as a page if the client accepts HTML; the code is by default that of the status."""
+    headers = {"Cache-Control": "no-store", **(headers or {})}
     if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(render_template("error.html", status=status, message=message), status, headers)
-    return JSONResponse({"error": {"code": ERROR_CODES.get(status, "error"), "message": message}}, status, headers)
+    error = {"code": code or ERROR_CODES.get(status, "error"), "message": message}
+    return JSONResponse({"error": error}, status, headers)
+
+
+def busy_response(request: Request, error: BusyError) -> Response:
+    """Return the answer to a request that does not fit into its queue."""
+    headers = {"Retry-After": str(error.retry_after_s)}
+    return error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers, "busy")
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -69,13 +97,15 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StoreError, _handle_store_error)
     app.add_exception_handler(UnknownProbeError, _handle_unknown_probe)
     app.add_exception_handler(UsageError, _handle_usage_error)
+    app.add_exception_handler(BusyError, _handle_busy)
     app.add_exception_handler(SpeedmonError, _handle_error)
     app.add_exception_handler(Exception, _handle_unexpected)
 
 
 def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
-    message = f"nothing at {request.url.path}" if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    is_unknown_path = error.status_code == HTTPStatus.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase
+    message = f"nothing at {request.url.path}" if is_unknown_path else error.detail
     return error_response(request, error.status_code, message, error.headers)
 
 
@@ -95,15 +125,19 @@ def _handle_usage_error(request: Request, error: Exception) -> Response:
 
 def _handle_store_error(request: Request, error: Exception) -> Response:
     _log.error("%s", error)
-    return error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "60"})
+    headers = {"Retry-After": str(STORE_RETRY_S)}
+    return error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, STORE_MESSAGE, headers)
+
+
+def _handle_busy(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BusyError)  # noqa: S101  registered for this class
+    return busy_response(request, error)
 
 
 def _handle_error(request: Request, error: Exception) -> Response:
     _log.error("%s", error)
-    return error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    return error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, UNEXPECTED_MESSAGE)
 
 
 def _handle_unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001  uvicorn logs the error itself
-    return error_response(
-        request, HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; the log of speedmon serve says more"
-    )
+    return error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, UNEXPECTED_MESSAGE)

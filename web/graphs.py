@@ -1,10 +1,12 @@
 """`/graph.png`: the graph of the last days, drawn once for each new run and cached.
 
-Graphs are drawn one after another, each in a process of its own; see `web.graph_request`.
+Graphs are drawn one after another, each in a process of its own; see `web.graph_request`. Few may wait to be drawn:
+whoever asks for more is told to come later. While a graph is drawn, no thread of the server waits for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 import threading
@@ -16,6 +18,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Header, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from monitor import __version__
@@ -23,7 +26,7 @@ from monitor.localtime import Window
 from monitor.store import read
 from monitor.store.connection import open_reader
 from web.context import ProbeQuery, select_probes
-from web.errors import documented_errors
+from web.errors import BusyError, documented_errors
 from web.graph_request import GraphRequest, draw_graph
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ SIZES = {"wide": (1200, 840), "phone": (600, 900)}
 SCALES = {"wide": 1.0, "phone": 2.0}
 
 MAX_CACHED = 8
+
+# Graphs that are being drawn, or wait to be.
+MAX_PENDING = 6
 
 # Every run of the window is in memory while it is drawn, so a graph spans a year at most.
 MAX_DAYS = 366
@@ -66,15 +72,15 @@ def router(site: Site) -> APIRouter:
     }
 
     @routes.get("/graph.png", response_class=Response, responses=answers | documented_errors(404, 421, 422, 503))
-    def picture(
+    async def picture(
         days: DaysQuery = 30, size: SizeQuery = "wide", probe: ProbeQuery = None, known: KnownEtag = ""
     ) -> Response:
         """Draw the stored runs of the last days."""
-        key = cache.key(days, size, probe)
+        key = await run_in_threadpool(cache.key, days, size, probe)
         headers = {"ETag": key.etag, "Cache-Control": "private, no-cache"}
         if key.etag in known:
             return Response(status_code=NOT_MODIFIED, headers=headers)
-        return Response(cache.png(key), media_type="image/png", headers=headers)
+        return Response(await cache.png(key), media_type="image/png", headers=headers)
 
     return routes
 
@@ -115,7 +121,8 @@ class GraphCache:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._worker = WorkerThread("graphs")
-        self._graphs: OrderedDict[GraphKey, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+        self._graphs: OrderedDict[GraphKey, Future[bytes]] = OrderedDict()
 
     def key(self, days: int, size: str, probes: Sequence[str] | None) -> GraphKey:
         """Return what the graph depends on at this moment."""
@@ -129,16 +136,34 @@ class GraphCache:
             days, size, until, last.id if last else None, selection.plan(site, selection.shown), title, selection.pks
         )
 
-    def png(self, key: GraphKey) -> bytes:
-        """Return the graph, drawn unless it is cached."""
-        return self._worker.call(lambda: self._cached_or_drawn(key))
+    async def png(self, key: GraphKey) -> bytes:
+        """Return the graph, drawn unless it is cached.
 
-    def _cached_or_drawn(self, key: GraphKey) -> bytes:
-        png = self._graphs.pop(key, None) or self._draw(key)
-        self._graphs[key] = png
-        while len(self._graphs) > MAX_CACHED:
-            self._graphs.popitem(last=False)
-        return png
+        Raises:
+            BusyError: too many others wait to be drawn.
+        """
+        # Shielded: others may wait for the same graph.
+        return await asyncio.shield(asyncio.wrap_future(self._request(key)))
+
+    def _request(self, key: GraphKey) -> Future[bytes]:
+        with self._lock:
+            if key in self._graphs:
+                self._graphs.move_to_end(key)
+                return self._graphs[key]
+            if sum(not graph.done() for graph in self._graphs.values()) >= MAX_PENDING:
+                raise BusyError
+            self._graphs[key] = graph = self._worker.submit(lambda: self._draw(key))
+        graph.add_done_callback(lambda _: self._drop_some(key))
+        return graph
+
+    def _drop_some(self, key: GraphKey) -> None:
+        """Drop a graph that could not be drawn, and those that were not asked for of late."""
+        with self._lock:
+            if key in self._graphs and self._graphs[key].exception():
+                del self._graphs[key]
+            drawn = [key for key, graph in self._graphs.items() if graph.done()]
+            for old in drawn[:-MAX_CACHED]:
+                del self._graphs[old]
 
     def _draw(self, key: GraphKey) -> bytes:
         site, window = self._site, key.window
@@ -167,8 +192,8 @@ class WorkerThread:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def call(self, function: Callable[[], T]) -> T:
-        """Run a function in the thread; return its result or raise its exception."""
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        """Run a function in the thread; its result or exception is that of the future."""
         future: Future[T] = Future()
 
         def work() -> None:
@@ -179,7 +204,7 @@ class WorkerThread:
 
         self._start()
         self._work.put(work)
-        return future.result()
+        return future
 
     def _start(self) -> None:
         with self._lock:

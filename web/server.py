@@ -1,13 +1,12 @@
 """The process of `speedmon serve`: listen, start the services, serve until a signal, shut down in order.
 
 Everything ends within `GRACE_S` of the signal, even if something hangs. The log has one line per warning or error, on
-stderr and without tracebacks.
+stderr and without tracebacks; a line that repeats is counted. Connections are bounded by `web.connections`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import select
 import socket
@@ -15,9 +14,11 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 
 from monitor.errors import ServeError
 from monitor.system.signals import Interrupts
+from web import connections, logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,9 @@ GRACE_S = 2.8
 
 # By default uvicorn checks ten times a second whether to exit, which is most of the work of an idle daemon.
 TICK_S = 0.5
+
+# Threads in which pages and answers are made, each with a connection to the database.
+THREADS = 16
 
 # After a suspend, a missed slot is noticed within this time.
 WAKE_S = 30
@@ -61,10 +65,13 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family)
+        listener = socket.create_server(address[:2], family=family)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ServeError(f"cannot listen on {host} port {port}: {reason}; set web.host and web.port") from error
+    # Connections inherit it. Otherwise the end of each answer waits for the client's delayed acknowledgement, 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def url_of(listener: socket.socket) -> str:
@@ -97,6 +104,7 @@ def _wait_for_signal(interrupts: Interrupts, server: _WebServer, services: Seque
         select.select([] if signals is None else [signals], [], [], WAKE_S)
         if not server.is_alive():
             raise ServeError("the web server stopped unexpectedly; see the log lines above")
+        logs.report_repeats()
         for service in services:
             service.wake()
 
@@ -112,10 +120,19 @@ def _shut_down(server: _WebServer, services: Sequence[Service]) -> None:
     for service in services:
         service.finish(CHILD_S)
     server.join()
+    logs.report_repeats(at_once=True)
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn, checking less often whether to exit."""
+    """uvicorn with few threads, checking less often whether to exit."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        current_default_thread_limiter().total_tokens = THREADS
+        await super().startup(sockets)
+        # asyncio accepts as many connections at a time as it lets the kernel keep: a few. The kernel may keep more.
+        for listener in sockets or ():
+            listener.listen(connections.BACKLOG)
 
     async def main_loop(self) -> None:
         """Update the Date header until `should_exit` is set."""
@@ -130,11 +147,17 @@ class _WebServer(threading.Thread):
         super().__init__(name="web", daemon=True)
         config = uvicorn.Config(
             app,
+            http=connections.BoundedProtocol.within(connections.max_connections()),
+            loop="asyncio",
             log_config=None,
             access_log=False,
             lifespan="off",
             ws="none",
             server_header=False,
+            proxy_headers=False,
+            backlog=connections.ACCEPTED_AT_ONCE,
+            h11_max_incomplete_event_size=connections.MAX_HEADER_BYTES,
+            timeout_keep_alive=connections.KEEP_ALIVE_S,
             timeout_graceful_shutdown=REQUESTS_S,
         )
         self._listener = listener
@@ -147,26 +170,3 @@ class _WebServer(threading.Thread):
     def stop(self) -> None:
         """Ask the server to finish open requests and exit."""
         self._server.should_exit = True
-
-
-class OneLineFormatter(logging.Formatter):
-    """Appends class and message of an exception to the line instead of a traceback below it."""
-
-    def __init__(self) -> None:
-        super().__init__("speedmon: %(message)s")
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line."""
-        line = f"speedmon: {record.getMessage()}".strip()
-        error = record.exc_info[1] if record.exc_info else None
-        text = f"{line}: {type(error).__name__}: {error}" if error else line
-        return " ".join(text.split())
-
-
-def set_up_logging() -> None:
-    """Send warnings and errors of every logger to stderr."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(OneLineFormatter())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # The schedule reports these itself.
-    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 
 from monitor.errors import UsageError
 from monitor.model import (
@@ -113,6 +113,67 @@ def window_query(selection: RunFilter, *, newest_first: bool = False) -> Select[
     return query.order_by(*(_NEWEST_FIRST if newest_first else _OLDEST_FIRST))
 
 
+@dataclass(frozen=True, slots=True)
+class RunSearch:
+    """What runs to list: those of a window that have all these values; None means any.
+
+    `server` is a server's id, `address` the external address of the test.
+    """
+
+    window: RunFilter
+    status: Status | None = None
+    scope: Scope | None = None
+    kind: FailureKind | None = None
+    trigger: Trigger | None = None
+    server: str | None = None
+    isp: str | None = None
+    address: str | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the conditions for the query of `read_page`."""
+        values = {
+            runs.c.status: self.status,
+            runs.c.failure_scope: self.scope,
+            runs.c.failure_kind: self.kind,
+            runs.c.trigger: self.trigger,
+            servers.c.id: self.server,
+            isps.c.name: self.isp,
+            runs.c.external_ip: self.address,
+        }
+        return [*self.window.conditions(), *(column == value for column, value in values.items() if value is not None)]
+
+
+# The place of a run in a list, newest first: its start in epoch seconds, and its primary key.
+Position = tuple[int, int]
+
+
+def read_page(
+    connection: Connection, search: RunSearch, *, limit: int, after: Position | None = None
+) -> list[tuple[Position, Run]]:
+    """Return at most `limit` runs with their positions, newest first, from the one that follows a position."""
+    query = _runs_query().add_columns(runs.c.started_at, runs.c.pk).where(*_page_conditions(search, after))
+    rows = connection.execute(query.order_by(*_NEWEST_FIRST).limit(limit))
+    return [((row[-2], row[-1]), _to_run(row[:-2])) for row in rows]
+
+
+def page_end(
+    connection: Connection, search: RunSearch, *, limit: int, after: Position | None = None
+) -> Position | None:
+    """Return the position of the last run of a page of `read_page`; None if no run follows it."""
+    query = select(runs.c.started_at, runs.c.pk).select_from(runs.outerjoin(isps).outerjoin(servers))
+    query = query.where(*_page_conditions(search, after)).order_by(*_NEWEST_FIRST)
+    rows = connection.execute(query.offset(limit - 1).limit(2)).all()
+    return (rows[0].started_at, rows[0].pk) if len(rows) > 1 else None
+
+
+def _page_conditions(search: RunSearch, after: Position | None) -> list[ColumnElement[bool]]:
+    if after is None:
+        return search.conditions()
+    started, pk = after
+    follows = and_(runs.c.started_at <= started, or_(runs.c.started_at < started, runs.c.pk < pk))
+    return [*search.conditions(), follows]
+
+
 def latest_runs(
     connection: Connection,
     *,
@@ -158,6 +219,20 @@ def latest_starts(url: str, probe: str) -> tuple[datetime | None, datetime | Non
     known = (None if last is None or last[1] else last, newest)
     before, latest = (row and datetime.fromtimestamp(row[0], UTC) for row in known)
     return before, latest
+
+
+def newest_runs(
+    connection: Connection, statuses: Collection[Status], *, scope: Scope | None = None, probes: Collection[int] = ()
+) -> list[Run]:
+    """Return the newest run of each probe and path that has one of the statuses, and that scope of failure if given."""
+    conditions = [runs.c.status.in_(statuses), *([] if scope is None else [runs.c.failure_scope == scope])]
+    pks = []
+    for probe in probes or connection.scalars(select(tables.probes.c.pk)).all():
+        for path in NetworkPath:
+            source = select(runs.c.pk).where(runs.c.probe_pk == probe, runs.c.path == path, *conditions)
+            pks.extend(connection.scalars(source.order_by(*_NEWEST_FIRST).limit(1)))
+    batches = (pks[at : at + _MAX_IDS] for at in range(0, len(pks), _MAX_IDS))
+    return [_to_run(row) for batch in batches for row in connection.execute(_runs_query().where(runs.c.pk.in_(batch)))]
 
 
 def runs_by_pk(connection: Connection, after: int, last: int) -> Iterator[Run]:

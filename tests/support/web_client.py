@@ -35,7 +35,7 @@ class Client:
     """Asks an application over ASGI, as a server would, one request at a time."""
 
     def __init__(self, app: Guard) -> None:
-        self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self.transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """Return the response to a GET."""
@@ -46,7 +46,7 @@ class Client:
         return asyncio.run(self._request(method, path, **options))
 
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        async with httpx.AsyncClient(transport=self._transport, base_url=ADDRESS) as client:
+        async with httpx.AsyncClient(transport=self.transport, base_url=ADDRESS) as client:
             return await client.request(method, path, **options)
 
 

@@ -11,11 +11,14 @@ from example_runs import make_attempt, make_failed_attempt
 from web_client import TABLE, SiteSetup, assert_error
 
 from monitor.collect.progress import RunningTest
+from monitor.errors import SpeedmonError
 from monitor.model import Run
 from monitor.output.export import to_json_array
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from web.graph_request import GraphRequest
 
 
 @pytest.fixture
@@ -105,10 +108,16 @@ def test_a_bad_parameter_is_an_error(place: SiteSetup, path: str, says: str):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/runs", "/", "/graph.png"])
-def test_a_store_that_cannot_be_read_is_an_error(place: SiteSetup, path: str, tmp_path: Path):
-    """A damaged database is 503 everywhere, and the message names the file."""
+def test_a_store_that_cannot_be_read_is_an_error(
+    place: SiteSetup, path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """A damaged database is 503 everywhere; where the file lies is said in the log only."""
     (tmp_path / "speedmon.db").write_text("this is no database, whatever its name says\n" * 100)
-    assert_error(place.client().get(path), 503, "store_unavailable", "speedmon.db")
+    response = place.client().get(path)
+    assert_error(response, 503, "store_unavailable", "the log of speedmon serve says why")
+    assert response.headers["retry-after"] == "60"
+    assert str(tmp_path) not in response.text
+    assert str(tmp_path) in caplog.text
 
 
 def test_an_unexpected_error_has_the_shape_of_all_errors(place: SiteSetup):
@@ -122,6 +131,21 @@ def test_an_unexpected_error_has_the_shape_of_all_errors(place: SiteSetup):
     assert_error(response, 500, "unexpected", "the log of speedmon serve says more")
     assert "secret" not in response.text
     assert "Content-Security-Policy" in response.headers
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_an_error_of_this_machine_names_no_file(
+    place: SiteSetup, tmp_path: Path, accept: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Where a graph cannot be drawn, program and folder are in the log, not in the answer."""
+
+    def broken(_request: GraphRequest) -> bytes:
+        raise SpeedmonError(f"no graph can be drawn: Too many open files: {tmp_path}/bin/python")
+
+    monkeypatch.setattr("web.graphs.draw_graph", broken)
+    response = place.client().get("/graph.png", headers={"Accept": accept})
+    assert response.status_code == 500
+    assert str(tmp_path) not in response.text
 
 
 def test_a_wrong_method_is_an_error(place: SiteSetup):

@@ -29,6 +29,8 @@ def test_every_response_has_the_headers(place: SiteSetup, path: str):
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,42 @@ def test_a_page_for_the_network_accepts_any_address(place: SiteSetup):
     client = place.client()
     assert client.get("/healthz", headers={"Host": "192.168.1.5:8765"}).status_code == 200
     assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 421
+
+
+LINK = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+PICTURE = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+
+
+@pytest.mark.parametrize("path", ["/", "/graph.png", "/api/v1/runs", "/static/speedmon.css", "/healthz"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "Cross-Site", "something-new"])
+def test_other_sites_get_nothing(place: SiteSetup, path: str, site: str):
+    """A page elsewhere, or of another program on this machine, cannot make a browser ask for anything."""
+    answer = place.client().get(path, headers={"Sec-Fetch-Site": site, **PICTURE})
+    assert_error(answer, 403, "cross_site", "other web sites")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/", {"Sec-Fetch-Site": "same-origin", **PICTURE}, 200),
+        ("GET", "/graph.png", {"Sec-Fetch-Site": "same-origin", **PICTURE}, 200),
+        ("GET", "/graph.png", {"Sec-Fetch-Site": "none", **LINK}, 200),
+        ("GET", "/graph.png", {}, 200),
+        ("GET", "/", {"Sec-Fetch-Site": "cross-site", **LINK}, 200),
+        ("GET", "/", {"Sec-Fetch-Site": "cross-site"}, 403),
+        ("GET", "/", {"Sec-Fetch-Site": "cross-site", **LINK, "Sec-Fetch-Dest": "iframe"}, 403),
+        ("POST", "/", {"Sec-Fetch-Site": "cross-site", **LINK}, 403),
+        ("GET", "/graph.png", {"Sec-Fetch-Site": "cross-site", **LINK}, 403),
+        ("GET", "/api/v1/runs", {"Sec-Fetch-Site": "cross-site", **LINK}, 403),
+    ],
+)
+def test_what_may_come_from_elsewhere(
+    place: SiteSetup, method: str, path: str, headers: dict[str, str], status: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Programs, the page itself and the person at the browser may ask; others may only link to a page."""
+    monkeypatch.setattr("web.graphs.draw_graph", lambda _request: b"a graph")
+    assert place.client().request(method, path, headers=headers).status_code == status
 
 
 @pytest.mark.parametrize(

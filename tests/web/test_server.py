@@ -153,9 +153,11 @@ def test_an_address_in_use_is_an_error_of_one_line(environ: dict[str, str]):
 
 
 def test_a_defect_is_one_line_in_the_log(environ: dict[str, str]):
-    """An error while a page is made is one line on stderr, however often it is asked for."""
+    """An error while a page is made is one line on stderr, and how often it came again is another."""
     with serving(environ, "--no-schedule") as (process, url):
         Path(environ["SPEEDMON_DATABASE_URL"].removeprefix("sqlite:///")).write_bytes(os.urandom(4096))
-        assert httpx.get(url).status_code == 503
+        assert [httpx.get(url).status_code for _ in range(20)] == [503] * 20
         _, _, stderr = end_daemon(process)
-    assert re.fullmatch(r"speedmon: [^\n]*speedmon\.db[^\n]*\n", stderr)
+    line = r"speedmon: [^\n]*speedmon\.db[^\n]*"
+    # A slow machine may take more than a minute for them.
+    assert re.fullmatch(rf"{line}\n({line} \(and \d+ more\)\n)+", stderr)

@@ -48,7 +48,13 @@ FOR_OTHERS = {
     "uniplot",
 }
 
-API = ("openapi.json", "healthz", "api/v1/runs", "api/v1/buckets", "api/v1/progress", "api/v1/published")
+API = (
+    "openapi.json",
+    "healthz",
+    "badge.svg",
+    *(f"api/v1/{name}" for name in ("runs", "stats", "buckets", "incidents", "servers", "usage", "probes", "progress")),
+    "api/v1/published",
+)
 
 PAGES = ("", "graph.png", *API)
 

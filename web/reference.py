@@ -1,0 +1,91 @@
+"""`/api`: the reference of the API as a page, made from the same description as `/openapi.json`. It needs no script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.responses import HTMLResponse
+
+from web.context import render_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+LIMITS = (("minimum", "from"), ("maximum", "to"))
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterHelp:
+    """A parameter: its name, values, default and meaning as text."""
+
+    name: str
+    values: str
+    default: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointHelp:
+    """An address that can be asked: its anchor, meaning, parameters, and the media types of its answer."""
+
+    path: str
+    anchor: str
+    meaning: str
+    parameters: tuple[ParameterHelp, ...]
+    media_types: tuple[str, ...]
+
+    @property
+    def example(self) -> str | None:
+        """The path as a link; None if it has parts to fill in."""
+        return None if "{" in self.path else self.path
+
+
+def router(app: FastAPI) -> APIRouter:
+    """Return the route of the reference."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.api_route("/api", methods=["GET", "HEAD"])
+    def reference() -> HTMLResponse:
+        return HTMLResponse(render_template("api.html", endpoints=[*describe_endpoints(app.openapi())]))
+
+    return routes
+
+
+def describe_endpoints(document: dict[str, Any]) -> Iterator[EndpointHelp]:
+    """Yield the endpoints of an OpenAPI document that can be read, sorted by their paths."""
+    for path, methods in sorted(document["paths"].items()):
+        operation = methods.get("get")
+        if operation:
+            yield EndpointHelp(
+                path,
+                path.strip("/").replace("/", "-").translate({ord("{"): None, ord("}"): None, ord("."): "-"}),
+                operation.get("description", ""),
+                tuple(_describe_parameter(parameter) for parameter in operation.get("parameters", ())),
+                tuple(operation["responses"]["200"].get("content", {})),
+            )
+
+
+def _describe_parameter(parameter: dict[str, Any]) -> ParameterHelp:
+    schema = parameter["schema"]
+    default = schema.get("default")
+    return ParameterHelp(
+        parameter["name"],
+        _describe_values(schema),
+        "" if default is None else str(default).lower() if isinstance(default, bool) else str(default),
+        parameter.get("description", ""),
+    )
+
+
+def _describe_values(schema: dict[str, Any]) -> str:
+    """Return what a parameter may be: "integer from 1 to 3660"."""
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
+    kind = kinds[0]
+    if "enum" in kind:
+        return ", ".join(kind["enum"])
+    if "$ref" in kind:
+        return ""
+    name = "time" if kind.get("format") == "date-time" else "text" if kind["type"] == "string" else kind["type"]
+    return " ".join([name, *(f"{word} {kind[limit]}" for limit, word in LIMITS if limit in kind)])

@@ -197,7 +197,9 @@ def _read_runs(
         run_filter = RunFilter(window.since, window.until, only, probe_pks(connection, request.probes))
         runs = read_columns(connection, run_filter, render.required_metrics(request.kinds))
     probes = sorted({attributes.probe for attributes, _ in runs.counts()}) or [settings.probe.name]
-    return runs, GraphContext(here, Plan(**settings.plan.promised), f"Internet speed at {', '.join(probes)}")
+    return runs, GraphContext(
+        here, Plan(**settings.plan_at(datetime.now(UTC)).promised), f"Internet speed at {', '.join(probes)}"
+    )
 
 
 def _print_plots(runs: Columns, window: Window, context: GraphContext) -> None:

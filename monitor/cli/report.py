@@ -159,7 +159,7 @@ def _write_report(
     path = select_path(settings, request.path)
     with open_selection(settings, window, request.probes, path) as (connection, selection):
         chosen = load.RunSelection(connection, window, path, tuple(selection.probes))
-        subject = load.load_subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan.promised))
+        subject = load.load_subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan_at(now).promised))
         about = replace(load.add_comparison(subject, chosen) if request.compare else subject, rules=rules)
         probes = sorted({sort.probe for sort, _ in about.columns.counts()}) or [settings.probe.name]
         write.write_report(gather_evidence(about), chosen, f"Internet speed at {', '.join(probes)}", *files)

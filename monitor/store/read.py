@@ -168,12 +168,15 @@ def read_findings(connection: Connection, run_id: str) -> Findings | None:
     return None if pk is None else _read_findings(connection, pk)
 
 
-def stored_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Return those of the ids that are stored."""
+def stored_ids(connection: Connection, ids: Iterable[str], probe: str | None = None) -> set[str]:
+    """Return those of the ids that are stored; with `probe`, as runs of the probe of that name."""
+    query = select(runs.c.id)
+    if probe is not None:
+        query = query.join(tables.probes).where(tables.probes.c.name == probe)
     stored: set[str] = set()
     remaining = iter(ids)
     while batch := list(itertools.islice(remaining, _MAX_IDS)):
-        stored.update(connection.scalars(select(runs.c.id).where(runs.c.id.in_(batch))))
+        stored.update(connection.scalars(query.where(runs.c.id.in_(batch))))
     return stored
 
 

@@ -17,11 +17,19 @@ import click
 
 from monitor import localtime
 from monitor.cli.options import pass_source
-from monitor.cli.window import WindowOptions, pop_window_options, window_options
+from monitor.cli.window import (
+    WindowOptions,
+    find_shown_runs,
+    other_path_note,
+    pop_window_options,
+    print_note,
+    window_options,
+)
 from monitor.errors import ConfigError
 from monitor.graph import render
 from monitor.graph.render import GraphContext
 from monitor.graph.theme import FILE_FORMATS, THEMES, RenderOptions, format_of_name
+from monitor.localtime import Window
 from monitor.model import NetworkPath, Plan
 from monitor.system import files
 
@@ -32,7 +40,6 @@ if TYPE_CHECKING:
     from monitor.analysis.columns import Columns
     from monitor.config.settings import Settings
     from monitor.graph.theme import FileFormat
-    from monitor.localtime import Window
 
 
 ALL = "all"
@@ -110,7 +117,7 @@ def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
     here = _resolve_zone(request.in_zone) if request.in_zone else localtime.resolve_zone(settings.display.timezone)
     window = request.window.window(here, datetime.now(UTC).replace(microsecond=0))
     with _without_garbage_collector():
-        runs, context = _read_runs(settings, window, request, here)
+        runs, context, window = _read_runs(settings, window, request, here)
         if terminal:
             _print_plots(runs, window, context)
             return
@@ -185,7 +192,8 @@ def _without_garbage_collector() -> Iterator[None]:
 
 def _read_runs(
     settings: Settings, window: Window, request: GraphOptions, here: ZoneInfo
-) -> tuple[Columns, GraphContext]:
+) -> tuple[Columns, GraphContext, Window]:
+    """Return the runs, what else a graph depends on, and the window, which is an earlier one if this one is empty."""
     from monitor.store.columnar import read_columns
     from monitor.store.connection import open_reader
     from monitor.store.lookups import probe_pks
@@ -194,12 +202,19 @@ def _read_runs(
     path = request.path or settings.collect.path
     only = None if path == ALL else NetworkPath(path)
     with open_reader(settings.database.url) as connection:
-        run_filter = RunFilter(window.since, window.until, only, probe_pks(connection, request.probes))
+        run_filter, note = find_shown_runs(
+            connection,
+            RunFilter(window.since, window.until, only, probe_pks(connection, request.probes)),
+            is_path_given=request.path is not None,
+            is_window_given=request.window.is_given,
+        )
+        if not request.quiet:
+            print_note(note or ("" if request.path else other_path_note(connection, run_filter)))
         runs = read_columns(connection, run_filter, render.required_metrics(request.kinds))
     probes = sorted({attributes.probe for attributes, _ in runs.counts()}) or [settings.probe.name]
-    return runs, GraphContext(
-        here, Plan(**settings.plan_at(datetime.now(UTC)).promised), f"Internet speed at {', '.join(probes)}"
-    )
+    plan = Plan(**settings.plan_at(datetime.now(UTC)).promised)
+    context = GraphContext(here, plan, f"Internet speed at {', '.join(probes)}")
+    return runs, context, Window(run_filter.since, run_filter.until)
 
 
 def _print_plots(runs: Columns, window: Window, context: GraphContext) -> None:

@@ -141,9 +141,9 @@ class _EnvironValue:
 
 
 def _merge_values(below: Values, above: Values) -> Values:
-    merged = dict(below)
+    merged: Any = dict(below)
     for section, section_values in above.items():
-        base = merged.get(section, {})
+        base: Any = merged.get(section, {})
         if isinstance(base, list):
             # The environment changes the plan of the last entry.
             merged[section] = [*base[:-1], {**base[-1], **section_values}] if isinstance(base[-1], dict) else base

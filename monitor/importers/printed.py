@@ -17,7 +17,7 @@ from monitor.importers import base
 from monitor.importers.base import ImportedRun, RejectedPart, Row, Source, UnusableRowError
 from monitor.importers.readers import closing_notes, take_notes
 from monitor.importers.times import UnreadableTimeError
-from monitor.model import Measurement, Server
+from monitor.model import Attempt, Measurement, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -191,7 +191,7 @@ class _PrintedReader:
         self._last = block.at
         yield ImportedRun(block.line, attempt, base.former_id(attempt.run))
 
-    def _to_attempt(self, block: _Block) -> base.Attempt:
+    def _to_attempt(self, block: _Block) -> Attempt:
         if block.at is None:
             where = "before" if self._dates_first else "after"
             raise UnusableRowError(f"a test without a time: no line {where} it has a date")

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from monitor.errors import UsageError
 
@@ -165,7 +165,7 @@ def _copy(stack: ExitStack, source: BinaryIO, name: str) -> OpenedFile:
             raise UsageError(f"{name}: more than {MAX_PIPE_BYTES:,} bytes through a pipe; save it to a file first")
     copy.flush()
     copy.seek(0)
-    return OpenedFile(copy.file, Path(copy.name), name)
+    return OpenedFile(cast("BinaryIO", copy), Path(copy.name), name)
 
 
 def _detect_encoding(start: bytes) -> str:

@@ -44,7 +44,7 @@ _TIMESTAMP_INDEX = _HEADER.index("timestamp")
 
 _HEADER_START = re.compile(r'"?Server ID"?(.)"?Sponsor"?\1', re.IGNORECASE)
 
-_ROW_START = re.compile(r"\d{1,18}(?:\.0)?([^\w.\"])")
+_ROW_START = re.compile(r"\d{1,18}(?:\.0)?([^\d.\"])")
 
 _ID = re.compile(r"\d{1,18}(?:\.0)?", re.ASCII)
 

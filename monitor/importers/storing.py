@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from monitor.importers.base import Record
     from monitor.model import Run
+    from monitor.store.connection import Connection
 
 
 # Runs are stored in batches, so that a test that ends during an import waits for one batch at most.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -109,9 +109,9 @@ class _TableReader:
         if self._table.format.split_line is not None:
             return self._table.format.split_line(line.strip(_AROUND_LINE))
         row = split_line(line, self._table.delimiter)
-        if row is not None and len(row) == 1 and (other := self._table.format.find_delimiter(line)):
+        if (row is None or self._columns_of([*row]) is None) and (other := self._table.format.find_delimiter(line)):
             # speedtest-cli 1.0.0 always writes its header with commas, whatever its rows have.
-            row = split_line(line, other)
+            row = split_line(line, other) or row
         return [*row] if row is not None else None
 
     def _is_complete(self, row: list[object]) -> bool:
@@ -128,8 +128,7 @@ class _TableReader:
         columns = tuple(map(normalize_name, names))
         if not self._table.format.matches(dict(zip(columns, names, strict=True))):
             return True
-        table = self._table
-        self._use(TableLayout(table.format, table.delimiter, columns, tuple(names), table.style))
+        self._use(replace(self._table, columns=columns, titles=tuple(names)))
         return False
 
     def _columns_of(self, row: list[object]) -> tuple[str, ...] | None:
@@ -144,9 +143,10 @@ class _TableReader:
     def _changes_layout(self, line: str) -> bool:
         """Return whether a line is a header with another delimiter: two files were put together."""
         other = recognize_table(line, [self._table.format])
-        if other is None or not other.format.matches(dict(zip(other.columns, other.titles, strict=True))):
+        first = (split_line(line, other.delimiter) or [""])[0] if other else ""
+        if other is None or normalize_name(first) != other.columns[0]:
             return False
-        self._use(TableLayout(other.format, other.delimiter, other.columns, other.titles, self._table.style))
+        self._use(replace(other, style=self._table.style))
         return True
 
 

@@ -163,7 +163,7 @@ class ProbeSelection:
     def plan(self, site: Site, probes: Sequence[str]) -> Plan:
         """Return the plan to compare with: that of the settings applies to this machine's probe only."""
         is_own = len(self.offered) <= 1 or {*probes} == {site.settings.probe.name}
-        return Plan(**site.settings.plan.promised) if is_own else Plan()
+        return Plan(**site.settings.plan_at(datetime.now(UTC)).promised) if is_own else Plan()
 
 
 def select_probes(connection: Connection, site: Site, requested: Sequence[str] | None) -> ProbeSelection:

@@ -6,6 +6,7 @@ What is shown of a run is decided in `web.views`; the layout is in the templates
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -110,11 +111,20 @@ def _render_page(
         link=views.result_link(measured) if measured else None,
         rows=[views.to_row(run) for run in rows],
         days=links.days,
+        days_to_newest=_days_to_newest(site, newest_first, links.days),
         only=links.only,
         ranges=RANGES,
         sizes=SIZES,
         publish_failures=views.failed_files_text(site.published()),
     )
+
+
+def _days_to_newest(site: Site, newest_first: list[Run], days: int) -> int | None:
+    """Return how many days show the newest run: None if these do, 0 if it is older than the page can show."""
+    until = site.clock()
+    newest = newest_first[0].started_at
+    needed = (until - newest).days + 1
+    return None if newest >= until - timedelta(days=days) else needed if needed <= MAX_DAYS else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,12 @@ import click
 from monitor.cli.options import ALL, pass_source
 from monitor.cli.window import (
     WindowOptions,
+    find_shown_runs,
     open_selection,
+    other_path_note,
     path_option,
     pop_window_options,
+    print_note,
     select_path,
     select_zone,
     window_options,
@@ -29,6 +32,7 @@ from monitor.cli.window import (
 from monitor.graph import render
 from monitor.graph.render import GraphContext
 from monitor.graph.theme import FILE_FORMATS, THEMES, RenderOptions, format_of_name
+from monitor.localtime import Window
 from monitor.model import Plan
 from monitor.system import files
 
@@ -39,7 +43,6 @@ if TYPE_CHECKING:
     from monitor.analysis.columns import Columns
     from monitor.config.settings import Settings
     from monitor.graph.theme import FileFormat
-    from monitor.localtime import Window
 
 
 KINDS = [*render.KINDS, *render.KIND_ALIASES, ALL]
@@ -115,7 +118,7 @@ def command(settings: Settings, *, terminal: bool, **options: Any) -> None:
     here = select_zone(settings, request.in_zone)
     window = request.window.window(here, datetime.now(UTC).replace(microsecond=0))
     with _without_garbage_collector():
-        runs, context = _read_runs(settings, window, request, here)
+        runs, context, window = _read_runs(settings, window, request, here)
         if terminal:
             _print_plots(runs, window, context)
             return
@@ -183,15 +186,25 @@ def _without_garbage_collector() -> Iterator[None]:
 
 def _read_runs(
     settings: Settings, window: Window, request: GraphOptions, here: ZoneInfo
-) -> tuple[Columns, GraphContext]:
+) -> tuple[Columns, GraphContext, Window]:
+    """Return the runs, what else a graph depends on, and the window, which is an earlier one if this one is empty."""
     from monitor.store.columnar import read_columns
 
     path = select_path(settings, request.path)
-    with open_selection(settings, window, request.probes, path) as (connection, run_filter):
+    with open_selection(settings, window, request.probes, path) as (connection, selection):
+        run_filter, note = find_shown_runs(
+            connection,
+            selection,
+            is_path_given=request.path is not None,
+            is_window_given=request.window.is_given,
+        )
+        if not request.quiet:
+            print_note(note or ("" if request.path else other_path_note(connection, run_filter)))
         runs = read_columns(connection, run_filter, render.required_metrics(request.kinds))
     probes = sorted({attributes.probe for attributes, _ in runs.counts()}) or [settings.probe.name]
-    title = f"Internet speed at {', '.join(probes)}"
-    return runs, GraphContext(here, Plan(**settings.plan.promised), title, settings.display.plan_met_pct)
+    plan, title = Plan(**settings.plan_at(datetime.now(UTC)).promised), f"Internet speed at {', '.join(probes)}"
+    context = GraphContext(here, plan, title, settings.display.plan_met_pct)
+    return runs, context, Window(run_filter.since, run_filter.until)
 
 
 def _print_plots(runs: Columns, window: Window, context: GraphContext) -> None:

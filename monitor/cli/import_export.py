@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import click
 
@@ -15,8 +15,9 @@ from monitor.cli.options import MAX_DAYS, pass_settings, pass_source
 from monitor.cli.window import end_of_now, open_selection, parse_moment, select_zone
 from monitor.errors import UsageError
 from monitor.localtime import Window
-from monitor.model import NetworkPath
+from monitor.model import NetworkPath, Plan
 from monitor.output.tables import to_printable
+from monitor.output.units import format_table_time
 from monitor.system import files
 
 if TYPE_CHECKING:
@@ -24,14 +25,23 @@ if TYPE_CHECKING:
 
     from monitor.config.settings import Settings
     from monitor.importers.base import ImportContext, ImportedRun
-    from monitor.importers.importer import ImportCounts, ImportSource
+    from monitor.importers.columns import ColumnMap
+    from monitor.importers.importer import ImportSource
+    from monitor.importers.storing import ImportCounts
 
 
-IMPORT_FORMATS = ("auto", "speedmon", "ookla", "speedtest-cli", "librespeed", "speedtest-tracker", "myspeed")
+IMPORT_FORMATS = (
+    *("auto", "speedmon", "ookla", "speedtest-cli", "librespeed", "speedtest-tracker", "myspeed", "pihole"),
+    *("speedtest-cli-extras", "table"),
+)
 
 EXPORT_FORMATS = ("csv", "jsonl", "parquet")
 
 STDOUT = "-"
+
+_TABLE_WIDTH = 100
+
+_Part = TypeVar("_Part")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -46,6 +56,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
     show_default=True,
     help="Program that wrote it.",
 )
+@click.option(
+    "--map",
+    "columns_text",
+    metavar="KEY=COLUMN,...",
+    help="Columns of any other CSV, such as 'time=When,download=Down [Mbit/s],upload=Up [Mbit/s],latency=Ping [ms]'.",
+)
 @click.option("--probe", metavar="NAME", help="Probe of the runs; default: that of an export, else this probe.")
 @click.option(
     "--path",
@@ -55,68 +71,131 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
     help="Path to record (host or ip4only); exports carry their own.",
 )
 @click.option("--zone", "zone_name", metavar="ZONE", help="Time zone of times without one, such as Europe/Berlin.")
-@click.option("--dry-run", is_flag=True, help="Print what would be imported, and store nothing.")
+@click.option(
+    "--date-order",
+    type=click.Choice(["dmy", "mdy", "ymd"]),
+    help="Order of dates such as 01/04/24; default: the one that all dates of the file can have.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be imported and the first runs, and store nothing.")
 @pass_settings
 def import_command(
     settings: Settings,
     files: tuple[Path, ...],
     wanted: str,
+    columns_text: str | None,
     probe: str | None,
     path: str,
     zone_name: str | None,
+    date_order: str | None,
     dry_run: bool,
 ) -> None:
     """Import runs from files of other programs, or from an export; runs that are already stored are not changed.
 
-    Reads exports of speedmon, logs of Ookla's CLI, speedtest-cli and LibreSpeed's CLI, and the database or exports of
-    speedtest-tracker (both programs of that name) and of MySpeed, gzipped or not.
+    Reads exports of speedmon, logs of Ookla's CLI, speedtest-cli and LibreSpeed's CLI, the database or exports of
+    speedtest-tracker (both programs of that name), of MySpeed and of Pi-hole's speedtest, and tables whose header names
+    the units, gzipped or not. FILE may be a pipe; - is standard input.
     """
     from monitor.importers.base import ImportContext
+    from monitor.importers.columns import ColumnMap
 
     context = ImportContext(
         probe or settings.probe.name,
         NetworkPath(path),
         select_zone(settings, zone_name),
         replaces_probe=probe is not None,
+        date_order=date_order,
     )
-    storing = _storing_function(settings.database.url, dry_run=dry_run)
-    failures = [failure for file in files if (failure := _import_file(file, wanted, context, storing, dry_run=dry_run))]
+    column_map = ColumnMap(columns_text) if columns_text else None
+    importing = _Importing(settings, context, wanted, column_map, dry_run=dry_run)
+    failures = [failure for file in files if (failure := importing.import_file(file))]
     for failure in failures[:-1]:
         click.echo(f"speedmon: {failure}", err=True)
     if failures:
         raise failures[-1]
 
 
-def _storing_function(url: str, *, dry_run: bool) -> Callable[[list[ImportedRun], ImportCounts], None]:
-    from monitor.importers import importer
+class _Importing:
+    """One call of `import`: imports a file and prints a summary, for one file after the other."""
 
-    return importer.DryRun(url).store if dry_run else partial(importer.store_batch, url)
+    def __init__(
+        self, settings: Settings, context: ImportContext, wanted: str, column_map: ColumnMap | None, *, dry_run: bool
+    ) -> None:
+        from monitor.importers import storing
+
+        url = settings.database.url
+        self._settings = settings
+        self._context = context
+        self._wanted = wanted
+        self._column_map = column_map
+        self._dry_run = dry_run
+        self._store = storing.DryRun(url).store if dry_run else partial(storing.store_batch, url)
+
+    def import_file(self, file: Path) -> UsageError | None:
+        """Import a file; return why nothing could be taken from it, so that the other files are still read."""
+        from monitor.importers import importer, storing
+
+        counts = storing.ImportCounts()
+        error = None
+        try:
+            with (
+                importer.open_source(file, self._context, self._wanted, self._column_map) as opened,
+                _progress_bar(file, opened) as show_position,
+            ):
+                for batch in storing.split_batches(opened.records, counts):
+                    self._store([self._with_plan(imported) for imported in batch], counts)
+                    show_position(opened.position())
+        except UsageError as reason:
+            error = reason
+        if error is None or counts != storing.ImportCounts():
+            for line in self._summary_lines(file, counts):
+                click.echo(line)
+        if error is None and not counts.taken:
+            error = UsageError(f"{file}: nothing was taken from it")
+        return error
+
+    def _with_plan(self, imported: ImportedRun) -> ImportedRun:
+        """Return a run of this probe with the plan of its time, if plans have dates."""
+        from monitor.importers.storing import with_plan
+
+        is_own = imported.attempt.run.probe == self._settings.probe.name
+        if not is_own or not self._settings.dated_plans:
+            return imported
+        return with_plan(imported, lambda at: Plan(**self._settings.plan_at(at).promised))
+
+    def _summary_lines(self, file: Path, counts: ImportCounts) -> Iterator[str]:
+        imported = "would be imported" if self._dry_run else "imported"
+        known = f"already stored: {counts.existing:,}, rejected: {counts.rejected:,}"
+        yield f"{file}: runs {imported}: {counts.stored:,}, {known}"
+        yield from _listed("line", counts.reasons, counts.rejected, lambda refused: (refused.line, refused.reason))
+        yield from _listed("note on line", counts.notes, counts.noted, lambda note: (note.line, note.text))
+        if counts.first is not None and counts.last is not None:
+            zone = select_zone(self._settings)
+            first, last = (format_table_time(moment, zone) for moment in (counts.first, counts.last))
+            yield f"  {counts.taken:,} from {first} to {last} ({zone.key}), failed: {counts.failed:,}"
+        if self._dry_run and counts.shown:
+            from monitor.output.tables import run_table
+
+            yield from (f"  {line}" for line in run_table(counts.shown, select_zone(self._settings), _TABLE_WIDTH))
+        elif counts.first is not None and counts.last is not None:
+            yield f"  to see them: {_commands_to_see(counts.first, counts.last, datetime.now(UTC))}"
 
 
-def _import_file(
-    file: Path,
-    wanted: str,
-    context: ImportContext,
-    storing: Callable[[list[ImportedRun], ImportCounts], None],
-    *,
-    dry_run: bool,
-) -> UsageError | None:
-    """Import one file and print a summary; return why it could not be read, so that the other files are still read."""
-    from monitor.importers import importer
+def _listed(title: str, parts: list[_Part], total: int, describe: Callable[[_Part], tuple[int, str]]) -> Iterator[str]:
+    for part in parts:
+        line, text = describe(part)
+        yield f"  {title} {line}: {to_printable(text)}"
+    if total > len(parts):
+        yield f"  and {total - len(parts):,} more"
 
-    counts = importer.ImportCounts()
-    error = None
-    try:
-        with importer.open_source(file, context, wanted) as opened, _progress_bar(file, opened) as show_position:
-            for batch in importer.split_batches(opened.records, counts):
-                storing(batch, counts)
-                show_position(opened.position())
-    except UsageError as reason:
-        error = reason
-    if error is None or counts != importer.ImportCounts():
-        for line in _summary_lines(file, counts, dry_run=dry_run):
-            click.echo(line)
-    return error
+
+def _commands_to_see(first: datetime, last: datetime, now: datetime) -> str:
+    """Return the commands that show the runs of a window, whatever their path is."""
+    days = max(1, -((first - now) // timedelta(days=1)))
+    until = last + timedelta(days=1)
+    return (
+        f"speedmon graph --path all --since {first:%Y-%m-%d} --until {until:%Y-%m-%d},"
+        f" or speedmon history --days {days}"
+    )
 
 
 @contextmanager
@@ -127,16 +206,6 @@ def _progress_bar(file: Path, opened: ImportSource) -> Iterator[Callable[[int], 
         return
     with click.progressbar(length=max(1, opened.length), label=file.name, file=sys.stderr, show_pos=False) as bar:
         yield lambda position: bar.update(position - bar.pos)
-
-
-def _summary_lines(file: Path, counts: ImportCounts, *, dry_run: bool) -> Iterator[str]:
-    imported = "would be imported" if dry_run else "imported"
-    known = f"already stored: {counts.existing:,}, rejected: {counts.rejected:,}"
-    yield f"{file}: runs {imported}: {counts.stored:,}, {known}"
-    for refused in counts.reasons:
-        yield f"  line {refused.line}: {to_printable(refused.reason)}"
-    if counts.rejected > len(counts.reasons):
-        yield f"  and {counts.rejected - len(counts.reasons):,} more"
 
 
 @click.command("export")

@@ -13,21 +13,24 @@ import click
 from monitor.cli.options import pass_source
 from monitor.cli.window import (
     WindowOptions,
+    find_shown_runs,
     open_selection,
+    other_path_note,
     path_option,
     pop_window_options,
+    print_note,
     select_path,
     select_zone,
     window_options,
     zone_option,
 )
+from monitor.localtime import Window
 from monitor.model import Plan
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from monitor.config.settings import Settings
-    from monitor.localtime import Window
 
 
 BOTH = "both"
@@ -49,6 +52,7 @@ class ReportRequest:
     probes: tuple[str, ...]
     path: str | None
     compare: bool
+    quiet: bool
 
     def names(self, window: Window, here: ZoneInfo) -> tuple[Path, dict[str, Path]]:
         """Return the file of the data, and the files of the documents by format."""
@@ -99,7 +103,7 @@ def _show_rules(ctx: click.Context, _parameter: click.Parameter, value: bool) ->
 )
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the names of the files.")
 @pass_source
-def command(settings: Settings, *, in_zone: str | None, quiet: bool, **options: Any) -> None:
+def command(settings: Settings, *, in_zone: str | None, **options: Any) -> None:
     """Write a report to hand to the ISP, as HTML and PDF, and its data as CSV."""
     request = _to_request(options)
     here = select_zone(settings, in_zone)
@@ -108,7 +112,7 @@ def command(settings: Settings, *, in_zone: str | None, quiet: bool, **options: 
     table, documents = files = request.names(window, here)
     if not _write_report(settings, request, window, here, now, files):
         click.echo("speedmon: no runs in this window; the report says so", err=True)
-    if not quiet:
+    if not request.quiet:
         for file in (*documents.values(), table):
             click.echo(file)
 
@@ -157,9 +161,15 @@ def _write_report(
 
     rules = load_profile(request.rules)
     path = select_path(settings, request.path)
-    with open_selection(settings, window, request.probes, path) as (connection, selection):
+    with open_selection(settings, window, request.probes, path) as (connection, asked):
+        selection, note = find_shown_runs(
+            connection, asked, is_path_given=request.path is not None, is_window_given=request.window.is_given
+        )
+        if not request.quiet:
+            print_note(note or ("" if request.path else other_path_note(connection, selection)))
+        window, path = Window(selection.since, selection.until), selection.path
         chosen = load.RunSelection(connection, window, path, tuple(selection.probes))
-        subject = load.load_subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan.promised))
+        subject = load.load_subject(chosen, zone=here, made_at=now, plan=Plan(**settings.plan_at(now).promised))
         compared = load.add_comparison(subject, chosen) if request.compare else subject
         about = replace(compared, rules=rules, met_pct=settings.display.plan_met_pct)
         probes = sorted({sort.probe for sort, _ in about.columns.counts()}) or [settings.probe.name]

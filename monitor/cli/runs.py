@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from monitor.analysis.metrics import SPEED_METRICS
 from monitor.cli.options import days_option, pass_settings, pass_source
-from monitor.cli.window import last_days, open_selection, select_zone
+from monitor.cli.window import find_shown_runs, last_days, open_selection, print_note, select_zone
 from monitor.errors import UsageError
 from monitor.localtime import Window, months_back
 from monitor.output import tables
@@ -65,7 +66,8 @@ def history_command(
     from monitor.store.lookups import probe_names
     from monitor.store.read import read_runs
 
-    with open_selection(settings, last_days(days), probes) as (connection, selection):
+    with open_selection(settings, last_days(days), probes) as (connection, asked):
+        selection = _shown(connection, asked, for_program=as_json or as_csv)
         if sparkline:
             _print_sparklines(connection, selection)
         # The reader of our output may close it early: the query must end before its connection.
@@ -77,6 +79,20 @@ def history_command(
                 texts = _table_lines(runs, settings, days, connection if verbose else None, with_probe=several)
             for text in texts:  # a program reads bytes, in UTF-8 whatever the locale
                 click.echo(text.encode() if as_json or as_csv else text, nl=False)
+
+
+def _shown(connection: Connection, selection: RunFilter, *, for_program: bool) -> RunFilter:
+    """Return the days up to the newest run if the last days have none and no number of days was asked for.
+
+    A program gets the days that the documents promise; where the runs are is printed all the same.
+    """
+    given = click.get_current_context().get_parameter_source("days") is not ParameterSource.DEFAULT
+    shown, note = find_shown_runs(connection, selection, is_path_given=True, is_window_given=given)
+    if for_program and note:
+        print_note(f"no runs in the last 30 days; the newest is of {shown.until:%Y-%m-%d}: use --days")
+        return selection
+    print_note(note)
+    return shown
 
 
 def _print_sparklines(connection: Connection, selection: RunFilter) -> None:
@@ -138,7 +154,7 @@ def incidents_command(settings: Settings, days: int, as_json: bool, probes: tupl
     the line works again: a success, or a failure during which packets came back over the line. Tests that this machine
     or its configuration prevented neither begin nor end one.
     """
-    outages = _read_incidents(settings, days, probes)
+    outages = _read_incidents(settings, days, probes, for_program=as_json)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outages), indent=1))
         return
@@ -146,11 +162,12 @@ def incidents_command(settings: Settings, days: int, as_json: bool, probes: tupl
         click.echo(line)
 
 
-def _read_incidents(settings: Settings, days: int, probes: tuple[str, ...]) -> list[Incident]:
+def _read_incidents(settings: Settings, days: int, probes: tuple[str, ...], *, for_program: bool) -> list[Incident]:
     from monitor.analysis.outages import find_incidents
     from monitor.store.read import read_runs
 
-    with open_selection(settings, last_days(days), probes) as (connection, selection):
+    with open_selection(settings, last_days(days), probes) as (connection, asked):
+        selection = _shown(connection, asked, for_program=for_program)
         return sorted(
             find_incidents(read_runs(connection, selection)), key=lambda incident: incident.began, reverse=True
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import click
 from monitor import localtime
 from monitor.cli.options import ALL, MAX_DAYS
 from monitor.localtime import Window
-from monitor.model import NetworkPath
+from monitor.model import NetworkPath, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PATHS = [*(path.value for path in NetworkPath), ALL]
 
 DEFAULT_DAYS = 30
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LENGTH_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -46,6 +48,11 @@ class WindowOptions:
     def is_fixed(self) -> bool:
         """Whether the window has a given beginning or end, rather than ending now."""
         return bool(self.since or self.until)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the user asked for a window at all."""
+        return self.is_fixed or self.days is not None or self.last is not None
 
     @property
     def length(self) -> timedelta:
@@ -174,3 +181,47 @@ def open_selection(
 
     with open_reader(settings.database.url) as connection:
         yield connection, RunFilter(window.since, window.until, path, probe_pks(connection, probes))
+
+
+def find_shown_runs(
+    connection: Connection, selection: RunFilter, *, is_path_given: bool, is_window_given: bool
+) -> tuple[RunFilter, str]:
+    """Return the runs to show instead of a selection that has none, and what to say about it; else the selection.
+
+    Imported runs are over `host`, and may be years old: they are shown where neither path nor window was asked for.
+    """
+    from monitor.store.read import newest_start
+
+    anywhere = selection if is_path_given else replace(selection, path=None)
+    newest = newest_start(connection, anywhere)
+    note = ""
+    if newest is None and not is_window_given:
+        newest = newest_start(connection, replace(anywhere, since=_EPOCH))
+        if newest is not None:
+            length, until = selection.until - selection.since, newest + timedelta(seconds=1)
+            selection = replace(selection, since=until - length, until=until)
+            note = f"no runs in the last {length.days} days: these are the {length.days} days up to {newest:%Y-%m-%d}"
+    if newest is None or selection.path is None:
+        return selection, note
+    if newest_start(connection, selection) is None:
+        other = next(path for path in NetworkPath if path is not selection.path)
+        over = f"no runs over {selection.path} in this window: these are over {other}"
+        return replace(selection, path=other), f"{note}, over {other}" if note else over
+    return selection, note
+
+
+def other_path_note(connection: Connection, selection: RunFilter) -> str:
+    """Return that imported runs of the same window are not selected because of their path; empty if there are none."""
+    from monitor.store.read import newest_start
+
+    others = [path for path in NetworkPath if selection.path not in {None, path}]
+    for path in others:
+        if newest_start(connection, replace(selection, path=path), Trigger.IMPORT) is not None:
+            return f"imported runs over {path} in this window are not shown: --path {ALL} shows them too"
+    return ""
+
+
+def print_note(note: str) -> None:
+    """Print a note for the user to standard error; an empty one is none."""
+    if note:
+        click.echo(f"speedmon: {note}", err=True)

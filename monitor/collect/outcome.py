@@ -166,7 +166,7 @@ def to_attempt(
         line_answered=outcome.line_answered,
         **measured,
     )
-    return Attempt(run, Plan(**settings.plan.promised), outcome.raw, outcome.findings, outcome.trace)
+    return Attempt(run, Plan(**settings.plan_at(started).promised), outcome.raw, outcome.findings, outcome.trace)
 
 
 def _requested_server(request: TestRequest, outcome: Outcome) -> Server | None:

@@ -139,12 +139,13 @@ class ExpectedPath:
 
 
 def expected_path(path: NetworkPath, settings: Settings) -> ExpectedPath:
-    """Return what a result over a path must have: in the namespace IPv4, and its own interface."""
+    """Return what a result over a path must have now: in the namespace IPv4, and its own interface."""
+    isp = settings.plan_at(datetime.now(UTC)).isp if settings.dated_plans else settings.plan.isp
     if path is NetworkPath.HOST:
-        return ExpectedPath(isp=settings.plan.isp)
+        return ExpectedPath(isp=isp)
     if settings.namespace.way == PASTA:
-        return ExpectedPath(4, isp=settings.plan.isp, proxy=PASTA)
-    return ExpectedPath(4, f"{settings.namespace.name}-ns", settings.plan.isp)
+        return ExpectedPath(4, isp=isp, proxy=PASTA)
+    return ExpectedPath(4, f"{settings.namespace.name}-ns", isp)
 
 
 def path_remarks(measurement: Measurement, local: LocalEnd | None, expected: ExpectedPath) -> tuple[Remark, ...]:

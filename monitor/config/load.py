@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 from urllib.parse import quote
@@ -17,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from monitor.config import paths
-from monitor.config.settings import Settings
+from monitor.config.settings import PlanSettings, Settings
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ PREFIX = "SPEEDMON_"
 
 # Variables with the prefix that are not settings.
 NOT_SETTINGS = frozenset({"SPEEDMON_CONFIG", "SPEEDMON_DEBUG"})
+
+_PLAN = "plan"
 
 Values = dict[str, dict[str, Any]]
 
@@ -96,7 +99,7 @@ def _is_zone(name: str) -> bool:
 
 def section_types() -> dict[str, type]:
     """Return each section's name and dataclass, in the order of the file."""
-    return get_type_hints(Settings)
+    return {name: kind for name, kind in get_type_hints(Settings).items() if isinstance(kind, type)}
 
 
 def key_types(section: type) -> dict[str, Any]:
@@ -140,10 +143,14 @@ class _EnvironValue:
 
 
 def _merge_values(below: Values, above: Values) -> Values:
-    merged = dict(below)
+    merged: Any = dict(below)
     for section, section_values in above.items():
-        base = merged.get(section, {})
-        merged[section] = {**base, **section_values} if isinstance(base, dict) else base
+        base: Any = merged.get(section, {})
+        if isinstance(base, list):
+            # The environment changes the plan of the last entry.
+            merged[section] = [*base[:-1], {**base[-1], **section_values}] if isinstance(base[-1], dict) else base
+        else:
+            merged[section] = {**base, **section_values} if isinstance(base, dict) else base
     return merged
 
 
@@ -151,12 +158,42 @@ def _build_settings(values: Values, source: str, mistakes: list[str]) -> Setting
     known = section_types()
     unknown = (name for name in values if name not in known)
     mistakes.extend(f"{source}: unknown section [{name}]{_suggest_name(name, known)}" for name in unknown)
+    plans = _build_plans(values, source, mistakes)
     built = {
         name: _build_section(name, known[name], section_values, source, mistakes)
         for name, section_values in values.items()
-        if name in known
+        if name in known and not (name == _PLAN and plans)
     }
-    return Settings(**built)
+    if plans:
+        built[_PLAN] = plans[-1]
+    return Settings(**built, dated_plans=plans)
+
+
+def _build_plans(values: Values, source: str, mistakes: list[str]) -> tuple[PlanSettings, ...]:
+    """Return the plans that have a date, or are several, the oldest first; none for a single one without a date."""
+    entries: Any = values.get(_PLAN, {})
+    entries = entries if isinstance(entries, list) else [entries]
+    if len(entries) == 1 and not (isinstance(entries[0], dict) and entries[0].get("since")):
+        values[_PLAN] = entries[0]
+        return ()
+    plans = [_build_section(_PLAN, PlanSettings, entry, source, mistakes) for entry in entries]
+    mistakes += [
+        f"{source}: plan.since: {plan.since!r} is not a day of the calendar"
+        for plan in plans
+        if not _is_day(plan.since)
+    ]
+    if len({plan.since for plan in plans}) < len(plans):
+        mistakes.append(
+            f"{source}: each [[plan]] needs a `since` of its own, such as 2026-03-01; the first may have none"
+        )
+    return tuple(sorted(plans, key=lambda plan: plan.since))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return not text or bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _build_section(name: str, section_type: type, section_values: Any, source: str, mistakes: list[str]) -> Any:
@@ -179,6 +216,8 @@ def _build_section(name: str, section_type: type, section_values: Any, source: s
 
 
 def _convert_value(value: Any, value_type: Any) -> Any:
+    if isinstance(value, date):
+        value = value.isoformat()  # TOML has dates, and a day may be written without quotes
     if not isinstance(value, _EnvironValue):
         return msgspec.convert(value, value_type)
     if get_origin(getattr(value_type, "__origin__", value_type)) is list:
@@ -216,13 +255,20 @@ def config_template() -> str:
 
 def to_toml(settings: Settings) -> str:
     """Return the settings as TOML; passwords in URLs are masked."""
-    tables = (_section_to_toml(name, kind, getattr(settings, name)) for name, kind in section_types().items())
+    tables = []
+    for name, kind in section_types().items():
+        plans = settings.dated_plans if name == _PLAN else ()
+        tables += [_section_to_toml(f"[{name}]", kind, plan) for plan in plans] or [
+            _section_to_toml(name, kind, getattr(settings, name))
+        ]
     return "\n".join(tables)
 
 
-def to_dict(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the settings by section and key; passwords in URLs are masked."""
-    values: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
+def to_dict(settings: Settings) -> dict[str, Any]:
+    """Return the settings by section and key, plans with dates as a list; passwords in URLs are masked."""
+    values: dict[str, Any] = msgspec.to_builtins(settings)
+    if plans := values.pop("dated_plans"):
+        values[_PLAN] = plans
     for section, key in _SECRET_URLS:
         values[section][key] = mask_password(values[section][key])
     return values

@@ -7,9 +7,12 @@ setting, add a field.
 from __future__ import annotations
 
 import socket
-from typing import Annotated, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct, field
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 
@@ -215,6 +218,13 @@ class PlanSettings(Struct, frozen=True):
     download_mbps: Annotated[float, Meta(ge=0, description="download of the plan in Mbit/s")] = 0.0
     upload_mbps: Annotated[float, Meta(ge=0, description="upload of the plan in Mbit/s")] = 0.0
     latency_ms: Annotated[float, Meta(ge=0, description="latency of the plan in ms")] = 0.0
+    since: Annotated[
+        str,
+        Meta(
+            pattern=r"^(|[0-9]{4}-[0-9]{2}-[0-9]{2})$",
+            description="first day of the plan, such as 2026-03-01; empty: always. Each further plan is a [[plan]]",
+        ),
+    ] = ""
 
     @property
     def promised(self) -> _PlanFields:
@@ -347,3 +357,19 @@ class Settings(Struct, frozen=True):
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     fleet: FleetSettings = field(default_factory=FleetSettings)
+    # From several [[plan]] sections, or one with a date: the oldest first. `plan` is the newest of them then.
+    dated_plans: tuple[PlanSettings, ...] = ()
+
+    def plan_at(self, moment: datetime) -> PlanSettings:
+        """Return the plan in force at a moment; an empty one before the first date."""
+        if not self.dated_plans:
+            return self.plan
+        day = f"{self._to_local(moment):%Y-%m-%d}"
+        return next((plan for plan in reversed(self.dated_plans) if plan.since <= day), PlanSettings())
+
+    def _to_local(self, moment: datetime) -> datetime:
+        if not self.display.timezone:
+            return moment.astimezone()
+        from zoneinfo import ZoneInfo  # noqa: PLC0415  3 ms, and only plans with dates need it
+
+        return moment.astimezone(ZoneInfo(self.display.timezone))

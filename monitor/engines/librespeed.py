@@ -114,13 +114,14 @@ def to_measurement(report: dict[str, object]) -> tuple[Measurement | None, list[
         isp=parsing.clean_text(client.get("org")),
         external_ip=external_ip,
         ip_family=family,
-        server=_to_server(parsing.to_object(report.get("server"))),
+        server=to_server(parsing.to_object(report.get("server"))),
         result_url=parsing.to_url(report.get("share")),
     )
     return measurement, []
 
 
-def _to_server(server: dict[str, object]) -> Server | None:
+def to_server(server: dict[str, object]) -> Server | None:
+    """Return the server of a report, None where there is none."""
     name, url = parsing.clean_text(server.get("name")), parsing.to_url(server.get("url"))
     return parsing.none_if_empty(Server(name=name, host=_host_of_url(url or "")))
 

@@ -1,23 +1,25 @@
-"""What all importers share: what a format is, values and times as files have them, and rows as runs. Pure.
+"""What all importers share: what a format is, the cells of a row, and rows as runs. Pure.
 
-A number in a file may be a text; missing, empty or impossible values become None. A time without an offset is in the
-zone passed in. The id of a run is derived from its content, so that the same row has the same id.
+A cell that is empty is None; one that cannot be read refuses its row, with the column and the text. The id of a run is
+derived from the probe and the content, so that the same row has the same id.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from monitor.diagnosis.classify import classify
 from monitor.engines import parsing
 from monitor.engines.base import ParsedOutput
+from monitor.importers import quantities
+from monitor.importers.quantities import DEFAULT_STYLE, NumberStyle, UnreadableNumberError
+from monitor.importers.times import Clock, UnreadableTimeError
 from monitor.model import Attempt, Failure, FailureKind, Measurement, Run, Scope, Server, Status, Trigger
 from monitor.system.process import ProcessResult
 
@@ -35,35 +37,8 @@ _RESULT_URL = re.compile(r"/result/(?:[a-z]+/)?([0-9a-fA-F-]{8,})/?$")
 
 _MEASUREMENT_FIELDS = tuple(field.name for field in fields(Measurement))
 
-UNREADABLE_TIME = "no readable time"
-
-_EPOCH = re.compile(r"\d{10}(\.\d+)?|\d{13}")
-
-_MILLISECOND_DIGITS = 13
-
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
-
-# What `date` and scripts around it print, without zone and offset.
-_DATE_FORMATS = (
-    "%Y-%m-%d %H%M%S",
-    "%a %b %d %H:%M:%S %Y",
-    "%a %b %d %I:%M:%S %p %Y",
-    "%a %d %b %Y %H:%M:%S",
-    "%a %d %b %Y %I:%M:%S %p",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d %H:%M",
-)
-
-_UTC_OFFSET = re.compile(r"\s?[+-]\d{4}$")
-
-# Abbreviations such as CEST are ambiguous, so they count as the zone passed in; UTC is not.
-_ZONE_WORD = re.compile(r"\s(?!AM|PM)[A-Z]{2,5}(?=\s|$)")
-
-_UTC_NAMES = {"UTC", "GMT", "Z"}
-
-_TIME_START = re.compile(r"[A-Za-z]{3},? |\d{4}[-/]\d\d?[-/]\d|\d{10}")
-
-_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+# An id that a spreadsheet saved as a number: 90602.0.
+_SAVED_ID = re.compile(r"(\d{1,18})\.0+", re.ASCII)
 
 # Values as they are in the file: texts from CSV, anything from JSON, SQLite and Parquet.
 Fields = Mapping[str, object]
@@ -75,26 +50,37 @@ BITS_PER_BYTE = 8
 # How much of a rejected line is shown.
 SHOWN_CHARS = 60
 
+# Programs write these for a value that they do not have.
+_NO_VALUE = -1
+
+_MAX_TEST_S = 3600
+
 
 @dataclass(frozen=True, slots=True)
 class ImportContext:
     """What a file does not contain: the probe, the path and the time zone of times without one.
 
-    Exports name the probe of each run; `replaces_probe` says whether `probe` takes its place.
+    Exports name the probe of each run; `replaces_probe` says whether `probe` takes its place. `date_order` is the order
+    of dates such as 01/04/24, None if it is not known.
     """
 
     probe: str
     path: NetworkPath
     zone: ZoneInfo
     replaces_probe: bool = False
+    date_order: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedRun:
-    """A run from a file, and the line (or row) that it was read from."""
+    """A run from a file, and the line (or row) that it was read from.
+
+    `former_id` is the id that the run had when it was imported by a version whose ids did not depend on the probe.
+    """
 
     line: int
     attempt: Attempt
+    former_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +91,185 @@ class RejectedPart:
     reason: str
 
 
-Record = ImportedRun | RejectedPart
+@dataclass(frozen=True, slots=True)
+class ImportNote:
+    """What could not be known about a line (or row) that was imported all the same."""
+
+    line: int
+    text: str
+
+
+Record = ImportedRun | RejectedPart | ImportNote
 
 
 class UnusableRowError(Exception):
     """A row gives no run; the message is the reason."""
+
+
+@dataclass(slots=True)
+class Source:
+    """What the rows of one file have in common.
+
+    Attributes:
+        context: what the file does not contain.
+        clock: reads its times, in their order.
+        style: what points and commas in its numbers mean.
+        titles: the names of its columns as they are in the file, by normalized name.
+    """
+
+    context: ImportContext
+    clock: Clock
+    style: NumberStyle = DEFAULT_STYLE
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, context: ImportContext, style: NumberStyle = DEFAULT_STYLE) -> Source:
+        """Return the beginning of a file."""
+        return cls(context, Clock(context.zone, context.date_order), style)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row or an object of a file. Each method returns None for an empty cell, and refuses one that is unreadable.
+
+    Raises:
+        UnusableRowError: a cell cannot be read; the message has the column and the text.
+    """
+
+    fields: Fields
+    source: Source
+    prefix: str = ""
+
+    @property
+    def context(self) -> ImportContext:
+        """What the file does not contain."""
+        return self.source.context
+
+    def refuse(self, name: str, problem: str) -> UnusableRowError:
+        """Return the error for a cell."""
+        title = self.prefix + self.source.titles.get(name, name)
+        shown = str(self.fields.get(name))
+        shown = shown[:SHOWN_CHARS] + ("…" if len(shown) > SHOWN_CHARS else "")
+        return UnusableRowError(f"column {title!r}: {shown!r} is {problem}")
+
+    def part(self, name: str) -> Row:
+        """Return an object inside this one; an empty one if there is none."""
+        value = self.fields.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise self.refuse(name, "not an object")
+        return Row(value or {}, self.source, f"{self.prefix}{name}.")
+
+    def _number(
+        self,
+        name: str,
+        to_factor: Callable[[str], float | None],
+        limits: tuple[float, float],
+        default_factor: float | None = 1,
+    ) -> float | None:
+        value = self.fields.get(name)
+        if value is None or value == "":
+            return None
+        try:
+            number = quantities.read_number(value, to_factor, self.source.style, default_factor)
+        except UnreadableNumberError as error:
+            raise self.refuse(name, str(error)) from error
+        if number is None or limits[0] <= number <= limits[1]:
+            return number
+        raise self.refuse(name, "not a possible value")
+
+    def rate_bps(self, name: str, bits_each: float | None = 1) -> int | None:
+        """Return a rate in bit/s, which may be 0.
+
+        A number without a unit is in units of `bits_each` bits per second; if that is None, it is refused.
+        """
+        number = self._number(name, quantities.rate_factor, (0, parsing.MAX_BPS - 1), bits_each)
+        return None if number is None else round(number)
+
+    def latency_ms(self, name: str, ms_each: float = 1) -> float | None:
+        """Return a round-trip time in ms; 0 is impossible and None, and so is what a program writes for a lost ping."""
+        return parsing.to_latency_ms(self._number(name, quantities.ms_factor, (_NO_VALUE, parsing.MAX_MS), ms_each))
+
+    def jitter_ms(self, name: str, ms_each: float = 1) -> float | None:
+        """Return a jitter in ms, which may be 0."""
+        limits = (_NO_VALUE, parsing.MAX_LATENCY_MS)
+        return parsing.to_jitter_ms(self._number(name, quantities.ms_factor, limits, ms_each))
+
+    def percent(self, name: str) -> float | None:
+        """Return a share in percent."""
+        return parsing.to_percent(self._number(name, quantities.percent_factor, (_NO_VALUE, 100)))
+
+    def byte_count(self, name: str) -> int | None:
+        """Return a number of bytes."""
+        return parsing.to_count(self._number(name, quantities.size_factor, (_NO_VALUE, parsing.MAX_BYTES)))
+
+    def duration_ms(self, name: str) -> int | None:
+        """Return the duration of a transfer in ms."""
+        return parsing.to_count(self._number(name, quantities.ms_factor, (_NO_VALUE, parsing.MAX_MS)), parsing.MAX_MS)
+
+    def seconds(self, name: str) -> float | None:
+        """Return how long a test took, in s; None for an impossible duration."""
+        number = self._number(name, quantities.no_factor, (-parsing.MAX_BYTES, parsing.MAX_BYTES))
+        return parsing.to_number(number, 0, _MAX_TEST_S)
+
+    def any_number(self, name: str) -> float | None:
+        """Return a number without a unit, which may be negative."""
+        return self._number(name, quantities.no_factor, (-(2.0**63), 2.0**64))
+
+    def is_failure_mark(self, *names: str) -> bool:
+        """Return whether each of these cells is -1, which a program writes for a test that failed."""
+        limits = (_NO_VALUE, parsing.MAX_BPS)
+        return all(self._number(name, quantities.rate_factor, limits) == _NO_VALUE for name in names)
+
+    def text(self, name: str) -> str | None:
+        """Return a text as one line."""
+        return parsing.clean_text(self.fields.get(name))
+
+    def identifier(self, name: str) -> str | None:
+        """Return an id as text, also if it was saved as 90602.0."""
+        value = self.fields.get(name)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        saved = _SAVED_ID.fullmatch(value.strip()) if isinstance(value, str) else None
+        return saved[1] if saved else parsing.to_identifier(value)
+
+    def url(self, name: str) -> str | None:
+        """Return an http(s) URL."""
+        return parsing.to_url(self.fields.get(name))
+
+    def address(self, name: str) -> tuple[str | None, int | None]:
+        """Return an IP address with its family, 4 or 6."""
+        value = self.fields.get(name)
+        return parsing.to_address(value.strip() if isinstance(value, str) else value)
+
+    def server(self) -> Server | None:
+        """Return the server that the columns `server_id`, `server_name` and so on describe."""
+        described = Server(
+            self.identifier("serverid"),
+            self.text("servername"),
+            self.text("serverlocation"),
+            host=self.text("serverhost"),
+        )
+        return parsing.none_if_empty(described)
+
+    def time(self, name: str, zone: ZoneInfo | None = None) -> datetime:
+        """Return a time in UTC, in whole seconds; one without a zone is in `zone`, else in that of the file."""
+        time = self.time_if_any(name, zone)
+        if time is None:
+            raise UnusableRowError(f"column {self.prefix}{self.source.titles.get(name, name)!r}: no time")
+        return time
+
+    def time_if_any(self, name: str, zone: ZoneInfo | None = None) -> datetime | None:
+        """Return a time, as `time`; None for an empty cell."""
+        value = self.fields.get(name)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        try:
+            time = self.source.clock.read(value, zone)
+        except UnreadableTimeError as error:
+            raise self.refuse(name, str(error)) from error
+        if time is None:
+            raise self.refuse(name, "not a time")
+        return time
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,46 +282,27 @@ class ImportFormat:
         read: returns the run of a row or an object; raises UnusableRowError if it gives none.
         is_nested: whether it is an object as the program prints it; else a row with names from `normalize_names`.
         split_line: returns the fields of a line, for a table that is not standard CSV.
-        header: the normalized names of the columns, for a program that can leave out the header.
+        header: the normalized names of the columns, for a program that can leave out the header or its last columns.
+        header_line: whether a line is its header, for a program with any delimiter; returns the delimiter.
         matches_row: whether a row without a header is of this format.
     """
 
     name: str
     matches: Callable[[Fields], bool]
-    read: Callable[[Fields, ImportContext], Attempt]
+    read: Callable[[Row], Attempt]
     is_nested: bool = False
     split_line: Callable[[str], list[object]] | None = None
     header: tuple[str, ...] = ()
+    find_delimiter: Callable[[str], str | None] = lambda _line: None
     matches_row: Callable[[list[str]], bool] = lambda _row: False
-
-
-def to_number(value: object) -> object:
-    """Return a text as a number, None if it is not one; anything that is not a text is returned unchanged."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return int(value) if value.strip().isdecimal() else float(value)
-    except ValueError:
-        return None
-
-
-def to_int(value: object) -> int | None:
-    """Return a whole number; None if the value is not one."""
-    parsed = to_number(value)
-    return parsed if isinstance(parsed, int) else None
-
-
-def to_rate_bps(value: object, bits_each: int = 1) -> int | None:
-    """Return a rate in bit/s, given in units of `bits_each` bits per second; None if it is not above 0."""
-    return parsing.to_rate_bps(to_number(value), bits_each)
 
 
 def to_bool(value: object) -> bool | None:
     """Return a truth value from any of its spellings; None for anything else."""
     text = str(value).strip().lower()
-    if text in {"1", "true", "yes"}:
+    if text in {"1", "1.0", "true", "yes"}:
         return True
-    return False if text in {"0", "false", "no"} else None
+    return False if text in {"0", "0.0", "false", "no"} else None
 
 
 def normalize_names(fields: Mapping[str, object]) -> Fields:
@@ -175,88 +316,51 @@ def normalize_name(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def parse_time(text: object, zone: ZoneInfo) -> datetime | None:
-    """Return a time in UTC, in whole seconds; None if it is not a time in this century."""
-    if isinstance(text, datetime):
-        return _to_utc(text, zone)
-    stripped = str(text).strip(" \t[]\"',") if isinstance(text, str | int) else ""
-    if not _TIME_START.match(stripped):
-        return None
-    return _to_utc(_parse_epoch(stripped) or _parse_iso(stripped) or _parse_date_command(stripped), zone)
-
-
-def _to_utc(time: datetime | None, zone: ZoneInfo) -> datetime | None:
-    if time is None:
-        return None
-    try:
-        aware = (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC).replace(microsecond=0)
-    except OverflowError:
-        return None
-    return aware if _EARLIEST <= aware < _LATEST else None
-
-
-def _parse_epoch(text: str) -> datetime | None:
-    if not _EPOCH.fullmatch(text):
-        return None
-    return datetime.fromtimestamp(float(text) / (1000 if len(text) == _MILLISECOND_DIGITS else 1), UTC)
-
-
-def _parse_iso(text: str) -> datetime | None:
-    if not _ISO.match(text):
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _parse_date_command(text: str) -> datetime | None:
-    zone = _ZONE_WORD.search(text)
-    offset = _UTC_OFFSET.search(text)
-    bare = " ".join(_ZONE_WORD.sub("", _UTC_OFFSET.sub("", text), count=1).replace(",", " ").split())
-    for date_format in _DATE_FORMATS:
-        try:
-            time = datetime.strptime(bare, date_format)  # noqa: DTZ007  the caller knows the zone
-        except ValueError:
-            continue
-        if offset:
-            return time.replace(tzinfo=datetime.strptime(offset[0].strip(), "%z").tzinfo)
-        return time.replace(tzinfo=UTC) if zone and zone[0].strip() in _UTC_NAMES else time
-    return None
-
-
-def find_time(texts: list[str], zone: ZoneInfo) -> datetime | None:
-    """Return the first of the texts that is a time, or of neighbouring texts that are a date and a time of day."""
-    pairs = [f"{first.strip()} {second.strip()}" for first, second in itertools.pairwise(texts)]
-    return next((time for text in (*texts, *pairs) if (time := parse_time(text, zone))), None)
+def with_rates(measured: Measurement, download_bps: int | None, upload_bps: int | None) -> Measurement:
+    """Return a measurement with these rates."""
+    return replace(measured, download_bps=download_bps, upload_bps=upload_bps)
 
 
 def measured_attempt(
-    engine: str, ended: datetime | None, measured: Measurement, context: ImportContext, duration_s: float | None = None
+    engine: str, ended: datetime, measured: Measurement, row: Row, duration_s: float | None = None
 ) -> Attempt:
-    """Return a measured run; `duration_s` is how long it took, if the file says so."""
-    if ended is None:
-        raise UnusableRowError(UNREADABLE_TIME)
+    """Return a measured run; `duration_s` is how long it took, if the file says so.
+
+    Raises:
+        UnusableRowError: there is neither rate.
+    """
+    if measured.download_bps is None and measured.upload_bps is None:
+        raise UnusableRowError("no rate: neither download nor upload")
     began = ended - timedelta(seconds=round(duration_s or 0))
-    key = parse_result_id(measured.result_url) or _content_key(ended, measured, context)
+    result_id = parse_result_id(measured.result_url)
+    key = f"{row.context.probe}|{result_id}" if result_id else _content_key(ended, measured, row.context)
     numbers = {name: getattr(measured, name) for name in _MEASUREMENT_FIELDS}
-    return Attempt(_make_run(engine, key, (began, ended), Status.OK, context, healthy=True, **numbers))
+    return Attempt(_make_run(engine, key, (began, ended), Status.OK, row.context, healthy=True, **numbers))
 
 
 def failed_attempt(
     engine: str,
-    at: datetime | None,
+    at: datetime,
     failure: Failure,
-    context: ImportContext,
+    row: Row,
     *,
     server: Server | None = None,
     status: Status = Status.FAILED,
 ) -> Attempt:
     """Return a run without a result."""
-    if at is None:
-        raise UnusableRowError(UNREADABLE_TIME)
-    key = _content_key(at, Measurement(server=server), context)
-    return Attempt(_make_run(engine, key, (at, at), status, context, server=server, failure=failure))
+    key = _content_key(at, Measurement(server=server), row.context)
+    return Attempt(_make_run(engine, key, (at, at), status, row.context, server=server, failure=failure))
+
+
+def former_id(run: Run) -> str | None:
+    """Return the id that a run had while the ids of results did not depend on the probe; None if it is the same."""
+    result_id = parse_result_id(run.result_url) if run.trigger is Trigger.IMPORT else None
+    return str(uuid.uuid5(_RUN_ID_NAMESPACE, f"{run.engine}|{result_id}")) if result_id else None
+
+
+def id_for_probe(run_id: str, probe: str) -> str:
+    """Return the id of a run of an export that is imported as the run of another probe."""
+    return str(uuid.uuid5(_RUN_ID_NAMESPACE, f"export|{probe}|{run_id}"))
 
 
 def to_failure(engine: Engine, complaints: list[str], stage: str | None = None) -> Failure:
@@ -267,17 +371,6 @@ def to_failure(engine: Engine, complaints: list[str], stage: str | None = None) 
 def unexplained_failure(program: str) -> Failure:
     """Return the failure of a row that has no reason for it."""
     return Failure(FailureKind.UNKNOWN, Scope.UNKNOWN, None, f"failed; {program} kept no reason")
-
-
-def server_from_fields(fields: Fields) -> Server | None:
-    """Return the server that the columns `server_id`, `server_name` and so on describe; None if they are empty."""
-    server = Server(
-        parsing.to_identifier(fields.get("serverid")),
-        parsing.clean_text(fields.get("servername")),
-        parsing.clean_text(fields.get("serverlocation")),
-        host=parsing.clean_text(fields.get("serverhost")),
-    )
-    return None if server == Server() else server
 
 
 def parse_result_id(url: str | None) -> str | None:

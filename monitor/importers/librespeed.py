@@ -1,18 +1,21 @@
 """LibreSpeed's CLI, `--json` and `--csv`, as its source defines them. Pure.
 
-Rates are in Mbit/s; times have an offset.
+Rates are in Mbit/s, and 0 where a transfer was left out; times have an offset.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor.engines import librespeed
 from monitor.importers import base
 from monitor.importers.base import ImportFormat
+from monitor.model import Measurement
 
 if TYPE_CHECKING:
-    from monitor.importers.base import Fields, ImportContext
+    from monitor.importers.base import Fields, Row
     from monitor.model import Attempt
 
 
@@ -20,33 +23,54 @@ NAME = librespeed.NAME
 
 _HEADER = ("timestamp", "servername", "address", "ping", "jitter", "download", "upload", "share", "ip")
 
+_TIME_START = re.compile(r"\d{1,4}[-/.]\d\d?[-/.]\d{1,4}[T ]\d", re.ASCII)
+
 
 def _is_object(item: Fields) -> bool:
-    return item.keys() >= {"server", "client", "ping", "jitter"} and isinstance(item.get("download"), int | float)
+    rate = item.get("download")
+    is_number = isinstance(rate, int | float | str) and not isinstance(rate, bool)
+    return item.keys() >= {"server", "client", "ping", "jitter"} and is_number
 
 
-def _read_object(item: Fields, context: ImportContext) -> Attempt:
-    measured, flaws = librespeed.to_measurement(dict(item))
-    at = base.parse_time(item.get("timestamp"), context.zone)
-    if measured is None:
-        return base.failed_attempt(NAME, at, base.to_failure(librespeed.ENGINE, flaws), context)
-    return base.measured_attempt(NAME, at, measured, context)
+def _read_object(row: Row) -> Attempt:
+    client, server = row.part("client"), row.part("server")
+    external_ip, family = client.address("ip")
+    measured = Measurement(
+        download_bytes=row.byte_count("bytes_received"),
+        upload_bytes=row.byte_count("bytes_sent"),
+        isp=client.text("org"),
+        external_ip=external_ip,
+        ip_family=family,
+        server=librespeed.to_server({"name": server.fields.get("name"), "url": server.fields.get("url")}),
+    )
+    return _to_attempt(row, measured)
 
 
 def _is_row(fields: Fields) -> bool:
     return fields.keys() >= {*_HEADER[:5]}
 
 
-def _read_row(fields: Fields, context: ImportContext) -> Attempt:
-    """Read a row by way of the object with the same content."""
-    numbers = {name: base.to_number(fields.get(name)) for name in ("ping", "jitter", "download", "upload")}
-    server = {"name": fields.get("servername"), "url": fields.get("address")}
-    others = {"timestamp": fields.get("timestamp"), "share": fields.get("share"), "client": {"ip": fields.get("ip")}}
-    return _read_object({**numbers, **others, "server": server}, context)
+def _read_row(row: Row) -> Attempt:
+    external_ip, family = row.address("ip")
+    server = librespeed.to_server({"name": row.fields.get("servername"), "url": row.fields.get("address")})
+    return _to_attempt(row, Measurement(external_ip=external_ip, ip_family=family, server=server))
+
+
+def _to_attempt(row: Row, measured: Measurement) -> Attempt:
+    down, up = (row.rate_bps(name, base.BITS_PER_MBIT) or None for name in ("download", "upload"))
+    complete = replace(
+        measured,
+        download_bps=down,
+        upload_bps=up,
+        latency_ms=row.latency_ms("ping"),
+        jitter_ms=row.jitter_ms("jitter"),
+        result_url=row.url("share"),
+    )
+    return base.measured_attempt(NAME, row.time("timestamp"), complete, row)
 
 
 def _is_headerless_row(row: list[str]) -> bool:
-    return len(row) == len(_HEADER) and "T" in row[0] and row[2].startswith("http")
+    return len(row) == len(_HEADER) and bool(_TIME_START.match(row[0])) and row[2].startswith("http")
 
 
 OBJECTS = ImportFormat(NAME, _is_object, _read_object, is_nested=True)

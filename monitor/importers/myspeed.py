@@ -16,7 +16,7 @@ from monitor.importers.base import ImportFormat, UnusableRowError
 from monitor.model import Measurement
 
 if TYPE_CHECKING:
-    from monitor.importers.base import Fields, ImportContext
+    from monitor.importers.base import Fields, Row
     from monitor.model import Attempt
 
 
@@ -28,43 +28,37 @@ _COLUMNS = {"serverid", "ping", "download", "upload", "type", "created"}
 
 _RESULT_URL = "https://www.speedtest.net/result/c/"
 
-_MAX_TEST_S = 3600
-
 
 def _is_row(fields: Fields) -> bool:
     return fields.keys() >= _COLUMNS
 
 
-def _read_row(fields: Fields, context: ImportContext) -> Attempt:
-    if fields.get("type") == "average":
+def _read_row(row: Row) -> Attempt:
+    if row.fields.get("type") == "average":
         raise UnusableRowError("an average of other rows, not a measurement")
-    at = base.parse_time(fields.get("created"), context.zone)
-    down, up = (base.to_rate_bps(fields.get(name), base.BITS_PER_MBIT) for name in ("download", "upload"))
-    server = base.server_from_fields(fields)
-    if down is None or up is None:
-        message = parsing.clean_text(fields.get("error"))
+    at, server = row.time("created"), row.server()
+    message = row.text("error")
+    if row.is_failure_mark("ping", "download", "upload"):
         failure = base.to_failure(ookla.ENGINE, [message]) if message else base.unexplained_failure(NAME)
-        return base.failed_attempt(_ENGINE, at, failure, context, server=server)
-    external_ip, family = parsing.to_address(fields.get("externalip"))
+        return base.failed_attempt(_ENGINE, at, failure, row, server=server)
+    external_ip, family = row.address("externalip")
     measured = Measurement(
-        download_bps=down,
-        upload_bps=up,
-        latency_ms=parsing.to_latency_ms(base.to_number(fields.get("ping"))),
-        jitter_ms=parsing.to_jitter_ms(base.to_number(fields.get("jitter"))),
-        packet_loss_pct=parsing.to_percent(base.to_number(fields.get("packetloss"))),
-        download_bytes=parsing.to_count(base.to_number(fields.get("bytesdownloaded"))),
-        upload_bytes=parsing.to_count(base.to_number(fields.get("bytesuploaded"))),
-        download_latency_ms=parsing.to_latency_ms(base.to_number(fields.get("downloadlatency"))),
-        upload_latency_ms=parsing.to_latency_ms(base.to_number(fields.get("uploadlatency"))),
-        isp=parsing.clean_text(fields.get("isp")),
+        download_bps=row.rate_bps("download", base.BITS_PER_MBIT),
+        upload_bps=row.rate_bps("upload", base.BITS_PER_MBIT),
+        latency_ms=row.latency_ms("ping"),
+        jitter_ms=row.jitter_ms("jitter"),
+        packet_loss_pct=row.percent("packetloss"),
+        download_bytes=row.byte_count("bytesdownloaded"),
+        upload_bytes=row.byte_count("bytesuploaded"),
+        download_latency_ms=row.latency_ms("downloadlatency"),
+        upload_latency_ms=row.latency_ms("uploadlatency"),
+        isp=row.text("isp"),
         external_ip=external_ip,
         ip_family=family,
         server=server,
-        result_url=_result_url(fields.get("resultid")),
+        result_url=_result_url(row.fields.get("resultid")),
     )
-    return base.measured_attempt(
-        _ENGINE, at, measured, context, parsing.to_number(base.to_number(fields.get("time")), 0, _MAX_TEST_S)
-    )
+    return base.measured_attempt(_ENGINE, at, measured, row, row.seconds("time"))
 
 
 def _result_url(result_id: object) -> str | None:

@@ -5,29 +5,33 @@ before a result belong to it. Errors that no result follows make a failed run, i
 
 A CSV row has ten columns in version 1.0, eleven in 1.1.1 and 21 in 1.2; the first ten are the same. Rates are in
 bytes/s, times in ms; packet loss is a percentage or N/A. A row has no time: scripts put it before, after or on another
-line.
+line. A date that neither a result nor an error follows says nothing.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitor.diagnosis.classify import MAX_COMPLAINTS
 from monitor.engines import ookla, parsing
 from monitor.importers import base
-from monitor.importers.base import ImportedRun, RejectedPart, UnusableRowError
+from monitor.importers.base import ImportedRun, RejectedPart, Row, Source, UnusableRowError
+from monitor.importers.quantities import DEFAULT_STYLE
+from monitor.importers.readers import closing_notes, take_notes
+from monitor.importers.times import UnreadableTimeError
 from monitor.model import Measurement, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
-    from zoneinfo import ZoneInfo
 
     from monitor.importers.base import ImportContext, Record
+    from monitor.importers.quantities import NumberStyle
     from monitor.importers.readers import Item, NumberedItem
     from monitor.model import Attempt
 
@@ -42,12 +46,18 @@ _ZONE_STEP = timedelta(minutes=15)
 
 _CLOCK_TOLERANCE = timedelta(seconds=30)
 
-_DECIMAL, _INTEGER = re.compile(r"\d+(\.\d+)?"), re.compile(r"\d+")
+_ID = re.compile(r"\d{1,18}(\.0+)?", re.ASCII)
 
-_LOSS = re.compile(r"\d+(\.\d+)?|N/A|")
+# Numbers are recognized by their beginning: whether they can be read is decided later.
+_NUMBER, _NUMBER_OR_NONE = re.compile(r"\d.*"), re.compile(r"\d.*|N/A|")
 
 # The first ten columns: server name and id, latency, jitter, loss, rates, bytes, URL. None matches anything.
-_FULL_ROW = (None, _INTEGER, _DECIMAL, _DECIMAL, _LOSS, _INTEGER, _INTEGER, _INTEGER, _INTEGER, None)
+_FULL_ROW = (None, _ID, *(_NUMBER_OR_NONE,) * 3, _NUMBER, _NUMBER, _NUMBER_OR_NONE, _NUMBER_OR_NONE, None)
+
+_COLUMNS = (
+    *("server name", "server id", "latency", "jitter", "packet loss"),
+    *("download", "upload", "download bytes", "upload bytes", "share url"),
+)
 
 _FULL_ROW_WIDTH = len(_FULL_ROW)
 
@@ -59,7 +69,11 @@ _DOWN_LATENCY, _UP_LATENCY = 11, 15
 _MAX_COLUMNS_BEFORE = 5
 
 # Epoch seconds, latency, loss and rates, to which scripts often reduce a row.
-_SHORT_ROW = (re.compile(r"\d{10}"), _DECIMAL, _LOSS, _INTEGER, _INTEGER)
+_SHORT_ROW = (re.compile(r"\d{10}", re.ASCII), _NUMBER, _NUMBER_OR_NONE, _NUMBER, _NUMBER)
+
+_SHORT_COLUMNS = ("time", "latency", "packet loss", "download", "upload")
+
+_DELIMITERS = ";|"
 
 _TEST_START = "testStart"
 
@@ -124,39 +138,50 @@ class _OpenTest:
         return at is not None and self.at is not None and abs(at - self.at) > _LONGEST_TEST
 
 
-def read_log(items: Iterable[NumberedItem], context: ImportContext) -> Iterator[Record]:
+def read_log(
+    items: Iterable[NumberedItem], context: ImportContext, style: NumberStyle = DEFAULT_STYLE
+) -> Iterator[Record]:
     """Yield a record for each test in the items, and one for each line that is not the CLI's."""
-    log = _LogReader(context)
+    source, line = Source.of(context, style), 0
+    log = _LogReader(source)
     for line, item in items:
-        entry = parse_item(item, context.zone)
+        try:
+            entry = parse_item(item, source)
+        except UnusableRowError as error:
+            log.forget()
+            yield RejectedPart(line, str(error))
+            continue
         if entry is not None:
             yield from log.add(line, entry)
         elif isinstance(item, dict) and item.get("type") != "log":
-            yield RejectedPart(line, "not an object of Ookla's CLI")
+            yield RejectedPart(line, f"not an object of Ookla's CLI: {str(item)[: base.SHOWN_CHARS]!r}")
         elif isinstance(item, str) and not ookla.LOG_LINE.match(item) and not is_csv_header(item):
             yield from log.noise(line, item)
+        yield from take_notes(source, line)
     yield from log.close()
+    yield from closing_notes(source, line)
 
 
-def to_attempt(result: LoggedResult, context: ImportContext, at: datetime | None = None) -> Attempt:
+def to_attempt(result: LoggedResult, row: Row, at: datetime | None = None) -> Attempt:
     """Return the run of a result; it ended `at` that time if the result has no time of its own.
 
     Raises:
-        UnusableRowError: there is no time.
+        UnusableRowError: there is no time, or no rate.
     """
     ended = result.at or at
+    if ended is None:
+        raise UnusableRowError("no time: neither with it nor on a line before it")
     if result.measured is None:
-        return base.failed_attempt(
-            NAME, ended, base.to_failure(ookla.ENGINE, [*result.flaws]), context, server=result.server
-        )
-    return base.measured_attempt(NAME, ended, result.measured, context, base.transfer_seconds(result.measured))
+        failure = base.to_failure(ookla.ENGINE, [*result.flaws])
+        return base.failed_attempt(NAME, ended, failure, row, server=result.server)
+    return base.measured_attempt(NAME, ended, result.measured, row, base.transfer_seconds(result.measured))
 
 
 class _LogReader:
     """A log while it is read: the test that the last lines are about, and the time of the last result."""
 
-    def __init__(self, context: ImportContext) -> None:
-        self._context = context
+    def __init__(self, source: Source) -> None:
+        self._row = Row({}, source)
         self._test: _OpenTest | None = None
         self._last: datetime | None = None
 
@@ -172,6 +197,10 @@ class _LogReader:
         else:
             yield from self._error(line, entry)
 
+    def forget(self) -> None:
+        """Drop what the lines before said about a test whose result cannot be read."""
+        self._test = None
+
     def noise(self, line: int, text: str) -> Iterator[Record]:
         """Add a line between errors to them, for it may explain them; yield any other line as rejected."""
         if self._test is not None and 0 < len(self._test.errors) < MAX_COMPLAINTS:
@@ -184,11 +213,14 @@ class _LogReader:
         test, self._test = self._test, None
         if test is None or self._is_trailing_date(test):
             return
+        if not test.errors and not test.stage:
+            yield RejectedPart(test.line, "a date that neither a result nor an error follows")
+            return
         failure = base.to_failure(ookla.ENGINE, test.errors or ["ended without a result"], test.stage)
-        try:
-            yield ImportedRun(test.line, base.failed_attempt(NAME, test.at, failure, self._context, server=test.server))
-        except UnusableRowError as error:
-            yield RejectedPart(test.line, f"a failure with {error}: {failure.message[: base.SHOWN_CHARS]!r}")
+        if test.at is None:
+            yield RejectedPart(test.line, f"a failure without a time: {failure.message[: base.SHOWN_CHARS]!r}")
+            return
+        yield ImportedRun(test.line, base.failed_attempt(NAME, test.at, failure, self._row, server=test.server))
 
     def _is_trailing_date(self, test: _OpenTest) -> bool:
         """Return whether it is only a date that a script printed after a result instead of before a test."""
@@ -219,9 +251,11 @@ class _LogReader:
         before, self._test = self._test, None
         self._last = result.at
         try:
-            yield ImportedRun(line, to_attempt(result, self._context, before.at if before else None))
+            attempt = to_attempt(result, self._row, before.at if before else None)
         except UnusableRowError as error:
             yield RejectedPart(line, f"a result with {error}")
+        else:
+            yield ImportedRun(line, attempt, base.former_id(attempt.run))
 
 
 def _in_another_zone(test: _OpenTest, error: LoggedError) -> bool:
@@ -235,49 +269,104 @@ def is_ookla_item(item: Item) -> bool:
     """Return whether only Ookla's CLI prints such an item."""
     if isinstance(item, str):
         log = ookla.LOG_LINE.match(item)
-        return parse_row(item) is not None or is_csv_header(item) or log is not None
-    return item.get("type") in _ITEM_TYPES or "bandwidth" in parsing.to_object(item.get("download"))
+        return find_row(item) is not None or is_csv_header(item) or log is not None
+    return str(item.get("type")) in _ITEM_TYPES or "bandwidth" in parsing.to_object(item.get("download"))
 
 
-def parse_item(item: Item, zone: ZoneInfo) -> LogEntry | None:
-    """Parse an object or a line; return None if it says nothing about a test."""
-    return _parse_line(item, zone) if isinstance(item, str) else _parse_object(item, zone)
+def parse_item(item: Item, source: Source) -> LogEntry | None:
+    """Parse an object or a line; return None if it says nothing about a test.
+
+    Raises:
+        UnusableRowError: a value that cannot be read.
+    """
+    return _parse_line(item, source) if isinstance(item, str) else _parse_object(Row(item, source))
 
 
-def parse_result(item: dict[str, object], zone: ZoneInfo) -> LoggedResult:
-    """Parse an object of type `result`."""
-    measured, flaws = ookla.to_measurement(item)
-    server = measured.server if measured else ookla.to_server(parsing.to_object(item.get("server")))
-    return LoggedResult(base.parse_time(item.get("timestamp"), zone), measured, tuple(flaws), server)
+def parse_result(row: Row) -> LoggedResult:
+    """Parse an object of type `result`.
+
+    Raises:
+        UnusableRowError: a value that cannot be read.
+    """
+    download, upload, ping = row.part("download"), row.part("upload"), row.part("ping")
+    external_ip, family = row.part("interface").address("externalIp")
+    measured = Measurement(
+        download_bps=download.rate_bps("bandwidth", base.BITS_PER_BYTE),
+        upload_bps=upload.rate_bps("bandwidth", base.BITS_PER_BYTE),
+        latency_ms=ping.latency_ms("latency"),
+        jitter_ms=ping.jitter_ms("jitter"),
+        packet_loss_pct=row.percent("packetLoss"),
+        download_bytes=download.byte_count("bytes"),
+        upload_bytes=upload.byte_count("bytes"),
+        download_ms=download.duration_ms("elapsed"),
+        upload_ms=upload.duration_ms("elapsed"),
+        download_latency_ms=download.part("latency").latency_ms("iqm"),
+        upload_latency_ms=upload.part("latency").latency_ms("iqm"),
+        isp=row.text("isp"),
+        external_ip=external_ip,
+        ip_family=family,
+        server=_to_server(row.part("server")),
+        result_url=row.part("result").url("url"),
+    )
+    return to_result(row.time_if_any("timestamp"), measured)
 
 
-def _parse_object(item: dict[str, object], zone: ZoneInfo) -> LogEntry | None:
-    kind = item.get("type")
-    at = base.parse_time(item.get("timestamp"), zone)
+def to_result(at: datetime | None, measured: Measurement) -> LoggedResult:
+    """Return a result: a rate of 0 is a failure, a missing one is not; without any rate there is no measurement."""
+    rates = {"download": measured.download_bps, "upload": measured.upload_bps}
+    flaws = [flaw for phase, rate in rates.items() if rate == 0 for flaw in parsing.rate_complaints(phase, 0, None)]
+    is_measured = not flaws and rates != {"download": None, "upload": None}
+    return LoggedResult(at, measured if is_measured else None, tuple(flaws), measured.server)
+
+
+def _to_server(row: Row) -> Server | None:
+    server = ookla.to_server(dict(row.fields))
+    return replace(server, id=row.identifier("id")) if server else None
+
+
+def _parse_object(row: Row) -> LogEntry | None:
+    kind, item = str(row.fields.get("type")), row.fields
     if kind in {_TEST_START, *ookla.PHASES}:
         server = ookla.to_server(parsing.to_object(item.get("server")))
-        return PhaseProgress(at, ookla.PHASES.get(str(kind), "start"), server, kind == _TEST_START)
+        return PhaseProgress(row.time_if_any("timestamp"), ookla.PHASES.get(kind, "start"), server, kind == _TEST_START)
     if kind == "log":
-        return None if item.get("level") == "info" else LoggedError(at, str(item.get("message")), is_utc=True)
+        is_info = item.get("level") == "info"
+        return None if is_info else LoggedError(row.time_if_any("timestamp"), str(item.get("message")), is_utc=True)
     if "error" in item:
-        return LoggedError(at, str(item["error"]), is_utc=True)
-    return parse_result(item, zone) if is_ookla_item(item) else None
+        return LoggedError(row.time_if_any("timestamp"), str(item["error"]), is_utc=True)
+    if not is_ookla_item(dict(item)):
+        return None
+    result = parse_result(row)
+    if result.measured is None and not result.flaws:
+        raise UnusableRowError("no rate: neither download nor upload")
+    return result
 
 
-def _parse_line(line: str, zone: ZoneInfo) -> LogEntry | None:
+def _parse_line(line: str, source: Source) -> LogEntry | None:
     if log := ookla.LOG_LINE.match(line):
-        return None if log["level"] == "info" else LoggedError(base.parse_time(line[1:20], zone), log["text"])
-    if (row := parse_row(line)) is not None:
-        measured, around = row
-        return _result_from_row(measured, base.find_time(around, zone))
-    at = base.parse_time(line, zone) or base.find_time(split_fields(line), zone)
+        return None if log["level"] == "info" else LoggedError(find_time([line[1:20]], source), log["text"])
+    if (found := find_row(line)) is not None:
+        cells, around = found
+        measured = _from_cells(Row(cells, source))
+        return to_result(find_time(around, source), measured)
+    at = find_time([line, *split_fields(line)], source)
     return TimeStamp(at) if at else None
 
 
-def _result_from_row(measured: Measurement, at: datetime | None) -> LoggedResult:
-    rates = (("download", measured.download_bps), ("upload", measured.upload_bps))
-    flaws = tuple(flaw for phase, rate in rates for flaw in parsing.rate_complaints(phase, None, rate))
-    return LoggedResult(at, None if flaws else measured, flaws, measured.server)
+def find_time(texts: list[str], source: Source) -> datetime | None:
+    """Return the first of the texts that is a time, or of neighbouring texts that are a date and a time of day.
+
+    Raises:
+        UnusableRowError: a time that is not certain.
+    """
+    pairs = [f"{first.strip()} {second.strip()}" for first, second in itertools.pairwise(texts)]
+    for text in (*texts, *pairs):
+        try:
+            if time := source.clock.read(text):
+                return time
+        except UnreadableTimeError as error:
+            raise UnusableRowError(f"time {text[: base.SHOWN_CHARS]!r} is {error}") from error
+    return None
 
 
 def is_csv_header(line: str) -> bool:
@@ -289,18 +378,28 @@ def is_csv_header(line: str) -> bool:
 def split_fields(line: str) -> list[str]:
     """Return the fields of one line of CSV or TSV."""
     try:
-        return next(csv.reader([line], delimiter="\t" if "\t" in line else ",", skipinitialspace=True), [])
+        return next(csv.reader([line], delimiter=find_delimiter(line), skipinitialspace=True), [])
     except csv.Error:
         return []
 
 
-def parse_row(line: str) -> tuple[Measurement, list[str]] | None:
-    """Return the measurement of a row and the texts around it; None for any other line. A rate of 0 is None."""
+def find_delimiter(line: str) -> str:
+    """Return the delimiter of a line: a comma, unless it has tabs, or many of another."""
+    if "\t" in line:
+        return "\t"
+    return next((mark for mark in _DELIMITERS if line.count(mark) >= _FULL_ROW_WIDTH - 1), ",")
+
+
+def find_row(line: str) -> tuple[dict[str, object], list[str]] | None:
+    """Return the cells of a row by the names of their columns, and the texts around it; None for any other line."""
     row = split_fields(line)
     for start in range(min(_MAX_COLUMNS_BEFORE, len(row) - _FULL_ROW_WIDTH) + 1):
         if _matches(row[start : start + _FULL_ROW_WIDTH], _FULL_ROW):
-            return _from_full_row(row[start:]), [*row[:start], *_texts_after_row(row[start + _FULL_ROW_WIDTH :])]
-    return (_from_short_row(row), row[:1]) if _matches(row, _SHORT_ROW) else None
+            around = [*row[:start], *_texts_after_row(row[start + _FULL_ROW_WIDTH :])]
+            return _cells_of_full_row(row[start:]), around
+    if _matches(row, _SHORT_ROW):
+        return dict(zip(_SHORT_COLUMNS, row, strict=True)), row[:1]
+    return None
 
 
 def _matches(row: list[str], shape: tuple[re.Pattern[str] | None, ...]) -> bool:
@@ -313,30 +412,27 @@ def _texts_after_row(rest: list[str]) -> list[str]:
     return rest[_MAX_COLUMNS - _FULL_ROW_WIDTH :] or rest[-2:]
 
 
-def _from_full_row(row: list[str]) -> Measurement:
-    name, server_id, latency, jitter, loss, down, up, down_bytes, up_bytes, url = row[:_FULL_ROW_WIDTH]
-    place, _, location = name.rpartition(" - ")
-    has_loaded_latencies = len(row) >= _MAX_COLUMNS
-    return Measurement(
-        download_bps=base.to_rate_bps(down, base.BITS_PER_BYTE),
-        upload_bps=base.to_rate_bps(up, base.BITS_PER_BYTE),
-        latency_ms=parsing.to_latency_ms(base.to_number(latency)),
-        jitter_ms=parsing.to_jitter_ms(base.to_number(jitter)),
-        packet_loss_pct=parsing.to_percent(base.to_number(loss)),
-        download_bytes=parsing.to_count(base.to_number(down_bytes)),
-        upload_bytes=parsing.to_count(base.to_number(up_bytes)),
-        download_latency_ms=parsing.to_latency_ms(base.to_number(row[_DOWN_LATENCY])) if has_loaded_latencies else None,
-        upload_latency_ms=parsing.to_latency_ms(base.to_number(row[_UP_LATENCY])) if has_loaded_latencies else None,
-        server=Server(server_id, parsing.clean_text(place or name), parsing.clean_text(location) if place else None),
-        result_url=parsing.to_url(url),
-    )
+def _cells_of_full_row(row: list[str]) -> dict[str, object]:
+    cells: dict[str, object] = dict(zip(_COLUMNS, row, strict=False))
+    if len(row) >= _MAX_COLUMNS:
+        cells |= {"download latency": row[_DOWN_LATENCY], "upload latency": row[_UP_LATENCY]}
+    return cells
 
 
-def _from_short_row(row: list[str]) -> Measurement:
-    _, latency, loss, down, up = row
+def _from_cells(row: Row) -> Measurement:
+    place, _, location = (row.text("server name") or "").rpartition(" - ")
+    name = place or row.text("server name")
+    server = Server(row.identifier("server id"), name, parsing.clean_text(location) if place else None)
     return Measurement(
-        download_bps=base.to_rate_bps(down, base.BITS_PER_BYTE),
-        upload_bps=base.to_rate_bps(up, base.BITS_PER_BYTE),
-        latency_ms=parsing.to_latency_ms(base.to_number(latency)),
-        packet_loss_pct=parsing.to_percent(base.to_number(loss)),
+        download_bps=row.rate_bps("download", base.BITS_PER_BYTE),
+        upload_bps=row.rate_bps("upload", base.BITS_PER_BYTE),
+        latency_ms=row.latency_ms("latency"),
+        jitter_ms=row.jitter_ms("jitter"),
+        packet_loss_pct=row.percent("packet loss"),
+        download_bytes=row.byte_count("download bytes"),
+        upload_bytes=row.byte_count("upload bytes"),
+        download_latency_ms=row.latency_ms("download latency"),
+        upload_latency_ms=row.latency_ms("upload latency"),
+        server=parsing.none_if_empty(server),
+        result_url=row.url("share url"),
     )

@@ -1,34 +1,33 @@
-"""Splits a file into JSON objects or table rows, and reads formats in which each of them is a run. Pure, streamed.
+"""Splits a text into JSON objects and lines, and reads formats in which each object is a run. Pure, streamed.
 
 JSON objects may stand one per line, concatenated, spread over lines, or in an array. Memory holds one object at a time.
-Whatever is not an object, half an object included, becomes lines of text. Tables are CSV of any delimiter, or rows of a
-database.
+Whatever is not an object, half an object included, becomes lines of text.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.engines.parsing import decode_object
 from monitor.importers.base import (
     SHOWN_CHARS,
     ImportedRun,
+    ImportNote,
     RejectedPart,
+    Row,
+    Source,
     UnusableRowError,
+    former_id,
     normalize_name,
     normalize_names,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from monitor.importers.base import Fields, ImportContext, ImportFormat, Record
 
-
-DELIMITERS = ",;\t"
 
 Item = dict[str, object] | str
 
@@ -48,114 +47,64 @@ _AROUND_LINE = "\r\n\ufeff\0"
 _DECODER = json.JSONDecoder()
 
 
-@dataclass(frozen=True, slots=True)
-class TableLayout:
-    """The layout of a table: its format, its delimiter, and the normalized names of its columns."""
-
-    format: ImportFormat
-    delimiter: str
-    columns: tuple[str, ...]
-
-
-def recognize_table(line: str, candidates: Sequence[ImportFormat]) -> TableLayout | None:
-    """Return the layout of the table whose header a line is, or a row of which it is if there is no header."""
-    for delimiter in DELIMITERS:
-        row = next(_split_line([line], delimiter), [])
-        columns = tuple(normalize_name(name) for name in row)
-        for candidate in candidates:
-            if candidate.matches(dict.fromkeys(columns)):
-                return TableLayout(candidate, delimiter, columns)
-            if candidate.matches_row(row):
-                return TableLayout(candidate, delimiter, candidate.header)
-    return None
-
-
 def read_nothing(_pieces: Iterable[str], _context: ImportContext) -> Iterator[Record]:
     """Yield nothing, for an empty text."""
     yield from ()
 
 
-def read_table(table: TableLayout, pieces: Iterable[str], context: ImportContext) -> Iterator[Record]:
-    """Yield a record for each row of a text that is a table."""
-    for line, row in _split_rows(table, _join_lines(pieces)):
-        if not any(row) or _is_header_row(row, table.columns):
-            continue
-        if len(row) == len(table.columns):
-            yield _record_from_fields(table.format, line, dict(zip(table.columns, row, strict=True)), context)
-        else:
-            shown = table.delimiter.join(map(str, row))[:SHOWN_CHARS]
-            yield RejectedPart(line, f"not a row of {len(table.columns)} columns: {shown!r}")
-
-
 def read_objects(row_format: ImportFormat, pieces: Iterable[str], context: ImportContext) -> Iterator[Record]:
     """Yield a record for each JSON object of a text, and for each other line."""
+    source = Source.of(context)
     for line, item in read_items(pieces):
         if isinstance(item, str):
             yield RejectedPart(line, f"not a result: {item[:SHOWN_CHARS]!r}")
             continue
         for row in unwrap_rows(item):
-            yield _record_from_object(row_format, line, row, context)
+            yield from _records_of_object(row_format, line, row, source)
+    yield from closing_notes(source, None)
 
 
 def read_rows(row_format: ImportFormat, rows: Iterable[Fields], context: ImportContext) -> Iterator[Record]:
     """Yield a record for each row of a database or Parquet file; rows are numbered from 1."""
-    for number, row in enumerate(rows, 1):
-        yield _record_from_fields(row_format, number, normalize_names(row), context)
+    source, number = Source.of(context), 0
+    for number, fields in enumerate(rows, 1):
+        source.titles = source.titles or {normalize_name(name): name for name in fields}
+        yield from to_records(row_format, number, Row(normalize_names(fields), source))
+    yield from closing_notes(source, number)
 
 
-def _is_header_row(row: list[object], columns: tuple[str, ...]) -> bool:
-    # The first field decides for almost every row, which is faster.
-    return normalize_name(str(row[0])) == columns[0] and tuple(normalize_name(str(name)) for name in row) == columns
+def _records_of_object(row_format: ImportFormat, line: int, item: Fields, source: Source) -> Iterator[Record]:
+    titles = {} if row_format.is_nested else {normalize_name(name): name for name in item}
+    if row_format.matches(item if row_format.is_nested else titles):
+        source.titles = titles
+        yield from to_records(row_format, line, Row(item if row_format.is_nested else normalize_names(item), source))
+    else:
+        shown = str(item)[:SHOWN_CHARS]
+        yield RejectedPart(line, f"not an object of {row_format.name}: {shown!r}")
 
 
-def _record_from_object(row_format: ImportFormat, line: int, item: Fields, context: ImportContext) -> Record:
-    fields = item if row_format.is_nested else normalize_names(item)
-    if row_format.matches(fields):
-        return _record_from_fields(row_format, line, fields, context)
-    return RejectedPart(line, f"not an object of {row_format.name}")
-
-
-def _record_from_fields(row_format: ImportFormat, line: int, fields: Fields, context: ImportContext) -> Record:
+def to_records(row_format: ImportFormat, line: int, row: Row) -> Iterator[Record]:
+    """Yield the run of a row or the reason why it gives none, and notes on it."""
     try:
-        return ImportedRun(line, row_format.read(fields, context))
+        attempt = row_format.read(row)
     except UnusableRowError as error:
-        return RejectedPart(line, str(error))
+        yield RejectedPart(line, str(error))
+    else:
+        yield ImportedRun(line, attempt, former_id(attempt.run))
+    if row.source.clock.notes:
+        yield from take_notes(row.source, line)
 
 
-def _split_rows(table: TableLayout, lines: Iterable[str]) -> Iterator[tuple[int, list[object]]]:
-    """Yield the rows, each with the number of the line on which it ends."""
-    if table.format.split_line is not None:
-        for number, line in enumerate(lines, 1):
-            yield number, table.format.split_line(line.strip("\r\n\ufeff"))
-        return
-    reader = csv.reader(lines, delimiter=table.delimiter)
-    while True:
-        try:
-            for row in reader:
-                yield reader.line_num, [*row]
-        except csv.Error as error:
-            yield reader.line_num, [str(error)]
-        else:
-            return
+def take_notes(source: Source, line: int) -> Iterator[ImportNote]:
+    """Yield what the clock of a file noted up to a line."""
+    notes, source.clock.notes = source.clock.notes, []
+    yield from (ImportNote(line, note) for note in notes)
 
 
-def _split_line(lines: list[str], delimiter: str) -> Iterator[list[str]]:
-    try:
-        yield from csv.reader(lines, delimiter=delimiter)
-    except csv.Error:
-        return
-
-
-def _join_lines(pieces: Iterable[str]) -> Iterator[str]:
-    """Join pieces, which may be parts of a very long line, into whole lines."""
-    pending = ""
-    for piece in pieces:
-        pending += piece
-        if pending.endswith("\n"):
-            yield pending
-            pending = ""
-    if pending:
-        yield pending
+def closing_notes(source: Source, last_line: int | None) -> Iterator[ImportNote]:
+    """Yield what can be noted only at the end of a file."""
+    source.clock.close()
+    yield from take_notes(source, last_line or 0)
 
 
 def read_items(pieces: Iterable[str]) -> Iterator[NumberedItem]:
@@ -190,7 +139,7 @@ def unwrap_rows(item: dict[str, object]) -> list[dict[str, object]]:
     """Return the objects that a web API's answer has in `data`; of any other object, the object itself."""
     data = item.get("data")
     if isinstance(data, list):
-        return [row for row in data if isinstance(row, dict)]
+        return [row if isinstance(row, dict) else {"data": row} for row in data]
     return [data] if isinstance(data, dict) and "id" not in item else [item]
 
 

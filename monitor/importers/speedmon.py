@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from monitor.importers.base import ImportFormat, UnusableRowError, normalize_name
+from monitor.importers.base import ImportFormat, UnusableRowError, id_for_probe, normalize_name
 from monitor.model import Attempt, Failure, Run, Server, is_run_id
 from monitor.output import export
 
 if TYPE_CHECKING:
-    from monitor.importers.base import Fields, ImportContext
+    from monitor.importers.base import Fields, ImportContext, Row
 
 
 NAME = "speedmon"
@@ -33,6 +35,12 @@ _NUMBER_FIELDS = tuple(
 
 _INTEGER_LIMIT = 2**63
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+_NUMBERS = {*export.INTEGER_COLUMNS, *export.FLOAT_COLUMNS}
+
+_UTC = ZoneInfo("UTC")
+
 _REMARK = re.compile(r"((?:\\.|[^\\:;])*): ((?:\\.|[^\\;])*)(?:; |$)", re.DOTALL)
 
 
@@ -44,19 +52,34 @@ def _is_row(fields: Fields) -> bool:
     return all(normalize_name(name) in fields for name in _REQUIRED)
 
 
-def _read_object(item: Fields, context: ImportContext) -> Attempt:
-    return _to_attempt(item, context, strict=True)
+def _read_object(row: Row) -> Attempt:
+    return _to_attempt(dict(row.fields), row.context, strict=True)
 
 
-def _read_row(fields: Fields, context: ImportContext) -> Attempt:
+def _read_row(row: Row) -> Attempt:
     """Read a row of CSV or Parquet; an empty field of CSV means missing."""
-    missing = "" if isinstance(fields.get("startedat"), str) else None
-    flat = {name: fields.get(key, missing) for name, key in _COLUMNS if name != "remarks"}
-    values: dict[str, Any] = {name: value for name, value in flat.items() if name in _TEXT_FIELDS or value != missing}
+    is_csv = isinstance(row.fields.get("startedat"), str)
+    missing = "" if is_csv else None
+    flat = {name: row.fields.get(key, missing) for name, key in _COLUMNS if name != "remarks"}
+    values: dict[str, Any] = {
+        name: _read_cell(row, name, value) if is_csv else value
+        for name, value in flat.items()
+        if name in _TEXT_FIELDS or value != missing
+    }
     for part in _PARTS:
         values[part] = _take_part(values, part)
-    values["remarks"] = _parse_remarks(fields.get("remarks"))
-    return _to_attempt(values, context, strict=False)
+    remarks = row.fields.get("remarks")
+    values["remarks"] = _parse_remarks(export.from_csv_text(remarks) if isinstance(remarks, str) else remarks)
+    return _to_attempt(values, row.context, strict=False)
+
+
+def _read_cell(row: Row, name: str, value: object) -> object:
+    """Return the value of a field of CSV that is not empty: a number, a time, or a text as it was before."""
+    if name in _NUMBERS:
+        return row.any_number(normalize_name(name))
+    if name in export.TIME_COLUMNS:
+        return value if _TIME.fullmatch(str(value)) else row.time(normalize_name(name), _UTC)
+    return export.from_csv_text(str(value))
 
 
 def _take_part(values: dict[str, Any], part: str) -> dict[str, Any] | None:
@@ -79,24 +102,33 @@ def _unescape(text: str) -> str:
 def _to_attempt(values: Any, context: ImportContext, *, strict: bool) -> Attempt:
     try:
         run = msgspec.convert(values, Run, strict=strict)
-    except msgspec.ValidationError as error:
+        flaw = _find_flaw(run)
+    except (msgspec.ValidationError, UnicodeError, OverflowError) as error:
         raise UnusableRowError(f"not a valid run: {error}") from error
-    if flaw := _find_flaw(run):
+    if flaw:
         raise UnusableRowError(f"not a valid run: {flaw}")
-    return Attempt(dataclasses.replace(run, probe=context.probe) if context.replaces_probe else run)
+    if not context.replaces_probe or run.probe == context.probe:
+        return Attempt(run)
+    first = run.retry_of and id_for_probe(run.retry_of, context.probe)
+    return Attempt(replace(run, probe=context.probe, id=id_for_probe(run.id, context.probe), retry_of=first))
 
 
 def _find_flaw(run: Run) -> str | None:
-    """Return why the store would reject a run; None if it would not."""
+    """Return why the store would reject a run; None if it would not.
+
+    Raises:
+        UnicodeError: a text has half a character.
+    """
     if not is_run_id(run.id) or not is_run_id(run.retry_of or run.id):
-        return "its id, or that of the run it repeats, is no UUID"
+        return f"its id {run.id[:40]!r} is not a UUID"
     if run.started_at.tzinfo is None or run.finished_at.tzinfo is None:
         return "its time has no offset from UTC"
     numbers = ((name, getattr(run, name)) for name in _NUMBER_FIELDS)
     impossible = next((name for name, value in numbers if value is not None and not 0 <= value < _INTEGER_LIMIT), None)
     if impossible:
-        return f"{impossible} is impossible"
-    return None if run.ip_family in {None, 4, 6} else "ip_family is neither 4 nor 6"
+        return f"{impossible} is impossible: {getattr(run, impossible)}"
+    msgspec.json.encode(run)
+    return None if run.ip_family in {None, 4, 6} else f"ip_family is neither 4 nor 6: {run.ip_family}"
 
 
 OBJECTS = ImportFormat(NAME, _is_object, _read_object, is_nested=True)

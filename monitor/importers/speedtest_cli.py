@@ -1,11 +1,15 @@
-"""speedtest-cli `--json` and `--csv`, with and without a header. Pure. Examples are in tests/data/speedtest-cli.
+"""speedtest-cli `--json` and `--csv`, with and without a header, with any delimiter. Pure.
 
-Rates are in bit/s, times in UTC. A rate of 0 means that every transfer failed.
+Rates are in bit/s, times in UTC with or without a Z. Examples are in tests/data/speedtest-cli. Versions before 1.0.3
+write eight columns. A rate of 0.0 means that every transfer failed; 0, without a point, that the transfer was left out
+by --no-download or --no-upload.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from monitor.engines import parsing, speedtest_cli
 from monitor.importers import base
@@ -13,11 +17,13 @@ from monitor.importers.base import ImportFormat
 from monitor.model import Measurement, Server
 
 if TYPE_CHECKING:
-    from monitor.importers.base import Fields, ImportContext
+    from monitor.importers.base import Fields, Row
     from monitor.model import Attempt
 
 
 NAME = speedtest_cli.PACKAGE
+
+_UTC = ZoneInfo("UTC")
 
 _HEADER = (
     "serverid",
@@ -32,60 +38,128 @@ _HEADER = (
     "ipaddress",
 )
 
+_WIDTHS = (8, 10)
+
 _TIMESTAMP_INDEX = _HEADER.index("timestamp")
+
+_HEADER_START = re.compile(r'"?Server ID"?(.)"?Sponsor"?\1', re.IGNORECASE)
+
+_ROW_START = re.compile(r"\d{1,18}(?:\.0)?([^\d.\"])")
+
+_ID = re.compile(r"\d{1,18}(?:\.0)?", re.ASCII)
+
+_TIME_START = re.compile(r"\d{1,4}[-/.]\d\d?[-/.]\d{1,4}[T ]\d", re.ASCII)
+
+# A wrapper of the program keeps its floats; whole numbers may be in any unit.
+_FLOAT = re.compile(r"\d+\.\d+", re.ASCII)
+
+# No line is slower: a smaller number is in another unit.
+_LEAST_BPS = 10_000
+
+_LEFT_OUT = (0, "0")
 
 
 def _is_object(item: Fields) -> bool:
     rate = item.get("download")
+    is_number = isinstance(rate, int | float | str) and not isinstance(rate, bool)
     return (
-        isinstance(rate, int | float) and {"server", "timestamp", "bytes_sent"} <= item.keys() and "jitter" not in item
+        is_number
+        and isinstance(item.get("server"), dict)
+        and {"timestamp", "ping"} <= item.keys()
+        and "jitter" not in item
     )
 
 
-def _read_object(item: Fields, context: ImportContext) -> Attempt:
-    measured, flaws = speedtest_cli.to_measurement(dict(item))
-    server = speedtest_cli.to_server(parsing.to_object(item.get("server")))
-    return _to_attempt(item.get("timestamp"), measured, flaws, server, context)
+def _read_object(row: Row) -> Attempt:
+    client, server = row.part("client"), row.part("server")
+    external_ip, family = client.address("ip")
+    described = Server(
+        server.identifier("id"),
+        server.text("sponsor"),
+        server.text("name"),
+        server.text("country"),
+        server.text("host"),
+    )
+    measured = Measurement(
+        latency_ms=row.latency_ms("ping"),
+        download_bytes=row.byte_count("bytes_received"),
+        upload_bytes=row.byte_count("bytes_sent"),
+        isp=client.text("isp"),
+        external_ip=external_ip,
+        ip_family=family,
+        server=parsing.none_if_empty(described),
+        result_url=row.url("share"),
+    )
+    return _to_attempt(row, measured)
 
 
 def _is_row(fields: Fields) -> bool:
     return fields.keys() >= {*_HEADER[:4], "download"}
 
 
-def _read_row(fields: Fields, context: ImportContext) -> Attempt:
-    down, up = base.to_rate_bps(fields.get("download")), base.to_rate_bps(fields.get("upload"))
-    flaws = parsing.rate_complaints("download", None, down) + parsing.rate_complaints("upload", None, up)
-    external_ip, family = parsing.to_address(fields.get("ipaddress"))
-    server = Server(
-        parsing.to_identifier(fields.get("serverid")),
-        parsing.clean_text(fields.get("sponsor")),
-        parsing.clean_text(fields.get("servername")),
-    )
+def _read_row(row: Row) -> Attempt:
+    external_ip, family = row.address("ipaddress")
+    described = Server(row.identifier("serverid"), row.text("sponsor"), row.text("servername"))
     measured = Measurement(
-        download_bps=down,
-        upload_bps=up,
-        latency_ms=parsing.to_latency_ms(base.to_number(fields.get("ping"))),
+        latency_ms=row.latency_ms("ping"),
         external_ip=external_ip,
         ip_family=family,
-        server=server,
-        result_url=parsing.to_url(fields.get("share")),
+        server=parsing.none_if_empty(described),
+        result_url=row.url("share"),
     )
-    return _to_attempt(fields.get("timestamp"), None if flaws else measured, flaws, server, context)
+    return _to_attempt(row, measured)
 
 
-def _to_attempt(
-    timestamp: object, measured: Measurement | None, flaws: list[str], server: Server | None, context: ImportContext
-) -> Attempt:
-    at = base.parse_time(timestamp, context.zone)
-    if measured is None:
-        return base.failed_attempt(NAME, at, base.to_failure(speedtest_cli.ENGINE, flaws), context, server=server)
-    return base.measured_attempt(NAME, at, measured, context)
+def _to_attempt(row: Row, measured: Measurement, zone: ZoneInfo | None = _UTC) -> Attempt:
+    at = row.time("timestamp", zone)
+    rates = {name: _rate_bps(row, name) for name in ("download", "upload")}
+    if 0 in rates.values():
+        flaws = [flaw for name, rate in rates.items() for flaw in parsing.rate_complaints(name, None, rate or None)]
+        failure = base.to_failure(speedtest_cli.ENGINE, flaws)
+        return base.failed_attempt(NAME, at, failure, row, server=measured.server)
+    return base.measured_attempt(NAME, at, base.with_rates(measured, rates["download"], rates["upload"]), row)
+
+
+def _rate_bps(row: Row, name: str) -> int | None:
+    value = row.fields.get(name)
+    is_left_out = value in _LEFT_OUT and not isinstance(value, float | bool)
+    return None if is_left_out else row.rate_bps(name)
 
 
 def _is_headerless_row(row: list[str]) -> bool:
-    return len(row) == len(_HEADER) and row[0].isdecimal() and "T" in row[_TIMESTAMP_INDEX]
+    return (
+        len(row) in _WIDTHS and bool(_ID.fullmatch(row[0].strip())) and bool(_TIME_START.match(row[_TIMESTAMP_INDEX]))
+    )
+
+
+def _find_delimiter(line: str) -> str | None:
+    match = _HEADER_START.match(line) or _ROW_START.match(line)
+    return match[1] if match else None
+
+
+def _is_part_of_row(fields: Fields) -> bool:
+    """Return whether a wrapper of the program kept a part of its columns."""
+    names = fields.keys() - {""}
+    return {"timestamp", "download", "upload"} <= names <= {*_HEADER}
+
+
+def _read_part_of_row(row: Row) -> Attempt:
+    for name in ("download", "upload"):
+        text = str(row.fields.get(name) or "").strip()
+        if text and not (_FLOAT.fullmatch(text) and (float(text) == 0 or float(text) >= _LEAST_BPS)):
+            raise row.refuse(name, "a rate in a unit that the file does not name; use --map")
+    measured = Measurement(
+        latency_ms=row.latency_ms("ping"),
+        server=parsing.none_if_empty(Server(row.identifier("serverid"), row.text("sponsor"), row.text("servername"))),
+        result_url=row.url("share"),
+    )
+    return _to_attempt(row, measured, _UTC if "T" in str(row.fields.get("timestamp")) else None)
 
 
 OBJECTS = ImportFormat(NAME, _is_object, _read_object, is_nested=True)
 
-ROWS = ImportFormat(NAME, _is_row, _read_row, header=_HEADER, matches_row=_is_headerless_row)
+ROWS = ImportFormat(
+    NAME, _is_row, _read_row, header=_HEADER, find_delimiter=_find_delimiter, matches_row=_is_headerless_row
+)
+
+PARTS_OF_ROWS = ImportFormat(NAME, _is_part_of_row, _read_part_of_row)

@@ -10,20 +10,19 @@ time zone of the app; ping, download and upload of 0 mean a failure.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from monitor.engines import ookla, parsing
 from monitor.importers import base
 from monitor.importers import ookla as ookla_log
-from monitor.importers.base import ImportFormat, UnusableRowError
+from monitor.importers.base import ImportFormat, Row, UnusableRowError
 from monitor.model import Failure, FailureKind, Measurement, Scope, Status
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from monitor.importers.base import Fields, ImportContext
+    from monitor.importers.base import Fields
     from monitor.model import Attempt
 
 
@@ -57,12 +56,10 @@ _FLATTENED = {
 
 _TOP_LEVEL = {"packetloss": "packetLoss", "isp": "isp", "timestamp": "timestamp", "message": "message"}
 
-_TEXT_FIELDS = {"isp", "timestamp", "message", "externalIp", "id", "name", "location", "country", "host", "ip", "url"}
-
 _LATENCIES = {"downloadlatencyiqm": "download", "uploadlatencyiqm": "upload"}
 
 _NO_RATES = (
-    "completed, but the file has no rates: its columns are those of its first row; import the SQLite file instead"
+    "completed, but without a rate: an export has the columns of its first row only; import the SQLite file instead"
 )
 
 _OLD_COLUMNS = {"id", "ping", "download", "upload", "createdat"}
@@ -74,91 +71,86 @@ def _is_row(fields: Fields) -> bool:
     return "createdat" in fields and ({"service", "status"} <= fields.keys() or {"data", "download"} <= fields.keys())
 
 
-def _read_row(fields: Fields, context: ImportContext) -> Attempt:
-    status, data = _row_status(fields), _printed_result(fields)
-    at = base.parse_time(data.get("timestamp"), _UTC) or base.parse_time(fields.get("createdat"), _UTC)
-    engine = _row_engine(fields)
+def _read_row(row: Row) -> Attempt:
+    status, data = _row_status(row), _printed_result(row)
+    engine = _row_engine(row)
     if engine == _DEMO_SERVICE:
         raise UnusableRowError("demo data made up by speedtest-tracker")
+    at = data.time_if_any("timestamp", _UTC) or row.time("createdat", _UTC)
     if status == "completed":
-        return _read_completed(engine, fields, data, at, context)
-    message = parsing.clean_text(data.get("message")) or parsing.clean_text(fields.get("comments"))
+        return _read_completed(engine, row, data, at)
+    message = data.text("message") or row.text("comments")
     if status in _UNFINISHED:
         stuck = Failure(
             FailureKind.INTERRUPTED, Scope.LOCAL, None, f"speedtest-tracker never finished it; its status is {status}"
         )
-        return base.failed_attempt(engine, at, stuck, context, status=Status.INTERRUPTED)
+        return base.failed_attempt(engine, at, stuck, row, status=Status.INTERRUPTED)
     if status == "skipped":
         skipped = Failure(FailureKind.UNKNOWN, Scope.LOCAL, None, message or "skipped by speedtest-tracker")
-        return base.failed_attempt(engine, at, skipped, context, status=Status.SKIPPED)
+        return base.failed_attempt(engine, at, skipped, row, status=Status.SKIPPED)
     if status != "failed":
-        raise UnusableRowError(f"not a status of speedtest-tracker: {status!r}")
+        raise row.refuse("status" if "status" in row.fields else "successful", "not a status of speedtest-tracker")
     failure = base.to_failure(ookla.ENGINE, [message]) if message else base.unexplained_failure(NAME)
-    return base.failed_attempt(engine, at, failure, context)
+    return base.failed_attempt(engine, at, failure, row)
 
 
-def _row_status(fields: Fields) -> str:
-    if "status" in fields:
-        return str(fields["status"]).strip().lower()
-    return "failed" if base.to_bool(fields.get("successful")) is False else "completed"
+def _row_status(row: Row) -> str:
+    if "status" in row.fields:
+        return str(row.fields["status"]).strip().lower()
+    successful = row.fields.get("successful")
+    if successful is None or base.to_bool(successful):
+        return "completed"
+    return "failed" if base.to_bool(successful) is False else "unknown"
 
 
-def _row_engine(fields: Fields) -> str:
-    return parsing.clean_text(fields.get("service")) or ookla_log.NAME
+def _row_engine(row: Row) -> str:
+    return row.text("service") or ookla_log.NAME
 
 
-def _printed_result(fields: Fields) -> dict[str, object]:
+def _printed_result(row: Row) -> Row:
     """Return what the CLI printed: the object, from its text if need be, or rebuilt from the columns of an export."""
-    data = fields.get("data")
+    data = row.fields.get("data")
     if isinstance(data, str):
-        return parsing.decode_object(data) or {}
-    return data if isinstance(data, dict) else _unflatten(fields)
+        return Row(parsing.decode_object(data) or {}, row.source, "data.")
+    return Row(data, row.source, "data.") if isinstance(data, dict) else Row(_unflatten(row.fields), row.source)
 
 
 def _unflatten(fields: Fields) -> dict[str, object]:
-    data: dict[str, object] = {name: _cell(fields[key], name) for key, name in _TOP_LEVEL.items() if key in fields}
+    data: dict[str, object] = {name: fields[key] for key, name in _TOP_LEVEL.items() if key in fields}
     parts: dict[str, dict[str, object]] = {}
     for key, (part, name) in _FLATTENED.items():
         if key in fields:
-            parts.setdefault(part, {})[name] = _cell(fields[key], name)
+            parts.setdefault(part, {})[name] = fields[key]
     for key, part in _LATENCIES.items():
-        parts.setdefault(part, {})["latency"] = {"iqm": base.to_number(fields.get(key))}
+        parts.setdefault(part, {})["latency"] = {"iqm": fields.get(key)}
     return data | parts
 
 
-def _cell(value: object, name: str) -> object:
-    return value if name in _TEXT_FIELDS else base.to_number(value)
-
-
-def _read_completed(
-    engine: str, fields: Fields, data: dict[str, object], at: datetime | None, context: ImportContext
-) -> Attempt:
-    result = ookla_log.parse_result(data, _UTC)
+def _read_completed(engine: str, row: Row, data: Row, at: datetime) -> Attempt:
+    result = ookla_log.parse_result(data)
+    if result.measured is None and not result.flaws:
+        result = _result_from_columns(row)
+    if result.flaws:
+        failure = base.to_failure(ookla.ENGINE, [*result.flaws])
+        return base.failed_attempt(engine, at, failure, row, server=result.server)
     if result.measured is None:
-        result = replace(result, measured=_measurement_from_columns(fields))
-    if result.measured is None and "download" not in fields and "downloadbandwidth" not in fields:
         raise UnusableRowError(_NO_RATES)
-    if result.measured is None:
-        return base.failed_attempt(
-            engine, at, base.to_failure(ookla.ENGINE, [*result.flaws]), context, server=result.server
-        )
-    return base.measured_attempt(engine, at, result.measured, context, base.transfer_seconds(result.measured))
+    return base.measured_attempt(engine, at, result.measured, row, base.transfer_seconds(result.measured))
 
 
-def _measurement_from_columns(fields: Fields) -> Measurement | None:
-    """Return a measurement from the columns alone, for rows without `data`; None without rates."""
-    down, up = (base.to_rate_bps(fields.get(name), base.BITS_PER_BYTE) for name in ("download", "upload"))
-    if down is None or up is None:
-        return None
-    return Measurement(
+def _result_from_columns(row: Row) -> ookla_log.LoggedResult:
+    """Return a result from the columns alone, for rows without `data`."""
+    down, up = (row.rate_bps(name, base.BITS_PER_BYTE) for name in ("download", "upload"))
+    measured = Measurement(
         download_bps=down,
         upload_bps=up,
-        latency_ms=parsing.to_latency_ms(base.to_number(fields.get("ping"))),
-        download_bytes=parsing.to_count(base.to_number(fields.get("downloadbytes"))),
-        upload_bytes=parsing.to_count(base.to_number(fields.get("uploadbytes"))),
-        server=base.server_from_fields(fields),
-        result_url=parsing.to_url(fields.get("url")),
+        latency_ms=row.latency_ms("ping"),
+        download_bytes=row.byte_count("downloadbytes"),
+        upload_bytes=row.byte_count("uploadbytes"),
+        server=row.server(),
+        result_url=row.url("url"),
     )
+    return ookla_log.to_result(None, measured)
 
 
 ROWS = ImportFormat(NAME, _is_row, _read_row)
@@ -168,20 +160,16 @@ def _is_old_row(fields: Fields) -> bool:
     return fields.keys() >= _OLD_COLUMNS and not fields.keys() & _COLUMNS_OF_OTHERS
 
 
-def _read_old_row(fields: Fields, context: ImportContext) -> Attempt:
-    at = base.parse_time(fields.get("createdat"), context.zone)
-    down, up = (base.to_rate_bps(fields.get(name), base.BITS_PER_MBIT) for name in ("download", "upload"))
-    server = base.server_from_fields(fields)
-    if base.to_bool(fields.get("failed")) or down is None or up is None:
-        return base.failed_attempt(ookla_log.NAME, at, base.unexplained_failure(NAME), context, server=server)
+def _read_old_row(row: Row) -> Attempt:
+    at, server = row.time("createdat"), row.server()
+    down, up = (row.rate_bps(name, base.BITS_PER_MBIT) for name in ("download", "upload"))
+    latency = row.latency_ms("ping")
+    if base.to_bool(row.fields.get("failed")) or (down == up == 0 and latency is None):
+        return base.failed_attempt(ookla_log.NAME, at, base.unexplained_failure(NAME), row, server=server)
     measured = Measurement(
-        download_bps=down,
-        upload_bps=up,
-        latency_ms=parsing.to_latency_ms(base.to_number(fields.get("ping"))),
-        server=server,
-        result_url=parsing.to_url(fields.get("url")),
+        download_bps=down or None, upload_bps=up or None, latency_ms=latency, server=server, result_url=row.url("url")
     )
-    return base.measured_attempt(ookla_log.NAME, at, measured, context)
+    return base.measured_attempt(ookla_log.NAME, at, measured, row)
 
 
 OLD_ROWS = ImportFormat(NAME, _is_old_row, _read_old_row)

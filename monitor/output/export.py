@@ -38,12 +38,15 @@ _COLUMNS = [
     for field in fields(Run)
 ]
 
+# A spreadsheet takes a text that begins so for a formula. The apostrophe marks texts that would look as if marked.
+_FORMULA_STARTS = frozenset("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
+
 # Runs in memory at a time, and in a row group of the file.
 _PARQUET_BATCH = 5_000
 
-_TIME_COLUMNS = {"started_at", "finished_at"}
-_FLOAT_COLUMNS = ("latency_ms", "jitter_ms", "packet_loss_pct", "download_latency_ms", "upload_latency_ms")
-_INTEGER_COLUMNS = (
+TIME_COLUMNS = {"started_at", "finished_at"}
+FLOAT_COLUMNS = ("latency_ms", "jitter_ms", "packet_loss_pct", "download_latency_ms", "upload_latency_ms")
+INTEGER_COLUMNS = (
     "download_bps",
     "upload_bps",
     "download_bytes",
@@ -105,13 +108,25 @@ def _csv_field(value: Any) -> Any:
     return convert(value) if convert else value
 
 
+def to_csv_text(text: str) -> str:
+    """Return a text as a field of CSV has it: with an apostrophe before it where a spreadsheet sees a formula."""
+    return f"'{text}" if text[:1] in _FORMULA_STARTS else text
+
+
+def from_csv_text(text: str) -> str:
+    """Return a text from a field of CSV, as it was before `to_csv_text`."""
+    return text[1:] if text.startswith("'") and text[1:2] in _FORMULA_STARTS else text
+
+
 def _csv_time(value: datetime) -> str:
     return f"{value.isoformat(timespec='seconds')[:19]}Z"
 
 
 def _csv_remarks(value: Iterable[Remark]) -> str:
-    return "; ".join(
-        f"{_escape_separators(remark.kind, ':;')}: {_escape_separators(remark.message, ';')}" for remark in value
+    return to_csv_text(
+        "; ".join(
+            f"{_escape_separators(remark.kind, ':;')}: {_escape_separators(remark.message, ';')}" for remark in value
+        )
     )
 
 
@@ -125,6 +140,7 @@ def _escape_separators(text: str, separators: str) -> str:
 _CONVERTERS: dict[type, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     datetime: _csv_time,
+    str: to_csv_text,
     tuple: _csv_remarks,
 }
 
@@ -197,11 +213,11 @@ def _parquet_errors(pyarrow: Any, file: Path) -> Iterator[None]:
 
 
 def _column_type(pyarrow: Any, name: str) -> Any:
-    if name in _TIME_COLUMNS:
+    if name in TIME_COLUMNS:
         return pyarrow.timestamp("ms", tz="UTC")
-    if name in _INTEGER_COLUMNS:
+    if name in INTEGER_COLUMNS:
         return pyarrow.int64()
-    if name in _FLOAT_COLUMNS:
+    if name in FLOAT_COLUMNS:
         return pyarrow.float64()
     if name == "remarks":
         return pyarrow.list_(pyarrow.struct([("kind", pyarrow.string()), ("message", pyarrow.string())]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ from netns.probe.findings import from_json
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select
 
     from monitor.model import Trace
     from netns.probe.findings import Findings
@@ -268,13 +268,36 @@ def read_findings(connection: Connection, run_id: str) -> Findings | None:
     return None if pk is None else _read_findings(connection, pk)
 
 
-def stored_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Return those of the ids that are stored."""
+def stored_ids(connection: Connection, ids: Iterable[str], probe: str | None = None) -> set[str]:
+    """Return those of the ids that are stored; with `probe`, as runs of the probe of that name."""
+    query = select(runs.c.id)
+    if probe is not None:
+        query = query.join(tables.probes).where(tables.probes.c.name == probe)
     stored: set[str] = set()
     remaining = iter(ids)
     while batch := list(itertools.islice(remaining, _MAX_IDS)):
-        stored.update(connection.scalars(select(runs.c.id).where(runs.c.id.in_(batch))))
+        stored.update(connection.scalars(query.where(runs.c.id.in_(batch))))
     return stored
+
+
+def newest_start(connection: Connection, selection: RunFilter, trigger: Trigger | None = None) -> datetime | None:
+    """Return when the newest of the selected runs (of this trigger) started; None if there is none."""
+    paths = (selection.path,) if selection.path else tuple(NetworkPath)
+    newest = [_newest_start_over(path, selection, trigger) for path in paths]
+    query = select(*(func.max(start) for start in newest)).select_from(tables.probes)
+    if selection.probes:
+        query = query.where(tables.probes.c.pk.in_(selection.probes))
+    starts = [start for start in connection.execute(query).one() if start is not None]
+    return datetime.fromtimestamp(max(starts), UTC) if starts else None
+
+
+def _newest_start_over(path: NetworkPath, selection: RunFilter, trigger: Trigger | None) -> ScalarSelect[Any]:
+    """Return the query for one probe: the index has its runs over a path by time."""
+    conditions = [*replace(selection, path=path, probes=()).conditions(), runs.c.probe_pk == tables.probes.c.pk]
+    if trigger is not None:
+        conditions.append(runs.c.trigger == trigger)
+    query = select(runs.c.started_at).where(*conditions).order_by(runs.c.started_at.desc()).limit(1)
+    return query.correlate(tables.probes).scalar_subquery()
 
 
 def _runs_query() -> Select[tuple[Any, ...]]:

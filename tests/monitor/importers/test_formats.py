@@ -252,14 +252,17 @@ def test_averages_are_not_measurements():
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "words"),
     [
-        CLI_ROW.replace("2020-01-19T22:05:10.986822Z", "T"),
-        H_HEADER + H_ROW.replace("2021-06-01 12:00:00", "0000-00-00 00:00:00"),
-        json.dumps([MY_JSON | {"created": None}]),
-        json.dumps(tracker(created_at="", data=None)),
+        (CLI_HEADER + CLI_ROW.replace("2020-01-19T22:05:10.986822Z", "T"), "column 'Timestamp': 'T' is not a time"),
+        (
+            H_HEADER + H_ROW.replace("2021-06-01 12:00:00", "0000-00-00 00:00:00"),
+            "column 'created_at': '0000-00-00 00:00:00' is not a time",
+        ),
+        (json.dumps([MY_JSON | {"created": None}]), "column 'created': no time"),
+        (json.dumps(tracker(created_at="", data=None)), "column 'created_at': no time"),
     ],
 )
-def test_a_row_without_a_time_is_rejected(text: str):
-    """It gives no run, in any format."""
-    assert reasons(text) == [(text.count("\n") or 1, "no readable time")]
+def test_a_row_without_a_time_is_rejected(text: str, words: str):
+    """It gives no run, in any format; line, column and text are named."""
+    assert reasons(text) == [(text.count("\n") or 1, words)]

@@ -130,7 +130,7 @@ def test_errors_before_a_result_belong_to_it():
 def test_a_failure_without_a_time_is_rejected():
     """An `error` object alone says nothing of when."""
     text = RESULT + '{"error":"Cannot open socket"}\n'
-    assert reasons(text) == [(2, "a failure with no readable time: 'Cannot open socket'")]
+    assert reasons(text) == [(2, "a failure without a time: 'Cannot open socket'")]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_date_after_each_result_is_not_a_failure():
 
 def test_a_row_without_a_date_is_rejected():
     """Numbers that nobody knows the time of are not taken."""
-    assert reasons(ROW) == [(1, "a result with no readable time")]
+    assert reasons(ROW) == [(1, "a result with no time: neither with it nor on a line before it")]
 
 
 def test_rates_of_nothing_are_a_failure():

@@ -10,7 +10,7 @@ import pytest
 from example_runs import any_run, make_attempt, make_failed_attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from import_helpers import CONTEXT, reasons, records, runs
+from import_helpers import CONTEXT, reasons, records, run, runs
 
 from monitor.importers import importer, readers, speedmon
 from monitor.importers.base import ImportedRun
@@ -104,17 +104,21 @@ def test_remarks_with_separators_come_back():
 
 
 def test_a_named_probe_replaces_that_of_the_export():
-    """--probe gives the runs to another probe; their ids stay."""
-    given_run = make_attempt().run
+    """--probe gives the runs to another probe, under ids of its own; the probe's own runs keep theirs."""
+    given_run = make_attempt(retry_of="00000000-0000-4000-8000-000000000001", attempt=2).run
     text = "".join(export.to_json_lines([given_run]))
-    (imported,) = runs(text, dataclasses.replace(CONTEXT, probe="away", replaces_probe=True))
-    assert imported == dataclasses.replace(given_run, probe="away")
+    imported, again, own = (
+        run(text, dataclasses.replace(CONTEXT, probe=probe, replaces_probe=True)) for probe in ("away", "away", "home")
+    )
+    assert (imported, own) == (again, given_run)
+    assert imported == dataclasses.replace(given_run, probe="away", id=imported.id, retry_of=imported.retry_of)
+    assert not {imported.id, imported.retry_of} & {given_run.id, given_run.retry_of}
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"id": ""}, "its id is empty"),
+        ({"id": ""}, "its id '' is not a UUID"),
         ({"download_bps": -1}, "download_bps is impossible"),
         ({"upload_bytes": 2**70}, "out of range|impossible"),
         ({"ip_family": 5}, "ip_family"),

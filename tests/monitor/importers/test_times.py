@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from import_helpers import CONTEXT
 
-from monitor.importers import base
+from monitor.importers import ookla
+from monitor.importers.base import Source
+from monitor.importers.times import Clock
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -36,8 +39,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
     ],
 )
 def test_times(text: object, expected: str):
-    """A time without an offset, or with a zone's name that is not UTC, is of the zone that is passed in."""
-    assert base.parse_time(text, BERLIN) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+    """A time without an offset or the name of a zone is of the zone that is passed in."""
+    assert Clock(BERLIN).read(text) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -46,17 +49,18 @@ def test_times(text: object, expected: str):
 )
 def test_no_times(text: object):
     """Ids, numbers, dates without a time of day, and times of other centuries are none."""
-    assert base.parse_time(text, BERLIN) is None
+    assert Clock(BERLIN).read(text) is None
 
 
 def test_a_date_and_a_time_in_two_fields():
     """Neighbours are read together."""
-    assert base.find_time(["1", "2024-01-01", "12:00:00"], BERLIN) == datetime(2024, 1, 1, 11, tzinfo=UTC)
+    source = Source.of(CONTEXT)
+    assert ookla.find_time(["1", "2024-01-01", "12:00:00"], source) == datetime(2024, 1, 1, 11, tzinfo=UTC)
 
 
 @settings(deadline=None)
 @given(st.text(max_size=40) | st.integers() | st.floats())
 def test_nothing_raises(text: object):
     """Anything is a whole second of this century, or none."""
-    parsed = base.parse_time(text, BERLIN)
+    parsed = Clock(BERLIN).read(text)
     assert parsed is None or (2000 <= parsed.year < 2100 and parsed.microsecond == 0)

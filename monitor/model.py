@@ -128,6 +128,7 @@ class Doubt(StrEnum):
     ENGINE_FALLBACK = "engine_fallback"
     SECOND_TEST = "second_test"
     CLOCK = "clock"
+    UPLINK_CHANGED = "uplink_changed"
 
 
 @dataclass(frozen=True, slots=True)

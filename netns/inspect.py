@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from netns.firewall.loaded import LoadedRules
+    from netns.kernel.network import NetworkState
     from netns.spec import NamespaceSpec
 
 PROC_NET = Path("/proc/self/net")
@@ -33,12 +34,16 @@ SYS_NET = Path("/sys/class/net")
 
 @dataclass(frozen=True, slots=True)
 class HostSide:
-    """The host's side: what `enter.find_problems` returned, local addresses, uplink, MTUs by link, texts by path."""
+    """The host's side: what `enter.find_problems` returned, local addresses, uplink, MTUs by link, texts by path.
+
+    `own_route`: who made a default route over the host's end of our own link, and how to exclude the link.
+    """
 
     problems: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     uplink: str | None = None
     router: str | None = None
+    own_route: str | None = None
     mtus: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str | None] = field(default_factory=dict)
 
@@ -71,13 +76,15 @@ class OtherFirewalls(Struct, frozen=True):
 
 def inspect_host_side(spec: NamespaceSpec) -> HostSide:
     """Return the host's side of the namespace of `spec`."""
-    uplink = network.find_uplink(network.read_network(None), spec.uplink, spec.router)
+    host = network.read_network(None)
+    uplink = network.find_uplink(host, spec.uplink, spec.router)
     link = uplink.link if uplink else spec.uplink
     return HostSide(
         problems=tuple(enter.find_problems(spec.name)),
         addresses=tuple(findings.parse_addresses(_read_text(PROC_NET / "fib_trie") or "")),
         uplink=link,
         router=uplink.router if uplink else None,
+        own_route=_describe_own_route(spec, host),
         mtus={name: mtu for name in (spec.host_link, link) if name and (mtu := _read_mtu(name))},
         files={path: _read_text(Path(path)) for path in _resolver_file_paths(spec)},
     )
@@ -85,7 +92,7 @@ def inspect_host_side(spec: NamespaceSpec) -> HostSide:
 
 def find_link_problems(spec: NamespaceSpec, host_side: HostSide) -> list[str]:
     """Return what is wrong with the host's end of the link, one phrase per problem. Pure."""
-    problems = list(host_side.problems)
+    problems = [*host_side.problems, *([host_side.own_route] if host_side.own_route else [])]
     if str(spec.subnet[1]) not in host_side.addresses:
         problems.append(f"{spec.host_link} has no address {spec.subnet[1]}")
     if host_side.uplink is None:
@@ -112,6 +119,50 @@ def find_resolver_problems(spec: NamespaceSpec, host_side: HostSide) -> list[str
         for path, text in expected.items()
         if (current := host_side.files.get(path)) is None or (resolver.is_own_file(current) and current != text)
     ]
+
+
+# By the folder that it keeps while it runs: who manages links, and how to tell it to leave one alone.
+MANAGERS = {
+    "/run/dhcpcd": ("dhcpcd", "add the line `denyinterfaces {0}` to /etc/dhcpcd.conf and restart it"),
+    "/run/NetworkManager": (
+        "NetworkManager",
+        """put `unmanaged-devices=interface-name:{0}` below [keyfile] into /etc/NetworkManager/conf.d/speedmon.conf, and
+        run `nmcli general reload`""",
+    ),
+    "/run/systemd/netif": (
+        "systemd-networkd",
+        """put `Name={0}` below [Match] and `Unmanaged=yes` below [Link] into /etc/systemd/network/05-speedmon.network,
+        and run `networkctl reload`""",
+    ),
+    "/run/connman": ("ConnMan", "add {0} to NetworkInterfaceBlacklist in /etc/connman/main.conf and restart it"),
+}
+_MAKERS = {16: "a DHCP client", 9: "a router advertisement", 4: "a static configuration", 3: "the command ip"}
+
+
+def _describe_own_route(spec: NamespaceSpec, host: NetworkState) -> str | None:
+    """Return who made a default route over our own link, which is never a way out, and how to exclude the link."""
+    index = host.links[spec.host_link].index if spec.host_link in host.links else None
+    route = next((route for route in network.find_own_default_routes(host) if route.index == index), None)
+    if route is None:
+        return None
+    present = [manager for folder, manager in MANAGERS.items() if _manages(Path(folder), spec.host_link, index)]
+    undo = f"then: sudo ip route delete default dev {spec.host_link}"
+    problem = f"a default route leads over {spec.host_link}, which is no way out"
+    if not present:
+        maker = _MAKERS.get(route.protocol, "another program")
+        return f"{problem}; it was made by {maker}: exclude the link there, {undo}"
+    names = " or ".join(name for name, _ in present)
+    fixes = "; or ".join(" ".join(fix.format(spec.host_link).split()) for _, fix in present)
+    return f"{problem}; {names} made it: {fixes}, {undo}"
+
+
+def _manages(folder: Path, link: str, index: int | None) -> bool:
+    """Return whether a program runs that manages links; where it lists them, whether it manages this one."""
+    listed = {"/run/systemd/netif": folder / "links" / str(index)}.get(str(folder))
+    if listed is not None:
+        text = _read_text(listed) or ""
+        return "ADMIN_STATE=" in text and "ADMIN_STATE=unmanaged" not in text
+    return folder.is_dir() or (folder.name == "dhcpcd" and Path(f"/run/dhcpcd-{link}.pid").exists())
 
 
 def inspect_rules(spec: NamespaceSpec) -> RulesStatus:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from monitor.collect.policy import Retry
     from monitor.collect.validation import ClockEvidence
     from monitor.config.settings import Settings
-    from monitor.model import Attempt, Failure, Run, Trigger
+    from monitor.model import Attempt, Failure, Remark, Run, Trigger
     from monitor.system.clock import ClockReading
 
     Report = Callable[[Run, Retry | None], None]
@@ -189,6 +189,8 @@ class Collector:
         from monitor.collect.judge import complete_outcome, judge_test  # noqa: PLC0415  see above
 
         result = test if isinstance(test, Outcome) else judge_test(test, self._settings, self._interrupts)
+        if not isinstance(test, Outcome):
+            result = replace(result, remarks=(*result.remarks, *self._uplink_remarks(test.path)))
         self._code = result.code
         attempt = self._to_attempt(effective, complete_outcome(result), start[0], self._check_clock(start[1]))
         self._runs.append(attempt.run)
@@ -226,6 +228,17 @@ class Collector:
         clock_doubts = () if result.status is Status.SKIPPED else clock_remarks(clock)
         result = replace(result, remarks=(*result.remarks, *doubts, *clock_doubts))
         return outcome.to_attempt(self._settings, request, result, run_id, clock.times())
+
+    def _uplink_remarks(self, path: NetworkPath) -> tuple[Remark, ...]:
+        """Return the doubt about a tunnel that took the uplink's place; any other uplink is remembered."""
+        from monitor.collect.uplink import find_uplink_now, judge_uplink  # noqa: PLC0415  after the engine
+
+        if (now := find_uplink_now(path, self._settings.namespace)) is None:
+            return ()
+        if remark := judge_uplink(self._state.uplinks.get(path.value), now):
+            return (remark,)
+        self._save(replace(self._state, uplinks={**self._state.uplinks, path.value: now.link}))
+        return ()
 
     def _remember(self, request: TestRequest, run: Run) -> None:
         """Save which engine is in back-off and which server came last; before the row is stored, which may fail."""

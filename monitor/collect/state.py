@@ -43,11 +43,12 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class CollectState:
-    """The file: back-off by engine, the last server of the rotation, the data used this month."""
+    """The file: back-off by engine, last server of the rotation, data used this month, the uplink by path."""
 
     rests: dict[str, Backoff] = field(default_factory=dict)
     last_server: str = ""
     spent: DataUsed | None = None
+    uplinks: dict[str, str] = field(default_factory=dict)
 
 
 def state_file(state_dir: Path, url: str, probe: str) -> Path:

@@ -67,6 +67,7 @@ DOUBT_PHRASES = {
     "bytes_disagree": "the kernel counted a different amount of data from the measuring program",
     "server_denied": "measured against an excluded server",
     "clock": "the clock of this machine jumped or cannot have been right",
+    "uplink_changed": "measured over a tunnel that took the uplink's place",
 }
 
 # The customary levels: below so much, a p-value is called this.

@@ -36,6 +36,26 @@ def find_uplink_problems(name: str, link: str) -> list[str]:
     return [] if _forwards_ipv4(exit_link) else [f"uplink {exit_link} does not forward IPv4"]
 
 
+def find_current_uplink(own_link: str | None) -> str | None:
+    """Return the interface by which a packet would leave the host now; None where there is none.
+
+    Args:
+        own_link: the host's end of our link, for a packet from inside the namespace; None for one of the host itself.
+
+    Raises:
+        OSError: there is no such link, or this process may not use netlink.
+    """
+    if own_link is not None:
+        return _find_exit_link(socket.if_nametoindex(own_link))
+    return _find_exit(netlink.find_route(netlink.INTERNET_ADDRESS))
+
+
+def is_chosen(name: str, link: str) -> bool:
+    """Return whether the namespace was set up for that uplink in particular, with --uplink."""
+    journal = _read_journal(name)
+    return bool(journal.get("route_table")) and journal.get("uplink") == link
+
+
 def _read_journal(name: str) -> dict[str, Any]:
     try:
         with open(JOURNAL_FILE.format(name), "rb") as file:
@@ -52,7 +72,10 @@ def _find_exit_link(index: int) -> str | None:
     if gateway is None:
         return None
     source = struct.pack("!I", struct.unpack("!I", gateway)[0] + 1)  # the namespace's address is the next one
-    route = netlink.find_route(netlink.INTERNET_ADDRESS, socket.inet_ntoa(source), index)
+    return _find_exit(netlink.find_route(netlink.INTERNET_ADDRESS, socket.inet_ntoa(source), index))
+
+
+def _find_exit(route: netlink.NetlinkMessage | None) -> str | None:
     exit_index = route.attributes.get(_OIF) if route else None
     return socket.if_indextoname(struct.unpack("=i", exit_index)[0]) if exit_index else None
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from netns.kernel.netlink import NetlinkMessage
 
 MAIN_TABLE = 254
+OWN_ALIAS_PREFIX = "speedmon:"
 _UP, _POINT_TO_POINT = 0x1, 0x10  # IFF_* of linux/if.h
 _UNICAST = 1  # RTN_UNICAST of linux/rtnetlink.h
 _IFNAME, _MTU, _PEER, _LINKINFO, _ALIAS = 3, 4, 5, 18, 20  # IFLA_* of linux/if_link.h
@@ -93,7 +94,8 @@ def find_uplink(network: NetworkState, name: str | None, router: str | None = No
 def find_default_uplink(network: NetworkState) -> Uplink | None:
     """Ask the kernel for the uplink: it knows rules, metrics, next hops and the half-internet routes of VPNs.
 
-    With several next hops the namespace is pinned to the one named: else others would get some of the connections.
+    With several next hops the namespace is pinned to the one named: else others would get some of the connections. Our
+    own link is never the way out: where a route leads over it, the namespace is pinned to the best of the others.
     """
     message = netlink.find_route(netlink.INTERNET_ADDRESS)
     route = next(_parse_routes(message), None) if message else None
@@ -102,9 +104,28 @@ def find_default_uplink(network: NetworkState) -> Uplink | None:
     name = next((name for name, link in network.links.items() if link.index == route.index), None)
     if name is None:
         return None
+    if is_own_link(network.links[name]):
+        return _find_other_uplink(network)
     if any(hop.multipath and hop.index == route.index for hop in network.default_routes()):
         return find_pinned_uplink(network, name, route.router)
     return Uplink(name, network.links[name].mtu, route.router)
+
+
+def is_own_link(link: Link) -> bool:
+    """Return whether a link is the host's end of a pair of ours, by its alias."""
+    return (link.alias or "").startswith(OWN_ALIAS_PREFIX)
+
+
+def find_own_default_routes(network: NetworkState) -> list[KernelRoute]:
+    """Return the default routes of others over links of ours."""
+    ours = {link.index for link in network.links.values() if is_own_link(link)}
+    return [r for r in network.default_routes() if r.index in ours and r.protocol != ROUTE_PROTOCOL]
+
+
+def _find_other_uplink(network: NetworkState) -> Uplink | None:
+    names = {link.index: name for name, link in network.links.items() if not is_own_link(link)}
+    route = next((r for r in network.default_routes() if r.unicast and r.index in names), None)
+    return find_pinned_uplink(network, names[route.index or 0], route.router) if route else None
 
 
 def find_pinned_uplink(network: NetworkState, name: str, router: str | None = None) -> Uplink | None:

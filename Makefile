@@ -1,5 +1,5 @@
 # `make demo` shows the program at work, `make test` tests it; both work on a fresh clone without further set-up.
-.PHONY: demo test lint gallery wheel clean
+.PHONY: demo test lint fuzz audit licences gallery wheel clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -29,6 +29,18 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Changes recordings at random; what breaks a parser, an importer or the launcher is kept in tests/data/fuzz.
+MINUTES := 5
+fuzz: $(VENV)/ready
+	PYTHONPATH=tests/support $(BIN)/python tests/support/fuzz.py --minutes $(MINUTES)
+
+# Known weaknesses of the dependencies, where an advisory source can be reached; their licences.
+audit: $(VENV)/ready
+	@scripts/audit $(BIN)/python requirements.lock
+
+licences: $(VENV)/ready
+	$(BIN)/python tests/support/licence_table.py
 
 gallery: $(VENV)/ready
 	$(BIN)/python benchmarks/gallery.py docs

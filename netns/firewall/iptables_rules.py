@@ -266,7 +266,10 @@ def count_drops(program: str, table: str, text: str) -> dict[DroppingRule, int]:
 
 
 def _parse_rule(match: re.Match[str]) -> SavedRule:
-    arguments = shlex.split(match["rule"])
+    try:
+        arguments = shlex.split(match["rule"])
+    except ValueError:  # a comment with quotes that iptables has not escaped
+        arguments = match["rule"].split()
     target = _option_value(arguments, "-j") or _option_value(arguments, "-g")
     return SavedRule(
         match["chain"], match["rule"], int(match["packets"] or 0), _option_value(arguments, "--comment"), target
@@ -274,7 +277,8 @@ def _parse_rule(match: re.Match[str]) -> SavedRule:
 
 
 def _option_value(arguments: list[str], option: str) -> str:
-    return arguments[arguments.index(option) + 1] if option in arguments else ""
+    following = arguments[arguments.index(option) + 1 :] if option in arguments else []
+    return following[0] if following else ""
 
 
 def _rule_deletions(rules: Iterable[SavedRule]) -> list[str]:
@@ -294,7 +298,8 @@ def parse_chains(program: str, listing: str) -> tuple[FilterChain, ...]:
     lines = listing.splitlines()
     if any(line.startswith("#") and "incompatible" in line for line in lines):
         return ()
-    policies = dict(line.removeprefix(":").split()[:2] for line in lines if line.startswith(":"))
+    declared = [line.removeprefix(":").split() for line in lines if line.startswith(":")]
+    policies = {words[0]: words[1] for words in declared if len(words) > 1}
     return tuple(
         FilterChain(program, name, policies[name] == "DROP", tuple(_parse_chain_rules(listing, name)), hook)
         for name, hook in ((FORWARD, "forward"), (INPUT, "input"), (DOCKER_USER, "forward"))

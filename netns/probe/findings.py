@@ -78,7 +78,7 @@ def from_json(text: bytes) -> Findings | None:
     """Return the findings of a JSON text, None for any other text."""
     try:
         return msgspec.json.decode(text, type=Findings)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

@@ -197,11 +197,17 @@ def _plan_namespace(spec: NamespaceSpec, observed: ObservedState) -> list[Step]:
     planned += [
         steps.SetSysctl(key, value, spec.name)
         for key, value in [*wanted, (PING_GROUP_RANGE, f"0\t{observed.last_group}")]
-        if observed.sysctls.get((spec.name, key)) != value
+        if observed.sysctls.get((spec.name, key)) != value or (key, value) in _overwritten(spec, observed, wanted)
     ]
     if observed.untuned:
         planned.append(steps.CopyTuning(spec.name, observed.untuned))
     return planned
+
+
+def _overwritten(spec: NamespaceSpec, observed: ObservedState, wanted: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the settings that writing the one for all links changes too."""
+    everything = wanted[:1]
+    return wanted[1:] if any(observed.sysctls.get((spec.name, key)) != value for key, value in everything) else []
 
 
 def _are_rules_loaded(observed: ObservedState, journal: Journal, digest: str) -> bool:

@@ -146,7 +146,7 @@ def test_an_open_router_would_be_noticed():
     """On a host that forwards for everybody, as `ip_forward=1` alone makes it, the same attempts succeed."""
     with HomeNetwork() as home:
         home.speedmon("setup-netns", "--no-launcher")
-        home.shell("nft delete table inet speedmon; sysctl -qw net.ipv4.ip_forward=1")
+        home.shell("nft delete table inet speedmon; ip rule delete priority 4900; sysctl -qw net.ipv4.ip_forward=1")
         ways = ("isp to lan", "isp to ip4only", "lan to isp", "lan to ip4only")
         datagrams = (f"a datagram to {to}" for to in ("isp", "lan", "ip4only"))
         assert strangers(home, "isp", "lan", "192.168.200.2") == [*ways, *datagrams]

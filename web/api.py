@@ -16,7 +16,7 @@ from msgspec.structs import replace as replace_settings
 from starlette.requests import Request  # noqa: TC002  annotations are read at run time
 from starlette.responses import Response  # noqa: TC002  annotations are read at run time
 
-from monitor.analysis.outages import Incident, find_incidents
+from monitor.analysis.outages import Incident
 from monitor.collect.progress import RunningTest  # noqa: TC001  annotations are read at run time
 from monitor.errors import UsageError
 from monitor.localtime import months_back
@@ -26,6 +26,7 @@ from monitor.scheduler.publish import Published  # noqa: TC001  annotations are 
 from monitor.store import read
 from monitor.store.buckets import DEFAULT_BUCKETS, MAX_BUCKETS, Bucket, Summary, read_buckets, read_window
 from monitor.store.connection import open_reader
+from monitor.store.incidents import read_incidents
 from monitor.store.statistics import ServerStats, monthly_usage, server_stats
 from web.answers import CSV_ANSWER, FormatQuery, to_json, to_list
 from web.context import MAX_DAYS, ProbeQuery, select_probes
@@ -187,9 +188,7 @@ def _add_lists(routes: APIRouter, site: Site) -> None:
         """Return the outages of the line, newest first."""
         with open_reader(site.database) as connection:
             run_filter, _ = selected.of(connection, site)
-            outages = [*find_incidents(read.read_runs(connection, run_filter))]
-        newest_first = sorted(outages, key=lambda incident: incident.began, reverse=True)
-        return to_list(request, newest_first, Incident, as_format)
+            return to_list(request, read_incidents(connection, run_filter), Incident, as_format)
 
     @routes.get("/api/v1/servers", response_model=list[ServerStats], responses=CSV_ANSWER | ERRORS)
     def servers(

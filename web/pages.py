@@ -16,7 +16,9 @@ from starlette.responses import HTMLResponse
 from monitor.model import Status
 from monitor.store import read
 from monitor.store.connection import open_reader
+from monitor.store.incidents import read_incidents
 from monitor.store.lookups import probe_pks
+from monitor.store.statistics import plan_met
 from web import views
 from web.context import ProbeQuery, ProbeSelection, render_template, select_probes
 from web.graphs import MAX_DAYS, SIZES
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 
 
 MAX_ROWS = 30
+
+# So many outages are listed, from the newest so many hours in which the line failed.
+MAX_OUTAGES, MAX_HOURS = 10, 200
+
+# Results of more days than this would take too long to compare with the plan.
+MAX_MET_DAYS = 30
 
 # How many runs to search for the last success and the start of a failure.
 LOOKBACK_RUNS = 300
@@ -55,9 +63,10 @@ def router(site: Site) -> APIRouter:
             selection = select_probes(connection, site, probe)
             newest_first = _newest_probe_runs(connection, selection)
             rows = _table_runs(connection, site, selection, days, only)
+            line = _read_line(connection, site, selection, days)
         shared = _shared_values(site, selection, PageLinks(days, only, selection.named))
         return HTMLResponse(
-            _render_page(site, selection, newest_first, rows, shared)
+            _render_page(site, selection, newest_first, rows, shared | line)
             if newest_first
             else render_template("empty.html", **shared)
         )
@@ -78,6 +87,19 @@ def _table_runs(connection: Connection, site: Site, selection: ProbeSelection, d
         return read.latest_runs(connection, limit=MAX_ROWS, probes=selection.pks)
     since, _ = site.window(days)
     return read.latest_runs(connection, limit=MAX_ROWS, since=since, statuses=UNMEASURED, probes=selection.pks)
+
+
+def _read_line(connection: Connection, site: Site, selection: ProbeSelection, days: int) -> dict[str, Any]:
+    """Return the template values that say how the line was: outages of the window, and how many tests met the plan."""
+    viewpoint, met_pct = views.Viewpoint(site.clock(), site.zone), site.settings.display.plan_met_pct
+    outages = read_incidents(connection, read.RunFilter(*site.window(days), probes=selection.pks), most_hours=MAX_HOURS)
+    met_days = min(days, MAX_MET_DAYS)
+    met = plan_met(connection, read.RunFilter(*site.window(met_days), probes=selection.pks), met_pct)
+    return {
+        "outages": [views.to_outage_row(outage, viewpoint) for outage in outages[:MAX_OUTAGES]],
+        "more_outages": max(0, len(outages) - MAX_OUTAGES),
+        "plan_met": views.describe_plan_met(met, met_pct, RANGES.get(met_days, f"{met_days} days")),
+    }
 
 
 def _shared_values(site: Site, selection: ProbeSelection, links: PageLinks) -> dict[str, Any]:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from monitor.analysis.outages import Incident
     from monitor.collect.progress import RunningTest
     from monitor.model import Failure, Plan, Run
     from monitor.scheduler.publish import Published
+    from monitor.store.statistics import PlanMet
 
 
 STATUS_LABELS = {
@@ -219,6 +221,46 @@ def run_facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Measured with", f"{run.engine} {run.engine_version or ''}".strip()),
     )
     return tuple((name, value) for name, value in known if value)
+
+
+@dataclass(frozen=True, slots=True)
+class OutageRow:
+    """An outage as texts: begin, end, length, cause, and the tests between which it began and ended."""
+
+    outage: Incident
+    began: str
+    ended: str
+    length: str
+    what: str
+    edges: str
+
+
+def to_outage_row(outage: Incident, viewpoint: Viewpoint) -> OutageRow:
+    """Convert an outage to a row of the table."""
+    before, first, last, after = (
+        at and viewpoint.short(at)
+        for at in (outage.last_good, outage.first_failed, outage.last_failed, outage.first_good)
+    )
+    began = f"last good {before}, first failed {first}" if before else f"no good test before, first failed {first}"
+    return OutageRow(
+        outage,
+        viewpoint.short(outage.began),
+        viewpoint.short(outage.ended) if outage.ended else "not yet",
+        "" if outage.length_s is None else units.format_short_duration(outage.length_s),
+        KIND_LABELS[outage.kind].capitalize(),
+        f"{began}; last failed {last}, {f'first good {after}' if after else 'no good test since'}",
+    )
+
+
+def describe_plan_met(met: dict[str, PlanMet], met_pct: float, window: str) -> str:
+    """Return how many tests of a window met the plan, by rate; empty without a plan."""
+    parts = [
+        f"{name}: at least {units.format_trimmed(met_pct)} % of the plan in "
+        f"{units.format_percent(100 * counts.met / counts.tests)} of the tests"
+        for name, counts in (("Download", met.get("download_bps")), ("Upload", met.get("upload_bps")))
+        if counts
+    ]
+    return f"{'. '.join(parts)} ({window})." if parts else ""
 
 
 def to_row(run: Run) -> TableRow:

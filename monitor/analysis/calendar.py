@@ -89,7 +89,7 @@ class CalendarBin:
         tests: trusted results.
         medians: by metric; one that was not measured is missing.
         below_plan: percent of the results that did not meet the plan, by rate; one that no plan names is missing.
-        failed: tests that failed and count in shares.
+        failed: tests that failed or were interrupted.
     """
 
     tests: int
@@ -118,7 +118,7 @@ def group_by_weekday(columns: Columns, plan: MetPlan, zone: ZoneInfo) -> tuple[C
 
 def _make_bins(columns: Columns, plan: MetPlan, bins: NDArray[np.int64], count: int) -> tuple[CalendarBin, ...]:
     """Return the tests by bin; `bins` has the number of the bin of each run, from 0 to `count` - 1."""
-    trusted, lost = columns.where(lambda run: run.trusted), columns.where(lambda run: run.lost)
+    trusted, broken = columns.where(lambda run: run.trusted), columns.where(lambda run: run.broken)
     medians = {metric: group_medians(bins[columns.good(metric)], columns.measured(metric)) for metric in SPEED_METRICS}
     short = {metric: _percent_below_plan(columns, plan, bins, metric) for metric in RATE_METRICS}
     return tuple(
@@ -126,7 +126,7 @@ def _make_bins(columns: Columns, plan: MetPlan, bins: NDArray[np.int64], count: 
             tests=int(np.count_nonzero(trusted[bins == number])),
             medians={metric: groups[number][1] for metric, groups in medians.items() if number in groups},
             below_plan={metric: shares[number] for metric, shares in short.items() if number in shares},
-            failed=int(np.count_nonzero(lost[bins == number])),
+            failed=int(np.count_nonzero(broken[bins == number])),
         )
         for number in range(count)
     )

@@ -73,10 +73,8 @@ def line_state(
 
 def run_state(run: Run) -> LineState:
     """Return what a run proves of the line."""
-    failure = run.failure
-    return line_state(
-        run.status, failure and failure.scope, failure.kind if failure else None, answered=run.line_answered
-    )
+    scope, kind = (run.failure.scope, run.failure.kind) if run.failure else (None, None)
+    return line_state(run.status, scope, kind, answered=run.line_answered)
 
 
 def counts_in_shares(status: Status, scope: Scope | None) -> bool:
@@ -193,14 +191,14 @@ class _SourceIncidents:
         if state is LineState.DOWN:
             self.kinds[run.failure.kind if run.failure else FailureKind.UNKNOWN] += 1
         edges = self.tracker.add(state, run)
-        incident = edges and self._to_incident(edges)
+        incident = self._to_incident(edges) if edges else None
         if incident:
             self.kinds.clear()
         return incident
 
     def ongoing(self) -> Incident | None:
         edges = self.tracker.ongoing
-        return edges and self._to_incident(edges)
+        return self._to_incident(edges) if edges else None
 
     def _to_incident(self, edges: OutageRuns[Run]) -> Incident:
         first = edges.first_failed

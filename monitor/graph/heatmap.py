@@ -64,7 +64,7 @@ def draw_heatmap(canvas: Canvas, all_series: Sequence[RunSeries], window: Window
 def shortfall(share: float, met_pct: float) -> float:
     """Return how strong the colour of a share is: 0 at or above `met_pct` percent, 1 for nothing."""
     missing = 1 - share / (met_pct / 100)
-    return max(0.0, missing) ** STRENGTH
+    return float(max(0.0, missing) ** STRENGTH)
 
 
 def draw_hour_grid(canvas: Canvas, box: Box, metric: Metric, table: HourTable, met_pct: float) -> None:

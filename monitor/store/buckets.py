@@ -245,9 +245,9 @@ _MERGERS = [_ignoring_none({"min": min, "max": max}.get(name.rpartition("_")[2],
 
 
 def _to_bucket(start: int, end: int, row: Sequence[Any], medians: dict[str, float]) -> Bucket:
-    numbers = (_to_summary(row, place, medians.get(name)) for place, name in enumerate(SUMMED_COLUMNS))
-    runs_in_bucket, ok, failed, doubtful, *lost = row[: len(_COUNTS)]
-    return Bucket(start, end, runs_in_bucket, failed, doubtful, *numbers, counted=ok + sum(lost), lost=sum(lost))
+    of_bucket, ok, failed, doubtful, *lost = row[: len(_COUNTS)]
+    numbers = {name: _to_summary(row, place, medians.get(name)) for place, name in enumerate(SUMMED_COLUMNS)}
+    return Bucket(start, end, of_bucket, failed, doubtful, counted=ok + sum(lost), lost=sum(lost), **numbers)
 
 
 def _to_summary(row: Sequence[Any], place: int, median: float | None) -> Summary | None:

@@ -216,9 +216,11 @@ def latest_starts(url: str, probe: str) -> tuple[datetime | None, datetime | Non
         newest = connection.execute(
             of_probe.where(~has_doubt).order_by(runs.c.started_at.desc()).limit(1)
         ).one_or_none()
-    known = (None if last is None or last[1] else last, newest)
-    before, latest = (row and datetime.fromtimestamp(row[0], UTC) for row in known)
-    return before, latest
+    return None if last is None or last[1] else _to_moment(last[0]), None if newest is None else _to_moment(newest[0])
+
+
+def _to_moment(epoch: int) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)
 
 
 def newest_runs(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 
 from monitor import localtime
 from monitor.analysis.outages import counts_in_shares
@@ -19,6 +19,7 @@ from monitor.localtime import month_of
 from monitor.model import DataUsed, ExpectedRates, Plan, Scope, Status, Usage
 from monitor.store.connection import open_reader
 from monitor.store.lookups import probe_condition
+from monitor.store.rollups import IS_TRUSTED
 from monitor.store.tables import decode_trace, plan_columns, runs, servers, traces
 
 if TYPE_CHECKING:
@@ -210,6 +211,32 @@ def _plan_changes_query(inside: Sequence[ColumnElement[bool]]) -> Select[tuple[A
     differs = [numbered.c[column.name].is_distinct_from(numbered.c[f"before_{column.name}"]) for column in plan_columns]
     columns = (numbered.c.started_at, *(numbered.c[column.name] for column in plan_columns))
     return select(*columns).where(or_(numbered.c.number == 1, *differs)).order_by(numbered.c.number)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMet:
+    """How many of the `tests` that were stored with a plan for a rate met it."""
+
+    met: int
+    tests: int
+
+
+def plan_met(connection: Connection, selection: RunFilter, met_pct: float) -> dict[str, PlanMet]:
+    """Return by rate how many trusted results are at or above `met_pct` percent of the plan that they were stored with.
+
+    A rate that no such run has a plan for is missing.
+    """
+    counts = [
+        count
+        for rate, promised in ((runs.c[f"{name}_bps"], runs.c[f"plan_{name}_bps"]) for name in _DIRECTIONS)
+        for count in (
+            func.count(case((100.0 * rate >= met_pct * promised, 1))),
+            func.count(case((and_(rate.is_not(None), promised > 0), 1))),
+        )
+    ]
+    row = connection.execute(select(*counts).where(*selection.conditions(), IS_TRUSTED)).one()
+    pairs = zip(_DIRECTIONS, row[::2], row[1::2], strict=True)
+    return {f"{name}_bps": PlanMet(met, tests) for name, met, tests in pairs if tests}
 
 
 def recent_medians(settings: Settings, run: Run) -> ExpectedRates:

@@ -53,6 +53,16 @@ def test_a_window_comes_as_buckets(place: SiteSetup):
     assert_error(client.get("/api/v1/buckets?most=2001"), 422, "invalid_parameter", "most: ")
 
 
+def test_outages_are_those_of_the_command(place: SiteSetup):
+    """Newest first, with the tests at their edges."""
+    gone, back = make_failed_attempt(-60), make_attempt(-40)
+    client = place.fill(make_attempt(-90), gone, back, make_failed_attempt(-20)).client()
+    ongoing, ended = client.get("/api/v1/incidents").json()
+    assert (ongoing["ended"], ongoing["length_s"], ongoing["last_good"]) == (None, None, "2026-11-23T12:37:03Z")
+    assert (ended["length_s"], ended["first_good"]) == (1200, "2026-11-23T12:37:03Z")
+    assert client.get("/api/v1/incidents?path=host").json() == []
+
+
 def test_the_progress_of_a_running_test(place: SiteSetup):
     """The progress is that of the running test, null when none runs."""
     moment = RunningTest("ookla", "ip4only", 1.5, phase="upload", rate_bps=5)

@@ -199,3 +199,31 @@ def test_a_long_outage_is_counted_to_its_beginning(place: SiteSetup):
     page = page_text(place.fill(make_attempt(0), *long))
     assert "60 failed tests in a row" in page
     assert page.count("Name lookup failed") == 30
+
+
+def test_outages_are_listed_with_the_tests_at_their_ends(place: SiteSetup):
+    """Begin, end, length and cause of each, and how sure both ends are."""
+    story = [make_attempt(-90), make_failed_attempt(-60), make_failed_attempt(-50), make_attempt(-40)]
+    page = page_text(place.fill(*story))
+    assert "2026-11-23 13:17 to 2026-11-23 13:37 (20 min) Name lookup failed, Could not resolve host" in page
+    edges = (12, 47), (13, 17), (13, 27), (13, 37)
+    before, first, last, after = (f"2026-11-23 {hour}:{minute}" for hour, minute in edges)
+    assert f"last good {before}, first failed {first}; last failed {last}, first good {after}" in page
+
+
+def test_the_page_says_how_many_tests_met_the_plan(place: SiteSetup):
+    """At or above 90 % of the plan that each was stored with."""
+    rates = (90_000_000, 89_999_999, 100_000_000, 95_000_000)
+    page = page_text(place.fill(*(make_attempt(-at, download_bps=rate) for at, rate in enumerate(rates))))
+    assert "Download: at least 90 % of the plan in 75 % of the tests (30 days)." in page
+    assert "Upload: at least" not in page
+
+
+def test_this_machines_faults_are_no_part_of_an_outage_that_lasts(place: SiteSetup):
+    """The headline counts the tests that failed since the last proof that the line works."""
+    local = Failure(FailureKind.NAMESPACE, Scope.LOCAL, None, "it is missing")
+    refused = Failure(FailureKind.REFUSED, Scope.PROVIDER, None, "refused")
+    story = [make_failed_attempt(-50), make_failed_attempt(-40, refused), make_failed_attempt(-30)]
+    page = page_text(place.fill(*story, make_failed_attempt(-20, local), make_failed_attempt(-10)))
+    assert "Since Mon 23 Nov 2026, 13:47 CET" in page
+    assert "2 failed tests in a row" in page

@@ -15,8 +15,9 @@ from monitor.report.sections import comparison
 from monitor.report.sections.compliance import assumption_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from monitor.analysis.plan import PlanMisses
     from monitor.report.document import Block, Tone
     from monitor.report.evidence import Evidence
     from monitor.report.rules import ProfileResult
@@ -68,13 +69,22 @@ def _speed_sentence(evidence: Evidence, name: str) -> str:
         text = f"{wording.METRIC_NAMES[name]}: the only result was {median}."
     if not misses:
         return text
-    met, results = misses[-1], units.format_count(misses[-1].tests, "result")
-    highest, *lower = (
-        f"{units.format_percent(miss.percent) if miss.count else 'none'} {{}}below {units.format_trimmed(miss.limit)} %"
-        for miss in reversed(misses)
+    *lower, met = misses
+    results = units.format_count(met.tests, "result")
+    return (
+        f"{text} It was {wording.plan_met_phrase(met)}. Of {results} that can be compared with the plan, "
+        f"{_miss_share(met)} were below {units.format_trimmed(met.limit)} % of it{_lower_shares(lower)}."
     )
-    below = " and ".join([f"{highest.format('were ')} of it", *(text.format("") for text in lower)])
-    return f"{text} It was {wording.plan_met_phrase(met)}. Of {results} that can be compared with the plan, {below}."
+
+
+def _miss_share(misses: PlanMisses) -> str:
+    return units.format_percent(misses.percent) if misses.count else "none"
+
+
+def _lower_shares(lower: Sequence[PlanMisses]) -> str:
+    """Return the shares of tests below lower limits, the highest first: , 5 % below 80 % and none below 50 %."""
+    texts = [f"{_miss_share(misses)} below {units.format_trimmed(misses.limit)} %" for misses in reversed(lower)]
+    return f", {' and '.join(texts)}" if texts else ""
 
 
 def _outages_text(evidence: Evidence) -> Text:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from monitor.analysis.availability import find_outage_spans, find_outages, total_downtime, watch_series
 from monitor.analysis.calendar import count_days
 from monitor.analysis.columns import Columns
-from monitor.analysis.outages import find_incidents, merge_spans
+from monitor.analysis.outages import Incident, find_incidents, merge_spans
 from monitor.analysis.plan import PlanHistory
 from monitor.analysis.series import to_series
 from monitor.analysis.statistics import compute_statistics, count_attempts
@@ -30,6 +30,7 @@ from monitor.model import Attempt, Failure, FailureKind, NetworkPath, Run, Scope
 from monitor.store.buckets import read_buckets
 from monitor.store.columnar import read_columns
 from monitor.store.connection import open_writer
+from monitor.store.incidents import read_incidents
 from monitor.store.lookups import probe_pks
 from monitor.store.read import RunFilter, read_runs
 from monitor.store.write import add_attempt, add_attempts
@@ -202,6 +203,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"sqlite:///{tmp_path_factory.mktemp('histories')}/speedmon.db"
 
 
+def order(incident: Incident) -> tuple[object, ...]:
+    """Return the key by which incidents are put in order."""
+    return incident.began, incident.path
+
+
 @settings(max_examples=15, deadline=None)
 @given(histories)
 def test_the_store_gives_the_same_outages_and_shares(url: str, history: list[tuple[str, int, NetworkPath]]):
@@ -218,7 +224,9 @@ def test_the_store_gives_the_same_outages_and_shares(url: str, history: list[tup
             buckets = read_buckets(connection, everything, zone=UTC, most=most)
             shares = sum(bucket.counted for bucket in buckets), sum(bucket.lost for bucket in buckets)
             assert shares == (counts.counted, counts.lost)
+        from_hours = read_incidents(connection, everything)
     assert list(find_incidents(read)) == list(find_incidents(runs))
+    assert sorted(from_hours, key=order) == sorted(find_incidents(runs), key=order)
     assert [find_outage_spans(series.runs) for series in to_series(columns, TWO_DAYS)] == [
         find_outage_spans(series.runs) for series in (to_series(runs, TWO_DAYS) if runs else ())
     ]

@@ -50,10 +50,10 @@ def test_nothing_measured_has_no_percentiles():
 
 
 def test_attempts_are_counted_by_outcome_and_name():
-    """Skipped runs are counted, but are no test that could have succeeded."""
+    """Skipped and interrupted runs are counted, but are no test that could have succeeded."""
     counted, sources = count_series(to_series(MIXED, DAY))
     assert counted.attempts == 7
-    assert counted.success_pct == pytest.approx(50)
+    assert counted.success_pct == pytest.approx(60)
     assert counted.scopes == {Scope.LINE: 1, Scope.PROVIDER: 1, Scope.UNKNOWN: 1}
     assert sources.isps == {"Verizon Fios": 2}
     assert sources.families == {4: 2, 6: 1}

@@ -1,0 +1,90 @@
+"""The outages of a window without reading all of its runs: hourly roll-ups say where the line failed.
+
+`monitor.analysis.outages` decides what an outage is; here are only the runs chosen that it needs.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from monitor.analysis.outages import LineState, find_incidents, run_state
+from monitor.model import NetworkPath
+from monitor.store.read import read_runs, to_epoch
+from monitor.store.tables import ROLLUP_SPANS_S, rollups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from monitor.analysis.outages import Incident
+    from monitor.model import Run
+    from monitor.store.read import RunFilter
+
+
+HOUR_S = ROLLUP_SPANS_S[0]
+
+_SECOND = timedelta(seconds=1)
+
+
+def read_incidents(connection: Connection, selection: RunFilter, *, most_hours: int | None = None) -> list[Incident]:
+    """Return the outages in the selected runs, newest first.
+
+    Args:
+        connection: of the store.
+        selection: the runs; only those of the window are looked at.
+        most_hours: only outages with a failed test in the newest so many hours with one; None: all.
+    """
+    by_source = groupby(_failed_hours(connection, selection, most_hours), key=lambda row: row[:2])
+    incidents: list[Incident] = []
+    for (probe_pk, path), rows in by_source:
+        source = replace(selection, probes=(probe_pk,), path=NetworkPath(path))
+        incidents += find_incidents(_relevant_runs(connection, source, [hour for *_, hour in rows]))
+    return sorted(incidents, key=lambda incident: incident.began, reverse=True)
+
+
+def _failed_hours(connection: Connection, selection: RunFilter, most: int | None) -> list[tuple[int, str, int]]:
+    """Return probe, path and start of the hours in which the line failed, by source and time."""
+    since, until = to_epoch(selection.since), to_epoch(selection.until)
+    query = select(rollups.c.probe_pk, rollups.c.path, rollups.c.start).where(
+        rollups.c.span == HOUR_S, rollups.c.start > since - HOUR_S, rollups.c.start < until, rollups.c.failed_line > 0
+    )
+    if selection.probes:
+        query = query.where(rollups.c.probe_pk.in_(selection.probes))
+    if selection.path is not None:
+        query = query.where(rollups.c.path == selection.path)
+    return sorted(
+        (pk, path, at) for pk, path, at in connection.execute(query.order_by(rollups.c.start.desc()).limit(most))
+    )
+
+
+def _relevant_runs(connection: Connection, selection: RunFilter, hours: Sequence[int]) -> Iterator[Run]:
+    """Yield the runs of one source from which its outages follow: those of the hours, and the proofs around them."""
+    done = selection.since
+    for hour in hours:
+        begin, end = (datetime.fromtimestamp(at, UTC) for at in (hour, hour + HOUR_S))
+        if end <= done:
+            continue
+        if begin > done:
+            yield from _last_proof(connection, replace(selection, since=done, until=begin))
+        done = selection.until
+        with closing(read_runs(connection, replace(selection, since=max(begin, selection.since)))) as runs:
+            for run in runs:
+                yield run
+                if run.started_at >= end and run_state(run) is LineState.UP:
+                    done = run.started_at + _SECOND
+                    break
+
+
+def _last_proof(connection: Connection, selection: RunFilter) -> Iterator[Run]:
+    """Yield the newest run that proves that the line worked."""
+    with closing(read_runs(connection, selection, newest_first=True)) as runs:
+        proof = next((run for run in runs if run_state(run) is LineState.UP), None)
+    if proof:
+        yield proof

@@ -100,8 +100,7 @@ class Collector:
         self._interrupts = interrupts
         self._report = report
         self._state_dir = paths.state_dir(runtime.environ, runtime.uid)
-        self._spool_dir = self._state_dir / "spool"
-        self._spool = spool.open_spool(self._spool_dir, settings.database.url)
+        self._spool = spool.open_spool(self._state_dir / "spool", settings.database.url)
         self._state_file = state.state_file(self._state_dir, settings.database.url, settings.probe.name)
         self._state = state.CollectState()
         self._runs: list[Run] = []
@@ -195,9 +194,11 @@ class Collector:
         attempt = self._to_attempt(effective, complete_outcome(result), start[0], self._check_clock(start[1]))
         self._runs.append(attempt.run)
         self._remember(request, attempt.run)
-        from monitor.store.deliver import deliver_attempt  # noqa: PLC0415  see above
+        # Kept first: from here on no lack of memory or descriptors loses the run.
+        url, file = self._settings.database.url, spool.keep_attempt(self._spool, attempt, self._settings.database.url)
+        from monitor.store.deliver import deliver_kept  # noqa: PLC0415  see above
 
-        deliver_attempt(attempt, self._settings.database.url, self._spool_dir)
+        deliver_kept(attempt, file, url, self._spool)
         self._count_data(attempt.run)
         rates = self._expected_rates(attempt)
         next_attempt = policy.next_attempt(self._settings.retry, request, self._runs, rates)

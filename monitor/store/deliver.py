@@ -15,7 +15,7 @@ import msgspec
 from monitor.errors import StoreError, StoreRejectedError
 from monitor.store import spool
 from monitor.store.connection import open_reader, open_writer
-from monitor.store.database_file import DEFAULT_NAME, is_default
+from monitor.store.database_file import DEFAULT_NAME, is_default, sqlite_path
 from monitor.store.lookups import probe_names
 from monitor.store.write import add_attempt
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from monitor.model import Attempt
     from monitor.store.spool import Spool
 
+
+# If somebody replaces the database again and again, it is not stored for ever.
+MAX_TRIES = 3
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +46,15 @@ def deliver_attempt(attempt: Attempt, url: str, spool_dir: Path) -> None:
         StoreFullError: likewise, because there is no space; the file may be in memory.
     """
     waiting = spool.open_spool(spool_dir, url)
-    file = spool.keep_attempt(waiting, attempt, url)
+    deliver_kept(attempt, spool.keep_attempt(waiting, attempt, url), url, waiting)
+
+
+def deliver_kept(attempt: Attempt, file: Path | None, url: str, waiting: Spool) -> None:
+    """Store an attempt that is kept in a file (None: there is none), and earlier ones that are still in the spool.
+
+    Raises:
+        StoreError: as `deliver_attempt`.
+    """
     try:
         _store_attempt(attempt, url)
     except StoreRejectedError as error:
@@ -110,8 +121,23 @@ def _stored_probes(url: str) -> set[str]:
 
 
 def _store_attempt(attempt: Attempt, url: str) -> None:
-    with open_writer(url) as connection:
-        add_attempt(connection, attempt)
+    """Store an attempt; again, if the file of the database was removed or replaced meanwhile."""
+    file = sqlite_path(url)
+    for _ in range(MAX_TRIES):
+        before = _identify_file(file)
+        with open_writer(url) as connection:
+            add_attempt(connection, attempt)
+        if _identify_file(file) == before or file is None:
+            return
+
+
+def _identify_file(file: Path | None) -> tuple[int, int] | None:
+    """Return device and inode of a file; None where there is none."""
+    try:
+        status = file.stat() if file else None
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status else None
 
 
 def _describe_location(attempt: Attempt, file: Path | None, waiting: Spool) -> str:

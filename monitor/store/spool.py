@@ -196,7 +196,10 @@ def set_aside(file: Path, reason: object) -> Path:
 
 @contextlib.contextmanager
 def started_note(directory: Path, attempt: Attempt) -> Iterator[None]:
-    """Keep a note with the attempt to record if the block never ends; without write access there is none."""
+    """Keep a note with the attempt to record if the block never ends; without write access there is none.
+
+    After an exception it stays: the next start records the test, unless its run was kept or stored.
+    """
     note = directory / f"{attempt.run.id}{NOTE_SUFFIX}"
     try:
         descriptor = _write_locked_note(directory, note, attempt)
@@ -206,8 +209,8 @@ def started_note(directory: Path, attempt: Attempt) -> Iterator[None]:
         return
     try:
         yield
-    finally:
         remove_file(note)
+    finally:
         os.close(descriptor)
 
 

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from monitor import __version__
-from web import api, dashboards, errors, graphs, pages, reference, run_list
+from web import api, dashboards, errors, graphs, metrics, pages, reference, run_list
 from web.context import STATIC_DIR
 from web.errors import error_response
 from web.queues import QueueMiddleware
@@ -69,6 +69,7 @@ def make_app(site: Site) -> Guard:
     app.include_router(api.router(site))
     app.include_router(run_list.router(site))
     app.include_router(dashboards.router(site))
+    app.include_router(metrics.router(site))
     app.include_router(reference.router(app))
     app.mount("/static", StaticFiles(directory=STATIC_DIR), name="static")
     errors.install_handlers(app)

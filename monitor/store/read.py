@@ -228,7 +228,7 @@ def newest_runs(
 ) -> list[Run]:
     """Return the newest run of each probe and path that has one of the statuses, and that scope of failure if given."""
     conditions = [runs.c.status.in_(statuses), *([] if scope is None else [runs.c.failure_scope == scope])]
-    pks = []
+    pks: list[int] = []
     for probe in probes or connection.scalars(select(tables.probes.c.pk)).all():
         for path in NetworkPath:
             source = select(runs.c.pk).where(runs.c.probe_pk == probe, runs.c.path == path, *conditions)

@@ -9,18 +9,18 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, case, func, or_, select
 
 from monitor import localtime
 from monitor.analysis.outages import counts_in_shares
 from monitor.localtime import month_of
-from monitor.model import DataUsed, ExpectedRates, Plan, Scope, Status, Usage
+from monitor.model import DataUsed, ExpectedRates, NetworkPath, Plan, Scope, Status, Usage
 from monitor.store.connection import open_reader
 from monitor.store.lookups import probe_condition
 from monitor.store.rollups import IS_TRUSTED
-from monitor.store.tables import decode_trace, plan_columns, runs, servers, traces
+from monitor.store.tables import decode_trace, plan_columns, probes, runs, servers, traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,7 +60,7 @@ def monthly_usage(settings: Settings, months: Iterable[Month]) -> list[Usage]:
         StoreError: the store cannot be read.
     """
     with open_reader(settings.database.url) as connection:
-        return [_month_usage(connection, settings.probe.name, month) for month in months]
+        return [_month_usage(connection, month, probe_condition(settings.probe.name)) for month in months]
 
 
 def data_used_this_month(settings: Settings, now: datetime) -> DataUsed:
@@ -74,10 +74,22 @@ def data_used_this_month(settings: Settings, now: datetime) -> DataUsed:
     return DataUsed(used.total_bytes, int(month.end.timestamp()))
 
 
-def _month_usage(connection: Connection, probe: str, month: Month) -> Usage:
+def bytes_used_by_source(
+    connection: Connection, month: Month, probe_names: Iterable[str]
+) -> dict[tuple[str, NetworkPath], int]:
+    """Return the bytes that the tests of a month used, by probe and path; of those that tested."""
+    usage = {
+        (probe, path): _month_usage(connection, month, probe_condition(probe), runs.c.path == path)
+        for probe in probe_names
+        for path in NetworkPath
+    }
+    return {source: used.total_bytes for source, used in usage.items() if used.tests}
+
+
+def _month_usage(connection: Connection, month: Month, *where: ColumnElement[bool]) -> Usage:
     sizes = [runs.c[f"{name}_bytes"] for name in _DIRECTIONS]
     conditions = (
-        probe_condition(probe),
+        *where,
         runs.c.started_at >= int(month.begin.timestamp()),
         runs.c.started_at < int(month.end.timestamp()),
         runs.c.status != Status.SKIPPED,
@@ -115,6 +127,33 @@ def _estimate_bytes(run: RowMapping, direction: int) -> int:
     by_rate = (run[f"{name}_bps"] or 0) * (run[f"{name}_ms"] or DEFAULT_TEST_MS) // 8000
     # A trace of zeros only did not count the link that the test used.
     return sum(sample[direction] for sample in samples) or int(by_rate)
+
+
+class RunCount(NamedTuple):
+    """What runs are counted by; `kind` and `scope` are empty without a failure."""
+
+    probe: str
+    path: str
+    status: str
+    kind: str
+    scope: str
+
+
+def count_by_outcome(connection: Connection, after: int) -> tuple[dict[RunCount, int], int]:
+    """Return how many runs of each kind have primary keys above `after`, and where to go on.
+
+    Where several processes store runs at once, in PostgreSQL, all are counted each time: their keys are not stored in
+    order.
+    """
+    newest = connection.scalar(select(func.max(runs.c.pk))) or 0
+    is_ordered = connection.dialect.name == "sqlite"
+    columns = (runs.c.path, runs.c.status, runs.c.failure_kind, runs.c.failure_scope)
+    query = select(probes.c.name, *columns, func.count()).join_from(runs, probes).group_by(probes.c.name, *columns)
+    if is_ordered:
+        query = query.where(runs.c.pk > after)
+    rows = connection.execute(query.where(runs.c.pk <= newest))
+    counts = {RunCount(*(value or "" for value in row[:-1])): row[-1] for row in rows}
+    return counts, newest if is_ordered else 0
 
 
 @dataclass(frozen=True, slots=True)

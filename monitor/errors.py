@@ -10,6 +10,7 @@ SpeedmonError              any error below, or one that no class of its own desc
 │   ├── ProbeClashError        the fleet has another installation of the same name      exit 2
 │   └── StoreRejectedError     the schema refuses a value of a run                      exit 1
 ├── EngineError            an engine cannot do something other than a test              exit 1
+├── NotifyError            an address did not take a message, which is sent later      exit 1, retryable
 ├── OutputError            a file that the user asked for cannot be written             exit 1
 ├── StateFileError         a file in the state directory is not one of ours             exit 1
 └── ServeError             the daemon cannot start                                      exit 1
@@ -80,6 +81,12 @@ class StoreRejectedError(StoreError):
 
 class EngineError(SpeedmonError):
     """An engine cannot do something other than a test, such as list its servers; exit 1, not retryable."""
+
+
+class NotifyError(SpeedmonError):
+    """An address of [notify] did not take a message; what is queued is sent later; exit 1, retryable."""
+
+    retryable = True
 
 
 class OutputError(SpeedmonError):

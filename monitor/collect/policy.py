@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from monitor.collect.state import Backoff
+from monitor.config.quiet_hours import quiet_hours_at
 from monitor.engines.registry import AUTO
 from monitor.model import Doubt, ExpectedRates, Failure, FailureKind, Remark, Scope, Status, Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from monitor.collect.outcome import TestRequest
     from monitor.collect.state import CollectState
@@ -202,18 +203,3 @@ def _check_backoff(request: TestRequest, memory: CollectState, now: datetime) ->
 
 def _skip_failure(stage: str, message: str) -> Failure:
     return Failure(FailureKind.UNKNOWN, Scope.LOCAL, stage, message)
-
-
-def quiet_hours_at(quiet: Iterable[str], local: datetime) -> str | None:
-    """Return the quiet hours that include a local time, None where none do.
-
-    They include their start and not their end. Hours that end before they start go past midnight; those that start and
-    end at the same time are the entire day.
-    """
-    now = f"{local:%H:%M}"
-    return next((hours for hours in quiet if _contains_time(hours, now)), None)
-
-
-def _contains_time(hours: str, now: str) -> bool:
-    start, _, end = hours.partition("-")
-    return start <= now < end if start < end else now >= start or now < end

@@ -37,6 +37,17 @@ Values = dict[str, dict[str, Any]]
 # Settings that may hold a password.
 _SECRET_URLS = (("database", "url"), ("fleet", "database_url"))
 
+# Settings of which any part may be a secret.
+_SECRET_ADDRESSES = (("notify", "urls"), ("notify", "ping_url"))
+
+# Services whose addresses begin with a host; in others, a token may stand there.
+_SERVICES_WITH_HOST = frozenset(
+    {
+        *("form", "forms", "http", "https", "json", "jsons", "xml", "xmls"),
+        *("gotify", "gotifys", "mailto", "mailtos", "mqtt", "mqtts", "rsyslog", "syslog"),
+    }
+)
+
 # A password may hold any of these marks, unescaped too: SQLAlchemy takes all but an @.
 _PASSWORD = re.compile(r"((?:^|//)[^:@/]*):(?!//).*@|([?&]password=)[^&]*", re.DOTALL)
 
@@ -57,7 +68,7 @@ def load_settings(file: Path | None, environ: Mapping[str, str], uid: int) -> Se
     values, source = (_read_toml(file), str(file)) if file else ({}, "configuration")
     mistakes: list[str] = []
     settings = _build_settings(_merge_values(values, _from_environ(environ, mistakes)), source, mistakes)
-    mistakes += _zone_mistakes(settings)
+    mistakes += [*_zone_mistakes(settings), *_majority_mistakes(settings)]
     if mistakes:
         raise ConfigError("; ".join(mistakes))
     if not settings.database.url:
@@ -84,6 +95,16 @@ def _zone_mistakes(settings: Settings) -> list[str]:
         f"{key}: there is no time zone {name!r}; use a name such as Europe/Berlin"
         for key, name in named.items()
         if name not in {"", "UTC"} and not _is_zone(name)
+    ]
+
+
+def _majority_mistakes(settings: Settings) -> list[str]:
+    """Return a message for each "N of M" that no tests can reach."""
+    named = {"notify.failing": settings.notify.failing, "notify.slow": settings.notify.slow}
+    return [
+        f"{key}: {text!r} can never be reached: write the smaller number first, as in 2 of 3"
+        for key, text in named.items()
+        if int(text.partition(" of ")[0]) > int(text.partition(" of ")[2])
     ]
 
 
@@ -271,12 +292,27 @@ def to_dict(settings: Settings) -> dict[str, Any]:
         values[_PLAN] = plans
     for section, key in _SECRET_URLS:
         values[section][key] = mask_password(values[section][key])
+    for section, key in _SECRET_ADDRESSES:
+        values[section][key] = _mask_addresses(values[section][key])
     return values
 
 
 def mask_password(url: str) -> str:
     """Return a URL without its password."""
     return _PASSWORD.sub(lambda match: f"{match[1]}:***@" if match[2] is None else f"{match[2]}***", url)
+
+
+def mask_address(url: str) -> str:
+    """Return the service of an address and, where that is no secret, its host: mailto://example.org/…."""
+    scheme, _, rest = url.partition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    return f"{scheme}://{host}/…" if scheme.lower() in _SERVICES_WITH_HOST else f"{scheme}://…"
+
+
+def _mask_addresses(value: Any) -> Any:
+    if isinstance(value, list):
+        return [mask_address(url) for url in value]
+    return mask_address(value) if value else value
 
 
 def _section_template(name: str, kind: type, defaults: Any) -> str:
@@ -293,6 +329,8 @@ def _section_to_toml(name: str, kind: type, values: Any) -> str:
 
 
 def _mask_if_secret(section: str, key: str, value: Any) -> Any:
+    if (section, key) in _SECRET_ADDRESSES:
+        return _mask_addresses(value)
     return mask_password(value) if (section, key) in _SECRET_URLS else value
 
 

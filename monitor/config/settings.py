@@ -303,6 +303,80 @@ class PublishSettings(Struct, frozen=True):
     report: Annotated[bool, Meta(description="also the report of the last 30 days")] = False
 
 
+# So many tests of the last so many.
+Majority = Annotated[str, Meta(pattern=r"^[1-9][0-9]? of [1-9][0-9]?$")]
+
+# Apprise has a hundred services; all their addresses begin so.
+NotifyUrl = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://.")]
+
+NotifyState = Literal["down", "slow", "stale", "path", "isp", "address", "budget", "namespace", "provider"]
+
+
+class NotifySettings(Struct, frozen=True):
+    """Messages about changes of state, the digest, and the dead man's switch."""
+
+    urls: Annotated[list[NotifyUrl], Meta(description="addresses of Apprise, such as mailto://… or ntfy://…")] = field(
+        default_factory=list
+    )
+    urls_file: Annotated[
+        str, Meta(pattern=r"^(|/.*)$", description="absolute path of a file with more addresses, one a line")
+    ] = ""
+    states: Annotated[
+        list[NotifyState],
+        Meta(
+            description="what to report: down, slow, stale, path, isp, address, budget, namespace; provider: failures"
+            " of the servers, which are no outage"
+        ),
+    ] = field(default_factory=lambda: ["down", "slow", "stale", "path", "isp", "address", "budget", "namespace"])
+    failing: Annotated[
+        Majority, Meta(description="the line is down when so many of the last so many tests failed by it")
+    ] = "2 of 3"
+    slow: Annotated[Majority, Meta(description="the line is slow when so many of the last so many tests were")] = (
+        "3 of 4"
+    )
+    below_pct: Annotated[
+        int, Meta(ge=1, le=100, description="a test is slow below this % of the plan, else of the recent median")
+    ] = 50
+    stale_h: Annotated[
+        int, Meta(ge=0, le=8760, description="hours without a result until that is reported; 0: never")
+    ] = 6
+    remind_h: Annotated[
+        int, Meta(ge=0, le=8760, description="hours between reminders while a state lasts; 0: none")
+    ] = 0
+    quiet: Annotated[
+        list[Hours], Meta(description="hours in which messages wait, such as 23:00-07:00, in display.timezone")
+    ] = field(default_factory=list)
+    digest: Annotated[
+        Literal["weekly", "daily", ""], Meta(description="summary with a graph: weekly, on Monday; daily; empty: none")
+    ] = "weekly"
+    digest_at: Annotated[
+        str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="time of the digest, in display.timezone")
+    ] = "07:00"
+    ping_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(|https?://\S+)$",
+            description="URL that is fetched after each recorded run, with /fail appended if it failed; empty: none",
+        ),
+    ] = ""
+    page_url: Annotated[
+        str,
+        Meta(pattern=r"^(|https?://\S+)$", description="address of the page, for links; empty: web.host and web.port"),
+    ] = ""
+    templates: Annotated[
+        str, Meta(pattern=r"^(|/.*)$", description="absolute path of a folder with your own texts; empty: the built-in")
+    ] = ""
+    probes: Annotated[
+        list[str],
+        Meta(
+            description="probes to report; empty: this one or, if the database has no runs of it, all; all: every one"
+        ),
+    ] = field(default_factory=list)
+    deadline_s: Annotated[
+        int, Meta(ge=1, le=300, description="seconds after which an address that does not answer is given up for now")
+    ] = 30
+
+
 class DatabaseSettings(Struct, frozen=True):
     """The database."""
 
@@ -354,6 +428,7 @@ class Settings(Struct, frozen=True):
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     web: WebSettings = field(default_factory=WebSettings)
     publish: PublishSettings = field(default_factory=PublishSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     fleet: FleetSettings = field(default_factory=FleetSettings)

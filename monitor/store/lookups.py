@@ -91,6 +91,11 @@ def probe_names(connection: Connection) -> list[str]:
     return list(connection.scalars(select(probes.c.name).order_by(probes.c.name)))
 
 
+def find_probe_pk(connection: Connection, name: str) -> int | None:
+    """Return the primary key of the probe of that name; None if there is none."""
+    return connection.scalar(select(probes.c.pk).where(probes.c.name == name))
+
+
 def probe_pks(connection: Connection, names: Collection[str]) -> list[int]:
     """Return the primary keys of the probes with these names.
 

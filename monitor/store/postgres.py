@@ -5,6 +5,7 @@ psycopg and SQLAlchemy's dialect are imported when they are first needed: SQLite
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, text
@@ -87,6 +88,17 @@ def lock_for_transaction(connection: Connection, what: int = _SCHEMA_LOCK) -> No
     Later statements see what others committed before the lock was obtained.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:ours, :what)"), {"ours": _LOCK_CLASS, "what": what})
+
+
+def named_lock(name: str) -> int:
+    """Return the number of a lock that is that of no probe."""
+    return -1 - (zlib.crc32(name.encode()) >> 1)
+
+
+def try_session_lock(connection: Connection, what: int) -> bool:
+    """Take a lock until the connection is closed; return whether nobody else holds it."""
+    query = text("SELECT pg_try_advisory_lock(:ours, :what)")
+    return bool(connection.scalar(query, {"ours": _LOCK_CLASS + 1, "what": what}))
 
 
 def make_partitions(connection: Connection, moments: Collection[int]) -> None:

@@ -243,6 +243,28 @@ def runs_by_pk(connection: Connection, after: int, last: int) -> Iterator[Run]:
     return map(_to_run, connection.execute(query))
 
 
+def newest_pk(connection: Connection, probe_pk: int, after: int) -> int:
+    """Return the primary key of the run of a probe that was stored last, after a primary key; that if there is none."""
+    newest = select(func.max(runs.c.pk)).where(runs.c.probe_pk == probe_pk, runs.c.pk > after)
+    return connection.scalar(newest) or after
+
+
+def measured_runs_by_pk(connection: Connection, probe_pk: int, after: int, limit: int) -> list[tuple[int, Run, Plan]]:
+    """Return the newest runs of a probe after a primary key, at most `limit`, in the order in which they were stored.
+
+    Each is given with its primary key and plan. Imported runs are left out.
+    """
+    selected = (runs.c.probe_pk == probe_pk, runs.c.pk > after, runs.c.trigger != Trigger.IMPORT)
+    query = select(runs.c.pk, *tables.plan_columns).where(*selected).order_by(runs.c.pk.desc()).limit(limit)
+    plans = {pk: Plan(*plan) for pk, *plan in reversed(connection.execute(query).all())}
+    stored: dict[int, Run] = {}
+    pks = iter(plans)
+    while batch := list(itertools.islice(pks, _MAX_IDS)):
+        rows = connection.execute(_runs_query().add_columns(runs.c.pk).where(runs.c.pk.in_(batch)))
+        stored |= {row[-1]: _to_run(row[:-1]) for row in rows}
+    return [(pk, stored[pk], plan) for pk, plan in plans.items()]
+
+
 def count_runs(connection: Connection) -> int:
     """Return the number of stored runs."""
     return connection.scalar(select(func.count()).select_from(runs)) or 0

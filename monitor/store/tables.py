@@ -32,7 +32,7 @@ from monitor.analysis.metrics import UNITS
 from monitor.model import RawOutput, Remark, Trace
 
 # The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text.
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 
 metadata = MetaData(
     naming_convention={
@@ -263,6 +263,61 @@ forwarding = Table(
     Column("failed_at", BigInteger),
     Column("error", Text),
     CheckConstraint("pk = 1", name="one_row"),
+)
+
+
+# Notifications; `watcher` is the name of the installation that sends them. The states of a probe as JSON, see
+# `monitor.notify.states`.
+notify_memories = Table(
+    "notify_memories",
+    metadata,
+    Column("watcher", Text, primary_key=True),
+    Column("probe", Text, primary_key=True),
+    Column("memory", Text, nullable=False),
+)
+
+# The end of the period of the last digest.
+notify_digests = Table(
+    "notify_digests",
+    metadata,
+    Column("watcher", Text, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+)
+
+# One row for each message and address, written before it is sent; see `monitor.store.notifications`.
+notify_messages = Table(
+    "notify_messages",
+    metadata,
+    Column("pk", _RowNumber, primary_key=True),
+    Column("watcher", Text, nullable=False),
+    # A digest of the address, and what may be shown of it: addresses contain secrets.
+    Column("address", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    # What it is about, as JSON.
+    Column("document", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    # When it was sent or dropped.
+    Column("ended_at", BigInteger),
+    Column("title", Text),
+    # Why the last attempt failed.
+    Column("error", Text),
+)
+
+Index(None, notify_messages.c.watcher, notify_messages.c.status)
+
+notify_addresses = Table(
+    "notify_addresses",
+    metadata,
+    Column("watcher", Text, primary_key=True),
+    Column("address", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    # Failed attempts since the last that succeeded.
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", BigInteger),
+    Column("sent_at", BigInteger),
+    Column("error", Text),
 )
 
 

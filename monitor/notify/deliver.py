@@ -1,0 +1,332 @@
+"""The notifier: judges new runs, queues what changed, and sends what waits, one message after the other.
+
+Judging and queueing is one transaction, so no two processes report the same change. Sending is left to whoever holds
+the sender's lock; a process that is killed between sending and marking repeats that one message.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from monitor import localtime
+from monitor.config.quiet_hours import quiet_hours_at
+from monitor.model import Status
+from monitor.notify import addresses, queue
+from monitor.notify.digest import last_period
+from monitor.notify.queue import Batch, MessageKind, choose_batch, merge_notices
+from monitor.notify.send import EXIT_NO_APPRISE, Outgoing
+from monitor.notify.states import (
+    AlertKind,
+    Evaluation,
+    Notice,
+    ProbeMemory,
+    StateRules,
+    StoredRun,
+    evaluate,
+)
+from monitor.notify.texts import RenderedMessage, TextContext, render_message
+from monitor.notify.watch import Change
+from monitor.store import lookups, notifications
+from monitor.store.connection import open_reader, open_writer
+from monitor.store.notifications import AddressHealth, MessageStatus, QueuedMessage
+from monitor.store.read import measured_runs_by_pk, newest_pk
+from monitor.system import lock
+from monitor.system.installation import install_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from monitor.config.settings import Settings
+    from monitor.notify.addresses import Address
+    from monitor.store.connection import Connection
+
+# The runs from which the states of a probe are known at first.
+HISTORY_RUNS = 100
+
+# More new runs than these are not judged one by one.
+MAX_NEW_RUNS = 5000
+
+# How long to wait for another process that sends; it sends what this one has queued as well.
+PATIENCE_S = 60
+
+# No further message is begun after this time.
+TIME_LIMIT_S = 600
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What a call did: the messages that it sent, and the errors, each with the name of its address."""
+
+    sent: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def run_notifier(settings: Settings, clock: Callable[[], datetime], patience_s: float = PATIENCE_S) -> DeliveryReport:
+    """Judge the runs that were stored since the last call, and send what waits.
+
+    Raises:
+        ConfigError: the addresses cannot be read.
+        StoreError: the database cannot be used.
+    """
+    targets, ping = addresses.load_addresses(settings.notify), addresses.ping_address(settings.notify)
+    if not targets and not ping:
+        return DeliveryReport()
+    has_recovered = judge_runs(settings, targets, ping, clock())
+    watcher = settings.probe.name
+    with notifications.hold_sender_lock(settings.database.url, watcher, patience_s) as held:
+        if not held:
+            return DeliveryReport()
+        return _Sender(settings, [*targets, *([ping] if ping else [])], clock).send_waiting(retry_all=has_recovered)
+
+
+def judge_runs(settings: Settings, targets: Sequence[Address], ping: Address | None, now: datetime) -> bool:
+    """Queue a message to each address for each change; return whether a line works again."""
+    zone = localtime.resolve_zone(settings.display.timezone, "display.timezone")
+    # Before the transaction: whoever tests now stores its run after the test has ended.
+    testing = lock.is_held(settings.collect.lock_file)
+    watcher, at = settings.probe.name, int(now.timestamp())
+    with open_writer(settings.database.url) as connection:
+        notifications.lock_watcher(connection, watcher)
+        messages: list[QueuedMessage] = []
+        has_recovered = False
+        for probe in watched_probes(connection, settings):
+            result = _judge_probe(connection, settings, probe, at, testing=testing and probe == watcher)
+            has_recovered |= any(map(_is_recovery, result.notices))
+            messages += (_to_message(target, MessageKind.ALERT, msgspec.json.encode(notice), at)
+                         for notice in result.notices for target in targets)  # fmt: skip
+            if ping and probe == watcher:
+                messages += _pings(ping, result, at)
+        messages += _due_digest(connection, settings, targets, now, zone)
+        notifications.add_messages(connection, watcher, messages)
+    return has_recovered
+
+
+def watched_probes(connection: Connection, settings: Settings) -> list[str]:
+    """Return the probes that this installation reports: those of the settings, else its own, else all."""
+    names, own = settings.notify.probes, settings.probe.name
+    if ALL in names or (not names and not notifications.has_runs(connection, own)):
+        return lookups.probe_names(connection)
+    return list(dict.fromkeys(names)) or [own]
+
+
+def _is_recovery(notice: Notice) -> bool:
+    return notice.alert is AlertKind.DOWN and notice.change is Change.ENDED
+
+
+def _judge_probe(connection: Connection, settings: Settings, probe: str, now: int, *, testing: bool) -> Evaluation:
+    """Judge the new runs of a probe, and keep its memory."""
+    watcher = settings.probe.name
+    memory = _load_memory(connection, watcher, probe)
+    pk = lookups.find_probe_pk(connection, probe)
+    if pk is None:
+        return Evaluation(memory or ProbeMemory())
+    after, limit = (memory.last_pk, MAX_NEW_RUNS) if memory else (0, HISTORY_RUNS)
+    rows = [StoredRun(*row) for row in measured_runs_by_pk(connection, pk, after, limit)]
+    result = evaluate(memory, probe, rows, StateRules.from_settings(settings), now, testing=testing)
+    kept = _skip_imported(connection, pk, result.memory) if len(result.added) == len(rows) else result.memory
+    if kept != memory:
+        notifications.save_memory(connection, watcher, probe, msgspec.json.encode(kept).decode())
+    return result
+
+
+def _load_memory(connection: Connection, watcher: str, probe: str) -> ProbeMemory | None:
+    """Return the memory of a probe; of an older copy of the database, the runs that it has by now are history."""
+    text = notifications.load_memory(connection, watcher, probe)
+    if text is None:
+        return None
+    memory = msgspec.json.decode(text, type=ProbeMemory)
+    if memory.last_pk and notifications.id_of_run(connection, memory.last_pk) != memory.last_run_id:
+        pk = lookups.find_probe_pk(connection, probe)
+        newest = newest_pk(connection, pk, 0) if pk is not None else 0
+        return replace(memory, last_pk=newest, last_run_id=notifications.id_of_run(connection, newest) or "")
+    return memory
+
+
+def _skip_imported(connection: Connection, probe_pk: int, memory: ProbeMemory) -> ProbeMemory:
+    """Return the memory with the last run that is stored, so that imported ones are not read again."""
+    newest = newest_pk(connection, probe_pk, memory.last_pk)
+    if newest == memory.last_pk:
+        return memory
+    return replace(memory, last_pk=newest, last_run_id=notifications.id_of_run(connection, newest) or "")
+
+
+def _to_message(target: Address, kind: MessageKind, document: bytes, now: int) -> QueuedMessage:
+    return QueuedMessage(0, target.key, target.name, kind.value, document.decode(), now)
+
+
+def _pings(ping: Address, result: Evaluation, now: int) -> Iterator[QueuedMessage]:
+    """Yield a sign of life for each new run that is not too old for one."""
+    for run in result.added:
+        at = int(run.finished_at.timestamp())
+        if now - at <= queue.PING_LIFE_S:
+            document = msgspec.json.encode({"failed": run.status is Status.FAILED})
+            yield _to_message(ping, MessageKind.PING, document, min(at, now))
+
+
+def _due_digest(
+    connection: Connection, settings: Settings, targets: Sequence[Address], now: datetime, zone: ZoneInfo
+) -> Iterator[QueuedMessage]:
+    """Yield the digest of the last period to each address, once; at first, that period is history."""
+    period, watcher = settings.notify.digest, settings.probe.name
+    if not period:
+        return
+    window = last_period(period, settings.notify.digest_at, now, zone)
+    since, until = (int(moment.timestamp()) for moment in (window.since, window.until))
+    last = notifications.last_digest(connection, watcher)
+    if last is None or last < until:
+        notifications.save_digest(connection, watcher, until)
+    if last is not None and last < until:
+        document = msgspec.json.encode({"period": period, "since": since, "until": until})
+        yield from (_to_message(target, MessageKind.DIGEST, document, int(now.timestamp())) for target in targets)
+
+
+class _Sender:
+    """Sends what waits, as the holder of the sender's lock."""
+
+    def __init__(self, settings: Settings, targets: Sequence[Address], clock: Callable[[], datetime]) -> None:
+        self._settings, self._clock = settings, clock
+        self._targets = {target.key: target for target in targets}
+        self._watcher = settings.probe.name
+        self._zone = localtime.resolve_zone(settings.display.timezone, "display.timezone")
+        self._until = time.monotonic() + TIME_LIMIT_S
+        self._failed: set[str] = set()
+        self.report = DeliveryReport()
+
+    def send_waiting(self, *, retry_all: bool) -> DeliveryReport:
+        """Send until nothing is due; `retry_all`: do not leave addresses alone that failed before."""
+        while time.monotonic() < self._until:
+            now = int(self._clock().timestamp())
+            with open_reader(self._settings.database.url) as connection:
+                waiting = notifications.waiting_messages(connection, self._watcher)
+                health = notifications.address_health(connection, self._watcher)
+            waiting = self._drop_useless(waiting, now)
+            known = {key: replace(entry, failed_at=None) for key, entry in health.items()} if retry_all else health
+            batch = choose_batch(waiting, known, now, skip=self._failed, is_quiet=self._is_quiet())
+            if batch is None:
+                break
+            self._send_batch(batch, health, now)
+        return self.report
+
+    def _is_quiet(self) -> bool:
+        local = self._clock().astimezone(self._zone)
+        return quiet_hours_at(self._settings.notify.quiet, local) is not None
+
+    def _drop_useless(self, waiting: list[QueuedMessage], now: int) -> list[QueuedMessage]:
+        """Drop late signs of life, and messages to addresses that are no longer configured."""
+        useless = {message.pk for message in queue.late_pings(waiting, now)}
+        useless |= {message.pk for message in waiting if message.address not in self._targets}
+        if useless:
+            with open_writer(self._settings.database.url) as connection:
+                notifications.end_messages(connection, useless, MessageStatus.DROPPED, now)
+        return [message for message in waiting if message.pk not in useless]
+
+    def _send_batch(self, batch: Batch, health: dict[str, AddressHealth], now: int) -> None:
+        target = self._targets[batch.address]
+        known = replace(health.get(target.key, AddressHealth(target.key, target.name)), name=target.name)
+        with tempfile.TemporaryDirectory(prefix="speedmon-notify-") as folder:
+            outgoing = self._compose(batch, target, Path(folder))
+            reason = send(outgoing)
+        if reason:
+            self._note_failure(batch, known, reason, now)
+        else:
+            self._note_success(batch, known, outgoing.title or outgoing.url, now)
+
+    def _compose(self, batch: Batch, target: Address, folder: Path) -> Outgoing:
+        deadline_s = self._settings.notify.deadline_s
+        if batch.kind is MessageKind.PING:
+            failed = msgspec.json.decode(batch.messages[0].document)["failed"]
+            return Outgoing(addresses.failed_url(target.url) if failed else target.url, deadline_s=deadline_s)
+        context = text_context(self._settings, self._zone)
+        if batch.kind is MessageKind.DIGEST:
+            from monitor.notify.summary import compose_digest  # noqa: PLC0415  loads matplotlib, for a digest only
+
+            message, picture = compose_digest(self._settings, batch.messages[0].document, context, folder)
+        else:
+            notices = [msgspec.json.decode(message.document, type=Notice) for message in batch.messages]
+            message, picture = render_message(merge_notices(notices), context), ""
+        return to_outgoing(target, message, picture, deadline_s)
+
+    def _note_success(self, batch: Batch, known: AddressHealth, title: str, now: int) -> None:
+        shown = None if batch.kind is MessageKind.PING else title
+        with open_writer(self._settings.database.url) as connection:
+            sent = [message.pk for message in batch.messages]
+            notifications.end_messages(connection, sent, MessageStatus.SENT, now, shown)
+            if batch.obsolete:
+                obsolete = [message.pk for message in batch.obsolete]
+                notifications.end_messages(connection, obsolete, MessageStatus.DROPPED, now)
+            notifications.save_health(connection, self._watcher, queue.after_success(known, now))
+        self.report.sent.append(f"{known.name}: {shown or 'sign of life'}")
+
+    def _note_failure(self, batch: Batch, known: AddressHealth, reason: str, now: int) -> None:
+        self._failed.add(batch.address)
+        self.report.errors.append(f"{known.name}: {reason}")
+        with open_writer(self._settings.database.url) as connection:
+            notifications.note_error(connection, [message.pk for message in batch.messages], reason)
+            health = queue.after_failure(known, now, reason, line_is_down=_line_is_down(connection, self._watcher))
+            notifications.save_health(connection, self._watcher, health)
+
+
+def _line_is_down(connection: Connection, watcher: str) -> bool:
+    """Return whether the line of this installation fails, be it for one test only: then no address is to blame."""
+    memory = _load_memory(connection, watcher, watcher)
+    if memory is None:
+        return False
+    downs = (path.watches.get(AlertKind.DOWN) for path in memory.paths.values())
+    return any(down.is_active or (down.points and down.points[-1].bad) for down in downs if down)
+
+
+def to_outgoing(target: Address, message: RenderedMessage, picture: str, deadline_s: int) -> Outgoing:
+    """Return a message for an address."""
+    return Outgoing(target.url, message.title, message.text, message.html, picture, deadline_s)
+
+
+def text_context(settings: Settings, zone: ZoneInfo) -> TextContext:
+    """Return what the texts depend on."""
+    return TextContext(zone, page_url(settings), settings.notify.templates)
+
+
+def page_url(settings: Settings) -> str:
+    """Return the address of the page without a slash at its end; empty if it is not known."""
+    web = settings.web
+    if settings.notify.page_url:
+        return settings.notify.page_url.rstrip("/")
+    if not web.port:
+        return ""
+    host = socket.gethostname() if web.host in {"", "0.0.0.0", "::"} else web.host  # noqa: S104  compared, not bound
+    return f"http://[{host}]:{web.port}" if ":" in host else f"http://{host}:{web.port}"
+
+
+def send(outgoing: Outgoing) -> str:
+    """Send a message in a process of its own, which is killed at the deadline; return why that failed, else ""."""
+    command = [sys.executable, "-P", "-m", "monitor.notify.send"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        answer, _ = process.communicate(msgspec.json.encode(outgoing), timeout=outgoing.deadline_s)
+    except subprocess.TimeoutExpired:
+        return f"no answer within {outgoing.deadline_s} s"
+    finally:
+        if process.poll() is None:  # not reaped yet: its process group cannot be another's
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if process.returncode == EXIT_NO_APPRISE:
+        return f"Apprise is missing: {install_command('apprise')}"
+    if process.returncode == -signal.SIGALRM:
+        return f"no answer within {outgoing.deadline_s} s"
+    reason = answer.decode(errors="replace")[:300]
+    return reason or (f"the sender ended with {process.returncode}" if process.returncode else "")

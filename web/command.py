@@ -37,6 +37,8 @@ def command(
     from monitor.collect.progress import PROGRESS_FILE, read_running_test
     from monitor.config import paths
     from monitor.scheduler.daemon import Daemon, prepare_database
+    from monitor.scheduler.notifier import INTERVAL_S, READING_INTERVAL_S, NotifierService, source_options
+    from monitor.scheduler.notifier import is_wanted as wants_notifier
     from monitor.scheduler.publish import Publisher
     from web import logs, server
     from web.app import make_app
@@ -60,7 +62,10 @@ def command(
         probes=probes,
         published=publisher.state if publisher else no_published_files,
     )
-    services = [service for service in (daemon, publisher) if service]
+    options = source_options(ctx.params.get("database_url"), probes)
+    every_s = INTERVAL_S if daemon else READING_INTERVAL_S
+    notifier = NotifierService(settings, config, options, every_s) if wants_notifier(settings) else None
+    services = [service for service in (daemon, publisher, notifier) if service]
     with server.listen(settings.web.host, settings.web.port) as listener:
         server.run_server(make_app(site), listener, services, lambda url: click.echo(f"speedmon: serving {url}"))
 

@@ -65,11 +65,25 @@ def command(
         click.echo(msgspec.json.encode(run))
     if settings.namespace.way == PASTA and run.path is NetworkPath.IP4ONLY and run.status is Status.OK and not quiet:
         click.echo("speedmon: note: measured through pasta, a proxy on this machine", err=True)
+    _start_notifier(settings)
     if settings.fleet.database_url:
         from monitor.store.forwarding import forward_after_test
 
         forward_after_test(settings, run)
     return code
+
+
+def _start_notifier(settings: Settings) -> None:
+    """Start the process that sends notifications, if any are configured, now that the run is stored."""
+    notify = settings.notify
+    if not (notify.urls or notify.urls_file or notify.ping_url):
+        return
+    from monitor.notify.launch import start_notifier
+
+    try:
+        start_notifier(click.get_current_context().find_root().obj, os.environ)
+    except OSError as error:
+        click.echo(f"speedmon: notifications cannot be sent: {error}; `speedmon notify run` tries again", err=True)
 
 
 def _progress_bar(*, quiet: bool) -> ProgressBar | NoProgress:

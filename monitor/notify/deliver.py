@@ -76,8 +76,19 @@ class DeliveryReport:
     errors: list[str] = field(default_factory=list)
 
 
-def run_notifier(settings: Settings, clock: Callable[[], datetime], patience_s: float = PATIENCE_S) -> DeliveryReport:
+def run_notifier(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    patience_s: float = PATIENCE_S,
+    send_one: Callable[[Outgoing], str] | None = None,
+) -> DeliveryReport:
     """Judge the runs that were stored since the last call, and send what waits.
+
+    Args:
+        settings: all settings.
+        clock: returns the current time.
+        patience_s: how long to wait for another process that sends.
+        send_one: sends a message, and returns why that failed; None: in a process of its own.
 
     Raises:
         ConfigError: the addresses cannot be read.
@@ -91,7 +102,8 @@ def run_notifier(settings: Settings, clock: Callable[[], datetime], patience_s: 
     with notifications.hold_sender_lock(settings.database.url, watcher, patience_s) as held:
         if not held:
             return DeliveryReport()
-        return _Sender(settings, [*targets, *([ping] if ping else [])], clock).send_waiting(retry_all=has_recovered)
+        sender = _Sender(settings, [*targets, *([ping] if ping else [])], clock, send_one or send)
+        return sender.send_waiting(retry_all=has_recovered)
 
 
 def judge_runs(settings: Settings, targets: Sequence[Address], ping: Address | None, now: datetime) -> bool:
@@ -135,8 +147,7 @@ def _judge_probe(connection: Connection, settings: Settings, probe: str, now: in
     pk = lookups.find_probe_pk(connection, probe)
     if pk is None:
         return Evaluation(memory or ProbeMemory())
-    after, limit = (memory.last_pk, MAX_NEW_RUNS) if memory else (0, HISTORY_RUNS)
-    rows = [StoredRun(*row) for row in measured_runs_by_pk(connection, pk, after, limit)]
+    rows = _new_rows(connection, pk, memory)
     result = evaluate(memory, probe, rows, StateRules.from_settings(settings), now, testing=testing)
     kept = _skip_imported(connection, pk, result.memory) if len(result.added) == len(rows) else result.memory
     if kept != memory:
@@ -144,17 +155,25 @@ def _judge_probe(connection: Connection, settings: Settings, probe: str, now: in
     return result
 
 
+def _new_rows(connection: Connection, probe_pk: int, memory: ProbeMemory | None) -> list[StoredRun]:
+    """Return the runs that were stored since the memory was kept; at first, some that are history."""
+    is_known = memory is not None and memory.last_pk > 0
+    after, limit = (memory.last_pk, MAX_NEW_RUNS) if memory and is_known else (0, HISTORY_RUNS)
+    rows = [StoredRun(*row) for row in measured_runs_by_pk(connection, probe_pk, after, limit)]
+    if memory is None or is_known:
+        return rows
+    newest = max((path.last_started for path in memory.paths.values()), default=0)
+    return [row for row in rows if row.run.started_at.timestamp() > newest]
+
+
 def _load_memory(connection: Connection, watcher: str, probe: str) -> ProbeMemory | None:
-    """Return the memory of a probe; of an older copy of the database, the runs that it has by now are history."""
+    """Return the memory of a probe, without its place in the runs if the database was replaced by an older copy."""
     text = notifications.load_memory(connection, watcher, probe)
     if text is None:
         return None
     memory = msgspec.json.decode(text, type=ProbeMemory)
-    if memory.last_pk and notifications.id_of_run(connection, memory.last_pk) != memory.last_run_id:
-        pk = lookups.find_probe_pk(connection, probe)
-        newest = newest_pk(connection, pk, 0) if pk is not None else 0
-        return replace(memory, last_pk=newest, last_run_id=notifications.id_of_run(connection, newest) or "")
-    return memory
+    is_same = notifications.id_of_run(connection, memory.last_pk) == memory.last_run_id
+    return memory if is_same else replace(memory, last_pk=0, last_run_id="")
 
 
 def _skip_imported(connection: Connection, probe_pk: int, memory: ProbeMemory) -> ProbeMemory:
@@ -198,8 +217,14 @@ def _due_digest(
 class _Sender:
     """Sends what waits, as the holder of the sender's lock."""
 
-    def __init__(self, settings: Settings, targets: Sequence[Address], clock: Callable[[], datetime]) -> None:
-        self._settings, self._clock = settings, clock
+    def __init__(
+        self,
+        settings: Settings,
+        targets: Sequence[Address],
+        clock: Callable[[], datetime],
+        send_one: Callable[[Outgoing], str],
+    ) -> None:
+        self._settings, self._clock, self._send_one = settings, clock, send_one
         self._targets = {target.key: target for target in targets}
         self._watcher = settings.probe.name
         self._zone = localtime.resolve_zone(settings.display.timezone, "display.timezone")
@@ -214,7 +239,8 @@ class _Sender:
             with open_reader(self._settings.database.url) as connection:
                 waiting = notifications.waiting_messages(connection, self._watcher)
                 health = notifications.address_health(connection, self._watcher)
-            waiting = self._drop_useless(waiting, now)
+                recovering = _recovering_lines(connection, self._settings)
+            waiting = [message for message in self._drop_useless(waiting, now) if not _is_held(message, recovering)]
             known = {key: replace(entry, failed_at=None) for key, entry in health.items()} if retry_all else health
             batch = choose_batch(waiting, known, now, skip=self._failed, is_quiet=self._is_quiet())
             if batch is None:
@@ -240,7 +266,7 @@ class _Sender:
         known = replace(health.get(target.key, AddressHealth(target.key, target.name)), name=target.name)
         with tempfile.TemporaryDirectory(prefix="speedmon-notify-") as folder:
             outgoing = self._compose(batch, target, Path(folder))
-            reason = send(outgoing)
+            reason = self._send_one(outgoing)
         if reason:
             self._note_failure(batch, known, reason, now)
         else:
@@ -281,6 +307,27 @@ class _Sender:
             notifications.save_health(connection, self._watcher, health)
 
 
+def _recovering_lines(connection: Connection, settings: Settings) -> set[tuple[str, str]]:
+    """Return the probes and paths that are down, but whose last test was good."""
+    probes = watched_probes(connection, settings)
+    memories = ((probe, _load_memory(connection, settings.probe.name, probe)) for probe in probes)
+    return {
+        (probe, path)
+        for probe, memory in memories
+        if memory
+        for path, of_path in memory.paths.items()
+        if (down := of_path.watches.get(AlertKind.DOWN)) and down.is_active and not down.points[-1].bad
+    }
+
+
+def _is_held(message: QueuedMessage, recovering: set[tuple[str, str]]) -> bool:
+    """Return whether a message is about a line that is recovering: what could not be sent before has an end soon."""
+    if message.kind != MessageKind.ALERT or not recovering:
+        return False
+    notice = msgspec.json.decode(message.document, type=Notice)
+    return notice.alert is AlertKind.DOWN and (notice.probe, notice.path) in recovering
+
+
 def _line_is_down(connection: Connection, watcher: str) -> bool:
     """Return whether the line of this installation fails, be it for one test only: then no address is to blame."""
     memory = _load_memory(connection, watcher, watcher)
@@ -315,15 +362,16 @@ def send(outgoing: Outgoing) -> str:
     """Send a message in a process of its own, which is killed at the deadline; return why that failed, else ""."""
     command = [sys.executable, "-P", "-m", "monitor.notify.send"]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        answer, _ = process.communicate(msgspec.json.encode(outgoing), timeout=outgoing.deadline_s)
-    except subprocess.TimeoutExpired:
-        return f"no answer within {outgoing.deadline_s} s"
-    finally:
-        if process.poll() is None:  # not reaped yet: its process group cannot be another's
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        try:
+            answer, _ = process.communicate(msgspec.json.encode(outgoing), timeout=outgoing.deadline_s)
+        except subprocess.TimeoutExpired:
+            return f"no answer within {outgoing.deadline_s} s"
+        finally:
+            if process.poll() is None:  # not reaped yet: its process group cannot be another's
+                os.killpg(process.pid, signal.SIGKILL)
     if process.returncode == EXIT_NO_APPRISE:
         return f"Apprise is missing: {install_command('apprise')}"
     if process.returncode == -signal.SIGALRM:

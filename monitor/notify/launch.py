@@ -12,18 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from monitor.config.settings import Settings
-
 LOWEST_PRIORITY = 19
 
 # How long the main process of a systemd unit waits for it: systemd kills what a unit leaves behind.
 UNIT_WAIT_S = 120
-
-
-def is_wanted(settings: Settings) -> bool:
-    """Return whether the settings name anything to notify."""
-    notify = settings.notify
-    return bool(notify.urls or notify.urls_file or notify.ping_url)
 
 
 def notifier_command(config: Path | None) -> list[str]:

@@ -49,9 +49,23 @@ def main() -> int:
     """Send what stdin says; return the exit code."""
     outgoing = msgspec.json.decode(sys.stdin.buffer.read(), type=Outgoing)
     signal.alarm(outgoing.deadline_s)
-    reason = _send(outgoing) if outgoing.title else _fetch(outgoing)
-    sys.stdout.write(" ".join(reason.replace(outgoing.url, "the address").split()))
+    try:
+        reason = deliver_now(outgoing)
+    except ImportError as error:
+        sys.stdout.write(str(error))
+        return EXIT_NO_APPRISE
+    sys.stdout.write(reason)
     return EXIT_NOT_SENT if reason else 0
+
+
+def deliver_now(outgoing: Outgoing) -> str:
+    """Send a message or fetch a URL; return why that failed, without the address, empty if it did not.
+
+    Raises:
+        ImportError: Apprise is missing.
+    """
+    reason = _send(outgoing) if outgoing.title else _fetch(outgoing)
+    return " ".join(reason.replace(outgoing.url, "the address").split())
 
 
 def _fetch(outgoing: Outgoing) -> str:
@@ -69,19 +83,18 @@ def _fetch(outgoing: Outgoing) -> str:
 
 def _send(outgoing: Outgoing) -> str:
     """Send a message; return why that failed, empty if it did not."""
-    try:
-        import apprise  # noqa: PLC0415  optional, and only a message needs it
-    except ImportError as error:
-        sys.stdout.write(str(error))
-        sys.exit(EXIT_NO_APPRISE)
+    import apprise  # noqa: PLC0415  optional, and only a message needs it
+
     reasons = _Reasons()
     logger = logging.getLogger("apprise")
-    logger.addHandler(reasons)
+    logger.handlers[:] = [reasons]
     logger.propagate = False
     service = apprise.Apprise.instantiate(outgoing.url, asset=apprise.AppriseAsset(app_id="speedmon"))
     if service is None:
         return "; ".join(reasons.lines) or "Apprise does not know this service, or the address is incomplete"
-    as_html = service.notify_format == apprise.NotifyFormat.HTML
+    # One format in older releases, several in newer ones: the first is the one that the service prefers.
+    formats = service.notify_format if isinstance(service.notify_format, tuple) else (service.notify_format,)
+    as_html = formats[0] == apprise.NotifyFormat.HTML
     sender = apprise.Apprise()
     sender.add(service)
     sent = sender.notify(

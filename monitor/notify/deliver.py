@@ -230,10 +230,17 @@ class _Sender:
         self._zone = localtime.resolve_zone(settings.display.timezone, "display.timezone")
         self._until = time.monotonic() + TIME_LIMIT_S
         self._failed: set[str] = set()
+        self._digests: dict[str, tuple[RenderedMessage, str]] = {}
+        self._folder = ""
         self.report = DeliveryReport()
 
     def send_waiting(self, *, retry_all: bool) -> DeliveryReport:
         """Send until nothing is due; `retry_all`: do not leave addresses alone that failed before."""
+        with tempfile.TemporaryDirectory(prefix="speedmon-notify-") as self._folder:
+            self._send_until_done(retry_all=retry_all)
+        return self.report
+
+    def _send_until_done(self, *, retry_all: bool) -> None:
         while time.monotonic() < self._until:
             now = int(self._clock().timestamp())
             with open_reader(self._settings.database.url) as connection:
@@ -244,9 +251,8 @@ class _Sender:
             known = {key: replace(entry, failed_at=None) for key, entry in health.items()} if retry_all else health
             batch = choose_batch(waiting, known, now, skip=self._failed, is_quiet=self._is_quiet())
             if batch is None:
-                break
+                return
             self._send_batch(batch, health, now)
-        return self.report
 
     def _is_quiet(self) -> bool:
         local = self._clock().astimezone(self._zone)
@@ -264,28 +270,33 @@ class _Sender:
     def _send_batch(self, batch: Batch, health: dict[str, AddressHealth], now: int) -> None:
         target = self._targets[batch.address]
         known = replace(health.get(target.key, AddressHealth(target.key, target.name)), name=target.name)
-        with tempfile.TemporaryDirectory(prefix="speedmon-notify-") as folder:
-            outgoing = self._compose(batch, target, Path(folder))
-            reason = self._send_one(outgoing)
+        outgoing = self._compose(batch, target)
+        reason = self._send_one(outgoing)
         if reason:
             self._note_failure(batch, known, reason, now)
         else:
             self._note_success(batch, known, outgoing.title or outgoing.url, now)
 
-    def _compose(self, batch: Batch, target: Address, folder: Path) -> Outgoing:
+    def _compose(self, batch: Batch, target: Address) -> Outgoing:
         deadline_s = self._settings.notify.deadline_s
         if batch.kind is MessageKind.PING:
             failed = msgspec.json.decode(batch.messages[0].document)["failed"]
             return Outgoing(addresses.failed_url(target.url) if failed else target.url, deadline_s=deadline_s)
-        context = text_context(self._settings, self._zone)
         if batch.kind is MessageKind.DIGEST:
+            return to_outgoing(target, *self._compose_digest(batch.messages[0].document), deadline_s)
+        notices = [msgspec.json.decode(message.document, type=Notice) for message in batch.messages]
+        message = render_message(merge_notices(notices), text_context(self._settings, self._zone))
+        return to_outgoing(target, message, "", deadline_s)
+
+    def _compose_digest(self, document: str) -> tuple[RenderedMessage, str]:
+        """Return a digest and the path of its picture, which are made once for all addresses."""
+        if document not in self._digests:
             from monitor.notify.summary import compose_digest  # noqa: PLC0415  loads matplotlib, for a digest only
 
-            message, picture = compose_digest(self._settings, batch.messages[0].document, context, folder)
-        else:
-            notices = [msgspec.json.decode(message.document, type=Notice) for message in batch.messages]
-            message, picture = render_message(merge_notices(notices), context), ""
-        return to_outgoing(target, message, picture, deadline_s)
+            folder = Path(tempfile.mkdtemp(dir=self._folder))
+            context = text_context(self._settings, self._zone)
+            self._digests[document] = compose_digest(self._settings, document, context, folder)
+        return self._digests[document]
 
     def _note_success(self, batch: Batch, known: AddressHealth, title: str, now: int) -> None:
         shown = None if batch.kind is MessageKind.PING else title

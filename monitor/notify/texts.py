@@ -47,12 +47,17 @@ class TextContext:
 
 def render_message(items: Sequence[NewsItem], context: TextContext) -> RenderedMessage:
     """Return the message about changes of states."""
-    return _render(MESSAGE, context, items=[_to_item(item, context) for item in items])
+    return _render(MESSAGE, context, items=message_items(items, context))
 
 
 def render_digest(digest: Digest, context: TextContext) -> RenderedMessage:
     """Return a digest."""
     return _render(DIGEST, context, digest=digest, page=context.page_url)
+
+
+def message_items(items: Sequence[NewsItem], context: TextContext) -> list[dict[str, Any]]:
+    """Return the items as the templates get them."""
+    return [_to_item(item, context) for item in items]
 
 
 def _to_item(item: NewsItem, context: TextContext) -> dict[str, Any]:

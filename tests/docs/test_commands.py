@@ -10,7 +10,7 @@ from monitor.cli.main import cli
 
 TOP = click.Context(cli, info_name="speedmon")
 
-GROUPS = ["config", "db", "fleet"]
+GROUPS = ["config", "db", "fleet", "notify"]
 
 
 def test_the_document_is_current():

@@ -87,10 +87,15 @@ class Desk:
             reports.append(self.notify())
         return reports
 
-    def command(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `speedmon` with these settings."""
+    def write_config(self) -> Path:
+        """Write the settings to a file, and return it."""
         file = self.folder / "config.toml"
         file.write_text(_unmasked_toml(self.settings))
+        return file
+
+    def command(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `speedmon` with these settings."""
+        file = self.write_config()
         environ = os.environ | {"SPEEDMON_CONFIG": str(file), "STATE_DIRECTORY": str(self.folder)}
         command = [sys.executable, "-m", "monitor", *arguments]
         return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

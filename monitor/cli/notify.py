@@ -32,9 +32,9 @@ def notify_group() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @pass_source
 def run(settings: Settings, quiet: bool, probes: tuple[str, ...]) -> None:
-    """Judge new runs, and send what is due; `collect` and `serve` do it by themselves.
+    """Judge new runs and send what is due.
 
-    Exit codes: 0 done, or nothing to do; 1 an address did not take a message, which is sent later.
+    `collect` and `serve` do it by themselves. Exit codes: 0 done, or nothing to do; 1 an address did not take a message, which is sent later.
     """
     from monitor.notify.deliver import run_notifier
 
@@ -48,7 +48,9 @@ def run(settings: Settings, quiet: bool, probes: tuple[str, ...]) -> None:
 @notify_group.command()
 @pass_settings
 def test(settings: Settings) -> None:
-    """Send a test message to each address, and fetch ping_url.
+    """Send a test message to each address.
+
+    Fetches notify.ping_url, too.
 
     Exit codes: 0 every address took it; 1 one did not; 2 no address is configured.
     """
@@ -64,7 +66,10 @@ def test(settings: Settings) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_settings
 def history(settings: Settings, days: int, as_json: bool) -> None:
-    """List messages, newest first, with what became of them, and the addresses that fail."""
+    """List messages and what became of them.
+
+    Newest first; then the addresses that fail.
+    """
     from monitor.notify.health import address_reports, read_history
 
     messages = read_history(settings, _now() - timedelta(days=days))

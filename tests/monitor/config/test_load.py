@@ -226,3 +226,31 @@ def test_all_wrong_time_zones_are_reported_at_once(file: Path):
     text = mistakes(file, '[display]\ntimezone = "A"\n[schedule]\ntimezone = "B"\n')
     assert text.startswith("display.timezone: there is no time zone 'A'")
     assert "; schedule.timezone: there is no time zone 'B'" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("mailto://ann:secret@example.org?to=ann", "mailto://example.org/…"),
+        ("https://hc.example/secret-uuid", "https://hc.example/…"),
+        ("json://user:secret@10.0.0.1:80/path", "json://10.0.0.1:80/…"),
+        ("tgram://secret:token/chat", "tgram://…"),
+        ("discord://secret/token", "discord://…"),
+    ],
+)
+def test_addresses_are_shown_without_secrets(url: str, shown: str):
+    """In `config show`, as TOML and as JSON, where any part of an address may be one."""
+    notify = settings.NotifySettings(urls=[url], ping_url=url)
+    loaded = settings.Settings(notify=notify)
+    assert load.mask_address(url) == shown
+    assert "secret" not in load.to_toml(loaded)
+    assert load.to_dict(loaded)["notify"]["urls"] == [shown]
+    assert load.to_dict(loaded)["notify"]["ping_url"] == shown
+
+
+@pytest.mark.parametrize("key", ["failing", "slow"])
+def test_a_share_of_tests_can_be_reached(file: Path, key: str):
+    """3 of 2 never happens."""
+    message = mistakes(file, f'[notify]\n{key} = "3 of 2"\n')
+    assert f"notify.{key}: '3 of 2' can never be reached" in message
+    assert load.load_settings(None, {f"SPEEDMON_NOTIFY__{key.upper()}": "2 of 2"}, USER)

@@ -34,7 +34,9 @@ def notify_group() -> None:
 def run(settings: Settings, quiet: bool, probes: tuple[str, ...]) -> None:
     """Judge new runs and send what is due.
 
-    `collect` and `serve` do it by themselves. Exit codes: 0 done, or nothing to do; 1 an address did not take a message, which is sent later.
+    `collect` and `serve` do it by themselves.
+
+    Exit codes: 0 done, or nothing to do; 1 an address did not take a message, which is sent later.
     """
     from monitor.notify.deliver import run_notifier
 

@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -93,8 +94,8 @@ def _send(outgoing: Outgoing) -> str:
     if service is None:
         return "; ".join(reasons.lines) or "Apprise does not know this service, or the address is incomplete"
     # One format in older releases, several in newer ones: the first is the one that the service prefers.
-    formats = service.notify_format if isinstance(service.notify_format, tuple) else (service.notify_format,)
-    as_html = formats[0] == apprise.NotifyFormat.HTML
+    formats: Any = service.notify_format
+    as_html = (formats[0] if isinstance(formats, tuple) else formats) == apprise.NotifyFormat.HTML
     sender = apprise.Apprise()
     sender.add(service)
     sent = sender.notify(

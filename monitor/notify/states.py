@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from monitor.analysis import outages
-from monitor.model import Doubt, FailureKind, NetworkPath, Plan, Run, Scope, Status, Trigger, describe_failure
+from monitor.model import Doubt, Failure, FailureKind, NetworkPath, Plan, Run, Scope, Status, Trigger, describe_failure
 from monitor.notify import watch as watches
 from monitor.notify.watch import Change, TestPoint, ValueWatch, Watch, WatchChange, WatchRule
 from monitor.output.units import format_rate
@@ -47,6 +47,8 @@ NAMESPACE_RULE = WatchRule(2, 2, 1)
 _FAILING, _SLOW = WatchRule(2, 3, 2), WatchRule(3, 4, 3)
 
 _NO_PLAN = Plan()
+
+_LINE_FAILURE = Failure(FailureKind.UNREACHABLE, Scope.LINE, None, "")
 
 _NO_WATCH = Watch()
 
@@ -342,10 +344,13 @@ def _over_budget(run: Run) -> str | None:
 
 
 def _line_evidence(run: Run) -> str | None:
-    scope = run.failure.scope if run.failure else None
-    if outages.begins_outage(run.status, scope):
+    """Return what a run proves of the line, by the rule of outages: after a failure of the line, what does it do?"""
+    down = replace(run, status=Status.FAILED, failure=_LINE_FAILURE)
+    (outage,) = outages.find_incidents([down, run])
+    if outage.failures > 1:
         return describe_failure(run, with_stage=True)
-    return "" if outages.ends_outage(run.status) or scope is Scope.PROVIDER else None
+    is_provider = run.failure is not None and run.failure.scope is Scope.PROVIDER
+    return "" if outage.ended or is_provider else None
 
 
 def _provider_evidence(run: Run) -> str | None:

@@ -1,19 +1,22 @@
-"""How fast a long log is imported, and in how much memory: generated Ookla `-f json` lines, a test every five minutes.
+"""How fast long logs are imported, and in how much memory: generated, a test every five minutes.
 
 python benchmarks/imports.py [ROWS]
 
-Two sizes show whether memory stays flat. The budget is 5,000 rows a second. On a busy machine, trust the processor
-time more than the wall time.
+Ookla's `-f json` lines, speedtest-cli's CSV with decimal commas, a tutorial's CSV with its date order to be found, and
+MySpeed's database. Two sizes show whether memory stays flat. The budget is 8,000 rows a second. On a busy machine,
+trust the processor time more than the wall time.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 import tempfile
 import time
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +43,39 @@ def lines(rows: int) -> Iterator[str]:
     for number in range(rows):
         at = f"{FIRST + number * STEP:%Y-%m-%dT%H:%M:%SZ}"
         yield json.dumps(_failure(at) if number % FAILS_EVERY == 0 else _result(number, at)) + "\n"
+
+
+def commas(rows: int) -> Iterator[str]:
+    """Yield speedtest-cli's CSV as a spreadsheet saves it."""
+    yield "Server ID;Sponsor;Server Name;Timestamp;Distance;Ping;Download;Upload;Share;IP Address\r\n"
+    for number in range(rows):
+        at = f"{FIRST + number * STEP:%Y-%m-%dT%H:%M:%S}.123456Z"
+        rates = f"{88_000_000 + number},25;{20_000_000 + number},5"
+        yield f"1001;Near Hosting;Exampleton;{at};5,91;11,2;{rates};;192.0.2.7\r\n"
+
+
+def tutorial(rows: int) -> Iterator[str]:
+    """Yield the CSV of a tutorial, in local time, months first."""
+    yield "Date,Time,Ping (ms),Jitter (ms),Download (Mbps),Upload (Mbps)\n"
+    for number in range(rows):
+        yield f"{FIRST + number * STEP:%m/%d/%y,%H:%M},11.2,0.4,{88 + number % 1000 / 100:.2f},20.5\n"
+
+
+def myspeed(file: Path, rows: int) -> None:
+    """Make a database as MySpeed does."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE speedtests (id INTEGER PRIMARY KEY AUTOINCREMENT, serverId INTEGER DEFAULT 0, ping INTEGER,"
+            " download DOUBLE, upload DOUBLE, error VARCHAR(255), type VARCHAR(255), time INTEGER, created DATETIME)"
+        )
+        connection.executemany(
+            "INSERT INTO speedtests (serverId, ping, download, upload, type, time, created)"
+            " VALUES (1, 11, ?, 20.5, 'auto', 21, ?)",
+            (
+                (88 + number % 1000 / 100, f"{FIRST + number * STEP:%Y-%m-%d %H:%M:%S}.123 +00:00")
+                for number in range(rows)
+            ),
+        )
 
 
 def _failure(at: str) -> dict[str, object]:
@@ -80,10 +116,9 @@ def speedmon(url: str, *arguments: str) -> tuple[float, float, int]:
 
 
 def measure(folder: Path, rows: int) -> None:
-    """Make a log of that many tests, import it twice, export it, and print the figures."""
+    """Make logs of that many tests, import one twice, export it, and print the figures."""
     log = folder / f"{rows}.json"
-    with log.open("w") as file:
-        file.writelines(lines(rows))
+    log.write_text("".join(lines(rows)))
     url = f"sqlite:///{folder}/{rows}.db"
     for what, arguments in (
         ("import", ["import", str(log)]),
@@ -92,12 +127,25 @@ def measure(folder: Path, rows: int) -> None:
         ("export as CSV", ["export", "--output", f"{folder}/{rows}.csv"]),
         ("export as Parquet", ["export", "--output", f"{folder}/{rows}.parquet"]),
     ):
-        took, busy, memory = speedmon(url, *arguments)
-        print(
-            f"{rows:9,} rows  {what:21}  {took:6.1f} s  {rows / took:8,.0f} rows/s"
-            f"  processor {busy:5.1f} s  {memory / KIB:5.0f} MiB",
-            flush=True,
-        )
+        _print_figures(rows, what, speedmon(url, *arguments))
+    for name, text in (("commas.csv", commas(rows)), ("tutorial.csv", tutorial(rows)), ("storage.db", ())):
+        file = folder / f"{rows}-{name}"
+        if text:
+            file.write_text("".join(text))
+        else:
+            myspeed(file, rows)
+        _print_figures(rows, f"import {name}", speedmon(f"sqlite:///{file}.out", "import", str(file)))
+    for name in (f"{rows}.csv", f"{rows}.jsonl", f"{rows}.parquet"):
+        _print_figures(rows, f"import {name}", speedmon(f"sqlite:///{folder}/{name}.out", "import", str(folder / name)))
+
+
+def _print_figures(rows: int, what: str, figures: tuple[float, float, int]) -> None:
+    took, busy, memory = figures
+    print(
+        f"{rows:9,} rows  {what:21}  {took:6.1f} s  {rows / took:8,.0f} rows/s"
+        f"  processor {busy:5.1f} s {rows / busy:8,.0f} rows/s  {memory / KIB:5.0f} MiB",
+        flush=True,
+    )
 
 
 def main(sizes: tuple[int, ...]) -> None:

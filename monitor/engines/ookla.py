@@ -160,7 +160,7 @@ def to_measurement(result: dict[str, object]) -> tuple[Measurement | None, list[
     return measurement, []
 
 
-def to_server(server: dict[str, object]) -> Server | None:
+def to_server(server: Mapping[str, object]) -> Server | None:
     """Return the server of an event, None where there is none."""
     described = Server(
         id=parsing.to_identifier(server.get("id")),

@@ -320,8 +320,9 @@ def to_result(at: datetime | None, measured: Measurement) -> LoggedResult:
 
 
 def _to_server(row: Row) -> Server | None:
-    server = ookla.to_server(dict(row.fields))
-    return replace(server, id=row.identifier("id")) if server else None
+    server = ookla.to_server(row.fields)
+    identifier = row.identifier("id")
+    return server if server is None or server.id == identifier else replace(server, id=identifier)
 
 
 def _parse_object(row: Row) -> LogEntry | None:

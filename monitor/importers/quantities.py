@@ -55,6 +55,8 @@ class Mark(Enum):
     """What a point or a comma inside a number means in a file."""
 
     DECIMAL = auto()
+    # It never marks thousands: another number of the file shows it.
+    ONLY_DECIMAL = auto()
     GROUPING = auto()
     UNCERTAIN = auto()
     # The file uses it for both.
@@ -70,6 +72,8 @@ class NumberStyle:
 
 
 DEFAULT_STYLE = NumberStyle()
+
+_DECIMAL = (Mark.DECIMAL, Mark.ONLY_DECIMAL)
 
 
 def read_number(
@@ -112,7 +116,7 @@ def _to_checked(value: object) -> float | None:
 def _split_unit(value: str, style: NumberStyle) -> tuple[float | None, str | None]:
     """Return the number of a text, None for a word for nothing, and its unit."""
     text = value.strip()
-    if _PLAIN.fullmatch(text) and (style.point is Mark.DECIMAL or not _AMBIGUOUS.fullmatch(text.lstrip("+-"))):
+    if _PLAIN.fullmatch(text) and (style.point in _DECIMAL or not _AMBIGUOUS.fullmatch(text.lstrip("+-"))):
         return _to_finite(text), None
     if text.lower() in MISSING_WORDS:
         return None, None
@@ -140,10 +144,10 @@ def _to_plain_digits(digits: str, style: NumberStyle) -> str:
         return _to_plain_grouped(digits, marks)
     meaning = style.point if marks == "." else style.comma
     if digits.count(marks) > 1:
-        if meaning is Mark.MIXED or not _GROUPED_BY[marks].fullmatch(digits):
+        if meaning in {Mark.MIXED, Mark.ONLY_DECIMAL} or not _GROUPED_BY[marks].fullmatch(digits):
             raise UnreadableNumberError("not a number")
         return digits.replace(marks, "")
-    if _AMBIGUOUS.fullmatch(digits) and meaning is not Mark.DECIMAL:
+    if _AMBIGUOUS.fullmatch(digits) and meaning not in _DECIMAL:
         if meaning is not Mark.GROUPING:
             raise UnreadableNumberError(f"not clear: its {'point' if marks == '.' else 'comma'} may mark thousands")
         return digits.replace(marks, "")
@@ -182,14 +186,16 @@ def _is_grouped(digits: str, marks: list[str]) -> bool:
 
 
 def _point_meaning(decimal: set[str], grouping: set[str]) -> Mark:
+    if "." in decimal:
+        return Mark.MIXED if "," in decimal else Mark.ONLY_DECIMAL
     if "." in grouping:
-        return Mark.MIXED if "." in decimal else Mark.GROUPING
+        return Mark.GROUPING
     return Mark.UNCERTAIN if "," in decimal else Mark.DECIMAL
 
 
 def _comma_meaning(decimal: set[str], grouping: set[str], delimiter: str) -> Mark:
     if "," in decimal:
-        return Mark.MIXED if "," in grouping or "." in decimal else Mark.DECIMAL
+        return Mark.MIXED if "," in grouping or "." in decimal else Mark.ONLY_DECIMAL
     if "," in grouping or "." in decimal:
         return Mark.GROUPING
     return Mark.DECIMAL if delimiter == ";" else Mark.UNCERTAIN

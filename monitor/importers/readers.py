@@ -41,6 +41,8 @@ _RETRY_ALWAYS_CHARS = 64 * 1024
 
 _AROUND_OBJECT = " \t\r\n,[]\ufeff\0"
 
+_LINE_ENDS = ("\n", "\r")
+
 _AROUND_LINE = "\r\n\ufeff\0"
 
 # Used for objects that are not one line: msgspec cannot tell where in a text an object ends.
@@ -145,7 +147,7 @@ def unwrap_rows(item: dict[str, object]) -> list[dict[str, object]]:
 
 def _read_line(piece: str) -> Item | None:
     """Return the item that a line is, an empty text for no item; None if it is only a part, or several items."""
-    if not piece.endswith("\n"):
+    if not piece.endswith(_LINE_ENDS):
         return None
     if "{" not in piece:
         return piece.strip(_AROUND_LINE) if piece.strip(_AROUND_OBJECT) else ""

@@ -75,7 +75,20 @@ class OpenedFile:
         self.path = path
         self.length = os.fstat(raw.fileno()).st_size
         self.is_gzipped = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        if self.is_gzipped:
+            self._check_expansion()
         self.magic = self.open_binary().read(_MAGIC_BYTES)
+
+    def _check_expansion(self) -> None:
+        """Unpack the file once, which is quick: a bomb is to end before its millions of lines are read.
+
+        Raises:
+            UsageError: it unpacks to more than a log does.
+            EOFError, OSError, zlib.error: it is damaged.
+        """
+        unpacked = self.open_binary()
+        while unpacked.read(_COPY_BYTES):
+            pass
 
     def open_binary(self) -> io.BufferedReader:
         """Return the content from its beginning, unpacked."""

@@ -41,6 +41,17 @@ def test_an_empty_store_shows_how_to_begin(place: SiteSetup):
     assert "speedmon collect" in page
 
 
+@pytest.mark.parametrize(
+    ("days", "words"), [(40, 'href="/?days=41">Show it</a>'), (4000, "<code>speedmon graph</code>")]
+)
+def test_an_empty_window_says_where_the_newest_run_is(place: SiteSetup, days: int, words: str):
+    """Imported runs may be old: the page shows them in its table, and says why its graph is empty."""
+    page = place.fill(make_attempt(-days * 1440)).client().get("/").text
+    assert "No test in this time: the newest is of " in page
+    assert words in page
+    assert "No test in this time" not in place.fill(make_attempt(0)).client().get("/").text
+
+
 def test_an_empty_store_shows_when_the_first_test_comes(place: SiteSetup):
     """With a schedule the first visit says when to look again."""
     place.next_slot = in_minutes(5)

@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+import uuid
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ import pytest
 from places import DATA
 
 from monitor.cli.main import main
+from monitor.model import Plan
 from monitor.output import export
 from monitor.store import read
 from monitor.store.connection import open_reader
@@ -169,6 +171,96 @@ def test_an_export_is_another_machines_history(environ: dict[str, str], log: Pat
         f"{file}: runs imported: 0, already stored: 4, rejected: 0",
     ]
     assert stored(elsewhere) == stored(environ)
+
+
+TUTORIAL = "Date,Time,Ping (ms),Jitter (ms),Download (Mbps),Upload (Mbps)\n"
+
+
+def test_nothing_taken_is_an_error(environ: dict[str, str], tmp_path: Path):
+    """Whether each row was refused, or there is none; a file that is known already is no error."""
+    refused, empty, known = (tmp_path / name for name in ("refused.csv", "empty.csv", "known.csv"))
+    refused.write_text(f"{TUTORIAL}2024-01-13,15:12,2.08,0.11,fast,94.10\n")
+    empty.write_text(TUTORIAL)
+    known.write_text(f"{TUTORIAL}2024-01-13,15:12,2.08,0.11,47.40,94.10\n")
+    for file in (refused, empty):
+        done = speedmon(environ, "import", file)
+        assert (done.returncode, done.stderr) == (2, f"speedmon: {file}: nothing was taken from it\n")
+    assert "  line 2: column 'Download (Mbps)': 'fast' is not a number" in speedmon(environ, "import", refused).stdout
+    assert [speedmon(environ, "import", known).returncode for _ in range(2)] == [0, 0]
+
+
+def test_a_dry_run_shows_the_first_runs(environ: dict[str, str], tmp_path: Path):
+    """Five of them, as they would be stored, also with a map."""
+    file = tmp_path / "own.csv"
+    file.write_text("When;Down\n" + "".join(f"2024-01-13 15:{minute};{minute},40\n" for minute in range(10, 20)))
+    done = speedmon(environ, "import", "--dry-run", "--map", "time=When,download=Down [Mbit/s]", file)
+    assert "runs would be imported: 10" in done.stdout
+    assert [line.split()[:4] for line in done.stdout.splitlines() if line.startswith("  2024-")] == [
+        ["2024-01-13", f"15:{minute}", "ok", f"{minute}.40"] for minute in range(10, 15)
+    ]
+    assert stored(environ) == []
+
+
+def test_dates_of_either_order_are_asked_for(environ: dict[str, str], tmp_path: Path):
+    """--date-order answers; a row that does not fit it is refused."""
+    file = tmp_path / "own.csv"
+    file.write_text(f"{TUTORIAL}01/04/24,15:12,2.08,0.11,47.40,94.10\n04/13/24,15:12,2.08,0.11,47.40,94.10\n")
+    assert (
+        "imported: 1, already stored: 0, rejected: 1" in speedmon(environ, "import", "--date-order", "dmy", file).stdout
+    )
+    assert [run["started_at"] for run in stored(environ)] == ["2024-04-01T19:12:00Z"]
+
+
+def test_each_probe_gets_all_of_its_runs(environ: dict[str, str], log: Path, tmp_path: Path):
+    """The same log, and the same export, imported for three probes; each twice."""
+    probes = ("attic", "shed", "cellar")
+    for probe in (*probes, *probes):
+        speedmon(environ, "import", "--probe", probe, log)
+    by_probe = {probe: [run for run in stored(environ) if run["probe"] == probe] for probe in probes}
+    assert [[run["status"] for run in runs] for runs in by_probe.values()] == [["ok", "failed", "ok"]] * 3
+    file = tmp_path / "export.jsonl"
+    file.write_text("".join(json.dumps(run) + "\n" for run in by_probe["attic"]))
+    for probe in ("boat", "barn", "boat", "barn"):
+        speedmon(environ, "import", "--probe", probe, file)
+    assert [sum(run["probe"] == probe for run in stored(environ)) for probe in ("attic", "boat", "barn")] == [3, 3, 3]
+
+
+def test_what_an_earlier_version_imported_is_not_doubled(environ: dict[str, str], tmp_path: Path):
+    """Its ids of results did not depend on the probe."""
+    file = tmp_path / "log"
+    file.write_text(RESULT)
+    speedmon(environ, "import", file)
+    (run,) = stored(environ)
+    url = str(run["result_url"])
+    former = uuid.uuid5(uuid.UUID("6f3f0f5e-2f0b-5b8e-9c53-0b6b1d1f7a10"), f"ookla|{url.rpartition('/')[2]}")
+    elsewhere = environ | {"SPEEDMON_DATABASE_URL": f"sqlite:///{tmp_path}/other.db"}
+    (tmp_path / "former.jsonl").write_text(json.dumps(run | {"id": str(former)}))
+    speedmon(elsewhere, "import", tmp_path / "former.jsonl")
+    for dry_run in ([], ["--dry-run"]):
+        assert "imported: 0, already stored: 1" in speedmon(elsewhere, "import", *dry_run, file).stdout
+    assert "runs imported: 1" in speedmon(elsewhere, "import", "--probe", "shed", file).stdout
+
+
+def test_plans_with_dates_apply_to_what_is_imported(environ: dict[str, str], tmp_path: Path):
+    """Each run of this probe is compared with the contract of its day; runs of other probes with none."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[[plan]]\ndownload_mbps = 100\n[[plan]]\nsince = "2024-02-01"\ndownload_mbps = 250\nupload_mbps = 40\n'
+    )
+    file = tmp_path / "own.csv"
+    file.write_text(f"{TUTORIAL}2024-01-31,23:59,2,1,90,20\n2024-02-01,00:01,2,1,90,20\n")
+    environ = environ | {"SPEEDMON_CONFIG": str(config)}
+    speedmon(environ, "import", file)
+    speedmon(environ, "import", "--probe", "shed", file)
+    with open_reader(environ["SPEEDMON_DATABASE_URL"]) as connection:
+        attempts = [read.find_attempt(connection, str(run["id"])) for run in stored(environ)]
+    plans = {(attempt.run.probe, f"{attempt.run.started_at:%d %H}"): attempt.plan for attempt in attempts}
+    assert plans == {
+        ("attic", "01 04"): Plan(100_000_000),
+        ("attic", "01 05"): Plan(250_000_000, 40_000_000),
+        ("shed", "01 04"): Plan(),
+        ("shed", "01 05"): Plan(),
+    }
 
 
 def test_a_terminal_gets_a_progress_bar(environ: dict[str, str], log: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -254,3 +255,57 @@ def test_a_share_of_tests_can_be_reached(file: Path, key: str):
     message = mistakes(file, f'[notify]\n{key} = "3 of 2"\n')
     assert f"notify.{key}: '3 of 2' can never be reached" in message
     assert load.load_settings(None, {f"SPEEDMON_NOTIFY__{key.upper()}": "2 of 2"}, USER)
+
+
+PLANS = """
+[[plan]]
+since = 2026-03-01
+download_mbps = 250
+isp = "New"
+[[plan]]
+download_mbps = 100
+[[plan]]
+since = "2027-01-01"
+download_mbps = 1000
+"""
+
+
+def test_plans_with_dates(tmp_path: Path):
+    """Each is in force from its first day, in the configured zone; the one without a date before them."""
+    file = tmp_path / "config.toml"
+    file.write_text(f'{PLANS}[display]\ntimezone = "Pacific/Auckland"\n')
+    read = load.load_settings(file, {}, 1000)
+    moments = {"2026-02-28T10:59": 100, "2026-02-28T11:01": 250, "2026-12-31T10:59": 250, "2026-12-31T11:01": 1000}
+    for moment, mbps in moments.items():
+        assert read.plan_at(datetime.fromisoformat(f"{moment}+00:00")).download_mbps == mbps
+    assert [plan["since"] for plan in load.to_dict(read)["plan"]] == ["", "2026-03-01", "2027-01-01"]
+    file.write_text(load.to_toml(read))
+    assert load.load_settings(file, {}, 1000) == read
+
+
+def test_before_the_first_date_there_is_no_plan(tmp_path: Path):
+    """Nobody knows what was sold then; a single plan without a date is always in force."""
+    file = tmp_path / "config.toml"
+    file.write_text('[plan]\nsince = "2026-03-01"\ndownload_mbps = 250\n')
+    before = datetime(2026, 2, 1, tzinfo=UTC)
+    assert load.load_settings(file, {}, 1000).plan_at(before) == settings.PlanSettings()
+    file.write_text("[plan]\ndownload_mbps = 250\n")
+    assert load.load_settings(file, {}, 1000).plan_at(before).download_mbps == 250
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[[plan]]\nsince = "2026-02-30"\n', "plan.since: '2026-02-30' is not a day of the calendar"),
+        ('[[plan]]\nsince = "1 March"\n', "plan.since"),
+        ("[[plan]]\n[[plan]]\n", "each \\[\\[plan\\]\\] needs a `since` of its own"),
+        ('[[plan]]\nsince = "2026-03-01"\ndown = 5\n', "unknown key 'down' in \\[plan\\]"),
+        ("plan = 5\n", "must be a section"),
+    ],
+)
+def test_mistakes_in_plans(tmp_path: Path, text: str, words: str):
+    """They are named with their fix."""
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load.load_settings(file, {}, 1000)

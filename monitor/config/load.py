@@ -164,7 +164,7 @@ class _EnvironValue:
 
 
 def _merge_values(below: Values, above: Values) -> Values:
-    merged: Any = dict(below)
+    merged: dict[str, Any] = dict(below)
     for section, section_values in above.items():
         base: Any = merged.get(section, {})
         if isinstance(base, list):

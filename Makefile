@@ -1,5 +1,5 @@
 # `make demo` shows the program at work, `make test` tests it; both work on a fresh clone without further set-up.
-.PHONY: demo test lint fuzz audit licences gallery wheel clean
+.PHONY: demo test lint chaos fuzz audit licences gallery wheel clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -41,6 +41,11 @@ audit: $(VENV)/ready
 
 licences: $(VENV)/ready
 	$(BIN)/python tests/support/licence_table.py
+# Kills, full disks, lost databases and other bad days, as root: some 20 minutes. Prints figures; no run may be lost.
+COLLECTS := 1000
+chaos: $(VENV)/ready
+	@scripts/packages $(TEST_NEEDS)
+	$(BIN)/python tests/support/chaos.py --collects $(COLLECTS)
 
 gallery: $(VENV)/ready
 	$(BIN)/python benchmarks/gallery.py docs

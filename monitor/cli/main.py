@@ -176,7 +176,7 @@ class _AsciiOutput(io.TextIOWrapper):
     """Standard output in ASCII. Click takes one that calls itself so for a mistake, and would write UTF-8 to it."""
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]  the base class cannot set it either
         """A name that click does not know."""
         return "ascii with replacements"
 

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 # Neither read nor write permission is needed to pass through a folder or to work in it.
@@ -310,18 +310,17 @@ def _set_groups(groups: tuple[int, ...]) -> None:
 def _call(which: int, *arguments: object) -> None:
     import ctypes  # noqa: PLC0415  see above
 
-    libc = _c_library()
-    if libc.syscall(_call_numbers()[which], *arguments):
-        number = ctypes.get_errno()
+    if _system_call()(_call_numbers()[which], *arguments):
         reason = "root may not act as another user here (CAP_SETUID, CAP_SETGID): run it as the folder's owner"
-        raise PermissionError(number, reason)
+        raise PermissionError(ctypes.get_errno(), reason)
 
 
 @functools.cache
-def _c_library() -> object:
+def _system_call() -> Callable[..., int]:
     import ctypes  # noqa: PLC0415  see above
 
-    return ctypes.CDLL(None, use_errno=True)
+    function: Callable[..., int] = ctypes.CDLL(None, use_errno=True).syscall
+    return function
 
 
 def _call_numbers() -> tuple[int, int, int]:

@@ -41,6 +41,7 @@ audit: $(VENV)/ready
 
 licences: $(VENV)/ready
 	$(BIN)/python tests/support/licence_table.py
+
 # Kills, full disks, lost databases and other bad days, as root: some 20 minutes. Prints figures; no run may be lost.
 COLLECTS := 1000
 chaos: $(VENV)/ready

@@ -116,6 +116,7 @@ class Site:
             "SPEEDMON_CROSS__WAIT_S": "0",
             "SPEEDMON_OOKLA__BINARY": str(self.make_engine(name)),
             "SPEEDMON_OOKLA__ACCEPT_LICENSE": "true",
+            **({"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}),
         }
 
     def make_engine(self, name: str, pause: str = "") -> Path:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from monitor.errors import StoreError, StoreRejectedError
+from monitor.errors import StoreBusyError, StoreError, StoreRejectedError
 from monitor.store import spool
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.database_file import DEFAULT_NAME, is_default, sqlite_path
@@ -121,7 +121,11 @@ def _stored_probes(url: str) -> set[str]:
 
 
 def _store_attempt(attempt: Attempt, url: str) -> None:
-    """Store an attempt; again, if the file of the database was removed or replaced meanwhile."""
+    """Store an attempt; again, if the file of the database was removed or replaced meanwhile.
+
+    Raises:
+        StoreError: it cannot be stored.
+    """
     file = sqlite_path(url)
     for _ in range(MAX_TRIES):
         before = _identify_file(file)
@@ -129,6 +133,7 @@ def _store_attempt(attempt: Attempt, url: str) -> None:
             add_attempt(connection, attempt)
         if _identify_file(file) == before or file is None:
             return
+    raise StoreBusyError(f"{file}: is replaced again and again: let it be")
 
 
 def _identify_file(file: Path | None) -> tuple[int, int] | None:

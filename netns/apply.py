@@ -163,6 +163,8 @@ def _(step: steps.AddTableRoute, kernel: Kernel) -> None:
 
 @execute_step.register
 def _(step: steps.DeleteTableRoute, kernel: Kernel) -> None:
+    if step.route.link is not None and not (PROC_SYS / "net/ipv4/conf" / step.route.link).exists():
+        return  # it went with its link
     try:
         kernel.change_table_route(step.route, add=False)
     except OSError as error:

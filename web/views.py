@@ -247,7 +247,7 @@ def to_outage_row(outage: Incident, viewpoint: Viewpoint) -> OutageRow:
         viewpoint.short(outage.began),
         viewpoint.short(outage.ended) if outage.ended else "not yet",
         "" if outage.length_s is None else units.format_short_duration(outage.length_s),
-        KIND_LABELS[outage.kind].capitalize(),
+        KIND_LABELS[outage.kind],
         f"{began}; last failed {last}, {f'first good {after}' if after else 'no good test since'}",
     )
 

@@ -216,7 +216,7 @@ def test_outages_are_listed_with_the_tests_at_their_ends(place: SiteSetup):
     """Begin, end, length and cause of each, and how sure both ends are."""
     story = [make_attempt(-90), make_failed_attempt(-60), make_failed_attempt(-50), make_attempt(-40)]
     page = page_text(place.fill(*story))
-    assert "2026-11-23 13:17 to 2026-11-23 13:37 (20 min) Name lookup failed, Could not resolve host" in page
+    assert "2026-11-23 13:17 to 2026-11-23 13:37 (20 min) name lookup failed, Could not resolve host" in page
     edges = (12, 47), (13, 17), (13, 27), (13, 37)
     before, first, last, after = (f"2026-11-23 {hour}:{minute}" for hour, minute in edges)
     assert f"last good {before}, first failed {first}; last failed {last}, first good {after}" in page

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 from home_network import HomeNetwork
 
+from monitor.collect import counters
 from monitor.collect.counters import Reading, Traffic, busiest_bps, parse_devices, summarize_readings
+from monitor.config.settings import NamespaceSettings
+from monitor.model import NetworkPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SIZES = (64, 80, 100, 128, 172, 200, 300, 512, 1000, 1200, 1448)
 
@@ -146,3 +150,19 @@ def test_real_senders_are_counted(home: HomeNetwork):
     results = json.loads(done.stdout)
     assert len(results) == 2 * len(sizes)
     assert [(kind, size, ratio) for kind, size, ratio in results if not 0.9 <= ratio <= 1.1] == []
+
+
+def test_a_link_without_ethernet_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """PPP counts 14 bytes less for each packet; its type in sysfs says so."""
+    monkeypatch.setattr(counters, "LINKS_FOLDER", tmp_path)
+    monkeypatch.setattr(counters, "ROUTES_FILE", tmp_path / "route")
+    monkeypatch.setattr(counters, "DEVICES_FILE", tmp_path / "dev")
+    (tmp_path / "ppp0").mkdir()
+    (tmp_path / "ppp0" / "type").write_text("512\n")
+    (tmp_path / "route").write_text("titles\nppp0 00000000 00000000 0001 0 0 0 00000000 0 0 0\n")
+    links = counters.find_links(NetworkPath.IP4ONLY, NamespaceSettings())
+    assert (links.uplink, links.ethernet) == ("ppp0", False)
+    packets = 5_000
+    (tmp_path / "dev").write_text(f"a\nb\n ppp0: {(172 + 28) * packets} {packets} 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")
+    rate = busiest_bps(Reading(0, None, Traffic()), counters.read_counters(links, 1))
+    assert rate == pytest.approx(172 * packets * 8, rel=0.1)

@@ -171,7 +171,10 @@ def _load_memory(connection: Connection, watcher: str, probe: str) -> ProbeMemor
     text = notifications.load_memory(connection, watcher, probe)
     if text is None:
         return None
-    memory = msgspec.json.decode(text, type=ProbeMemory)
+    try:
+        memory = msgspec.json.decode(text, type=ProbeMemory)
+    except msgspec.ValidationError:  # another release kept it: what lasts is reported again
+        return None
     is_same = notifications.id_of_run(connection, memory.last_pk) == memory.last_run_id
     return memory if is_same else replace(memory, last_pk=0, last_run_id="")
 

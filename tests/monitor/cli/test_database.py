@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from monitor.store import buckets
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.read import RunFilter
-from monitor.store.tables import raw_output, rollups
+from monitor.store.tables import SCHEMA_VERSION, raw_output, rollups
 from monitor.store.write import add_attempt, add_attempts
 
 if TYPE_CHECKING:
@@ -50,15 +50,15 @@ def change(file: Path, *statements: str) -> None:
 
 def test_upgrade_makes_the_database_and_then_finds_it_current(file: Path):
     """It says what it did."""
-    assert db(file, "upgrade") == (0, "URL: created with schema 0005\n")
-    assert db(file, "upgrade") == (0, "URL: schema 0005 is current\n")
+    assert db(file, "upgrade") == (0, f"URL: created with schema {SCHEMA_VERSION}\n")
+    assert db(file, "upgrade") == (0, f"URL: schema {SCHEMA_VERSION} is current\n")
 
 
 def test_check_counts_the_runs(file: Path):
     """A sound database is reported with its schema and number of runs."""
     with open_writer(f"sqlite:///{file}") as connection:
         add_attempt(connection, make_attempt())
-    assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 1\n")
+    assert db(file, "check") == (0, f"URL: sound, schema {SCHEMA_VERSION}, runs: 1\n")
 
 
 def test_check_makes_nothing(file: Path):
@@ -97,7 +97,7 @@ def test_check_reports_another_schema(file: Path):
     change(file, "UPDATE alembic_version SET version_num = '0000'")
     assert db(file, "check") == (
         2,
-        "speedmon: URL: has schema 0000, this speedmon needs 0005: run `speedmon db upgrade`\n",
+        f"speedmon: URL: has schema 0000, this speedmon needs {SCHEMA_VERSION}: run `speedmon db upgrade`\n",
     )
 
 
@@ -119,7 +119,7 @@ def test_check_finds_sums_that_are_wrong_and_fixes_them(file: Path):
     wrong = "2 sums of hours and days do not match the runs: `speedmon db check --fix` recomputes them"
     assert (code, words) == (2, f"speedmon: URL: {wrong}\n")
     assert db(file, "check", "--fix")[0] == 0
-    assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 1\n")
+    assert db(file, "check") == (0, f"URL: sound, schema {SCHEMA_VERSION}, runs: 1\n")
 
 
 def test_check_finds_packed_days_that_are_wrong_and_fixes_them(file: Path):
@@ -129,7 +129,7 @@ def test_check_finds_packed_days_that_are_wrong_and_fixes_them(file: Path):
     wrong = "3 sums of hours and days and 2 packed days"
     fix = "do not match the runs: `speedmon db check --fix` recomputes them"
     assert db(file, "check") == (2, f"speedmon: URL: {wrong} {fix}\n")
-    assert db(file, "check", "--fix") == (0, f"URL: recomputed {wrong}\nURL: sound, schema 0005, runs: 3\n")
+    assert db(file, "check", "--fix") == (0, f"URL: recomputed {wrong}\nURL: sound, schema {SCHEMA_VERSION}, runs: 3\n")
     assert db(file, "check")[0] == 0
 
 
@@ -140,7 +140,7 @@ def test_a_backup_is_a_sound_copy_of_one_moment(file: Path, tmp_path: Path):
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         other.execute("DELETE FROM runs")
-        assert db(file, "backup", str(copy)) == (0, f"{copy}: a sound copy, schema 0005, runs: 2\n")
+        assert db(file, "backup", str(copy)) == (0, f"{copy}: a sound copy, schema {SCHEMA_VERSION}, runs: 2\n")
     assert sorted(file.name for file in tmp_path.iterdir() if "copy" in file.name) == [copy.name]
     copy.rename(tmp_path / "copy.db")
     assert db(tmp_path / "copy.db", "check")[0] == 0
@@ -198,7 +198,7 @@ def test_prune_removes_what_is_old_and_keeps_the_sums(file: Path):
     """Raw output, runs and roll-ups go at their own ages; the sums of removed runs are kept, and are not an error."""
     fill(file, 0, 95, 200, 2000)
     assert "runs: 2 from before " in db(file, "prune", "--yes", **AGES)[1]
-    assert db(file, "check") == (0, "URL: sound, schema 0005, runs: 2\n")
+    assert db(file, "check") == (0, f"URL: sound, schema {SCHEMA_VERSION}, runs: 2\n")
     with open_reader(f"sqlite:///{file}") as connection:
         assert connection.scalar(select(func.count()).select_from(raw_output)) == 1
         window = RunFilter(NOW - timedelta(days=3000), NOW + MINUTE)

@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 import time
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -122,16 +123,19 @@ def run(
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str], confined: Confinement | None) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        list(argv),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(env),
-        cwd="/",
-        start_new_session=True,
-        preexec_fn=confined.before_exec() if confined else None,  # noqa: PLW1509  no other thread runs then
-    )
+    with warnings.catch_warnings():
+        # From 3.12 on Python warns of a fork beside threads; what runs before exec here makes nothing but system calls.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env),
+            cwd="/",
+            start_new_session=True,
+            preexec_fn=confined.before_exec() if confined else None,  # noqa: PLW1509  see above
+        )
 
 
 class _Child:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from home_network import SPEEDMON, HomeNetwork
+from waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,14 @@ case "$*" in
 *--servers*) echo '{{"type":"serverSelection","servers":[{{"id":1,"name":"one","location":"x","country":"y"}}]}}' ;;
 *) echo '{{"type":"result","download":{{"bandwidth":1000000}},"upload":{{"bandwidth":1000}},"ping":{{"latency":3}}}}' ;;
 esac
+"""
+
+# One that hangs, with a child that does too; it notes both.
+SLOW_ENGINE = """#!/bin/sh
+case "$*" in *--version*) echo 'Speedtest by Ookla 1.2.0.84 (stand-in)'; exit ;; esac
+setsid sleep 1000 &
+echo $$ $! >/run/engine/running.new; mv /run/engine/running.new /run/engine/running
+sleep 1000
 """
 
 SETTINGS = {
@@ -54,7 +63,10 @@ def home() -> Iterator[HomeNetwork]:
         host.shell("install -d -m 777 /run/engine; install -d -m 755 /run/state; install -d -o speedmon /run/service")
         host.path("/run/engine/speedtest").write_text(ENGINE)
         host.path("/run/engine/speedtest").chmod(0o755)
-        host.speedmon("setup-netns", "-q", "--no-launcher")
+        host.path("/run/engine/slow").write_text(SLOW_ENGINE)
+        host.path("/run/engine/slow").chmod(0o755)
+        host.shell("install -d -o ann /run/anns")
+        host.speedmon("setup-netns", "-q", "--user", "ann")
         yield host
 
 
@@ -158,6 +170,24 @@ def test_an_engine_that_the_caller_cannot_reach_is_not_run_as_root(home: HomeNet
     assert (failure["kind"], failure["scope"]) == ("not_installed", "config")
     assert "/run/secret/speedtest cannot be executed: Permission denied" in failure["message"]
     assert calls(home) == []
+
+
+@pytest.mark.parametrize("path", ["host", "ip4only"])
+@pytest.mark.parametrize("user", ["ann", None])
+def test_a_killed_collect_takes_its_engine_along(home: HomeNetwork, user: str | None, path: str):
+    """Through the launcher, by sudo and over the host: after kill -9 nothing of it runs, and the next test may."""
+    home.shell("rm -f /run/engine/running")
+    environ = {**SETTINGS, **({} if user else BY_SUDO), "SPEEDMON_COLLECT__ENGINE": "ookla"}
+    environ |= {"STATE_DIRECTORY": "/run/anns" if user else "/run/state", "SPEEDMON_OOKLA__BINARY": "/run/engine/slow"}
+    environ["SPEEDMON_DATABASE_URL"] = f"sqlite:///{environ['STATE_DIRECTORY']}/speedmon.db"
+    with home.popen([SPEEDMON, *COLLECT, path], user=user, env=environ):
+        until(home.path("/run/engine/running").exists)
+        home.run(["pkill", "-KILL", "-f", "[s]peedmon collect"])
+    for pid in home.path("/run/engine/running").read_text().split():
+        state = ["sed", "-n", "s/^State:\\t\\(.\\).*/\\1/p", f"/proc/{pid}/status"]
+        until(lambda state=state: home.run(state, check=False).stdout in {"", "Z\n"})  # nobody reaps orphans in there
+    environ["SPEEDMON_OOKLA__BINARY"] = "/run/engine/speedtest"
+    until(lambda: home.run([SPEEDMON, *COLLECT, path], user=user, env=environ, check=False).returncode == 0)
 
 
 def test_tools_of_a_users_folder_are_not_run_by_root(home: HomeNetwork):

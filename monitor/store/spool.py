@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from monitor.system.ownership import Owner
 
 
-# Several times what the output of an engine takes when every character of it must be escaped.
-LIMIT_BYTES = 32 * 1024 * 1024
+# What the output of an engine takes when every character of it must be escaped, and some more.
+LIMIT_BYTES = 8 * 1024 * 1024
 
 SUFFIX = ".json"
 

@@ -176,8 +176,8 @@ class _AsciiOutput(io.TextIOWrapper):
     """Standard output in ASCII. Click takes one that calls itself so for a mistake, and would write UTF-8 to it."""
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]  the base class cannot set it either
-        """A name that click does not know."""
+    def encoding(self) -> str:  # type: ignore[override]
+        """A name that click does not know; the base class cannot set it either."""
         return "ascii with replacements"
 
 

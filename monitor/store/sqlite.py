@@ -187,7 +187,8 @@ def _leave_wal(file: Path, owner: Owner | None, cause: sqlite3.Error) -> None:
 
 def _connect_as(owner: Owner | None, *arguments: Any, **options: Any) -> sqlite3.Connection:
     if owner is None:
-        return sqlite3.connect(*arguments, **options)
+        plain: sqlite3.Connection = sqlite3.connect(*arguments, **options)
+        return plain
     with acting_as(owner):
         connection: OwnedConnection = sqlite3.connect(*arguments, **options | {"factory": OwnedConnection})
     connection.owner = owner

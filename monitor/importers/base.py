@@ -287,9 +287,9 @@ class ImportFormat:
         matches: whether a row or an object with these names is of this format.
         read: returns the run of a row or an object; raises UnusableRowError if it gives none.
         is_nested: whether it is an object as the program prints it; else a row with names from `normalize_names`.
-        split_line: returns the fields of a line, for a table that is not standard CSV.
+        split_line: returns the fields of a line, for a table that is not standard CSV; None for one that is.
         header: the normalized names of the columns, for a program that can leave out the header or its last columns.
-        header_line: whether a line is its header, for a program with any delimiter; returns the delimiter.
+        find_delimiter: returns the delimiter of a line, for a program that can use any; None if it is not its line.
         matches_row: whether a row without a header is of this format.
     """
 
@@ -297,7 +297,7 @@ class ImportFormat:
     matches: Callable[[Fields], bool]
     read: Callable[[Row], Attempt]
     is_nested: bool = False
-    split_line: Callable[[str], list[object]] | None = None
+    split_line: Callable[[str], list[object] | None] | None = None
     header: tuple[str, ...] = ()
     find_delimiter: Callable[[str], str | None] = lambda _line: None
     matches_row: Callable[[list[str]], bool] = lambda _row: False

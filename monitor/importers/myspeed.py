@@ -5,7 +5,6 @@ Rates are in Mbit/s with two decimals; -1 means a failure. Rows of type `average
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -66,12 +65,12 @@ def _result_url(result_id: object) -> str | None:
     return _RESULT_URL + identifier if identifier else None
 
 
-def _split_line(line: str) -> list[object]:
-    """Return the fields of a line of CSV, in which each field is JSON, with JSON's escapes in texts."""
+def _split_line(line: str) -> list[object] | None:
+    """Return the fields of a line of CSV, in which each field is JSON, with JSON's escapes in texts; else None."""
     try:
         return msgspec.json.decode(f"[{line}]", type=list[object])
     except msgspec.DecodeError:
-        return [*next(csv.reader([line]), [])]
+        return None
 
 
 ROWS = ImportFormat(NAME, _is_row, _read_row, split_line=_split_line)

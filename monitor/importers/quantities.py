@@ -196,9 +196,9 @@ def _point_meaning(decimal: set[str], grouping: set[str]) -> Mark:
 def _comma_meaning(decimal: set[str], grouping: set[str], delimiter: str) -> Mark:
     if "," in decimal:
         return Mark.MIXED if "," in grouping or "." in decimal else Mark.ONLY_DECIMAL
-    if "," in grouping or "." in decimal:
+    if "," in grouping:
         return Mark.GROUPING
-    return Mark.DECIMAL if delimiter == ";" else Mark.UNCERTAIN
+    return Mark.DECIMAL if delimiter == ";" and "." not in decimal else Mark.UNCERTAIN
 
 
 def rate_factor(unit: str) -> float | None:

@@ -107,7 +107,9 @@ class _TableReader:
 
     def _split(self, line: str) -> list[object] | None:
         if self._table.format.split_line is not None:
-            return self._table.format.split_line(line.strip(_AROUND_LINE))
+            cells = self._table.format.split_line(line.strip(_AROUND_LINE))
+            if cells is not None:
+                return cells
         row = split_line(line, self._table.delimiter)
         if (row is None or self._columns_of([*row]) is None) and (other := self._table.format.find_delimiter(line)):
             # speedtest-cli 1.0.0 always writes its header with commas, whatever its rows have.

@@ -266,3 +266,42 @@ def test_averages_are_not_measurements():
 def test_a_row_without_a_time_is_rejected(text: str, words: str):
     """It gives no run, in any format; line, column and text are named."""
     assert reasons(text) == [(text.count("\n") or 1, words)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MY_HEADER.replace(",", ";") + "1;1234.0;12;93,25;17,5;;auto;21;01.06.2023 14:00;0,5;abc-12345678;x\r\n",
+        H_HEADER.replace(",", ";") + "3;12;93,25;17,5;1234.0;x;y;;1;0;01.06.2023 14:00;\n",
+        H_HEADER + '3,12,"93,25",17.50 Mbit/s,1234,x,y,,1,0,6/1/2023 2:00 PM,6/13/2023 2:00 PM\n',
+        LIBRE_HEADER.replace(",", ";") + "2023-06-01 12:00:00 UTC;x;http://y;12 ms;0,5;93,25;17,5;;203.0.113.42\n",
+    ],
+)
+def test_saved_again_by_a_spreadsheet(text: str):
+    """Decimal commas, units, whole ids and dates of the country are read in every format."""
+    imported = run(text)
+    assert (imported.download_bps, imported.upload_bps, imported.latency_ms) == (93_250_000, 17_500_000, 12)
+    assert imported.finished_at == datetime(2023, 6, 1, 12, tzinfo=UTC)
+    assert imported.server is None or imported.server.id in {"1234", None}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (CLI_HEADER + CLI_ROW.replace("15.015", '"15,015"'), "column 'Ping': '15,015' is not clear"),
+        (H_HEADER + H_ROW.replace("93.25", "n/k"), "column 'download': 'n/k' is not a number"),
+        (MY_HEADER + MY_ROW.replace("93.25", '"fast"'), "column 'download': 'fast' is not a number"),
+        (LIBRE_HEADER + LIBRE_ROW.replace("20.5", "20.5.1"), "column 'Download': '20.5.1' is not a number"),
+        (
+            f"{A_HEADER},{A_DATA}\n{A_ROW}\n".replace("115625000", "115 x"),
+            "column 'download.bandwidth': '115 x' is not",
+        ),
+        (json.dumps(tracker(data=OOKLA.replace("115625000", '"x"'))), "column 'data.download.bandwidth': 'x' is not"),
+        (CLI_JSON.replace("62739979.93993792", '"62,739"'), "column 'download': '62,739' is not clear"),
+        (OOKLA.replace("115625000", '"quick"'), "column 'download.bandwidth': 'quick' is not a number"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_in_any_format(text: str, words: str):
+    """It refuses its row, with the column and the text."""
+    ((_, reason),) = reasons(text)
+    assert (runs(text), reason.startswith(words)) == ([], True), reason

@@ -20,6 +20,8 @@ COMMAS = NumberStyle(Mark.UNCERTAIN, Mark.ONLY_DECIMAL)
 
 GROUPED = NumberStyle(Mark.GROUPING, Mark.ONLY_DECIMAL)
 
+POINTS = NumberStyle(Mark.ONLY_DECIMAL, Mark.UNCERTAIN)
+
 THOUSANDS = NumberStyle(Mark.ONLY_DECIMAL, Mark.GROUPING)
 
 
@@ -96,10 +98,12 @@ def test_a_mark_before_three_digits_depends_on_the_file(text: str, style: Number
     [
         (["93,25", "48,377"], ";", COMMAS),
         (["48,377"], ";", NumberStyle(Mark.DECIMAL, Mark.DECIMAL)),
-        (["93.25", "11.957.052"], ",", THOUSANDS),
+        (["93.25", "11.957.052"], ",", POINTS),
         (["48,377"], ",", DEFAULT_STYLE),
         (["93,25", "11.957.052"], ";", GROUPED),
-        (["93.25", "1,234"], ",", THOUSANDS),
+        (["93.25", "48,377"], ",", POINTS),
+        (["93.25", "48,377"], ";", POINTS),
+        (["1,234.5", "48,377"], ",", THOUSANDS),
         (["1,234,567"], ",", NumberStyle(Mark.DECIMAL, Mark.GROUPING)),
         (["93.25", "93,25"], ";", NumberStyle(Mark.MIXED, Mark.MIXED)),
         (["192.0.2.7", "2021-07-01", "1.2.3", "x"], ",", DEFAULT_STYLE),

@@ -9,10 +9,11 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from monitor.analysis.metrics import SPEED_METRICS, Metric
-from monitor.analysis.outages import find_incidents
+from monitor.analysis.outages import counts_in_shares, find_incidents
 from monitor.localtime import Window, start_of_day
 from monitor.model import Plan, Status
 
@@ -26,15 +27,21 @@ WEEKLY, DAILY = "weekly", "daily"
 
 _DAYS = {WEEKLY: 7, DAILY: 1}
 
+_NOTHING_MET: Mapping[tuple[str, str], Mapping[str, str]] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class DigestFigure:
-    """A median of the period, of the period before, and what the plan promises; None: not known."""
+    """A median of the period, of the period before, and what the plan promises; None: not known.
+
+    `met` says of a rate how many tests met the plan, in words; empty without one.
+    """
 
     metric: Metric
     median: float | None
     before: float | None
     plan: float | None
+    met: str = ""
 
     @property
     def plan_pct(self) -> float | None:
@@ -59,7 +66,7 @@ class DigestOutages:
 
 @dataclass(frozen=True, slots=True)
 class DigestSource:
-    """The tests of a probe over one path; `failures` counts the failed ones by whose fault they were."""
+    """The tests of a probe over one path that count; `failures` counts all failed ones by whose fault they were."""
 
     probe: str
     path: str
@@ -101,6 +108,7 @@ def make_digest(
     runs: tuple[Sequence[Run], Sequence[Run]],
     plans: Mapping[str, Plan],
     data_bytes: Mapping[str, int],
+    plan_met: Mapping[tuple[str, str], Mapping[str, str]] = _NOTHING_MET,
 ) -> Digest:
     """Return the digest.
 
@@ -110,10 +118,17 @@ def make_digest(
         runs: the runs of the period and of the one before, oldest first.
         plans: by probe, the plan of its newest run.
         data_bytes: by probe, what its tests used.
+        plan_met: by probe and path, and by metric, how many tests met their plan, in words.
     """
     before = _by_source(runs[1])
     sources = (
-        _make_source(source, of_source, before.get(source, []), plans.get(source[0], Plan()), window)
+        _make_source(
+            source,
+            (of_source, before.get(source, [])),
+            plans.get(source[0], Plan()),
+            plan_met.get(source, {}),
+            window,
+        )
         for source, of_source in sorted(_by_source(runs[0]).items())
     )
     return Digest(period, window.since, window.until, tuple(sources), data_bytes)
@@ -128,15 +143,27 @@ def _by_source(runs: Iterable[Run]) -> dict[tuple[str, str], list[Run]]:
 
 
 def _make_source(
-    source: tuple[str, str], runs: Sequence[Run], before: Sequence[Run], plan: Plan, window: Window
+    source: tuple[str, str],
+    periods: tuple[Sequence[Run], Sequence[Run]],
+    plan: Plan,
+    plan_met: Mapping[str, str],
+    window: Window,
 ) -> DigestSource:
+    runs, before = periods
     figures = (
-        DigestFigure(metric, _median_of(runs, metric), _median_of(before, metric), metric.promised(plan))
+        DigestFigure(
+            metric,
+            _median_of(runs, metric),
+            _median_of(before, metric),
+            metric.promised(plan),
+            plan_met.get(metric, ""),
+        )
         for metric in SPEED_METRICS
     )
     failures = Counter(run.failure.scope.value for run in runs if run.failure and run.status is Status.FAILED)
     ok = sum(run.status is Status.OK for run in runs)
-    return DigestSource(*source, len(runs), ok, tuple(figures), _count_outages(runs, window), dict(failures))
+    counted = sum(counts_in_shares(run.status, run.failure.scope if run.failure else None) for run in runs)
+    return DigestSource(*source, counted, ok, tuple(figures), _count_outages(runs, window), dict(failures))
 
 
 def _median_of(runs: Iterable[Run], metric: Metric) -> float | None:

@@ -13,14 +13,15 @@ from msgspec import structs
 from monitor.graph import render
 from monitor.graph.render import GraphContext
 from monitor.localtime import Month, Window
-from monitor.model import Plan
+from monitor.model import NetworkPath, Plan
 from monitor.notify.deliver import watched_probes
 from monitor.notify.digest import Digest, make_digest, period_before
 from monitor.notify.texts import RenderedMessage, TextContext, render_digest
+from monitor.output.units import format_percent, format_trimmed
 from monitor.store.connection import open_reader
 from monitor.store.lookups import find_probe_pk, probe_pks
 from monitor.store.read import RunFilter, read_runs
-from monitor.store.statistics import monthly_usage, plan_periods
+from monitor.store.statistics import monthly_usage, plan_met, plan_periods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,11 +81,25 @@ def load_digest(settings: Settings, period: str, window: Window, zone: ZoneInfo)
         runs = list(read_runs(connection, selection))
         earlier = list(read_runs(connection, replace(selection, since=before.since, until=before.until)))
         plans = {name: _newest_plan(connection, selection, name) for name in probes}
-    return make_digest(period, window, (runs, earlier), plans, _data_used(settings, window, probes)), runs
+        met_pct = settings.display.plan_met_pct
+        met = {
+            (name, path.value): _describe_plan_met(connection, replace(selection, path=path), name, met_pct)
+            for name in probes
+            for path in NetworkPath
+        }
+    return make_digest(period, window, (runs, earlier), plans, _data_used(settings, window, probes), met), runs
 
 
 def _is_stored(connection: Connection, probe: str) -> bool:
     return find_probe_pk(connection, probe) is not None
+
+
+def _describe_plan_met(connection: Connection, selection: RunFilter, probe: str, met_pct: float) -> dict[str, str]:
+    """Return by rate how many results of a probe met the plan that they were stored with, in words."""
+    counts = plan_met(connection, replace(selection, probes=probe_pks(connection, [probe])), met_pct)
+    shares = {rate: format_percent(100 * one.met / one.tests) for rate, one in counts.items()}
+    reached = f"at least {format_trimmed(met_pct)} % of the plan"
+    return {rate: f"{reached} in {share} of the tests" for rate, share in shares.items()}
 
 
 def _newest_plan(connection: Connection, selection: RunFilter, probe: str) -> Plan:
@@ -102,6 +117,8 @@ def draw_picture(settings: Settings, runs: Sequence[Run], window: Window, zone: 
     """Draw the runs of a period as a PNG; return its path."""
     render.prepare_matplotlib(os.environ, os.geteuid())
     names = ", ".join(sorted({run.probe for run in runs}))
-    context = GraphContext(zone, Plan(**settings.plan.promised), f"Internet speed at {names}")
+    context = GraphContext(
+        zone, Plan(**settings.plan.promised), f"Internet speed at {names}", settings.display.plan_met_pct
+    )
     file.write_bytes(render.render(render.DEFAULT_KIND, runs, window, context))
     return str(file)

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from monitor.analysis.outages import LineState, run_state
 from monitor.localtime import months_back, resolve_zone
 from monitor.model import Scope, Status
 from monitor.store.connection import open_reader
@@ -110,7 +111,11 @@ class StoreCollector:
             pks = probe_pks(connection, names)
             attempts = newest_runs(connection, ATTEMPTS, probes=pks)
             successes = newest_runs(connection, (Status.OK,), probes=pks)
-            line_failures = newest_runs(connection, (Status.FAILED,), scope=Scope.LINE, probes=pks)
+            failures = [
+                run
+                for scope in (Scope.LINE, Scope.PROVIDER, Scope.UNKNOWN)
+                for run in newest_runs(connection, (Status.FAILED,), scope=scope, probes=pks)
+            ]
             self._count_runs(connection)
             counts = [(count, number) for count, number in sorted(self._counts.items()) if count.probe in names]
             month = next(
@@ -120,7 +125,7 @@ class StoreCollector:
         yield from _measured_metrics(attempts)
         yield _timestamps(_LAST_ATTEMPT, attempts)
         yield _timestamps(_LAST_SUCCESS, successes)
-        yield _line_metric(successes, line_failures)
+        yield _line_metric((*successes, *failures))
         yield _count_metric(counts)
         yield _gauge(_DATA_USED, used.items())
 
@@ -158,10 +163,11 @@ def _timestamps(metric: tuple[str, str], runs: Sequence[Run]) -> Metric:
     return _gauge(metric, ((_source(run), run.started_at.timestamp()) for run in runs))
 
 
-def _line_metric(successes: Sequence[Run], line_failures: Sequence[Run]) -> Metric:
-    """Return whether the line works: runs that failed for another reason say nothing of it."""
-    newest = {_source(run): run for run in sorted((*successes, *line_failures), key=lambda run: run.started_at)}
-    return _gauge(_LINE_UP, ((source, float(run.status is Status.OK)) for source, run in newest.items()))
+def _line_metric(newest: Sequence[Run]) -> Metric:
+    """Return whether the line works, by the newest run that proves it or the contrary."""
+    states = ((_source(run), run_state(run)) for run in sorted(newest, key=lambda run: run.started_at))
+    latest = {source: state for source, state in states if state is not LineState.SILENT}
+    return _gauge(_LINE_UP, ((source, float(state is LineState.UP)) for source, state in latest.items()))
 
 
 def _count_metric(counts: Iterable[tuple[RunCount, int]]) -> Metric:

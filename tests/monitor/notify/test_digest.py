@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 from example_runs import START, make_attempt, make_failed_attempt
 
+from monitor.config.settings import DatabaseSettings, Settings
 from monitor.localtime import Window
 from monitor.model import Failure, FailureKind, Plan, Scope
 from monitor.notify.digest import last_period, make_digest, period_before
+from monitor.notify.summary import load_digest
 from monitor.notify.texts import TextContext, render_digest
+from monitor.store.connection import open_writer
+from monitor.store.write import add_attempts
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -91,3 +99,16 @@ def test_an_outage_that_goes_on_lasts_to_the_end_of_the_period():
     assert digest.sources[0].outages.total_s == (WEEK.until - START).total_seconds() - 3600
     assert "; one goes on" in render_digest(digest, TextContext(ZoneInfo("UTC"))).text
     assert START.tzinfo is UTC
+
+
+def test_a_digest_says_how_many_tests_met_the_plan(tmp_path: Path):
+    """At or above 90 % of the plan that each was stored with; tests that this machine prevented are not counted."""
+    local = Failure(FailureKind.NAMESPACE, Scope.LOCAL, None, "missing")
+    attempts = [make_attempt(at, download_bps=rate) for at, rate in enumerate((90_000_000, 89_999_999))]
+    with open_writer(f"sqlite:///{tmp_path}/s.db") as connection:
+        add_attempts(connection, [*attempts, make_failed_attempt(5, local)])
+    settings = Settings(database=DatabaseSettings(url=f"sqlite:///{tmp_path}/s.db"))
+    digest, _ = load_digest(settings, "weekly", WEEK, BERLIN)
+    text = render_digest(digest, TextContext(BERLIN, "")).text
+    assert "plan 100 Mbit/s (90 %), at least 90 % of the plan in 50 % of the tests" in text
+    assert "home (ip4only): 2 tests, 2 ok" in text

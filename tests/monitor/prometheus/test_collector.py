@@ -117,6 +117,13 @@ def test_only_failures_of_the_line_are_the_line_s(scraped: Scraped, scope: Scope
     assert scraped.add(make_attempt(30)).value("line_up") == 1
 
 
+def test_an_answer_of_the_provider_proves_that_the_line_works_again(scraped: Scraped):
+    """As for an outage: a 503 came back over the line."""
+    busy = Failure(FailureKind.PROVIDER_DOWN, Scope.PROVIDER, "start", "503")
+    assert scraped.add(make_failed_attempt(0)).value("line_up") == 0
+    assert scraped.add(make_failed_attempt(15, failure=busy)).value("line_up") == 1
+
+
 def test_a_line_of_which_nothing_is_known_is_neither_up_nor_down(scraped: Scraped):
     """Before the first test that says something of it, it is absent."""
     failure = Failure(FailureKind.LICENCE, Scope.CONFIG, "start", "accept the licence")

@@ -5,7 +5,7 @@ What a list holds is bounded by its parameters. Times are as in `history --json`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  annotations are read at run time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
@@ -20,17 +20,18 @@ from monitor.analysis.outages import Incident
 from monitor.collect.progress import RunningTest  # noqa: TC001  annotations are read at run time
 from monitor.errors import UsageError
 from monitor.localtime import months_back
-from monitor.model import Attempt, NetworkPath, Plan, Run, Status
+from monitor.model import Attempt, NetworkPath, Run, Status
 from monitor.output.tables import MonthlyUsage, to_monthly_usage
 from monitor.scheduler.publish import Published  # noqa: TC001  annotations are read at run time
 from monitor.store import read
-from monitor.store.buckets import DEFAULT_BUCKETS, MAX_BUCKETS, Bucket, Summary, read_buckets, read_window
+from monitor.store.buckets import DEFAULT_BUCKETS, MAX_BUCKETS, Bucket, read_buckets
 from monitor.store.connection import open_reader
 from monitor.store.incidents import read_incidents
 from monitor.store.statistics import ServerStats, monthly_usage, server_stats
 from web.answers import CSV_ANSWER, FormatQuery, to_json, to_list
 from web.context import MAX_DAYS, ProbeQuery, select_probes
 from web.errors import documented_errors
+from web.stats import WindowStats, read_stats
 
 if TYPE_CHECKING:
     from monitor.config.settings import Settings
@@ -52,31 +53,6 @@ OneProbeQuery = Annotated[str | None, Query(alias="probe", description="the prob
 RunId = Annotated[str, PathParameter(pattern="^[0-9a-f-]{36}$", description="the id of the run")]
 
 ERRORS = documented_errors(403, 404, 421, 422, 503)
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """The runs of a window: how many there are, and what the trusted ones measured."""
-
-    since: datetime
-    until: datetime
-    runs: int
-    failed: int
-    doubtful: int
-    download_bps: Summary | None
-    upload_bps: Summary | None
-    latency_ms: Summary | None
-
-
-@dataclass(frozen=True, slots=True)
-class WindowStats:
-    """A window, the one of the same length before it, and the medians as percentages of the plan."""
-
-    window: Period
-    before: Period
-    plan: Plan
-    download_plan_pct: float | None
-    upload_plan_pct: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +141,9 @@ def _add_figures(routes: APIRouter, site: Site) -> None:
     def stats(request: Request, selected: Selected) -> Response:
         """Return the figures of a window beside those of the window before it, and the share of the plan."""
         with open_reader(site.database) as connection:
-            return to_json(request, read_stats(connection, site, selected))
+            run_filter, selection = selected.of(connection, site)
+            plan = selection.plan(site, selection.shown)
+            return to_json(request, read_stats(connection, run_filter, plan))
 
     @routes.get("/api/v1/buckets", response_model=list[Bucket], responses=CSV_ANSWER | ERRORS)
     def buckets(
@@ -232,41 +210,6 @@ def _add_daemon(routes: APIRouter, site: Site) -> None:
     async def health() -> dict[str, str]:
         """Report that the daemon answers; says nothing about the internet line."""
         return {"status": "ok"}
-
-
-def read_stats(connection: Connection, site: Site, selected: Selection) -> WindowStats:
-    """Return the figures of a window.
-
-    Raises:
-        UsageError: the window ends before it begins.
-        UnknownProbeError: a probe is not on offer.
-    """
-    run_filter, selection = selected.of(connection, site)
-    length = run_filter.until - run_filter.since
-    plan = selection.plan(site, selection.shown)
-    before = replace(run_filter, since=run_filter.since - length, until=run_filter.since)
-    window = _read_period(connection, run_filter)
-    return WindowStats(
-        window,
-        _read_period(connection, before),
-        plan,
-        _share_pct(window.download_bps, plan.download_bps),
-        _share_pct(window.upload_bps, plan.upload_bps),
-    )
-
-
-def _read_period(connection: Connection, run_filter: RunFilter) -> Period:
-    figures = read_window(connection, run_filter)
-    counts = (figures.runs, figures.failed, figures.doubtful)
-    return Period(
-        run_filter.since, run_filter.until, *counts, figures.download_bps, figures.upload_bps, figures.latency_ms
-    )
-
-
-def _share_pct(summary: Summary | None, sold: float | None) -> float | None:
-    if summary is None or summary.median is None or not sold:
-        return None
-    return round(100 * summary.median / sold, 1)
 
 
 def read_probe_states(connection: Connection, selection: ProbeSelection) -> list[ProbeState]:

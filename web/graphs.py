@@ -13,11 +13,11 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -28,6 +28,7 @@ from monitor.store.connection import open_reader
 from web.context import ProbeQuery, select_probes
 from web.errors import BusyError, documented_errors
 from web.graph_request import GraphRequest, draw_graph
+from web.windows import ALL, WindowChoice, read_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,15 +46,12 @@ MAX_CACHED = 8
 # Graphs that are being drawn, or wait to be.
 MAX_PENDING = 6
 
-# Every run of the window is in memory while it is drawn, so a graph spans a year at most.
-MAX_DAYS = 366
-
 # The window ends at a multiple of its length / STEPS (about a pixel), so that a graph stays valid between tests.
 STEPS = 1000
 
-NOT_MODIFIED = 304
+DAY_S = 86_400
 
-DaysQuery = Annotated[int, Query(ge=1, le=MAX_DAYS, description="how many days to draw")]
+NOT_MODIFIED = 304
 
 SizeQuery = Annotated[Literal["wide", "phone"], Query(description="wide: 1200 x 840 pixels; phone: 1200 x 1800")]
 
@@ -73,10 +71,13 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/graph.png", response_class=Response, responses=answers | documented_errors(404, 421, 422, 503))
     async def picture(
-        days: DaysQuery = 30, size: SizeQuery = "wide", probe: ProbeQuery = None, known: KnownEtag = ""
+        choice: Annotated[WindowChoice, Depends(read_choice)],
+        size: SizeQuery = "wide",
+        probe: ProbeQuery = None,
+        known: KnownEtag = "",
     ) -> Response:
-        """Draw the stored runs of the last days."""
-        key = await run_in_threadpool(cache.key, days, size, probe)
+        """Draw the stored runs of a window."""
+        key = await run_in_threadpool(cache.key, choice, size, probe)
         headers = {"ETag": key.etag, "Cache-Control": "private, no-cache"}
         if key.etag in known:
             return Response(status_code=NOT_MODIFIED, headers=headers)
@@ -89,9 +90,8 @@ def router(site: Site) -> APIRouter:
 class GraphKey:
     """Everything that a graph depends on."""
 
-    days: int
+    window: Window
     size: str
-    until: datetime
     last_id: str | None
     plan: Plan
     title: str
@@ -103,15 +103,24 @@ class GraphKey:
         """The entity tag (RFC 9110, section 8.8.3) of the graph."""
         return f'"{hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:32]}"'
 
-    @property
-    def window(self) -> Window:
-        """The time that the graph spans."""
-        return Window(self.until - timedelta(days=self.days), self.until)
+
+def graph_window(site: Site, choice: WindowChoice, first: datetime | None) -> Window:
+    """Return the window of a graph: one that ends now ends at the next step after it.
+
+    Raises:
+        UsageError: there is no such window.
+    """
+    window = choice.resolve(site, first)
+    if choice.is_fixed:
+        return window
+    length = window.until - window.since
+    until = end_of_window(site.clock(), length.total_seconds() / DAY_S)
+    return Window(window.since if choice.days == ALL else until - length, until)
 
 
-def end_of_window(now: datetime, days: int) -> datetime:
-    """Return the end of the window: the next step after a moment."""
-    step = days * 86_400 // STEPS
+def end_of_window(now: datetime, days: float) -> datetime:
+    """Return the end of a window of so many days: the next step after a moment."""
+    step = max(1, int(days * DAY_S) // STEPS)
     return datetime.fromtimestamp((math.floor(now.timestamp() / step) + 1) * step, UTC)
 
 
@@ -124,16 +133,17 @@ class GraphCache:
         self._lock = threading.Lock()
         self._graphs: OrderedDict[GraphKey, Future[bytes]] = OrderedDict()
 
-    def key(self, days: int, size: str, probes: Sequence[str] | None) -> GraphKey:
+    def key(self, choice: WindowChoice, size: str, probes: Sequence[str] | None) -> GraphKey:
         """Return what the graph depends on at this moment."""
         site = self._site
         with open_reader(site.database) as connection:
             selection = select_probes(connection, site, probes)
             last = read.last_run(connection, selection.pks)
-        until = end_of_window(site.clock(), days)
+            first = read.first_start(connection, selection.pks)
+        window = graph_window(site, choice, first)
         title = f"Internet speed at {selection.title(site)}"
         return GraphKey(
-            days, size, until, last.id if last else None, selection.plan(site, selection.shown), title, selection.pks
+            window, size, last.id if last else None, selection.plan(site, selection.shown), title, selection.pks
         )
 
     async def png(self, key: GraphKey) -> bytes:

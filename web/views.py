@@ -9,20 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitor.analysis.line_condition import LineCondition
 from monitor.analysis.outages import LineState, run_state
 from monitor.model import FailureKind, NetworkPath, Scope, Status, describe_server
 from monitor.output import units
+from web.stats import typical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from monitor.analysis.line_condition import LineReport
     from monitor.analysis.outages import Incident
     from monitor.collect.progress import RunningTest
     from monitor.model import Failure, Plan, Run
     from monitor.scheduler.publish import Published
+    from monitor.store.buckets import Summary
+    from monitor.store.events import LineEvent
     from monitor.store.statistics import PlanMet
+    from web.stats import WindowStats
 
 
 STATUS_LABELS = {
@@ -60,6 +66,14 @@ HEADLINES = {
     Scope.CONFIG: "The configuration kept the last test from running",
     Scope.LOCAL: "This machine kept the last test from running",
     Scope.UNKNOWN: "The last test failed",
+}
+
+HEADLINES_OF_STATES = {
+    LineCondition.GOOD: "Your internet line is good",
+    LineCondition.SLOW: "Your internet line is slow",
+    LineCondition.FAILING: "Your internet line is failing",
+    LineCondition.STALE: "The last result is too old to tell",
+    LineCondition.UNKNOWN: "The state of your line is not known",
 }
 
 CULPRIT_LABELS = {
@@ -127,6 +141,18 @@ class NumberTile:
 
 
 @dataclass(frozen=True, slots=True)
+class FigureRow:
+    """The figures of a window for one metric, as texts; `before` is of the one before; what is not known is empty."""
+
+    name: str
+    typical: str
+    lowest: str
+    highest: str
+    share: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableRow:
     """One run of the table. `what` and `whose` are kind and scope of a failure as text; empty if unknown."""
 
@@ -186,6 +212,77 @@ def _failed_runs(newest_first: Sequence[Run]) -> Iterator[Run]:
             yield run
         elif run.status is Status.FAILED and last is not LineState.DOWN:
             return
+
+
+def line_points(
+    line: LineReport, plan: Plan, changes: Sequence[LineEvent], viewpoint: Viewpoint
+) -> tuple[tuple[str, str], ...]:
+    """Return (name, text) points on the state of the line: the rates now, what is normal, since when, and changes."""
+    normal = [rate for rate in (line.normal.download_bps, line.normal.upload_bps) if rate is not None]
+    least = "at least " if line.is_older else ""
+    since = line.since and f"{least}{viewpoint.moment(line.since)} ({viewpoint.age(line.since)})"
+    known = (
+        ("Now", _share_text(line, plan) if line.state is LineCondition.SLOW else ""),
+        ("Normal", f"{' / '.join(units.format_mbps(rate) for rate in normal)} Mbit/s" if normal else ""),
+        ("So since", since or ""),
+        ("Changed", _change_text(changes[-1], viewpoint) if changes else ""),
+    )
+    return tuple((name, text) for name, text in known if text)
+
+
+def _share_text(line: LineReport, plan: Plan) -> str:
+    """Return the last result in percent of the plan, else of what is normal."""
+    if line.result is None:
+        return ""
+    shares = (
+        ("download", line.result.download_bps, plan.download_bps, line.normal.download_bps),
+        ("upload", line.result.upload_bps, plan.upload_bps, line.normal.upload_bps),
+    )
+    return ", ".join(
+        f"{name} {round(100 * rate / (sold or usual or 1))} % of {'the plan' if sold else 'normal'}"
+        for name, rate, sold, usual in shares
+        if rate is not None and (sold or usual)
+    )
+
+
+def _change_text(event: LineEvent, viewpoint: Viewpoint) -> str:
+    name = "ISP" if event.kind == "isp" else "external address"
+    return f"{name} is {event.after}, was {event.before}, {viewpoint.moment(event.at)}"
+
+
+def figure_rows(stats: WindowStats) -> tuple[FigureRow, ...]:
+    """Return the figures of a window, beside those of the window before; of what was measured in it."""
+    rates = [
+        _figure_row(name, values, units.format_rate, share)
+        for name, values, share in (
+            ("Download", (stats.window.download_bps, stats.before.download_bps), stats.download_plan_pct),
+            ("Upload", (stats.window.upload_bps, stats.before.upload_bps), stats.upload_plan_pct),
+        )
+    ]
+    latency = (stats.window.latency_ms, stats.before.latency_ms)
+    rows = [*rates, _figure_row("Latency", latency, lambda value: units.format_metric("latency_ms", value), None)]
+    return tuple(row for row in rows if row)
+
+
+def _figure_row(
+    name: str,
+    values: tuple[Summary | None, Summary | None],
+    to_text: Callable[[float], str],
+    share: float | None,
+) -> FigureRow | None:
+    window, before = values
+    value, value_before = typical(window), typical(before)
+    if window is None or value is None:
+        return None
+    change = "" if not value_before else f"{to_text(value_before)} ({100 * (value / value_before - 1):+.0f} %)"
+    return FigureRow(
+        name,
+        f"{'mean' if window.median is None else 'median'} {to_text(value)}",
+        to_text(window.min),
+        to_text(window.max),
+        "" if share is None else f"{share:.0f} % of the plan",
+        change,
+    )
 
 
 def number_tiles(run: Run, plan: Plan) -> tuple[NumberTile, ...]:

@@ -223,6 +223,15 @@ def _to_moment(epoch: int) -> datetime:
     return datetime.fromtimestamp(epoch, UTC)
 
 
+def first_start(connection: Connection, probes: Collection[int] = ()) -> datetime | None:
+    """Return when the oldest run started, of these probes if given; None if there is none."""
+    query = select(runs.c.started_at).order_by(runs.c.started_at).limit(1)
+    if probes:
+        query = query.where(runs.c.probe_pk.in_(probes))
+    started = connection.scalar(query)
+    return None if started is None else _to_moment(started)
+
+
 def newest_runs(
     connection: Connection, statuses: Collection[Status], *, scope: Scope | None = None, probes: Collection[int] = ()
 ) -> list[Run]:

@@ -107,7 +107,7 @@ def test_an_unknown_path_is_an_error(place: SiteSetup, path: str):
         ("/api/v1/runs?days=0", "days: "),
         ("/api/v1/runs?limit=x", "limit: "),
         ("/api/v1/runs?status=good", "status: "),
-        ("/graph.png?days=367", "days: "),
+        ("/graph.png?days=3661", "days: "),
         ("/graph.png?size=huge", "size: "),
         ("/?days=-1", "days: "),
     ],

@@ -12,8 +12,9 @@ from web_client import NOW, TABLE, SiteSetup
 
 from monitor.errors import SpeedmonError, StoreError
 from monitor.model import Plan
+from web.context import MAX_DAYS
 from web.graph_request import GraphRequest, draw_graph
-from web.graphs import MAX_DAYS, end_of_window
+from web.graphs import end_of_window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +53,29 @@ def test_a_new_run_makes_a_new_graph(place: SiteSetup):
     place.fill(make_attempt(40))
     assert len({*tags, client.get("/graph.png").headers["etag"]}) == 4
     assert tags[0] == tags[3]
+
+
+@pytest.mark.parametrize(
+    ("query", "length"),
+    [
+        ("days=all", timedelta(hours=1)),
+        ("from=2026-11-20&to=2026-11-22", timedelta(days=3)),
+        ("from=2026-11-23T14:00", timedelta(hours=1)),
+        ("days=3660", timedelta(days=3660)),
+    ],
+)
+def test_any_window_can_be_drawn(place: SiteSetup, monkeypatch: pytest.MonkeyPatch, query: str, length: timedelta):
+    """All, any number of days up to ten years, and from one day or moment to another."""
+    asked: list[GraphRequest] = []
+
+    def draw(request: GraphRequest) -> bytes:
+        asked.append(request)
+        return PNG
+
+    monkeypatch.setattr("web.graphs.draw_graph", draw)
+    assert place.client().get(f"/graph.png?{query}").content == PNG
+    (request,) = asked
+    assert abs(request.until - request.since - length) < timedelta(minutes=20)
 
 
 def test_an_empty_store_has_a_graph(tmp_path: Path):

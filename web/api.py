@@ -44,6 +44,8 @@ DaysQuery = Annotated[int, Query(ge=1, le=MAX_DAYS, description="how many days t
 
 MaxBucketsQuery = Annotated[int, Query(ge=1, le=MAX_BUCKETS, description="at most this many buckets")]
 
+MediansQuery = Annotated[bool, Query(description="also compute medians, which takes longer")]
+
 MonthsQuery = Annotated[int, Query(ge=1, le=120, description="how many months to look back")]
 
 PathQuery = Annotated[NetworkPath | None, Query(description="only runs over this path")]
@@ -150,10 +152,10 @@ def _add_figures(routes: APIRouter, site: Site) -> None:
         request: Request,
         selected: Selected,
         most: MaxBucketsQuery = DEFAULT_BUCKETS,
-        medians: bool = False,
+        medians: MediansQuery = False,
         as_format: FormatQuery = None,
     ) -> Response:
-        """Return the window as at most `most` buckets, oldest first; empty ones are left out."""
+        """Return a window as buckets, oldest first; empty ones are left out."""
         with open_reader(site.database) as connection:
             run_filter, _ = selected.of(connection, site)
             rows = read_buckets(connection, run_filter, zone=site.zone, most=most, medians=medians)

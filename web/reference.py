@@ -56,6 +56,7 @@ def router(app: FastAPI) -> APIRouter:
 
 def describe_endpoints(document: dict[str, Any]) -> Iterator[EndpointHelp]:
     """Yield the endpoints of an OpenAPI document that can be read, sorted by their paths."""
+    schemas = document["components"]["schemas"]
     for path, methods in sorted(document["paths"].items()):
         operation = methods.get("get")
         if operation:
@@ -63,29 +64,29 @@ def describe_endpoints(document: dict[str, Any]) -> Iterator[EndpointHelp]:
                 path,
                 path.strip("/").replace("/", "-").translate({ord("{"): None, ord("}"): None, ord("."): "-"}),
                 operation.get("description", ""),
-                tuple(_describe_parameter(parameter) for parameter in operation.get("parameters", ())),
+                tuple(_describe_parameter(parameter, schemas) for parameter in operation.get("parameters", ())),
                 tuple(operation["responses"]["200"].get("content", {})),
             )
 
 
-def _describe_parameter(parameter: dict[str, Any]) -> ParameterHelp:
+def _describe_parameter(parameter: dict[str, Any], schemas: dict[str, Any]) -> ParameterHelp:
     schema = parameter["schema"]
     default = schema.get("default")
     return ParameterHelp(
         parameter["name"],
-        _describe_values(schema),
+        _describe_values(schema, schemas),
         "" if default is None else str(default).lower() if isinstance(default, bool) else str(default),
         parameter.get("description", ""),
     )
 
 
-def _describe_values(schema: dict[str, Any]) -> str:
+def _describe_values(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
     """Return what a parameter may be: "integer from 1 to 3660"."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
-    kind = kinds[0]
+    kind = schemas[kinds[0]["$ref"].rpartition("/")[2]] if "$ref" in kinds[0] else kinds[0]
     if "enum" in kind:
         return ", ".join(kind["enum"])
-    if "$ref" in kind:
-        return ""
+    if kind.get("type") == "array":
+        return f"{_describe_values(kind['items'], schemas)}, can be repeated"
     name = "time" if kind.get("format") == "date-time" else "text" if kind["type"] == "string" else kind["type"]
     return " ".join([name, *(f"{word} {kind[limit]}" for limit, word in LIMITS if limit in kind)])

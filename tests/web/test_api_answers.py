@@ -169,5 +169,8 @@ def test_the_reference_needs_nothing_from_elsewhere(place: SiteSetup):
         assert f"<code>{path}</code>" in page
         for parameter in methods["get"].get("parameters", ()):
             assert f"<code>{parameter['name']}</code>" in page
+    assert "ip4only, host" in page
+    assert "integer from 1 to 2000" in page
+    assert "text, can be repeated" in page
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "")

@@ -224,7 +224,7 @@ def line_points(
     known = (
         ("Now", _share_text(line, plan) if line.state is LineCondition.SLOW else ""),
         ("Normal", f"{' / '.join(units.format_mbps(rate) for rate in normal)} Mbit/s" if normal else ""),
-        ("So since", since if since and line.state is not LineState.STALE else ""),
+        ("So since", since if since and line.state is not LineCondition.STALE else ""),
         ("Changed", _change_text(changes[-1], viewpoint) if changes else ""),
     )
     return tuple((name, text) for name, text in known if text)

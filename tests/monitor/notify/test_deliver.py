@@ -319,6 +319,17 @@ def test_an_older_copy_of_the_database_repeats_nothing(desk: Desk, receiver: Htt
     assert receiver.titles == ["home: line down"]
 
 
+def test_a_memory_of_another_release_is_made_anew(desk: Desk, receiver: HttpReceiver):
+    """What lasts is reported again; nothing else is lost."""
+    desk.follow("FF")
+    with closing(sqlite3.connect(desk.folder / "speedmon.db")) as connection, connection:
+        connection.execute("""UPDATE notify_memories SET memory = '{"last_pk": "many"}'""")
+    desk.follow("Foo")
+    assert [title.partition(" after")[0] for title in receiver.titles] == [
+        *["home: line down"] * 2, "home: line works again",
+    ]  # fmt: skip
+
+
 def test_a_digest_comes_once_with_its_picture(tmp_path: Path, receiver: HttpReceiver):
     """After the end of the day; of several that wait, the newest."""
     with smtp_receiver() as mailbox:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
@@ -38,8 +39,8 @@ _COLUMNS = [
     for field in fields(Run)
 ]
 
-# A spreadsheet takes a text that begins so for a formula. The apostrophe marks texts that would look as if marked.
-_FORMULA_STARTS = frozenset("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
+# A spreadsheet takes a text that begins so, spaces apart, for a formula; an apostrophe before it is our mark.
+_FORMULA = re.compile("'*[ \\t\\r\\n]*[=+\\-@\\uff1d\\uff0b\\uff0d\\uff20]")
 
 # Runs in memory at a time, and in a row group of the file.
 _PARQUET_BATCH = 5_000
@@ -110,12 +111,12 @@ def _csv_field(value: Any) -> Any:
 
 def to_csv_text(text: str) -> str:
     """Return a text as a field of CSV has it: with an apostrophe before it where a spreadsheet sees a formula."""
-    return f"'{text}" if text[:1] in _FORMULA_STARTS else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def from_csv_text(text: str) -> str:
     """Return a text from a field of CSV, as it was before `to_csv_text`."""
-    return text[1:] if text.startswith("'") and text[1:2] in _FORMULA_STARTS else text
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _csv_time(value: datetime) -> str:

@@ -166,5 +166,5 @@ def test_no_text_of_a_csv_is_a_formula(url: str, tmp_path: Path):
     csv.field_size_limit(10**7)
     with file.open(newline="", encoding="utf-8") as opened:
         fields = [field for row in csv.reader(opened) for field in row]
-    formulas = [field for field in fields if field[:1] in {*"=+-@\t\r\uff1d\uff0b\uff0d\uff20"} and field]
+    formulas = [field for field in fields if field.strip()[:1] in {*"=+-@\uff1d\uff0b\uff0d\uff20"} and field.strip()]
     assert all(field.removeprefix("-").isdecimal() for field in formulas)

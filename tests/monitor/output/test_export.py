@@ -141,10 +141,19 @@ def test_csv_values():
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text('",;\r\n ab'))
 def test_any_name_survives_csv(name: str, message: str):
-    """Commas, quotes and line ends in names and messages come back as they were."""
+    """Commas, quotes and line ends in names and messages come back as they were, formulas with a mark."""
     failure = Failure(FailureKind.UNKNOWN, Scope.UNKNOWN, None, message)
     (row,) = as_csv(make_attempt(isp=name, server=Server(name=name), failure=failure).run)
-    assert (row["isp"], row["server_name"], row["failure_message"]) == (name, name, message)
+    fields = [export.from_csv_text(row[column]) for column in ("isp", "server_name", "failure_message")]
+    assert fields == [name, name, message]
+
+
+@given(st.text("'=+-@\t\r ab"))
+def test_no_text_is_a_formula(text: str):
+    """Whatever a text begins with, a spreadsheet shows it, and it comes back as it was."""
+    field = export.to_csv_text(text)
+    assert export.from_csv_text(field) == text
+    assert field.strip()[:1] not in {"=", "+", "-", "@"}
 
 
 def test_text_is_streamed():

@@ -1,5 +1,5 @@
 # `make demo` shows the program at work, `make test` tests it; both work on a fresh clone without further set-up.
-.PHONY: demo test lint chaos fuzz audit licences gallery wheel clean
+.PHONY: demo test test-system lint chaos fuzz audit licences gallery wheel clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -19,10 +19,21 @@ demo: $(VENV)/ready
 	@scripts/packages $(DEMO_NEEDS)
 	$(BIN)/speedmon demo --output speedmon-demo.png
 
+# debootstrap makes the systems, systemd-nspawn boots them, dnsmasq is the DHCP server of their router.
+SYSTEM_NEEDS := $(DEMO_NEEDS) git:git debootstrap:debootstrap systemd-nspawn:systemd-container dnsmasq:dnsmasq-base \
+	nsenter:util-linux pgrep:procps tc:iproute2
+
 # The tests of a file run in one worker, because they share what its fixtures build.
 test: $(VENV)/ready
 	@scripts/packages $(TEST_NEEDS)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+# Debian 12 and 13, made and booted: needs root. The systems are kept in ~/.cache/speedmon-trees.
+test-system: $(VENV)/ready
+	@scripts/packages $(SYSTEM_NEEDS)
+	$(BIN)/python -m pytest --exitfirst tests/system/debian_systems.py -k bookworm & first=$$!; \
+	$(BIN)/python -m pytest --exitfirst tests/system/debian_systems.py -k trixie; second=$$?; \
+	wait $$first && exit $$second
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ SpeedmonError              any error below, or one that no class of its own desc
 ├── NotifyError            an address did not take a message, which is sent later      exit 1, retryable
 ├── OutputError            a file that the user asked for cannot be written             exit 1
 ├── StateFileError         a file in the state directory is not one of ours             exit 1
+├── InstallError           a step of an installation failed                             exit 1
 └── ServeError             the daemon cannot start                                      exit 1
 
 A message names what is wrong and the fix. Retryable means that the same call may succeed later without any change. A
@@ -95,6 +96,10 @@ class OutputError(SpeedmonError):
 
 class StateFileError(SpeedmonError):
     """What lies in the state directory is no file that speedmon may have written there; exit 1, not retryable."""
+
+
+class InstallError(SpeedmonError):
+    """A step of an installation or its removal failed; the steps before it were undone; exit 1, not retryable."""
 
 
 class ServeError(SpeedmonError):

@@ -16,12 +16,17 @@ from monitor.cli.options import pass_settings
 from monitor.engines.registry import AUTO, BUILT_IN
 from monitor.model import NetworkPath, Status, Trigger, describe_failure, describe_server
 from netns.entry.enter import PASTA
+from netns.kernel.handle import is_entered
 
 if TYPE_CHECKING:
     from monitor.collect.policy import Retry
     from monitor.collect.progress import NoProgress, ProgressBar
     from monitor.config.settings import Settings
     from monitor.model import Run
+
+
+# Where `speedmon install` lets the members of the group ask for tests.
+SERVICE_SOCKET = "/run/speedmon/collect.sock"
 
 
 @click.command("collect")
@@ -53,6 +58,15 @@ def command(
     (another test runs, the month's data is used, the engine is in back-off, quiet hours) and recorded; 5 the namespace
     is missing or broken, recorded; 6 not permitted, recorded.
     """
+    if _must_ask_service(settings, path):
+        from monitor.scheduler.relay import request_test
+
+        flags = {"-q": quiet, "--no-retry": no_retry, "--anyway": anyway, "--json": as_json}
+        values = {"--engine": engine, "--server-id": server_id, "--trigger": trigger}
+        asked = [flag for flag, given in flags.items() if given]
+        asked += [part for option, value in values.items() if value for part in (option, value)]
+        if (code := request_test(SERVICE_SOCKET, asked)) is not None:
+            return code
     from monitor.collect import collector, measure
 
     wrap = partial(measure.namespace_command, way=settings.namespace.way, dns=settings.namespace.dns)
@@ -84,6 +98,19 @@ def _start_notifier(settings: Settings) -> None:
         start_notifier(click.get_current_context().find_root().obj, os.environ)
     except OSError as error:
         click.echo(f"speedmon: notifications cannot be sent: {error}; `speedmon notify run` tries again", err=True)
+
+
+def _must_ask_service(settings: Settings, path: str | None) -> bool:
+    """Return whether only the service can enter the namespace for this user: there is no launcher, but its socket."""
+    is_inside = (path or settings.collect.path) == NetworkPath.IP4ONLY.value
+    return (
+        is_inside
+        and os.geteuid() != 0
+        and settings.namespace.way != PASTA
+        and not os.path.lexists(f"/usr/local/bin/{settings.namespace.name}")
+        and os.access(SERVICE_SOCKET, os.W_OK)
+        and not is_entered(settings.namespace.name)
+    )
 
 
 def _progress_bar(*, quiet: bool) -> ProgressBar | NoProgress:

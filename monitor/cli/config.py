@@ -1,4 +1,4 @@
-"""`speedmon config`: write a configuration file, or print the settings in force."""
+"""`speedmon config`: write a configuration file, change it, or print the settings in force."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 
 from monitor.cli.options import config_option, load_settings
-from monitor.config import load, paths
-from monitor.errors import OutputError, UsageError
+from monitor.config import edit, load, paths
+from monitor.errors import ConfigError, OutputError, UsageError
 from monitor.system import files
 
 
 @click.group(name="config")
 def group() -> None:
-    """Write or show the configuration."""
+    """Write, change or show the configuration."""
 
 
 @group.command()
@@ -54,6 +54,50 @@ def show(ctx: click.Context, as_json: bool) -> None:
         return
     click.echo(f"# from {file or 'no file'}, the environment and the defaults\n")
     click.echo(load.to_toml(settings).encode(), nl=False)
+
+
+@group.command(name="set")
+@click.argument("key", metavar="SECTION.KEY")
+@click.argument("value", metavar="VALUE")
+@config_option
+@click.pass_context
+def set_command(ctx: click.Context, key: str, value: str) -> None:
+    """Change one setting in the file and keep the rest of it, comments too.
+
+    Several values are separated by commas. The service reads its file when it starts: sudo systemctl restart
+    speedmon-serve.
+    """
+    file = load.find_config_file(ctx.find_root().obj, os.environ) or _default_file()
+    text = _read_file(file)
+    section, _, name = key.partition(".")
+    changed = edit.set_value(text, section, name, load.parse_value(section, name, value))
+    load.parse_settings(changed, str(file))
+    _replace_file(file, changed)
+    click.echo(f"{file}: {key} is set")
+
+
+def _read_file(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _replace_file(file: Path, text: str) -> None:
+    """Replace the file in one step; its mode, owner and group stay."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f".{file.name}.{os.getpid()}.part")
+        unfinished.write_text(text, encoding="utf-8")
+        if file.exists():
+            state = file.stat()
+            os.chown(unfinished, state.st_uid, state.st_gid)
+            unfinished.chmod(state.st_mode & 0o7777)
+        unfinished.replace(file)
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
 
 
 def _default_file() -> Path:

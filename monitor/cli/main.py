@@ -23,6 +23,9 @@ from netns.errors import NetnsError
 
 # "module:attribute" of each command, in the order of `--help`.
 COMMANDS = {
+    "install": "monitor.cli.install:install_command",
+    "uninstall": "monitor.cli.install:uninstall_command",
+    "status": "monitor.cli.status:command",
     "setup-netns": "monitor.cli.namespace:setup",
     "teardown-netns": "monitor.cli.namespace:teardown",
     "check": "monitor.cli.check:command",
@@ -49,6 +52,9 @@ COMMANDS = {
 }
 
 SHORT_HELP = {
+    "install": "Install the service: user, units, namespace, database; ends with a test.",
+    "uninstall": "Remove what install made, all but results and settings.",
+    "status": "Show what runs, the last and the next test, and what was repaired.",
     "setup-netns": "Create or repair the IPv4-only namespace, its NAT and its launcher.",
     "teardown-netns": "Remove everything that setup-netns created.",
     "check": "Check everything that a trustworthy test needs; print how to fix what fails.",
@@ -68,7 +74,7 @@ SHORT_HELP = {
     "digest": "Send or print a summary of the last day or week.",
     "notify": "Send messages about changes of state; test and list them.",
     "serve": "Run tests on a schedule and serve the web page.",
-    "config": "Write or show the configuration.",
+    "config": "Write, change or show the configuration.",
     "db": "Maintain the database: upgrade, check, backup, prune, vacuum.",
     "fleet": "Forward runs to the PostgreSQL of a fleet.",
     "demo": "Try it in a simulated network; changes nothing on this machine.",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.options import pass_settings
+from monitor.errors import OutputError
 from netns.entry.enter import WAYS
+from netns.errors import NetnsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
     from netns.plan.planner import SetupPlan
     from netns.plan.steps import Step
     from netns.spec import NamespaceSpec
+
+
+# How often set-up tries again while it waits.
+POLL_S = 0.5
 
 
 def _dry_run_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,11 +56,22 @@ def _json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     "--user", "members", multiple=True, metavar="USER", help="Let this user enter (group speedmon); can be repeated."
 )
 @click.option("--launcher/--no-launcher", default=True, help="Install the program ip4only for users other than root.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.IntRange(0, 3600),
+    metavar="S",
+    default=0,
+    help="Wait so many seconds for a default route, as at boot.",
+)
+@click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Append what was changed to this file.")
 @_dry_run_option
 @_json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @pass_settings
-def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **options: Any) -> None:
+def setup(
+    settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, wait_s: int, log: Path | None, **options: Any
+) -> None:
     """Create the IPv4-only namespace, its NAT and its launcher, or repair whatever is missing.
 
     Needs root. Running it again is safe. Firewall rules of the host are neither flushed nor changed; where one would
@@ -62,7 +81,9 @@ def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **op
 
     spec = _parse_spec(settings, **options)
     on_step = _print_nothing if quiet or as_json else _step_printer(dry_run=dry_run)
-    done = setup.set_up_namespace(spec, dry_run=dry_run, on_step=on_step)
+    done = _retry(lambda: setup.set_up_namespace(spec, dry_run=dry_run, on_step=on_step), wait_s)
+    if log is not None and done.steps and not dry_run:
+        _write_log(log, done)
     if as_json:
         click.echo(_result_json(spec, done, dry_run=dry_run))
         return
@@ -70,6 +91,27 @@ def setup(settings: Settings, *, quiet: bool, dry_run: bool, as_json: bool, **op
         click.echo(f"speedmon: note: {note}", err=True)
     if not quiet and not dry_run:
         click.echo(_summary(spec, changed=bool(done.steps)))
+
+
+def _retry(set_up: Callable[[], SetupPlan], wait_s: int) -> SetupPlan:
+    """Call until it works, for a while: at boot, or when an uplink is replaced, the default route comes late."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return set_up()
+        except NetnsError as error:
+            if not error.retryable or time.monotonic() >= deadline:
+                raise
+        time.sleep(POLL_S)
+
+
+def _write_log(file: Path, done: SetupPlan) -> None:
+    from monitor.system.repairs import append_repair
+
+    try:
+        append_repair(file, [str(step) for step in done.steps])
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
 
 
 @click.command()

@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from monitor.config import paths
+from monitor.config.edit import to_toml_value
 from monitor.config.settings import PlanSettings, Settings
 from monitor.errors import ConfigError
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 PREFIX = "SPEEDMON_"
 
 # Variables with the prefix that are not settings.
-NOT_SETTINGS = frozenset({"SPEEDMON_CONFIG", "SPEEDMON_DEBUG"})
+NOT_SETTINGS = frozenset({"SPEEDMON_CONFIG", "SPEEDMON_DEBUG", "SPEEDMON_COLLECT_SOCKET"})
 
 _PLAN = "plan"
 
@@ -75,6 +76,38 @@ def load_settings(file: Path | None, environ: Mapping[str, str], uid: int) -> Se
         url = f"sqlite:///{quote(str(paths.state_dir(environ, uid) / 'speedmon.db'))}"
         settings = replace(settings, database=replace(settings.database, url=url))
     return settings
+
+
+def parse_settings(text: str, source: str) -> Settings:
+    """Return the settings of a file's text alone, without the environment; the database's URL may be empty.
+
+    Raises:
+        ConfigError: the text is not TOML, or a section, key or value is wrong; all are listed.
+    """
+    mistakes: list[str] = []
+    settings = _build_settings(_decode_toml(text, source), source, mistakes)
+    mistakes += [*_zone_mistakes(settings), *_majority_mistakes(settings)]
+    if mistakes:
+        raise ConfigError("; ".join(mistakes))
+    return settings
+
+
+def parse_value(section: str, key: str, text: str) -> Any:
+    """Return the value of a setting that was given as text, converted to its type.
+
+    Raises:
+        ConfigError: there is no such section or key, or the text is no such value.
+    """
+    known = section_types()
+    if section not in known:
+        raise ConfigError(f"unknown section [{section}]{_suggest_name(section, known)}")
+    keys = key_types(known[section])
+    if key not in keys:
+        raise ConfigError(f"unknown key {key!r} in [{section}]{_suggest_name(key, keys)}")
+    try:
+        return msgspec.to_builtins(_convert_value(_EnvironValue(key, text), keys[key]))
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{section}.{key}: {error} ({help_text(keys[key]).partition(';')[0]})") from error
 
 
 def find_config_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -130,14 +163,44 @@ def key_types(section: type) -> dict[str, Any]:
 
 def _read_toml(file: Path) -> Values:
     try:
-        # msgspec imports tomllib for this, which need not be loaded where there is no file.
-        values: Values = msgspec.toml.decode(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
-        fix = "name another, or write one with `speedmon config init`"
+        fix = _explain_denied(file) if isinstance(error, PermissionError) else ""
+        fix = fix or "name another, or write one with `speedmon config init`"
         raise ConfigError(f"{file}: cannot be read: {error.strerror}: {fix}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not TOML: {error}") from error
+    return _decode_toml(text, str(file))
+
+
+def _decode_toml(text: str, source: str) -> Values:
+    try:
+        # msgspec imports tomllib for this, which need not be loaded where there is no file.
+        values: Values = msgspec.toml.decode(text)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{source}: is not TOML: {error}") from error
     return values
+
+
+def _explain_denied(file: Path) -> str:
+    """Return what to do to read a file that its group may read; empty where it has no such group.
+
+    A session has the groups of its login: who became a member later has to log in again.
+    """
+    import grp  # noqa: PLC0415  only this mistake needs them
+    import pwd  # noqa: PLC0415  the same
+
+    try:
+        state = file.stat()
+        group = grp.getgrgid(state.st_gid)
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except (OSError, KeyError):
+        return ""
+    if not state.st_mode & 0o040 or group.gr_gid == 0:
+        return ""
+    if user in group.gr_mem:
+        return f"{user} is in the group {group.gr_name} from the next login on: log out and in again"
+    return f"only the group {group.gr_name} may: sudo speedmon install --user {user}, then log out and in again"
 
 
 def _from_environ(environ: Mapping[str, str], mistakes: list[str]) -> Values:
@@ -318,13 +381,13 @@ def _mask_addresses(value: Any) -> Any:
 def _section_template(name: str, kind: type, defaults: Any) -> str:
     lines = [f"\n# {(kind.__doc__ or '').strip()}", f"[{name}]"]
     for key, annotated in key_types(kind).items():
-        lines += [f"# {help_text(annotated)}", f"#{key} = {_to_toml_value(getattr(defaults, key))}"]
+        lines += [f"# {help_text(annotated)}", f"#{key} = {to_toml_value(getattr(defaults, key))}"]
     return "\n".join(lines) + "\n"
 
 
 def _section_to_toml(name: str, kind: type, values: Any) -> str:
     lines = [f"[{name}]"]
-    lines += [f"{key} = {_to_toml_value(_mask_if_secret(name, key, getattr(values, key)))}" for key in key_types(kind)]
+    lines += [f"{key} = {to_toml_value(_mask_if_secret(name, key, getattr(values, key)))}" for key in key_types(kind)]
     return "\n".join(lines) + "\n"
 
 
@@ -332,10 +395,3 @@ def _mask_if_secret(section: str, key: str, value: Any) -> Any:
     if (section, key) in _SECRET_ADDRESSES:
         return _mask_addresses(value)
     return mask_password(value) if (section, key) in _SECRET_URLS else value
-
-
-def _to_toml_value(value: Any) -> str:
-    """Return a TOML value; strings, numbers and truth values are written as in JSON."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_to_toml_value, value))}]"
-    return msgspec.json.encode(value).decode()

@@ -18,7 +18,7 @@ from monitor.errors import SpeedmonError
 from monitor.localtime import resolve_zone
 from monitor.model import Attempt
 from monitor.scheduler.schedule import SlotScheduler, make_timetable, to_skipped_run
-from monitor.scheduler.subprocesses import ScheduledTest, max_duration_s, speedmon_command
+from monitor.scheduler.subprocesses import ScheduledTest, collect_command, max_duration_s, speedmon_command
 from monitor.store import spool
 from monitor.store.connection import is_schema_current, open_reader
 from monitor.store.deliver import deliver_attempt
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from monitor.scheduler.schedule import MissedSlots
 
 
-COLLECT_ARGUMENTS = ("collect", "-q", "--trigger", "schedule")
+COLLECT_ARGUMENTS = ("-q", "--trigger", "schedule")
 
 # Any command that reads the store creates it, or upgrades it if that is quick; `db upgrade` might take minutes.
 READ_ARGUMENTS = ("history", "--days", "1")
@@ -62,7 +62,8 @@ class Daemon:
             newest = last_run(connection)
         zone = resolve_zone(settings.schedule.timezone, "schedule.timezone")
         timetable = make_timetable(settings.schedule, zone, datetime.now(UTC), newest.started_at if newest else None)
-        self._child = ScheduledTest(command or speedmon_command(config, *COLLECT_ARGUMENTS), max_duration_s(settings))
+        run_test = command or collect_command(settings, config, os.environ, *COLLECT_ARGUMENTS)
+        self._child = ScheduledTest(run_test, max_duration_s(settings))
         self._schedule = SlotScheduler(timetable, self._run_test, self._record)
         self.start = self._schedule.start
         self.wake = self._schedule.wake

@@ -19,9 +19,10 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from monitor.errors import SpeedmonError
+from monitor.model import NetworkPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from monitor.config.settings import Settings
@@ -44,6 +45,9 @@ POLL_S = 1.0
 # Others may read the files that a command makes.
 UMASK = 0o022
 
+# Set in the unit of the daemon, which has no way into the namespace itself.
+SOCKET_VARIABLE = "SPEEDMON_COLLECT_SOCKET"
+
 # What an attempt needs besides the engine: checks, a list of servers, the diagnosis of a failure, storing.
 OVERHEAD_S = 120
 
@@ -57,6 +61,17 @@ def speedmon_command(config: Path | None, *arguments: str) -> list[str]:
     """
     config_option = ["--config", str(config)] if config else []
     return [sys.executable, "-P", "-m", "monitor", *config_option, *arguments]
+
+
+def collect_command(settings: Settings, config: Path | None, environ: Mapping[str, str], *arguments: str) -> list[str]:
+    """Return the command line that runs a test: here, or by `speedmon-collect` where its socket is named.
+
+    A test over the host's own path needs no namespace, and is run here.
+    """
+    asked = environ.get(SOCKET_VARIABLE)
+    if not asked or settings.collect.path != NetworkPath.IP4ONLY.value:
+        return speedmon_command(config, "collect", *arguments)
+    return [sys.executable, "-P", "-m", "monitor.scheduler.relay", "ask", asked, *arguments]
 
 
 def max_duration_s(settings: Settings) -> int:

@@ -31,16 +31,22 @@ def ensure_group(group: str) -> bool:
     return True
 
 
+def _has_user(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
+
+
 def require_user(user: str, group: str) -> None:
     """Make sure that a user exists.
 
     Raises:
         SpecError: there is no such user.
     """
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        raise SpecError(f"there is no user {user!r} to put into group {group}") from None
+    if not _has_user(user):
+        raise SpecError(f"there is no user {user!r} to put into group {group}")
 
 
 def add_member(user: str, group: str) -> bool:
@@ -72,15 +78,47 @@ def remove_member(user: str, group: str) -> bool:
 
 
 def remove_group(group: str) -> bool:
-    """Remove the group; return whether there was one.
+    """Remove the group; return whether there was one. A user's primary group stays, as the tools refuse to remove it.
 
     Raises:
-        MissingToolError, StepError: as for `ensure_group`; a user's primary group cannot be removed.
+        MissingToolError, StepError: as for `ensure_group`.
     """
-    if _find_group(group) is None:
+    entry = _find_group(group)
+    if entry is None or any(user.pw_gid == entry.gr_gid for user in pwd.getpwall()):
         return False
     _run_tool(remove_group_command(group, _is_installed))
     return True
+
+
+def create_user(user: str, group: str, home: str) -> bool:
+    """Create a system user that cannot log in, with a group that exists; return whether there was none.
+
+    Raises:
+        MissingToolError, StepError: as for `ensure_group`.
+    """
+    if _has_user(user):
+        return False
+    _run_tool(create_user_command(user, group, home, _is_installed))
+    return True
+
+
+def remove_user(user: str) -> bool:
+    """Remove a user, not the home directory; return whether there was one.
+
+    Raises:
+        MissingToolError, StepError: as for `ensure_group`, for instance while a process of the user runs.
+    """
+    if not _has_user(user):
+        return False
+    _run_tool(_first_available((["userdel", user], ["deluser", user]), _is_installed))
+    return True
+
+
+def create_user_command(user: str, group: str, home: str, is_installed: Callable[[str], bool]) -> list[str]:
+    """Return the command that creates a system user; `is_installed` says which tools there are."""
+    shadow = ["useradd", "--system", "--gid", group, "--home-dir", home, "--no-create-home"]
+    busybox = ["adduser", "-S", "-D", "-H", "-h", home, "-s", "/sbin/nologin", "-G", group, user]
+    return _first_available(([*shadow, "--shell", "/usr/sbin/nologin", user], busybox), is_installed)
 
 
 def create_group_command(group: str, is_installed: Callable[[str], bool]) -> list[str]:

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
-from home_network import HomeNetwork
+from home_network import SPEEDMON, HomeNetwork
+
+from monitor.config.settings import ScheduleSettings
+from monitor.install import units
+from monitor.install.model import Program, SchedulerKind
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -61,6 +66,13 @@ class SystemdMachine(HomeNetwork):
         self._init.wait(timeout=120)
         self.shell(f"find /run/cgroup/{self._group} -depth -type d -exec rmdir {{}} +")
         super().close()
+
+    def write_units(self, scheduler: SchedulerKind = SchedulerKind.SERVE) -> None:
+        """Write the units of an installation, which run the program of the tests."""
+        program = Program(SPEEDMON, sys.executable, "1.0")
+        values = units.unit_values(program, "ip4only", ScheduleSettings(), deadline_s=900, minute=7)
+        for name, text in units.render_units(scheduler, values).items():
+            self.path(f"{UNITS}/{name}").write_text(text)
 
     def within(self, *argv: str) -> CompletedProcess[str]:
         """Run a command among systemd's processes; it may fail."""

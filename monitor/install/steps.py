@@ -1,0 +1,268 @@
+"""The steps of an installation as pure data: each prints as the shell command that does the same, and has its undo."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class InstallStep(Struct, frozen=True):
+    """One change of the machine."""
+
+    @property
+    def undo(self) -> InstallStep | None:
+        """The step that takes this one back; None where nothing has to be."""
+        return None
+
+
+class MakeDirectory(InstallStep, frozen=True):
+    """Make a folder, or give it the right owner and mode."""
+
+    path: str
+    mode: int
+    user: str = "root"
+    group: str = "root"
+    existed: bool = False
+
+    def __str__(self) -> str:
+        return f"install -d -m {self.mode:o} -o {self.user} -g {self.group} {self.path}"
+
+    @property
+    def undo(self) -> InstallStep | None:
+        return None if self.existed else RemoveDirectory(self.path)
+
+
+class RemoveDirectory(InstallStep, frozen=True):
+    """Remove a folder, unless something is in it."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"rmdir --ignore-fail-on-non-empty {self.path}"
+
+
+class WriteFile(InstallStep, frozen=True):
+    """Write a file of root's; `previous` is the text that it replaces, None for a new file."""
+
+    path: str
+    content: str
+    mode: int = 0o644
+    group: str = "root"
+    previous: str | None = None
+
+    def __str__(self) -> str:
+        return f"install -m {self.mode:o} -g {self.group} /dev/stdin {self.path}  # {len(self.content)} bytes"
+
+    @property
+    def undo(self) -> InstallStep:
+        if self.previous is None:
+            return RemoveFile(self.path)
+        return WriteFile(self.path, self.previous, self.mode, self.group)
+
+
+class RemoveFile(InstallStep, frozen=True):
+    """Remove a file; `previous` is its text, None where it need not come back."""
+
+    path: str
+    previous: str | None = None
+
+    def __str__(self) -> str:
+        return f"rm -f {self.path}"
+
+    @property
+    def undo(self) -> InstallStep | None:
+        return None if self.previous is None else WriteFile(self.path, self.previous)
+
+
+class RemoveTree(InstallStep, frozen=True):
+    """Remove a folder with all that is in it."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"rm -rf {self.path}"
+
+
+class GiveTree(InstallStep, frozen=True):
+    """Give a folder and the files in it to a user and a group; links are not followed.
+
+    `shared`: the group may write; else the owner alone may do anything.
+    """
+
+    path: str
+    user: str
+    group: str
+    shared: bool = True
+
+    def __str__(self) -> str:
+        rights = "ug+rwX" if self.shared else "go-w"
+        return f"chown -hR {self.user}:{self.group} {self.path} && chmod -R {rights} {self.path}"
+
+
+class CreateGroup(InstallStep, frozen=True):
+    """Make a system group."""
+
+    group: str
+
+    def __str__(self) -> str:
+        return f"groupadd --system {self.group}"
+
+    @property
+    def undo(self) -> InstallStep:
+        return DeleteGroup(self.group)
+
+
+class DeleteGroup(InstallStep, frozen=True):
+    """Remove a group, if it is there and no user's primary group."""
+
+    group: str
+
+    def __str__(self) -> str:
+        return f"groupdel {self.group}"
+
+
+class CreateUser(InstallStep, frozen=True):
+    """Make a system user with a group that exists."""
+
+    user: str
+    group: str
+    home: str
+
+    def __str__(self) -> str:
+        return (
+            f"useradd --system --gid {self.group} --home-dir {self.home} --no-create-home"
+            f" --shell /usr/sbin/nologin {self.user}"
+        )
+
+    @property
+    def undo(self) -> InstallStep:
+        return DeleteUser(self.user)
+
+
+class DeleteUser(InstallStep, frozen=True):
+    """Remove a user."""
+
+    user: str
+
+    def __str__(self) -> str:
+        return f"userdel {self.user}"
+
+
+class AddMember(InstallStep, frozen=True):
+    """Put a user into a group, from the next login on."""
+
+    user: str
+    group: str
+
+    def __str__(self) -> str:
+        return f"usermod --append --groups {self.group} {self.user}"
+
+    @property
+    def undo(self) -> InstallStep:
+        return RemoveMember(self.user, self.group)
+
+
+class RemoveMember(InstallStep, frozen=True):
+    """Take a user out of a group."""
+
+    user: str
+    group: str
+
+    def __str__(self) -> str:
+        return f"gpasswd --delete {self.user} {self.group}"
+
+
+class SetUpNamespace(InstallStep, frozen=True):
+    """Make or mend the namespace, with the launcher where it can be compiled."""
+
+    launcher: bool
+    existed: bool = False
+
+    def __str__(self) -> str:
+        return f"speedmon setup-netns{'' if self.launcher else ' --no-launcher'}"
+
+    @property
+    def undo(self) -> InstallStep | None:
+        return None if self.existed else TearDownNamespace()
+
+
+class TearDownNamespace(InstallStep, frozen=True):
+    """Remove the namespace, its rules and the launcher."""
+
+    def __str__(self) -> str:
+        return "speedmon teardown-netns"
+
+
+class UpgradeDatabase(InstallStep, frozen=True):
+    """Make the database or bring it to the current schema, as the service's user."""
+
+    user: str
+    group: str
+    command: str
+    file: str
+    existed: bool = False
+
+    def __str__(self) -> str:
+        return f"setpriv --reuid {self.user} --regid {self.group} --clear-groups {self.command} db upgrade"
+
+    @property
+    def undo(self) -> InstallStep | None:
+        return None if self.existed else RemoveFile(self.file)
+
+
+class ReloadUnits(InstallStep, frozen=True):
+    """Let systemd read the unit files again."""
+
+    def __str__(self) -> str:
+        return "systemctl daemon-reload"
+
+    @property
+    def undo(self) -> InstallStep:
+        return ReloadUnits()
+
+
+class EnableUnit(InstallStep, frozen=True):
+    """Let a unit start at boot."""
+
+    unit: str
+
+    def __str__(self) -> str:
+        return f"systemctl enable {self.unit}"
+
+    @property
+    def undo(self) -> InstallStep:
+        return DisableUnit(self.unit)
+
+
+class DisableUnit(InstallStep, frozen=True):
+    """Stop a unit, and let it start at boot no longer."""
+
+    unit: str
+
+    def __str__(self) -> str:
+        return f"systemctl disable --now {self.unit}"
+
+
+class StopUnit(InstallStep, frozen=True):
+    """Stop a unit before what it uses is replaced."""
+
+    unit: str
+
+    def __str__(self) -> str:
+        return f"systemctl stop {self.unit}"
+
+    @property
+    def undo(self) -> InstallStep:
+        return StartUnit(self.unit)
+
+
+class StartUnit(InstallStep, frozen=True):
+    """Start a unit."""
+
+    unit: str
+
+    def __str__(self) -> str:
+        return f"systemctl start {self.unit}"
+
+    @property
+    def undo(self) -> InstallStep:
+        return StopUnit(self.unit)

@@ -147,5 +147,5 @@ def test_the_namespace_is_built_at_boot(host: SystemdMachine):
     assert host.within(SPEEDMON, "teardown-netns", "-q").stderr == ""
     assert host.start(NETNS) == "success", host.within("systemctl", "status", NETNS).stdout
     assert host.start(NETNS) == "success"
-    assert host.within(SPEEDMON, "setup-netns", "--dry-run").stdout == ""
+    assert host.within(SPEEDMON, "setup-netns", "--no-launcher", "--dry-run").stdout == ""
     assert host.within("ip", "netns", "exec", "ip4only", "true").returncode == 0

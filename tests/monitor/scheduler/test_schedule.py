@@ -258,7 +258,9 @@ class SettableClock:
 YEAR = timedelta(days=400)
 
 
-@pytest.mark.parametrize("schedule", [ScheduleSettings(every_s=1, jitter_s=0), ScheduleSettings(cron="* * * * *")])
+@pytest.mark.parametrize(
+    "schedule", [ScheduleSettings(every_s=1, jitter_s=0), ScheduleSettings(cron="* * * * *", jitter_s=0)]
+)
 @pytest.mark.parametrize(("before", "after"), [(YEAR, timedelta(0)), (timedelta(0), YEAR)], ids=["back", "forward"])
 def test_a_clock_that_is_set_stops_no_test(
     monkeypatch: pytest.MonkeyPatch, schedule: ScheduleSettings, before: timedelta, after: timedelta

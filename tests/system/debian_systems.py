@@ -162,9 +162,16 @@ sed -i s/eth0/wan7/ /etc/network/interfaces; ifup wan7
 """
 
 
+# The lab's name server listens on one address; a query to the other one is passed on to it.
+SECOND_NAME_SERVER = (
+    "table ip second { chain in { type nat hook prerouting priority dstnat;"
+    " ip daddr 203.0.113.54 udp dport 53 dnat to 203.0.113.53; } }"
+)
+
+
 def take_other_address(debian: DebianMachine) -> None:
     """Let the router give another address and another name server."""
-    debian.host("ip -n isp address add 203.0.113.54/24 dev home0")
+    debian.host(f"ip -n isp address add 203.0.113.54/24 dev home0; ip netns exec isp nft '{SECOND_NAME_SERVER}'")
     debian.serve_dhcp("203.0.113.77", "203.0.113.54")
     debian.shell("ifdown wan7; rm -f /var/lib/dhc*/*lease*; ifup wan7")
 

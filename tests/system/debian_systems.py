@@ -165,7 +165,7 @@ sed -i s/eth0/wan7/ /etc/network/interfaces; ifup wan7
 # The lab's name server listens on one address; a query to the other one is passed on to it.
 SECOND_NAME_SERVER = (
     "table ip second { chain in { type nat hook prerouting priority dstnat;"
-    " ip daddr 203.0.113.54 udp dport 53 dnat to 203.0.113.53; } }"
+    " ip daddr 203.0.113.54 udp dport 53 dnat to 203.0.113.53; }; }"
 )
 
 

@@ -67,7 +67,20 @@ def test_a_user_that_does_not_exist_is_named(machine: PrivateMachine):
 @pytest.mark.root
 def test_a_tool_that_fails_is_quoted(machine: PrivateMachine):
     """The words of the tool are in the error."""
+    (answer,) = ask(machine, "remove_user('root')")
+    assert answer.startswith("StepError userdel: userdel: user root is currently used by process ")
+
+
+@pytest.mark.root
+def test_a_primary_group_stays(machine: PrivateMachine):
+    """The service's user has it: teardown leaves it, and does not fail."""
     machine.add_user("someone", 4003)
-    assert ask(machine, "remove_group('someone')") == [
-        "StepError groupdel: groupdel: cannot remove the primary group of user 'someone'"
-    ]
+    assert ask(machine, "remove_group('someone')") == ["False"]
+
+
+@pytest.mark.root
+def test_a_user_is_made_with_a_group_that_exists(machine: PrivateMachine):
+    """`useradd` alone would fail, as it makes a group of the user's name; a second call makes nothing."""
+    made = ("ensure_group('watcher')", "create_user('watcher', 'watcher', '/nonexistent')")
+    assert ask(machine, *made, made[1], "remove_group('watcher')") == ["True", "True", "False", "False"]
+    assert ask(machine, "remove_user('watcher')", "remove_user('watcher')") == ["True", "False"]

@@ -195,12 +195,15 @@ def run_tool(*argv: object) -> None:
 
 
 def kill(site: Site, collects: int) -> str:
-    """Kill a third of the collects at random moments, two lines at once."""
+    """Kill a third of the collects at random moments of the time that one takes here, two lines at once."""
+    began = time.monotonic()
+    site.settle()
+    longest_s = (time.monotonic() - began) / len(LINES) * 1.5
 
     def work(line: str) -> None:
         for _ in range(collects // 2):
             killed = site.chance.random() < 1 / 3
-            site.collect(line, site.chance.uniform(0, 1.5) if killed else None)
+            site.collect(line, site.chance.uniform(0, longest_s) if killed else None)
 
     threads = [threading.Thread(target=work, args=(line,)) for line in LINES]
     for thread in threads:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from monitor.errors import UsageError
+from monitor.store.sqlite import connect_as
+from monitor.system.ownership import owner_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,12 +198,14 @@ def open_sqlite(file: Path) -> sqlite3.Connection:
     """Open a database for reading only, with limits.
 
     A database with a write-ahead log that no program has open is opened as immutable: SQLite would otherwise create
-    files beside it, and such files of root's would lock out the program that owns the database.
+    files beside it, and such files of root's would lock out the program that owns the database. Where another program
+    has it open, root reads it as the owner of its folder, so that whatever SQLite creates is that user's.
     """
     with file.open("rb") as header:
         has_log = header.read(_WRITE_VERSION_OFFSET + 1)[_WRITE_VERSION_OFFSET:] == b"\2"
     immutable = "&immutable=1" if has_log and not file.with_name(f"{file.name}-wal").exists() else ""
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{immutable}", uri=True)
+    owner = None if immutable else owner_of_file(file)
+    connection = connect_as(owner, f"{file.absolute().as_uri()}?mode=ro{immutable}", uri=True)
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_CELL_BYTES)
     connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 100)

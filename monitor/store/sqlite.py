@@ -144,13 +144,13 @@ def open_connection(file: Path, *arguments: Any, **options: Any) -> sqlite3.Conn
         if not _lacks_shared_memory(error, file):
             raise
         _leave_wal(file, owner, error)
-    return _connect_as(owner, *arguments, **options)
+    return connect_as(owner, *arguments, **options)
 
 
 def _connect(
     file: Path, owner: Owner | None, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> sqlite3.Connection:
-    connection = _connect_as(owner, *arguments, **options)
+    connection = connect_as(owner, *arguments, **options)
     try:
         connection.execute("PRAGMA journal_mode").fetchone()  # reads the file, and opens the index of its WAL
     except sqlite3.Error as error:
@@ -173,7 +173,7 @@ def _leave_wal(file: Path, owner: Owner | None, cause: sqlite3.Error) -> None:
         StoreError: the file cannot be written here, or is in use.
     """
     try:
-        with closing(_connect_as(owner, file, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)) as connection:
+        with closing(connect_as(owner, file, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)) as connection:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = DELETE").fetchone()
     except sqlite3.Error as error:
@@ -185,7 +185,12 @@ def _leave_wal(file: Path, owner: Owner | None, cause: sqlite3.Error) -> None:
     _say_no_wal(file)
 
 
-def _connect_as(owner: Owner | None, *arguments: Any, **options: Any) -> sqlite3.Connection:
+def connect_as(owner: Owner | None, *arguments: Any, **options: Any) -> sqlite3.Connection:
+    """Open a file as `sqlite3.connect` does with these arguments, as its owner; None: as this process is.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
+    """
     if owner is None:
         plain: sqlite3.Connection = sqlite3.connect(*arguments, **options)
         return plain

@@ -20,6 +20,7 @@ from monitor.errors import UsageError
 from monitor.importers import importer, sources
 from monitor.importers.base import ImportedRun, RejectedPart
 from monitor.model import Run, Status
+from monitor.store.sqlite import OwnedConnection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,3 +246,21 @@ def test_half_a_character_in_an_export(tmp_path: Path, field: str):
     file.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
     found, (refused,) = read(file)
     assert ([run.id for run in found], refused.line) == ([second["id"]], 1)
+
+
+@pytest.mark.root
+def test_root_reads_a_database_in_use_as_the_owner_of_its_folder(tmp_path: Path):
+    """SQLite may create files beside it, which are to be the owner's."""
+    tmp_path.chmod(0o755)
+    os.chown(tmp_path, 4001, 4001)
+    with closing(sqlite3.connect(tmp_path / "used.db")) as user:
+        user.execute("PRAGMA journal_mode = WAL")
+        user.execute("CREATE TABLE results (id)")
+        for file in tmp_path.iterdir():
+            os.chown(file, 4001, 4001)
+        for folder in tmp_path.parents[:2]:
+            folder.chmod(folder.stat().st_mode | 0o011)
+        with closing(sources.open_sqlite(tmp_path / "used.db")) as connection:
+            assert isinstance(connection, OwnedConnection)
+            assert connection.execute("SELECT count(*) FROM results").fetchall() == [(0,)]
+        assert {file.stat().st_uid for file in tmp_path.iterdir()} == {4001}

@@ -301,14 +301,13 @@ def _use_wal(connection: sqlite3.Connection, file: Path) -> None:
 
     If another process prevents it, the old mode stays, which is as safe.
     """
-    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-        return
-    if not _can_share_memory(file.absolute().parent):
-        if file.stat().st_size == 0:
-            _say_no_wal(file)
-        return
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            return
+        if _can_share_memory(file.absolute().parent):
+            connection.execute("PRAGMA journal_mode = WAL")
+        elif file.stat().st_size == 0:
+            _say_no_wal(file)
     except sqlite3.OperationalError as error:
         if _result_code(error) not in _BUSY:
             raise

@@ -88,14 +88,8 @@ def _read_file(file: Path) -> str:
 def _replace_file(file: Path, text: str) -> None:
     """Replace the file in one step; its mode, owner and group stay."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(f".{file.name}.{os.getpid()}.part")
-        unfinished.write_text(text, encoding="utf-8")
-        if file.exists():
-            state = file.stat()
-            os.chown(unfinished, state.st_uid, state.st_gid)
-            unfinished.chmod(state.st_mode & 0o7777)
-        unfinished.replace(file)
+        files.make_folder(file.parent, 0o755)
+        files.update_file(file, text.encode())
     except OSError as error:
         raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
 

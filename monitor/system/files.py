@@ -122,8 +122,23 @@ def replace_file(file: Path, content: bytes, *, mode: int = 0o600, sync: bool = 
     """
     with creating(file, mode=mode) as descriptor:
         write_all(descriptor, content)
+        os.fchmod(descriptor, mode)  # whatever the umask
         if sync:
             os.fsync(descriptor)
+
+
+def update_file(file: Path, content: bytes) -> None:
+    """Replace a file, if there is one, in one step; its mode, owner and group stay.
+
+    Raises:
+        OSError: it cannot be written; an older file is untouched.
+    """
+    with replacing(file, mode=0o644) as descriptor:
+        write_all(descriptor, content)
+        with suppress(FileNotFoundError):
+            before = file.stat()
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 
 
 @contextmanager

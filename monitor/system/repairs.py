@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+
+from monitor.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,13 +45,8 @@ def append_repair(file: Path, steps: Sequence[str], kind: str = "") -> None:
         datetime.now(UTC).replace(microsecond=0), kind or ("boot" if is_first else "repair"), boot_id, (*steps,)
     )
     kept = [*entries, entry][-MAX_ENTRIES:]
-    file.parent.mkdir(mode=0o755, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with os.fdopen(descriptor, "wb") as written:
-        written.write(b"".join(msgspec.json.encode(each) + b"\n" for each in kept))
-        os.fchmod(descriptor, 0o644)
-    unfinished.replace(file)
+    files.make_folder(file.parent, 0o755)
+    files.replace_file(file, b"".join(msgspec.json.encode(each) + b"\n" for each in kept), mode=0o644, sync=False)
 
 
 def read_repairs(file: Path) -> list[Repair]:

@@ -51,6 +51,8 @@ ALLOWED = {
     ("monitor/notify/deliver.py", "tempfile.TemporaryDirectory"): "a private folder for the digest's picture",
     ("monitor/notify/deliver.py", "tempfile.mkdtemp"): "a folder in that folder",
     ("monitor/notify/summary.py", "write_bytes"): "the picture, in that folder",
+    ("monitor/install/apply.py", "*"): "root installs: /etc, /usr/local and /var/lib, folders of root's",
+    ("monitor/install/observe.py", "tempfile.TemporaryDirectory"): "a private folder in /tmp",
     ("monitor/report/pdf/layout.py", "open"): "a picture in memory",
     ("monitor/system/ownership.py", "os.open"): "O_PATH, which neither reads nor writes",
     ("monitor/store/sqlite.py", "sqlite3.connect"): "the one place that opens databases, as the owner of the folder",

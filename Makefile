@@ -1,5 +1,5 @@
 # `make demo` shows the program at work, `make test` tests it; both work on a fresh clone without further set-up.
-.PHONY: demo test test-system lint chaos fuzz audit licences gallery wheel clean
+.PHONY: demo test test-system lab lint chaos fuzz audit licences gallery wheel clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -10,7 +10,7 @@ WORKERS := $(shell expr $$(nproc) + 1)
 DIST := /usr/lib/python3/dist-packages
 # `postgresql` stands for the version that the Debian release has. gcc needs libc6-dev for its headers. firewalld is
 # only unpacked, by its test: once installed, it would start and block this machine's network.
-TEST_NEEDS := $(DEMO_NEEDS) iperf3:iperf3 musl-gcc:musl-tools cc:gcc git:git iptables:iptables \
+TEST_NEEDS := $(DEMO_NEEDS) iperf3:iperf3 musl-gcc:musl-tools cc:gcc git:git openssl:openssl iptables:iptables \
 	/usr/include/stdio.h:libc6-dev groupadd:passwd hostname:hostname setcap:libcap2-bin ufw:ufw \
 	chromium:chromium dbus-daemon:dbus-daemon sudo:sudo pasta:passt pgrep:procps postgres:postgresql /lib/systemd/systemd:systemd \
 	$(DIST)/firewall/__init__.py:python3-firewall $(DIST)/nftables/__init__.py:python3-nftables
@@ -34,6 +34,11 @@ test-system: $(VENV)/ready
 	$(BIN)/python -m pytest --exitfirst tests/system/debian_systems.py -k bookworm & first=$$!; \
 	$(BIN)/python -m pytest --exitfirst tests/system/debian_systems.py -k trixie; second=$$?; \
 	wait $$first && exit $$second
+
+# Makes every fault of docs/failures.md, a quarter of an hour, and writes what came of it there. It needs root.
+lab: $(VENV)/ready
+	@scripts/packages $(TEST_NEEDS)
+	PYTHONPATH=tests/support $(BIN)/python -P -m fault_lab.run --table
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ NetnsError                the namespace cannot be set up or used               e
 ├── NoUplinkError         the host has no IPv4 default route                   retry
 ├── StepError             the kernel or a tool refused a step; what this call did was undone
 ├── BlockedError          another firewall on this host drops packets from the namespace
+├── NameServerError       the name servers chosen for the namespace answer this host, but not the namespace
 ├── MissingToolError      a program that set-up needs is not installed
 ├── NamespaceMissingError the namespace does not exist or is not sound
 └── LabError              the lab of `speedmon demo` could not be built        exit 1
@@ -54,6 +55,10 @@ class StepError(NetnsError):
         """Return the error for a program that failed: the first line that it printed, else its exit code."""
         lines = output.strip().splitlines()
         return cls(f"{program}: {lines[0] if lines else f'exit code {exit_code}'}")
+
+
+class NameServerError(NetnsError):
+    """No name server chosen for the namespace answers it, although this host gets answers from its own."""
 
 
 class BlockedError(NetnsError):

@@ -47,7 +47,7 @@ def choose_resolver(spec: NamespaceSpec, sources: Iterable[str | None], router: 
     if spec.dns:
         return Resolver(tuple(str(server) for server in spec.dns[:MAX_SERVERS]), search)
     for text in texts:
-        if reachable := tuple(server for server in _parse_servers(text) if _is_reachable(server, spec)):
+        if reachable := tuple(server for server in parse_servers(text) if _is_reachable(server, spec)):
             return Resolver(reachable[:MAX_SERVERS], search)
     return Resolver((router,) if router else (), search)
 
@@ -79,7 +79,8 @@ def is_own_file(text: str) -> bool:
     return text.startswith(FILE_MARK)
 
 
-def _parse_servers(text: str) -> list[str]:
+def parse_servers(text: str) -> list[str]:
+    """Return the servers of a resolv.conf(5) text, in order."""
     return [words[1] for words in map(str.split, text.splitlines()) if len(words) > 1 and words[0] == "nameserver"]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from netns import journal
+from netns import journal, names
 from netns.entry import uplink
 from netns.errors import BlockedError, NetnsError, NotPermittedError, StepError
 from netns.firewall import diagnose
@@ -36,6 +36,7 @@ def set_up_namespace(
             as before the call.
         BlockedError: another firewall or policy rule on this host keeps packets from the uplink; a new namespace is
             removed again, an existing one stays.
+        NameServerError: this host gets answers about names, the namespace does not; it stays.
     """
     _require_root("setup-netns")
     for user in spec.members:
@@ -49,7 +50,8 @@ def set_up_namespace(
         if planned.steps:
             _apply_plan(spec, before, planned, on_step)
         _prove_connectivity(spec, before, planned)
-    return planned
+        note = names.prove_names(spec)
+    return replace(planned, notes=(*planned.notes, note)) if note else planned
 
 
 def tear_down_namespace(

@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from monitor.collect import outcome, policy, servers, state
+from monitor.collect import line_memory, outcome, policy, servers, state
 from monitor.collect.measure import engine_runner, run_test
 from monitor.collect.outcome import Outcome, TestRequest, new_run_id
 from monitor.config import paths
@@ -141,7 +141,7 @@ class Collector:
             self._settings, effective, outcome.cut_off_outcome(effective.engine), run_id, (started_at, started_at)
         )
         with spool.started_note(self._spool.folder, cut_off):
-            test = run_test(self._settings, effective, self._runtime, self._interrupts)
+            test = run_test(self._settings, effective, self._runtime, self._interrupts, self._state.line)
             return self._finish_attempt(request, effective, test, start)
 
     def _admit(self, request: TestRequest, started_at: datetime) -> TestRequest | Failure:
@@ -187,13 +187,14 @@ class Collector:
         # Imported here, as none may delay the engine; in this order, as SQLAlchemy must not delay a diagnosis.
         from monitor.collect.judge import complete_outcome, judge_test  # noqa: PLC0415  see above
 
-        result = test if isinstance(test, Outcome) else judge_test(test, self._settings, self._interrupts)
+        line = self._state.line
+        result = test if isinstance(test, Outcome) else judge_test(test, self._settings, self._interrupts, line)
         if not isinstance(test, Outcome):
             result = replace(result, remarks=(*result.remarks, *self._uplink_remarks(test.path)))
         self._code = result.code
         attempt = self._to_attempt(effective, complete_outcome(result), start[0], self._check_clock(start[1]))
         self._runs.append(attempt.run)
-        self._remember(request, attempt.run)
+        self._remember(request, attempt)
         # Kept first: from here on no lack of memory or descriptors loses the run.
         url, file = self._settings.database.url, spool.keep_attempt(self._spool, attempt, self._settings.database.url)
         from monitor.store.deliver import deliver_kept  # noqa: PLC0415  see above
@@ -241,8 +242,12 @@ class Collector:
         self._save(replace(self._state, uplinks={**self._state.uplinks, path.value: now.link}))
         return ()
 
-    def _remember(self, request: TestRequest, run: Run) -> None:
-        """Save which engine is in back-off and which server came last; before the row is stored, which may fail."""
+    def _remember(self, request: TestRequest, attempt: Attempt) -> None:
+        """Save which engine is in back-off, which server came last, and who answered on the line.
+
+        Before the row is stored, which may fail.
+        """
+        run = attempt.run
         if run.status is Status.SKIPPED:
             return
         before = self._state
@@ -251,7 +256,9 @@ class Collector:
             self._settings.retry, before.rests.get(run.engine), run, int(run.finished_at.timestamp())
         )
         last = request.server_id if request.rotates and request.server_id else before.last_server
-        self._save(replace(before, rests=backoffs | ({run.engine: backoff} if backoff else {}), last_server=last))
+        line = line_memory.update(before.line, run, attempt.findings, f"{self._settings.namespace.name}-root")
+        rests = backoffs | ({run.engine: backoff} if backoff else {})
+        self._save(replace(before, rests=rests, last_server=last, line=line))
 
     def _count_data(self, run: Run) -> None:
         """Save how much data the tests of this month have used, where there is a limit."""

@@ -7,6 +7,7 @@ Imported only when an engine has ended, as it must not delay a test. `validation
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from monitor.analysis.outages import answered_over_line
@@ -19,13 +20,15 @@ from monitor.collect.outcome import (
     Outcome,
 )
 from monitor.diagnosis.classify import classify
-from monitor.diagnosis.diagnose import diagnose, diagnosis_targets
+from monitor.diagnosis.diagnose import Asker, DuringTest, diagnose, diagnosis_targets
 from monitor.model import FailureKind, Measurement, RawOutput, Status
+from netns.probe.findings import TrafficSummary
 
 if TYPE_CHECKING:
     from monitor.collect.counters import TrafficAccount
     from monitor.collect.measure import FinishedTest
     from monitor.collect.outcome import EngineRun
+    from monitor.collect.state import LineMemory
     from monitor.collect.validation import ExpectedPath
     from monitor.config.settings import Settings
     from monitor.engines.base import Engine
@@ -37,14 +40,19 @@ if TYPE_CHECKING:
 RAW_LIMIT = 64 * 1024
 
 
-def judge_test(test: FinishedTest, settings: Settings, interrupts: Interrupts) -> Outcome:
-    """Return the outcome of a test; a failure is diagnosed on the spot, where the settings allow it."""
+def judge_test(test: FinishedTest, settings: Settings, interrupts: Interrupts, memory: LineMemory) -> Outcome:
+    """Return the outcome of a test; a failure is diagnosed on the spot, where the settings allow it.
+
+    `memory` is what earlier diagnoses have found of the line.
+    """
     outcome = judge_result(test.run, validation.expected_path(test.path, settings))
     outcome = add_traffic(outcome, test.traffic, settings.cross.limit_pct)
     if outcome.failure is None or outcome.status is not Status.FAILED or not settings.collect.probe_failures:
         return outcome
-    targets = diagnosis_targets(settings, test.run.engine, test.path, outcome.measurement.server)
-    failure, findings = diagnose(outcome.failure, targets, test.enter, test.env, interrupts)
+    targets = diagnosis_targets(settings, test.run.engine, test.path, outcome.measurement.server, memory.known)
+    asker = Asker(test.enter, test.env, interrupts)
+    during = DuringTest(test.stalled, summarize_traffic(test.traffic))
+    failure, findings = diagnose(outcome.failure, targets, asker, during)
     return replace(outcome, failure=failure, findings=findings)
 
 
@@ -53,6 +61,24 @@ def complete_outcome(outcome: Outcome) -> Outcome:
     if outcome.status is not Status.FAILED:
         return outcome
     return replace(outcome, line_answered=answered_over_line(outcome.findings, outcome.trace))
+
+
+def summarize_traffic(traffic: TrafficAccount) -> TrafficSummary | None:
+    """Return what a test received and sent, and for how long nothing came; None where nothing was counted.
+
+    Where a test shares the uplink, what others received is counted with it: it came over the same line.
+    """
+    if traffic.trace is None or not traffic.trace.samples:
+        return None
+    shared = traffic.received is None
+    received = [sample[2 if shared else 0] for sample in traffic.trace.samples]
+    sent = sum(sample[3 if shared else 1] for sample in traffic.trace.samples)
+    gaps = [len(list(group)) for silent, group in groupby(received, lambda count: not count) if silent]
+    last = gaps[-1] if gaps and not received[-1] else 0
+    interval_s = traffic.trace.interval_ms / 1000
+    return TrafficSummary(
+        sum(received), sent, len(received) * interval_s, max(gaps, default=0) * interval_s, last * interval_s
+    )
 
 
 def judge_result(ran: EngineRun, expected_path: ExpectedPath) -> Outcome:

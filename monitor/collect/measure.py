@@ -12,10 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.collect import counters, outcome, servers
-from monitor.collect.counters import Sampler
+from monitor.collect.counters import CounterLinks, Sampler
 from monitor.collect.outcome import EngineRun
 from monitor.collect.progress import PROGRESS_FILE, NoProgress, ProgressWriter, RunningTest
 from monitor.collect.servers import ServerListQuery
+from monitor.collect.stall import StallWatch
+from monitor.collect.state import LineMemory
 from monitor.config import paths
 from monitor.engines import base, registry
 from monitor.errors import ConfigError, EngineError
@@ -24,7 +26,7 @@ from monitor.store import database_file
 from monitor.system import lock, process
 from monitor.system.clock import ClockReading, is_synchronised, seconds_since_boot, utc_now
 from monitor.system.confinement import Confinement, find_engine_user
-from monitor.system.process import OutputOptions
+from monitor.system.process import OutputOptions, PeriodicTask
 from netns.entry import enter
 from netns.errors import NamespaceMissingError, NetnsError
 
@@ -41,10 +43,13 @@ if TYPE_CHECKING:
     from monitor.system.process import ProcessResult
     from monitor.system.signals import Interrupts
     from netns.entry.enter import SudoCaller
+    from netns.probe.findings import Findings
 
 
 # For `speedtest --version`, which may be read from a slow SD card.
 VERSION_DEADLINE_S = 5.0
+
+_NOTHING_KNOWN = LineMemory()
 
 
 def namespace_command(
@@ -126,6 +131,7 @@ class FinishedTest:
         run: the engine, and how it ended.
         path: the path of the test.
         traffic: what the kernel counted during the test.
+        stalled: what was found while the test stood still, None where it did not.
         enter: makes another command run over the same path.
         env: the environment of the engine.
     """
@@ -133,14 +139,22 @@ class FinishedTest:
     run: EngineRun
     path: NetworkPath
     traffic: TrafficAccount
+    stalled: Findings | None
     enter: Callable[[list[str]], list[str]]
     env: Mapping[str, str]
 
 
 def run_test(
-    settings: Settings, request: TestRequest, runtime: Runtime, interrupts: Interrupts
+    settings: Settings,
+    request: TestRequest,
+    runtime: Runtime,
+    interrupts: Interrupts,
+    memory: LineMemory = _NOTHING_KNOWN,
 ) -> FinishedTest | Outcome:
-    """Run the engine of a request once; return the outcome at once where it cannot be started."""
+    """Run the engine of a request once; return the outcome at once where it cannot be started.
+
+    `memory` is what earlier diagnoses have found of the line, for one while the test stands still.
+    """
     ask = engine_runner(settings, runtime, interrupts)
     engine, located = registry.choose_engine(request.engine, settings, runtime.environ, ask)
     if located.failure and interrupts.signal is None:
@@ -157,11 +171,12 @@ def run_test(
     except NetnsError as error:
         return outcome.not_entered_outcome(engine.name, located.version, error)
     test = _StartedTest(engine, request.path, settings, interrupts)
-    env = prepare_environment(settings, runtime)
-    ended, traffic = _run_counted(test, argv, env, runtime)
+    env, on_path = prepare_environment(settings, runtime), path_wrapper(settings, request.path, runtime)
+    ask_now = partial(_ask_while_stalled, test, memory, on_path, env)
+    ended, traffic, stalled = _run_counted(test, argv, env, runtime, ask_now)
     launcher = settings.namespace.name if request.path is NetworkPath.IP4ONLY else None
     run = EngineRun(engine, engine.version(located), ended, launcher, settings.collect.timeout_s)
-    return FinishedTest(run, request.path, traffic, path_wrapper(settings, request.path, runtime), env)
+    return FinishedTest(run, request.path, traffic, stalled, on_path, env)
 
 
 class _StartedTest(NamedTuple):
@@ -173,10 +188,31 @@ class _StartedTest(NamedTuple):
     interrupts: Interrupts
 
 
+def _ask_while_stalled(
+    test: _StartedTest, memory: LineMemory, enter: Callable[[list[str]], list[str]], env: Mapping[str, str]
+) -> Findings | None:
+    """Return what is found while a test stands still; None where nothing can be asked."""
+    # Only for a test that measures nothing any more.
+    from monitor.diagnosis.diagnose import Asker, ask_both_sides, diagnosis_targets  # noqa: PLC0415  see above
+
+    targets = diagnosis_targets(test.settings, test.engine, test.path, None, memory.known)
+    try:
+        return ask_both_sides(targets, Asker(enter, env, test.interrupts))
+    except NetnsError:
+        return None
+
+
 def _run_counted(
-    test: _StartedTest, argv: list[str], env: Mapping[str, str], runtime: Runtime
-) -> tuple[ProcessResult, TrafficAccount]:
-    """Run the engine once the line is quiet; return how it ended, and what it and the uplink carried."""
+    test: _StartedTest,
+    argv: list[str],
+    env: Mapping[str, str],
+    runtime: Runtime,
+    ask: Callable[[], Findings | None],
+) -> tuple[ProcessResult, TrafficAccount, Findings | None]:
+    """Run the engine once the line is quiet; return how it ended, what it and the uplink carried, and what was found.
+
+    `ask` is called once if the test stands still.
+    """
     links = counters.find_links(test.path, test.settings.namespace)
     counters.wait_for_quiet_line(links, test.settings.cross, test.interrupts)
     runtime.meter.start(test.engine.name)
@@ -189,17 +225,31 @@ def _run_counted(
         guarded=True,
         locks=lock.held_descriptors(),
     )
+    watch = StallWatch(links if test.settings.collect.probe_failures else CounterLinks(None), ask)
     ended = process.run(
         argv,
         env=env,
         deadline_s=test.settings.collect.timeout_s,
-        output=OutputOptions(on_line=progress.line_handler(test.engine.progress), periodic=sampler.periodic_task),
+        output=OutputOptions(
+            on_line=progress.line_handler(watch.follow(test.engine.progress)), periodic=_watched(sampler, watch)
+        ),
         interrupts=test.interrupts,
         confined=confined,
     )
     traffic = sampler.summarize()
     progress.end()
-    return ended, traffic
+    return ended, traffic, watch.finish()
+
+
+def _watched(sampler: Sampler, watch: StallWatch) -> PeriodicTask:
+    """Return the sampler's task, with a look at whether the test stands still."""
+    task = sampler.periodic_task
+
+    def sample_and_check() -> None:
+        task.action()
+        watch.check(time.monotonic())
+
+    return PeriodicTask(sample_and_check, task.interval_s)
 
 
 def _list_servers_if_possible(query: ServerListQuery, settings: Settings) -> tuple[Server, ...]:

@@ -1,4 +1,4 @@
-"""What one test leaves for the next, in a small file of the state directory: back-off, last server, data used.
+"""What one test leaves for the next, in a small file of the state directory: back-off, last server, data used, line.
 
 Each probe has a file of its own for each of its databases. The lock that keeps two tests apart guards the file too.
 Nothing is lost with the file but back-off periods.
@@ -42,13 +42,28 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class LineMemory:
+    """What is known of a line: witnesses that have answered on it, when last, and the uplink and router of a test."""
+
+    witnesses: dict[str, int] = field(default_factory=dict)
+    uplink: str | None = None
+    router: str | None = None
+
+    @property
+    def known(self) -> tuple[frozenset[str], tuple[str | None, str | None]]:
+        """The witnesses, and link and router, as a diagnosis takes them."""
+        return frozenset(self.witnesses), (self.uplink, self.router)
+
+
+@dataclass(frozen=True, slots=True)
 class CollectState:
-    """The file: back-off by engine, last server of the rotation, data used this month, the uplink by path."""
+    """The file: back-off by engine, last server, data used this month, the uplink by path, and the line."""
 
     rests: dict[str, Backoff] = field(default_factory=dict)
     last_server: str = ""
     spent: DataUsed | None = None
     uplinks: dict[str, str] = field(default_factory=dict)
+    line: LineMemory = field(default_factory=LineMemory)
 
 
 def state_file(state_dir: Path, url: str, probe: str) -> Path:

@@ -45,7 +45,7 @@ class CollectSettings(Struct, frozen=True):
     server_id: Annotated[str, Meta(description="test against this server only; empty: the engine chooses")] = ""
     timeout_s: Annotated[int, Meta(ge=5, le=3600, description="seconds after which a test is ended")] = 120
     probe_failures: Annotated[
-        bool, Meta(description="diagnose a failure from inside the namespace, with check.name and check.hosts")
+        bool, Meta(description="diagnose a failure, from inside the namespace and from the host, with check.hosts")
     ] = True
     lock_file: Annotated[
         str, Meta(description="lock file that prevents two tests at the same time; empty: one for the machine")
@@ -185,8 +185,12 @@ class NamespaceSettings(Struct, frozen=True):
     ] = "auto"
 
 
-# An IPv4 address and a port; their ranges are checked when connecting.
-Endpoint = Annotated[str, Meta(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}$")]
+# An IPv4 address or a name, and a port; their ranges are checked when connecting.
+Endpoint = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]*:[0-9]{1,5}$")]
+
+
+# Of four operators, two by address and two by name; their certificates are valid for what is written here.
+WITNESSES = ("1.1.1.1:443", "9.9.9.9:443", "www.google.com:443", "www.wikipedia.org:443")
 
 
 class CheckSettings(Struct, frozen=True):
@@ -197,8 +201,9 @@ class CheckSettings(Struct, frozen=True):
         Meta(min_length=1, max_length=253, description="name that each of the namespace's DNS servers is asked for"),
     ] = "www.speedtest.net"
     hosts: Annotated[
-        list[Endpoint], Meta(description="IPv4 ADDRESS:PORT to connect to; use two owners, as one may be down")
-    ] = field(default_factory=lambda: ["1.1.1.1:443", "9.9.9.9:443"])
+        list[Endpoint],
+        Meta(description="witnesses, IPv4 ADDRESS:PORT or NAME:PORT; use four or more owners, as one may be down"),
+    ] = field(default_factory=lambda: list(WITNESSES))
 
 
 class _PlanFields(TypedDict):

@@ -59,6 +59,21 @@ ADVICE_BY_SCOPE = {
     (FailureKind.BAD_OUTPUT, Scope.PROVIDER): (
         "nothing if it is rare; otherwise open a web page, as this line may need a login"
     ),
+    (
+        FailureKind.UNREACHABLE,
+        Scope.LOCAL,
+    ): "fix what the diagnosis names; `speedmon check` shows the state of this machine",
+    (FailureKind.REFUSED, Scope.LOCAL): "let the test through the firewall of this machine",
+    (FailureKind.DNS, Scope.LOCAL): (
+        "run: sudo speedmon setup-netns; where that is not enough, set namespace.dns to servers that answer"
+    ),
+    (FailureKind.DNS, Scope.CONFIG): "set namespace.dns, or the name servers of this machine, to some that answer",
+    (FailureKind.DNS, Scope.UNKNOWN): "nothing if it is rare; `speedmon check` shows which DNS server answers",
+    (FailureKind.TLS, Scope.LOCAL): "set the clock and keep it synchronised: sudo timedatectl set-ntp true",
+    (FailureKind.TLS, Scope.PROVIDER): "nothing if it is rare: the provider's certificate is wrong, the line works",
+    (FailureKind.TLS, Scope.LINE): "log in to this network with a browser; the test gets the login page's certificate",
+    (FailureKind.BAD_OUTPUT, Scope.LINE): "log in to this network with a browser; the test gets its login page",
+    (FailureKind.TIMEOUT, Scope.LINE): "look at the router and the modem; `speedmon show last` has the evidence",
     (FailureKind.CRASHED, Scope.LOCAL): "find out what ended it, most likely lack of memory: journalctl -k",
     (FailureKind.CRASHED, Scope.CONFIG): "reinstall the engine for this processor; its HOME is in the state directory",
 }

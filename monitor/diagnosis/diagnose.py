@@ -1,24 +1,26 @@
-"""Diagnoses a failure at the moment it happens: asks the path of the test what still works.
+"""Gathers the evidence of a failure at the moment it happens: asks the path of the test, and the host, what works.
 
-Change here what is asked, and when; `scope` decides what the findings mean. The questions are asked by `netns.probe`, a
-process of its own that runs on the path of the test, and at the same time from the host itself. `speedmon check` uses
-the same process.
+Change here what is asked, and when; `monitor.diagnosis.verdict` decides what the answers mean. The questions are asked
+by `netns.probe`, a process of its own on each side, both at the same time. `speedmon check` uses the same process.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from monitor.diagnosis import scope
-from monitor.diagnosis.scope import DiagnosisTargets
+from monitor.diagnosis import verdict
+from monitor.diagnosis.evidence import OTHER_NAMES, DiagnosisTargets, Evidence
 from monitor.model import NetworkPath
 from monitor.system import process
+from netns.entry import uplink as uplink_check
 from netns.errors import NetnsError
+from netns.kernel.handle import is_entered
 from netns.probe import reach
-from netns.probe.findings import InnerLink, from_json, parse_routes
+from netns.probe.findings import Question, from_json, parse_routes, question_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,81 +29,150 @@ if TYPE_CHECKING:
     from monitor.engines.base import Engine
     from monitor.model import Failure, Server
     from monitor.system.signals import Interrupts
-    from netns.probe.findings import Findings, ProbeAnswer
+    from netns.probe.findings import Findings, ProbeAnswer, TrafficSummary
 
 
 # Where Ookla's servers listen; `host` of its events has no port.
 TEST_PORT = 8080
 
-# The process takes two seconds, as its steps run in parallel; the rest is for slow SD cards and processors.
+# The process ends itself after four seconds at most; the rest is for slow SD cards and processors.
 DEADLINE_S = 10.0
 
 ROUTES_FILE = Path("/proc/self/net/route")
 
-LINKS_FOLDER = Path("/sys/class/net")
+# So many name servers of others are asked besides the host's own.
+_RESOLVERS = 2
+
+# Where a machine keeps its issuers of certificates, if not in the usual place.
+_ISSUER_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-def diagnose(
-    failure: Failure,
-    targets: DiagnosisTargets,
-    enter: Callable[[list[str]], list[str]],
-    env: Mapping[str, str],
-    interrupts: Interrupts,
-) -> tuple[Failure, Findings | None]:
-    """Return the failure with what the diagnosis says about it, and the findings.
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """How a diagnosis asks.
 
-    Findings are None where the failure has nothing to do with the network, and where the diagnosis was interrupted or
-    could not run.
-
-    Args:
-        failure: why the test failed, by what the engine printed.
-        targets: what is connected to and looked up.
+    Attributes:
         enter: makes a command run over the path of the test; raises a NetnsError where that is not possible.
         env: the environment of the process.
         interrupts: signals that end it.
     """
-    if failure.kind in scope.NON_NETWORK_KINDS:
+
+    enter: Callable[[list[str]], list[str]]
+    env: Mapping[str, str]
+    interrupts: Interrupts | None = None
+
+
+class DuringTest(NamedTuple):
+    """What is known from the test itself: what was found while it stood still, and what the kernel counted."""
+
+    stalled: Findings | None = None
+    traffic: TrafficSummary | None = None
+
+
+_NOTHING = DuringTest()
+
+
+def diagnose(
+    failure: Failure, targets: DiagnosisTargets, asker: Asker, during: DuringTest = _NOTHING
+) -> tuple[Failure, Findings | None]:
+    """Return the failure with the verdict on it, and the evidence.
+
+    The evidence is None where the failure has nothing to do with the network, and where nothing could be asked.
+    """
+    if failure.kind in verdict.NON_NETWORK_KINDS:
         return failure, None
     try:
-        findings = _find_on_path(targets, enter, env, interrupts)
+        findings = ask_both_sides(targets, asker)
     except NetnsError as error:
-        return scope.to_namespace_failure(failure, str(error)), None
-    return (scope.apply_findings(failure, findings, targets), findings) if findings else (failure, None)
+        return verdict.to_namespace_failure(failure, str(error)), None
+    if findings is None:
+        return failure, None
+    findings = replace(findings, stalled=during.stalled, traffic=during.traffic)
+    evidence = Evidence(failure, findings, targets)
+    judged = verdict.judge(evidence)
+    return verdict.apply_verdict(failure, judged), replace(findings, verdict=verdict.to_stored(judged, evidence))
 
 
-def _find_on_path(
-    targets: DiagnosisTargets,
-    enter: Callable[[list[str]], list[str]],
-    env: Mapping[str, str],
-    interrupts: Interrupts,
-) -> Findings | None:
-    """Return what was found on the path of the test; None where the process was interrupted or could not run.
+def ask_both_sides(targets: DiagnosisTargets, asker: Asker) -> Findings | None:
+    """Return what was found on the path of the test, with the host's side in it; None where nothing could be asked.
 
     Raises:
         NetnsError: the namespace is no longer sound.
     """
-    argv = enter(findings_command(targets.name, (*targets.hosts, *targets.far)))
-    result = gather_findings(argv, env, targets.hosts if targets.inside else (), interrupts)
-    if result.findings is None:
-        return None
-    own, answers = len(targets.hosts), result.findings.hosts
-    uplink = find_uplink(targets.host_link)
-    return replace(result.findings, hosts=answers[:own], far=answers[own:], direct=result.direct, uplink=uplink)
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  only a failure needs it
+
+    argv = probe_command(make_question(targets))
+    on_path = asker.enter(argv)
+    env = {**asker.env, **{name: os.environ[name] for name in _ISSUER_VARIABLES if name in os.environ}}
+    commands = [on_path, *([argv] if targets.inside and not targets.entered else [])]
+    with ThreadPoolExecutor(len(commands)) as pool:
+        ended = pool.map(
+            lambda command: process.run(command, env=env, deadline_s=DEADLINE_S, interrupts=asker.interrupts), commands
+        )
+        found = [from_json(result.stdout) for result in ended]
+    return replace(found[0], host=found[1] if len(found) > 1 else None) if found[0] else None
 
 
-def diagnosis_targets(settings: Settings, engine: Engine, path: NetworkPath, server: Server | None) -> DiagnosisTargets:
-    """Return what to connect to: the hosts of the settings, the engine's provider, and the server of the test."""
-    far = [engine.home] if engine.home else []
-    if server and (host := server.ip or server.host):
-        far.append(host if ":" in host else f"{host}:{TEST_PORT}")
+def make_question(targets: DiagnosisTargets) -> Question:
+    """Return the question that both sides are asked."""
+    addresses = [host.rpartition(":")[0] for host in targets.hosts]
+    return Question(
+        name=targets.name,
+        hosts=targets.hosts,
+        far=targets.far,
+        names=OTHER_NAMES,
+        resolvers=tuple(address for address in addresses if not any(map(str.isalpha, address)))[:_RESOLVERS],
+        router=find_router(targets.host_link) or targets.router,
+        thorough=True,
+    )
+
+
+class LastUplink(NamedTuple):
+    """The host's uplink when a test last ran, and its router; None: not known."""
+
+    link: str | None = None
+    router: str | None = None
+
+
+def diagnosis_targets(
+    settings: Settings,
+    engine: Engine,
+    path: NetworkPath,
+    server: Server | None = None,
+    known: tuple[frozenset[str], tuple[str | None, str | None]] = (frozenset(), (None, None)),
+) -> DiagnosisTargets:
+    """Return what to ask: the witnesses of the settings, the engine's provider, and the server of the test.
+
+    `known` are the witnesses that have answered before, and link and router of the uplink of the last test.
+    """
+    name, inside = settings.namespace.name, path is NetworkPath.IP4ONLY
+    pinned = None if settings.namespace.uplink == "auto" else settings.namespace.uplink
+    last_link, last_router = known[1]
     return DiagnosisTargets(
         hosts=tuple(settings.check.hosts),
-        far=tuple(far),
-        own_dns=bool(settings.namespace.dns),
-        inside=path is NetworkPath.IP4ONLY,
+        far=tuple(_far_hosts(settings, engine, server)),
+        own_dns=inside and bool(settings.namespace.dns),
+        own_server=engine.name == "iperf3",
+        inside=inside,
+        entered=inside and is_entered(name),
         name=settings.check.name,
-        host_link=f"{settings.namespace.name}-root",
+        host_link=f"{name}-root",
+        uplink=pinned or last_link or (uplink_check.read_uplink(name) if inside else None),
+        router=settings.namespace.router or last_router,
+        known=known[0],
     )
+
+
+def _far_hosts(settings: Settings, engine: Engine, server: Server | None) -> list[str]:
+    home = engine.home
+    if engine.name == "speedtest-cli" and settings.speedtest_cli.secure:
+        home = home.replace(":80", ":443")
+    if engine.name == "iperf3" and settings.iperf3.host:
+        home = f"{settings.iperf3.host}:{settings.iperf3.port}"
+    far = [home] if home else []
+    if server and (host := server.ip or server.host):
+        far.append(host if ":" in host else f"{host}:{TEST_PORT}")
+    return list(dict.fromkeys(far))
 
 
 class GatheredFindings(NamedTuple):
@@ -117,8 +188,13 @@ class GatheredFindings(NamedTuple):
 
 def findings_command(name: str, hosts: Sequence[str]) -> list[str]:
     """Return the command line that asks each name server for `name`, and connects to each host."""
+    return probe_command(Question(name, tuple(hosts)))
+
+
+def probe_command(question: Question) -> list[str]:
+    """Return the command line that asks a question."""
     # -P: nothing in the working directory may take the place of a module; -I would hide what pip installed for a user.
-    return [sys.executable, "-P", "-m", "netns.probe.run", name, *hosts]
+    return [sys.executable, "-P", "-m", "netns.probe.run", question_to_json(question)]
 
 
 def gather_findings(
@@ -134,15 +210,16 @@ def gather_findings(
         return GatheredFindings(answers_inside, None if answers_inside else _describe_failure(result), tuple(answers))
 
 
-def find_uplink(own_link: str | None) -> InnerLink | None:
-    """Return the link of the host's IPv4 default route, `up` if it has a carrier; None where there is no such route."""
-    routes = parse_routes(_read_text(ROUTES_FILE))
-    name = next((route.link for route in routes if route.is_default and route.link != own_link), None)
-    if name is None:
-        return None
-    mtu = _read_text(LINKS_FOLDER / name / "mtu").strip()
-    # A link that is down refuses to be read; links without a carrier of their own, such as tunnels, show 1.
-    return InnerLink(name, _read_text(LINKS_FOLDER / name / "carrier").strip() == "1", int(mtu or 0))
+def find_router(own_link: str | None) -> str | None:
+    """Return the router of the host's IPv4 default route; None where there is none."""
+    return find_last_uplink(own_link).router
+
+
+def find_last_uplink(own_link: str | None) -> LastUplink:
+    """Return the link and the router of the host's IPv4 default route, except one over `own_link`."""
+    defaults = (route for route in parse_routes(_read_text(ROUTES_FILE)) if route.is_default)
+    best = next((route for route in defaults if route.link != own_link), None)
+    return LastUplink(best.link, best.gateway) if best else LastUplink()
 
 
 def _read_text(path: Path) -> str:

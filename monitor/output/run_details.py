@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from monitor.model import describe_failure
+from monitor.output.evidence_words import evidence_lines
 from monitor.output.tables import to_printable
 from monitor.output.units import format_exact_time, format_megabytes, format_ms, format_rate
 
@@ -126,7 +127,9 @@ def _paragraphs(run: Run, findings: Findings | None) -> Iterator[str]:
     if run.retry_of:
         yield f"attempt {run.attempt}, after run {run.retry_of}"
     yield from (f"{remark.kind}: {remark.message}" for remark in run.remarks)
-    if findings:
+    if findings and findings.verdict:
+        yield from evidence_lines(findings)
+    elif findings:
         yield from _findings_line(findings)
 
 
@@ -137,6 +140,7 @@ def _exit_text(failure: Failure) -> str:
 
 
 def _findings_line(findings: Findings) -> Iterator[str]:
+    """Yield the answers of a diagnosis of before verdicts were stored."""
     yield "diagnosis: " + "; ".join(part for part in _findings_parts(findings) if part)
 
 

@@ -56,6 +56,12 @@ def is_chosen(name: str, link: str) -> bool:
     return bool(journal.get("route_table")) and journal.get("uplink") == link
 
 
+def read_uplink(name: str) -> str | None:
+    """Return the uplink that namespace `name` was set up for; None where that was left to the default route."""
+    uplink = _read_journal(name).get("uplink")
+    return uplink if isinstance(uplink, str) else None
+
+
 def _read_journal(name: str) -> dict[str, Any]:
     try:
         with open(JOURNAL_FILE.format(name), "rb") as file:

@@ -47,13 +47,13 @@ def time_step(target: str, step: Callable[[], str | None]) -> ProbeAnswer:
     return ProbeAnswer(target, error, round((time.monotonic() - started_at) * 1000, 3), said)
 
 
-def retry_step(step: Callable[[float], T], try_s: float = TRY_S) -> T:
+def retry_step(step: Callable[[float], T], try_s: float = TRY_S, deadline_s: float = DEADLINE_S) -> T:
     """Call a step with a timeout in seconds, again until the deadline if it fails, and return its result.
 
     Raises:
         OSError: the error of the last try.
     """
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while True:
         try:
             return step(min(try_s, deadline - time.monotonic()))
@@ -79,8 +79,8 @@ def connect(host: str) -> ProbeAnswer:
     return time_step(host, lambda: retry_step(step, DEADLINE_S))
 
 
-def ping(address: str) -> ProbeAnswer:
-    """Send one echo request through an ICMP socket, which needs no privilege if ping_group_range allows it."""
+def ping(address: str, deadline_s: float = DEADLINE_S) -> ProbeAnswer:
+    """Send echo requests until one is answered; the ICMP socket needs no privilege if ping_group_range allows it."""
 
     def step(seconds: float) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as client:
@@ -89,7 +89,7 @@ def ping(address: str) -> ProbeAnswer:
             client.send(_ECHO)
             client.recv(1024)
 
-    return time_step(address, lambda: retry_step(step))
+    return time_step(address, lambda: retry_step(step, min(TRY_S, deadline_s / 2), deadline_s))
 
 
 def try_ipv6() -> ProbeAnswer:

@@ -1,7 +1,7 @@
-"""The probe process: `python -P -m netns.probe.run NAME HOST…` prints `Findings` about its own network as JSON.
+"""The probe process: `python -P -m netns.probe.run QUESTION` prints `Findings` about its own network as JSON.
 
-It needs no privilege and judges nothing. All network steps run concurrently and have a deadline, so a dead line takes
-no longer than one step. The only home of dnspython outside of the lab.
+QUESTION is a `netns.probe.findings.Question` as JSON. It needs no privilege and judges nothing. All network steps run
+concurrently and have a deadline, so a dead line takes no longer than one step.
 """
 
 from __future__ import annotations
@@ -16,55 +16,68 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dns.exception
-import dns.message
-import dns.rcode
-import dns.rdatatype
-
 from netns.probe import findings, reach
-from netns.probe.findings import Findings, InnerLink, ProbeAnswer, to_json
-from netns.probe.reach import RefusalError, retry_step, time_step
+from netns.probe.findings import Findings, InnerLink, ProbeAnswer, Question, question_from_json, to_json
+from netns.probe.names import parse_name_servers, query_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dns.message import Message
+    from collections.abc import Mapping, Sequence
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 PROC_NET = Path("/proc/self/net")
 IPV6_CONF = Path("/proc/sys/net/ipv6/conf")
+LINKS_FOLDER = Path("/sys/class/net")
 
 # Threads for all steps: three name servers, the gateway, IPv6 and some hosts.
 _MAX_THREADS = 16
 
 # From linux/sockios.h and linux/if.h.
-_GET_FLAGS, _GET_MTU, _IFF_UP = 0x8913, 0x8921, 1
+_GET_FLAGS, _GET_ADDRESS, _GET_MTU, _IFF_UP, _IFF_RUNNING = 0x8913, 0x8915, 0x8921, 1, 0x40
+
+# The column of /proc/net/dev with the packets that a link has sent.
+_SENT_PACKETS = 9
 
 
-def probe_network(name: str, hosts: Sequence[str]) -> Findings:
-    """Return the state of the network and who answers: each name server is asked for `name`, each host connected to.
+def probe_network(question: Question) -> Findings:
+    """Return the state of the network and who answers: each name server is asked, each host connected to.
 
     A host is `ADDRESS:PORT` or `NAME:PORT`; a name is looked up by the first server that knows it.
     """
+    sent_before = _read_sent_packets()
     server_addresses = parse_name_servers(_read_text(RESOLV_CONF))
     routes = findings.parse_routes(_read_text(PROC_NET / "route"))
     gateway = next((route.gateway for route in routes if route.is_default), None)
+    answered = _look(question, server_addresses, gateway)
+    sent_after = _read_sent_packets()
+    return replace(
+        answered,
+        links=tuple(
+            replace(link, left=sent_after[link.name] - sent_before[link.name])
+            if link.name in sent_after.keys() & sent_before.keys()
+            else link
+            for link in _list_links()
+        ),
+        addresses=tuple(findings.parse_addresses(_read_text(PROC_NET / "fib_trie"))),
+        routes=tuple(routes),
+        ipv6_addresses=tuple(findings.parse_ipv6_addresses(_read_text(PROC_NET / "if_inet6"))),
+        ipv6_routes=tuple(findings.parse_ipv6_routes(_read_text(PROC_NET / "ipv6_route"))),
+        ipv6_open=tuple(_links_with_ipv6()),
+        ipv6=reach.try_ipv6(),
+        neighbours=tuple(findings.parse_neighbours(_read_text(PROC_NET / "arp"))),
+        at=time.time(),
+    )
+
+
+def _look(question: Question, servers: Sequence[str], gateway: str | None) -> Findings:
+    if question.thorough:
+        from netns.probe import thorough  # noqa: PLC0415  TLS, which `speedmon check` does not need
+
+        return thorough.with_answers(Findings(), thorough.look_thoroughly(question, servers, gateway))
     with ThreadPoolExecutor(_MAX_THREADS) as pool:
         ping = pool.submit(reach.ping, gateway) if gateway else None
-        servers = pool.map(lambda server: query_name(server, name), server_addresses)
-        connections = pool.map(lambda host: _connect_to_host(host, server_addresses), hosts)
-        return Findings(
-            links=tuple(_list_links()),
-            addresses=tuple(findings.parse_addresses(_read_text(PROC_NET / "fib_trie"))),
-            routes=tuple(routes),
-            ipv6_addresses=tuple(findings.parse_ipv6_addresses(_read_text(PROC_NET / "if_inet6"))),
-            ipv6_routes=tuple(findings.parse_ipv6_routes(_read_text(PROC_NET / "ipv6_route"))),
-            ipv6_open=tuple(_links_with_ipv6()),
-            ipv6=reach.try_ipv6(),
-            gateway=ping.result() if ping else None,
-            servers=tuple(servers),
-            hosts=tuple(connections),
-        )
+        answers = pool.map(lambda server: query_name(server, question.name), servers)
+        connections = pool.map(lambda host: _connect_to_host(host, servers), question.hosts)
+        return Findings(gateway=ping.result() if ping else None, servers=tuple(answers), hosts=tuple(connections))
 
 
 def _connect_to_host(host: str, servers: Sequence[str]) -> ProbeAnswer:
@@ -76,12 +89,6 @@ def _connect_to_host(host: str, servers: Sequence[str]) -> ProbeAnswer:
     return replace(reach.connect(f"{answer.said}:{port}"), target=host) if answer else ProbeAnswer(host, "ENAME")
 
 
-def parse_name_servers(resolv_conf: str) -> list[str]:
-    """Return the servers of a resolv.conf(5) text, in order; the C library uses only the first three."""
-    lines = (line.split() for line in resolv_conf.splitlines())
-    return [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
-
-
 def _read_text(path: Path) -> str:
     """Return the text of a file, empty if it cannot be read, as on a kernel without IPv6."""
     try:
@@ -90,17 +97,27 @@ def _read_text(path: Path) -> str:
         return ""
 
 
+def _read_sent_packets() -> Mapping[str, int]:
+    rows = (line.partition(":") for line in _read_text(PROC_NET / "dev").splitlines()[2:])
+    return {name.strip(): int(counters.split()[_SENT_PACKETS]) for name, _, counters in rows}
+
+
 def _list_links() -> list[InnerLink]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp_socket:
-        names = [name for _, name in socket.if_nameindex()]
-        return [
-            InnerLink(
-                name,
-                bool(_read_link_number(udp_socket, _GET_FLAGS, name, "H") & _IFF_UP),
-                _read_link_number(udp_socket, _GET_MTU, name, "i"),
-            )
-            for name in names
-        ]
+        return [_describe_link(udp_socket, name) for _, name in socket.if_nameindex()]
+
+
+def _describe_link(udp_socket: socket.socket, name: str) -> InnerLink:
+    flags = _read_link_number(udp_socket, _GET_FLAGS, name, "H")
+    changes = _read_text(LINKS_FOLDER / name / "carrier_changes").strip()
+    return InnerLink(
+        name,
+        bool(flags & _IFF_UP),
+        _read_link_number(udp_socket, _GET_MTU, name, "i"),
+        carrier=bool(flags & _IFF_RUNNING),
+        carrier_changes=int(changes) if changes.isdigit() else None,
+        address=_read_link_address(udp_socket, name),
+    )
 
 
 def _read_link_number(udp_socket: socket.socket, request: int, name: str, kind: str) -> int:
@@ -113,67 +130,24 @@ def _read_link_number(udp_socket: socket.socket, request: int, name: str, kind: 
     return value
 
 
+def _read_link_address(udp_socket: socket.socket, name: str) -> str | None:
+    """Return the first IPv4 address of a link, None where it has none."""
+    try:
+        reply = fcntl.ioctl(udp_socket, _GET_ADDRESS, struct.pack("16s24x", name.encode()))
+    except OSError:
+        return None
+    return socket.inet_ntoa(reply[20:24])
+
+
 def _links_with_ipv6() -> list[str]:
     if not IPV6_CONF.is_dir():
         return []
     return sorted(path.name for path in IPV6_CONF.iterdir() if _read_text(path / "disable_ipv6").strip() == "0")
 
 
-def query_name(server: str, name: str, port: int = 53) -> ProbeAnswer:
-    """Ask a server for the IPv4 address of a name; an error is a DNS response code, "NODATA" or an errno symbol."""
-    try:
-        query = dns.message.make_query(name, dns.rdatatype.A)
-    except dns.exception.DNSException:
-        return ProbeAnswer(server, "EINVAL")
-    return time_step(
-        server, lambda: _first_address(retry_step(lambda seconds: _exchange_messages(query, (server, port), seconds)))
-    )
-
-
-def _exchange_messages(query: Message, server: tuple[str, int], wait_s: float) -> Message:
-    """Return the reply to a query; other datagrams are ignored.
-
-    Raises:
-        OSError: there was no reply in time, or no server listens.
-    """
-    deadline = time.monotonic() + wait_s
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp_socket:
-        udp_socket.connect(server)
-        udp_socket.send(query.to_wire())
-        while (remaining_s := deadline - time.monotonic()) > 0:
-            udp_socket.settimeout(remaining_s)
-            reply = _parse_reply(udp_socket.recv(4096))
-            if reply is not None and query.is_response(reply):
-                return reply
-    raise TimeoutError
-
-
-def _parse_reply(wire: bytes) -> Message | None:
-    try:
-        return dns.message.from_wire(wire)
-    except dns.exception.DNSException:
-        return None
-
-
-def _first_address(reply: Message) -> str:
-    """Return the first address of a reply.
-
-    Raises:
-        RefusalError: there is none; the message is the response code or NODATA.
-    """
-    if reply.rcode() != dns.rcode.NOERROR:
-        raise RefusalError(dns.rcode.to_text(reply.rcode()))
-    records = (record for answer in reply.answer for record in answer if answer.rdtype == dns.rdatatype.A)
-    addresses: list[str] = [record.to_text() for record in records]
-    if not addresses:
-        raise RefusalError("NODATA")
-    return addresses[0]
-
-
 def main() -> None:
     """Examine the network and print the findings."""
-    name, *hosts = sys.argv[1:]
-    sys.stdout.buffer.write(to_json(probe_network(name, hosts)))
+    sys.stdout.buffer.write(to_json(probe_network(question_from_json(sys.argv[1]))))
 
 
 if __name__ == "__main__":

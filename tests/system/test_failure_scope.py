@@ -73,12 +73,12 @@ EXPECTED = {
     "dns": ("dns", "line"),
     "refused": ("refused", "provider"),
     "503": ("provider_down", "provider"),
-    "tls": ("tls", "config"),
+    "tls": ("tls", "provider"),
     "stuck": ("timeout", "provider"),
     "tunnel": ("namespace", "local"),
     "gateway": ("unreachable", "line"),
     "cable": ("unreachable", "line"),
-    "uplink": ("unreachable", "line"),
+    "uplink": ("unreachable", "local"),
 }
 
 
@@ -88,7 +88,7 @@ def output() -> list[str]:
     lab = run.private_machine_command(
         [sys.executable, "-P", "-m", "netns.lab.run", "sh", "-uc", SCRIPT], rootless=False
     )
-    done = subprocess.run(lab, capture_output=True, text=True, check=False, timeout=180)
+    done = subprocess.run(lab, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

@@ -1,0 +1,152 @@
+"""Rules for a line that works: the provider is left, unless the evidence contradicts itself. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.diagnosis.evidence import SILENT
+from monitor.diagnosis.rules import Verdict, describe_answers, is_settled, list_targets, name_time
+from monitor.model import FailureKind, Scope
+from netns.probe import findings as found
+
+if TYPE_CHECKING:
+    from monitor.diagnosis.evidence import Evidence
+    from netns.probe.findings import ProbeAnswer
+
+
+_CERTIFICATES = {
+    found.TLS_DATE: "shows a certificate that has expired",
+    found.TLS_FOREIGN: "shows a certificate that is not its own",
+    found.TLS_PLAIN: "does not speak TLS",
+    found.TLS_CUT: "cuts the connection",
+    found.TLS_SILENT: "opens a connection and is silent",
+}
+
+# The engine says that packets did not get through, which an answer a moment later does not explain.
+_DENIED_KINDS = frozenset({FailureKind.UNREACHABLE, FailureKind.DNS})
+
+
+def judge_settled(evidence: Evidence) -> Verdict | None:
+    """The provider, or the engine's own end, has said what is wrong."""
+    if not is_settled(evidence):
+        return None
+    status = evidence.http_status
+    said = f"the provider answered the engine with HTTP status {status}" if status else "the engine's words are certain"
+    return Verdict(evidence.failure.scope, "engine's words", said)
+
+
+def judge_contradiction(evidence: Evidence) -> Verdict | None:
+    """Something came over the line during the test, and nothing a moment later."""
+    if evidence.path.proofs or not evidence.test_proofs:
+        return None
+    tried = (*evidence.path.witnesses, *evidence.findings.far)
+    reason = (
+        f"{evidence.test_proofs[0]}, and {name_time(evidence.findings.at)} nobody answers: {describe_answers(tried)}"
+    )
+    return Verdict(Scope.UNKNOWN, "contradiction", reason)
+
+
+def judge_only_names(evidence: Evidence) -> Verdict | None:
+    """Name servers answer, and nobody else: they may know by heart what they say."""
+    sides = [evidence.path, *([evidence.host] if evidence.host else [])]
+    asked = [answer for side in sides for answer in (*side.witnesses, *side.findings.far) if answer.sent]
+    strangers = {answer.target for answer in evidence.path.witnesses if answer.sent}
+    if evidence.test_proofs or not strangers or any(a.error not in SILENT for a in asked):
+        return None
+    reason = f"name servers answer ({_describe_proofs(evidence)}), and nobody else: {describe_answers(asked)}"
+    return Verdict(Scope.UNKNOWN, "only names", reason)
+
+
+def judge_mute(evidence: Evidence) -> Verdict | None:
+    """Strangers and the provider open connections, and nobody says anything more."""
+    far, witnesses = evidence.findings.far, evidence.path.witnesses
+    mute = [answer for answer in (*witnesses, *far) if answer.tls in {found.TLS_SILENT, found.TLS_CUT}]
+    if is_settled(evidence) or len({answer.target for answer in mute} & {answer.target for answer in witnesses}) < 2:  # noqa: PLR2004
+        return None
+    if evidence.path.proven or any(answer.ok and answer not in mute for answer in far):
+        return None
+    reason = f"connections are opened, and nobody says anything more: {describe_answers(mute)}"
+    return Verdict(Scope.UNKNOWN, "mute", reason)
+
+
+def judge_far(evidence: Evidence) -> Verdict | None:
+    """Strangers answer, the provider does not, or with a certificate that is wrong."""
+    far = evidence.findings.far
+    lost = [answer for answer in far if not answer.ok and answer.error != "ENAME"]
+    odd = [answer for answer in far if answer.tls in _CERTIFICATES]
+    if not lost and not odd:
+        return None
+    works = _describe_proofs(evidence)
+    if not lost:
+        reason = ", ".join(f"{answer.target} {_CERTIFICATES[answer.tls or '']}" for answer in odd)
+        return Verdict(Scope.PROVIDER, "provider's certificate", f"{works}, and {reason}", _odd_kind(odd))
+    if blocked := [
+        answer for answer in lost if evidence.path.is_near_refusal(answer) or evidence.path.is_own_refusal(answer)
+    ]:
+        return _judge_near_block(evidence, blocked)
+    gone = _gone_strangers(evidence)
+    if len(gone) >= max(2, len(evidence.path.genuine)) and all(answer.error in SILENT for answer in lost):
+        reason = f"some hosts answer ({works}), others do not: {describe_answers((*gone, *lost))}"
+        return Verdict(Scope.UNKNOWN, "half of the world", reason)
+    refused = any(answer.error == "ECONNREFUSED" for answer in lost)
+    kind = FailureKind.REFUSED if refused else FailureKind.PROVIDER_DOWN
+    return Verdict(
+        Scope.PROVIDER, "provider silent", f"the line works, but not the far end: {describe_answers(lost)}", kind
+    )
+
+
+def _odd_kind(odd: list[ProbeAnswer]) -> FailureKind:
+    certificates = {found.TLS_DATE, found.TLS_FOREIGN, found.TLS_PLAIN}
+    return FailureKind.TLS if any(answer.tls in certificates for answer in odd) else FailureKind.PROVIDER_DOWN
+
+
+def _judge_near_block(evidence: Evidence, blocked: list[ProbeAnswer]) -> Verdict:
+    targets = list_targets(blocked)
+    own = any(evidence.path.is_own_refusal(answer) for answer in blocked)
+    if own:
+        reason = f"a firewall of this host refuses {targets}; allow it"
+        return Verdict(Scope.LOCAL, "refused here", reason, FailureKind.REFUSED)
+    return Verdict(
+        Scope.UNKNOWN,
+        "refused near",
+        f"the router or something near refuses {targets}, and nothing else",
+        FailureKind.REFUSED,
+    )
+
+
+def _gone_strangers(evidence: Evidence) -> list[ProbeAnswer]:
+    """Return the witnesses that have answered on this line before, and are silent now."""
+    known = evidence.targets.known
+    return [answer for answer in evidence.path.witnesses if answer.error in SILENT and answer.target in known]
+
+
+def judge_own_tls(evidence: Evidence) -> Verdict | None:
+    """The engine refuses a certificate that this machine finds valid."""
+    far = [answer for answer in evidence.findings.far if answer.tls == found.TLS_VALID]
+    if evidence.failure.kind is not FailureKind.TLS or not far:
+        return None
+    reason = f"the certificate of {list_targets(far)} is valid, and the engine refused it; update the engine"
+    return Verdict(Scope.CONFIG, "engine refuses", reason)
+
+
+def judge_denied(evidence: Evidence) -> Verdict | None:
+    """The engine says that nothing got through, and all of it works a moment later."""
+    if evidence.failure.kind not in _DENIED_KINDS or evidence.failure.scope is not Scope.LINE:
+        return None
+    works = _describe_proofs(evidence)
+    reason = f"the engine got nothing through, and {name_time(evidence.findings.at)} all works ({works})"
+    return Verdict(Scope.UNKNOWN, "works again", reason)
+
+
+def judge_rest(evidence: Evidence) -> Verdict:
+    """Everything works a moment later: the provider is left, or nobody, where nothing proves that the line does."""
+    if not evidence.proofs:
+        return Verdict(Scope.UNKNOWN, "nothing known", "nothing shows whether the line works")
+    if evidence.failure.scope in {Scope.CONFIG, Scope.LOCAL}:
+        return Verdict(evidence.failure.scope, "engine's words", f"the line works ({_describe_proofs(evidence)})")
+    working = "the line, its DNS and a connection to the provider" if evidence.findings.far else "the line and its DNS"
+    return Verdict(Scope.PROVIDER, "all works", f"a moment later {working} worked")
+
+
+def _describe_proofs(evidence: Evidence) -> str:
+    return ", ".join(evidence.proofs[:2])

@@ -93,8 +93,8 @@ def answered_over_line(findings: Findings | None, trace: Trace | None) -> bool |
     if findings is None:
         return None
     # A diagnosis that names its proofs has judged them; others are judged by their answers.
-    if (verdict := getattr(findings, "verdict", None)) is not None:
-        return bool(verdict.proofs)
+    if findings.verdict is not None:
+        return bool(findings.verdict.proofs)
     hosts = (*findings.hosts, *findings.far, *findings.direct)
     name_servers = (server for server in findings.servers if server.error in _DNS_ANSWERS)
     return any(host.ok for host in hosts) or any(_is_remote(server.target) for server in name_servers)

@@ -17,7 +17,7 @@ from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status,
 from monitor.notify.digest import last_period
 from monitor.notify.queue import merge_notices
 from monitor.notify.states import AlertKind, Notice, ProbeMemory, StateRules, StoredRun, evaluate, group_attempts
-from monitor.notify.watch import Change
+from monitor.notify.watch import NewsKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def simulate(interval: int) -> Month:
     sent = list(_send_alerts(rows, StateRules.from_settings(settings)))
     starts = [(row.run.started_at - START).total_seconds() for row in rows if row.run.status is Status.FAILED]
     met = sum(any(begin <= start < end for start in starts) for begin, end in spans)
-    reported = sum(item.notice.change is Change.ENDED for batch in sent for item in merge_notices(batch))
+    reported = sum(item.notice.change is NewsKind.ENDED for batch in sent for item in merge_notices(batch))
     return Month(interval, len({start // 60 for start in starts}), met, reported, len(sent), _count_digests(settings))
 
 

@@ -1,19 +1,25 @@
-"""Sets a namespace up and tears it down: lock, observe, plan, write the journal, apply, verify."""
+"""Sets a namespace up and tears it down: lock, observe, plan, write the journal, apply, verify.
+
+Verified is the way out, and that names can be looked up from inside.
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from netns import journal, names
+from netns import journal, resolver
 from netns.entry import uplink
-from netns.errors import BlockedError, NetnsError, NotPermittedError, StepError
+from netns.errors import BlockedError, NameServerError, NetnsError, NotPermittedError, StepError
 from netns.firewall import diagnose
+from netns.kernel.namespaces import enter_namespace
 from netns.launcher import group
 from netns.observe import observe_machine
 from netns.plan import planner, steps
+from netns.probe.name_trial import Trial, run_trials
 from netns.spec import GROUP
 from netns.state import Journal
 
@@ -23,6 +29,10 @@ if TYPE_CHECKING:
     from netns.plan.planner import SetupPlan
     from netns.plan.steps import Step
     from netns.spec import NamespaceSpec
+
+HOST_RESOLV_CONF = "/etc/resolv.conf"
+
+_NAMES_FIX = "set namespace.dns to IPv4 name servers that answer, and run this again"
 
 
 def set_up_namespace(
@@ -50,7 +60,7 @@ def set_up_namespace(
         if planned.steps:
             _apply_plan(spec, before, planned, on_step)
         _prove_connectivity(spec, before, planned)
-        note = names.prove_names(spec)
+        note = _prove_names(spec)
     return replace(planned, notes=(*planned.notes, note)) if note else planned
 
 
@@ -148,3 +158,54 @@ def _prove_connectivity(spec: NamespaceSpec, before: Journal, planned: SetupPlan
             f"; could not be undone: {'; '.join(failures)}" if failures else "; what was done before it was undone"
         )
     raise BlockedError(problem)
+
+
+def _prove_names(spec: NamespaceSpec) -> str | None:
+    """Ask the name servers of the namespace from inside it; return a note for the user, None if nothing is wrong.
+
+    Where nobody answers the host either, the line may be down: then only a server that was guessed is worth a note. The
+    host's servers may be out of reach of an uplink that was named, which is worth one too.
+
+    Raises:
+        NameServerError: the host gets answers, the namespace does not, and both use the same uplink.
+    """
+    chosen = resolver.parse_servers(_read_text(f"{spec.etc}/resolv.conf"))
+    with enter_namespace(spec.name):
+        inside = [Trial(server) for server in chosen]
+    host = [Trial(server) for server in resolver.parse_servers(_read_text(HOST_RESOLV_CONF))]
+    run_trials(inside, host)
+    if any(trial.replied for trial in inside):
+        return None
+    answered = [trial.server for trial in host if trial.replied]
+    if answered and spec.uplink:
+        return explain_silence(chosen, answered)
+    if answered:
+        raise NameServerError(explain_silence(chosen, answered))
+    return None if spec.dns or _known_name_servers() else _describe_guessed_server(chosen)
+
+
+def explain_silence(chosen: list[str], answered: list[str]) -> str:
+    """Return why names cannot be looked up inside, and the fix. Pure."""
+    if not chosen:
+        known = f"this host uses {', '.join(answered)}"
+        return f"no name server is known that the namespace could reach, {known}; {_NAMES_FIX}"
+    return (
+        f"the namespace is set up, but no name server answers in it: {', '.join(chosen)};"
+        f" this host gets answers from {', '.join(answered)}; {_NAMES_FIX}"
+    )
+
+
+def _describe_guessed_server(chosen: list[str]) -> str:
+    tried = f"the router {', '.join(chosen)} was tried and does not answer" if chosen else "there is no router to try"
+    return f"this host names no IPv4 name server, and {tried}: {_NAMES_FIX}"
+
+
+def _known_name_servers() -> tuple[str, ...]:
+    return resolver.reachable_servers(_read_text(source) for source in resolver.SOURCES)
+
+
+def _read_text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

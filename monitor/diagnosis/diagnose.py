@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.diagnosis import verdict
-from monitor.diagnosis.evidence import OTHER_NAMES, DiagnosisTargets, Evidence
+from monitor.diagnosis.evidence import OTHER_NAMES, DiagnosisTargets, FailureEvidence
 from monitor.model import NetworkPath
 from monitor.system import process
 from netns.entry import uplink as uplink_check
@@ -88,7 +88,7 @@ def diagnose(
     if findings is None:
         return failure, None
     findings = replace(findings, stalled=during.stalled, traffic=during.traffic)
-    evidence = Evidence(failure, findings, targets)
+    evidence = FailureEvidence(failure, findings, targets)
     judged = verdict.judge(evidence)
     return verdict.apply_verdict(failure, judged), replace(findings, verdict=verdict.to_stored(judged, evidence))
 

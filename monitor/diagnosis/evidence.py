@@ -1,6 +1,6 @@
 """What is known about a failed test, as data, and what each side of it shows. Pure.
 
-Evidence is gathered by `monitor.diagnosis.diagnose`, stored with the run as `netns.probe.findings.Findings`, and judged
+It is gathered by `monitor.diagnosis.diagnose`, stored with the run as `netns.probe.findings.Findings`, and judged
 by `monitor.diagnosis.verdict`. A `Side` is one place from which was asked: the path of the test, or the host itself.
 What came back over the line is a proof, given in words.
 """
@@ -88,7 +88,7 @@ class DiagnosisTargets:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FailureEvidence:
     """A failure by the engine's words, what was found, and what was asked.
 
     `findings` are those of the path of the test; they hold the host's side, what was found while the test stood still,
@@ -127,7 +127,7 @@ class Evidence:
         return (*self.path.proofs, *self.test_proofs)
 
     @property
-    def stalled(self) -> Evidence | None:
+    def stalled(self) -> FailureEvidence | None:
         """The evidence of the moment when the test stood still, None where it did not."""
         stalled = self.findings.stalled
         return replace(self, findings=stalled) if stalled else None

@@ -12,7 +12,7 @@ from monitor.model import FailureKind, Scope
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from monitor.diagnosis.evidence import Evidence
+    from monitor.diagnosis.evidence import FailureEvidence
     from netns.probe.findings import ProbeAnswer
 
 
@@ -45,6 +45,6 @@ def name_time(at: float | None) -> str:
     return "then" if at is None else f"at {datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
 
 
-def is_settled(evidence: Evidence) -> bool:
+def is_settled(evidence: FailureEvidence) -> bool:
     """Whether somebody answered the engine with what is wrong."""
     return evidence.failure.kind in SETTLED_KINDS

@@ -10,7 +10,7 @@ from monitor.model import FailureKind, Scope
 from netns.probe import findings as found
 
 if TYPE_CHECKING:
-    from monitor.diagnosis.evidence import Evidence, Side
+    from monitor.diagnosis.evidence import FailureEvidence, Side
     from netns.probe.findings import ProbeAnswer
 
 
@@ -22,7 +22,7 @@ _LEFT_SHARE = 1 / 3
 _MANY_ATTEMPTS = 6
 
 
-def judge_namespace(evidence: Evidence) -> Verdict | None:
+def judge_namespace(evidence: FailureEvidence) -> Verdict | None:
     """The namespace has lost its link, its address or its route."""
     if not evidence.targets.inside:
         return None
@@ -41,7 +41,7 @@ def judge_namespace(evidence: Evidence) -> Verdict | None:
     )
 
 
-def judge_clock(evidence: Evidence) -> Verdict | None:
+def judge_clock(evidence: FailureEvidence) -> Verdict | None:
     """Certificates of strangers are valid but for their dates: the clock is wrong."""
     answers = evidence.path.witnesses
     dated = [answer for answer in answers if answer.tls == found.TLS_DATE]
@@ -57,7 +57,7 @@ def judge_clock(evidence: Evidence) -> Verdict | None:
     )
 
 
-def judge_issuers(evidence: Evidence) -> Verdict | None:
+def judge_issuers(evidence: FailureEvidence) -> Verdict | None:
     """No certificate can be checked, as this machine knows no issuers."""
     unchecked = [answer for answer in evidence.path.witnesses if answer.tls == found.TLS_UNCHECKED]
     if evidence.failure.kind is not FailureKind.TLS or not unchecked:
@@ -65,7 +65,7 @@ def judge_issuers(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.CONFIG, "no issuers", "this machine knows no issuers of certificates; install ca-certificates")
 
 
-def judge_way_out(evidence: Evidence) -> Verdict | None:
+def judge_way_out(evidence: FailureEvidence) -> Verdict | None:
     """The host reaches strangers, the namespace does not."""
     host = evidence.host
     if not evidence.targets.inside or host is None or is_settled(evidence) or not _is_cut_off(evidence.path, host):
@@ -88,7 +88,7 @@ def _is_cut_off(path: Side, host: Side) -> bool:
     return bool(host.genuine and strangers) and not any(answer.ok for answer in (*strangers, *path.findings.far))
 
 
-def judge_uplink(evidence: Evidence) -> Verdict | None:
+def judge_uplink(evidence: FailureEvidence) -> Verdict | None:
     """Nothing came back, and the uplink of this host is down, or has lost its carrier, address or route."""
     host = evidence.host
     if is_settled(evidence) or evidence.path.proofs or host is None or host.proofs or host.host is None:
@@ -133,7 +133,7 @@ def _judge_missing_route(host: Side, link: str) -> Verdict:
     return _local("no default route", f"{reason}{answers}; restart the network of this host, or add the route")
 
 
-def judge_kept_in(evidence: Evidence) -> Verdict | None:
+def judge_kept_in(evidence: FailureEvidence) -> Verdict | None:
     """Nobody was reached, as nothing left: a firewall or a rule of this host keeps packets in."""
     host = evidence.host
     sides = [side for side in (evidence.path, host) if side is not None]

@@ -11,7 +11,7 @@ from monitor.model import FailureKind, Scope
 from netns.probe import findings as found
 
 if TYPE_CHECKING:
-    from monitor.diagnosis.evidence import Evidence, Side
+    from monitor.diagnosis.evidence import FailureEvidence, Side
     from netns.probe.findings import ProbeAnswer
 
 
@@ -33,7 +33,7 @@ _UNSTABLE_KINDS = frozenset(
 )
 
 
-def judge_portal(evidence: Evidence) -> Verdict | None:
+def judge_portal(evidence: FailureEvidence) -> Verdict | None:
     """Nobody proves who he is, and one and the same box answers for several, or with a login page."""
     sides = [evidence.path, *([evidence.host] if evidence.host else [])]
     if any(side.proven or side.genuine for side in sides):
@@ -82,7 +82,7 @@ def _shared_address(side: Side) -> str | None:
     return None
 
 
-def judge_silence(evidence: Evidence) -> Verdict | None:
+def judge_silence(evidence: FailureEvidence) -> Verdict | None:
     """Nothing at all came back over the line, neither to the test, nor to the host, nor during the test."""
     host = evidence.host
     if evidence.proofs or (host is not None and host.proofs):
@@ -93,7 +93,7 @@ def judge_silence(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.LINE, "line silent", _describe_silence(evidence, asked), FailureKind.UNREACHABLE)
 
 
-def judge_refusals(evidence: Evidence) -> Verdict | None:
+def judge_refusals(evidence: FailureEvidence) -> Verdict | None:
     """Everybody is refused alike: somebody between this host and all of them does that."""
     refused = evidence.path.refused_alike
     if not refused or is_settled(evidence) or evidence.path.proven or (evidence.host and evidence.host.proven):
@@ -102,7 +102,7 @@ def judge_refusals(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.LINE, "all refused", reason, FailureKind.UNREACHABLE)
 
 
-def judge_death(evidence: Evidence) -> Verdict | None:
+def judge_death(evidence: FailureEvidence) -> Verdict | None:
     """The test received until its end, and then neither strangers nor the name servers that it had used answer."""
     host = evidence.host
     sides = [evidence.path, *([host] if host else [])]
@@ -115,7 +115,7 @@ def judge_death(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.LINE, "line died", reason, FailureKind.UNREACHABLE)
 
 
-def _describe_silence(evidence: Evidence, asked: list[ProbeAnswer]) -> str:
+def _describe_silence(evidence: FailureEvidence, asked: list[ProbeAnswer]) -> str:
     host = evidence.host
     router = host.router_address if host else None
     if host is None or router is None:
@@ -127,7 +127,7 @@ def _describe_silence(evidence: Evidence, asked: list[ProbeAnswer]) -> str:
     return f"nobody answers: {describe_answers(asked)}{where}"
 
 
-def judge_size(evidence: Evidence) -> Verdict | None:
+def judge_size(evidence: FailureEvidence) -> Verdict | None:
     """Hosts answer small packets and stay silent after large ones."""
     witnesses = evidence.path.witnesses
     stuck = [answer for answer in witnesses if answer.tls in {found.TLS_SMALL, found.TLS_STUCK}]
@@ -147,19 +147,19 @@ def judge_size(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.LINE, "large packets", f"{reason} (MTU)")
 
 
-def judge_loss(evidence: Evidence) -> Verdict | None:
+def judge_loss(evidence: FailureEvidence) -> Verdict | None:
     """Many packets to strangers are lost, on both sides."""
     if evidence.failure.kind not in _UNSTABLE_KINDS or _is_far_gone(evidence):
         return None
     return _judge_loss(evidence, _LOSSY_SHARE)
 
 
-def judge_loss_under_load(evidence: Evidence) -> Verdict | None:
+def judge_loss_under_load(evidence: FailureEvidence) -> Verdict | None:
     """The same while the test ran, which itself fills the queues of a line: only much loss means something."""
     return None if is_settled(evidence) else _judge_loss(evidence, _LOSSY_SHARE_UNDER_LOAD)
 
 
-def _judge_loss(evidence: Evidence, share: float) -> Verdict | None:
+def _judge_loss(evidence: FailureEvidence, share: float) -> Verdict | None:
     sides = [evidence.path, *([evidence.host] if evidence.host and evidence.targets.inside else [])]
     counts = [count_lost(answer for answer in side.witnesses if not side.is_near(answer)) for side in sides]
     sent, lost, losers = (sum(column) for column in zip(*counts, strict=True))
@@ -168,13 +168,13 @@ def _judge_loss(evidence: Evidence, share: float) -> Verdict | None:
     return Verdict(Scope.LINE, "packets lost", f"{lost} of {sent} packets to hosts of others got no answer")
 
 
-def _is_far_gone(evidence: Evidence) -> bool:
+def _is_far_gone(evidence: FailureEvidence) -> bool:
     """Whether the provider does not answer at all, while strangers do: loss does not explain that."""
     far = evidence.findings.far
     return bool(far) and all(not answer.ok and answer.error != "ENAME" for answer in far)
 
 
-def describe_flap(then: Verdict, evidence: Evidence) -> str:
+def describe_flap(then: Verdict, evidence: FailureEvidence) -> str:
     """Return what was wrong while the test stood still, and that it works now."""
     findings, stalled = evidence.findings, evidence.findings.stalled
     began = name_time(stalled.at if stalled else None)

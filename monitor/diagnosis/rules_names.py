@@ -16,11 +16,11 @@ from monitor.model import FailureKind, Scope
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.diagnosis.evidence import Evidence, Side
+    from monitor.diagnosis.evidence import FailureEvidence, Side
     from netns.probe.findings import ProbeAnswer
 
 
-def judge_names(evidence: Evidence) -> Verdict | None:
+def judge_names(evidence: FailureEvidence) -> Verdict | None:
     """No name server of the test's path resolves any name."""
     path = evidence.path
     if is_settled(evidence) or resolves(path):
@@ -35,7 +35,7 @@ def judge_names(evidence: Evidence) -> Verdict | None:
     return _judge_copy(evidence) or _judge_servers(evidence, path)
 
 
-def _judge_copy(evidence: Evidence) -> Verdict | None:
+def _judge_copy(evidence: FailureEvidence) -> Verdict | None:
     """Compare with the host, whose name servers are asked at the same time."""
     host, path = evidence.host, evidence.path
     if not evidence.targets.inside or host is None or not resolves(host):
@@ -49,7 +49,7 @@ def _judge_copy(evidence: Evidence) -> Verdict | None:
     return _dns(Scope.LOCAL, "copy out of date", f"{reason}; {SET_UP_AGAIN}")
 
 
-def _judge_servers(evidence: Evidence, path: Side) -> Verdict:
+def _judge_servers(evidence: FailureEvidence, path: Side) -> Verdict:
     servers = path.name_servers
     host_servers = evidence.host.name_servers if evidence.host else ()
     own = [server for server in (*servers, *host_servers) if _is_own(path, server)]
@@ -68,7 +68,7 @@ def _judge_servers(evidence: Evidence, path: Side) -> Verdict:
     )
 
 
-def _is_dead_here(evidence: Evidence, own: Sequence[str]) -> bool:
+def _is_dead_here(evidence: FailureEvidence, own: Sequence[str]) -> bool:
     """Whether a name server on this host is dead itself, rather than without answers from its own servers."""
     sides = [evidence.path, *([evidence.host] if evidence.host else [])]
     answers = [answer for side in sides for server in own for answer in side.answers_of(server)]
@@ -93,7 +93,7 @@ def _is_documentation(address: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
     return any(address in ipaddress.ip_network(network) for network in networks)
 
 
-def judge_provider_name(evidence: Evidence) -> Verdict | None:
+def judge_provider_name(evidence: FailureEvidence) -> Verdict | None:
     """Names of others are known, that of the provider is not."""
     path = evidence.path
     answers = [answer for server in path.name_servers for answer in path.answers_of(server, far=True)]
@@ -124,7 +124,7 @@ def _leads_somewhere(answer: ProbeAnswer) -> bool:
     return not (address.is_unspecified or address.is_loopback)
 
 
-def judge_first_server(evidence: Evidence) -> Verdict | None:
+def judge_first_server(evidence: FailureEvidence) -> Verdict | None:
     """The engine could not resolve a name, and one of several name servers is silent."""
     path = evidence.path
     if evidence.failure.kind is not FailureKind.DNS:
@@ -138,7 +138,7 @@ def judge_first_server(evidence: Evidence) -> Verdict | None:
     return _dns(scope, "name server silent", f"of the name servers, {', '.join(silent)} does not answer")
 
 
-def judge_passing_names(evidence: Evidence) -> Verdict | None:
+def judge_passing_names(evidence: FailureEvidence) -> Verdict | None:
     """The engine could not resolve a name that is known a moment later."""
     if evidence.failure.kind is not FailureKind.DNS:
         return None

@@ -10,7 +10,7 @@ from monitor.model import FailureKind, Scope
 from netns.probe import findings as found
 
 if TYPE_CHECKING:
-    from monitor.diagnosis.evidence import Evidence
+    from monitor.diagnosis.evidence import FailureEvidence
     from netns.probe.findings import ProbeAnswer
 
 
@@ -26,7 +26,7 @@ _CERTIFICATES = {
 _DENIED_KINDS = frozenset({FailureKind.UNREACHABLE, FailureKind.DNS})
 
 
-def judge_settled(evidence: Evidence) -> Verdict | None:
+def judge_settled(evidence: FailureEvidence) -> Verdict | None:
     """The provider, or the engine's own end, has said what is wrong."""
     if not is_settled(evidence):
         return None
@@ -35,7 +35,7 @@ def judge_settled(evidence: Evidence) -> Verdict | None:
     return Verdict(evidence.failure.scope, "engine's words", said)
 
 
-def judge_contradiction(evidence: Evidence) -> Verdict | None:
+def judge_contradiction(evidence: FailureEvidence) -> Verdict | None:
     """Something came over the line during the test, and nothing a moment later."""
     if evidence.path.proofs or not evidence.test_proofs:
         return None
@@ -46,7 +46,7 @@ def judge_contradiction(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.UNKNOWN, "contradiction", reason)
 
 
-def judge_only_names(evidence: Evidence) -> Verdict | None:
+def judge_only_names(evidence: FailureEvidence) -> Verdict | None:
     """Name servers answer, and nobody else: they may know by heart what they say."""
     sides = [evidence.path, *([evidence.host] if evidence.host else [])]
     asked = [answer for side in sides for answer in (*side.witnesses, *side.findings.far) if answer.sent]
@@ -57,7 +57,7 @@ def judge_only_names(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.UNKNOWN, "only names", reason)
 
 
-def judge_mute(evidence: Evidence) -> Verdict | None:
+def judge_mute(evidence: FailureEvidence) -> Verdict | None:
     """Strangers and the provider open connections, and nobody says anything more."""
     far, witnesses = evidence.findings.far, evidence.path.witnesses
     mute = [answer for answer in (*witnesses, *far) if answer.tls in {found.TLS_SILENT, found.TLS_CUT}]
@@ -69,7 +69,7 @@ def judge_mute(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.UNKNOWN, "mute", reason)
 
 
-def judge_far(evidence: Evidence) -> Verdict | None:
+def judge_far(evidence: FailureEvidence) -> Verdict | None:
     """Strangers answer, the provider does not, or with a certificate that is wrong."""
     far = evidence.findings.far
     lost = [answer for answer in far if not answer.ok and answer.error != "ENAME"]
@@ -100,7 +100,7 @@ def _odd_kind(odd: list[ProbeAnswer]) -> FailureKind:
     return FailureKind.TLS if any(answer.tls in certificates for answer in odd) else FailureKind.PROVIDER_DOWN
 
 
-def _judge_near_block(evidence: Evidence, blocked: list[ProbeAnswer]) -> Verdict:
+def _judge_near_block(evidence: FailureEvidence, blocked: list[ProbeAnswer]) -> Verdict:
     targets = list_targets(blocked)
     own = any(evidence.path.is_own_refusal(answer) for answer in blocked)
     if own:
@@ -114,13 +114,13 @@ def _judge_near_block(evidence: Evidence, blocked: list[ProbeAnswer]) -> Verdict
     )
 
 
-def _gone_strangers(evidence: Evidence) -> list[ProbeAnswer]:
+def _gone_strangers(evidence: FailureEvidence) -> list[ProbeAnswer]:
     """Return the witnesses that have answered on this line before, and are silent now."""
     known = evidence.targets.known
     return [answer for answer in evidence.path.witnesses if answer.error in SILENT and answer.target in known]
 
 
-def judge_own_tls(evidence: Evidence) -> Verdict | None:
+def judge_own_tls(evidence: FailureEvidence) -> Verdict | None:
     """The engine refuses a certificate that this machine finds valid."""
     far = [answer for answer in evidence.findings.far if answer.tls == found.TLS_VALID]
     if evidence.failure.kind is not FailureKind.TLS or not far:
@@ -129,7 +129,7 @@ def judge_own_tls(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.CONFIG, "engine refuses", reason)
 
 
-def judge_denied(evidence: Evidence) -> Verdict | None:
+def judge_denied(evidence: FailureEvidence) -> Verdict | None:
     """The engine says that nothing got through, and all of it works a moment later."""
     if evidence.failure.kind not in _DENIED_KINDS or evidence.failure.scope is not Scope.LINE:
         return None
@@ -138,7 +138,7 @@ def judge_denied(evidence: Evidence) -> Verdict | None:
     return Verdict(Scope.UNKNOWN, "works again", reason)
 
 
-def judge_rest(evidence: Evidence) -> Verdict:
+def judge_rest(evidence: FailureEvidence) -> Verdict:
     """Everything works a moment later: the provider is left, or nobody, where nothing proves that the line does."""
     if not evidence.proofs:
         return Verdict(Scope.UNKNOWN, "nothing known", "nothing shows whether the line works")
@@ -148,5 +148,5 @@ def judge_rest(evidence: Evidence) -> Verdict:
     return Verdict(Scope.PROVIDER, "all works", f"a moment later {working} worked")
 
 
-def _describe_proofs(evidence: Evidence) -> str:
+def _describe_proofs(evidence: FailureEvidence) -> str:
     return ", ".join(evidence.proofs[:2])

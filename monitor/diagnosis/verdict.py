@@ -17,11 +17,11 @@ from netns.probe.findings import StoredVerdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.diagnosis.evidence import Evidence
+    from monitor.diagnosis.evidence import FailureEvidence
     from monitor.diagnosis.rules import Verdict
     from monitor.model import Failure
 
-    Rule = Callable[[Evidence], Verdict | None]
+    Rule = Callable[[FailureEvidence], Verdict | None]
 
 
 # Of the message that is stored, and of the engine's part in it if the reason is long.
@@ -89,18 +89,18 @@ PROVIDER: tuple[Rule, ...] = (
 )
 
 
-def judge(evidence: Evidence) -> Verdict:
+def judge(evidence: FailureEvidence) -> Verdict:
     """Return whose fault a failure is."""
     now = _first(NOW, evidence)
     return now or _judge_stalled(evidence) or _first(PROVIDER, evidence) or rules_provider.judge_rest(evidence)
 
 
-def _first(rules: tuple[Rule, ...], evidence: Evidence) -> Verdict | None:
+def _first(rules: tuple[Rule, ...], evidence: FailureEvidence) -> Verdict | None:
     verdicts = (rule(evidence) for rule in rules)
     return next((verdict for verdict in verdicts if verdict), None)
 
 
-def _judge_stalled(evidence: Evidence) -> Verdict | None:
+def _judge_stalled(evidence: FailureEvidence) -> Verdict | None:
     """The line works now; while the test stood still, it did not, or this machine kept it from working."""
     stalled = evidence.stalled
     then = _first(STALLED, stalled) if stalled else None
@@ -124,7 +124,7 @@ def to_namespace_failure(failure: Failure, message: str) -> Failure:
     )
 
 
-def to_stored(verdict: Verdict, evidence: Evidence) -> StoredVerdict:
+def to_stored(verdict: Verdict, evidence: FailureEvidence) -> StoredVerdict:
     """Return the verdict as it is stored with the run; a login page proves nothing of the line."""
     proofs = () if verdict.rule == rules_line.PORTAL else evidence.proofs
     return StoredVerdict(verdict.scope, verdict.rule, verdict.reason, verdict.kind, proofs)

@@ -67,14 +67,14 @@ _RESULT_OF_OOKLA, _RESULT_OF_SPEEDTEST_CLI = "/result/c/", ".png"
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ImportColumn:
     """A column of a table: its normalized name, and the factor of its unit, None if it has no unit."""
 
     name: str
     factor: float | None = None
 
 
-Columns = dict[str, Column]
+Columns = dict[str, ImportColumn]
 
 
 def _factor(role: str, unit: str) -> float | None:
@@ -98,7 +98,7 @@ def _find_columns(titles: tuple[str, ...]) -> Columns:
         for name, factor_of in ((title, ""), (short, unit)):
             role = _ROLES.get(normalize_name(name))
             if role is not None and role not in columns:
-                columns[role] = Column(normalize_name(title), _factor(role, factor_of) if factor_of else None)
+                columns[role] = ImportColumn(normalize_name(title), _factor(role, factor_of) if factor_of else None)
     if "time" not in columns and "date" in columns:
         columns["time"] = columns.pop("date")
     return columns
@@ -212,7 +212,7 @@ def _is_extras_row(row: list[str]) -> bool:
 def _read_extras(row: Row) -> Attempt:
     columns = _find_columns(tuple(row.source.titles.values()))
     # Without units in the header, they are beside the numbers, or left out as the header would have named them.
-    rates = {role: Column(columns[role].name, columns[role].factor or _MBIT) for role in _RATES}
+    rates = {role: ImportColumn(columns[role].name, columns[role].factor or _MBIT) for role in _RATES}
     return read_columns(row, columns | rates, "speedtest-cli")
 
 
@@ -220,15 +220,15 @@ EXTRAS = ImportFormat(EXTRAS_NAME, _is_extras, _read_extras, header=_EXTRAS_HEAD
 
 
 _PIHOLE_COLUMNS: Columns = {
-    "time": Column("starttime"),
-    "end": Column("stoptime"),
-    "isp": Column("fromserver"),
-    "external_ip": Column("fromip"),
-    "server": Column("server"),
-    "latency": Column("serverping"),
-    "download": Column("download", _MBIT),
-    "upload": Column("upload", _MBIT),
-    "url": Column("shareurl"),
+    "time": ImportColumn("starttime"),
+    "end": ImportColumn("stoptime"),
+    "isp": ImportColumn("fromserver"),
+    "external_ip": ImportColumn("fromip"),
+    "server": ImportColumn("server"),
+    "latency": ImportColumn("serverping"),
+    "download": ImportColumn("download", _MBIT),
+    "upload": ImportColumn("upload", _MBIT),
+    "url": ImportColumn("shareurl"),
 }
 
 
@@ -302,16 +302,16 @@ class ColumnMap:
     def _matches_row(self, row: list[str]) -> bool:
         return len(self._numbers) == len(self._entries) and len(row) >= max(self._numbers)
 
-    def _resolve(self, key: str, titles: tuple[str, ...]) -> Column | None:
+    def _resolve(self, key: str, titles: tuple[str, ...]) -> ImportColumn | None:
         """Return the column of a key, None if the table does not have it."""
         wanted = self._entries[key]
         for name, unit in ((wanted, ""), _split_unit_of_map(wanted)):
             if match := _NUMBERED.fullmatch(name):
-                return Column(f"#{match[1]}", _factor(key, unit) if unit else None)
+                return ImportColumn(f"#{match[1]}", _factor(key, unit) if unit else None)
             title = next((title for title in titles if title.strip() == name), None)
             if title is not None:
                 named = unit or _split_title(title)[1]
-                return Column(normalize_name(title), _factor(key, named) if named else None)
+                return ImportColumn(normalize_name(title), _factor(key, named) if named else None)
         return None
 
     def _read(self, row: Row) -> Attempt:

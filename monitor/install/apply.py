@@ -104,7 +104,7 @@ def _perform(step: InstallStep) -> None:
 
 
 @_perform.register
-def _make_directory(step: steps.MakeDirectory) -> None:
+def _make_directory(step: steps.MakeFolder) -> None:
     path = Path(step.path)
     path.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -116,14 +116,14 @@ def _make_directory(step: steps.MakeDirectory) -> None:
 
 
 @_perform.register
-def _remove_directory(step: steps.RemoveDirectory) -> None:
+def _remove_directory(step: steps.RemoveFolder) -> None:
     path = Path(step.path)
     if path.is_dir() and not any(path.iterdir()):
         path.rmdir()
 
 
 @_perform.register
-def _write_file(step: steps.WriteFile) -> None:
+def _write_file(step: steps.InstallFile) -> None:
     """Write a complete file beside the path, then rename it; its folder is root's."""
     path = Path(step.path)
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _write_file(step: steps.WriteFile) -> None:
 
 
 @_perform.register
-def _remove_file(step: steps.RemoveFile) -> None:
+def _remove_file(step: steps.UninstallFile) -> None:
     path = Path(step.path)
     path.with_name(f".{path.name}.speedmon-install").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
@@ -191,12 +191,12 @@ def _new_mode(mode: int, shared_path: str | None) -> int:
 
 
 @_perform.register
-def _create_group(step: steps.CreateGroup) -> None:
+def _create_group(step: steps.MakeGroup) -> None:
     group.ensure_group(step.group)
 
 
 @_perform.register
-def _delete_group(step: steps.DeleteGroup) -> None:
+def _delete_group(step: steps.RemoveGroup) -> None:
     group.remove_group(step.group)
 
 
@@ -211,12 +211,12 @@ def _delete_user(step: steps.DeleteUser) -> None:
 
 
 @_perform.register
-def _add_member(step: steps.AddMember) -> None:
+def _add_member(step: steps.EnrolMember) -> None:
     group.add_member(step.user, step.group)
 
 
 @_perform.register
-def _remove_member(step: steps.RemoveMember) -> None:
+def _remove_member(step: steps.DismissMember) -> None:
     group.remove_member(step.user, step.group)
 
 

@@ -25,7 +25,7 @@ from netns.spec import parse_spec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.install.model import MachineState, Program
+    from monitor.install.model import InstalledProgram, MachineState
     from monitor.install.steps import InstallStep
     from monitor.model import Run
     from netns.spec import NamespaceSpec
@@ -56,7 +56,7 @@ class InstallPlan(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def plan_install(options: InstallOptions, program: Program, extra_files: dict[str, str]) -> InstallPlan:
+def plan_install(options: InstallOptions, program: InstalledProgram, extra_files: dict[str, str]) -> InstallPlan:
     """Return what an installation would do now; changes nothing.
 
     Args:

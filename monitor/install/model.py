@@ -57,7 +57,7 @@ class InstallRequest(Struct, frozen=True):
     plan: tuple[float, float] | None = None
 
 
-class Program(Struct, frozen=True):
+class InstalledProgram(Struct, frozen=True):
     """The installed program: the path of its command, and of the Python that runs it."""
 
     command: str

@@ -19,7 +19,7 @@ import msgspec
 from monitor import __version__
 from monitor.errors import InstallError, UsageError
 from monitor.install import model, units
-from monitor.install.model import FileState, InstallRecord, MachineState, Program
+from monitor.install.model import FileState, InstalledProgram, InstallRecord, MachineState
 from monitor.store import connection
 from netns import setup
 from netns.errors import NetnsError
@@ -86,7 +86,7 @@ def read_record() -> InstallRecord | None:
         raise InstallError(f"{model.RECORD_FILE} is damaged ({error}): remove it and run the command again") from error
 
 
-def this_program() -> Program:
+def this_program() -> InstalledProgram:
     """Return the installed program that runs now.
 
     Raises:
@@ -101,7 +101,7 @@ def this_program() -> Program:
                 f"root's services must not run {path}, because {problem}: install it for the whole machine, with"
                 " sudo PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install, then run install again"
             )
-    return Program(str(command), sys.executable, __version__)
+    return InstalledProgram(str(command), sys.executable, __version__)
 
 
 def find_unsafe_parent(path: Path) -> str | None:

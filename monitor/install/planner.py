@@ -18,12 +18,12 @@ from monitor.install.model import GROUP, USER, SchedulerKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from monitor.install.model import FileState, InstallRecord, InstallRequest, MachineState, Program
+    from monitor.install.model import FileState, InstalledProgram, InstallRecord, InstallRequest, MachineState
     from monitor.install.steps import InstallStep
 
 
 def plan_install(
-    request: InstallRequest, machine: MachineState, files: Mapping[str, str], program: Program
+    request: InstallRequest, machine: MachineState, files: Mapping[str, str], program: InstalledProgram
 ) -> tuple[InstallStep, ...]:
     """Return the steps that are left to do, in order.
 
@@ -65,14 +65,14 @@ def plan_uninstall(machine: MachineState, *, purge: bool) -> tuple[InstallStep, 
     return (
         *(steps.DisableUnit(unit) for unit in units.ALL_UNITS if unit in machine.enabled | machine.active),
         *([steps.StopUnit(units.ANSWERS)] if has_units and machine.systemd else []),
-        *(steps.RemoveFile(path) for path in present),
+        *(steps.UninstallFile(path) for path in present),
         *([steps.ReloadUnits()] if has_units and machine.systemd else []),
         *(steps.RemoveTree(path) for path in trees if path in machine.directories),
         *([steps.TearDownNamespace()] if machine.namespace_exists else []),
         *_plan_kept_data(machine, purge=purge),
         *_plan_removed_accounts(machine, record),
-        *([steps.RemoveFile(model.RECORD_FILE)] if model.RECORD_FILE in machine.files and not purge else []),
-        *(steps.RemoveDirectory(path) for path in record.directories if path in machine.directories),
+        *([steps.UninstallFile(model.RECORD_FILE)] if model.RECORD_FILE in machine.files and not purge else []),
+        *(steps.RemoveFolder(path) for path in record.directories if path in machine.directories),
     )
 
 
@@ -92,7 +92,7 @@ def choose_scheduler(asked: SchedulerKind | None, machine: MachineState) -> Sche
     return SchedulerKind.SERVE if machine.systemd else SchedulerKind.CRON
 
 
-def next_record(request: InstallRequest, machine: MachineState, program: Program) -> InstallRecord:
+def next_record(request: InstallRequest, machine: MachineState, program: InstalledProgram) -> InstallRecord:
     """Return the record of what is ours once all steps are done; valid before and during them too."""
     before = machine.record or model.InstallRecord()
     members = {user for user in request.members if user not in (machine.group_members or ())}
@@ -107,13 +107,13 @@ def next_record(request: InstallRequest, machine: MachineState, program: Program
     )
 
 
-def _plan_record(request: InstallRequest, machine: MachineState, program: Program) -> Iterator[InstallStep]:
+def _plan_record(request: InstallRequest, machine: MachineState, program: InstalledProgram) -> Iterator[InstallStep]:
     """Plan the record before anything else: a killed installation must still know what it made."""
     record = next_record(request, machine, program)
     yield from _plan_directory(model.CONFIG_DIRECTORY, model.CONFIG_DIRECTORY_MODE, "root", "root", machine)
     if record != machine.record:
         current = machine.files.get(model.RECORD_FILE)
-        yield steps.WriteFile(model.RECORD_FILE, encode_record(record), previous=current.content if current else None)
+        yield steps.InstallFile(model.RECORD_FILE, encode_record(record), previous=current.content if current else None)
 
 
 def encode_record(record: InstallRecord) -> str:
@@ -123,12 +123,12 @@ def encode_record(record: InstallRecord) -> str:
 
 def _plan_accounts(request: InstallRequest, machine: MachineState) -> Iterator[InstallStep]:
     if machine.group_members is None:
-        yield steps.CreateGroup(GROUP)
+        yield steps.MakeGroup(GROUP)
     if machine.user_group is None:
         yield steps.CreateUser(USER, GROUP, model.STATE_DIRECTORY)
     for user in request.members:
         if user not in (machine.group_members or ()):
-            yield steps.AddMember(user, GROUP)
+            yield steps.EnrolMember(user, GROUP)
 
 
 def _plan_directories(machine: MachineState, *, www: bool) -> Iterator[InstallStep]:
@@ -141,10 +141,10 @@ def _plan_directories(machine: MachineState, *, www: bool) -> Iterator[InstallSt
 def _plan_directory(path: str, mode: int, user: str, group: str, machine: MachineState) -> Iterator[InstallStep]:
     current = machine.directories.get(path)
     if current is None or (current.mode, current.user, current.group) != (mode, user, group):
-        yield steps.MakeDirectory(path, mode, user, group, existed=current is not None)
+        yield steps.MakeFolder(path, mode, user, group, existed=current is not None)
 
 
-def _plan_database(machine: MachineState, program: Program) -> Iterator[InstallStep]:
+def _plan_database(machine: MachineState, program: InstalledProgram) -> Iterator[InstallStep]:
     if not machine.schema_current:
         file = model.DATABASE_FILE
         yield steps.UpgradeDatabase(USER, GROUP, program.command, file, existed=file in machine.files)
@@ -152,7 +152,7 @@ def _plan_database(machine: MachineState, program: Program) -> Iterator[InstallS
 
 def _plan_parents(machine: MachineState) -> Iterator[InstallStep]:
     for path in sorted(_missing_parents(machine)):
-        yield steps.MakeDirectory(path, 0o755)
+        yield steps.MakeFolder(path, 0o755)
 
 
 def _missing_parents(machine: MachineState) -> set[str]:
@@ -167,9 +167,9 @@ def _plan_removed_units(scheduler: SchedulerKind, machine: MachineState) -> Iter
         if unit not in units.ENABLED[scheduler] and unit in machine.enabled:
             yield steps.DisableUnit(unit)
     for path in _removed_units(scheduler, machine):
-        yield steps.RemoveFile(path, machine.files[path].content)
+        yield steps.UninstallFile(path, machine.files[path].content)
     if scheduler is not SchedulerKind.CRON and model.CRON_FILE in machine.files:
-        yield steps.RemoveFile(model.CRON_FILE, machine.files[model.CRON_FILE].content)
+        yield steps.UninstallFile(model.CRON_FILE, machine.files[model.CRON_FILE].content)
 
 
 def _removed_units(scheduler: SchedulerKind, machine: MachineState) -> list[str]:
@@ -201,7 +201,7 @@ def file_group(path: str) -> str:
 def _plan_files(changed: Mapping[str, str], machine: MachineState) -> Iterator[InstallStep]:
     for path, content in changed.items():
         current = machine.files.get(path)
-        yield steps.WriteFile(
+        yield steps.InstallFile(
             path, content, file_mode(path), file_group(path), previous=current.content if current else None
         )
 
@@ -211,7 +211,7 @@ def _unit_names(paths: Mapping[str, str]) -> set[str]:
     return {path.removeprefix(folder) for path in paths if path.startswith(folder)}
 
 
-def _is_replaced(changed: Mapping[str, str], machine: MachineState, program: Program) -> bool:
+def _is_replaced(changed: Mapping[str, str], machine: MachineState, program: InstalledProgram) -> bool:
     """Return whether what runs now would go on with an old program, unit, configuration or database."""
     has_other_version = machine.record is not None and machine.record.version != program.version
     return has_other_version or not machine.schema_current or bool(changed.keys() & machine.files.keys())
@@ -250,11 +250,11 @@ def _plan_removed_accounts(machine: MachineState, record: InstallRecord) -> Iter
     if machine.user_group is not None and record.made_user:
         yield steps.DeleteUser(USER)
     if machine.group_members is not None and record.made_group:
-        yield steps.DeleteGroup(GROUP)
+        yield steps.RemoveGroup(GROUP)
         return
     for user in record.members:
         if user in (machine.group_members or ()):
-            yield steps.RemoveMember(user, GROUP)
+            yield steps.DismissMember(user, GROUP)
 
 
 def _parents(path: str) -> Iterator[str]:

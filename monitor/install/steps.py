@@ -14,7 +14,7 @@ class InstallStep(Struct, frozen=True):
         return None
 
 
-class MakeDirectory(InstallStep, frozen=True):
+class MakeFolder(InstallStep, frozen=True):
     """Make a folder, or give it the right owner and mode."""
 
     path: str
@@ -28,10 +28,10 @@ class MakeDirectory(InstallStep, frozen=True):
 
     @property
     def undo(self) -> InstallStep | None:
-        return None if self.existed else RemoveDirectory(self.path)
+        return None if self.existed else RemoveFolder(self.path)
 
 
-class RemoveDirectory(InstallStep, frozen=True):
+class RemoveFolder(InstallStep, frozen=True):
     """Remove a folder, unless something is in it."""
 
     path: str
@@ -40,7 +40,7 @@ class RemoveDirectory(InstallStep, frozen=True):
         return f"rmdir --ignore-fail-on-non-empty {self.path}"
 
 
-class WriteFile(InstallStep, frozen=True):
+class InstallFile(InstallStep, frozen=True):
     """Write a file of root's; `previous` is the text that it replaces, None for a new file."""
 
     path: str
@@ -55,11 +55,11 @@ class WriteFile(InstallStep, frozen=True):
     @property
     def undo(self) -> InstallStep:
         if self.previous is None:
-            return RemoveFile(self.path)
-        return WriteFile(self.path, self.previous, self.mode, self.group)
+            return UninstallFile(self.path)
+        return InstallFile(self.path, self.previous, self.mode, self.group)
 
 
-class RemoveFile(InstallStep, frozen=True):
+class UninstallFile(InstallStep, frozen=True):
     """Remove a file; `previous` is its text, None where it need not come back."""
 
     path: str
@@ -70,7 +70,7 @@ class RemoveFile(InstallStep, frozen=True):
 
     @property
     def undo(self) -> InstallStep | None:
-        return None if self.previous is None else WriteFile(self.path, self.previous)
+        return None if self.previous is None else InstallFile(self.path, self.previous)
 
 
 class RemoveTree(InstallStep, frozen=True):
@@ -98,7 +98,7 @@ class GiveTree(InstallStep, frozen=True):
         return f"chown -hR {self.user}:{self.group} {self.path} && chmod -R {rights} {self.path}"
 
 
-class CreateGroup(InstallStep, frozen=True):
+class MakeGroup(InstallStep, frozen=True):
     """Make a system group."""
 
     group: str
@@ -108,10 +108,10 @@ class CreateGroup(InstallStep, frozen=True):
 
     @property
     def undo(self) -> InstallStep:
-        return DeleteGroup(self.group)
+        return RemoveGroup(self.group)
 
 
-class DeleteGroup(InstallStep, frozen=True):
+class RemoveGroup(InstallStep, frozen=True):
     """Remove a group, if it is there and no user's primary group."""
 
     group: str
@@ -147,7 +147,7 @@ class DeleteUser(InstallStep, frozen=True):
         return f"userdel {self.user}"
 
 
-class AddMember(InstallStep, frozen=True):
+class EnrolMember(InstallStep, frozen=True):
     """Put a user into a group, from the next login on."""
 
     user: str
@@ -158,10 +158,10 @@ class AddMember(InstallStep, frozen=True):
 
     @property
     def undo(self) -> InstallStep:
-        return RemoveMember(self.user, self.group)
+        return DismissMember(self.user, self.group)
 
 
-class RemoveMember(InstallStep, frozen=True):
+class DismissMember(InstallStep, frozen=True):
     """Take a user out of a group."""
 
     user: str
@@ -206,7 +206,7 @@ class UpgradeDatabase(InstallStep, frozen=True):
 
     @property
     def undo(self) -> InstallStep | None:
-        return None if self.existed else RemoveFile(self.file)
+        return None if self.existed else UninstallFile(self.file)
 
 
 class ReloadUnits(InstallStep, frozen=True):

@@ -17,7 +17,7 @@ from monitor.install.model import COLLECT_SOCKET, REPAIR_LOG, STATE_DIRECTORY, S
 
 if TYPE_CHECKING:
     from monitor.config.settings import ScheduleSettings
-    from monitor.install.model import Program
+    from monitor.install.model import InstalledProgram
 
 NETNS, COLLECT, UNABLE = "speedmon-netns.service", "speedmon-collect.service", "speedmon-unable.service"
 TIMER, SOCKET, ANSWER = "speedmon-collect.timer", "speedmon-collect.socket", "speedmon-collect@.service"
@@ -54,7 +54,7 @@ _PART = re.compile(r"^@(collect|strict)@$", re.MULTILINE)
 class UnitValues(Struct, frozen=True):
     """What is filled in: the program, the namespace, the seconds that a test may take, and when tests are due."""
 
-    program: Program
+    program: InstalledProgram
     namespace: str
     deadline_s: int
     every_s: int
@@ -64,7 +64,7 @@ class UnitValues(Struct, frozen=True):
 
 
 def unit_values(
-    program: Program, namespace: str, schedule: ScheduleSettings, *, deadline_s: int, minute: int
+    program: InstalledProgram, namespace: str, schedule: ScheduleSettings, *, deadline_s: int, minute: int
 ) -> UnitValues:
     """Return the values of the units for these settings."""
     return UnitValues(

@@ -24,7 +24,7 @@ from monitor.config.quiet_hours import quiet_hours_at
 from monitor.model import Status
 from monitor.notify import addresses, queue
 from monitor.notify.digest import last_period
-from monitor.notify.queue import Batch, MessageKind, choose_batch, merge_notices
+from monitor.notify.queue import MessageBatch, MessageKind, choose_batch, merge_notices
 from monitor.notify.send import EXIT_NO_APPRISE, Outgoing
 from monitor.notify.states import (
     AlertKind,
@@ -36,7 +36,7 @@ from monitor.notify.states import (
     evaluate,
 )
 from monitor.notify.texts import RenderedMessage, TextContext, render_message
-from monitor.notify.watch import Change
+from monitor.notify.watch import NewsKind
 from monitor.store import lookups, notifications
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.notifications import AddressHealth, MessageStatus, QueuedMessage
@@ -137,7 +137,7 @@ def watched_probes(connection: Connection, settings: Settings) -> list[str]:
 
 
 def _is_recovery(notice: Notice) -> bool:
-    return notice.alert is AlertKind.DOWN and notice.change is Change.ENDED
+    return notice.alert is AlertKind.DOWN and notice.change is NewsKind.ENDED
 
 
 def _judge_probe(connection: Connection, settings: Settings, probe: str, now: int, *, testing: bool) -> Evaluation:
@@ -270,7 +270,7 @@ class _Sender:
                 notifications.end_messages(connection, useless, MessageStatus.DROPPED, now)
         return [message for message in waiting if message.pk not in useless]
 
-    def _send_batch(self, batch: Batch, health: dict[str, AddressHealth], now: int) -> None:
+    def _send_batch(self, batch: MessageBatch, health: dict[str, AddressHealth], now: int) -> None:
         target = self._targets[batch.address]
         known = replace(health.get(target.key, AddressHealth(target.key, target.name)), name=target.name)
         outgoing = self._compose(batch, target)
@@ -280,7 +280,7 @@ class _Sender:
         else:
             self._note_success(batch, known, outgoing.title or outgoing.url, now)
 
-    def _compose(self, batch: Batch, target: Address) -> Outgoing:
+    def _compose(self, batch: MessageBatch, target: Address) -> Outgoing:
         deadline_s = self._settings.notify.deadline_s
         if batch.kind is MessageKind.PING:
             failed = msgspec.json.decode(batch.messages[0].document)["failed"]
@@ -301,7 +301,7 @@ class _Sender:
             self._digests[document] = compose_digest(self._settings, document, context, folder)
         return self._digests[document]
 
-    def _note_success(self, batch: Batch, known: AddressHealth, title: str, now: int) -> None:
+    def _note_success(self, batch: MessageBatch, known: AddressHealth, title: str, now: int) -> None:
         shown = None if batch.kind is MessageKind.PING else title
         with open_writer(self._settings.database.url) as connection:
             sent = [message.pk for message in batch.messages]
@@ -312,7 +312,7 @@ class _Sender:
             notifications.save_health(connection, self._watcher, queue.after_success(known, now))
         self.report.sent.append(f"{known.name}: {shown or 'sign of life'}")
 
-    def _note_failure(self, batch: Batch, known: AddressHealth, reason: str, now: int) -> None:
+    def _note_failure(self, batch: MessageBatch, known: AddressHealth, reason: str, now: int) -> None:
         self._failed.add(batch.address)
         self.report.errors.append(f"{known.name}: {reason}")
         with open_writer(self._settings.database.url) as connection:

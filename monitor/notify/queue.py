@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from monitor.notify.watch import Change
+from monitor.notify.watch import NewsKind
 from monitor.store.notifications import AddressHealth
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class MessageKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class MessageBatch:
     """What is sent as one message to one address; `obsolete` are waiting messages that it makes superfluous."""
 
     address: str
@@ -57,11 +57,11 @@ def merge_notices(notices: Iterable[Notice]) -> list[NewsItem]:
     for notice in notices:
         key = (notice.probe, notice.path, notice.alert, notice.began)
         before = items.get(key)
-        if notice.change is Change.CHANGED:
+        if notice.change is NewsKind.CHANGED:
             items[*key, notice.after] = NewsItem(notice, is_news=True)
         elif before is None:
-            items[key] = NewsItem(notice, is_news=notice.change is Change.BEGAN)
-        elif notice.change is not Change.REMINDER or not before.is_news:
+            items[key] = NewsItem(notice, is_news=notice.change is NewsKind.BEGAN)
+        elif notice.change is not NewsKind.REMINDER or not before.is_news:
             items[key] = NewsItem(_with_evidence_of(before.notice, notice), before.is_news)
     return sorted(items.values(), key=lambda item: item.notice.began)
 
@@ -84,7 +84,7 @@ def choose_batch(
     *,
     skip: Collection[str] = (),
     is_quiet: bool = False,
-) -> Batch | None:
+) -> MessageBatch | None:
     """Return what is sent next; None if nothing may be sent now.
 
     Args:
@@ -106,14 +106,14 @@ def _in_order(waiting: Iterable[QueuedMessage], health: Mapping[str, AddressHeal
     return sorted(addresses, key=lambda address: health[address].failures if address in health else 0)
 
 
-def _batches_for(address: str, waiting: Sequence[QueuedMessage]) -> Iterator[Batch]:
+def _batches_for(address: str, waiting: Sequence[QueuedMessage]) -> Iterator[MessageBatch]:
     by_kind = {kind: tuple(message for message in waiting if message.kind == kind) for kind in MessageKind}
     if pings := by_kind[MessageKind.PING]:
-        yield Batch(address, MessageKind.PING, pings[:1])
+        yield MessageBatch(address, MessageKind.PING, pings[:1])
     if alerts := by_kind[MessageKind.ALERT]:
-        yield Batch(address, MessageKind.ALERT, alerts)
+        yield MessageBatch(address, MessageKind.ALERT, alerts)
     if digests := by_kind[MessageKind.DIGEST]:
-        yield Batch(address, MessageKind.DIGEST, digests[-1:], digests[:-1])
+        yield MessageBatch(address, MessageKind.DIGEST, digests[-1:], digests[:-1])
 
 
 def is_resting(health: AddressHealth | None, now: int) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from monitor.analysis import outages
 from monitor.model import Doubt, Failure, FailureKind, NetworkPath, Plan, Run, Scope, Status, Trigger, describe_failure
 from monitor.notify import watch as watches
-from monitor.notify.watch import Change, TestPoint, ValueWatch, Watch, WatchChange, WatchRule
+from monitor.notify.watch import NewsKind, TestPoint, ValueWatch, Watch, WatchChange, WatchRule
 from monitor.output.units import format_rate
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Notice:
     """One change of one state; times in epoch seconds. `path` is empty for what concerns all paths of a probe."""
 
     alert: AlertKind
-    change: Change
+    change: NewsKind
     probe: str
     path: str
     at: int
@@ -296,7 +296,7 @@ class _Fold:
             often = "it changes often: further changes are not reported" if change.often else ""
             self.notices.append(
                 Notice(
-                    kind, Change.CHANGED, self._probe, path, change.at, change.at, run_id=change.run_id,
+                    kind, NewsKind.CHANGED, self._probe, path, change.at, change.at, run_id=change.run_id,
                     evidence=often, before=change.before, after=change.after,
                 )
             )  # fmt: skip

@@ -16,7 +16,7 @@ CONFIRMATIONS = 2
 DYNAMIC_CHANGES, DYNAMIC_SPAN_S = 3, 7 * 86_400
 
 
-class Change(StrEnum):
+class NewsKind(StrEnum):
     """What happened to a state; CHANGED: a value is another one, which neither lasts nor ends."""
 
     BEGAN = "began"
@@ -72,7 +72,7 @@ class Watch:
 class WatchChange:
     """A change of state: when it showed (`at`), and from when to when the state lasted."""
 
-    change: Change
+    change: NewsKind
     at: int
     began: int
     ended: int | None
@@ -102,7 +102,7 @@ def begin(watch: Watch, at: int, first: TestPoint, bad_tests: int = 0) -> tuple[
     watch = replace(
         watch, began=first.at, run_id=first.run_id, evidence=first.evidence, bad_tests=bad_tests, reminded_at=at
     )
-    return watch, _to_change(watch, Change.BEGAN, at, first.at)
+    return watch, _to_change(watch, NewsKind.BEGAN, at, first.at)
 
 
 def _end_if_due(watch: Watch, rule: WatchRule) -> tuple[Watch, WatchChange | None]:
@@ -118,7 +118,7 @@ def end(watch: Watch, at: int, ended: int) -> tuple[Watch, WatchChange | None]:
     """Return the watch with the state ended, which showed at `at`; no change if it did not last."""
     if watch.began is None:
         return watch, None
-    change = replace(_to_change(watch, Change.ENDED, at, watch.began), ended=ended)
+    change = replace(_to_change(watch, NewsKind.ENDED, at, watch.began), ended=ended)
     return Watch(watch.points), change
 
 
@@ -127,15 +127,15 @@ def remind(watch: Watch, every_s: int, now: int) -> tuple[Watch, WatchChange | N
     if watch.began is None or watch.reminded_at is None or not every_s or now - watch.reminded_at < every_s:
         return watch, None
     due = now - (now - watch.reminded_at) % every_s
-    return replace(watch, reminded_at=due), _to_change(watch, Change.REMINDER, now, watch.began)
+    return replace(watch, reminded_at=due), _to_change(watch, NewsKind.REMINDER, now, watch.began)
 
 
 def current_change(watch: Watch, now: int) -> WatchChange | None:
     """Return the beginning of a state that lasts, as it is reported by a program that did not see it begin."""
-    return None if watch.began is None else _to_change(watch, Change.BEGAN, now, watch.began)
+    return None if watch.began is None else _to_change(watch, NewsKind.BEGAN, now, watch.began)
 
 
-def _to_change(watch: Watch, change: Change, at: int, began: int) -> WatchChange:
+def _to_change(watch: Watch, change: NewsKind, at: int, began: int) -> WatchChange:
     return WatchChange(change, at, began, None, watch.run_id, watch.evidence, watch.bad_tests)
 
 

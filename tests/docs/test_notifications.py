@@ -15,7 +15,7 @@ from monitor.notify.digest import Digest, DigestFigure, DigestOutages, DigestSou
 from monitor.notify.queue import NewsItem
 from monitor.notify.states import AlertKind, Notice
 from monitor.notify.texts import BUILT_IN, TextContext, message_items
-from monitor.notify.watch import Change
+from monitor.notify.watch import NewsKind
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -61,7 +61,7 @@ def test_every_template_is_in_the_table():
 
 def test_every_variable_is_in_the_tables():
     """Of an item, and of a digest."""
-    notice = Notice(AlertKind.DOWN, Change.BEGAN, "home", "", 0, 0)
+    notice = Notice(AlertKind.DOWN, NewsKind.BEGAN, "home", "", 0, 0)
     (item,) = message_items([NewsItem(notice, is_news=True)], TextContext(ZoneInfo("UTC")))
     assert sorted(first_cells("Each of the `items` has:")) == sorted(item)
     assert sorted(first_cells("`digest` has:")) == sorted((*Digest.__slots__, "figures", "outages", "failures"))

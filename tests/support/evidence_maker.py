@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from monitor.diagnosis.evidence import DiagnosisTargets, Evidence
+from monitor.diagnosis.evidence import DiagnosisTargets, FailureEvidence
 from monitor.model import Failure, FailureKind, Scope
 from netns.probe import findings as found
 from netns.probe.findings import Findings, InnerLink, NameAnswer, Neighbour, ProbeAnswer, ProcRoute
@@ -126,14 +126,18 @@ def make_evidence(
     both: dict[str, Any] | None = None,
     targets: DiagnosisTargets = TARGETS,
     **more: Any,
-) -> Evidence:
+) -> FailureEvidence:
     """Return evidence of a failure in the namespace; `more` are fields of the findings, such as traffic."""
     shared, message = both or {}, more.pop("message", "words")
     outside = side(**(shared | (host or {})))
     findings = replace(inside(**(shared | (path or {}))), host=outside, **more)
-    return Evidence(Failure(kind, scope, "download", message, 1), findings, targets)
+    return FailureEvidence(Failure(kind, scope, "download", message, 1), findings, targets)
 
 
-def on_host(kind: FailureKind = FailureKind.TIMEOUT, targets: DiagnosisTargets = TARGETS, **changes: Any) -> Evidence:
+def on_host(
+    kind: FailureKind = FailureKind.TIMEOUT, targets: DiagnosisTargets = TARGETS, **changes: Any
+) -> FailureEvidence:
     """Return evidence of a failure on the host's own path."""
-    return Evidence(Failure(kind, Scope.UNKNOWN, None, "words", 1), side(**changes), replace(targets, inside=False))
+    return FailureEvidence(
+        Failure(kind, Scope.UNKNOWN, None, "words", 1), side(**changes), replace(targets, inside=False)
+    )

@@ -16,7 +16,7 @@ from home_network import SPEEDMON, HomeNetwork
 
 from monitor.config.settings import ScheduleSettings
 from monitor.install import units
-from monitor.install.model import Program, SchedulerKind
+from monitor.install.model import InstalledProgram, SchedulerKind
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -69,7 +69,7 @@ class SystemdMachine(HomeNetwork):
 
     def write_units(self, scheduler: SchedulerKind = SchedulerKind.SERVE) -> None:
         """Write the units of an installation, which run the program of the tests."""
-        program = Program(SPEEDMON, sys.executable, "1.0")
+        program = InstalledProgram(SPEEDMON, sys.executable, "1.0")
         values = units.unit_values(program, "ip4only", ScheduleSettings(), deadline_s=900, minute=7)
         for name, text in units.render_units(scheduler, values).items():
             self.path(f"{UNITS}/{name}").write_text(text)

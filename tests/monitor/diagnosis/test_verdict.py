@@ -33,7 +33,7 @@ from netns.probe import findings as found
 from netns.probe.findings import InnerLink, NameAnswer, Neighbour, ProbeAnswer, ProcRoute, TrafficSummary
 
 if TYPE_CHECKING:
-    from monitor.diagnosis.evidence import Evidence
+    from monitor.diagnosis.evidence import FailureEvidence
 
 UNREACHED = {"neighbours": (Neighbour(ROUTER, "eth0", resolved=False),), "router": ProbeAnswer(ROUTER, "ETIMEDOUT")}
 
@@ -63,7 +63,7 @@ NO_NAMES = {"names": names("ETIMEDOUT"), "far_names": far_names("ETIMEDOUT")}
 
 BLOCKED = (*answers("ETIMEDOUT", WITNESSES[:2]), *answers(targets=WITNESSES[2:]))
 
-CASES: dict[str, tuple[Evidence, Scope, str]] = {
+CASES: dict[str, tuple[FailureEvidence, Scope, str]] = {
     # The line.
     "nobody answers": (make_evidence(both=SILENCE), Scope.LINE, "line silent"),
     "nobody answers, host": (on_host(**SILENCE), Scope.LINE, "line silent"),
@@ -234,7 +234,7 @@ def test_a_witness_that_answers_never_turns_a_verdict_to_the_line(case: str, num
         assert after.scope is not Scope.LINE, (before, after)
 
 
-def _with_answer(evidence: Evidence, number: int) -> found.Findings:
+def _with_answer(evidence: FailureEvidence, number: int) -> found.Findings:
     findings = evidence.findings
 
     def answer(of: found.Findings) -> found.Findings:

@@ -7,9 +7,16 @@ from msgspec.structs import replace
 
 from monitor.errors import UsageError
 from monitor.install import model, planner, steps, units
-from monitor.install.model import FileState, InstallRecord, InstallRequest, MachineState, Program, SchedulerKind
+from monitor.install.model import (
+    FileState,
+    InstalledProgram,
+    InstallRecord,
+    InstallRequest,
+    MachineState,
+    SchedulerKind,
+)
 
-PROGRAM = Program("/opt/speedmon/bin/speedmon", "/opt/speedmon/bin/python", "1.0")
+PROGRAM = InstalledProgram("/opt/speedmon/bin/speedmon", "/opt/speedmon/bin/python", "1.0")
 SERVE = InstallRequest(SchedulerKind.SERVE, ("ann",))
 UNIT = f"{model.UNIT_DIRECTORY}/{units.SERVE}"
 FILES = {model.CONFIG_FILE: "[database]\n", UNIT: "[Service]\n"}
@@ -150,7 +157,7 @@ def test_the_steps_can_be_taken_back():
     undone = [str(step.undo) for step in planner.plan_install(SERVE, BARE, FILES, PROGRAM) if step.undo]
     assert f"rm -f {UNIT}" in undone
     assert {"groupdel speedmon", "userdel speedmon", "speedmon teardown-netns"} <= {*undone}
-    kept = steps.MakeDirectory(model.STATE_DIRECTORY, model.STATE_MODE, existed=True)
+    kept = steps.MakeFolder(model.STATE_DIRECTORY, model.STATE_MODE, existed=True)
     assert kept.undo is None
 
 

@@ -10,9 +10,9 @@ import pytest
 from monitor.config.settings import ScheduleSettings
 from monitor.errors import UsageError
 from monitor.install import units
-from monitor.install.model import Program, SchedulerKind
+from monitor.install.model import InstalledProgram, SchedulerKind
 
-PROGRAM = Program("/opt/my tools/bin/speedmon", "/opt/my tools/bin/python", "1.0")
+PROGRAM = InstalledProgram("/opt/my tools/bin/speedmon", "/opt/my tools/bin/python", "1.0")
 
 
 def values(**schedule: object) -> units.UnitValues:

@@ -19,15 +19,15 @@ from monitor.notify.queue import (
     merge_notices,
 )
 from monitor.notify.states import AlertKind, Notice
-from monitor.notify.watch import Change
+from monitor.notify.watch import NewsKind
 from monitor.store.notifications import AddressHealth, QueuedMessage
 
 NOW = 1_800_000_000
 
 
-def notice(change: Change, began: int, alert: AlertKind = AlertKind.DOWN, **others: object) -> Notice:
+def notice(change: NewsKind, began: int, alert: AlertKind = AlertKind.DOWN, **others: object) -> Notice:
     """Return a notice; an end is an hour after the beginning."""
-    ended = began + 3600 if change is Change.ENDED else None
+    ended = began + 3600 if change is NewsKind.ENDED else None
     return replace(Notice(alert, change, "home", "ip4only", began + 100, began, ended), **others)  # type: ignore[arg-type]
 
 
@@ -43,31 +43,31 @@ def summary(notices: list[Notice]) -> list[tuple[str, str, int, bool]]:
 
 def test_an_outage_that_ended_meanwhile_is_one_item():
     """From when to when, in one sentence; several of them are several items of one message."""
-    outages = [notice(change, began) for began in (1000, 9000, 20_000) for change in (Change.BEGAN, Change.ENDED)]
+    outages = [notice(change, began) for began in (1000, 9000, 20_000) for change in (NewsKind.BEGAN, NewsKind.ENDED)]
     assert summary(outages) == [("down", "ended", began, True) for began in (1000, 9000, 20_000)]
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ([Change.BEGAN], ("began", True)),
-        ([Change.ENDED], ("ended", False)),
-        ([Change.BEGAN, Change.REMINDER, Change.REMINDER], ("began", True)),
-        ([Change.REMINDER, Change.REMINDER], ("reminder", False)),
-        ([Change.REMINDER, Change.ENDED], ("ended", False)),
-        ([Change.BEGAN, Change.REMINDER, Change.ENDED], ("ended", True)),
+        ([NewsKind.BEGAN], ("began", True)),
+        ([NewsKind.ENDED], ("ended", False)),
+        ([NewsKind.BEGAN, NewsKind.REMINDER, NewsKind.REMINDER], ("began", True)),
+        ([NewsKind.REMINDER, NewsKind.REMINDER], ("reminder", False)),
+        ([NewsKind.REMINDER, NewsKind.ENDED], ("ended", False)),
+        ([NewsKind.BEGAN, NewsKind.REMINDER, NewsKind.ENDED], ("ended", True)),
     ],
 )
-def test_the_newest_notice_of_a_state_counts(changes: list[Change], expected: tuple[str, bool]):
+def test_the_newest_notice_of_a_state_counts(changes: list[NewsKind], expected: tuple[str, bool]):
     """A reminder says nothing that its beginning does not, and nothing once the state has ended."""
     assert summary([notice(change, 1000) for change in changes]) == [("down", expected[0], 1000, expected[1])]
 
 
 def test_states_probes_and_changes_stay_apart():
     """Two states that began at once, two probes, and two changes of an address are two items each."""
-    assert len(merge_notices([notice(Change.BEGAN, 1), notice(Change.BEGAN, 1, AlertKind.SLOW)])) == 2
-    assert len(merge_notices([notice(Change.BEGAN, 1), notice(Change.BEGAN, 1, probe="cabin")])) == 2
-    changed = notice(Change.CHANGED, 1, AlertKind.ADDRESS, before="a", after="b")
+    assert len(merge_notices([notice(NewsKind.BEGAN, 1), notice(NewsKind.BEGAN, 1, AlertKind.SLOW)])) == 2
+    assert len(merge_notices([notice(NewsKind.BEGAN, 1), notice(NewsKind.BEGAN, 1, probe="cabin")])) == 2
+    changed = notice(NewsKind.CHANGED, 1, AlertKind.ADDRESS, before="a", after="b")
     assert len(merge_notices([changed, replace(changed, began=2, before="b", after="a")])) == 2
 
 

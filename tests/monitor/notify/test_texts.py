@@ -13,7 +13,7 @@ from example_runs import START
 from monitor.notify.queue import merge_notices
 from monitor.notify.states import AlertKind, Notice
 from monitor.notify.texts import BUILT_IN, TextContext, render_message
-from monitor.notify.watch import Change
+from monitor.notify.watch import NewsKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +22,9 @@ CONTEXT = TextContext(ZoneInfo("UTC"), "http://10.0.0.2:8765")
 
 AT = int(START.timestamp())
 
-BEGAN = Notice(AlertKind.DOWN, Change.BEGAN, "home", "ip4only", AT + 900, AT, None, "r1", "dns (line): no answer", 2)
+BEGAN = Notice(AlertKind.DOWN, NewsKind.BEGAN, "home", "ip4only", AT + 900, AT, None, "r1", "dns (line): no answer", 2)
 
-ENDED = replace(BEGAN, change=Change.ENDED, at=AT + 7500, ended=AT + 7200)
+ENDED = replace(BEGAN, change=NewsKind.ENDED, at=AT + 7500, ended=AT + 7200)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ ENDED = replace(BEGAN, change=Change.ENDED, at=AT + 7500, ended=AT + 7200)
             ),
         ),
         (
-            [replace(BEGAN, change=Change.REMINDER, at=AT + 86_400)],
+            [replace(BEGAN, change=NewsKind.REMINDER, at=AT + 86_400)],
             "home: still line down",
             (
                 "home (ip4only): Still: The line is down since 23 Nov 13:17 (1 day): dns (line): no answer.\n"
@@ -55,7 +55,7 @@ ENDED = replace(BEGAN, change=Change.ENDED, at=AT + 7500, ended=AT + 7200)
             ),
         ),
         (
-            [replace(BEGAN, alert=AlertKind.ISP, change=Change.CHANGED, before="A", after="B", evidence="")],
+            [replace(BEGAN, alert=AlertKind.ISP, change=NewsKind.CHANGED, before="A", after="B", evidence="")],
             "home: ISP changed",
             "home (ip4only): The ISP changed on 23 Nov 13:32 from A to B.\nhttp://10.0.0.2:8765/runs/r1\n",
         ),
@@ -83,12 +83,12 @@ def test_several_outages_are_one_message():
     assert "runs/r2" in message.text
 
 
-@pytest.mark.parametrize(("alert", "change"), list(product(AlertKind, Change)))
-def test_every_state_has_words(alert: AlertKind, change: Change):
+@pytest.mark.parametrize(("alert", "change"), list(product(AlertKind, NewsKind)))
+def test_every_state_has_words(alert: AlertKind, change: NewsKind):
     """For its beginning, its end, its reminder; changes of values only for values."""
-    if (change is Change.CHANGED) != (alert in {AlertKind.ISP, AlertKind.ADDRESS}):
+    if (change is NewsKind.CHANGED) != (alert in {AlertKind.ISP, AlertKind.ADDRESS}):
         return
-    notice = replace(ENDED if change is Change.ENDED else BEGAN, alert=alert, change=change, before="A", after="B")
+    notice = replace(ENDED if change is NewsKind.ENDED else BEGAN, alert=alert, change=change, before="A", after="B")
     message = render_message(merge_notices([notice]), CONTEXT)
     assert message.problem is None
     assert all(len(part) > 15 for part in (message.text, message.html))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.notify.watch import (
-    Change,
+    NewsKind,
     TestPoint,
     ValueWatch,
     Watch,
@@ -76,7 +76,7 @@ def test_a_retry_replaces_the_attempt_before():
     for test, bad in (("a", True), ("a", True), ("b", True), ("b", False), ("c", False)):
         watch, change = add_point(watch, rule, TestPoint(test, 0, bad))
         noted += [change.change] if change else []
-    assert noted == [Change.BEGAN, Change.ENDED]
+    assert noted == [NewsKind.BEGAN, NewsKind.ENDED]
     assert changes("F", "2 of 3")[1] == []
 
 
@@ -85,7 +85,7 @@ def test_beginnings_and_ends_alternate(letters: str, rule: str):
     """No state begins twice or ends twice, and it never ends before it began."""
     watch, noted = changes(letters, rule)
     kinds = [change.change for change in noted]
-    assert kinds == [Change.BEGAN, Change.ENDED] * (len(kinds) // 2) + [Change.BEGAN] * watch.is_active
+    assert kinds == [NewsKind.BEGAN, NewsKind.ENDED] * (len(kinds) // 2) + [NewsKind.BEGAN] * watch.is_active
     assert all(change.began <= (change.ended or change.at) <= change.at for change in noted)
 
 

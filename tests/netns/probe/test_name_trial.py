@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import dns.message
 
 from netns.lab import servers
-from netns.names import explain_silence
 from netns.probe import name_trial
 from netns.probe.name_trial import Trial, run_trials
+from netns.setup import explain_silence
 
 if TYPE_CHECKING:
     import pytest

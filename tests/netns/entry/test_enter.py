@@ -214,7 +214,11 @@ def test_what_was_lost_since_set_up_is_found(linked: PrivateMachine, fault: str,
     ("fault", "problem"),
     [
         ("mount --bind /etc/passwd /etc/resolv.conf", "the name servers are the host's (BindReadOnlyPaths="),
-        ("echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link set lo up", "there is an IPv6 address inside"),
+        (
+            "echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link add name x0 type veth peer name x1;"
+            " ip link set x0 up; ip address add fe80::9/64 dev x0 nodad",
+            "there is an IPv6 address inside",
+        ),
         (
             "mkdir /run/nscd; touch /run/nscd/socket",
             "nscd answers for the host (InaccessiblePaths=",

@@ -116,7 +116,7 @@ def test_ipv6_is_dropped_and_counted(home: HomeNetworkWithoutNft):
 
 
 def test_strangers_are_counted_by_the_guard(home: HomeNetworkWithoutNft):
-    """What the ISP's network sends to the LAN would be forwarded because of us, and is dropped, not by routing alone."""
+    """What the ISP's network sends to the LAN would be forwarded because of us, and is dropped."""
     home.speedmon(*SETUP)
     home.shell("ip rule del priority 4900; ip netns exec isp ping -qc1 -W1 10.50.0.2", check=False)
     assert home.count_packets("not a router") == 1

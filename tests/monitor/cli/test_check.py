@@ -138,7 +138,7 @@ def test_mistake_in_the_settings_is_one_line(machine: PrivateMachine):
     """Settings that cannot be used are exit code 2, as everywhere."""
     done = check(machine, NAMESPACE__SUBNET="192.168.300.0/24")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert check(machine, CHECK__HOSTS="example.com:443").returncode == 2
+    assert check(machine, CHECK__HOSTS="example.com").returncode == 2
 
 
 def test_watch_ends_when_all_is_well(home: HomeNetworkWithServices):

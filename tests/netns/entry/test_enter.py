@@ -215,7 +215,7 @@ def test_what_was_lost_since_set_up_is_found(linked: PrivateMachine, fault: str,
     [
         ("mount --bind /etc/passwd /etc/resolv.conf", "the name servers are the host's (BindReadOnlyPaths="),
         (
-            "echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link add x0 type veth; ip addr add fe80::9 dev x0 nodad",
+            "echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link add x0 type veth; ip a add fe80::9 dev x0 nodad",
             "there is an IPv6 address inside",
         ),
         (

@@ -258,7 +258,7 @@ def test_root_reads_a_database_in_use_as_the_owner_of_its_folder(tmp_path: Path)
         user.execute("CREATE TABLE results (id)")
         for file in tmp_path.iterdir():
             os.chown(file, 4001, 4001)
-        for folder in tmp_path.parents[:2]:
+        for folder in tmp_path.parents[:3]:
             folder.chmod(folder.stat().st_mode | 0o011)
         with closing(sources.open_sqlite(tmp_path / "used.db")) as connection:
             assert isinstance(connection, OwnedConnection)

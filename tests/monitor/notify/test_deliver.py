@@ -196,7 +196,7 @@ def test_a_sender_ends_itself_at_its_deadline():
         silent.answers.clear()
         command = [sys.executable, "-m", "monitor.notify.send"]
         done = subprocess.run(
-            command, input=msgspec.json.encode(Outgoing(silent.url, "title", deadline_s=1)), check=False
+            command, input=msgspec.json.encode(Outgoing(silent.url, "title", "text", deadline_s=1)), check=False
         )
         assert done.returncode == -signal.SIGALRM
 

@@ -29,6 +29,8 @@ NAMES = {
     "The Unlicense (Unlicense)": "Unlicense",
 }
 OTHER_TEXTS = {"Apache License, Version 2.0": "Apache-2.0", "Apache 2.0": "Apache-2.0", "BSD 3-Clause": "BSD-3-Clause"}
+# Its release for Python 3.11 says only "BSD License"; the text that it brings along is this one, as later ones say.
+READ_BY_US = {"contourpy": "BSD-3-Clause"}
 HEAD = """\
 # Licences of the dependencies
 
@@ -43,6 +45,8 @@ know. What it measures with (Ookla's CLI, librespeed-cli, iperf3) is not part of
 
 def find_licence(name: str) -> str:
     """Return the licence of an installed package: its expression, else its classifiers, else the text it gives."""
+    if name in READ_BY_US:
+        return READ_BY_US[name]
     about = metadata.metadata(name)
     if expression := about.get("License-Expression"):
         return expression

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def test_a_test_that_was_killed_is_recorded_by_the_next(site: Installation) -> N
     with site.command(start_new_session=True) as process:
         engine = until(site.starts)[0]["pid"]
         process.kill()
-    os.kill(engine, signal.SIGKILL)
+    until(lambda: not group_members(engine))  # it ends with the call
     site.script(stdout=STREAM)
     for _ in range(2):
         assert site.run()[1] == 0

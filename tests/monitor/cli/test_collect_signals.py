@@ -10,6 +10,7 @@ from installation import STREAM, Installation, failure_kind_and_scope, make_inst
 from waiting import until
 
 from monitor.model import FailureKind, Scope, Status
+from monitor.system import lock
 
 
 @pytest.fixture
@@ -52,7 +53,8 @@ def test_a_test_that_was_killed_is_recorded_by_the_next(site: Installation) -> N
     with site.command(start_new_session=True) as process:
         engine = until(site.starts)[0]["pid"]
         process.kill()
-    until(lambda: not group_members(engine))  # it ends with the call
+    until(lambda: not group_members(engine))  # it ends with the call, and the lock is free after that
+    until(lambda: not lock.is_held(str(site.folder / "lock")))
     site.script(stdout=STREAM)
     for _ in range(2):
         assert site.run()[1] == 0

@@ -145,7 +145,7 @@ def test_a_notifier_that_cannot_be_started_is_no_failure(site: Installation, mon
     """The run is stored, and one line says what to do."""
     monkeypatch.setattr(launch, "notifier_command", lambda _config: ["/nowhere/python"])
     result = CliRunner().invoke(cli, ["collect", "-q"], env=site.environ)
-    assert result.return_value == 0
+    assert result.exit_code == 0, result.stderr
     assert "`speedmon notify run` tries again" in result.stderr
     assert len(site.rows()) == 1
 

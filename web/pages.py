@@ -25,7 +25,7 @@ from monitor.store.lookups import probe_pks
 from monitor.store.statistics import plan_met
 from web import views
 from web.context import MAX_DAYS, ProbeQuery, ProbeSelection, render_template, select_probes
-from web.graphs import SIZES
+from web.graphs import SIZES, graph_window
 from web.stats import read_stats
 from web.windows import ALL, RANGES, WindowChoice, read_choice_or_last, remember
 
@@ -93,15 +93,18 @@ def _read_page(
     connection: Connection, site: Site, selection: ProbeSelection, choice: WindowChoice, only: str
 ) -> dict[str, Any]:
     """Return the template values that are read from the store, but for the newest runs."""
-    window = choice.resolve(site, read.first_start(connection, selection.pks))
+    first = read.first_start(connection, selection.pks)
+    window, drawn = choice.resolve(site, first), graph_window(site, choice, first)
     run_filter = read.RunFilter(window.since, window.until, probes=selection.pks)
     medians = window.until - window.since <= LONGEST_WITH_MEDIANS
     events = [*read_events(connection, window.since, window.until)]
+    # The figures are those of the graph beside them, whose window ends a little later.
+    of_graph = replace(run_filter, since=drawn.since, until=drawn.until)
     return _read_line(connection, site, run_filter) | {
         "window": window,
         "window_days": math.ceil((window.until - window.since) / timedelta(days=1)),
         "rows": [views.to_row(run) for run in _table_runs(connection, run_filter, only)],
-        "stats": read_stats(connection, run_filter, selection.plan(site, selection.shown), medians=medians),
+        "stats": read_stats(connection, of_graph, selection.plan(site, selection.shown), medians=medians),
         "changes": [event for event in events if event.probe in selection.shown],
     }
 

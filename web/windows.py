@@ -134,4 +134,4 @@ def _parse(name: str, text: str) -> datetime | None:
         day = date.fromisoformat(text)
         return datetime.combine(day + timedelta(days=1) if name == "to" else day, datetime.min.time())
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{name}: {text!r} is no time; write one such as 2026-11-23 or 2026-11-23T18:30") from error
+        raise UsageError(f"{name}: {text!r} is not a time; write one such as 2026-11-23 or 2026-11-23T18:30") from error

@@ -68,32 +68,18 @@ def plan_setup(
     load, digest = firewall.plan_rules(spec, observed.backend, rules, fresh=not observed.table)
     tables = [number for other in others for number in (other.route_table, other.guard_table)]
     table = routing.choose_table(spec, uplink, observed.routing, journal, [*tables, journal.guard_table])
-    guard = (
-        routing.choose_guard_table(spec, observed.routing, journal, [*tables, table, journal.route_table])
-        if rules.guard
-        else None
-    )
+    taken = [*tables, table, journal.route_table]
+    guard = routing.choose_guard_table(spec, observed.routing, journal, taken) if rules.guard else None
+    routed = _after_routing(spec, uplink, observed, journal, table)
+    to_open = firewall.firewalls_to_open(spec, observed.backend, observed.firewalls)
     planned = (
         *_plan_namespace(spec, observed),
         *_plan_veth_pair(spec, observed, uplink),
         *([] if _are_rules_loaded(observed, journal, digest) else [load]),
         *firewall.plan_stray_removal(spec, observed.backend, observed.firewalls),
         *routing.plan_routing(spec, uplink, observed.routing, journal, table),
-        *routing.plan_guard(
-            spec,
-            uplink.link,
-            _after_routing(spec, uplink, observed, journal, table),
-            journal,
-            guard,
-            marks=observed.backend.is_nft,
-        ),
-        *firewall.plan_openings(
-            spec,
-            uplink.link,
-            firewall.firewalls_to_open(spec, observed.backend, observed.firewalls),
-            journal,
-            rules.host_dns,
-        ),
+        *routing.plan_guard(spec, uplink.link, routed, journal, guard, marks=observed.backend.is_nft),
+        *firewall.plan_openings(spec, uplink.link, to_open, journal, rules.host_dns),
         *_plan_forwarding(spec, observed, ownership.drop_shared(journal, theirs), uplink),
         *_plan_files(spec, observed, uplink),
         *_plan_launcher(spec, observed),
@@ -105,9 +91,8 @@ def plan_setup(
         route_table=table or journal.route_table,
         guard_table=guard or journal.guard_table,
     )
-    final_journal = replace(
-        ownership.settle_journal(during, _forwarding_key(uplink.link)), route_table=table, guard_table=guard
-    )
+    settled = ownership.settle_journal(during, _forwarding_key(uplink.link))
+    final_journal = replace(settled, route_table=table, guard_table=guard)
     return SetupPlan(planned, during, final_journal, _user_notes(spec, observed, uplink), uplink)
 
 

@@ -11,6 +11,7 @@ from example_runs import make_attempt, make_failed_attempt
 from web_client import NOW, TABLE, SiteSetup, assert_error
 
 from monitor.model import Failure, FailureKind, Scope
+from web.graphs import end_of_window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,3 +154,11 @@ def test_the_figures_of_the_window_are_text(place: SiteSetup):
 def test_the_figures_of_many_years_are_means(place: SiteSetup):
     """Medians of ten years would take too long."""
     assert "Download mean 95.7 Mbit/s" in page_text(place.fill(*TABLE), "/?days=3660")
+
+
+def test_the_figures_are_those_of_the_graph_beside_them(place: SiteSetup):
+    """The graph's window begins a step later than that of the address: a run before it is in neither."""
+    since = end_of_window(NOW, 30) - timedelta(days=30)
+    assert since > NOW - timedelta(days=30)
+    place.fill(make_attempt(started_at=since - HOUR / 60), make_attempt(started_at=since + HOUR / 60))
+    assert "Tests 1 ·" in page_text(place, "/?days=30")

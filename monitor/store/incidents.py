@@ -73,8 +73,9 @@ def _relevant_runs(connection: Connection, selection: RunFilter, hours: Sequence
             continue
         if begin > done:
             yield from _last_proof(connection, replace(selection, since=done, until=begin))
+        rest = replace(selection, since=max(begin, done))
         done = selection.until
-        with closing(read_runs(connection, replace(selection, since=max(begin, selection.since)))) as runs:
+        with closing(read_runs(connection, rest)) as runs:
             for run in runs:
                 yield run
                 if run.started_at >= end and run_state(run) is LineState.UP:

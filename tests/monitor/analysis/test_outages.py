@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from example_runs import DNS, START, make_attempt, make_failed_attempt
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.analysis.availability import find_outage_spans, find_outages, total_downtime, watch_series
@@ -208,7 +208,12 @@ def order(incident: Incident) -> tuple[object, ...]:
     return incident.began, incident.path
 
 
+# An outage that began in the hour before, and ends in an hour with a failure of its own.
+OVER_THE_HOUR = [(what, minutes, NetworkPath.IP4ONLY) for what, minutes in [("+", 10), ("-", 20), ("-", 15), ("+", 5)]]
+
+
 @settings(max_examples=15, deadline=None)
+@example(OVER_THE_HOUR)
 @given(histories)
 def test_the_store_gives_the_same_outages_and_shares(url: str, history: list[tuple[str, int, NetworkPath]]):
     """Stored runs, packed days, buckets of roll-ups and of runs agree with the runs as they were."""

@@ -122,7 +122,7 @@ def test_the_command_dies_with_its_parent_where_that_is_asked_for(entry: EntryWa
     with machine.popen(argv, user=entry.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid = parent.stdout.readline().strip()
-        assert machine.run(["cat", f"/proc/{pid}/comm"]).stdout == "sleep\n"
+        until(lambda: machine.run(["cat", f"/proc/{pid}/comm"]).stdout == "sleep\n")
         machine.run(["sh", "-c", f"kill -9 $(awk '/^PPid/ {{print $2}}' /proc/{pid}/status) 2>/dev/null || :"])
     state = ["sed", "-n", "s/^State:\t\\(.\\).*/\\1/p", f"/proc/{pid}/status"]
     if tied:

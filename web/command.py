@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -40,6 +41,7 @@ def command(
     from monitor.scheduler.notifier import INTERVAL_S, READING_INTERVAL_S, NotifierService, source_options
     from monitor.scheduler.notifier import is_wanted as wants_notifier
     from monitor.scheduler.publish import Publisher
+    from monitor.store.pause import pause_file, read_pause
     from web import logs, server
     from web.app import make_app
     from web.context import Site, no_published_files, no_slot
@@ -54,12 +56,14 @@ def command(
     daemon = None if no_schedule or elsewhere else Daemon(settings, config)
     publisher = Publisher(settings, config, probes) if settings.publish.directory and not elsewhere else None
     progress = paths.state_dir(os.environ, os.geteuid()) / PROGRESS_FILE
+    paused = pause_file(settings.database.url, os.environ, os.geteuid())
     site = Site(
         settings,
         shown_in,
         next_slot=daemon.next_slot if daemon else no_slot,
         running=lambda: read_running_test(progress, time.time()),
         probes=probes,
+        paused=lambda: read_pause(paused, datetime.now(UTC)),
         published=publisher.state if publisher else no_published_files,
     )
     options = source_options(ctx.params.get("database_url"), probes)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from monitor.config.settings import Settings
     from monitor.scheduler.publish import Published
     from monitor.store.connection import Connection
+    from monitor.store.pause import Pause
 
 
 ProbeQuery = Annotated[list[str] | None, Query(alias="probe", description="only runs of this probe; can be repeated")]
@@ -76,6 +77,11 @@ def no_test() -> RunningTest | None:
     return None
 
 
+def no_pause() -> Pause | None:
+    """Return None: the schedule is not paused."""
+    return None
+
+
 def no_published_files() -> tuple[Published, ...]:
     """Return nothing: no folder is kept up to date."""
     return ()
@@ -85,8 +91,9 @@ def no_published_files() -> tuple[Published, ...]:
 class Site:
     """What the endpoints work with.
 
-    `next_slot` returns when the next test is due, `running` the running test; None if there is none. `probes` are the
-    names of the probes to show, none for all; `published` returns the state of the files of [publish].
+    `next_slot` returns when the next test is due, `running` the running test, `paused` the pause of the schedule; None
+    if there is none. `probes` are the names of the probes to show, none for all; `published` returns the state of the
+    files of [publish].
     """
 
     settings: Settings
@@ -96,6 +103,7 @@ class Site:
     running: Callable[[], RunningTest | None] = no_test
     probes: tuple[str, ...] = ()
     published: Callable[[], tuple[Published, ...]] = no_published_files
+    paused: Callable[[], Pause | None] = no_pause
 
     @property
     def database(self) -> str:

@@ -146,6 +146,7 @@ def _shared_values(site: Site, selection: ProbeSelection, links: PageLinks) -> d
         "probe": selection.title(site),
         "viewpoint": views.Viewpoint(site.clock(), site.zone),
         "next_slot": site.next_slot(),
+        "pause": site.paused(),
         "running": views.describe_running_test(running_test) if running_test else "",
         "selection": selection,
         "links": links,

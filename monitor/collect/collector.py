@@ -16,8 +16,8 @@ from monitor.collect.outcome import Outcome, TestRequest, new_run_id
 from monitor.config import paths
 from monitor.engines import registry
 from monitor.errors import StoreError, UsageError
-from monitor.model import ExpectedRates, NetworkPath, Status
-from monitor.store import database_file, spool
+from monitor.model import ExpectedRates, NetworkPath, Status, Trigger
+from monitor.store import database_file, pause, spool
 from monitor.system import lock
 from monitor.system.signals import Interrupts
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from monitor.collect.policy import Retry
     from monitor.collect.validation import ClockEvidence
     from monitor.config.settings import Settings
-    from monitor.model import Attempt, Failure, Remark, Run, Trigger
+    from monitor.model import Attempt, Failure, Remark, Run
+    from monitor.store.pause import Pause
     from monitor.system.clock import ClockReading
 
     Report = Callable[[Run, Retry | None], None]
@@ -151,8 +152,16 @@ class Collector:
             from monitor import localtime  # noqa: PLC0415  loads zoneinfo, which only quiet hours need
 
             local_time = started_at.astimezone(localtime.resolve_zone(settings.schedule.timezone, "schedule.timezone"))
-        failure = policy.reason_to_skip(settings, request, self._state, started_at, local_time)
+        times = (started_at, local_time)
+        failure = policy.reason_to_skip(settings, request, self._state, times, self._read_pause(request, started_at))
         return failure or self._with_engine(request, started_at)
+
+    def _read_pause(self, request: TestRequest, now: datetime) -> Pause | None:
+        """Return the pause that holds now; only a scheduled test asks."""
+        if request.trigger is not Trigger.SCHEDULE:
+            return None
+        runtime = self._runtime
+        return pause.read_pause(pause.pause_file(self._settings.database.url, runtime.environ, runtime.uid), now)
 
     def _with_engine(self, request: TestRequest, started_at: datetime) -> TestRequest | Failure:
         """Return a request for `auto` with the engine that takes over while the first choice is in back-off."""

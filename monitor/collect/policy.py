@@ -1,9 +1,9 @@
 """May a test start, is it repeated, and how long is an engine left alone. Pure.
 
-A test may not start in quiet hours ("22:00-06:00"), over the month's data budget, or while its engine is in back-off;
-it becomes a skipped row with the reason. What follows a failure depends on its scope: one of the line, or of unknown
-scope, is confirmed by one more test; after one of the provider the engine is left alone for a while, and with engine
-`auto` another one takes over; one of this machine or its configuration would only be repeated.
+A test may not start in a pause, in quiet hours ("22:00-06:00"), over the month's data budget, or while its engine is in
+back-off; it becomes a skipped row with the reason. What follows a failure depends on its scope: one of the line, or of
+unknown scope, is confirmed by one more test; after one of the provider the engine is left alone for a while, and with
+engine `auto` another one takes over; one of this machine or its configuration would only be repeated.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from monitor.collect.state import CollectState
     from monitor.config.settings import RetrySettings, Settings
     from monitor.model import Plan, Run
+    from monitor.store.pause import Pause
 
 
 MAX_PROVIDER_BACKOFF_S = 3600
@@ -37,6 +38,9 @@ _CONFIRMED_SCOPES = (Scope.LINE, Scope.UNKNOWN)
 _UNKNOWN_RATES = ExpectedRates()
 
 GB = 10**9
+
+# Stage of a test that was left out in a pause.
+PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +155,27 @@ def active_backoffs(backoffs: Mapping[str, Backoff], now: int) -> dict[str, Back
 
 
 def reason_to_skip(
-    settings: Settings, request: TestRequest, memory: CollectState, now: datetime, local_time: datetime
+    settings: Settings,
+    request: TestRequest,
+    memory: CollectState,
+    times: tuple[datetime, datetime],
+    pause: Pause | None = None,
 ) -> Failure | None:
-    """Return why a test must not start, None when it may; `local_time` is now in the time zone of the schedule."""
+    """Return why a test must not start, None when it may.
+
+    Args:
+        settings: all settings.
+        request: the request.
+        memory: what the tests before have left.
+        times: now, and the same in the time zone of the schedule.
+        pause: the pause of the schedule that holds now.
+    """
+    now, local_time = times
     if request.anyway:
         return None
     return (
-        _check_quiet_hours(settings, request, local_time)
+        _check_pause(request, pause)
+        or _check_quiet_hours(settings, request, local_time)
         or _check_budget(settings, memory, now)
         or _check_backoff(request, memory, now)
     )
@@ -178,6 +196,13 @@ def describe_backoff(engine: str, backoff: Backoff) -> str:
     until = datetime.fromtimestamp(backoff.until, UTC)
     times = "" if backoff.times == 1 else f", {backoff.times} times in a row"
     return f"engine {engine} is in back-off until {until:%Y-%m-%dT%H:%M:%SZ} ({backoff.kind.value}{times})"
+
+
+def _check_pause(request: TestRequest, pause: Pause | None) -> Failure | None:
+    if pause is None or request.trigger is not Trigger.SCHEDULE:
+        return None
+    reason = f": {pause.reason}" if pause.reason else ""
+    return _skip_failure(PAUSED, f"paused until {pause.ends_at:%Y-%m-%dT%H:%M:%SZ} (`speedmon resume` ends it){reason}")
 
 
 def _check_quiet_hours(settings: Settings, request: TestRequest, local_time: datetime) -> Failure | None:

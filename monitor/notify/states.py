@@ -33,7 +33,7 @@ FUTURE_S = HOUR_S
 WRONG_PATH = frozenset({Doubt.WRONG_FAMILY, Doubt.WRONG_INTERFACE, Doubt.WRONG_ISP})
 
 # Stages of skipped tests that the user asked for: the program is alive.
-DELIBERATE_STAGES = frozenset({"quiet_hours", "budget"})
+DELIBERATE_STAGES = frozenset({"paused", "quiet_hours", "budget"})
 
 BUDGET_STAGE = "budget"
 

@@ -374,14 +374,16 @@ def remove_unfinished(folder: Path) -> None:
                     os.unlink(name, dir_fd=place.folder)
 
 
-def read_file(file: Path, limit: int) -> bytes:
+def read_file(file: Path, limit: int, *, by_group: bool = False) -> bytes:
     """Return the content of a file that speedmon keeps for itself; it cannot block, and no link is followed.
+
+    With `by_group` a member of the folder's group may have written it, if the group may write to the folder.
 
     Raises:
         StateFileError: it is no regular file, belongs to a stranger, or is larger than `limit` bytes.
         OSError: it is missing or cannot be read.
     """
-    with open_state_file(file) as descriptor:
+    with open_state_file(file, by_group=by_group) as descriptor:
         if os.fstat(descriptor).st_size > limit:
             raise StateFileError(f"{file}: is larger than {limit:,} bytes")
         with os.fdopen(descriptor, "rb", closefd=False) as opened:
@@ -392,8 +394,8 @@ def read_file(file: Path, limit: int) -> bytes:
 
 
 @contextmanager
-def open_state_file(file: Path) -> Iterator[int]:
-    """Yield a descriptor to read a file that speedmon keeps for itself, once it is known to be one.
+def open_state_file(file: Path, *, by_group: bool = False) -> Iterator[int]:
+    """Yield a descriptor to read a file that speedmon keeps for itself, once it is known to be one; see `read_file`.
 
     Raises:
         StateFileError: it is no regular file, or belongs to a stranger.
@@ -401,7 +403,7 @@ def open_state_file(file: Path) -> Iterator[int]:
     """
     with open_place(file) as place, acting_as(place.owner):
         before = os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)
-        _refuse_odd_file(file, before, os.fstat(place.folder))
+        _refuse_odd_file(file, before, os.fstat(place.folder), by_group=by_group)
         descriptor = os.open(place.name, _READ, dir_fd=place.folder)
     try:
         if not os.path.samestat(before, os.fstat(descriptor)):
@@ -411,9 +413,12 @@ def open_state_file(file: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _refuse_odd_file(file: Path, status: os.stat_result, folder: os.stat_result) -> None:
+def _refuse_odd_file(file: Path, status: os.stat_result, folder: os.stat_result, *, by_group: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise StateFileError(f"{file}: is {_describe_kind(status.st_mode)}, not a regular file")
+    is_group_folder = folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH) == stat.S_IWGRP
+    if by_group and is_group_folder and status.st_gid == folder.st_gid:
+        return
     if status.st_uid not in {0, os.geteuid(), folder.st_uid}:
         raise StateFileError(f"{file}: belongs to {user_name(status.st_uid)}, not to the owner of its folder")
 

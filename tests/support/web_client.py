@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from monitor.collect.progress import RunningTest
     from monitor.model import Attempt
+    from monitor.store.pause import Pause
     from web.app import Guard
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)  # 43 minutes after attempts.START
@@ -59,6 +60,7 @@ class SiteSetup:
     next_slot: Callable[[], datetime | None] = lambda: None
     running: Callable[[], RunningTest | None] = lambda: None
     probes: tuple[str, ...] = ()
+    paused: Callable[[], Pause | None] = lambda: None
 
     def fill(self, *attempts: Attempt) -> SiteSetup:
         """Store attempts."""
@@ -75,7 +77,15 @@ class SiteSetup:
             web=self.web,
             database=DatabaseSettings(self.url),
         )
-        site = Site(settings, ZoneInfo("Europe/Berlin"), lambda: NOW, self.next_slot, self.running, self.probes)
+        site = Site(
+            settings,
+            ZoneInfo("Europe/Berlin"),
+            lambda: NOW,
+            self.next_slot,
+            self.running,
+            self.probes,
+            paused=self.paused,
+        )
         return Client(make_app(site))
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from example_runs import DNS, make_attempt, make_failed_attempt
-from web_client import TABLE, SiteSetup, in_minutes
+from web_client import NOW, TABLE, SiteSetup, in_minutes
 
 from monitor.collect.progress import RunningTest
 from monitor.model import Failure, FailureKind, Remark, Scope, Server, Status
+from monitor.store.pause import make_pause
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +52,18 @@ def test_an_empty_window_says_where_the_newest_run_is(place: SiteSetup, days: in
     assert "No test in this time: the newest is of " in page
     assert words in page
     assert "No test in this time" not in place.fill(make_attempt(0)).client().get("/").text
+
+
+def test_a_pause_is_shown_in_place_of_the_next_test(place: SiteSetup):
+    """The page says until when no test comes, and why; the reason is a user's text."""
+    place.next_slot = in_minutes(5)
+    place.paused = lambda: make_pause(NOW, timedelta(hours=2), HOSTILE)
+    for site in (place, place.fill(make_attempt(0))):
+        page = site.client().get("/").text
+        assert "No scheduled tests until Mon 23 Nov 2026, 17:00 CET" in page
+        assert "Next test" not in page
+        assert "The first test runs" not in page
+        assert HOSTILE not in page
 
 
 def test_an_empty_store_shows_when_the_first_test_comes(place: SiteSetup):

@@ -19,6 +19,7 @@ from monitor.collect.state import Backoff, CollectState
 from monitor.config.settings import BudgetSettings, RetrySettings, ScheduleSettings, ServersSettings, Settings
 from monitor.errors import ConfigError
 from monitor.model import Doubt, FailureKind, Run, Status, Trigger
+from monitor.store import pause
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -286,6 +287,22 @@ def test_quiet_hours_are_the_schedules(site: Installation):
     stored, code = run(site, scheduled, schedule=ScheduleSettings(quiet=["11:00-13:00"]))
     assert (code, stored.failure and stored.failure.stage, stored.trigger) == (4, "quiet_hours", Trigger.SCHEDULE)
     assert run(site, scheduled, schedule=ScheduleSettings(quiet=["11:00-13:00"], timezone="Asia/Tokyo"))[1] == 0
+
+
+def test_a_pause_skips_scheduled_tests_only(site: Installation):
+    """Its row names the end and the reason; a person still gets a test, and the schedule measures after the end."""
+    site.script(**GOOD)
+    scheduled = {"trigger": Trigger.SCHEDULE}
+    file = pause.pause_file(site.url, site.environ, 0)
+    pause.save_pause(file, pause.make_pause(NOW, timedelta(hours=2), "moving house"))
+    stored, code = run(site, scheduled)
+    assert (code, stored.status, stored.failure and stored.failure.stage) == (4, Status.SKIPPED, "paused")
+    assert stored.failure is not None
+    assert stored.failure.message == ("paused until 2026-11-23T14:00:00Z (`speedmon resume` ends it): moving house")
+    assert run(site)[1] == 0
+    assert run(site, scheduled, now=NOW + timedelta(hours=2))[1] == 0
+    pause.end_pause(file)
+    assert run(site, scheduled)[1] == 0
 
 
 def test_policies_import_nothing_heavy_before_the_engine(site: Installation):

@@ -31,7 +31,7 @@ def stage(
     settings: Settings, request: TestRequest = ORDER, memory: CollectState = NOTHING, local: datetime = NOW
 ) -> str | None:
     """Return what is in the way."""
-    failure = policy.reason_to_skip(settings, request, memory, NOW, local)
+    failure = policy.reason_to_skip(settings, request, memory, (NOW, local))
     if failure is None:
         return None
     assert (failure.kind, failure.scope) == (FailureKind.UNKNOWN, Scope.LOCAL)
@@ -90,7 +90,7 @@ def test_the_budget_of_the_month(spent: DataUsed | None, limit: float, expected:
 
 def test_a_named_engine_that_rests_says_until_when():
     """The row of a test that was not started says who rests, how long and why."""
-    failure = policy.reason_to_skip(Settings(), ORDER, RESTING, NOW, NOW)
+    failure = policy.reason_to_skip(Settings(), ORDER, RESTING, (NOW, NOW))
     assert failure is not None
     assert failure.stage == "silenced"
     assert failure.message.startswith(

@@ -40,6 +40,8 @@ CONFIG = Failure(FailureKind.NOT_INSTALLED, Scope.CONFIG, None, "there is no eng
 
 BROKEN = Failure(FailureKind.NAMESPACE, Scope.LOCAL, None, "there is no namespace")
 
+PAUSED = Failure(FailureKind.UNKNOWN, Scope.LOCAL, "paused", "paused until 2026-11-24T00:00:00Z")
+
 BUDGET = Failure(FailureKind.UNKNOWN, Scope.LOCAL, "budget", "the tests of this month have used 5.00 of 5 GB")
 
 LOCKED = Failure(FailureKind.UNKNOWN, Scope.LOCAL, "lock", "another speed test is running")
@@ -58,6 +60,7 @@ LETTERS: dict[str, dict[str, Any]] = {
     "C": {"failure": CONFIG},
     "N": {"failure": BROKEN},
     "B": {"status": Status.SKIPPED, "failure": BUDGET},
+    "Q": {"status": Status.SKIPPED, "failure": PAUSED},
     "L": {"status": Status.SKIPPED, "failure": LOCKED},
     "X": {"status": Status.INTERRUPTED},
 }
@@ -145,6 +148,7 @@ def words(found: Iterable[Notice]) -> list[str]:
         # Skipped because another test runs is no result, skipped as the user wished is one.
         ("oLLLLLLLo", ["stale began", "stale ended"]),
         ("oBBBBBBBB", ["budget began"]),
+        ("oQQQQQQQQo", []),
     ],
 )
 def test_each_state_begins_and_ends_once(letters: str, expected: list[str]):

@@ -10,13 +10,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from monitor.collect import line_memory, outcome, policy, servers, state
+from monitor.collect import outcome, policy, servers, state
 from monitor.collect.measure import engine_runner, run_test
 from monitor.collect.outcome import Outcome, TestRequest, new_run_id
 from monitor.config import paths
 from monitor.engines import registry
-from monitor.errors import StoreError, UsageError
-from monitor.model import ExpectedRates, NetworkPath, Status, Trigger
+from monitor.errors import UsageError
+from monitor.model import NetworkPath, Trigger
 from monitor.store import database_file, pause, spool
 from monitor.system import lock
 from monitor.system.signals import Interrupts
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     from monitor.collect.measure import FinishedTest, Runtime
     from monitor.collect.policy import Retry
-    from monitor.collect.validation import ClockEvidence
     from monitor.config.settings import Settings
-    from monitor.model import Attempt, Failure, Remark, Run
+    from monitor.model import Failure, Run
     from monitor.store.pause import Pause
     from monitor.system.clock import ClockReading
 
@@ -193,106 +192,33 @@ class Collector:
             test: an engine that has ended, or how an attempt ended without one.
             start: the id of the run, and both clocks when the attempt started.
         """
-        # Imported here, as none may delay the engine; in this order, as SQLAlchemy must not delay a diagnosis.
-        from monitor.collect.judge import complete_outcome, judge_test  # noqa: PLC0415  see above
+        # Here, as none may delay the engine; in this order, as SQLAlchemy must not delay a diagnosis.
+        from monitor.collect import judge  # noqa: PLC0415  see above
 
-        line = self._state.line
-        result = test if isinstance(test, Outcome) else judge_test(test, self._settings, self._interrupts, line)
+        result = judge.judge_attempt(test, self._settings, self._interrupts, self._state.line)
+        from monitor.collect import recording  # noqa: PLC0415  see above
+
+        settings, url = self._settings, self._settings.database.url
         if not isinstance(test, Outcome):
-            result = replace(result, remarks=(*result.remarks, *self._uplink_remarks(test.path)))
+            result, checked = recording.check_uplink(settings, self._state, test.path, result)
+            self._save(checked)
         self._code = result.code
-        attempt = self._to_attempt(effective, complete_outcome(result), start[0], self._check_clock(start[1]))
+        attempt = recording.make_attempt(settings, effective, result, start, self._runtime)
         self._runs.append(attempt.run)
-        self._remember(request, attempt)
+        # Before the row is stored, which may fail.
+        self._save(recording.update_state(settings, self._state, request, attempt))
         # Kept first: from here on no lack of memory or descriptors loses the run.
-        url, file = self._settings.database.url, spool.keep_attempt(self._spool, attempt, self._settings.database.url)
+        file = spool.keep_attempt(self._spool, attempt, url)
         from monitor.store.deliver import deliver_kept  # noqa: PLC0415  see above
 
         deliver_kept(attempt, file, url, self._spool)
-        self._count_data(attempt.run)
-        rates = self._expected_rates(attempt)
-        next_attempt = policy.next_attempt(self._settings.retry, request, self._runs, rates)
+        counted, rates = recording.read_history(settings, self._state, attempt)
+        self._save(counted)
+        next_attempt = policy.next_attempt(settings.retry, request, self._runs, rates)
         self._report(attempt.run, next_attempt)
         return next_attempt
-
-    def _check_clock(self, start: ClockReading) -> ClockEvidence:
-        """Return what is known of the wall clock at the end of an attempt; the store is asked if it is on this machine.
-
-        One that is elsewhere may not be reached now, and the result must be saved soon.
-        """
-        from monitor.collect.validation import ClockEvidence  # noqa: PLC0415  needed only after a test
-        from monitor.store.read import latest_starts  # noqa: PLC0415  loads SQLAlchemy
-
-        url, end = self._settings.database.url, self._runtime.read_clocks()
-        try:
-            stored = latest_starts(url, self._settings.probe.name) if database_file.sqlite_path(url) else (None, None)
-        except StoreError as error:
-            _log.debug("the clock is not compared with the newest stored run: %s", error)
-            stored = (None, None)
-        return ClockEvidence(start, end, self._runtime.synchronised(), *stored)
-
-    def _to_attempt(self, request: TestRequest, result: Outcome, run_id: str, clock: ClockEvidence) -> Attempt:
-        """Return the row of an attempt that ends now."""
-        from monitor.collect.validation import clock_remarks  # noqa: PLC0415  needed only after a test
-
-        doubts = servers.denied_server_remarks(request, result.measurement, self._settings.servers.deny)
-        clock_doubts = () if result.status is Status.SKIPPED else clock_remarks(clock)
-        result = replace(result, remarks=(*result.remarks, *doubts, *clock_doubts))
-        return outcome.to_attempt(self._settings, request, result, run_id, clock.times())
-
-    def _uplink_remarks(self, path: NetworkPath) -> tuple[Remark, ...]:
-        """Return the doubt about a tunnel that took the uplink's place; any other uplink is remembered."""
-        from monitor.collect.uplink import find_uplink_now, judge_uplink  # noqa: PLC0415  after the engine
-
-        if (now := find_uplink_now(path, self._settings.namespace)) is None:
-            return ()
-        if remark := judge_uplink(self._state.uplinks.get(path.value), now):
-            return (remark,)
-        self._save(replace(self._state, uplinks={**self._state.uplinks, path.value: now.link}))
-        return ()
-
-    def _remember(self, request: TestRequest, attempt: Attempt) -> None:
-        """Save which engine is in back-off, which server came last, and who answered on the line.
-
-        Before the row is stored, which may fail.
-        """
-        run = attempt.run
-        if run.status is Status.SKIPPED:
-            return
-        before = self._state
-        backoffs = {name: backoff for name, backoff in before.rests.items() if name != run.engine}
-        backoff = policy.next_backoff(
-            self._settings.retry, before.rests.get(run.engine), run, int(run.finished_at.timestamp())
-        )
-        last = request.server_id if request.rotates and request.server_id else before.last_server
-        line = line_memory.update(before.line, run, attempt.findings, f"{self._settings.namespace.name}-root")
-        rests = backoffs | ({run.engine: backoff} if backoff else {})
-        self._save(replace(before, rests=rests, last_server=last, line=line))
-
-    def _count_data(self, run: Run) -> None:
-        """Save how much data the tests of this month have used, where there is a limit."""
-        if not self._settings.budget.month_gb or run.status is Status.SKIPPED:
-            return
-        from monitor.store.statistics import data_used_this_month  # noqa: PLC0415  6 ms, and few set a limit
-
-        try:
-            self._save(replace(self._state, spent=data_used_this_month(self._settings, run.finished_at)))
-        except StoreError as error:
-            _log.warning("the data used this month cannot be counted: %s", error)
 
     def _save(self, changed: state.CollectState) -> None:
         if changed != self._state:
             state.save_state(self._state_file, changed)
             self._state = changed
-
-    def _expected_rates(self, attempt: Attempt) -> ExpectedRates:
-        """Return what the line should give; unknown rates where the settings ask for no second test."""
-        if not self._settings.retry.second_below_pct or attempt.run.status is not Status.OK:
-            return ExpectedRates()
-        from monitor.store.statistics import recent_medians  # noqa: PLC0415  6 ms, and few ask for a second test
-
-        try:
-            return policy.expected_rates(attempt.plan, recent_medians(self._settings, attempt.run))
-        except StoreError as error:
-            _log.warning("the recent median cannot be read: %s", error)
-            return policy.expected_rates(attempt.plan, ExpectedRates())

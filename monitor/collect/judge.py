@@ -40,11 +40,21 @@ if TYPE_CHECKING:
 RAW_LIMIT = 64 * 1024
 
 
-def judge_test(test: FinishedTest, settings: Settings, interrupts: Interrupts, memory: LineMemory) -> Outcome:
-    """Return the outcome of a test; a failure is diagnosed on the spot, where the settings allow it.
+def judge_attempt(
+    test: FinishedTest | Outcome, settings: Settings, interrupts: Interrupts, memory: LineMemory
+) -> Outcome:
+    """Return the outcome of an attempt; a failure is diagnosed on the spot, where the settings allow it.
 
-    `memory` is what earlier diagnoses have found of the line.
+    That of a failed test says whether packets came back over the line. `memory` is what earlier diagnoses have found of
+    the line.
     """
+    outcome = test if isinstance(test, Outcome) else _judge_test(test, settings, interrupts, memory)
+    if outcome.status is not Status.FAILED:
+        return outcome
+    return replace(outcome, line_answered=answered_over_line(outcome.findings, outcome.trace))
+
+
+def _judge_test(test: FinishedTest, settings: Settings, interrupts: Interrupts, memory: LineMemory) -> Outcome:
     outcome = judge_result(test.run, validation.expected_path(test.path, settings))
     outcome = add_traffic(outcome, test.traffic, settings.cross.limit_pct)
     if outcome.failure is None or outcome.status is not Status.FAILED or not settings.collect.probe_failures:
@@ -54,13 +64,6 @@ def judge_test(test: FinishedTest, settings: Settings, interrupts: Interrupts, m
     during = DuringTest(test.stalled, summarize_traffic(test.traffic))
     failure, findings = diagnose(outcome.failure, targets, asker, during)
     return replace(outcome, failure=failure, findings=findings)
-
-
-def complete_outcome(outcome: Outcome) -> Outcome:
-    """Return the outcome; that of a failed test says whether packets came back over the line."""
-    if outcome.status is not Status.FAILED:
-        return outcome
-    return replace(outcome, line_answered=answered_over_line(outcome.findings, outcome.trace))
 
 
 def summarize_traffic(traffic: TrafficAccount) -> TrafficSummary | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.model import Scope, Status
+from netns.probe.findings import parse_routes
 
 if TYPE_CHECKING:
     from monitor.collect.state import LineMemory
@@ -28,8 +29,6 @@ def update(memory: LineMemory, run: Run, findings: Findings | None, own_link: st
 
 
 def _with_uplink(memory: LineMemory, own_link: str) -> LineMemory:
-    from netns.probe.findings import parse_routes  # noqa: PLC0415  loads ipaddress, after the engine has ended
-
     try:
         text = ROUTES_FILE.read_text(encoding="ascii", errors="replace")
     except OSError:

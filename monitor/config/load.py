@@ -7,7 +7,9 @@ once, each with its fix.
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import re
 from datetime import date
 from pathlib import Path
@@ -187,9 +189,6 @@ def _explain_denied(file: Path) -> str:
 
     A session has the groups of its login: who became a member later has to log in again.
     """
-    import grp  # noqa: PLC0415  only this mistake needs them
-    import pwd  # noqa: PLC0415  the same
-
     try:
         state = file.stat()
         group = grp.getgrgid(state.st_gid)

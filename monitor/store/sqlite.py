@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import mmap
 import os
 import sqlite3
 import stat
@@ -211,8 +212,6 @@ def _say_no_wal(file: Path) -> None:
 @functools.cache
 def _can_share_memory(folder: Path) -> bool:
     """Whether files in a folder can be mapped as shared; True where that cannot be tried."""
-    import mmap  # noqa: PLC0415  only a file without WAL needs it
-
     with suppress(OSError), files.scratch_file(folder) as descriptor:
         os.ftruncate(descriptor, mmap.PAGESIZE)
         try:

@@ -23,10 +23,10 @@ demo: $(VENV)/ready
 SYSTEM_NEEDS := $(DEMO_NEEDS) git:git debootstrap:debootstrap systemd-nspawn:systemd-container dnsmasq:dnsmasq-base \
 	nsenter:util-linux pgrep:procps tc:iproute2
 
-# The tests of a file run in one worker, because they share what its fixtures build.
+# The tests of a file run in one worker, because they share what its fixtures build; the slowest files come first.
 test: $(VENV)/ready
 	@scripts/packages $(TEST_NEEDS)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Debian 12 and 13, made and booted: needs root. The systems are kept in ~/.cache/speedmon-trees.
 test-system: $(VENV)/ready

@@ -93,7 +93,12 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what a plain user cannot do: tests marked `root`, and those marked `tun` where its mode is 0600."""
+    """Put the slowest files first; leave out what a plain user cannot do.
+
+    A worker that takes up a file of minutes last keeps all others waiting. Left out are tests marked `root`, and those
+    marked `tun` where the mode of the device is 0600.
+    """
+    items.sort(key=lambda item: "system" not in item.path.parts)
     if os.geteuid() == 0:
         return
     missing = {"root"} if os.access("/dev/net/tun", os.R_OK | os.W_OK) else {"root", "tun"}

@@ -98,7 +98,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A worker that takes up a file of minutes last keeps all others waiting. Left out are tests marked `root`, and those
     marked `tun` where the mode of the device is 0600.
     """
-    items.sort(key=lambda item: "system" not in item.path.parts)
+    system = config.rootpath / "tests" / "system"
+    items.sort(key=lambda item: not item.path.is_relative_to(system))
     if os.geteuid() == 0:
         return
     missing = {"root"} if os.access("/dev/net/tun", os.R_OK | os.W_OK) else {"root", "tun"}

@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.analysis.watches import NewsKind
 from monitor.config.settings import Settings
 from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status, Trigger
 from monitor.notify.digest import last_period
+from monitor.notify.judgements import AlertKind, StateRules, StoredRun
 from monitor.notify.queue import merge_notices
-from monitor.notify.states import AlertKind, Notice, ProbeMemory, StateRules, StoredRun, evaluate, group_attempts
-from monitor.notify.watch import NewsKind
+from monitor.notify.states import Notice, ProbeMemory, evaluate, group_attempts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

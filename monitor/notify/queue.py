@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from monitor.notify.watch import NewsKind
+from monitor.analysis.watches import NewsKind
 from monitor.store.notifications import AddressHealth
 
 if TYPE_CHECKING:

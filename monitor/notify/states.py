@@ -7,92 +7,23 @@ which they were stored. What the line did is judged as `monitor.analysis.outages
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from statistics import median
 from typing import TYPE_CHECKING
 
-from monitor.analysis import outages
-from monitor.model import Doubt, Failure, FailureKind, NetworkPath, Plan, Run, Scope, Status, Trigger, describe_failure
-from monitor.notify import watch as watches
-from monitor.notify.watch import NewsKind, TestPoint, ValueWatch, Watch, WatchChange, WatchRule
-from monitor.output.units import format_rate
+from monitor.analysis import watches
+from monitor.analysis.line_condition import GAP_TESTS, HOUR_S, Rates, add_rates, is_sign_of_life, normal_rates
+from monitor.analysis.watches import NewsKind, TestPoint, ValueWatch, Watch, WatchChange
+from monitor.model import NetworkPath, Run, Status, Trigger
+from monitor.notify.judgements import AlertKind, StateRules, StoredRun, judge_budget, judge_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from monitor.config.settings import Settings
-
-HOUR_S = 3600
-
-# The results of which the recent median is made, and how many it needs.
-MAX_RECENT, MIN_RECENT = 50, 5
-
 # A run that starts later than this from now was stored by a wrong clock.
 FUTURE_S = HOUR_S
-
-WRONG_PATH = frozenset({Doubt.WRONG_FAMILY, Doubt.WRONG_INTERFACE, Doubt.WRONG_ISP})
-
-# Stages of skipped tests that the user asked for: the program is alive.
-DELIBERATE_STAGES = frozenset({"paused", "quiet_hours", "budget"})
-
-BUDGET_STAGE = "budget"
-
-# One test with `--anyway` does not end the state.
-BUDGET_RULE = WatchRule(1, 1, 2)
-
-PATH_RULE = WatchRule(2, 2, 2)
-
-NAMESPACE_RULE = WatchRule(2, 2, 1)
-
-_FAILING, _SLOW = WatchRule(2, 3, 2), WatchRule(3, 4, 3)
-
-_NO_PLAN = Plan()
-
-_LINE_FAILURE = Failure(FailureKind.UNREACHABLE, Scope.LINE, None, "")
 
 _NO_WATCH = Watch()
 
 _NO_VALUE = ValueWatch()
-
-
-class AlertKind(StrEnum):
-    """The states, by the names that `notify.states` uses."""
-
-    DOWN = "down"
-    SLOW = "slow"
-    STALE = "stale"
-    PATH = "path"
-    ISP = "isp"
-    ADDRESS = "address"
-    BUDGET = "budget"
-    NAMESPACE = "namespace"
-    PROVIDER = "provider"
-
-
-@dataclass(frozen=True, slots=True)
-class StateRules:
-    """The settings that decide about states; times in seconds, 0 for never."""
-
-    kinds: frozenset[AlertKind] = frozenset(AlertKind) - {AlertKind.PROVIDER}
-    failing: WatchRule = _FAILING
-    slow: WatchRule = _SLOW
-    below_pct: int = 50
-    stale_s: int = 6 * HOUR_S
-    remind_s: int = 0
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> StateRules:
-        """Return the rules; results are not missed before two intervals of the schedule have passed."""
-        notify, schedule = settings.notify, settings.schedule
-        interval_s = 0 if schedule.cron else schedule.every_s
-        return cls(
-            frozenset(map(AlertKind, notify.states)),
-            WatchRule.from_text(notify.failing),
-            WatchRule.from_text(notify.slow),
-            notify.below_pct,
-            notify.stale_h and max(notify.stale_h * HOUR_S, 2 * interval_s),
-            notify.remind_h * HOUR_S,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,33 +45,28 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRun:
-    """A run with its primary key and the plan that it was stored with."""
-
-    pk: int
-    run: Run
-    plan: Plan = _NO_PLAN
-
-
-@dataclass(frozen=True, slots=True)
 class PathMemory:
     """What is remembered of a probe over one path; `rates` are recent results, download and upload."""
 
     last_started: int = 0
     watches: dict[AlertKind, Watch] = field(default_factory=dict)
     values: dict[str, ValueWatch] = field(default_factory=dict)
-    rates: tuple[tuple[int | None, int | None], ...] = ()
+    rates: tuple[Rates, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeMemory:
-    """What is remembered of a probe: the last run that was added, the last sign of life, and the states."""
+    """What is remembered of a probe: the last run that was added, the last sign of life, and the states.
+
+    `starts` are those of the last tests, in epoch seconds: the usual gap between them follows from these.
+    """
 
     last_pk: int = 0
     last_run_id: str = ""
     last_sign: int | None = None
     watches: dict[AlertKind, Watch] = field(default_factory=dict)
     paths: dict[str, PathMemory] = field(default_factory=dict)
+    starts: tuple[int, ...] = ()
 
     def active(self) -> Iterator[tuple[AlertKind, str, Watch]]:
         """Yield the states that last, with the path of each."""
@@ -183,7 +109,7 @@ def evaluate(
         fold.add_test(test)
     if memory is None:
         fold.forget_history()
-    fold.pass_time()
+    fold.pass_time(testing=testing)
     last = settled[-1] if settled else None
     result = replace(fold.memory, last_pk=last.pk, last_run_id=last.run.id) if last else fold.memory
     wanted = tuple(notice for notice in fold.notices if notice.alert in rules.kinds)
@@ -220,14 +146,15 @@ class _Fold:
         if first.trigger is Trigger.IMPORT or at > self._now + FUTURE_S:
             return
         point = TestPoint(first.retry_of or first.id, at, bad=False, run_id=last.run.id)
-        self._add_sign_of_life(last.run)
-        self._add_points("", point, {AlertKind.BUDGET: (BUDGET_RULE, _over_budget(last.run))})
+        self._add_sign_of_life(last.run, at)
+        self._add_points("", point, {AlertKind.BUDGET: judge_budget(last.run)})
         path = self.memory.paths.get(last.run.path, PathMemory())
         is_late = at < path.last_started <= self._now + FUTURE_S
         if last.run.status not in {Status.OK, Status.FAILED} or is_late:
             return
         self._set_path(last.run.path, replace(path, last_started=at))
-        self._add_points(last.run.path, point, self._judgements(last, path))
+        below_pct = self._rules.limits.below_pct
+        self._add_points(last.run.path, point, judge_result(last, normal_rates(path.rates), below_pct))
         self._add_values(last.run, at)
         self._add_rates(last.run)
 
@@ -236,47 +163,47 @@ class _Fold:
         active = ((kind, path, watches.current_change(watch, self._now)) for kind, path, watch in self.memory.active())
         self.notices = [self._to_notice(kind, path, change) for kind, path, change in active if change]
 
-    def pass_time(self) -> None:
-        """Report that nothing has been recorded for too long, and the reminders that are due."""
-        sign, limit = self.memory.last_sign, self._rules.stale_s
+    def pass_time(self, *, testing: bool) -> None:
+        """Report that nothing has been recorded for too long, what ended by waiting, and the reminders that are due."""
+        sign, limit = self.memory.last_sign, self._stale_after_s()
         if limit and sign is not None and self._now - sign >= limit and not self._watch("", AlertKind.STALE).is_active:
-            self._begin_stale(sign)
+            self._begin_stale(sign, limit)
         for kind, path, watch in list(self.memory.active()):
-            self._note(kind, path, watches.remind(watch, self._rules.remind_s, self._now))
+            # A test that runs now may have found that the state goes on.
+            if not testing:
+                self._note(kind, path, watches.end_after_patience(watch, self._rules.rule_of(kind), self._now))
+            self._note(kind, path, watches.remind(self._watch(path, kind), self._rules.remind_s, self._now))
 
-    def _add_sign_of_life(self, run: Run) -> None:
-        if run.status is Status.INTERRUPTED or (run.status is Status.SKIPPED and not _is_deliberate(run)):
+    def _add_sign_of_life(self, run: Run, started: int) -> None:
+        if not is_sign_of_life(run):
             return
         at, before = int(run.finished_at.timestamp()), self.memory.last_sign
-        limit, is_stale = self._rules.stale_s, self._watch("", AlertKind.STALE).is_active
+        limit, is_stale = self._stale_after_s(), self._watch("", AlertKind.STALE).is_active
         if before is not None and limit and at - before >= limit and not is_stale:
-            self._begin_stale(before)
+            self._begin_stale(before, limit)
         self._note(AlertKind.STALE, "", watches.end(self._watch("", AlertKind.STALE), at, at))
+        starts = tuple(sorted({*self.memory.starts, started})[-GAP_TESTS:])
         if before is None or at > before or before > self._now + FUTURE_S:
-            self.memory = replace(self.memory, last_sign=at)
+            self.memory = replace(self.memory, last_sign=at, starts=starts)
 
-    def _begin_stale(self, last_sign: int) -> None:
-        first, at = TestPoint("", last_sign, bad=True), last_sign + self._rules.stale_s
+    def _stale_after_s(self) -> int:
+        """Return after how many seconds without a sign of life the probe is silent; 0: never."""
+        limits = self._rules.limits
+        return limits.stale_s and int(limits.stale_after_s(self.memory.starts))
+
+    def _begin_stale(self, last_sign: int, limit: int) -> None:
+        first, at = TestPoint("", last_sign, bad=True), last_sign + limit
         self._note(AlertKind.STALE, "", watches.begin(self._watch("", AlertKind.STALE), at, first))
 
-    def _judgements(self, row: StoredRun, path: PathMemory) -> dict[AlertKind, tuple[WatchRule, str | None]]:
-        rules = self._rules
-        return {
-            AlertKind.DOWN: (rules.failing, _line_evidence(row.run)),
-            AlertKind.PROVIDER: (rules.failing, _provider_evidence(row.run)),
-            AlertKind.SLOW: (rules.slow, _slow_evidence(row, path.rates, rules.below_pct)),
-            AlertKind.PATH: (PATH_RULE, _path_evidence(row.run)),
-            AlertKind.NAMESPACE: (NAMESPACE_RULE, _namespace_evidence(row.run)),
-        }
-
-    def _add_points(
-        self, path: str, point: TestPoint, judgements: dict[AlertKind, tuple[WatchRule, str | None]]
-    ) -> None:
+    def _add_points(self, path: str, point: TestPoint, judgements: dict[AlertKind, str | None]) -> None:
         """Add a test to watches; of each the evidence against it, empty if it is good, None if it says nothing."""
-        for kind, (rule, evidence) in judgements.items():
-            if evidence is not None:
-                judged = replace(point, bad=bool(evidence), evidence=evidence)
-                self._note(kind, path, watches.add_point(self._watch(path, kind), rule, judged))
+        for kind, evidence in judgements.items():
+            if evidence is None:
+                continue
+            rule, judged = self._rules.rule_of(kind), replace(point, bad=bool(evidence), evidence=evidence)
+            if not self._watch(path, kind).has(point.test):
+                self._note(kind, path, watches.end_after_patience(self._watch(path, kind), rule, point.at))
+            self._note(kind, path, watches.add_point(self._watch(path, kind), rule, judged))
 
     def _add_values(self, run: Run, at: int) -> None:
         if run.status is not Status.OK or run.healthy is False:
@@ -302,11 +229,9 @@ class _Fold:
             )  # fmt: skip
 
     def _add_rates(self, run: Run) -> None:
-        """Add a result to those of the recent median, unless the line is slow: it would become what is usual."""
         memory = self.memory.paths[run.path]
-        if run.status is Status.OK and run.healthy is not False and not self._watch(run.path, AlertKind.SLOW).is_active:
-            rates = (*memory.rates, (run.download_bps, run.upload_bps))[-MAX_RECENT:]
-            self._set_path(run.path, replace(memory, rates=rates))
+        rates = add_rates(memory.rates, run, is_slow=self._watch(run.path, AlertKind.SLOW).is_active)
+        self._set_path(run.path, replace(memory, rates=rates))
 
     def _watch(self, path: str, kind: AlertKind) -> Watch:
         of_path = self.memory.paths[path].watches if path else self.memory.watches
@@ -331,71 +256,3 @@ class _Fold:
             kind, change.change, self._probe, path, change.at, change.began, change.ended, change.run_id,
             change.evidence, change.bad_tests,
         )  # fmt: skip
-
-
-def _is_deliberate(run: Run) -> bool:
-    return run.failure is not None and run.failure.stage in DELIBERATE_STAGES
-
-
-def _over_budget(run: Run) -> str | None:
-    if run.status is Status.SKIPPED and run.failure and run.failure.stage == BUDGET_STAGE:
-        return run.failure.message
-    return "" if run.status in {Status.OK, Status.FAILED} else None
-
-
-def _line_evidence(run: Run) -> str | None:
-    """Return what a run proves of the line, by the rule of outages: after a failure of the line, what does it do?"""
-    down = replace(run, status=Status.FAILED, failure=_LINE_FAILURE)
-    (outage,) = outages.find_incidents([down, run])
-    if outage.failures > 1:
-        return describe_failure(run, with_stage=True)
-    is_provider = run.failure is not None and run.failure.scope is Scope.PROVIDER
-    return "" if outage.ended or is_provider else None
-
-
-def _provider_evidence(run: Run) -> str | None:
-    if run.failure and run.failure.scope is Scope.PROVIDER:
-        return describe_failure(run, with_stage=True)
-    return "" if run.status is Status.OK else None
-
-
-def _path_evidence(run: Run) -> str | None:
-    if run.status is not Status.OK:
-        return None
-    return "; ".join(remark.message for remark in run.remarks if remark.kind in WRONG_PATH)
-
-
-def _namespace_evidence(run: Run) -> str | None:
-    if run.path is not NetworkPath.IP4ONLY:
-        return None
-    failed = run.failure is not None and run.failure.kind is FailureKind.NAMESPACE
-    return describe_failure(run) if failed else "" if run.status is Status.OK or _was_on_network(run) else None
-
-
-def _was_on_network(run: Run) -> bool:
-    return run.failure is not None and run.failure.scope in {Scope.LINE, Scope.PROVIDER}
-
-
-def _slow_evidence(row: StoredRun, rates: Sequence[tuple[int | None, int | None]], below_pct: int) -> str | None:
-    """Return which rate is below its share of the plan, else of the recent median; None if nothing can be said."""
-    run, plan = row.run, row.plan
-    if run.status is not Status.OK or run.healthy is False:
-        return None
-    judged = False
-    for name, rate, sold, recent in (
-        ("download", run.download_bps, plan.download_bps, [down for down, _ in rates]),
-        ("upload", run.upload_bps, plan.upload_bps, [up for _, up in rates]),
-    ):
-        expected = sold or _recent_median(recent)
-        if rate is None or not expected:
-            continue
-        judged = True
-        if 100 * rate < below_pct * expected:
-            of = f"the plan's {format_rate(sold)}" if sold else f"the recent median of {format_rate(expected)}"
-            return f"{name} {format_rate(rate)}, {100 * rate / expected:.0f} % of {of}"
-    return "" if judged else None
-
-
-def _recent_median(rates: Iterable[int | None]) -> float | None:
-    known = [rate for rate in rates if rate is not None]
-    return median(known) if len(known) >= MIN_RECENT else None

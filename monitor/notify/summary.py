@@ -14,8 +14,8 @@ from monitor.graph import render
 from monitor.graph.render import GraphContext
 from monitor.localtime import Month, Window
 from monitor.model import NetworkPath, Plan
-from monitor.notify.deliver import watched_probes
 from monitor.notify.digest import Digest, make_digest, period_before
+from monitor.notify.queueing import watched_probes
 from monitor.notify.texts import RenderedMessage, TextContext, render_digest
 from monitor.output.units import format_percent, format_trimmed
 from monitor.store.connection import open_reader

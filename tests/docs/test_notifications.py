@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from places import ROOT
 
+from monitor.analysis.watches import NewsKind
 from monitor.config.settings import NotifySettings
 from monitor.notify.digest import Digest, DigestFigure, DigestOutages, DigestSource
+from monitor.notify.judgements import AlertKind
 from monitor.notify.queue import NewsItem
-from monitor.notify.states import AlertKind, Notice
+from monitor.notify.states import Notice
 from monitor.notify.texts import BUILT_IN, TextContext, message_items
-from monitor.notify.watch import NewsKind
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -9,14 +9,15 @@ import pytest
 from example_runs import START, make_attempt
 
 from monitor.analysis.line_condition import LineCondition, StateLimits, judge_line
+from monitor.analysis.watches import WatchRule
 from monitor.model import ExpectedRates, Failure, FailureKind, Plan, Scope, Status
 
 if TYPE_CHECKING:
     from monitor.model import Run
 
-PLAN = Plan(download_bps=100_000_000, upload_bps=20_000_000)
+PLAN = [(START - timedelta(days=999), Plan(download_bps=100_000_000, upload_bps=20_000_000))]
 
-NO_PLAN = Plan()
+NO_PLAN: list[tuple[datetime, Plan]] = []
 
 # A letter for each run, newest last: good, slow (4 % of the plan), doubtful, failed by line, provider, configuration,
 # this machine or nobody knows what, skipped, interrupted.
@@ -32,10 +33,14 @@ def make_run(letter: str, started_at: datetime) -> Run:
     if letter in RATES:
         down, up = RATES[letter]
         healthy = False if letter == "d" else None
-        return make_attempt(started_at=started_at, download_bps=down, upload_bps=up, healthy=healthy).run
+        return make_attempt(
+            started_at=started_at, id=str(started_at), download_bps=down, upload_bps=up, healthy=healthy
+        ).run
     statuses = {"-": Status.SKIPPED, "x": Status.INTERRUPTED}
     failure = Failure(FailureKind.TIMEOUT, SCOPES.get(letter, Scope.LOCAL), "download", "")
-    return make_attempt(started_at=started_at, status=statuses.get(letter, Status.FAILED), failure=failure).run
+    return make_attempt(
+        started_at=started_at, id=str(started_at), status=statuses.get(letter, Status.FAILED), failure=failure
+    ).run
 
 
 def make_runs(letters: str, gap: timedelta = HOUR) -> list[Run]:
@@ -68,7 +73,7 @@ def make_runs(letters: str, gap: timedelta = HOUR) -> list[Run]:
         ("ggL", LineCondition.FAILING, 0),
         ("LLL", LineCondition.FAILING, 2),
         ("gLLg", LineCondition.FAILING, 2),
-        ("gLPL", LineCondition.FAILING, 0),
+        ("gLPL", LineCondition.FAILING, 2),
         ("LLP", LineCondition.FAILING, 2),
         ("gLL-", LineCondition.FAILING, 2),
         ("ssL", LineCondition.FAILING, 0),
@@ -83,7 +88,7 @@ def make_runs(letters: str, gap: timedelta = HOUR) -> list[Run]:
 )
 def test_the_state_of_the_last_runs(letters: str, state: LineCondition, since: int | None):
     """No tick on a line that is slow, fails, or of which nothing is known; `since` is the first run of that kind."""
-    report = judge_line(make_runs(letters), PLAN, START + HOUR / 2)
+    report = judge_line(make_runs(letters), PLAN, START + HOUR / 4)
     assert report.state is state
     assert report.since == (None if since is None else START - HOUR * since)
 
@@ -118,7 +123,7 @@ def test_rare_tests_are_stale_later(age_h: int, state: LineCondition):
     [
         ("s", LineCondition.GOOD),
         ("gggs", LineCondition.GOOD),
-        ("ggggs", LineCondition.SLOW),
+        ("gggggs", LineCondition.SLOW),
         ("sssss", LineCondition.GOOD),
     ],
 )
@@ -143,6 +148,6 @@ def test_a_state_may_have_begun_before_the_oldest_run_at_hand(letters: str, is_o
 
 def test_the_limits_can_be_chosen():
     """How many tests, of how many, and how low."""
-    limits = StateLimits(slow=(1, 2), below_pct=3)
+    limits = StateLimits(slow=WatchRule(1, 2, 1), below_pct=3)
     assert judge_line(make_runs("ss"), PLAN, START, limits).state is LineCondition.GOOD
-    assert judge_line(make_runs("dgsg"), PLAN, START, StateLimits(slow=(1, 2))).state is LineCondition.SLOW
+    assert judge_line(make_runs("dgsg"), PLAN, START, StateLimits(slow=WatchRule(1, 2, 2))).state is LineCondition.SLOW

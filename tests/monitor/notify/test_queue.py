@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.analysis.watches import NewsKind
+from monitor.notify.judgements import AlertKind
 from monitor.notify.queue import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
@@ -18,8 +20,7 @@ from monitor.notify.queue import (
     late_pings,
     merge_notices,
 )
-from monitor.notify.states import AlertKind, Notice
-from monitor.notify.watch import NewsKind
+from monitor.notify.states import Notice
 from monitor.store.notifications import AddressHealth, QueuedMessage
 
 NOW = 1_800_000_000

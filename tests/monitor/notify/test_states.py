@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,19 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from monitor.analysis.line_condition import (
+    HOUR_S,
+    LineCondition,
+    StateLimits,
+    find_line_fault,
+    is_result,
+    judge_line,
+)
 from monitor.config.settings import Settings
 from monitor.model import Failure, FailureKind, NetworkPath, Plan, Remark, Scope, Status, Trigger
-from monitor.notify.states import (
-    FUTURE_S,
-    HOUR_S,
-    AlertKind,
-    Notice,
-    ProbeMemory,
-    StateRules,
-    StoredRun,
-    evaluate,
-    settle,
-)
+from monitor.notify.judgements import AlertKind, StateRules, StoredRun
+from monitor.notify.states import FUTURE_S, Notice, ProbeMemory, evaluate, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -156,6 +156,67 @@ def test_each_state_begins_and_ends_once(letters: str, expected: list[str]):
     assert words(notices(make_runs(letters))) == expected
 
 
+def test_a_line_that_works_again_is_reported_within_half_an_hour():
+    """Where the next test is hours away; a test that runs may still find that it does not work."""
+    rows = make_runs("oFFo")
+    lasting = evaluate(None, "home", rows, RULES, seconds(3.4)).memory
+    assert words(evaluate(lasting, "home", [], RULES, seconds(3.6), testing=True).notices) == []
+    (ended,) = evaluate(lasting, "home", [], RULES, seconds(3.6)).notices
+    assert (ended.change, ended.began, ended.ended, ended.at) == ("ended", seconds(1), seconds(3), seconds(3.5))
+    slow = evaluate(None, "home", make_runs("osssoo"), RULES, seconds(5.1)).memory
+    assert words(evaluate(slow, "home", [], RULES, seconds(8)).notices) == []
+
+
+def minutes(letters: str, gap: float) -> list[StoredRun]:
+    """Return one run for each letter, so many minutes apart."""
+    attempts = [make_one(gap * place, LETTERS[letter]) for place, letter in enumerate(letters)]
+    return [StoredRun(place + 1, attempt.run, attempt.plan) for place, attempt in enumerate(attempts)]
+
+
+def test_a_line_that_flaps_is_down_until_it_is_quiet():
+    """A good test every other time, ten minutes apart, ends nothing."""
+    assert words(notices(minutes("oFFoFoFoFoF", 10))) == ["down began"]
+    assert words(notices(minutes("oFFoFoFoFoo", 10))) == ["down began", "down ended"]
+
+
+@given(st.text("ooosssFFFuPCNXLd", min_size=1, max_size=40), st.sampled_from([10.0, 45.0, 60.0, 200.0]))
+def test_the_page_and_notifications_agree(letters: str, gap: float):
+    """Whatever the tests: a state that is reported is on the page, and the page shows no other but for the last test.
+
+    Nothing can be said of the line where the last test was kept from it by this machine.
+    """
+    rows = minutes(letters, gap)
+    now = rows[-1].run.started_at + timedelta(minutes=gap / 3)
+    memory = evaluate(None, "home", rows, RULES, int(now.timestamp())).memory
+    active = {kind for kind, _, _ in memory.active()}
+    newest_first = [row.run for row in reversed(rows)]
+    plans = [(row.run.started_at, row.plan) for row in rows]
+    state = judge_line(newest_first, plans, now).state
+    if state in {LineCondition.STALE, LineCondition.UNKNOWN}:
+        return
+    last_news = next(run for run in newest_first if find_line_fault(run) is not None)
+    results = [run for run in newest_first if is_result(run)]
+    expected = (
+        LineCondition.FAILING
+        if AlertKind.DOWN in active or find_line_fault(last_news)
+        else LineCondition.SLOW
+        if AlertKind.SLOW in active or (results and results[0].download_bps == 20_000_000)
+        else LineCondition.GOOD
+    )
+    assert state is expected or (expected is LineCondition.GOOD and not results)
+
+
+@given(st.text("ooFCL", min_size=1, max_size=12), st.integers(1, 100))
+def test_a_silence_that_is_reported_is_on_the_page(letters: str, hours: int):
+    """Also where tests are rare."""
+    rows = minutes(letters, 240)
+    now = rows[-1].run.started_at + timedelta(hours=hours)
+    memory = evaluate(None, "home", rows, RULES, int(now.timestamp())).memory
+    state = judge_line([row.run for row in reversed(rows)], [], now).state
+    if AlertKind.STALE in {kind for kind, _, _ in memory.active()}:
+        assert state in {LineCondition.STALE, LineCondition.UNKNOWN}
+
+
 def test_a_provider_is_reported_only_if_asked_for():
     """By default it is not, and whoever asks for one state gets no other."""
     assert AlertKind.PROVIDER not in StateRules.from_settings(Settings()).kinds
@@ -169,7 +230,7 @@ def test_a_notice_says_when_and_why():
     rows = make_runs("oFFFoo")
     began, ended = notices(rows)
     assert (began.began, began.at, began.ended) == (seconds(1), seconds(2), None)
-    assert (ended.began, ended.ended, ended.at) == (seconds(1), seconds(4), seconds(5))
+    assert (ended.began, ended.ended, ended.at) == (seconds(1), seconds(4), seconds(4.5))
     assert began.evidence == ended.evidence == "dns (line, at configuration): Could not resolve host"
     assert began.run_id == ended.run_id == rows[1].run.id
     assert (began.probe, began.path, ended.tests) == ("home", "ip4only", 3)
@@ -229,9 +290,9 @@ def test_silence_takes_two_intervals_of_the_schedule():
     settings = Settings()
     rare = structs.replace(settings, schedule=structs.replace(settings.schedule, every_s=8 * HOUR_S))
     never = structs.replace(settings, notify=structs.replace(settings.notify, stale_h=0))
-    limits = [StateRules.from_settings(each).stale_s for each in (settings, rare, never)]
+    limits = [StateLimits.from_settings(each).stale_s for each in (settings, rare, never)]
     assert limits == [6 * HOUR_S, 16 * HOUR_S, 0]
-    assert words(notices(make_runs("o" + " " * 40 + "o"), StateRules(stale_s=0))) == []
+    assert words(notices(make_runs("o" + " " * 40 + "o"), StateRules(limits=StateLimits(stale_s=0)))) == []
 
 
 def test_the_first_call_reports_only_what_lasts():

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from example_runs import START
 
+from monitor.analysis.watches import NewsKind
+from monitor.notify.judgements import AlertKind
 from monitor.notify.queue import merge_notices
-from monitor.notify.states import AlertKind, Notice
+from monitor.notify.states import Notice
 from monitor.notify.texts import BUILT_IN, TextContext, render_message
-from monitor.notify.watch import NewsKind
 
 if TYPE_CHECKING:
     from pathlib import Path

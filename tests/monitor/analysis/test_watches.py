@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.notify.watch import (
+from monitor.analysis.watches import (
     NewsKind,
     TestPoint,
     ValueWatch,

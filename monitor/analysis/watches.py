@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import takewhile
 
 # A new value must be measured so often in a row: one odd answer is no change.
 CONFIRMATIONS = 2
@@ -27,17 +28,22 @@ class NewsKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WatchRule:
-    """A state begins when `bad` of the last `of` tests are bad, and ends when `good` tests in a row are good."""
+    """A state begins when `bad` of the last `of` tests are bad, and ends when `good` tests in a row are good.
+
+    `patience_s`: or so many seconds after a good test that no bad one followed, as where tests are rare the second good
+    one may be hours away; 0: never.
+    """
 
     bad: int
     of: int
     good: int
+    patience_s: int = 0
 
     @classmethod
-    def from_text(cls, text: str) -> WatchRule:
+    def from_text(cls, text: str, patience_s: int = 0) -> WatchRule:
         """Return the rule of a setting such as "2 of 3"; it takes as many good tests to end the state."""
         bad, _, of = text.partition(" of ")
-        return cls(int(bad), int(of), int(bad))
+        return cls(int(bad), int(of), int(bad), patience_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,10 @@ class Watch:
         """Whether the state lasts."""
         return self.began is not None
 
+    def has(self, test: str) -> bool:
+        """Return whether an attempt of a test is the newest point."""
+        return bool(self.points) and self.points[-1].test == test
+
 
 @dataclass(frozen=True, slots=True)
 class WatchChange:
@@ -83,8 +93,7 @@ class WatchChange:
 
 def add_point(watch: Watch, rule: WatchRule, point: TestPoint) -> tuple[Watch, WatchChange | None]:
     """Return the watch after a test, and the change that the test made; a later attempt replaces the one before."""
-    is_retry = bool(watch.points) and watch.points[-1].test == point.test
-    points = (*(watch.points[:-1] if is_retry else watch.points), point)[-max(rule.of, rule.good) :]
+    points = (*(watch.points[:-1] if watch.has(point.test) else watch.points), point)[-max(rule.of, rule.good) :]
     watch = replace(watch, points=points)
     return _end_if_due(watch, rule) if watch.is_active else _begin_if_due(watch, rule)
 
@@ -112,6 +121,15 @@ def _end_if_due(watch: Watch, rule: WatchRule) -> tuple[Watch, WatchChange | Non
     if len(last) < rule.good or any(point.bad for point in last):
         return watch, None
     return end(replace(watch, points=last), watch.points[-1].at, last[0].at)
+
+
+def end_after_patience(watch: Watch, rule: WatchRule, now: int) -> tuple[Watch, WatchChange | None]:
+    """Return the watch with the state ended if its last test was good, and long enough before `now`."""
+    last = watch.points[-1] if watch.points else None
+    if not watch.is_active or last is None or last.bad or not rule.patience_s or now < last.at + rule.patience_s:
+        return watch, None
+    good = [*takewhile(lambda point: not point.bad, reversed(watch.points))][::-1]
+    return end(replace(watch, points=(*good,)), last.at + rule.patience_s, good[0].at)
 
 
 def end(watch: Watch, at: int, ended: int) -> tuple[Watch, WatchChange | None]:

@@ -12,7 +12,7 @@ DIST := /usr/lib/python3/dist-packages
 # only unpacked, by its test: once installed, it would start and block this machine's network.
 TEST_NEEDS := $(DEMO_NEEDS) iperf3:iperf3 musl-gcc:musl-tools cc:gcc git:git openssl:openssl iptables:iptables \
 	/usr/include/stdio.h:libc6-dev groupadd:passwd hostname:hostname setcap:libcap2-bin ufw:ufw \
-	chromium:chromium dbus-daemon:dbus-daemon sudo:sudo pasta:passt pgrep:procps postgres:postgresql /lib/systemd/systemd:systemd \
+	chromium:chromium dbus-daemon:dbus-daemon sudo:sudo pasta:passt pgrep:procps postgres:postgresql mosquitto:mosquitto /lib/systemd/systemd:systemd \
 	$(DIST)/firewall/__init__.py:python3-firewall $(DIST)/nftables/__init__.py:python3-nftables
 
 demo: $(VENV)/ready

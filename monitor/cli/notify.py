@@ -40,11 +40,18 @@ def run(settings: Settings, quiet: bool, probes: tuple[str, ...]) -> None:
     """
     from monitor.notify.deliver import run_notifier
 
-    report = run_notifier(_with_probes(settings, probes), _now)
+    settings = _with_probes(settings, probes)
+    report = run_notifier(settings, _now)
+    sent, errors = [*report.sent], [*report.errors]
+    if settings.mqtt.url or settings.mqtt.url_file:
+        from monitor.notify.mqtt import publish_newest
+
+        for target, reason in filter(None, [publish_newest(settings, _now)]):
+            (errors if reason else sent).append(f"{target.name}: {reason or 'the newest result'}")
     if not quiet:
-        for line in report.sent or ["nothing is due"]:
+        for line in sent or ["nothing is due"]:
             click.echo(line)
-    _raise_errors(report.errors)
+    _raise_errors(errors)
 
 
 @notify_group.command()
@@ -52,7 +59,7 @@ def run(settings: Settings, quiet: bool, probes: tuple[str, ...]) -> None:
 def test(settings: Settings) -> None:
     """Send a test message to each address.
 
-    Fetches notify.ping_url, too.
+    Fetches notify.ping_url, and publishes the newest result to mqtt.url.
 
     Exit codes: 0 every address took it; 1 one did not; 2 no address is configured.
     """
@@ -127,8 +134,8 @@ def _configured(settings: Settings) -> list[Address]:
     from monitor.notify.addresses import load_addresses
 
     targets = load_addresses(settings.notify)
-    if not targets and not settings.notify.ping_url:
-        raise ConfigError("there is no address: set notify.urls, notify.urls_file or notify.ping_url")
+    if not targets and not settings.notify.ping_url and not settings.mqtt.url and not settings.mqtt.url_file:
+        raise ConfigError("there is no address: set notify.urls, notify.urls_file, notify.ping_url or mqtt.url")
     return targets
 
 
@@ -137,6 +144,7 @@ def _send_tests(settings: Settings) -> Iterator[tuple[Address, str]]:
     from monitor.notify.addresses import ping_address
     from monitor.notify.deliver import send
     from monitor.notify.health import note_attempt
+    from monitor.notify.mqtt import publish_newest
     from monitor.notify.send import Outgoing
 
     text = f"This is a test of speedmon on {settings.probe.name}."
@@ -149,6 +157,7 @@ def _send_tests(settings: Settings) -> Iterator[tuple[Address, str]]:
         reason = send(message)
         note_attempt(settings, target, reason, _now())
         yield target, reason
+    yield from filter(None, [publish_newest(settings, _now, retry=True)])
 
 
 def _digest_window(period: str, zone: ZoneInfo) -> Window:

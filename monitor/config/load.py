@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PREFIX = "SPEEDMON_"
 
 # Variables with the prefix that are not settings.
-NOT_SETTINGS = frozenset({"SPEEDMON_CONFIG", "SPEEDMON_DEBUG", "SPEEDMON_COLLECT_SOCKET"})
+NOT_SETTINGS = frozenset({"SPEEDMON_CONFIG", "SPEEDMON_DEBUG", "SPEEDMON_COLLECT_SOCKET", "SPEEDMON_NOTIFY_UNIT"})
 
 _PLAN = "plan"
 
@@ -41,7 +41,7 @@ Values = dict[str, dict[str, Any]]
 _SECRET_URLS = (("database", "url"), ("fleet", "database_url"))
 
 # Settings of which any part may be a secret.
-_SECRET_ADDRESSES = (("notify", "urls"), ("notify", "ping_url"))
+_SECRET_ADDRESSES = (("notify", "urls"), ("notify", "ping_url"), ("mqtt", "url"))
 
 # Services whose addresses begin with a host; in others, a token may stand there.
 _SERVICES_WITH_HOST = frozenset(

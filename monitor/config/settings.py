@@ -382,6 +382,24 @@ class NotifySettings(Struct, frozen=True):
     ] = 30
 
 
+class MqttSettings(Struct, frozen=True):
+    """The newest result for a broker of MQTT, as Home Assistant finds it."""
+
+    url: Annotated[
+        str, Meta(pattern=r"^(|mqtts?://\S+)$", description="broker, such as mqtt://user:password@host; empty: none")
+    ] = ""
+    url_file: Annotated[
+        str, Meta(pattern=r"^(|/.*)$", description="absolute path of a file with the broker's address, instead of url")
+    ] = ""
+    prefix: Annotated[
+        str,
+        Meta(pattern=r"^[^#+/\s]+(/[^#+/\s]+)*$", description="topics are prefix/probe/path, each with a JSON object"),
+    ] = "speedmon"
+    discovery_prefix: Annotated[
+        str, Meta(pattern=r"^[^#+\s]*$", description="where Home Assistant looks for sensors; empty: it need not know")
+    ] = "homeassistant"
+
+
 class DatabaseSettings(Struct, frozen=True):
     """The database."""
 
@@ -434,6 +452,7 @@ class Settings(Struct, frozen=True):
     web: WebSettings = field(default_factory=WebSettings)
     publish: PublishSettings = field(default_factory=PublishSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
+    mqtt: MqttSettings = field(default_factory=MqttSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     fleet: FleetSettings = field(default_factory=FleetSettings)

@@ -1,6 +1,7 @@
-"""Messages about changes of state, the digest, and the dead man's switch; sent by processes of their own.
+"""Messages about changes of state, the digest, the dead man's switch, and MQTT; sent by processes of their own.
 
-`watch`, `states`, `queue` and `digest` are pure. `launch` is light: `collect` imports it. Only `send` imports Apprise.
+`judgements`, `states`, `queue`, `digest` and `home_assistant` are pure. `launch` is light: `collect` imports it. Only
+`send` imports Apprise, and only `mqtt_send` paho.
 
 May import: store, diagnosis, graph, analysis, output, config, system, model, localtime, errors.
 """

@@ -25,7 +25,7 @@ from monitor.notify import addresses, queue
 from monitor.notify.judgements import AlertKind
 from monitor.notify.queue import MessageBatch, MessageKind, choose_batch, merge_notices
 from monitor.notify.queueing import load_memory, queue_changes, watched_probes
-from monitor.notify.send import EXIT_NO_APPRISE, Outgoing
+from monitor.notify.send import EXIT_NO_LIBRARY, Outgoing
 from monitor.notify.states import Notice
 from monitor.notify.texts import RenderedMessage, TextContext, render_message
 from monitor.store import notifications
@@ -187,7 +187,7 @@ class _Sender:
         self.report.errors.append(f"{known.name}: {reason}")
         with open_writer(self._settings.database.url) as connection:
             notifications.note_error(connection, [message.pk for message in batch.messages], reason)
-            health = queue.after_failure(known, now, reason, line_is_down=_line_is_down(connection, self._watcher))
+            health = queue.after_failure(known, now, reason, line_is_down=line_is_down(connection, self._watcher))
             notifications.save_health(connection, self._watcher, health)
 
 
@@ -212,7 +212,7 @@ def _is_held(message: QueuedMessage, recovering: set[tuple[str, str]]) -> bool:
     return notice.alert is AlertKind.DOWN and (notice.probe, notice.path) in recovering
 
 
-def _line_is_down(connection: Connection, watcher: str) -> bool:
+def line_is_down(connection: Connection, watcher: str) -> bool:
     """Return whether the line of this installation fails, be it for one test only: then no address is to blame."""
     memory = load_memory(connection, watcher, watcher)
     if memory is None:
@@ -243,22 +243,34 @@ def page_url(settings: Settings) -> str:
 
 
 def send(outgoing: Outgoing) -> str:
-    """Send a message in a process of its own, which is killed at the deadline; return why that failed, else ""."""
-    command = [sys.executable, "-P", "-m", "monitor.notify.send"]
+    """Send a message in a process of its own; return why that failed, else ""."""
+    return run_sender("monitor.notify.send", msgspec.json.encode(outgoing), outgoing.deadline_s, "apprise")
+
+
+def run_sender(module: str, document: bytes, deadline_s: int, library: str) -> str:
+    """Run a process that sends a document, and kill it at the deadline; return why that failed, else "".
+
+    Args:
+        module: what is run; its exit codes are those of `monitor.notify.send`.
+        document: JSON for its stdin.
+        deadline_s: seconds.
+        library: what it needs.
+    """
+    command = [sys.executable, "-P", "-m", module]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
         try:
-            answer, _ = process.communicate(msgspec.json.encode(outgoing), timeout=outgoing.deadline_s)
+            answer, _ = process.communicate(document, timeout=deadline_s)
         except subprocess.TimeoutExpired:
-            return f"no answer within {outgoing.deadline_s} s"
+            return f"no answer within {deadline_s} s"
         finally:
             if process.poll() is None:  # not reaped yet: its process group cannot be another's
                 os.killpg(process.pid, signal.SIGKILL)
-    if process.returncode == EXIT_NO_APPRISE:
-        return f"Apprise is missing: {install_command('apprise')}"
+    if process.returncode == EXIT_NO_LIBRARY:
+        return f"{library} is missing: {install_command(library)}"
     if process.returncode == -signal.SIGALRM:
-        return f"no answer within {outgoing.deadline_s} s"
+        return f"no answer within {deadline_s} s"
     reason = answer.decode(errors="replace")[:300]
     return reason or (f"the sender ended with {process.returncode}" if process.returncode else "")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from monitor.errors import ConfigError
 from monitor.notify import addresses, queue
+from monitor.notify.addresses import Address
 from monitor.notify.queue import MessageKind
 from monitor.output.units import format_count, format_table_time
 from monitor.store import notifications
@@ -16,10 +18,11 @@ from monitor.store.connection import open_reader, open_writer
 from monitor.store.notifications import AddressHealth
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
     from monitor.config.settings import Settings
-    from monitor.notify.addresses import Address
+    from monitor.store.connection import Connection
     from monitor.store.notifications import QueuedMessage
 
 
@@ -62,11 +65,29 @@ def address_reports(settings: Settings) -> list[AddressReport]:
         ConfigError: they cannot be read.
         StoreError: the database cannot be read.
     """
-    ping = addresses.ping_address(settings.notify)
-    targets = [*addresses.load_addresses(settings.notify), *([ping] if ping else [])]
+    targets = addresses.all_addresses(settings)
     with open_reader(settings.database.url) as connection:
-        health = notifications.address_health(connection, settings.probe.name)
+        return _read_reports(connection, settings, targets)
+
+
+def known_addresses(connection: Connection, settings: Settings) -> list[AddressReport]:
+    """Return the addresses, for anybody: `notify.urls_file` may be closed to whoever reads the page or the status.
+
+    Without that file these are the addresses for which messages wait. A store of a reading side may have no health.
+    """
+    try:
+        targets = addresses.all_addresses(settings)
+    except ConfigError:
         waiting = notifications.waiting_messages(connection, settings.probe.name)
+        targets = [
+            Address("", key, name) for key, name in {message.address: message.name for message in waiting}.items()
+        ]
+    return _read_reports(connection, settings, targets) if targets else []
+
+
+def _read_reports(connection: Connection, settings: Settings, targets: Sequence[Address]) -> list[AddressReport]:
+    health = notifications.address_health(connection, settings.probe.name)
+    waiting = notifications.waiting_messages(connection, settings.probe.name)
     counts = {target.key: sum(message.address == target.key for message in waiting) for target in targets}
     return [
         _to_report(health.get(target.key, AddressHealth(target.key, target.name)), target, counts[target.key])

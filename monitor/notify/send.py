@@ -14,10 +14,13 @@ from typing import Any
 
 import msgspec
 
+from monitor.notify.addresses import without_secrets
+
 # Exit code of a message that could not be sent; the reason is on stdout.
 EXIT_NOT_SENT = 1
 
-EXIT_NO_APPRISE = 2
+# A library is missing.
+EXIT_NO_LIBRARY = 2
 
 _HTTP_ERROR = 400
 
@@ -54,19 +57,19 @@ def main() -> int:
         reason = deliver_now(outgoing)
     except ImportError as error:
         sys.stdout.write(str(error))
-        return EXIT_NO_APPRISE
+        return EXIT_NO_LIBRARY
     sys.stdout.write(reason)
     return EXIT_NOT_SENT if reason else 0
 
 
 def deliver_now(outgoing: Outgoing) -> str:
-    """Send a message or fetch a URL; return why that failed, without the address, empty if it did not.
+    """Send a message or fetch a URL; return why that failed, without secrets, empty if it did not.
 
     Raises:
         ImportError: Apprise is missing.
     """
     reason = _send(outgoing) if outgoing.title else _fetch(outgoing)
-    return " ".join(reason.replace(outgoing.url, "the address").split())
+    return without_secrets(reason, outgoing.url)
 
 
 def _fetch(outgoing: Outgoing) -> str:

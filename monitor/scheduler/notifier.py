@@ -72,7 +72,8 @@ class NotifierService:
 
 def is_wanted(settings: Settings) -> bool:
     """Return whether the settings name anything to notify."""
-    return bool(settings.notify.urls or settings.notify.urls_file or settings.notify.ping_url)
+    notify, mqtt = settings.notify, settings.mqtt
+    return bool(notify.urls or notify.urls_file or notify.ping_url or mqtt.url or mqtt.url_file)
 
 
 def source_options(database_url: str | None, probes: Sequence[str]) -> list[str]:

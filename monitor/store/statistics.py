@@ -18,7 +18,8 @@ from monitor.analysis.outages import counts_in_shares
 from monitor.localtime import month_of
 from monitor.model import DataUsed, ExpectedRates, NetworkPath, Plan, Scope, Status, Usage
 from monitor.store.connection import open_reader
-from monitor.store.lookups import probe_condition
+from monitor.store.lookups import probe_condition, probe_pks
+from monitor.store.read import RunFilter
 from monitor.store.rollups import IS_TRUSTED
 from monitor.store.tables import decode_trace, plan_columns, probes, runs, servers, traces
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from monitor.config.settings import Settings
     from monitor.localtime import Month
     from monitor.model import Run
-    from monitor.store.read import RunFilter
 
 
 # Duration of each direction if the engine reports neither bytes nor duration; that of speedtest-cli.
@@ -239,6 +239,15 @@ def plan_periods(connection: Connection, selection: RunFilter) -> Iterator[tuple
     changed = connection.execute(_plan_changes_query(inside)).all() if len(rows) > 1 else rows
     for at, *plan in changed:
         yield datetime.fromtimestamp(at, UTC), Plan(*plan)
+
+
+def plans_of_runs(connection: Connection, newest_first: Sequence[Run]) -> list[tuple[datetime, Plan]]:
+    """Return the plans that runs of one probe were stored with, each with the start of the first, oldest first."""
+    if not newest_first:
+        return []
+    pks = probe_pks(connection, [newest_first[0].probe])
+    until = newest_first[0].started_at + timedelta(seconds=1)
+    return [*plan_periods(connection, RunFilter(newest_first[-1].started_at, until, probes=pks))]
 
 
 def _plan_changes_query(inside: Sequence[ColumnElement[bool]]) -> Select[tuple[Any, ...]]:

@@ -17,12 +17,13 @@ from starlette.responses import HTMLResponse
 
 from monitor.analysis.line_condition import StateLimits, judge_line
 from monitor.model import Status
+from monitor.notify.health import known_addresses
 from monitor.store import read
 from monitor.store.connection import open_reader
 from monitor.store.events import read_events
 from monitor.store.incidents import read_incidents
 from monitor.store.lookups import probe_pks
-from monitor.store.statistics import plan_met, plan_periods
+from monitor.store.statistics import plan_met, plans_of_runs
 from web import views
 from web.context import MAX_DAYS, ProbeQuery, ProbeSelection, render_template, select_probes
 from web.graphs import SIZES, graph_window
@@ -30,11 +31,8 @@ from web.stats import read_stats
 from web.windows import ALL, RANGES, WindowChoice, read_choice_or_last, remember
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     from monitor.localtime import Window
-    from monitor.model import Plan, Run
+    from monitor.model import Run
     from monitor.store.connection import Connection
     from monitor.store.read import RunFilter
     from web.context import Site
@@ -78,7 +76,8 @@ def router(site: Site) -> APIRouter:
             selection = select_probes(connection, site, probe)
             shared = _shared_values(site, selection, PageLinks.of(choice, only, selection.named))
             newest_first = _newest_probe_runs(connection, selection)
-            shared["plans"] = _plans_of(connection, newest_first)
+            shared["addresses"] = known_addresses(connection, site.settings)
+            shared["plans"] = plans_of_runs(connection, newest_first)
             if newest_first:
                 values = _read_page(connection, site, selection, choice, only)
         response = HTMLResponse(
@@ -119,15 +118,6 @@ def _newest_probe_runs(connection: Connection, selection: ProbeSelection) -> lis
     if not newest or not selection.several:
         return newest
     return read.latest_runs(connection, limit=LOOKBACK_RUNS, probes=probe_pks(connection, [newest[0].probe]))
-
-
-def _plans_of(connection: Connection, newest_first: Sequence[Run]) -> list[tuple[datetime, Plan]]:
-    """Return the plans that runs of one probe were stored with, each with the start of the first of them."""
-    if not newest_first:
-        return []
-    pks = probe_pks(connection, [newest_first[0].probe])
-    until = newest_first[0].started_at + timedelta(seconds=1)
-    return [*plan_periods(connection, read.RunFilter(newest_first[-1].started_at, until, probes=pks))]
 
 
 def _table_runs(connection: Connection, run_filter: RunFilter, only: str) -> list[Run]:
@@ -190,6 +180,7 @@ def _render_page(site: Site, selection: ProbeSelection, newest_first: list[Run],
         days_to_newest=_days_to_newest(site, newest_first, values["window"]),
         ranges=RANGES,
         sizes=SIZES,
+        address_problems=[report.describe(site.zone) for report in values["addresses"] if report.is_broken],
         publish_failures=views.failed_files_text(site.published()),
     )
 

@@ -285,6 +285,16 @@ def _find_blindness(
     return (LineCondition.STALE, news.started_at, False) if now - news.started_at > age_limit else None
 
 
+def find_silence(newest_first: Sequence[Run], now: datetime, limits: StateLimits) -> datetime | None:
+    """Return the end of the last test where nothing has been recorded for too long; None where something has."""
+    tests = [run for run in newest_first if is_sign_of_life(run)]
+    starts = [run.started_at.timestamp() for run in reversed(tests) if run.retry_of is None]
+    last = max((run.finished_at for run in tests), default=None)
+    if last is None or not limits.stale_s:
+        return None
+    return last if now - last >= timedelta(seconds=limits.stale_after_s(starts)) else None
+
+
 def is_line_failure(run: Run) -> bool:
     """Return whether a run failed by the line."""
     return run_state(run) is LineState.DOWN

@@ -15,16 +15,17 @@ from monitor.cli.options import pass_settings
 if TYPE_CHECKING:
     from monitor.config.settings import Settings
     from monitor.model import Run
+    from monitor.notify.health import AddressReport
 
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_settings
 def command(settings: Settings, *, as_json: bool) -> int:
-    """Show what runs, the last and the next test, the namespace, what waits, data used, disk, and what was repaired.
+    """Show what runs, the line, the last and the next test, what waits, data used, disk, and what was repaired.
 
-    Exit codes: 0 all is well; 1 something does not run; 3 the last test failed, or none ran for too long; 5 the
-    namespace is missing or broken.
+    Exit codes: 0 all is well; 1 something does not run, or an address takes no notifications; 3 the last test or the
+    line failed, or nothing was recorded for notify.stale_h; 5 the namespace is missing or broken.
     """
     from msgspec.structs import replace
 
@@ -32,18 +33,47 @@ def command(settings: Settings, *, as_json: bool) -> int:
     from monitor.install.observe_status import observe_status
     from monitor.localtime import resolve_zone
 
+    addresses = _addresses(settings)
     status = observe_status(settings)
-    status = replace(status, running_since=_running_since(settings), next_test=_next_test(settings, status.last_run))
+    status = replace(
+        status,
+        running_since=_running_since(settings),
+        next_test=_next_test(settings, status.last_run),
+        paused_until=_paused_until(settings),
+        messages=sum(report.waiting for report in addresses),
+        address_problems=_address_problems(settings, addresses),
+    )
     code = status_module.exit_code(status)
     if as_json:
         problems = [message for _, message in status_module.find_problems(status)]
         document = {**msgspec.to_builtins(status), "problems": problems, "exit_code": code}
+        document["addresses"] = [report.to_object() for report in addresses]
         click.echo(msgspec.json.encode(document).decode())
         return code
     zone = resolve_zone(settings.display.timezone, "display.timezone")
     for line in status_module.format_status(status, zone):
         click.echo(line)
     return code
+
+
+def _addresses(settings: Settings) -> list[AddressReport]:
+    """Return the addresses of notifications; none where the database cannot be read, which is a problem of its own."""
+    from monitor.errors import StoreError
+    from monitor.notify.health import known_addresses
+    from monitor.store.connection import open_reader
+
+    try:
+        with open_reader(settings.database.url) as connection:
+            return known_addresses(connection, settings)
+    except StoreError:
+        return []
+
+
+def _address_problems(settings: Settings, addresses: list[AddressReport]) -> tuple[str, ...]:
+    from monitor.localtime import resolve_zone
+
+    zone = resolve_zone(settings.display.timezone, "display.timezone")
+    return tuple(report.describe(zone) for report in addresses if report.is_broken)
 
 
 def _running_since(settings: Settings) -> datetime | None:
@@ -58,6 +88,13 @@ def _running_since(settings: Settings) -> datetime | None:
     tests = (read_running_test(folder / PROGRESS_FILE, time.time()) for folder in folders)
     started = [test.started_at for test in tests if test is not None and test.running]
     return datetime.fromtimestamp(max(started), UTC) if started else None
+
+
+def _paused_until(settings: Settings) -> datetime | None:
+    from monitor.store.pause import pause_file, read_pause
+
+    pause = read_pause(pause_file(settings.database.url, os.environ, os.geteuid()), datetime.now(UTC))
+    return pause.ends_at if pause else None
 
 
 def _next_test(settings: Settings, newest: Run | None) -> datetime | None:

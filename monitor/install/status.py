@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from monitor.analysis.line_condition import LineCondition
 from monitor.model import Run, Status, describe_failure
 from monitor.output.units import (
     format_age,
     format_ahead,
+    format_count,
+    format_duration,
     format_megabytes,
     format_rate,
     format_table_time,
@@ -50,13 +53,16 @@ class InstallationStatus(Struct, frozen=True):
         installed_version: of the program that `install` set up.
         scheduler: what runs the tests.
         units: our units.
-        last_run: the newest run; `running_since` the start of one that runs now.
-        next_test: when the next one is due; `interval_s` the seconds between two.
+        last_run: the newest run of this probe; `running_since` the start of one that runs now.
+        line: what can be said of the line, as on the page, and `line_since` from when on.
+        silent_since: the end of the last test, where nothing has been recorded for `notify.stale_h`.
+        next_test: when the next one is due; `interval_s` the seconds between two, `paused_until` the end of a pause.
         namespace_problems: why the namespace is not sound; empty: it is.
         spooled: runs that wait to be stored; `waiting` those that wait to be forwarded to the fleet.
         used_bytes, budget_bytes: the data used this month, and the limit.
         free_bytes: free space beside the database, `database_bytes` its size.
         database_problem: why it cannot be read.
+        messages: notifications that wait; `address_problems` the addresses that take none, without their secrets.
         repairs: what was mended, newest first.
     """
 
@@ -69,14 +75,20 @@ class InstallationStatus(Struct, frozen=True):
     running_since: datetime | None = None
     next_test: datetime | None = None
     interval_s: int | None = None
+    paused_until: datetime | None = None
     namespace_problems: tuple[str, ...] = ()
-    spooled: int = 0
+    line: LineCondition = LineCondition.UNKNOWN
+    line_since: datetime | None = None
+    silent_since: datetime | None = None
+    spooled: int | None = None
     waiting: int | None = None
     used_bytes: int | None = None
     budget_bytes: int | None = None
     free_bytes: int | None = None
     database_bytes: int | None = None
     database_problem: str | None = None
+    messages: int | None = None
+    address_problems: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
 
 
@@ -86,12 +98,13 @@ def find_problems(status: InstallationStatus) -> list[tuple[int, str]]:
         *((BROKEN, f"{unit.name} is {unit.active}: see journalctl -u {unit.name}") for unit in _failed_units(status)),
         *_database_problems(status),
         *((NO_NAMESPACE, problem) for problem in status.namespace_problems),
+        *((BROKEN, problem) for problem in status.address_problems),
         *_run_problems(status),
     ]
 
 
 def exit_code(status: InstallationStatus) -> int:
-    """Return the exit code: 0 all is well; 1 something does not run; 3 no test succeeded; 5 no namespace."""
+    """Return the exit code: 0 all is well; 1 something does not run; 3 the line or its tests fail; 5 no namespace."""
     codes = {code for code, _ in find_problems(status)}
     return next((code for code in (BROKEN, NO_NAMESPACE, TEST_FAILED) if code in codes), OK)
 
@@ -118,10 +131,18 @@ def _run_problems(status: InstallationStatus) -> Iterator[tuple[int, str]]:
         return
     if run.status in {Status.FAILED, Status.INTERRUPTED}:
         yield TEST_FAILED, f"the last test {run.status.value}: {describe_failure(run)}"
-    if status.interval_s and status.scheduler not in {None, "none"}:
+    elif status.line is LineCondition.FAILING:
+        yield TEST_FAILED, "the line is failing: one good test does not prove yet that it works again"
+    if status.silent_since is not None and status.running_since is None:
+        yield TEST_FAILED, f"nothing has been recorded for {format_duration(_silence(status))}"
+    elif status.interval_s and status.scheduler not in {None, "none"}:
         late = timedelta(seconds=OVERDUE_INTERVALS * status.interval_s) + OVERDUE_MARGIN
         if status.running_since is None and status.at - run.started_at > late:
             yield TEST_FAILED, f"the last test was {format_age(status.at - run.started_at)}"
+
+
+def _silence(status: InstallationStatus) -> float:
+    return (status.at - (status.silent_since or status.at)).total_seconds()
 
 
 def format_status(status: InstallationStatus, zone: ZoneInfo) -> list[str]:
@@ -129,6 +150,7 @@ def format_status(status: InstallationStatus, zone: ZoneInfo) -> list[str]:
     rows = [
         ("version", _version_text(status)),
         ("scheduler", _scheduler_text(status)),
+        ("line", _line_text(status, zone)),
         ("last test", _last_test_text(status, zone)),
         ("next test", _next_test_text(status, zone)),
         ("namespace", "; ".join(status.namespace_problems) or "sound"),
@@ -156,6 +178,11 @@ def _scheduler_text(status: InstallationStatus) -> str:
     return f"{status.scheduler} ({states})" if states else status.scheduler
 
 
+def _line_text(status: InstallationStatus, zone: ZoneInfo) -> str:
+    since = f" since {format_table_time(status.line_since, zone)}" if status.line_since else ""
+    return f"{status.line.value}{since}"
+
+
 def _last_test_text(status: InstallationStatus, zone: ZoneInfo) -> str:
     running = f"one runs since {format_table_time(status.running_since, zone)}; " if status.running_since else ""
     run = status.last_run
@@ -168,6 +195,8 @@ def _last_test_text(status: InstallationStatus, zone: ZoneInfo) -> str:
 
 
 def _next_test_text(status: InstallationStatus, zone: ZoneInfo) -> str:
+    if status.paused_until is not None:
+        return f"paused until {format_table_time(status.paused_until, zone)}: run: speedmon resume"
     if status.next_test is None:
         return "not known" if status.scheduler not in {None, "none"} else "none is scheduled"
     ahead = status.next_test - status.at
@@ -176,8 +205,10 @@ def _next_test_text(status: InstallationStatus, zone: ZoneInfo) -> str:
 
 
 def _waiting_text(status: InstallationStatus) -> str:
+    spooled = "not known how many" if status.spooled is None else str(status.spooled)
     fleet = "" if status.waiting is None else f", {status.waiting} for the fleet"
-    return f"{status.spooled} in the spool{fleet}"
+    messages = f", {format_count(status.messages, 'notification')}" if status.messages else ""
+    return f"{spooled} in the spool{fleet}{messages}"
 
 
 def _data_text(status: InstallationStatus) -> str:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
+from monitor.analysis.line_condition import LineCondition
 from monitor.install.status import InstallationStatus, UnitState, exit_code, find_problems, format_status
 from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status, Trigger
 from monitor.system.repairs import Repair
@@ -67,6 +68,10 @@ def test_a_good_state_has_no_problem():
         ({"last_run": run(Status.FAILED)}, 3, "no host"),
         ({"last_run": None}, 3, "no test yet"),
         ({"last_run": run(age=timedelta(hours=3))}, 3, "the last test was 3 hours ago"),
+        ({"line": LineCondition.FAILING}, 3, "the line is failing"),
+        ({"silent_since": NOW - timedelta(hours=7)}, 3, "nothing has been recorded for 7 h"),
+        ({"silent_since": NOW - timedelta(hours=7), "scheduler": None}, 3, "nothing has been recorded for 7 h"),
+        ({"address_problems": ("mailto://… takes no messages",)}, 1, "takes no messages"),
     ],
 )
 def test_a_problem_has_its_code_and_its_line(changed: dict[str, object], code: int, says: str):
@@ -80,6 +85,23 @@ def test_a_test_that_runs_is_not_overdue():
     """It takes a while, and the newest stored run is the one before."""
     status = replace(GOOD, last_run=run(age=timedelta(hours=3)), running_since=NOW - timedelta(minutes=1))
     assert exit_code(status) == 0
+
+
+def test_the_line_and_what_waits_are_shown():
+    """As the page shows the line; a spool that is closed to this user is not said to be empty."""
+    status = replace(
+        GOOD, line=LineCondition.SLOW, line_since=NOW - timedelta(hours=5), spooled=None, waiting=3, messages=2
+    )
+    shown = "\n".join(format_status(status, ZoneInfo("UTC")))
+    assert "slow since 2026-05-01 07:00" in shown
+    assert "not known how many in the spool, 3 for the fleet, 2 notifications" in shown
+    assert exit_code(status) == 0
+
+
+def test_a_pause_is_shown_in_place_of_the_next_test():
+    """With its end, and what ends it."""
+    shown = "\n".join(format_status(replace(GOOD, paused_until=NOW + timedelta(hours=2)), ZoneInfo("UTC")))
+    assert "paused until 2026-05-01 14:00: run: speedmon resume" in shown
 
 
 def test_an_older_installation_says_what_to_run():

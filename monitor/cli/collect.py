@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 SERVICE_SOCKET = "/run/speedmon/collect.sock"
 
 
+# Set in units that have another unit send notifications.
+NOTIFY_VARIABLE = "SPEEDMON_NOTIFY_UNIT"
+
+
 @click.command("collect")
 @click.option("--engine", metavar="NAME", help=f"Engine: {', '.join((AUTO, *BUILT_IN))}, or one of another package.")
 @click.option("--server-id", metavar="ID", help="Test against this server only.")
@@ -88,9 +92,13 @@ def command(
 
 
 def _start_notifier(settings: Settings) -> None:
-    """Start the process that sends notifications, if any are configured, now that the run is stored."""
+    """Start the process that sends notifications, if any are configured, now that the run is stored.
+
+    The units of `install` have a unit that does it outside of the namespace.
+    """
     notify = settings.notify
-    if not (notify.urls or notify.urls_file or notify.ping_url):
+    is_wanted = notify.urls or notify.urls_file or notify.ping_url or settings.mqtt.url or settings.mqtt.url_file
+    if not is_wanted or os.environ.get(NOTIFY_VARIABLE):
         return
     from monitor.notify.launch import start_notifier
 

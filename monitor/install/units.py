@@ -22,19 +22,20 @@ if TYPE_CHECKING:
 NETNS, COLLECT, UNABLE = "speedmon-netns.service", "speedmon-collect.service", "speedmon-unable.service"
 TIMER, SOCKET, ANSWER = "speedmon-collect.timer", "speedmon-collect.socket", "speedmon-collect@.service"
 SERVE, REPORT, REPORT_TIMER = "speedmon-serve.service", "speedmon-report.service", "speedmon-report.timer"
+NOTIFY, NOTIFY_TIMER = "speedmon-notify.service", "speedmon-notify.timer"
 
-COMMON_UNITS = (NETNS, COLLECT, UNABLE, SERVE, REPORT, REPORT_TIMER)
+COMMON_UNITS = (NOTIFY, NETNS, COLLECT, UNABLE, SERVE, REPORT, REPORT_TIMER)
 
 # Units of each scheduler: those that are written, and those of them that are enabled.
 UNITS = {
     SchedulerKind.SERVE: (*COMMON_UNITS, SOCKET, ANSWER),
-    SchedulerKind.TIMER: (*COMMON_UNITS, SOCKET, ANSWER, TIMER),
+    SchedulerKind.TIMER: (*COMMON_UNITS, SOCKET, ANSWER, TIMER, NOTIFY_TIMER),
     SchedulerKind.CRON: (),
     SchedulerKind.NONE: (*COMMON_UNITS, SOCKET, ANSWER),
 }
 ENABLED = {
     SchedulerKind.SERVE: (NETNS, SOCKET, SERVE, REPORT_TIMER),
-    SchedulerKind.TIMER: (NETNS, SOCKET, TIMER, REPORT_TIMER),
+    SchedulerKind.TIMER: (NETNS, SOCKET, TIMER, REPORT_TIMER, NOTIFY_TIMER),
     SchedulerKind.CRON: (),
     SchedulerKind.NONE: (NETNS, SOCKET),
 }
@@ -43,7 +44,7 @@ ENABLED = {
 ANSWERS = "speedmon-collect@*.service"
 
 # Every unit that a version of speedmon has had; those that an installation does not need are removed.
-ALL_UNITS = (*COMMON_UNITS, SOCKET, ANSWER, TIMER, "speedmon-netns.timer")
+ALL_UNITS = (*COMMON_UNITS, SOCKET, ANSWER, TIMER, NOTIFY_TIMER, "speedmon-netns.timer")
 
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
 
@@ -170,7 +171,7 @@ def describe_interval(every_s: int) -> str:
 
 
 def render_crontab(values: UnitValues) -> str:
-    """Return /etc/cron.d/speedmon: the namespace at boot and before each test, the tests, the report.
+    """Return /etc/cron.d/speedmon: the namespace at boot and before each test, tests, messages, the report.
 
     Raises:
         UsageError: tests are due at times that cron cannot name.
@@ -191,6 +192,7 @@ STATE_DIRECTORY={STATE_DIRECTORY}
 CACHE_DIRECTORY=/var/cache/speedmon
 @reboot root {mend}
 {at} root {jitter}{mend}; SUDO_UID=$(id -u speedmon) SUDO_GID=$(id -g speedmon) {command} collect -q --trigger schedule
+{values.minute % 15}-59/15 * * * * speedmon {command} notify run -q
 {minute} * * * * speedmon {command} graph -q --kind all {www} && {command} report -q {www}
 """
 

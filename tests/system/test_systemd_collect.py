@@ -14,6 +14,7 @@ from home_network import SPEEDMON
 from places import ROOT, SUPPORT
 from recordings import read_recording
 from systemd_machine import UNITS, SystemdMachine
+from waiting import until
 
 from monitor.install import units
 from monitor.install.model import SchedulerKind
@@ -43,7 +44,8 @@ set -e
 install -d -m 777 /run/engine; mkdir /etc/speedmon
 printf '[collect]\\nengine = "ookla"\\n[ookla]\\nbinary = "/run/engine/speedtest"\\naccept_license = true\\n' \
     >/etc/speedmon/config.toml
-mkdir {UNITS}/{UNIT}.d {UNITS}/{REPORT}.d {UNITS}/{units.UNABLE}.d {UNITS}/{units.NETNS}.d
+mkdir {UNITS}/{UNIT}.d {UNITS}/{REPORT}.d {UNITS}/{units.UNABLE}.d {UNITS}/{units.NETNS}.d \
+    {UNITS}/{units.NOTIFY}.d
 """
 
 LOOK = "StandardOutput=file:/run/output\nExecStart=\nExecStart=/bin/cat /proc/self/status /etc/resolv.conf\n"
@@ -92,6 +94,17 @@ def test_the_command_inside_has_nothing(host: SystemdMachine):
     assert "nameserver 203.0.113.53\noptions no-aaaa\n" in output
 
 
+def test_messages_leave_by_the_network_of_the_host(host: SystemdMachine):
+    """After a test, systemd starts what sends them outside of the namespace: there is the host's own interface."""
+    drop_in(host)
+    output = host.path("/run/interfaces")
+    drop_in(
+        host, "StandardOutput=file:/run/interfaces\nExecStart=\nExecStart=/bin/cat /proc/self/net/dev\n", units.NOTIFY
+    )
+    assert host.start(UNIT) == "success"
+    until(lambda: output.exists() and "eth0:" in output.read_text())
+
+
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
@@ -132,7 +145,7 @@ def test_systemd_knows_every_line(host: SystemdMachine, scheduler: SchedulerKind
     assert (verified.returncode, complaints) == (0, [])
 
 
-@pytest.mark.parametrize("unit", [units.COLLECT, units.ANSWER, units.SERVE, units.REPORT, units.UNABLE])
+@pytest.mark.parametrize("unit", [units.COLLECT, units.ANSWER, units.SERVE, units.REPORT, units.UNABLE, units.NOTIFY])
 def test_what_needs_no_privilege_has_little_to_attack(host: SystemdMachine, unit: str):
     """The exposure that systemd itself computes is below 2.5."""
     shown = host.within("systemd-analyze", "security", "--no-pager", "--offline=yes", f"{UNITS}/{unit}").stdout

@@ -16,6 +16,7 @@ from notify_desk import Desk, make_desk
 from receivers import HttpReceiver, http_receiver
 from waiting import until
 
+from monitor.cli.collect import NOTIFY_VARIABLE
 from monitor.cli.main import cli
 from monitor.notify import launch
 from monitor.store.connection import open_reader
@@ -148,6 +149,13 @@ def test_a_notifier_that_cannot_be_started_is_no_failure(site: Installation, mon
     assert result.exit_code == 0, result.stderr
     assert "`speedmon notify run` tries again" in result.stderr
     assert len(site.rows()) == 1
+
+
+def test_a_unit_of_the_service_leaves_it_to_another_unit(site: Installation, monkeypatch: pytest.MonkeyPatch):
+    """It runs inside the namespace, from where not every receiver can be reached."""
+    monkeypatch.setattr(launch, "notifier_command", lambda _config: ["/nowhere/python"])
+    result = CliRunner().invoke(cli, ["collect", "-q"], env=site.environ | {NOTIFY_VARIABLE: "1"})
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_the_main_process_of_a_unit_waits_for_the_notifier(monkeypatch: pytest.MonkeyPatch):

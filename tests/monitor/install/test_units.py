@@ -7,6 +7,7 @@ from importlib import resources
 
 import pytest
 
+from monitor.cli.collect import NOTIFY_VARIABLE
 from monitor.config.settings import ScheduleSettings
 from monitor.errors import UsageError
 from monitor.install import units
@@ -30,6 +31,25 @@ def test_every_placeholder_is_filled_in(scheduler: SchedulerKind):
             assert line.startswith('"/opt/my tools/bin/') or line.startswith("/opt/my tools/bin/") is False, line
 
 
+@pytest.mark.parametrize("scheduler", [SchedulerKind.SERVE, SchedulerKind.TIMER, SchedulerKind.NONE])
+def test_messages_are_sent_over_the_network_of_the_host(scheduler: SchedulerKind):
+    """By a unit of their own after each test, which does not send by itself; without the daemon also in between."""
+    texts = units.render_units(scheduler, values())
+    assert "NetworkNamespacePath=" not in texts[units.NOTIFY]
+    for name in (units.COLLECT, units.ANSWER, units.UNABLE):
+        assert f"OnSuccess={units.NOTIFY}" in texts[name].partition("[Service]")[0]
+        assert f"Environment={NOTIFY_VARIABLE}=1" in texts[name]
+    assert (units.NOTIFY_TIMER in units.ENABLED[scheduler]) is (scheduler is SchedulerKind.TIMER)
+    assert units.NOTIFY in units.ALL_UNITS
+    assert units.NOTIFY_TIMER in units.ALL_UNITS
+
+
+def test_cron_sends_messages_too():
+    """As the service's user, every quarter of an hour: silence is reported by no test."""
+    (line,) = [line for line in units.render_crontab(values()).splitlines() if "notify run" in line]
+    assert line.startswith("2-59/15 * * * * speedmon ")
+
+
 def test_a_path_with_blanks_stays_one_word():
     """Without quotes systemd splits at blanks, and expands % and $."""
     assert units.quote("/opt/my tools/speedmon") == '"/opt/my tools/speedmon"'
@@ -40,7 +60,13 @@ def test_a_path_with_blanks_stays_one_word():
 def test_each_relaxed_line_has_its_reason():
     """Whatever a hardened unit leaves out or loosens stands beside a comment that begins with Relaxed."""
     folder = resources.files("monitor.install").joinpath("units")
-    for name in ("collect.part", "speedmon-serve.service", "speedmon-unable.service", "speedmon-report.service"):
+    for name in (
+        "collect.part",
+        "speedmon-serve.service",
+        "speedmon-unable.service",
+        "speedmon-report.service",
+        "speedmon-notify.service",
+    ):
         lines = folder.joinpath(name).read_text(encoding="utf-8").splitlines()
         for key in ("RestrictAddressFamilies=", "ReadWritePaths=", "UMask=0007"):
             for i in (i for i, line in enumerate(lines) if line.startswith(key)):

@@ -57,6 +57,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.option(
     "--plan", metavar="DOWN/UP", callback=_parse_plan, help="What your ISP sold you, in Mbit/s, such as 100/20."
 )
+@click.option(
+    "--extra",
+    "extras",
+    multiple=True,
+    type=click.Choice(["notify", "mqtt"]),
+    help="Add a library to this installation: for notifications, for MQTT; can be repeated.",
+)
 @click.option("--no-test", is_flag=True, help="Do not run a test at the end.")
 @_dry_run
 @_json
@@ -64,6 +71,7 @@ def install_command(
     members: tuple[str, ...],
     scheduler: str | None,
     plan: tuple[float, float] | None,
+    extras: tuple[str, ...],
     no_test: bool,
     dry_run: bool,
     as_json: bool,
@@ -79,6 +87,7 @@ def install_command(
     from monitor.install.observe import this_program
 
     installation.require_root("install")
+    _add_libraries(extras, dry_run=dry_run, quiet=as_json)
     options = installation.InstallOptions(members, SchedulerKind(scheduler) if scheduler else None, plan)
     program, files = this_program(), generated_files()
     planned = installation.plan_install(options, program, files)
@@ -120,6 +129,20 @@ def uninstall_command(purge: bool, dry_run: bool, as_json: bool) -> None:
     elif not dry_run:
         kept = "" if purge else f"; results stay in {model.STATE_DIRECTORY}, settings in {model.CONFIG_DIRECTORY}"
         click.echo(f"speedmon is uninstalled{kept}. The program itself: pipx uninstall, or remove its environment")
+
+
+def _add_libraries(extras: tuple[str, ...], *, dry_run: bool, quiet: bool) -> None:
+    """Add the libraries of extras that are missing; print what could not be added, and the command that does it."""
+    from monitor.install.libraries import add_libraries, missing_libraries
+    from monitor.system.installation import install_command
+
+    libraries = missing_libraries(extras)
+    if not libraries:
+        return
+    if not quiet:
+        click.echo(f"{'' if dry_run else '+ '}{install_command(*libraries)}")
+    if not dry_run and (note := add_libraries(libraries)):
+        click.echo(f"speedmon: note: {note}", err=True)
 
 
 def _printer(*, dry_run: bool, quiet: bool) -> Callable[[InstallStep], None]:

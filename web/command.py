@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import pass_source
+from monitor.cli.options import load_settings, pass_source
 
 if TYPE_CHECKING:
     from monitor.config.settings import Settings
+    from web.reload import ServeOptions
 
 
 @click.command("serve")
@@ -32,46 +30,28 @@ def command(
     """Run tests on a schedule, serve the web page and keep the files of [publish] up to date.
 
     With --database-url it serves the page only. Ends within three seconds of SIGTERM or Ctrl-C; a running test
-    is recorded as interrupted.
+    is recorded as interrupted. SIGHUP reads the configuration again, without any effect on a running test.
     """
-    from monitor import localtime
-    from monitor.collect.progress import PROGRESS_FILE, read_running_test
-    from monitor.config import paths
-    from monitor.scheduler.daemon import Daemon, prepare_database
-    from monitor.scheduler.notifier import INTERVAL_S, READING_INTERVAL_S, NotifierService, source_options
-    from monitor.scheduler.notifier import is_wanted as wants_notifier
-    from monitor.scheduler.publish import Publisher
-    from monitor.store.pause import pause_file, read_pause
+    from monitor.scheduler.daemon import prepare_database
     from web import logs, server
-    from web.app import make_app
-    from web.context import Site, no_published_files, no_slot
+    from web.reload import ServedSite, ServeOptions
 
     logs.set_up_logging()
     settings = _with_address(settings, host, port)
-    shown_in = localtime.resolve_zone(settings.display.timezone, "display.timezone")
-    config = ctx.find_root().obj
-    prepare_database(settings.database.url, config)
-    # With another database, such as a fleet's, nothing is tested for it or published from it.
-    elsewhere = ctx.params.get("database_url") is not None
-    daemon = None if no_schedule or elsewhere else Daemon(settings, config)
-    publisher = Publisher(settings, config, probes) if settings.publish.directory and not elsewhere else None
-    progress = paths.state_dir(os.environ, os.geteuid()) / PROGRESS_FILE
-    paused = pause_file(settings.database.url, os.environ, os.geteuid())
-    site = Site(
-        settings,
-        shown_in,
-        next_slot=daemon.next_slot if daemon else no_slot,
-        running=lambda: read_running_test(progress, time.time()),
-        probes=probes,
-        paused=lambda: read_pause(paused, datetime.now(UTC)),
-        published=publisher.state if publisher else no_published_files,
-    )
-    options = source_options(ctx.params.get("database_url"), probes)
-    every_s = INTERVAL_S if daemon else READING_INTERVAL_S
-    notifier = NotifierService(settings, config, options, every_s) if wants_notifier(settings) else None
-    services = [service for service in (daemon, publisher, notifier) if service]
+    options = ServeOptions(ctx.find_root().obj, probes, ctx.params.get("database_url"), no_schedule)
+    prepare_database(settings.database.url, options.config)
+    site = ServedSite(settings, options, lambda: _with_address(_load_again(ctx, options), host, port))
     with server.listen(settings.web.host, settings.web.port) as listener:
-        server.run_server(make_app(site), listener, services, lambda url: click.echo(f"speedmon: serving {url}"))
+        server.run_server(site, listener, lambda line: click.echo(f"speedmon: {line}"))
+
+
+def _load_again(ctx: click.Context, options: ServeOptions) -> Settings:
+    from msgspec.structs import replace
+
+    settings = load_settings(ctx)
+    if options.database_url is None:
+        return settings
+    return replace(settings, database=replace(settings.database, url=options.database_url))
 
 
 def _with_address(settings: Settings, host: str | None, port: int | None) -> Settings:

@@ -7,6 +7,7 @@ stderr and without tracebacks; a line that repeats is counted. Connections are b
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import socket
@@ -16,14 +17,14 @@ from typing import TYPE_CHECKING, Protocol
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
 
-from monitor.errors import ServeError
+from monitor.errors import ServeError, SpeedmonError
 from monitor.system.signals import Interrupts
 from web import connections, logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from web.app import Guard
+    from starlette.types import Receive, Scope, Send
 
 
 # Time for a running test to record itself as interrupted, for open requests, and for the shutdown as a whole.
@@ -40,6 +41,8 @@ THREADS = 16
 # After a suspend, a missed slot is noticed within this time.
 WAKE_S = 30
 
+_log = logging.getLogger(__name__)
+
 
 class Service(Protocol):
     """What runs next to the web server: scheduled tests, published files."""
@@ -55,6 +58,20 @@ class Service(Protocol):
 
     def finish(self, seconds: float) -> None:
         """Wait at most `seconds` for what is running, then kill it."""
+
+
+class ReloadableSite(Protocol):
+    """What is served, and its services."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """The services that run now."""
+
+    def reload(self) -> str:
+        """Read the configuration again; return one line that says what came of it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -80,33 +97,48 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def run_server(app: Guard, listener: socket.socket, services: Sequence[Service], report: Callable[[str], None]) -> None:
-    """Serve and run the services until SIGTERM, SIGINT or SIGHUP; `report` gets the URL once it is served.
+def run_server(site: ReloadableSite, listener: socket.socket, report: Callable[[str], None]) -> None:
+    """Serve a site and run its services until SIGTERM or SIGINT; SIGHUP reloads it, or ends it if its terminal is gone.
+
+    `report` gets the line that says what is served, and those of reloads.
 
     Raises:
         ServeError: the web server stopped unexpectedly.
     """
-    with Interrupts() as interrupts:
-        server = _WebServer(app, listener)
+    with Interrupts(reloads=True) as interrupts:
+        server = _WebServer(site, listener)
         server.start()
-        for service in services:
+        for service in site.services:
             service.start()
-        report(url_of(listener))
+        report(f"serving {url_of(listener)}")
         try:
-            _wait_for_signal(interrupts, server, services)
+            _wait_for_signal(interrupts, server, site, report)
         finally:
-            _shut_down(server, services)
+            _shut_down(server, site.services)
 
 
-def _wait_for_signal(interrupts: Interrupts, server: _WebServer, services: Sequence[Service]) -> None:
+def _wait_for_signal(
+    interrupts: Interrupts, server: _WebServer, site: ReloadableSite, report: Callable[[str], None]
+) -> None:
     signals = interrupts.fileno()
     while interrupts.signal is None:
         select.select([] if signals is None else [signals], [], [], WAKE_S)
+        interrupts.drain()
         if not server.is_alive():
             raise ServeError("the web server stopped unexpectedly; see the log lines above")
+        if interrupts.take_reload():
+            _reload(site, report)
         logs.report_repeats()
-        for service in services:
+        for service in site.services:
             service.wake()
+
+
+def _reload(site: ReloadableSite, report: Callable[[str], None]) -> None:
+    """Reload a site; a mistake in the configuration is one line of the log."""
+    try:
+        report(site.reload())
+    except (SpeedmonError, OSError) as error:
+        _log.error("the configuration is not read again, the old one stays: %s", error)
 
 
 def _shut_down(server: _WebServer, services: Sequence[Service]) -> None:
@@ -143,7 +175,7 @@ class _Uvicorn(uvicorn.Server):
 class _WebServer(threading.Thread):
     """uvicorn in a thread: outside of the main thread it does not handle signals."""
 
-    def __init__(self, app: Guard, listener: socket.socket) -> None:
+    def __init__(self, app: ReloadableSite, listener: socket.socket) -> None:
         super().__init__(name="web", daemon=True)
         config = uvicorn.Config(
             app,

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from monitor.cli.options import pass_settings
 from monitor.engines.registry import AUTO, BUILT_IN
+from monitor.errors import UsageError
 from monitor.model import NetworkPath, Status, Trigger, describe_failure, describe_server
 from netns.entry.enter import PASTA
 from netns.kernel.handle import is_entered
@@ -21,7 +22,7 @@ from netns.kernel.handle import is_entered
 if TYPE_CHECKING:
     from monitor.collect.policy import Retry
     from monitor.collect.progress import NoProgress, ProgressBar
-    from monitor.config.settings import Settings
+    from monitor.config.settings import ScheduleSettings, Settings
     from monitor.model import Run
 
 
@@ -43,6 +44,7 @@ NOTIFY_VARIABLE = "SPEEDMON_NOTIFY_UNIT"
 @click.option("--anyway", is_flag=True, help="Test although the engine is in back-off or the month's data is used.")
 @click.option("--json", "as_json", is_flag=True, help="Print the stored run, the last one, as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
+@click.option("--schedule", "schedule_name", metavar="NAME", hidden=True)
 @click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
 @pass_settings
 def command(
@@ -55,6 +57,7 @@ def command(
     as_json: bool,
     quiet: bool,
     trigger: str,
+    schedule_name: str | None,
 ) -> int:
     """Run one speed test and store the result; a failed test may be retried.
 
@@ -62,11 +65,13 @@ def command(
     (another test runs, the month's data is used, the engine is in back-off, quiet hours) and recorded; 5 the namespace
     is missing or broken, recorded; 6 not permitted, recorded.
     """
+    if trigger == Trigger.SCHEDULE.value:
+        settings = settings.with_schedule(_choose_schedule(settings, schedule_name))
     if _must_ask_service(settings, path):
         from monitor.scheduler.relay import request_test
 
         flags = {"-q": quiet, "--no-retry": no_retry, "--anyway": anyway, "--json": as_json}
-        values = {"--engine": engine, "--server-id": server_id, "--trigger": trigger}
+        values = {"--engine": engine, "--server-id": server_id, "--trigger": trigger, "--schedule": schedule_name}
         asked = [flag for flag, given in flags.items() if given]
         asked += [part for option, value in values.items() if value for part in (option, value)]
         if (code := request_test(SERVICE_SOCKET, asked)) is not None:
@@ -89,6 +94,14 @@ def command(
 
         forward_after_test(settings, run)
     return code
+
+
+def _choose_schedule(settings: Settings, name: str | None) -> ScheduleSettings:
+    """Return the schedule of that name, the first one without a name."""
+    named = {schedule.name: schedule for schedule in settings.schedules}
+    if name is not None and name not in named:
+        raise UsageError(f"--schedule {name}: there is no [[schedule]] of this name: {', '.join(filter(None, named))}")
+    return settings.schedules[0] if name is None else named[name]
 
 
 def _start_notifier(settings: Settings) -> None:

@@ -64,7 +64,7 @@ def show(ctx: click.Context, as_json: bool) -> None:
 def set_command(ctx: click.Context, key: str, value: str) -> None:
     """Change one setting in the file and keep the rest of it, comments too.
 
-    Several values are separated by commas. The service reads its file when it starts: sudo systemctl restart
+    Several values are separated by commas. The service reads its file again with: sudo systemctl reload
     speedmon-serve.
     """
     file = load.find_config_file(ctx.find_root().obj, os.environ) or _default_file()

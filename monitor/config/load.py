@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from monitor.config import paths
 from monitor.config.edit import to_toml_value
-from monitor.config.settings import PlanSettings, Settings
+from monitor.config.settings import PlanSettings, ScheduleSettings, Settings
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ PREFIX = "SPEEDMON_"
 # Variables with the prefix that are not settings.
 NOT_SETTINGS = frozenset({"SPEEDMON_CONFIG", "SPEEDMON_DEBUG", "SPEEDMON_COLLECT_SOCKET", "SPEEDMON_NOTIFY_UNIT"})
 
-_PLAN = "plan"
+_PLAN, _SCHEDULE = "plan", "schedule"
 
 Values = dict[str, dict[str, Any]]
 
@@ -124,11 +124,11 @@ def find_config_file(file: Path | None, environ: Mapping[str, str]) -> Path | No
 
 def _zone_mistakes(settings: Settings) -> list[str]:
     """Return a message for each unknown time zone; the list of zones is read only when one is named."""
-    sections = ((section, getattr(settings, section)) for section in settings.__struct_fields__)
-    named = {f"{section}.timezone": values.timezone for section, values in sections if hasattr(values, "timezone")}
+    named = [("display", settings.display.timezone)]
+    named += [(_SCHEDULE, schedule.timezone) for schedule in settings.schedules]
     return [
-        f"{key}: there is no time zone {name!r}; use a name such as Europe/Berlin"
-        for key, name in named.items()
+        f"{section}.timezone: there is no time zone {name!r}; use a name such as Europe/Berlin"
+        for section, name in named
         if name not in {"", "UTC"} and not _is_zone(name)
     ]
 
@@ -230,7 +230,7 @@ def _merge_values(below: Values, above: Values) -> Values:
     for section, section_values in above.items():
         base: Any = merged.get(section, {})
         if isinstance(base, list):
-            # The environment changes the plan of the last entry.
+            # The environment changes the last entry: the newest plan, the last schedule.
             merged[section] = [*base[:-1], {**base[-1], **section_values}] if isinstance(base[-1], dict) else base
         else:
             merged[section] = {**base, **section_values} if isinstance(base, dict) else base
@@ -242,14 +242,27 @@ def _build_settings(values: Values, source: str, mistakes: list[str]) -> Setting
     unknown = (name for name in values if name not in known)
     mistakes.extend(f"{source}: unknown section [{name}]{_suggest_name(name, known)}" for name in unknown)
     plans = _build_plans(values, source, mistakes)
+    schedules = _build_schedules(values, source, mistakes)
+    several = {_PLAN: plans[-1:], _SCHEDULE: schedules[:1]}
     built = {
         name: _build_section(name, known[name], section_values, source, mistakes)
         for name, section_values in values.items()
-        if name in known and not (name == _PLAN and plans)
+        if name in known and not several.get(name)
     }
-    if plans:
-        built[_PLAN] = plans[-1]
-    return Settings(**built, dated_plans=plans)
+    built |= {name: of_several[0] for name, of_several in several.items() if of_several}
+    return Settings(**built, dated_plans=plans, named_schedules=schedules)
+
+
+def _build_schedules(values: Values, source: str, mistakes: list[str]) -> tuple[ScheduleSettings, ...]:
+    """Return the schedules of [[schedule]] sections, each with its name or its number; none for a single [schedule]."""
+    entries: Any = values.get(_SCHEDULE)
+    if not isinstance(entries, list) or not entries:
+        return ()
+    schedules = [_build_section(_SCHEDULE, ScheduleSettings, entry, source, mistakes) for entry in entries]
+    named = tuple(replace(schedule, name=schedule.name or str(number)) for number, schedule in enumerate(schedules, 1))
+    if len({schedule.name for schedule in named}) < len(named):
+        mistakes.append(f"{source}: each [[schedule]] needs a `name` of its own, such as night")
+    return named
 
 
 def _build_plans(values: Values, source: str, mistakes: list[str]) -> tuple[PlanSettings, ...]:
@@ -340,18 +353,18 @@ def to_toml(settings: Settings) -> str:
     """Return the settings as TOML; passwords in URLs are masked."""
     tables = []
     for name, kind in section_types().items():
-        plans = settings.dated_plans if name == _PLAN else ()
-        tables += [_section_to_toml(f"[{name}]", kind, plan) for plan in plans] or [
+        several: tuple[Any, ...] = {_PLAN: settings.dated_plans, _SCHEDULE: settings.named_schedules}.get(name, ())
+        tables += [_section_to_toml(f"[{name}]", kind, entry) for entry in several] or [
             _section_to_toml(name, kind, getattr(settings, name))
         ]
     return "\n".join(tables)
 
 
 def to_dict(settings: Settings) -> dict[str, Any]:
-    """Return the settings by section and key, plans with dates as a list; passwords in URLs are masked."""
+    """Return the settings by section and key, dated plans and several schedules as lists; passwords are masked."""
     values: dict[str, Any] = msgspec.to_builtins(settings)
-    if plans := values.pop("dated_plans"):
-        values[_PLAN] = plans
+    for section, several in ((_PLAN, values.pop("dated_plans")), (_SCHEDULE, values.pop("named_schedules"))):
+        values[section] = several or values[section]
     for section, key in _SECRET_URLS:
         values[section][key] = mask_password(values[section][key])
     for section, key in _SECRET_ADDRESSES:

@@ -10,6 +10,7 @@ import socket
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -253,21 +254,46 @@ class DisplaySettings(Struct, frozen=True):
 Hours = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
+# It is an argument of `collect`, also over the socket of the service.
+ScheduleName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(|[A-Za-z0-9][A-Za-z0-9_.-]{0,31})$",
+        description="name, where there are several schedules, each a [[schedule]]; empty: its number",
+    ),
+]
+
+
 class ScheduleSettings(Struct, frozen=True):
-    """When `speedmon serve` runs a test."""
+    """When a test runs, and which; several schedules are several [[schedule]]."""
 
     cron: Annotated[str, Meta(description="five cron fields, such as */15 * * * *; empty: use every_s")] = ""
     every_s: Annotated[Seconds, Meta(description="seconds between tests when cron is empty")] = 3600
     jitter_s: Annotated[
         int,
-        Meta(ge=0, le=3600, description="maximum random delay in seconds, so that not all installations test at once"),
-    ] = 60
+        Meta(
+            ge=0,
+            le=3600,
+            description="maximum random delay in seconds, half an interval at most, so that not everybody tests at"
+            " minute 0; the least is a minute or half of it",
+        ),
+    ] = 600
     timezone: Annotated[
         str, Meta(description="time zone of the cron fields and quiet hours; UTC has no clock changes")
     ] = "UTC"
     quiet: Annotated[list[Hours], Meta(description="hours without scheduled tests, such as 22:00-06:00")] = field(
         default_factory=list
     )
+    name: ScheduleName = ""
+    engine: Annotated[str, Meta(description="engine of these tests; empty: collect.engine")] = ""
+    path: Annotated[Literal["", "ip4only", "host"], Meta(description="path of these tests; empty: collect.path")] = ""
+    server_policy: Annotated[
+        Literal["", "auto", "pinned", "rotation"],
+        Meta(description="server policy of these tests; empty: servers.policy"),
+    ] = ""
+    server_id: Annotated[
+        str, Meta(pattern=r"^[0-9]{0,18}$", description="server of these tests; empty: collect.server_id")
+    ] = ""
 
 
 class WebSettings(Struct, frozen=True):
@@ -458,6 +484,24 @@ class Settings(Struct, frozen=True):
     fleet: FleetSettings = field(default_factory=FleetSettings)
     # From several [[plan]] sections, or one with a date: the oldest first. `plan` is the newest of them then.
     dated_plans: tuple[PlanSettings, ...] = ()
+    # From [[schedule]] sections, in the order of the file; each has a name. `schedule` is the first of them then.
+    named_schedules: tuple[ScheduleSettings, ...] = ()
+
+    @property
+    def schedules(self) -> tuple[ScheduleSettings, ...]:
+        """Every schedule, one at least."""
+        return self.named_schedules or (self.schedule,)
+
+    def with_schedule(self, schedule: ScheduleSettings) -> Settings:
+        """Return the settings of a schedule's tests: what it names goes before [collect] and [servers]."""
+        collect = replace(
+            self.collect,
+            engine=schedule.engine or self.collect.engine,
+            path=schedule.path or self.collect.path,
+            server_id=schedule.server_id or self.collect.server_id,
+        )
+        servers = replace(self.servers, policy=schedule.server_policy or self.servers.policy)
+        return replace(self, collect=collect, servers=servers, schedule=schedule, named_schedules=())
 
     def plan_at(self, moment: datetime) -> PlanSettings:
         """Return the plan in force at a moment; an empty one before the first date."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from monitor.config import edit, load
 from monitor.config.settings import Settings
-from monitor.errors import ConfigError, InstallError, SpeedmonError
+from monitor.errors import ConfigError, InstallError, SpeedmonError, UsageError
 from monitor.install import apply, model, planner, steps, units
 from monitor.install.model import InstallRequest, SchedulerKind
 from monitor.install.observe import observe_machine, run_systemctl, this_program
@@ -78,6 +78,10 @@ def plan_install(options: InstallOptions, program: InstalledProgram, extra_files
     paths = (model.CONFIG_FILE, *extra_files)
     machine = observe_machine(spec, paths)
     scheduler = planner.choose_scheduler(options.scheduler, machine)
+    if len(settings.schedules) > 1 and scheduler in {SchedulerKind.TIMER, SchedulerKind.CRON}:
+        raise UsageError(
+            f"{model.CONFIG_FILE} has {len(settings.schedules)} [[schedule]], which only --scheduler serve keeps"
+        )
     values = units.unit_values(
         program, spec.name, settings.schedule, deadline_s=DEADLINE_S, minute=machine.default_minute
     )

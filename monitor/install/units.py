@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from monitor.config import cron
 from monitor.errors import UsageError
 from monitor.install.model import COLLECT_SOCKET, REPAIR_LOG, STATE_DIRECTORY, SchedulerKind
 
@@ -73,10 +74,15 @@ def unit_values(
         namespace=namespace,
         deadline_s=deadline_s,
         every_s=schedule.every_s,
-        jitter_s=schedule.jitter_s,
+        jitter_s=min(schedule.jitter_s, shortest_gap_s(schedule) // 2),
         minute=minute,
         cron=schedule.cron,
     )
+
+
+def shortest_gap_s(schedule: ScheduleSettings) -> int:
+    """Return the fewest seconds from one test to the next."""
+    return cron.parse(schedule.cron).shortest_gap_s if schedule.cron else schedule.every_s
 
 
 def render_units(scheduler: SchedulerKind, values: UnitValues) -> dict[str, str]:

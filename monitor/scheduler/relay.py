@@ -32,7 +32,7 @@ EXIT_UNEXPECTED, EXIT_USAGE = 1, 2
 
 # Options of `collect` that may be asked for, and those of them that have a value.
 FLAGS = frozenset({"-q", "--no-retry", "--anyway", "--json"})
-VALUED = frozenset({"--trigger", "--engine", "--server-id", "--run-id"})
+VALUED = frozenset({"--trigger", "--engine", "--server-id", "--run-id", "--schedule"})
 _VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 

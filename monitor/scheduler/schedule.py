@@ -25,8 +25,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from monitor.config import cron
 from monitor.model import Failure, FailureKind, NetworkPath, Run, Scope, Status, Trigger
-from monitor.scheduler import cron
 from monitor.system.clock import ClockReading, read_clocks
 
 if TYPE_CHECKING:
@@ -42,6 +42,13 @@ STILL_RUNNING = "the previous test was still running"
 JOB_ID = "collect"
 
 SCHEDULE_STAGE = "schedule"
+
+# No test of an expression starts in the first minute of its slot, or in the first half of a short jitter: of all who
+# test at minute 0, none does so then.
+LEAST_DELAY_S = 60
+
+# Where nothing was ever measured, the first test comes soon.
+FIRST_DELAY_S = 60
 
 # A clock that was set by less does not change the schedule.
 MIN_JUMP_S = 10.0
@@ -111,8 +118,11 @@ class _CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no t
         begin = min(now, previous_fire_time + timedelta(microseconds=1)) if previous_fire_time else now
         if begin == previous_fire_time:
             begin += timedelta(microseconds=1)
-        slot: datetime | None = self._apply_jitter(self._when.first_from(begin, self._zone), self._jitter_s, now)
-        return slot
+        slot = self._when.first_from(begin, self._zone)
+        if slot is None or not self._jitter_s:
+            return slot
+        least_s = min(LEAST_DELAY_S, self._jitter_s / 2)
+        return slot + timedelta(seconds=random.uniform(least_s, self._jitter_s))  # noqa: S311  no secret
 
 
 def _interval_timetable(settings: ScheduleSettings, now: datetime, last: datetime | None) -> Timetable:
@@ -121,7 +131,8 @@ def _interval_timetable(settings: ScheduleSettings, now: datetime, last: datetim
     due = min(last + every, now + every) if last else now
     if due <= now:
         # Overdue: soon, but not at once, for a daemon that restarts in a loop or many machines after a power cut.
-        due = now + timedelta(seconds=random.uniform(0, min(settings.jitter_s, grace_s)))  # noqa: S311  no secret
+        most_s = min(settings.jitter_s, grace_s, settings.jitter_s if last else FIRST_DELAY_S)
+        due = now + timedelta(seconds=random.uniform(0, most_s))  # noqa: S311  no secret
     # A trigger's own jitter would accumulate, since each slot counts from the one before: only the start varies.
     start = due.replace(microsecond=0) + timedelta(seconds=1)
     slots = IntervalTrigger(seconds=settings.every_s, start_date=start, timezone=UTC)
@@ -229,15 +240,22 @@ class MissedSlots:
     slots: int
     cause: str
 
-    def message(self) -> str:
-        """Return one line that says how many tests are missing, and why."""
+    def message(self, schedule: str = "") -> str:
+        """Return one line that says how many tests are missing, of which schedule if there are several, and why."""
+        named = f" of the schedule {schedule}" if schedule else ""
         if self.slots == 1:
-            return f"no test at this time: {self.cause}"
-        return f"{self.slots} tests missed in a row: {self.cause}"
+            return f"no test{named} at this time: {self.cause}"
+        return f"{self.slots} tests{named} missed in a row: {self.cause}"
 
 
 def to_skipped_run(missed: MissedSlots, settings: Settings, run_id: str) -> Run:
-    """Return the missed slots as a skipped run from the first to the last slot."""
+    """Return the missed slots as a skipped run from the first to the last slot.
+
+    Args:
+        missed: the slots.
+        settings: the settings of the tests of this schedule.
+        run_id: the id of the run.
+    """
     return Run(
         id=run_id,
         probe=settings.probe.name,
@@ -247,5 +265,5 @@ def to_skipped_run(missed: MissedSlots, settings: Settings, run_id: str) -> Run:
         trigger=Trigger.SCHEDULE,
         path=NetworkPath(settings.collect.path),
         engine=settings.collect.engine,
-        failure=Failure(FailureKind.UNKNOWN, Scope.LOCAL, SCHEDULE_STAGE, missed.message()),
+        failure=Failure(FailureKind.UNKNOWN, Scope.LOCAL, SCHEDULE_STAGE, missed.message(settings.schedule.name)),
     )

@@ -119,6 +119,10 @@ class ScheduledTest:
         """Wait for a running child to end; return whether none is running."""
         return self._idle.wait(seconds)
 
+    def is_running(self) -> bool:
+        """Return whether a child is running."""
+        return not self._idle.is_set()
+
     def kill(self) -> None:
         """Kill a running child and its process group."""
         with self._lock:

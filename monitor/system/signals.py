@@ -22,10 +22,16 @@ WATCHED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Catches signals that ask this process to stop; `signal` is the first one, None until it comes."""
+    """Catches signals that ask this process to stop; `signal` is the first one, None until it comes.
 
-    def __init__(self) -> None:
+    With `reloads`, SIGHUP asks to read the configuration again, unless the terminal of the process has gone.
+    """
+
+    def __init__(self, *, reloads: bool = False) -> None:
         self.signal: int | None = None
+        self._must_reload = False
+        self._reloads = reloads
+        self._had_terminal = reloads and has_terminal()
         self._previous: dict[signal.Signals, Any] = {}
         self._pipe: tuple[int, int] | None = None
         self._previous_wakeup = -1
@@ -69,5 +75,22 @@ class Interrupts:
             self.drain()
         return self.signal is None
 
+    def take_reload(self) -> bool:
+        """Return whether the configuration is to be read again, since the last call."""
+        must_reload, self._must_reload = self._must_reload, False
+        return must_reload
+
     def _remember(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP and self._reloads and has_terminal() == self._had_terminal:
+            self._must_reload = True
+            return
         self.signal = self.signal or number
+
+
+def has_terminal() -> bool:
+    """Return whether this process has a controlling terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

@@ -161,3 +161,28 @@ def test_a_defect_is_one_line_in_the_log(environ: dict[str, str]):
     line = r"speedmon: [^\n]*speedmon\.db[^\n]*"
     # A slow machine may take more than a minute for them.
     assert re.fullmatch(rf"{line}\n({line} \(and \d+ more\)\n)+", stderr)
+
+
+def test_sighup_reads_the_configuration_again_and_drops_no_test(environ: dict[str, str], tmp_path: Path):
+    """A bad file keeps the old settings and says so in one line; a good one holds, and the running test goes on."""
+    file = tmp_path / "config.toml"
+    file.write_text('[schedule]\nevery_s = 86400\n[probe]\nname = "first"\n')
+    environ |= {"SPEEDMON_CONFIG": str(file)}
+    with serving(environ) as (process, url):
+        assert process.stdout
+        wait_for((tmp_path / "speedtest.started").exists)
+        file.write_text('[schedule]\ncron = "61 * * * *"\n')
+        process.send_signal(signal.SIGHUP)
+        file_is_read = process.stderr.readline() if process.stderr else ""
+        assert file_is_read.startswith(
+            "speedmon: the configuration is not read again, the old one stays: schedule.cron"
+        )
+        file.write_text('[schedule]\ncron = "0 0 1 1 *"\n[probe]\nname = "second"\n')
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout.readline() == "speedmon: the configuration was read again\n"
+        page = httpx.get(url).text
+        assert "second" in page
+        assert "Testing now" in page
+        code, _, stderr = end_daemon(process)
+    assert (code, stderr) == (0, "")
+    assert [run.status for run in rows(environ)] == [Status.INTERRUPTED]

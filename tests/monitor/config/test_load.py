@@ -309,3 +309,55 @@ def test_mistakes_in_plans(tmp_path: Path, text: str, words: str):
     file.write_text(text)
     with pytest.raises(ConfigError, match=words):
         load.load_settings(file, {}, 1000)
+
+
+SEVERAL = """\
+[[schedule]]
+name = "day"
+cron = "*/15 * * * *"
+[[schedule]]
+every_s = 7200
+engine = "librespeed"
+path = "host"
+server_policy = "pinned"
+server_id = "7"
+"""
+
+
+def test_a_single_schedule_goes_on_working(file: Path):
+    """A section is one schedule without a name, as no section is."""
+    file.write_text('[schedule]\ncron = "0 * * * *"\n')
+    loaded = load.load_settings(file, {"HOME": "/nowhere"}, 1000)
+    assert [(schedule.name, schedule.cron) for schedule in loaded.schedules] == [("", "0 * * * *")]
+    assert len(settings.Settings().schedules) == 1
+
+
+def test_several_schedules_have_names_and_tests_of_their_own(file: Path):
+    """One without a name is called by its number; what it does not name is that of [collect] and [servers]."""
+    file.write_text(SEVERAL)
+    loaded = load.load_settings(file, {"HOME": "/nowhere"}, 1000)
+    day, second = loaded.schedules
+    assert (day.name, second.name, loaded.schedule) == ("day", "2", day)
+    tests = loaded.with_schedule(second)
+    assert (tests.collect.engine, tests.collect.path, tests.collect.server_id) == ("librespeed", "host", "7")
+    assert (tests.servers.policy, tests.schedule) == ("pinned", second)
+    assert loaded.with_schedule(day).collect == loaded.collect
+    assert [entry["name"] for entry in load.to_dict(loaded)["schedule"]] == ["day", "2"]
+    file.write_text(load.to_toml(loaded))
+    assert load.load_settings(file, {"HOME": "/nowhere"}, 1000).schedules == loaded.schedules
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[[schedule]]\nname = "a"\n[[schedule]]\nname = "a"\n', "each [[schedule]] needs a `name` of its own"),
+        ('[[schedule]]\n[[schedule]]\nname = "1"\n', "each [[schedule]] needs a `name` of its own"),
+        ('[[schedule]]\nname = "-q"\n', "schedule.name: "),
+        ('[[schedule]]\n[[schedule]]\ntimezone = "Mars"\n', "schedule.timezone: there is no time zone 'Mars'"),
+        ("[[schedule]]\nevery = 3\n", "unknown key 'every' in [schedule] (did you mean 'every_s'?)"),
+        ("schedule = [3]\n", "[schedule] must be a section, not a value"),
+    ],
+)
+def test_mistakes_in_schedules(file: Path, text: str, words: str):
+    """Each is named, in whichever schedule it is."""
+    assert words in mistakes(file, text)

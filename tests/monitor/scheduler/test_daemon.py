@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from example_runs import MEASURED, make_attempt
+from msgspec.structs import replace
+from serve_process import wait_for
 
 from monitor.config.settings import CollectSettings, DatabaseSettings, ProbeSettings, ScheduleSettings, Settings
 from monitor.errors import ConfigError, StoreError
 from monitor.model import FailureKind, Run, Scope, Status, Trigger
-from monitor.scheduler.daemon import Daemon, prepare_database
+from monitor.scheduler.daemon import Daemon, load_starts, note_start, prepare_database
+from monitor.scheduler.upcoming import upcoming_slots
 from monitor.store import read
 from monitor.store.connection import is_schema_current, open_reader, open_writer
 from monitor.store.write import add_attempt
@@ -115,6 +120,71 @@ def test_a_test_that_stored_its_run_gets_no_second_one(
     assert "scheduled test: the test ended with exit 143" in caplog.text
     with open_reader(url) as connection:
         assert read.count_runs(connection) == 1
+
+
+WAITS_FOR_THE_PIPE = "cd $STATE_DIRECTORY; touch began; read x <pipe; exit 3"
+
+HOLDS_THE_TURN = 'cd "$STATE_DIRECTORY"; mkdir turn || echo two >both; echo $0 >>ran; sleep 0.05; rmdir turn'
+
+
+def several(url: str, *schedules: ScheduleSettings) -> Settings:
+    """Return settings with these schedules."""
+    return Settings(database=DatabaseSettings(url), schedule=schedules[0], named_schedules=schedules)
+
+
+def test_several_schedules_take_turns(url: str, tmp_path: Path):
+    """Each keeps its own slots, and no two tests run at once."""
+    settings = several(url, *(replace(EVERY_SECOND, name=name) for name in ("a", "b")))
+    daemon = Daemon(settings, None, ["/bin/sh", "-c", HOLDS_THE_TURN])
+    daemon.start()
+    wait_for(lambda: (tmp_path / "ran").exists() and len((tmp_path / "ran").read_text().splitlines()) > 3)
+    daemon.stop()
+    daemon.finish(DEADLINE_S)
+    assert not (tmp_path / "both").exists()
+    assert {*load_starts(tmp_path)} == {"a", "b"}
+
+
+def test_an_interval_of_several_counts_from_its_own_last_test(url: str, tmp_path: Path):
+    """After a restart each is due an interval after its own last test, whatever the others have measured."""
+    now = datetime.now(UTC)
+    hourly, daily = (ScheduleSettings(name=name, every_s=s) for name, s in (("hourly", 3600), ("daily", 86_400)))
+    note_start(tmp_path, "daily", now - timedelta(hours=23))
+    note_start(tmp_path, "hourly", now - timedelta(minutes=10))
+    slots = upcoming_slots(several(url, hourly, daily), now, 3)
+    assert [(slot.schedule, round((slot.at - now) / timedelta(minutes=1))) for slot in slots] == [
+        ("hourly", 50),
+        ("daily", 60),
+        ("hourly", 110),
+    ]
+
+
+def test_a_reload_drops_no_test(url: str, tmp_path: Path):
+    """A running test goes on and is stored by itself; the new schedule is kept from then on, a bad one is not."""
+    settings = several(url, replace(EVERY_SECOND, name="a"))
+    daemon = Daemon(settings, None, ["/bin/sh", "-c", WAITS_FOR_THE_PIPE])
+    os.mkfifo(tmp_path / "pipe")
+    daemon.start()
+    wait_for((tmp_path / "began").exists)
+    with pytest.raises(ConfigError):
+        daemon.reload(several(url, ScheduleSettings(name="a", cron="61 * * * *")))
+    daemon.reload(several(url, ScheduleSettings(name="b", cron="0 0 1 1 *")))
+    slot = daemon.next_slot()
+    assert slot is not None
+    assert (slot.month, slot.day) == (1, 1)
+    (tmp_path / "pipe").write_text("end\n")
+    daemon.stop()
+    daemon.finish(DEADLINE_S)
+
+
+def test_an_unchanged_schedule_goes_on(url: str):
+    """Only what has changed is planned again."""
+    often, rare = ScheduleSettings(name="often", cron="*/5 * * * *"), ScheduleSettings(name="rare", cron="0 0 1 1 *")
+    daemon = Daemon(several(url, often, rare), None, ["/bin/true"])
+    daemon.start()
+    before = daemon.next_slot()  # with a random delay
+    daemon.reload(several(url, often, replace(rare, cron="0 0 2 1 *")))
+    assert daemon.next_slot() == before
+    daemon.stop()
 
 
 def test_a_schedule_has_a_next_slot(start: Callable[..., Daemon]):

@@ -53,6 +53,8 @@ MAX_DIGITS = 4
 # Any day, where an expression is only checked or its fields are read.
 SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
+_NO_TIME = timedelta()
+
 
 @dataclass(frozen=True, slots=True)
 class Cron:
@@ -72,7 +74,27 @@ class Cron:
         before = (moment.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone)
         slots = (slot.astimezone(UTC) for slot in CronSim(self.expression, before))
         # In an hour that comes twice, cronsim starts with the first of the two.
-        return next((slot for slot in slots if slot >= moment), None)
+        slot = next((slot for slot in slots if slot >= moment), None)
+        return slot and (self._first_beside_half_hour(before, slot) or slot)
+
+    def _first_beside_half_hour(self, before: datetime, slot: datetime) -> datetime | None:
+        """Return the slot that cronsim leaves out where the clock changes by half an hour, as on Lord Howe Island.
+
+        It counts by whole hours from one slot to the next.
+        """
+        fields = self.expression.split()
+        change = (slot.astimezone(before.tzinfo).utcoffset() or _NO_TIME) - (before.utcoffset() or _NO_TIME)
+        if not change % timedelta(hours=1) or not ("*" in fields[0][:1] or "*" in fields[1][:1]):
+            return None
+        sim, minute = CronSim(self.expression, SOME_DAY), timedelta(minutes=1)
+        first = before.astimezone(UTC).replace(second=0, microsecond=0) + minute
+        minutes = (first + minute * i for i in range(min(MINUTES_A_DAY, int((slot - first) / minute))))
+        return next((at for at in minutes if _matches(sim, at.astimezone(before.tzinfo))), None)
+
+
+def _matches(sim: CronSim, local: datetime) -> bool:
+    is_time = local.minute in sim.minutes and local.hour in sim.hours
+    return is_time and local.month in sim.months and sim.match_day(local.date())
 
 
 def parse(text: str) -> Cron:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.config import cron
 from monitor.errors import ConfigError
-from monitor.scheduler import cron
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The log of `speedmon serve`: warnings and errors on stderr, a line each, without tracebacks.
+"""The log of `speedmon serve`: warnings and errors in the journal or on stderr, a line each, without tracebacks.
 
 A line that repeats is written once a minute, with the number of times; whoever asks for a broken page a million times
 does not fill the disk. Lines that differ are bounded too.
@@ -7,12 +7,15 @@ does not fill the disk. Lines that differ are bounded too.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
+from monitor.system.logs import LineHandler
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 # A line is not written again within this time.
 QUIET_S = 60.0
@@ -20,21 +23,7 @@ QUIET_S = 60.0
 # Different lines written within that time; more are counted together.
 MAX_LINES = 100
 
-OTHER_LINES = "speedmon: other messages"
-
-
-class OneLineFormatter(logging.Formatter):
-    """Appends class and message of an exception to the line instead of a traceback below it."""
-
-    def __init__(self) -> None:
-        super().__init__("speedmon: %(message)s")
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line."""
-        line = f"speedmon: {record.getMessage()}".strip()
-        error = record.exc_info[1] if record.exc_info else None
-        text = f"{line}: {type(error).__name__}: {error}" if error else line
-        return " ".join(text.split())
+OTHER_LINES = "other messages"
 
 
 class RepeatCounter:
@@ -78,36 +67,29 @@ class RepeatCounter:
         return [f"{line} (and {count:,} more)" for line, count in old if count]
 
 
-class CountingHandler(logging.StreamHandler):  # type: ignore[type-arg]  # not generic at run time
-    """Writes a line to stderr unless it was written within the last minute; then it is counted."""
+class CountingHandler(LineHandler):
+    """Writes a line unless it was written within the last minute; then it is counted."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(OneLineFormatter())
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ)
         self._repeats = RepeatCounter()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write or count a record."""
-        try:
-            self._write(self._repeats.count(self.format(record)))
-        except Exception:  # noqa: BLE001  as in logging.StreamHandler: a log must not end what it reports on
-            self.handleError(record)
+    def write(self, line: str, level: int, logger: str = "speedmon") -> None:
+        """Write or count a line."""
+        for text in self._repeats.count(line):
+            # Counts of earlier lines come with this one.
+            super().write(text, level if text == line else logging.WARNING, logger)
 
     def report_repeats(self, *, at_once: bool) -> None:
         """Write the counts that are due."""
         with self.lock or threading.RLock():
-            self._write(self._repeats.due(at_once=at_once))
-
-    def _write(self, lines: list[str]) -> None:
-        for line in lines:
-            self.stream.write(line + self.terminator)
-        if lines:
-            self.flush()
+            for text in self._repeats.due(at_once=at_once):
+                super().write(text, logging.WARNING)
 
 
 def set_up_logging() -> None:
-    """Send warnings and errors of every logger to stderr."""
-    logging.basicConfig(level=logging.WARNING, handlers=[CountingHandler()], force=True)
+    """Send warnings and errors of every logger to the journal or to stderr."""
+    logging.basicConfig(level=logging.WARNING, handlers=[CountingHandler(os.environ)], force=True)
     # The schedule reports these itself.
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -37,13 +38,22 @@ _INDENT = " " * 9
     flag_value=INTERVAL_S,
     help="Repeat every SECONDS (default 5) until nothing fails; Ctrl-C ends it.",
 )
+@click.option(
+    "--bundle",
+    "bundle_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what belongs into a bug report, with secrets and addresses masked.",
+)
 @pass_settings
-def command(settings: Settings, *, as_json: bool, every_s: float | None) -> int:
+def command(settings: Settings, *, as_json: bool, every_s: float | None, bundle_file: Path | None) -> int:
     """Check what a trustworthy test needs: the namespace from inside and outside, engine, clock, disk and database.
 
     Changes nothing and needs no root, though root sees more. Exit codes: 0 a test can be trusted; 5 it cannot:
     each failed check says how to fix it.
     """
+    if bundle_file is not None:
+        return _write_bundle(settings, bundle_file)
     lines = _run_checks(settings)
     _print_lines(lines, as_json=as_json, repeated=every_s is not None)
     while every_s is not None and any(line.fails for line in lines):
@@ -54,6 +64,20 @@ def command(settings: Settings, *, as_json: bool, every_s: float | None) -> int:
         elif lines != before:
             _print_lines(lines if as_json else _changed_lines(lines, before), as_json=as_json, repeated=True)
     return NOT_SOUND if any(line.fails for line in lines) else 0
+
+
+def _write_bundle(settings: Settings, file: Path) -> int:
+    from monitor.check.bundle import make_bundle
+    from monitor.system import files
+
+    text = make_bundle(settings, os.environ, os.geteuid(), datetime.now(UTC).replace(microsecond=0))
+    content = text.encode("utf-8", "backslashreplace")
+    if file == Path("-"):
+        files.write_stream(sys.stdout.buffer, content)
+        return 0
+    files.write_file(file, content)
+    click.echo(f"wrote {file}: read it before you send it", err=True)
+    return 0
 
 
 def _run_checks(settings: Settings) -> list[CheckResult]:

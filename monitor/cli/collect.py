@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from monitor.cli.options import pass_settings
 from monitor.engines.registry import AUTO, BUILT_IN
 from monitor.errors import UsageError
 from monitor.model import NetworkPath, Status, Trigger, describe_failure, describe_server
+from monitor.system.logs import has_journal, report_run
 from netns.entry.enter import PASTA
 from netns.kernel.handle import is_entered
 
@@ -143,7 +145,12 @@ def _progress_bar(*, quiet: bool) -> ProgressBar | NoProgress:
 def _report_attempt(run: Run, following: Retry | None, *, quiet: bool) -> None:
     if run.failure is not None:
         again = f"; retry in {following.wait_s} s" if following and following.wait_s else ""
-        click.echo(f"speedmon: test {run.status.value}: {_failure_with_fix(run)}{again}", err=True)
+        line = f"test {run.status.value}: {_failure_with_fix(run)}{again}"
+        level = logging.INFO if run.status is Status.SKIPPED else logging.WARNING
+        if not report_run(line, level, run.id, os.environ):
+            click.echo(f"speedmon: {line}", err=True)
+    elif has_journal(os.environ):
+        report_run(f"measured: {summary_line(run)}", logging.INFO, run.id, os.environ)
     if run.status is Status.OK and not quiet:
         click.echo(summary_line(run))
 

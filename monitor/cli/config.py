@@ -57,23 +57,39 @@ def show(ctx: click.Context, as_json: bool) -> None:
 
 
 @group.command(name="set")
-@click.argument("key", metavar="SECTION.KEY")
+@click.argument("key", metavar="SECTION[.N].KEY")
 @click.argument("value", metavar="VALUE")
 @config_option
 @click.pass_context
 def set_command(ctx: click.Context, key: str, value: str) -> None:
     """Change one setting in the file and keep the rest of it, comments too.
 
-    Several values are separated by commas. The service reads its file again with: sudo systemctl reload
-    speedmon-serve.
+    Of several [[schedule]] or [[plan]], N is the number or the name of one. Several values are separated by commas.
+    The service reads its file again with: sudo systemctl reload speedmon-serve.
     """
     file = load.find_config_file(ctx.find_root().obj, os.environ) or _default_file()
     text = _read_file(file)
-    section, _, name = key.partition(".")
-    changed = edit.set_value(text, section, name, load.parse_value(section, name, value))
+    section, entry, name = _split_key(key, text)
+    changed = edit.set_value(text, section, name, load.parse_value(section, name, value), entry)
     load.parse_settings(changed, str(file))
     _replace_file(file, changed)
     click.echo(f"{file}: {key} is set")
+
+
+def _split_key(key: str, text: str) -> tuple[str, int | None, str]:
+    """Return section, place of the entry from 0 on (None: a plain section) and name of SECTION.KEY or SECTION.N.KEY."""
+    parts = key.split(".")
+    if len(parts) == len(("section", "key")):
+        return parts[0], None, parts[1]
+    if len(parts) != len(("section", "entry", "key")):
+        raise UsageError(f"{key!r} names no setting: write SECTION.KEY, such as collect.engine")
+    section, entry, name = parts
+    if entry.isascii() and entry.isdigit():
+        return section, int(entry) - 1, name
+    names = edit.entry_names(text, section)
+    if entry not in names:
+        raise UsageError(f"{key!r}: no [[{section}]] is called {entry!r}: write its number, such as {section}.1.{name}")
+    return section, names.index(entry), name
 
 
 def _read_file(file: Path) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from monitor.cli import options
 from monitor.cli.options import config_option
 from monitor.errors import SpeedmonError
 from netns.errors import NetnsError
@@ -162,6 +163,7 @@ def _show_version(context: click.Context) -> None:
 def main() -> None:
     """Run the command line; an error is printed as one line, as a traceback only if SPEEDMON_DEBUG is set."""
     _replace_unknown_characters()
+    options.logs_to_stderr()
     try:
         code = cli.main(standalone_mode=False)
         if sys.stdout:  # None when the caller closed it

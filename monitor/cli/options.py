@@ -45,8 +45,23 @@ def days_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., 
     return click.option("--days", type=kind, metavar="N", default=30, show_default=True, help=help_text)
 
 
+class _Logging:
+    """Whether this process is the program itself, whose log is set up once a command needs the settings."""
+
+    wanted = False
+
+
+def logs_to_stderr() -> None:
+    """Have the log set up with the settings; a test that calls a command has one of its own."""
+    _Logging.wanted = True
+
+
 def load_settings(ctx: click.Context) -> Settings:
     """Return the settings from the file given by --config (before or after the command) and the environment."""
+    if _Logging.wanted:
+        from monitor.system.logs import set_up_logging
+
+        set_up_logging(os.environ)
     return load.load_settings(ctx.find_root().obj, os.environ, os.geteuid())
 
 

@@ -19,6 +19,7 @@ from monitor.errors import UsageError
 from monitor.model import NetworkPath, Trigger
 from monitor.store import database_file, pause, spool
 from monitor.system import lock
+from monitor.system.logs import set_run_id
 from monitor.system.signals import Interrupts
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class Collector:
     def _attempt(self, request: TestRequest) -> Retry | None:
         """Make one attempt, or store a row that says why there was none; return the attempt that follows, if any."""
         start = (new_run_id(), self._runtime.read_clocks())
+        set_run_id(start[0])
         admitted = self._admit(request, start[1].wall)
         if isinstance(admitted, TestRequest):
             return self._measure(admitted, request, start)

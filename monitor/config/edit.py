@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -12,21 +13,52 @@ from monitor.errors import ConfigError
 _HEADER = re.compile(r"\s*\[")
 
 
-def set_value(text: str, section: str, key: str, value: Any) -> str:
+def set_value(text: str, section: str, key: str, value: Any, entry: int | None = None) -> str:
     """Return the text of a TOML file with `key` of `[section]` set to a string, number, truth value or list.
 
+    Args:
+        text: the file.
+        section: the name of the section.
+        key: the name of the setting.
+        value: its new value.
+        entry: the place of the `[[section]]` to change, from 0 on; None for a plain `[section]`.
+
     Raises:
-        ConfigError: the file is not TOML, or writes the key in a form that cannot be changed in place.
+        ConfigError: the file is not TOML, there is no such entry, or the key is written in a form that cannot be
+            changed in place.
     """
     wanted = _parse(text)
-    parent = wanted.setdefault(section, {})
+    parent = wanted.setdefault(section, {}) if entry is None else _find_entry(wanted, section, entry)
+    if isinstance(parent, list):
+        raise ConfigError(f"there are {len(parent)} [[{section}]]: name one, as in {section}.{len(parent)}.{key}")
     if not isinstance(parent, dict):
         raise ConfigError(f"{section} is not a plain section here: change {section}.{key} in the file itself")
     parent[key] = value
-    changed = _edit(text, section, key, to_toml_value(value))
+    changed = _edit(text, (section, entry), key, to_toml_value(value))
     if _parse(changed) != wanted:
         raise ConfigError(f"{section}.{key} is written in an unusual form here: change it in the file itself")
     return changed
+
+
+def entry_names(text: str, section: str) -> list[str | None]:
+    """Return the `name` of each `[[section]]`, None for one without.
+
+    Raises:
+        ConfigError: the file is not TOML.
+    """
+    entries = _parse(text).get(section)
+    return [entry.get("name") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _find_entry(values: dict[str, Any], section: str, entry: int) -> Any:
+    entries = values.get(section)
+    if not isinstance(entries, list):
+        raise ConfigError(f"there is no [[{section}]] here: write {section}.KEY, or add one to the file itself")
+    if not 0 <= entry < len(entries):
+        raise ConfigError(
+            f"there are {len(entries)} [[{section}]], and no number {entry + 1}: add it to the file itself"
+        )
+    return entries[entry]
 
 
 def to_toml_value(value: Any) -> str:
@@ -44,11 +76,13 @@ def _parse(text: str) -> dict[str, Any]:
     return values
 
 
-def _edit(text: str, section: str, key: str, literal: str) -> str:
+def _edit(text: str, place: tuple[str, int | None], key: str, literal: str) -> str:
+    section, entry = place
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    begin = next((i for i, line in enumerate(lines) if _is_header(line, section)), None)
+    headers = (i for i, line in enumerate(lines) if _is_header(line, section, is_entry=entry is not None))
+    begin = next(itertools.islice(headers, entry or 0, None), None)
     if begin is None:
         return "".join(lines) + ("\n" if lines else "") + f"[{section}]\n{key} = {literal}\n"
     end = next((i for i in range(begin + 1, len(lines)) if _HEADER.match(lines[i])), len(lines))
@@ -56,8 +90,11 @@ def _edit(text: str, section: str, key: str, literal: str) -> str:
     return "".join(lines)
 
 
-def _is_header(line: str, section: str) -> bool:
-    return re.fullmatch(rf"\s*\[\s*{re.escape(section)}\s*\]\s*(#.*)?", line.rstrip("\n")) is not None
+def _is_header(line: str, section: str, *, is_entry: bool) -> bool:
+    quote = "[\"']?"
+    name = rf"\[\s*{quote}{re.escape(section)}{quote}\s*\]"
+    header = rf"\[{name}\]" if is_entry else name
+    return re.fullmatch(rf"\s*{header}\s*(#.*)?", line.rstrip("\r\n")) is not None
 
 
 def _set_in_section(lines: list[str], section: range, key: str, literal: str) -> None:

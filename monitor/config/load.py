@@ -19,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec.structs import replace
 
-from monitor.config import paths
+from monitor.config import paths, secrets
 from monitor.config.edit import to_toml_value
 from monitor.config.settings import PlanSettings, ScheduleSettings, Settings
 from monitor.errors import ConfigError
@@ -70,7 +70,10 @@ def load_settings(file: Path | None, environ: Mapping[str, str], uid: int) -> Se
     file = find_config_file(file, environ)
     values, source = (_read_toml(file), str(file)) if file else ({}, "configuration")
     mistakes: list[str] = []
-    settings = _build_settings(_merge_values(values, _from_environ(environ, mistakes)), source, mistakes)
+    above = _merge_values(_from_credentials(environ, mistakes), _from_environ(environ, mistakes))
+    merged = _merge_values(values, above)
+    _read_secret_files(merged, mistakes)
+    settings = _build_settings(merged, source, mistakes)
     mistakes += [*_zone_mistakes(settings), *_majority_mistakes(settings)]
     if mistakes:
         raise ConfigError("; ".join(mistakes))
@@ -88,7 +91,7 @@ def parse_settings(text: str, source: str) -> Settings:
     """
     mistakes: list[str] = []
     settings = _build_settings(_decode_toml(text, source), source, mistakes)
-    mistakes += [*_zone_mistakes(settings), *_majority_mistakes(settings)]
+    mistakes += [*_zone_mistakes(settings), *_majority_mistakes(settings), *_cron_mistakes(settings)]
     if mistakes:
         raise ConfigError("; ".join(mistakes))
     return settings
@@ -141,6 +144,17 @@ def _majority_mistakes(settings: Settings) -> list[str]:
         for key, text in named.items()
         if int(text.partition(" of ")[0]) > int(text.partition(" of ")[2])
     ]
+
+
+def _cron_mistakes(settings: Settings) -> Iterator[str]:
+    from monitor.config import cron  # noqa: PLC0415  a library for the schedule, which few commands need
+
+    for schedule in settings.schedules:
+        try:
+            if schedule.cron:
+                cron.parse(schedule.cron)
+        except ConfigError as error:
+            yield str(error)
 
 
 def _is_zone(name: str) -> bool:
@@ -215,6 +229,35 @@ def _from_environ(environ: Mapping[str, str], mistakes: list[str]) -> Values:
             mistakes.append(f"{name}: is not UTF-8: {text!a}")
         values.setdefault(section, {})[key] = _EnvironValue(name, text)
     return {section: section_values for section, section_values in values.items() if "" not in section_values}
+
+
+def _from_credentials(environ: Mapping[str, str], mistakes: list[str]) -> Values:
+    """Return the values of systemd's credentials."""
+    values: Values = {}
+    try:
+        credentials = secrets.read_credentials(environ)
+    except ConfigError as error:
+        mistakes.append(str(error))
+        return values
+    for (section, key), text in credentials.items():
+        values.setdefault(section, {})[key] = _EnvironValue(f"credential {section}.{key}", text)
+    return values
+
+
+def _read_secret_files(values: Values, mistakes: list[str]) -> None:
+    """Fill in each secret that is empty and whose `_file` is named; notifications read theirs themselves."""
+    for section, key in secrets.SECRET_SETTINGS:
+        entries: Any = values.get(section)
+        file = entries.get(f"{key}_file") if isinstance(entries, dict) and key != "urls" else None
+        path = file.text if isinstance(file, _EnvironValue) else file
+        if not path or not isinstance(path, str) or entries.get(key):
+            continue
+        try:
+            text = secrets.read_secret(Path(path), f"{section}.{key}_file")
+        except ConfigError as error:
+            mistakes.append(str(error))
+            continue
+        values[section] = {**entries, key: _EnvironValue(f"{section}.{key}_file", text)}
 
 
 class _EnvironValue:

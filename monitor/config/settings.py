@@ -390,6 +390,9 @@ class NotifySettings(Struct, frozen=True):
             description="URL that is fetched after each recorded run, with /fail appended if it failed; empty: none",
         ),
     ] = ""
+    ping_url_file: Annotated[
+        str, Meta(pattern=r"^(|/.*)$", description="absolute path of a file that has the URL, where ping_url is empty")
+    ] = ""
     page_url: Annotated[
         str,
         Meta(pattern=r"^(|https?://\S+)$", description="address of the page, for links; empty: web.host and web.port"),
@@ -430,6 +433,9 @@ class DatabaseSettings(Struct, frozen=True):
     """The database."""
 
     url: Annotated[str, Meta(description="SQLAlchemy URL; empty: speedmon.db in the state directory")] = ""
+    url_file: Annotated[
+        str, Meta(pattern=r"^(|/.*)$", description="absolute path of a file that has the URL, where url is empty")
+    ] = ""
 
 
 Days = Annotated[int, Meta(ge=0, le=36_525)]
@@ -453,6 +459,10 @@ class FleetSettings(Struct, frozen=True):
             pattern=r"^(|postgresql(\+psycopg)?://.+)$",
             description="URL of a PostgreSQL database to which every run is forwarded; empty: none",
         ),
+    ] = ""
+    database_url_file: Annotated[
+        str,
+        Meta(pattern=r"^(|/.*)$", description="absolute path of a file that has the URL, where database_url is empty"),
     ] = ""
     raw: Annotated[bool, Meta(description="also forward the output of the engines")] = True
 

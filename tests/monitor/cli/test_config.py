@@ -138,3 +138,32 @@ def test_show_reports_mistakes(tmp_path: Path):
     done = run(tmp_path, "show", SPEEDMON_WEB__PORT="many")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "SPEEDMON_WEB__PORT" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("scedule.cron", "x", "unknown section [scedule] (did you mean 'schedule'?)"),
+        ("plan.downlod_mbps", "3", "unknown key 'downlod_mbps' in [plan] (did you mean 'download_mbps'?)"),
+        ("plan", "3", "'plan' names no setting: write SECTION.KEY"),
+        ("schedule.night.cron", "x", "no [[schedule]] is called 'night': write its number, such as schedule.1.cron"),
+        ("schedule.cron", "61 * * * *", "schedule.cron: minute: 61 is not from 0 to 59"),
+    ],
+)
+def test_set_refuses_what_no_file_may_hold(tmp_path: Path, key: str, value: str, words: str):
+    """One line says what is meant, and the file stays as it was."""
+    file = tmp_path / "config.toml"
+    file.write_text("# mine\n")
+    done = run(tmp_path, "set", key, value, SPEEDMON_CONFIG=str(file))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert words in done.stderr
+    assert file.read_text() == "# mine\n"
+
+
+def test_set_changes_one_of_several(tmp_path: Path):
+    """By its number or its name."""
+    file = tmp_path / "config.toml"
+    file.write_text('[[schedule]] # a\nname = "day"\n[[schedule]]\n')
+    for key in ("schedule.day.every_s", "schedule.2.every_s"):
+        assert run(tmp_path, "set", key, "900", SPEEDMON_CONFIG=str(file)).returncode == 0
+    assert file.read_text() == '[[schedule]] # a\nname = "day"\nevery_s = 900\n[[schedule]]\nevery_s = 900\n'

@@ -76,3 +76,46 @@ def test_nothing_else_ever_changes(text: str, value: str):
     before = tomllib.loads(text)
     before.setdefault("a", {})["b"] = value
     assert tomllib.loads(changed) == before
+
+
+SEVERAL = """\
+[[schedule]]  # first
+name = "day"  # mine
+cron = "*/15 * * * *"
+[ [schedule] ]
+[["schedule"]]
+every_s = 7200 # long
+"""
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "value", "line"),
+    [(0, "cron", "5 * * * *", 'cron = "5 * * * *"'), (0, "name", "d", 'name = "d"  # mine'), (1, "path", "host", "")],
+)
+def test_one_of_several_sections_changes(entry: int, key: str, value: str, line: str):
+    """The others, and the comments, stay."""
+    text = SEVERAL.replace("[ [schedule] ]", "[[ schedule ]]").replace('"schedule"', "schedule")
+    changed = set_value(text, "schedule", key, value, entry)
+    expected = tomllib.loads(text)
+    expected["schedule"][entry][key] = value
+    assert tomllib.loads(changed) == expected
+    assert line in changed.splitlines() or not line
+    assert {"[[schedule]]  # first", "every_s = 7200 # long"} <= {*changed.splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "words"),
+    [
+        ("[[plan]]\n[[plan]]\n", None, "there are 2 [[plan]]: name one, as in plan.2.isp"),
+        ("[[plan]]\n", 3, "there are 1 [[plan]], and no number 4"),
+        ("[plan]\n", 0, "there is no [[plan]] here: write plan.KEY"),
+        ("plan = [{isp = 'x'}]\n", 0, "plan.isp is written in an unusual form here"),
+        ("plan.isp = 'x'\n", None, "plan.isp is written in an unusual form here"),
+        ("plan = {isp = 'x'}\n", None, "plan.isp is written in an unusual form here"),
+    ],
+)
+def test_what_cannot_be_changed_says_what_to_write(text: str, entry: int | None, words: str):
+    """One line, with the name that works or the reason."""
+    with pytest.raises(ConfigError) as caught:
+        set_value(text, "plan", "isp", "y", entry)
+    assert words in str(caught.value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 _PUBLIC = frozenset({"127.0.0.1", "0.0.0.0", "255.255.255.255", "::1", "::"})  # noqa: S104  nothing is bound
 
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{2,39}(?:(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])")
+_IPV6 = re.compile(
+    r"(?<![\w:.])(?=[0-9A-Fa-f]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{2,39}(?:(?:\d{1,3}\.){3}\d{1,3})?(?![\w:]|\.\d)"
+)
 _MAC = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4,6}(?![\w:-])")
 _CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s\"'<>]*@(?=[^\s/@]*)")
 _ASSIGNED = re.compile(
@@ -60,7 +63,7 @@ class Masker:
         text = _IPV4.sub(lambda match: self._mask_address(match[0], 4), text)
         for name, kind in self._names:
             pattern = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
-            text = pattern.sub(self._mask(kind, name.lower()), text)
+            text = pattern.sub(partial(self._mask_name, kind, name.lower()), text)
         text = _HOST_OF_URL.sub(lambda match: self._mask("host", match["host"].lower()), text)
         return _HOME.sub(lambda match: self._mask("user", match[0]), text)
 
@@ -71,6 +74,9 @@ class Masker:
             self._counts[kind] = self._counts.get(kind, 0) + 1
             self._masks[kind, value] = f"{kind}-{self._counts[kind]}"
         return self._masks[kind, value]
+
+    def _mask_name(self, kind: str, name: str, _match: re.Match[str]) -> str:
+        return self._mask(kind, name)
 
     def _mask_address(self, text: str, version: int) -> str:
         try:

@@ -6,6 +6,7 @@ end of the engine means is judged afterwards, in `judge`.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +24,7 @@ from monitor.engines import base, registry
 from monitor.errors import ConfigError, EngineError
 from monitor.model import NetworkPath
 from monitor.store import database_file
-from monitor.system import lock, process
+from monitor.system import files, lock, process
 from monitor.system.clock import ClockReading, is_synchronised, seconds_since_boot, utc_now
 from monitor.system.confinement import Confinement, find_engine_user
 from monitor.system.process import OutputOptions, PeriodicTask
@@ -33,13 +34,14 @@ from netns.errors import NamespaceMissingError, NetnsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from monitor.collect.counters import TrafficAccount
     from monitor.collect.outcome import Outcome, TestRequest
     from monitor.collect.progress import ProgressBar
     from monitor.config.settings import Settings
     from monitor.engines.base import CommandRunner, Engine
-    from monitor.model import Server
+    from monitor.model import Failure, Server
     from monitor.system.process import ProcessResult
     from monitor.system.signals import Interrupts
     from netns.entry.enter import SudoCaller
@@ -48,6 +50,11 @@ if TYPE_CHECKING:
 
 # For `speedtest --version`, which may be read from a slow SD card.
 VERSION_DEADLINE_S = 5.0
+
+# In the state directory, once it was said that an engine was passed over.
+NOTE_FILE = "engine-note"
+
+_log = logging.getLogger(__name__)
 
 _NOTHING_KNOWN = LineMemory()
 
@@ -159,6 +166,8 @@ def run_test(
     engine, located = registry.choose_engine(request.engine, settings, runtime.environ, ask)
     if located.failure and interrupts.signal is None:
         return outcome.not_started_outcome(engine.name, located.version, located.failure)
+    if located.passed_over:
+        note_once(located.passed_over, engine.name, paths.state_dir(runtime.environ, runtime.uid))
     wrap = engine_wrapper(settings, request.path, runtime)
     query = ServerListQuery(
         engine, located, wrap, engine_runner(settings, runtime, interrupts, servers.LIST_DEADLINE_S)
@@ -258,3 +267,13 @@ def _list_servers_if_possible(query: ServerListQuery, settings: Settings) -> tup
         return servers.list_servers(query, settings)
     except (ConfigError, EngineError):
         return ()
+
+
+def note_once(passed_over: Failure, engine: str, state_dir: Path) -> None:
+    """Say why a preferred engine was not used, and how that changes; once in an installation's life."""
+    try:
+        files.make_folder(state_dir, 0o700)
+        files.make_file(state_dir / NOTE_FILE, exist_ok=False)
+    except OSError:  # it was said before, or it cannot be noted that it was
+        return
+    _log.warning("measured by %s: %s", engine, passed_over.message)

@@ -39,13 +39,15 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class EngineLocation:
     """Where an engine was found: the start of its command line, or why it cannot be used.
 
-    `configured` is True where the settings name it, so that no other engine may replace it.
+    `configured` is True where the settings name it, so that no other engine may replace it. `passed_over` says why
+    `auto` did not use an engine that it prefers, although that is installed.
     """
 
     command: tuple[str, ...] = ()
     version: str | None = None
     failure: Failure | None = None
     configured: bool = False
+    passed_over: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

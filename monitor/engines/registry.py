@@ -76,7 +76,8 @@ def choose_engine(
 ) -> tuple[Engine, EngineLocation]:
     """Return the engine to use and where it is; why it cannot be used is in `EngineLocation.failure`.
 
-    An engine that is requested by name is never replaced, nor is one whose path the settings give.
+    An engine that is requested by name is never replaced, nor is one whose path the settings give. `auto` passes over
+    one that the settings do not allow yet, such as one whose licence was not accepted.
 
     Raises:
         UsageError: there is no engine of that name.
@@ -84,12 +85,17 @@ def choose_engine(
     if name != AUTO:
         engine = load_engine(name)
         return engine, _check_barred(engine, settings) or engine.locate(settings, environ, ask)
-    engines = [load_engine(known) for known in AUTO_ENGINES]
-    for engine in engines:
+    passed_over: Failure | None = None
+    for engine in map(load_engine, AUTO_ENGINES):
         located = engine.locate(settings, environ, ask)
-        if located.configured or not _is_absent(located):
-            break
-    return engine, located if located.failure else _check_barred(engine, settings) or located
+        barred = _check_barred(engine, settings)
+        if located.configured:
+            return engine, located if located.failure else barred or located
+        if not _is_absent(located) and barred is None:
+            return engine, replace(located, passed_over=passed_over)
+        if not _is_absent(located) and barred is not None:
+            passed_over = barred.failure
+    return engine, EngineLocation(failure=passed_over) if passed_over else located
 
 
 def choose_fallback(

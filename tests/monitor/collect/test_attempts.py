@@ -12,13 +12,13 @@ import pytest
 from installation import DNS, HEAVY, STREAM, Installation, make_installation
 from msgspec.structs import replace
 
-from monitor.collect import state
+from monitor.collect import measure, state
 from monitor.collect.collector import collect, make_request
 from monitor.collect.measure import Runtime
 from monitor.collect.state import Backoff, CollectState
 from monitor.config.settings import BudgetSettings, RetrySettings, ScheduleSettings, ServersSettings, Settings
 from monitor.errors import ConfigError
-from monitor.model import Doubt, FailureKind, Run, Status, Trigger
+from monitor.model import Doubt, Failure, FailureKind, Run, Scope, Status, Trigger
 from monitor.store import pause
 
 if TYPE_CHECKING:
@@ -303,6 +303,16 @@ def test_a_pause_skips_scheduled_tests_only(site: Installation):
     assert run(site, scheduled, now=NOW + timedelta(hours=2))[1] == 0
     pause.end_pause(file)
     assert run(site, scheduled)[1] == 0
+
+
+def test_an_engine_that_was_passed_over_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """How to accept its licence is said at the first test, and never again."""
+    licence = Failure(FailureKind.LICENCE, Scope.CONFIG, "start", "set ookla.accept_license = true")
+    for _ in range(3):
+        measure.note_once(licence, "speedtest-cli", tmp_path / "state")
+    assert [record.getMessage() for record in caplog.records] == [
+        "measured by speedtest-cli: set ookla.accept_license = true"
+    ]
 
 
 def test_policies_import_nothing_heavy_before_the_engine(site: Installation):

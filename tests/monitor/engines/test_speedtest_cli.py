@@ -17,8 +17,11 @@ from monitor.config.settings import OoklaSettings, Settings, SpeedtestCliSetting
 from monitor.engines import ookla, registry, speedtest_cli
 from monitor.errors import UsageError
 from monitor.model import FailureKind, Measurement, Server
+from monitor.system import process
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from monitor.system.process import ProcessResult
 
 SPECTRUM = read_recording("speedtest-cli/success_2.1.2_json_2020-01-19_spectrum.json")
@@ -117,6 +120,26 @@ def test_auto_is_this_one_without_ookla() -> None:
     """With no Ookla binary on PATH, auto is speedtest-cli, and no licence is asked for."""
     engine, located = registry.choose_engine("auto", Settings(), {"PATH": "/nonexistent"}, ask)
     assert (engine, located.failure) == (speedtest_cli.ENGINE, None)
+
+
+def test_auto_passes_over_an_engine_whose_licence_is_not_accepted(tmp_path: Path) -> None:
+    """The next one measures, and how to accept the licence is known; one that is named is not replaced."""
+    (tmp_path / "speedtest").write_text("#!/bin/sh\necho 'Speedtest by Ookla 1.2.0.84 (stand-in) Linux/x86_64'\n")
+    (tmp_path / "speedtest").chmod(0o755)
+    environ = {"PATH": str(tmp_path)}
+
+    def version(argv: list[str]) -> ProcessResult:
+        return process.run(argv, env={"PATH": "/usr/bin:/bin"}, deadline_s=60)
+
+    engine, located = registry.choose_engine("auto", Settings(), environ, version)
+    assert (engine.name, located.failure) == ("speedtest-cli", None)
+    assert located.passed_over is not None
+    assert "ookla.accept_license" in located.passed_over.message
+    accepted = Settings(ookla=OoklaSettings(accept_license=True))
+    engine, located = registry.choose_engine("auto", accepted, environ, version)
+    assert (engine.name, located.passed_over) == ("ookla", None)
+    engine, located = registry.choose_engine("ookla", Settings(), environ, version)
+    assert located.failure is not None
 
 
 def test_auto_does_not_replace_a_configured_binary() -> None:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 HOST_RESOLV_CONF = "/etc/resolv.conf"
 
+# Numbers of capabilities(7).
+_NEEDED_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+
 _NAMES_FIX = "set namespace.dns to IPv4 name servers that answer, and run this again"
 
 
@@ -96,6 +99,19 @@ def tear_down_namespace(
 def _require_root(command: str) -> None:
     if os.geteuid() != 0:
         raise NotPermittedError(f"{command} needs root: sudo speedmon {command}")
+    if missing := find_missing_capabilities(Path("/proc/thread-self/status").read_text(encoding="ascii")):
+        options = " ".join(f"--cap-add={name.removeprefix('CAP_')}" for name in missing)
+        raise NotPermittedError(
+            f"{command}: root has no {' and no '.join(missing)} here, as in a container: start that with {options},"
+            " or test with --path host"
+        )
+
+
+def find_missing_capabilities(status: str) -> list[str]:
+    """Return which capabilities that set-up needs are not in a /proc/PID/status text (proc(5))."""
+    effective = next((line for line in status.splitlines() if line.startswith("CapEff:")), "CapEff: 0")
+    held = int(effective.partition(":")[2], 16)
+    return [name for name, number in _NEEDED_CAPABILITIES.items() if not held >> number & 1]
 
 
 def _plan_setup(spec: NamespaceSpec, before: Journal) -> SetupPlan:

@@ -175,10 +175,23 @@ def _describe_answer(answer: ProbeAnswer) -> str:
     return f"{answer.target} in {answer.ms:.1f} ms" if answer.ok else f"{answer.target} {answer.error}"
 
 
+# Set-up without an uplink would only say so again.
+_NO_UPLINK_FIX = "connect this machine (cable, Wi-Fi, DHCP), or set namespace.uplink to its interface"
+
+
 def check_namespace(observed: ObservedNamespace) -> CheckResult:
     """Check that the namespace exists, and that a program can run in it."""
     problems = [problem for problem in (observed.dead, observed.no_findings) if problem]
-    return to_result("namespace", problems, f"{handle_path(observed.spec.name)} is a network namespace", FIX)
+    fix = FIX
+    if observed.dead and _has_no_uplink(observed):
+        problems.append("the host has no IPv4 default route")
+        fix = f"{_NO_UPLINK_FIX}, then {FIX}"
+    return to_result("namespace", problems, f"{handle_path(observed.spec.name)} is a network namespace", fix)
+
+
+def _has_no_uplink(observed: ObservedNamespace) -> bool:
+    """Return whether set-up would find no way to the internet."""
+    return not observed.entered and observed.outside.uplink is None
 
 
 def check_launcher(observed: ObservedNamespace) -> CheckResult:
@@ -222,7 +235,8 @@ def check_host_link(observed: ObservedNamespace) -> CheckResult | None:
     if observed.dead or observed.entered:
         return None
     ok_message = f"{observed.spec.host_link} is up, forwards and has the MTU of {observed.outside.uplink}"
-    return to_result("host-link", inspect.find_link_problems(observed.spec, observed.outside), ok_message, FIX)
+    fix = f"{_NO_UPLINK_FIX}, then {FIX}" if _has_no_uplink(observed) else FIX
+    return to_result("host-link", inspect.find_link_problems(observed.spec, observed.outside), ok_message, fix)
 
 
 def check_resolver(observed: ObservedNamespace) -> CheckResult | None:

@@ -19,6 +19,7 @@ from monitor.cli.options import ALL, pass_source
 from monitor.cli.window import (
     WindowOptions,
     find_shown_runs,
+    fit_first_days,
     open_selection,
     other_path_note,
     path_option,
@@ -200,6 +201,8 @@ def _read_runs(
         )
         if not request.quiet:
             print_note(note or ("" if request.path else other_path_note(connection, run_filter)))
+        if not request.window.is_given:
+            run_filter = fit_first_days(connection, run_filter)
         runs = read_columns(connection, run_filter, render.required_metrics(request.kinds))
     probes = sorted({attributes.probe for attributes, _ in runs.counts()}) or [settings.probe.name]
     plan, title = Plan(**settings.plan_at(datetime.now(UTC)).promised), f"Internet speed at {', '.join(probes)}"

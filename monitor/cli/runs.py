@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 # Stands for the id of the newest run.
-LAST = "last"
+LAST = ("last", "latest")
 
 _KIND_LABELS = {"isp": "ISP", "external_ip": "external address"}
 
@@ -209,7 +209,7 @@ def _edges_line(incident: Incident, zone: ZoneInfo) -> str:
 @click.option("--trace", "picture", metavar="FILE.png", help="Draw the kernel's byte counters during the test.")
 @pass_settings
 def show_command(settings: Settings, run: str, as_json: bool, picture: str | None) -> None:
-    """Show everything stored about one run; RUN is its id, the beginning of its id, or "last"."""
+    """Show everything stored about one run; RUN is its id, the beginning of its id, or "last" or "latest"."""
     attempt = _read_attempt(settings, run)
     if picture:
         _draw_trace(settings, attempt, Path(picture))
@@ -224,8 +224,8 @@ def _read_attempt(settings: Settings, run: str) -> Attempt:
     from monitor.store.connection import open_reader
 
     with open_reader(settings.database.url) as connection:
-        newest = read.last_run(connection) if run == LAST else None
-        if run == LAST and newest is None:
+        newest = read.last_run(connection) if run in LAST else None
+        if run in LAST and newest is None:
             raise UsageError("there is no run yet: `speedmon collect` runs a test")
         return read.find_attempt(connection, newest.id if newest else run)
 

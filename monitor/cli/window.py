@@ -28,6 +28,9 @@ PATHS = [*(path.value for path in NetworkPath), ALL]
 
 DEFAULT_DAYS = 30
 
+# While there are runs of so few days only, a graph shows no more than those, with at least this on both sides.
+FIRST_DAYS, FIRST_MARGIN = timedelta(days=2), timedelta(minutes=30)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LENGTH_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -208,6 +211,22 @@ def find_shown_runs(
         over = f"no runs over {selection.path} in this window: these are over {other}"
         return replace(selection, path=other), f"{note}, over {other}" if note else over
     return selection, note
+
+
+def fit_first_days(connection: Connection, selection: RunFilter) -> RunFilter:
+    """Return a selection whose window is as long as there are runs, in the first two days.
+
+    The first picture would otherwise be a dot at the edge of a month.
+    """
+    from monitor.store.read import newest_start, oldest_start
+
+    newest, oldest = newest_start(connection, selection), oldest_start(connection, selection)
+    if newest is None or oldest is None or selection.until - oldest > FIRST_DAYS:
+        return selection
+    if newest_start(connection, replace(selection, since=_EPOCH, until=selection.since)) is not None:
+        return selection
+    margin = max(FIRST_MARGIN, (newest - oldest) / 20)
+    return replace(selection, since=oldest - margin, until=max(selection.until, newest + margin))
 
 
 def other_path_note(connection: Connection, selection: RunFilter) -> str:

@@ -324,6 +324,12 @@ def newest_start(connection: Connection, selection: RunFilter, trigger: Trigger 
     return datetime.fromtimestamp(max(starts), UTC) if starts else None
 
 
+def oldest_start(connection: Connection, selection: RunFilter) -> datetime | None:
+    """Return when the oldest of the selected runs started; None if there is none."""
+    start = connection.execute(select(func.min(runs.c.started_at)).where(*selection.conditions())).scalar()
+    return None if start is None else datetime.fromtimestamp(start, UTC)
+
+
 def _newest_start_over(path: NetworkPath, selection: RunFilter, trigger: Trigger | None) -> ScalarSelect[Any]:
     """Return the query for one probe: the index has its runs over a path by time."""
     conditions = [*replace(selection, path=path, probes=()).conditions(), runs.c.probe_pk == tables.probes.c.pk]

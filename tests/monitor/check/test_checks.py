@@ -275,3 +275,14 @@ def test_diagnosis_that_failed_is_reported():
     lines = {line.name: line for line in run.judge_namespace(observed)}
     assert lines["namespace"].message == "the diagnosis inside did not end within 10 s"
     assert "ipv6" not in lines
+
+
+@pytest.mark.parametrize(("uplink", "says_so"), [(None, True), ("eth0", False)])
+def test_no_fix_goes_in_a_circle(uplink: str | None, says_so: bool):
+    """Without a default route set-up would only say so: the fix is to connect the machine first."""
+    outside = dataclasses.replace(NAMESPACE.outside, uplink=uplink)
+    missing = dataclasses.replace(NAMESPACE, dead="/run/netns/ip4only does not exist", outside=outside, findings=None)
+    for line in (checks.check_namespace(missing), checks.check_host_link(dataclasses.replace(missing, dead=None))):
+        assert line is not None
+        assert ("no IPv4 default route" in line.message) is says_so
+        assert ((line.fix or "").startswith("connect this machine")) is says_so

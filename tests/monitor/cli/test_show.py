@@ -106,6 +106,7 @@ def show(environ: dict[str, str], *argv: str) -> subprocess.CompletedProcess[byt
 
 def test_the_last_run_is_shown(environ: dict[str, str]):
     """`last` is the newest one; any other word is the beginning of an id."""
+    assert show(environ, "latest").stdout == show(environ, "last").stdout
     assert show(environ, "last").stdout.splitlines()[0].split() == [b"run", LAST.encode()]
     assert show(environ, "aa").stdout.splitlines()[0].split() == [b"run", FIRST.encode()]
 

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from example_runs import make_attempt
 
 from monitor.cli.main import cli
-from monitor.cli.window import WindowOptions
-from monitor.store.connection import open_writer
+from monitor.cli.window import WindowOptions, fit_first_days
+from monitor.store.connection import open_reader, open_writer
+from monitor.store.read import RunFilter
 from monitor.store.write import add_attempts
 
 if TYPE_CHECKING:
@@ -121,3 +122,21 @@ def test_imported_runs_beside_our_own_are_said(imported: dict[str, str]):
     note = "speedmon: imported runs over host in this window are not shown: --path all shows them too\n"
     assert CliRunner(env=imported).invoke(cli, argv).stderr == note
     assert CliRunner(env=imported).invoke(cli, [*argv, "--path", "all"]).stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("ages_h", "length_h"),
+    [([0], 1), ([10, 0], 11), ([40, 0], 44), ([60, 0], 30 * 24), ([40 * 24, 0], 30 * 24), ([], 30 * 24)],
+    ids=["one run", "a morning", "two days", "a third day", "an old run before", "none"],
+)
+def test_the_first_picture_is_as_long_as_its_runs(tmp_path: Path, ages_h: list[int], length_h: float):
+    """One run is in the middle of an hour, not at the edge of a month, which is drawn once there are runs for days."""
+    url = f"sqlite:///{tmp_path}/speedmon.db"
+    starts = [NOW - timedelta(hours=age) for age in ages_h]
+    with open_writer(url) as connection:
+        add_attempts(connection, [make_attempt(0, started_at=at, finished_at=at) for at in starts])
+    with open_reader(url) as connection:
+        fitted = fit_first_days(connection, RunFilter(NOW - timedelta(days=30), NOW + timedelta(seconds=1)))
+    assert abs((fitted.until - fitted.since) - timedelta(hours=length_h)) <= timedelta(minutes=1)
+    if ages_h:
+        assert fitted.since < NOW < fitted.until

@@ -31,7 +31,7 @@ from monitor.system.installation import version_line
 from netns.errors import NetnsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from monitor.config.settings import Settings
@@ -68,7 +68,7 @@ def make_bundle(settings: Settings, environ: Mapping[str, str], uid: int, now: d
         ("settings", lambda: load.to_toml(settings)),
         ("environment", lambda: "\n".join(sorted(name for name in environ if name.startswith(load.PREFIX)))),
         ("last runs", lambda: _to_json_lines(_read_runs(settings))),
-        *((" ".join(command), lambda command=command: _run(command)) for command in COMMANDS),  # type: ignore[misc]
+        *((" ".join(command), lambda command=command: _run(command)) for command in COMMANDS),
     ]
     masker = Masker(secret_values(settings), known_names(settings, environ))
     sections = (f"== {title}\n{_read_part(read).strip()}\n" for title, read in parts)
@@ -123,7 +123,7 @@ def _read_runs(settings: Settings) -> list[object]:
         return [*latest_runs(connection, limit=MAX_RUNS)]
 
 
-def _to_json_lines(values: list[object]) -> str:
+def _to_json_lines(values: Sequence[object]) -> str:
     return "\n".join(json.dumps(msgspec.to_builtins(value), ensure_ascii=False) for value in values)
 
 

@@ -35,7 +35,7 @@ def set_value(text: str, section: str, key: str, value: Any, entry: int | None =
         raise ConfigError(f"{section} is not a plain section here: change {section}.{key} in the file itself")
     parent[key] = value
     changed = _edit(text, (section, entry), key, to_toml_value(value))
-    if _parse(changed) != wanted:
+    if not _is_toml(changed) or _parse(changed) != wanted:
         raise ConfigError(f"{section}.{key} is written in an unusual form here: change it in the file itself")
     return changed
 

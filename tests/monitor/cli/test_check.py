@@ -65,8 +65,10 @@ def test_machine_without_a_network(machine: PrivateMachine):
     done = check(machine)
     assert (done.returncode, done.stderr) == (5, "")
     assert done.stdout.startswith(
-        "NOT OK   namespace   /run/netns/ip4only does not exist: the namespace is not set up\n"
-        "         fix: run: sudo speedmon setup-netns\n"
+        "NOT OK   namespace   /run/netns/ip4only does not exist: the namespace is not set up;"
+        " the host has no IPv4 default route\n"
+        "         fix: connect this machine (cable, Wi-Fi, DHCP), or set namespace.uplink to its interface,"
+        " then run: sudo speedmon setup-netns\n"
     )
 
 

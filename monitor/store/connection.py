@@ -8,6 +8,7 @@ one finds the schema upgraded.
 from __future__ import annotations
 
 import functools
+import time
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.resources import files
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Connection and Engine are exported: other packages take these types from here, not from SQLAlchemy.
-from sqlalchemy import URL, column, create_engine, inspect, make_url, select, table
+from sqlalchemy import URL, column, create_engine, insert, inspect, make_url, select, table
 from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine as Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -24,7 +25,8 @@ from sqlalchemy.pool import NullPool
 from monitor.config.load import mask_password
 from monitor.errors import StoreError
 from monitor.store import database_file, postgres, sqlite
-from monitor.store.tables import SCHEMA_VERSION
+from monitor.store.tables import SCHEMA_VERSION, schema_history
+from monitor.system.installation import install_command, version_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,8 +116,6 @@ def _cached_engine(place: URL, file: Path | None, writes: bool) -> Engine:
             return postgres.make_engine(place, writes=writes)
         engine = create_engine(place, poolclass=NullPool)
     except (NoSuchModuleError, ImportError) as error:
-        from monitor.system.installation import install_command
-
         fix = f": {install_command('psycopg[binary]')}" if place.drivername == "postgresql+psycopg" else ""
         raise StoreError(f"{place}: the driver for this database is missing: {error}{fix}") from error
     if file:
@@ -181,11 +181,17 @@ def upgrade_schema(url: str, *, most: int | None = None) -> str | None:
             postgres.lock_for_transaction(connection)
         version = schema_version(connection)
         if version != SCHEMA_VERSION:
-            _refuse_newer_schema(version, url)
+            _refuse_newer_schema(connection, version, url)
             if version is not None and most is not None:
                 _refuse_large_database(connection, url, most)
             run_migrations(connection)
+            _record_upgrade(connection)
     return version
+
+
+def _record_upgrade(connection: Connection) -> None:
+    entry = {"revision": SCHEMA_VERSION, "program": version_line(), "upgraded_at": int(time.time())}
+    connection.execute(insert(schema_history).values(entry))
 
 
 def run_migrations(connection: Connection, revision: str = "head") -> None:
@@ -204,12 +210,18 @@ def migration_scripts() -> list[Script]:
     return [*ScriptDirectory.from_config(_alembic_config()).walk_revisions()]
 
 
-def _refuse_newer_schema(version: str | None, url: str) -> None:
-    if version is not None and version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{mask_password(url)}: its schema {version} is newer than this speedmon, which knows {SCHEMA_VERSION}:"
-            " install the release that wrote it"
-        )
+def _refuse_newer_schema(connection: Connection, version: str | None, url: str) -> None:
+    if version is None or version <= SCHEMA_VERSION:
+        return
+    writer, release = None, "that release"
+    if schema_history.name in inspect(connection).get_table_names():
+        writer = connection.scalar(select(schema_history.c.program).order_by(schema_history.c.revision.desc()).limit(1))
+    if writer:
+        release = "that version"
+    raise StoreError(
+        f"{mask_password(url)}: was written by speedmon {writer or 'of a later release'} with schema {version}, and"
+        f" this is {version_line()}, which knows {SCHEMA_VERSION}: install {release}"
+    )
 
 
 def _refuse_large_database(connection: Connection, url: str, most: int) -> None:

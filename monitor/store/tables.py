@@ -32,7 +32,7 @@ from monitor.analysis.metrics import UNITS
 from monitor.model import RawOutput, Remark, Trace
 
 # The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text.
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 
 metadata = MetaData(
     naming_convention={
@@ -265,6 +265,15 @@ forwarding = Table(
     CheckConstraint("pk = 1", name="one_row"),
 )
 
+
+# Which program, as its version line, brought the database to which schema, and when (UTC).
+schema_history = Table(
+    "schema_history",
+    metadata,
+    Column("revision", String(32), primary_key=True),
+    Column("program", Text, nullable=False),
+    Column("upgraded_at", BigInteger, nullable=False),
+)
 
 # Notifications; `watcher` is the name of the installation that sends them. The states of a probe as JSON, see
 # `monitor.notify.states`.

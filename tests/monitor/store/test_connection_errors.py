@@ -71,6 +71,15 @@ def be_newer(file: Path) -> None:
     write_it(file)
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("INSERT INTO schema_history VALUES ('9999', '9.9 (commit abc)', 1790000000)")
+        connection.commit()
+
+
+def be_newer_without_history(file: Path) -> None:
+    """Make a database of a later release that does not say which."""
+    be_newer(file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE schema_history")
         connection.commit()
 
 
@@ -81,7 +90,11 @@ def be_newer(file: Path) -> None:
         (spoil, "is damaged or not a SQLite database"),
         (occupy, "is a directory"),
         (belong_to_another, "tables of another program"),
-        (be_newer, "schema 9999 is newer than this speedmon"),
+        (
+            be_newer,
+            r"was written by speedmon 9.9 \(commit abc\) with schema 9999, and this is .*: install that version",
+        ),
+        (be_newer_without_history, "was written by speedmon of a later release with schema 9999"),
     ],
 )
 def test_a_database_that_cannot_be_used(

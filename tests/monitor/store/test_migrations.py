@@ -26,6 +26,7 @@ from monitor.store.connection import get_engine, open_reader, open_writer, run_m
 from monitor.store.deliver import deliver_attempt
 from monitor.store.lookups import RowNumbers
 from monitor.store.write import add_attempt, to_row
+from monitor.system.installation import version_line
 from netns.probe.findings import Findings, ProbeAnswer, to_json
 
 if TYPE_CHECKING:
@@ -83,6 +84,16 @@ def test_the_scripts_make_every_constraint(url: str, tmp_path: Path):
 def test_an_upgrade_returns_the_version_before(url: str):
     """The first upgrade finds nothing, the second one nothing to do."""
     assert (connection.upgrade_schema(url), connection.upgrade_schema(url)) == (None, tables.SCHEMA_VERSION)
+
+
+def test_an_upgrade_records_its_program(url: str):
+    """It leaves the program's version beside the schema; one that changes nothing leaves nothing."""
+    for _ in range(2):
+        connection.upgrade_schema(url)
+    history = tables.schema_history
+    with open_reader(url) as opened:
+        rows = opened.execute(select(history.c.revision, history.c.program)).fetchall()
+    assert rows == [(tables.SCHEMA_VERSION, version_line())]
 
 
 def test_an_upgrade_keeps_the_runs(url: str):

@@ -19,8 +19,8 @@ demo: $(VENV)/ready
 	@scripts/packages $(DEMO_NEEDS)
 	$(BIN)/speedmon demo --output speedmon-demo.png
 
-# debootstrap makes the systems, systemd-nspawn boots them, dnsmasq is the DHCP server of their router.
-SYSTEM_NEEDS := $(DEMO_NEEDS) git:git debootstrap:debootstrap systemd-nspawn:systemd-container dnsmasq:dnsmasq-base \
+# mmdebstrap makes the systems, systemd-nspawn boots them, dnsmasq is the DHCP server of their router.
+SYSTEM_NEEDS := $(DEMO_NEEDS) git:git mmdebstrap:mmdebstrap systemd-nspawn:systemd-container dnsmasq:dnsmasq-base \
 	nsenter:util-linux pgrep:procps tc:iproute2
 
 # The tests of a file run in one worker, because they share what its fixtures build; the slowest files come first.
@@ -31,9 +31,10 @@ test: $(VENV)/ready
 # Debian 12 and 13, made and booted: needs root. The systems are kept in ~/.cache/speedmon-trees.
 test-system: $(VENV)/ready
 	@scripts/packages $(SYSTEM_NEEDS)
-	$(BIN)/python -m pytest --exitfirst tests/system/debian_systems.py -k bookworm & first=$$!; \
-	$(BIN)/python -m pytest --exitfirst tests/system/debian_systems.py -k trixie; second=$$?; \
-	wait $$first && exit $$second
+	@# Side by side; what the second one prints comes after the first.
+	$(BIN)/python -m pytest --exitfirst tests/system/debian_systems.py -k trixie >$(VENV)/trixie.log 2>&1 & second=$$!; \
+	$(BIN)/python -m pytest --exitfirst tests/system/debian_systems.py -k bookworm; first=$$?; \
+	wait $$second; second=$$?; cat $(VENV)/trixie.log; [ $$first = 0 ] && [ $$second = 0 ]
 
 # Makes every fault of docs/failures.md, a quarter of an hour, and writes what came of it there. It needs root.
 lab: $(VENV)/ready

@@ -111,10 +111,21 @@ def run_server(site: ReloadableSite, listener: socket.socket, report: Callable[[
         for service in site.services:
             service.start()
         report(f"serving {url_of(listener)}")
+        notify_systemd("READY=1")
         try:
             _wait_for_signal(interrupts, server, site, report)
         finally:
             _shut_down(server, site.services)
+
+
+def notify_systemd(message: str) -> None:
+    """Report a state to systemd, if it has started this process and waits for one (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.connect(address.replace("@", "\0", 1) if address.startswith("@") else address)
+        sender.sendall(message.encode())
 
 
 def _wait_for_signal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from monitor.install.installation import InstallPlan
-    from monitor.install.steps import InstallStep
     from monitor.model import Run
+    from netns.plan.steps import Step
 
 MAX_MBPS = 1_000_000
 
@@ -90,14 +91,14 @@ def install_command(
     _add_libraries(extras, dry_run=dry_run, quiet=as_json)
     options = installation.InstallOptions(members, SchedulerKind(scheduler) if scheduler else None, plan)
     program, files = this_program(), generated_files()
-    planned = installation.plan_install(options, program, files)
     on_step = _printer(dry_run=dry_run, quiet=as_json)
     run = None
-    if dry_run:
-        for step in planned.steps:
-            on_step(step)
-    else:
-        run = installation.carry_out(options, planned, extra_files=files, test=not no_test, on_step=on_step)
+    with nullcontext() if dry_run else installation.sole_installer():
+        planned = installation.plan_install(options, program, files)
+        if not dry_run:
+            run = installation.carry_out(options, planned, extra_files=files, test=not no_test, on_step=on_step)
+    for step in planned.steps if dry_run else ():
+        on_step(step)
     if as_json:
         click.echo(_to_json(planned, run, dry_run=dry_run))
     elif not dry_run:
@@ -115,13 +116,14 @@ def uninstall_command(purge: bool, dry_run: bool, as_json: bool) -> None:
     """
     from monitor.install import installation, model
 
-    planned = installation.plan_uninstall(purge=purge)
+    installation.require_root("uninstall")
     on_step = _printer(dry_run=dry_run, quiet=as_json)
-    if dry_run:
-        for step in planned:
-            on_step(step)
-    else:
-        installation.carry_out_uninstall(planned, on_step)
+    with nullcontext() if dry_run else installation.sole_installer():
+        planned = installation.plan_uninstall(purge=purge)
+        if not dry_run:
+            installation.carry_out_uninstall(planned, on_step)
+    for step in planned if dry_run else ():
+        on_step(step)
     if as_json:
         click.echo(json.dumps({"changed": bool(planned) and not dry_run, "dry_run": dry_run, "steps": _words(planned)}))
     elif not planned:
@@ -145,15 +147,15 @@ def _add_libraries(extras: tuple[str, ...], *, dry_run: bool, quiet: bool) -> No
         click.echo(f"speedmon: note: {note}", err=True)
 
 
-def _printer(*, dry_run: bool, quiet: bool) -> Callable[[InstallStep], None]:
-    def print_step(step: InstallStep) -> None:
+def _printer(*, dry_run: bool, quiet: bool) -> Callable[[Step], None]:
+    def print_step(step: Step) -> None:
         if not quiet:
             click.echo(str(step) if dry_run else f"+ {step}")
 
     return print_step
 
 
-def _words(planned: tuple[InstallStep, ...]) -> list[str]:
+def _words(planned: tuple[Step, ...]) -> list[str]:
     return [str(step) for step in planned]
 
 

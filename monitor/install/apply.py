@@ -1,4 +1,8 @@
-"""Carries out the steps of an installation, and takes them back in reverse order when one fails."""
+"""Carries out the steps of an installation, and takes them back in reverse order when one fails.
+
+Files are written and removed by `monitor.system.files`. Only what gives folders and trees to another user, or removes
+them, is done here, through descriptors.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,11 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
+import time
+from contextlib import suppress
 from functools import singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,25 +23,28 @@ from msgspec.structs import replace
 
 from monitor.errors import InstallError
 from monitor.install import model, steps
-from monitor.install.observe import run_systemctl
+from monitor.install.observe import is_testing, run_systemctl
+from monitor.system import files
 from monitor.system.repairs import append_repair
 from netns import setup
 from netns.errors import NetnsError
 from netns.launcher import group
+from netns.plan import host_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from monitor.install.steps import InstallStep
+    from netns.plan.steps import Step
     from netns.spec import NamespaceSpec
 
-TOOL_TIMEOUT_S = 120
 UPGRADE_TIMEOUT_S = 3600
+START_TIMEOUT_S = 360
+TOOL_TIMEOUT_S = 60
+POLL_S = 0.2
+GRACE_S = 10
 
 
-def apply_steps(
-    planned: Sequence[InstallStep], spec: NamespaceSpec, on_step: Callable[[InstallStep], None] = lambda _: None
-) -> None:
+def apply_steps(planned: Sequence[Step], spec: NamespaceSpec, on_step: Callable[[Step], None] = lambda _: None) -> None:
     """Carry out steps in order; when one fails, take back those before it.
 
     Raises:
@@ -51,7 +61,7 @@ def apply_steps(
             raise InstallError(f"{reason}{taken_back}") from error
 
 
-def undo_steps(done: Sequence[InstallStep], spec: NamespaceSpec) -> list[str]:
+def undo_steps(done: Sequence[Step], spec: NamespaceSpec) -> list[str]:
     """Take steps back, the last one first; return what could not be, in words."""
     failures = []
     for step in reversed(done):
@@ -64,9 +74,7 @@ def undo_steps(done: Sequence[InstallStep], spec: NamespaceSpec) -> list[str]:
     return failures
 
 
-def apply_all_steps(
-    planned: Sequence[InstallStep], spec: NamespaceSpec, on_step: Callable[[InstallStep], None]
-) -> None:
+def apply_all_steps(planned: Sequence[Step], spec: NamespaceSpec, on_step: Callable[[Step], None]) -> None:
     """Carry out steps in order, all of them even if some fail, as a removal does.
 
     Raises:
@@ -83,7 +91,7 @@ def apply_all_steps(
         raise InstallError("; ".join(failures))
 
 
-def _carry_out(step: InstallStep, spec: NamespaceSpec) -> None:
+def _carry_out(step: Step, spec: NamespaceSpec) -> None:
     if isinstance(step, steps.SetUpNamespace):
         _set_up_namespace(spec, launcher=step.launcher)
     elif isinstance(step, steps.TearDownNamespace):
@@ -99,24 +107,19 @@ def _set_up_namespace(spec: NamespaceSpec, *, launcher: bool) -> None:
 
 
 @singledispatch
-def _perform(step: InstallStep) -> None:
+def _perform(step: Step) -> None:
     raise NotImplementedError(step)
 
 
 @_perform.register
 def _make_directory(step: steps.MakeFolder) -> None:
     path = Path(step.path)
-    path.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.fchown(descriptor, _user_id(step.user), _group_id(step.group))
-        os.fchmod(descriptor, step.mode)
-    finally:
-        os.close(descriptor)
+    files.make_folder(path, 0o700)
+    _set_rights(path, (_user_id(step.user), _group_id(step.group)), step.mode)
 
 
 @_perform.register
-def _remove_directory(step: steps.RemoveFolder) -> None:
+def _remove_directory(step: host_steps.RemoveDirectory) -> None:
     path = Path(step.path)
     if path.is_dir() and not any(path.iterdir()):
         path.rmdir()
@@ -124,26 +127,23 @@ def _remove_directory(step: steps.RemoveFolder) -> None:
 
 @_perform.register
 def _write_file(step: steps.InstallFile) -> None:
-    """Write a complete file beside the path, then rename it; its folder is root's."""
     path = Path(step.path)
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.speedmon-install")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(step.content)
-        file.flush()
-        os.fchown(descriptor, 0, _group_id(step.group))
-        os.fchmod(descriptor, step.mode)
-        os.fsync(descriptor)
-    unfinished.rename(path)
+    files.make_folder(path.parent, 0o755)
+    remove_unfinished(path)
+    files.replace_file(path, step.content.encode(), mode=step.mode, group=_group_id(step.group))
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what a killed installation left beside a file; no two installations run at once."""
+    for unfinished in files.find_unfinished(path):
+        files.remove_file(unfinished)
 
 
 @_perform.register
 def _remove_file(step: steps.UninstallFile) -> None:
     path = Path(step.path)
-    path.with_name(f".{path.name}.speedmon-install").unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
+    remove_unfinished(path)
+    files.remove_file(path)
 
 
 @_perform.register
@@ -162,9 +162,18 @@ def _give_tree(step: steps.GiveTree) -> None:
             os.chown(name, *owner, dir_fd=descriptor, follow_symlinks=False)
         for name in names:
             _give_file(name, descriptor, owner, None if not step.shared else f"{folder}/{name}")
-    os.chown(step.path, *owner)
-    if not step.shared and step.path == model.STATE_DIRECTORY:
-        Path(step.path).chmod(0o750)
+    _set_rights(Path(step.path), owner, 0o750 if not step.shared and step.path == model.STATE_DIRECTORY else None)
+
+
+def _set_rights(folder: Path, owner: tuple[int, int], mode: int | None) -> None:
+    """Set owner and mode of a folder by descriptor; no link is followed."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchown(descriptor, *owner)
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def _give_file(name: str, folder: int, owner: tuple[int, int], shared_path: str | None) -> None:
@@ -191,12 +200,12 @@ def _new_mode(mode: int, shared_path: str | None) -> int:
 
 
 @_perform.register
-def _create_group(step: steps.MakeGroup) -> None:
+def _create_group(step: host_steps.CreateGroup) -> None:
     group.ensure_group(step.group)
 
 
 @_perform.register
-def _delete_group(step: steps.RemoveGroup) -> None:
+def _delete_group(step: host_steps.DeleteGroup) -> None:
     group.remove_group(step.group)
 
 
@@ -207,16 +216,39 @@ def _create_user(step: steps.CreateUser) -> None:
 
 @_perform.register
 def _delete_user(step: steps.DeleteUser) -> None:
+    """Such as a notification that is being sent: it may outlive its test, but not its user."""
+    with suppress(KeyError):
+        _end_processes(_user_id(step.user))
     group.remove_user(step.user)
 
 
+def _end_processes(uid: int) -> None:
+    """End what a user still runs on this machine: SIGTERM, after a while SIGKILL."""
+    deadline = time.monotonic() + GRACE_S
+    sent = signal.SIGTERM
+    while pids := list(find_processes(uid)):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, sent)
+        time.sleep(POLL_S)
+        sent = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
+
+
+def find_processes(uid: int) -> Iterator[int]:
+    """Yield a user's processes, but for those in containers, which may share the number."""
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            if folder.name.isdecimal() and folder.stat().st_uid == uid and (folder / "root").samefile("/"):
+                yield int(folder.name)
+
+
 @_perform.register
-def _add_member(step: steps.EnrolMember) -> None:
+def _add_member(step: host_steps.AddMember) -> None:
     group.add_member(step.user, step.group)
 
 
 @_perform.register
-def _remove_member(step: steps.DismissMember) -> None:
+def _remove_member(step: host_steps.RemoveMember) -> None:
     group.remove_member(step.user, step.group)
 
 
@@ -279,8 +311,46 @@ def _stop_unit(step: steps.StopUnit) -> None:
 
 
 @_perform.register
+def _forget_failures(step: steps.ForgetFailures) -> None:
+    """One by one, as systemctl fails for a unit that it does not know."""
+    for unit in step.units:
+        with suppress(InstallError):
+            run_systemctl("reset-failed", unit)
+
+
+@_perform.register
+def await_test(step: steps.AwaitTest) -> None:
+    """Wait until no test runs.
+
+    Raises:
+        InstallError: one still runs after the step's time.
+    """
+    deadline = time.monotonic() + step.timeout_s
+    while is_testing():
+        if time.monotonic() > deadline:
+            raise InstallError(f"a test still runs after {step.timeout_s} seconds: end it, then run uninstall again")
+        time.sleep(POLL_S)
+
+
+@_perform.register
 def _start_unit(step: steps.StartUnit) -> None:
-    run_systemctl("start", step.unit)
+    """Start a unit; where that fails, its own last words say more than those of systemctl."""
+    try:
+        run_systemctl("start", step.unit, timeout_s=START_TIMEOUT_S)
+    except InstallError as error:
+        if words := _last_words(step.unit):
+            raise InstallError(f"{step.unit} does not start: {words}") from error
+        raise
+
+
+def _last_words(unit: str) -> str:
+    """Return what the program of a unit wrote last, without its name; empty where that is not known."""
+    command = ["journalctl", "--unit", unit, "--identifier", "speedmon", "--lines", "1", "--output", "cat", "--quiet"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip().removeprefix("speedmon: ")
 
 
 def _user_id(user: str) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +20,17 @@ from monitor.install.model import InstallRequest, SchedulerKind
 from monitor.install.observe import observe_machine, run_systemctl, this_program
 from monitor.store.connection import open_reader
 from monitor.store.read import last_run
+from monitor.system import files
 from netns.errors import NotPermittedError
 from netns.launcher import group
 from netns.spec import parse_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from monitor.install.model import InstalledProgram, MachineState
-    from monitor.install.steps import InstallStep
     from monitor.model import Run
+    from netns.plan.steps import Step
     from netns.spec import NamespaceSpec
 
 # What all attempts of a test may take at most, with the namespace before them.
@@ -50,7 +53,7 @@ class InstallOptions(Struct, frozen=True):
 class InstallPlan(Struct, frozen=True):
     """What is to be done, and what the summary needs of the machine."""
 
-    steps: tuple[InstallStep, ...]
+    steps: tuple[Step, ...]
     scheduler: SchedulerKind
     settings: Settings
     notes: tuple[str, ...] = ()
@@ -77,6 +80,8 @@ def plan_install(options: InstallOptions, program: InstalledProgram, extra_files
     spec = namespace_spec(settings)
     paths = (model.CONFIG_FILE, *extra_files)
     machine = observe_machine(spec, paths)
+    if not machine.local_writable:
+        extra_files = {path: text for path, text in extra_files.items() if not is_local(path)}
     scheduler = planner.choose_scheduler(options.scheduler, machine)
     if len(settings.schedules) > 1 and scheduler in {SchedulerKind.TIMER, SchedulerKind.CRON}:
         raise UsageError(
@@ -94,13 +99,34 @@ def plan_install(options: InstallOptions, program: InstalledProgram, extra_files
     return InstallPlan(planned, scheduler, settings, tuple(_notes(options, machine)))
 
 
+@contextmanager
+def sole_installer() -> Iterator[None]:
+    """Let one installation or removal at a time change the machine; the file goes again.
+
+    Raises:
+        InstallError: another one is at work.
+    """
+    file = Path(model.INSTALL_LOCK_FILE)
+    descriptor = files.open_lock_file(file)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise InstallError("another speedmon install or uninstall is at work: wait for its end") from None
+    try:
+        yield
+    finally:
+        files.remove_file(file)
+        os.close(descriptor)
+
+
 def carry_out(
     options: InstallOptions,
     planned: InstallPlan,
     *,
     extra_files: dict[str, str],
     test: bool,
-    on_step: Callable[[InstallStep], None],
+    on_step: Callable[[Step], None],
 ) -> Run | None:
     """Carry out a plan and verify it; return the first test, which comes before the scheduler starts.
 
@@ -157,7 +183,7 @@ def _run_since(began: datetime) -> Run | None:
     return newest if newest is not None and newest.started_at >= began else None
 
 
-def plan_uninstall(*, purge: bool) -> tuple[InstallStep, ...]:
+def plan_uninstall(*, purge: bool) -> tuple[Step, ...]:
     """Return the steps that remove the installation; changes nothing.
 
     Raises:
@@ -167,7 +193,7 @@ def plan_uninstall(*, purge: bool) -> tuple[InstallStep, ...]:
     return planner.plan_uninstall(observe_machine(installed_spec(), ()), purge=purge)
 
 
-def carry_out_uninstall(planned: tuple[InstallStep, ...], on_step: Callable[[InstallStep], None]) -> None:
+def carry_out_uninstall(planned: tuple[Step, ...], on_step: Callable[[Step], None]) -> None:
     """Remove the installation.
 
     Raises:
@@ -228,9 +254,19 @@ def _parse_settings(text: str) -> Settings:
     return load.parse_settings(text, model.CONFIG_FILE)
 
 
+def is_local(path: str) -> bool:
+    """Return whether a file is below /usr/local."""
+    return path.startswith(f"{model.LOCAL_DIRECTORY}/")
+
+
 def _notes(options: InstallOptions, machine: MachineState) -> list[str]:
     notes = []
-    if not machine.compiler:
+    if not machine.local_writable:
+        notes.append(
+            f"{model.LOCAL_DIRECTORY} cannot be written, so there is no program ip4only, no manual page and no"
+            " completion; all else works without them"
+        )
+    elif not machine.compiler:
         notes.append(
             "no C compiler works here, so there is no program ip4only; all else works without it"
             " (for it: apt install gcc libc6-dev, then run install again)"

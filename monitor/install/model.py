@@ -24,13 +24,16 @@ RUNTIME_DIRECTORY = "/run/speedmon"
 COLLECT_SOCKET = f"{RUNTIME_DIRECTORY}/collect.sock"
 UNIT_DIRECTORY = "/etc/systemd/system"
 CRON_FILE = "/etc/cron.d/speedmon"
+LOCAL_DIRECTORY = "/usr/local"
 MANUAL_FILE = "/usr/local/share/man/man1/speedmon.1"
 COMPLETION_FILES = {
     "bash": "/usr/local/share/bash-completion/completions/speedmon",
     "zsh": "/usr/local/share/zsh/site-functions/_speedmon",
     "fish": "/usr/local/share/fish/vendor_completions.d/speedmon.fish",
 }
-LOCK_FILES = ("/run/lock/speedmon.lock", "/tmp/speedmon.lock", "/run/speedmon-netns.lock")  # noqa: S108  see `lock`
+TEST_LOCK_FILES = ("/run/lock/speedmon.lock", "/tmp/speedmon.lock")  # noqa: S108  see `lock`
+INSTALL_LOCK_FILE = "/run/speedmon-install.lock"
+LOCK_FILES = (*TEST_LOCK_FILES, "/run/speedmon-netns.lock")
 
 # The group may write too: SQLite needs that of every reader of a database in WAL mode, and a member's own tests go into
 # the same file. Others may pass through to the folder `www`.
@@ -96,12 +99,16 @@ class MachineState(Struct, frozen=True):
         directories: likewise the folders.
         strays: paths below the state directory that the service could not write.
         enabled: our units that start at boot.
-        active: our units that run.
+        active: our units that run; `running` those that start or stop, too, such as a test.
         stale: our units that run an older file than the one on disk, or an older program.
+        overrides: folders with drop-ins of the user's for our units.
+        is_testing: whether a test runs, whoever started it.
         schema_current: whether the database exists and has the current schema.
         compiler: whether a trial of the C compiler worked.
+        local_writable: whether there can be programs and manuals in /usr/local.
         namespace_changes: the steps that the namespace needs, in words.
         namespace_exists: whether anything of the namespace is there to tear down.
+        namespace_made_group: whether `setup-netns` made the group, before or without an installation.
         default_minute: a minute of the hour that belongs to this machine.
     """
 
@@ -113,10 +120,15 @@ class MachineState(Struct, frozen=True):
     strays: tuple[str, ...] = ()
     enabled: frozenset[str] = frozenset()
     active: frozenset[str] = frozenset()
+    running: frozenset[str] = frozenset()
     stale: frozenset[str] = frozenset()
+    overrides: tuple[str, ...] = ()
+    is_testing: bool = False
     schema_current: bool = False
     compiler: bool = False
+    local_writable: bool = True
     namespace_changes: tuple[str, ...] = ()
     namespace_exists: bool = False
+    namespace_made_group: bool = False
     default_minute: int = 7
     record: InstallRecord | None = None

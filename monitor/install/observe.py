@@ -7,6 +7,7 @@ import grp
 import hashlib
 import os
 import pwd
+import shlex
 import stat
 import subprocess
 import sys
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from monitor import __version__
 from monitor.errors import InstallError, UsageError
 from monitor.install import model, units
 from monitor.install.model import FileState, InstalledProgram, InstallRecord, MachineState
 from monitor.store import connection
-from netns import setup
+from monitor.system import files, lock
+from netns import journal, setup
 from netns.errors import NetnsError
 from netns.launcher import install as launcher
 from netns.launcher import marker
@@ -34,7 +37,9 @@ if TYPE_CHECKING:
 SYSTEMD_RUNS = Path("/run/systemd/system")
 SYSTEMCTL_TIMEOUT_S = 90
 
-RUNNING = frozenset({"active", "activating", "reloading"})
+MACHINE_WIDE = (
+    "install it for the whole machine, with sudo PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install"
+)
 
 # A machine's own minute keeps many installations from testing at once; the id itself must not get out.
 MACHINE_ID = Path("/etc/machine-id")
@@ -62,11 +67,18 @@ def observe_machine(spec: NamespaceSpec, paths: Iterable[str]) -> MachineState:
         active=frozenset(
             unit for unit, state in unit_states.items() if state["ActiveState"] in {"active", "reloading"}
         ),
+        running=frozenset(
+            unit for unit, state in unit_states.items() if state["ActiveState"] not in {"inactive", "failed"}
+        ),
+        overrides=tuple(find_overrides()),
+        is_testing=is_testing(),
         stale=frozenset(unit for unit, state in unit_states.items() if state["NeedDaemonReload"] == "yes"),
         schema_current=_is_schema_current(user),
-        compiler=try_compiler(spec.name),
+        compiler=is_local_writable() and try_compiler(spec.name),
+        local_writable=is_local_writable(),
         namespace_changes=_namespace_changes(spec),
         namespace_exists=_namespace_exists(spec),
+        namespace_made_group=_has_namespace_made_group(spec),
         default_minute=machine_minute(),
         record=read_record(),
     )
@@ -97,24 +109,33 @@ def this_program() -> InstalledProgram:
         raise UsageError(f"{command} does not exist: install speedmon with pipx or into a virtual environment first")
     for path in (command, Path(sys.executable), Path(__file__)):
         if problem := find_unsafe_parent(path):
-            raise UsageError(
-                f"root's services must not run {path}, because {problem}: install it for the whole machine, with"
-                " sudo PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install, then run install again"
-            )
+            raise UsageError(f"root's services must not run {path}, because {problem}, then run install again")
     return InstalledProgram(str(command), sys.executable, __version__)
 
 
 def find_unsafe_parent(path: Path) -> str | None:
-    """Return why somebody other than root could change a file or could not reach it; None where all is well."""
-    for part in (path, *path.parents, *path.resolve().parents):
-        state = part.stat()
-        if state.st_uid != 0:
-            return f"{part} belongs to {_user_name(state.st_uid)}"
-        if state.st_mode & stat.S_IWOTH and not state.st_mode & stat.S_ISVTX:
-            return f"everybody may write to {part}"
-        if part.is_dir() and not state.st_mode & stat.S_IXOTH:
-            return f"the service's user may not enter {part}"
+    """Return why root's services must not run a file, as others could change it or not reach it, and the fix."""
+    parts = (path, *path.parents, *path.resolve().parents)
+    return next((risk for part in parts if (risk := describe_risk(part, part.stat()))), None)
+
+
+def describe_risk(part: Path, state: os.stat_result) -> str | None:
+    """Return what is wrong with a program or a folder on its path, and the fix; None if nothing is."""
+    if state.st_uid != 0:
+        return f"{part} belongs to {_user_name(state.st_uid)}: {MACHINE_WIDE}"
+    if state.st_mode & stat.S_IWOTH and not state.st_mode & stat.S_ISVTX:
+        return f"everybody may write to {part}: chmod o-w {shlex.quote(str(part))}"
+    if not state.st_mode & (stat.S_IXOTH if stat.S_ISDIR(state.st_mode) else stat.S_IROTH):
+        return f"the service's user may not enter {part}: {_reach_fix(part)}"
     return None
+
+
+def _reach_fix(folder: Path) -> str:
+    """Return how to let the service in: a home stays closed, what was installed with a strict umask is opened."""
+    home = Path("~root").expanduser()
+    if folder in {home, *home.parents} or folder.is_relative_to(home) or folder.is_relative_to("/home"):
+        return MACHINE_WIDE
+    return f"chmod -R go+rX {shlex.quote(str(folder))}"
 
 
 def machine_minute() -> int:
@@ -141,6 +162,32 @@ def try_compiler(name: str) -> bool:
             return False
 
 
+def is_local_writable() -> bool:
+    """Return whether root can write to /usr/local, which is read-only on some systems."""
+    return os.access(model.LOCAL_DIRECTORY, os.W_OK)
+
+
+def is_testing() -> bool:
+    """Return whether a test runs on this machine, whoever started it."""
+    try:
+        return lock.is_held("", model.TEST_LOCK_FILES)
+    except UsageError:  # the kernel does not show its locks here
+        return False
+
+
+def find_overrides() -> list[str]:
+    """Return the folders with drop-ins for our units, as `systemctl edit` makes them."""
+    folders = (Path(model.UNIT_DIRECTORY, f"{unit}.d") for unit in units.ALL_UNITS)
+    return [str(folder) for folder in folders if folder.is_dir() and not folder.is_symlink()]
+
+
+def find_dangling_links() -> Iterator[str]:
+    """Yield links that enabled a unit whose file somebody has removed: systemd cannot disable it any more."""
+    for folder in Path(model.UNIT_DIRECTORY).glob("*.wants"):
+        links = (folder / unit for unit in units.ALL_UNITS)
+        yield from (str(link) for link in links if link.is_symlink() and not link.exists())
+
+
 def _find_user() -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(model.USER)
@@ -156,11 +203,19 @@ def _find_group() -> grp.struct_group | None:
 
 
 def _known_files() -> Iterator[str]:
+    """Yield the files that an installation may have left, with those that a killed one has not finished."""
+    for path in _complete_files():
+        yield path
+        yield from map(str, files.find_unfinished(Path(path)))
+
+
+def _complete_files() -> Iterator[str]:
     yield from (f"{model.UNIT_DIRECTORY}/{unit}" for unit in units.ALL_UNITS)
     yield from (model.CRON_FILE, model.CONFIG_FILE, model.RECORD_FILE, model.MANUAL_FILE, model.DATABASE_FILE)
     yield from model.COMPLETION_FILES.values()
     yield from model.LOCK_FILES
     yield from map(str, Path("/var/lib/systemd/timers").glob("stamp-speedmon-*.timer"))
+    yield from find_dangling_links()
 
 
 def _known_directories(paths: Iterable[str]) -> Iterator[str]:
@@ -226,6 +281,7 @@ def _is_schema_current(user: pwd.struct_passwd | None) -> bool:
 
 def _namespace_changes(spec: NamespaceSpec) -> tuple[str, ...]:
     """Return what set-up would do; where it cannot even plan, that is for the step itself to report."""
+    spec = replace(spec, launcher=spec.launcher and is_local_writable())
     try:
         return tuple(map(str, setup.set_up_namespace(spec, dry_run=True).steps))
     except NetnsError as error:
@@ -239,6 +295,13 @@ def _namespace_exists(spec: NamespaceSpec) -> bool:
         return True
 
 
+def _has_namespace_made_group(spec: NamespaceSpec) -> bool:
+    try:
+        return journal.load_journal(spec.name).made_group
+    except NetnsError:  # its own commands report a damaged journal
+        return False
+
+
 def _unit_states() -> Iterator[tuple[str, dict[str, str]]]:
     """Yield each of our units that systemd knows with its state."""
     properties = "Id,LoadState,UnitFileState,ActiveState,NeedDaemonReload"
@@ -246,7 +309,8 @@ def _unit_states() -> Iterator[tuple[str, dict[str, str]]]:
     shown = run_systemctl("show", f"--property={properties}", *known)
     for block in shown.strip().split("\n\n"):
         state = dict(line.split("=", 1) for line in block.splitlines())
-        if state.get("LoadState") == "loaded":
+        # A unit whose file is gone may still run.
+        if state.get("LoadState") == "loaded" or state.get("ActiveState", "inactive") != "inactive":
             yield state["Id"], state
 
 

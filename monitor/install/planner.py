@@ -14,17 +14,21 @@ from msgspec.structs import replace
 from monitor.errors import UsageError
 from monitor.install import model, steps, units
 from monitor.install.model import GROUP, USER, SchedulerKind
+from netns.plan import host_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from monitor.install.model import FileState, InstalledProgram, InstallRecord, InstallRequest, MachineState
-    from monitor.install.steps import InstallStep
+    from netns.plan.steps import Step
+
+# A test by hand, with all its retries, may go on that long beside a removal.
+TEST_WAIT_S = 300
 
 
 def plan_install(
     request: InstallRequest, machine: MachineState, files: Mapping[str, str], program: InstalledProgram
-) -> tuple[InstallStep, ...]:
+) -> tuple[Step, ...]:
     """Return the steps that are left to do, in order.
 
     Args:
@@ -43,8 +47,9 @@ def plan_install(
         *(steps.StopUnit(unit) for unit in _busy_units(machine) if is_replaced),
         *_plan_parents(machine),
         *_plan_files(changed, machine),
-        *_plan_database(machine, program),
+        # Data that an earlier installation left belongs to root.
         *([steps.GiveTree(model.STATE_DIRECTORY, USER, GROUP)] if machine.strays else []),
+        *_plan_database(machine, program),
         *(
             [steps.SetUpNamespace(machine.compiler, existed=machine.namespace_exists)]
             if machine.namespace_changes
@@ -55,7 +60,7 @@ def plan_install(
     )
 
 
-def plan_uninstall(machine: MachineState, *, purge: bool) -> tuple[InstallStep, ...]:
+def plan_uninstall(machine: MachineState, *, purge: bool) -> tuple[Step, ...]:
     """Return the steps that remove an installation: all but data and configuration, with `purge` these too."""
     record = machine.record or model.InstallRecord()
     kept = (f"{model.CONFIG_DIRECTORY}/", f"{model.STATE_DIRECTORY}/")
@@ -63,17 +68,36 @@ def plan_uninstall(machine: MachineState, *, purge: bool) -> tuple[InstallStep, 
     trees = (model.CACHE_DIRECTORY, model.LOG_DIRECTORY, model.RUNTIME_DIRECTORY)
     has_units = any(path.startswith(model.UNIT_DIRECTORY) for path in present)
     return (
-        *(steps.DisableUnit(unit) for unit in units.ALL_UNITS if unit in machine.enabled | machine.active),
-        *([steps.StopUnit(units.ANSWERS)] if has_units and machine.systemd else []),
+        *(_plan_end_of_units(machine) if machine.systemd and (has_units or machine.running) else ()),
+        *([steps.AwaitTest(TEST_WAIT_S, model.TEST_LOCK_FILES[0])] if machine.is_testing else []),
         *(steps.UninstallFile(path) for path in present),
+        *(host_steps.RemoveDirectory(path) for path in _wants_folders(present)),
+        *(steps.RemoveTree(path) for path in machine.overrides if purge),
         *([steps.ReloadUnits()] if has_units and machine.systemd else []),
         *(steps.RemoveTree(path) for path in trees if path in machine.directories),
         *([steps.TearDownNamespace()] if machine.namespace_exists else []),
         *_plan_kept_data(machine, purge=purge),
         *_plan_removed_accounts(machine, record),
         *([steps.UninstallFile(model.RECORD_FILE)] if model.RECORD_FILE in machine.files and not purge else []),
-        *(steps.RemoveFolder(path) for path in record.directories if path in machine.directories),
+        *(host_steps.RemoveDirectory(path) for path in record.directories if path in machine.directories),
     )
+
+
+def _wants_folders(paths: Sequence[str]) -> list[str]:
+    """Return the folders of links that enable units: systemd, too, removes one with its last link."""
+    return sorted({folder for path in paths if (folder := path.rpartition("/")[0]).endswith(".wants")})
+
+
+def _plan_end_of_units(machine: MachineState) -> Iterator[Step]:
+    """Plan the end of what starts tests, then of the tests themselves."""
+    for unit in units.STOP_ORDER:
+        if unit == units.ANSWERS:
+            yield steps.StopUnit(unit)
+        elif unit in machine.enabled and f"{model.UNIT_DIRECTORY}/{unit}" in machine.files:
+            yield steps.DisableUnit(unit)
+        elif unit in machine.running:
+            yield steps.StopUnit(unit)
+    yield steps.ForgetFailures(units.STOP_ORDER)
 
 
 def choose_scheduler(asked: SchedulerKind | None, machine: MachineState) -> SchedulerKind:
@@ -101,13 +125,13 @@ def next_record(request: InstallRequest, machine: MachineState, program: Install
         version=program.version,
         scheduler=request.scheduler,
         made_user=before.made_user or machine.user_group is None,
-        made_group=before.made_group or machine.group_members is None,
+        made_group=before.made_group or machine.group_members is None or machine.namespace_made_group,
         members=tuple(sorted({*before.members, *members})),
         directories=tuple(sorted({*before.directories, *_missing_parents(machine)}, reverse=True)),
     )
 
 
-def _plan_record(request: InstallRequest, machine: MachineState, program: InstalledProgram) -> Iterator[InstallStep]:
+def _plan_record(request: InstallRequest, machine: MachineState, program: InstalledProgram) -> Iterator[Step]:
     """Plan the record before anything else: a killed installation must still know what it made."""
     record = next_record(request, machine, program)
     yield from _plan_directory(model.CONFIG_DIRECTORY, model.CONFIG_DIRECTORY_MODE, "root", "root", machine)
@@ -121,51 +145,53 @@ def encode_record(record: InstallRecord) -> str:
     return msgspec.json.format(msgspec.json.encode(record)).decode() + "\n"
 
 
-def _plan_accounts(request: InstallRequest, machine: MachineState) -> Iterator[InstallStep]:
+def _plan_accounts(request: InstallRequest, machine: MachineState) -> Iterator[Step]:
     if machine.group_members is None:
-        yield steps.MakeGroup(GROUP)
+        yield host_steps.CreateGroup(GROUP)
     if machine.user_group is None:
         yield steps.CreateUser(USER, GROUP, model.STATE_DIRECTORY)
     for user in request.members:
         if user not in (machine.group_members or ()):
-            yield steps.EnrolMember(user, GROUP)
+            yield host_steps.AddMember(user, GROUP)
 
 
-def _plan_directories(machine: MachineState, *, www: bool) -> Iterator[InstallStep]:
+def _plan_directories(machine: MachineState, *, www: bool) -> Iterator[Step]:
     yield from _plan_directory(model.STATE_DIRECTORY, model.STATE_MODE, USER, GROUP, machine)
     if www:
         yield from _plan_directory(f"{model.STATE_DIRECTORY}/www", model.STATE_MODE, USER, GROUP, machine)
     yield from _plan_directory(model.LOG_DIRECTORY, 0o755, "root", "root", machine)
 
 
-def _plan_directory(path: str, mode: int, user: str, group: str, machine: MachineState) -> Iterator[InstallStep]:
+def _plan_directory(path: str, mode: int, user: str, group: str, machine: MachineState) -> Iterator[Step]:
     current = machine.directories.get(path)
     if current is None or (current.mode, current.user, current.group) != (mode, user, group):
         yield steps.MakeFolder(path, mode, user, group, existed=current is not None)
 
 
-def _plan_database(machine: MachineState, program: InstalledProgram) -> Iterator[InstallStep]:
+def _plan_database(machine: MachineState, program: InstalledProgram) -> Iterator[Step]:
     if not machine.schema_current:
         file = model.DATABASE_FILE
         yield steps.UpgradeDatabase(USER, GROUP, program.command, file, existed=file in machine.files)
 
 
-def _plan_parents(machine: MachineState) -> Iterator[InstallStep]:
+def _plan_parents(machine: MachineState) -> Iterator[Step]:
     for path in sorted(_missing_parents(machine)):
         yield steps.MakeFolder(path, 0o755)
 
 
 def _missing_parents(machine: MachineState) -> set[str]:
     """Return the folders that the manual and the completions lack, which belong to no other program yet."""
-    wanted = (model.MANUAL_FILE, *model.COMPLETION_FILES.values())
+    wanted = (model.MANUAL_FILE, *model.COMPLETION_FILES.values()) if machine.local_writable else ()
     return {parent for path in wanted for parent in _parents(path) if parent not in machine.directories}
 
 
-def _plan_removed_units(scheduler: SchedulerKind, machine: MachineState) -> Iterator[InstallStep]:
+def _plan_removed_units(scheduler: SchedulerKind, machine: MachineState) -> Iterator[Step]:
     """Plan the end of what another scheduler needs: exactly one runs."""
-    for unit in units.ALL_UNITS:
+    for unit in units.STOP_ORDER:
         if unit not in units.ENABLED[scheduler] and unit in machine.enabled:
             yield steps.DisableUnit(unit)
+        elif unit not in units.UNITS[scheduler] and unit in machine.running:
+            yield steps.StopUnit(unit)
     for path in _removed_units(scheduler, machine):
         yield steps.UninstallFile(path, machine.files[path].content)
     if scheduler is not SchedulerKind.CRON and model.CRON_FILE in machine.files:
@@ -198,7 +224,7 @@ def file_group(path: str) -> str:
     return GROUP if path == model.CONFIG_FILE else "root"
 
 
-def _plan_files(changed: Mapping[str, str], machine: MachineState) -> Iterator[InstallStep]:
+def _plan_files(changed: Mapping[str, str], machine: MachineState) -> Iterator[Step]:
     for path, content in changed.items():
         current = machine.files.get(path)
         yield steps.InstallFile(
@@ -222,7 +248,7 @@ def _busy_units(machine: MachineState) -> list[str]:
     return [unit for unit in (units.SERVE, units.TIMER, units.SOCKET) if unit in machine.active]
 
 
-def _plan_services(scheduler: SchedulerKind, machine: MachineState, *, stopped: bool) -> Iterator[InstallStep]:
+def _plan_services(scheduler: SchedulerKind, machine: MachineState, *, stopped: bool) -> Iterator[Step]:
     for unit in units.ENABLED[scheduler]:
         if unit not in machine.enabled:
             yield steps.EnableUnit(unit)
@@ -235,7 +261,7 @@ def _plan_services(scheduler: SchedulerKind, machine: MachineState, *, stopped: 
             yield steps.StartUnit(unit)
 
 
-def _plan_kept_data(machine: MachineState, *, purge: bool) -> Iterator[InstallStep]:
+def _plan_kept_data(machine: MachineState, *, purge: bool) -> Iterator[Step]:
     """Plan what becomes of data and configuration: they go, or root keeps them, as their owner goes."""
     for path in (model.STATE_DIRECTORY, model.CONFIG_DIRECTORY):
         if path not in machine.directories:
@@ -246,15 +272,15 @@ def _plan_kept_data(machine: MachineState, *, purge: bool) -> Iterator[InstallSt
             yield steps.GiveTree(path, "root", "root", shared=False)
 
 
-def _plan_removed_accounts(machine: MachineState, record: InstallRecord) -> Iterator[InstallStep]:
+def _plan_removed_accounts(machine: MachineState, record: InstallRecord) -> Iterator[Step]:
     if machine.user_group is not None and record.made_user:
         yield steps.DeleteUser(USER)
     if machine.group_members is not None and record.made_group:
-        yield steps.RemoveGroup(GROUP)
+        yield host_steps.DeleteGroup(GROUP)
         return
     for user in record.members:
         if user in (machine.group_members or ()):
-            yield steps.DismissMember(user, GROUP)
+            yield host_steps.RemoveMember(user, GROUP)
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -110,9 +110,12 @@ def exit_code(status: InstallationStatus) -> int:
 
 
 def _failed_units(status: InstallationStatus) -> Iterator[UnitState]:
+    """Yield the units that should run; a unit that fails because there is no namespace is no problem of its own."""
     for unit in status.units:
-        must_run = unit.enabled == "enabled" and not unit.name.endswith(("netns.service", "collect.service"))
-        if unit.active == "failed" or (must_run and unit.active == "inactive"):
+        needs_namespace = unit.name.endswith(("netns.service", "collect.service"))
+        is_explained = needs_namespace and bool(status.namespace_problems)
+        must_run = unit.enabled == "enabled" and not needs_namespace
+        if (unit.active == "failed" and not is_explained) or (unit.active == "inactive" and must_run):
             yield unit
 
 

@@ -1,20 +1,15 @@
-"""The steps of an installation as pure data: each prints as the shell command that does the same, and has its undo."""
+"""The steps of an installation as pure data: each prints as the shell command that does the same, and has its undo.
+
+Those on groups, their members and empty folders are the ones of `netns.plan.host_steps`.
+"""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from netns.plan.host_steps import RemoveDirectory
+from netns.plan.steps import Step
 
 
-class InstallStep(Struct, frozen=True):
-    """One change of the machine."""
-
-    @property
-    def undo(self) -> InstallStep | None:
-        """The step that takes this one back; None where nothing has to be."""
-        return None
-
-
-class MakeFolder(InstallStep, frozen=True):
+class MakeFolder(Step, frozen=True):
     """Make a folder, or give it the right owner and mode."""
 
     path: str
@@ -27,20 +22,11 @@ class MakeFolder(InstallStep, frozen=True):
         return f"install -d -m {self.mode:o} -o {self.user} -g {self.group} {self.path}"
 
     @property
-    def undo(self) -> InstallStep | None:
-        return None if self.existed else RemoveFolder(self.path)
+    def undo(self) -> Step | None:
+        return None if self.existed else RemoveDirectory(self.path)
 
 
-class RemoveFolder(InstallStep, frozen=True):
-    """Remove a folder, unless something is in it."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return f"rmdir --ignore-fail-on-non-empty {self.path}"
-
-
-class InstallFile(InstallStep, frozen=True):
+class InstallFile(Step, frozen=True):
     """Write a file of root's; `previous` is the text that it replaces, None for a new file."""
 
     path: str
@@ -53,13 +39,13 @@ class InstallFile(InstallStep, frozen=True):
         return f"install -m {self.mode:o} -g {self.group} /dev/stdin {self.path}  # {len(self.content)} bytes"
 
     @property
-    def undo(self) -> InstallStep:
+    def undo(self) -> Step:
         if self.previous is None:
             return UninstallFile(self.path)
         return InstallFile(self.path, self.previous, self.mode, self.group)
 
 
-class UninstallFile(InstallStep, frozen=True):
+class UninstallFile(Step, frozen=True):
     """Remove a file; `previous` is its text, None where it need not come back."""
 
     path: str
@@ -69,11 +55,11 @@ class UninstallFile(InstallStep, frozen=True):
         return f"rm -f {self.path}"
 
     @property
-    def undo(self) -> InstallStep | None:
+    def undo(self) -> Step | None:
         return None if self.previous is None else InstallFile(self.path, self.previous)
 
 
-class RemoveTree(InstallStep, frozen=True):
+class RemoveTree(Step, frozen=True):
     """Remove a folder with all that is in it."""
 
     path: str
@@ -82,7 +68,7 @@ class RemoveTree(InstallStep, frozen=True):
         return f"rm -rf {self.path}"
 
 
-class GiveTree(InstallStep, frozen=True):
+class GiveTree(Step, frozen=True):
     """Give a folder and the files in it to a user and a group; links are not followed.
 
     `shared`: the group may write; else the owner alone may do anything.
@@ -98,29 +84,7 @@ class GiveTree(InstallStep, frozen=True):
         return f"chown -hR {self.user}:{self.group} {self.path} && chmod -R {rights} {self.path}"
 
 
-class MakeGroup(InstallStep, frozen=True):
-    """Make a system group."""
-
-    group: str
-
-    def __str__(self) -> str:
-        return f"groupadd --system {self.group}"
-
-    @property
-    def undo(self) -> InstallStep:
-        return RemoveGroup(self.group)
-
-
-class RemoveGroup(InstallStep, frozen=True):
-    """Remove a group, if it is there and no user's primary group."""
-
-    group: str
-
-    def __str__(self) -> str:
-        return f"groupdel {self.group}"
-
-
-class CreateUser(InstallStep, frozen=True):
+class CreateUser(Step, frozen=True):
     """Make a system user with a group that exists."""
 
     user: str
@@ -134,11 +98,11 @@ class CreateUser(InstallStep, frozen=True):
         )
 
     @property
-    def undo(self) -> InstallStep:
+    def undo(self) -> Step:
         return DeleteUser(self.user)
 
 
-class DeleteUser(InstallStep, frozen=True):
+class DeleteUser(Step, frozen=True):
     """Remove a user."""
 
     user: str
@@ -147,31 +111,7 @@ class DeleteUser(InstallStep, frozen=True):
         return f"userdel {self.user}"
 
 
-class EnrolMember(InstallStep, frozen=True):
-    """Put a user into a group, from the next login on."""
-
-    user: str
-    group: str
-
-    def __str__(self) -> str:
-        return f"usermod --append --groups {self.group} {self.user}"
-
-    @property
-    def undo(self) -> InstallStep:
-        return DismissMember(self.user, self.group)
-
-
-class DismissMember(InstallStep, frozen=True):
-    """Take a user out of a group."""
-
-    user: str
-    group: str
-
-    def __str__(self) -> str:
-        return f"gpasswd --delete {self.user} {self.group}"
-
-
-class SetUpNamespace(InstallStep, frozen=True):
+class SetUpNamespace(Step, frozen=True):
     """Make or mend the namespace, with the launcher where it can be compiled."""
 
     launcher: bool
@@ -181,18 +121,18 @@ class SetUpNamespace(InstallStep, frozen=True):
         return f"speedmon setup-netns{'' if self.launcher else ' --no-launcher'}"
 
     @property
-    def undo(self) -> InstallStep | None:
+    def undo(self) -> Step | None:
         return None if self.existed else TearDownNamespace()
 
 
-class TearDownNamespace(InstallStep, frozen=True):
+class TearDownNamespace(Step, frozen=True):
     """Remove the namespace, its rules and the launcher."""
 
     def __str__(self) -> str:
         return "speedmon teardown-netns"
 
 
-class UpgradeDatabase(InstallStep, frozen=True):
+class UpgradeDatabase(Step, frozen=True):
     """Make the database or bring it to the current schema, as the service's user."""
 
     user: str
@@ -205,22 +145,22 @@ class UpgradeDatabase(InstallStep, frozen=True):
         return f"setpriv --reuid {self.user} --regid {self.group} --clear-groups {self.command} db upgrade"
 
     @property
-    def undo(self) -> InstallStep | None:
+    def undo(self) -> Step | None:
         return None if self.existed else UninstallFile(self.file)
 
 
-class ReloadUnits(InstallStep, frozen=True):
+class ReloadUnits(Step, frozen=True):
     """Let systemd read the unit files again."""
 
     def __str__(self) -> str:
         return "systemctl daemon-reload"
 
     @property
-    def undo(self) -> InstallStep:
+    def undo(self) -> Step:
         return ReloadUnits()
 
 
-class EnableUnit(InstallStep, frozen=True):
+class EnableUnit(Step, frozen=True):
     """Let a unit start at boot."""
 
     unit: str
@@ -229,11 +169,11 @@ class EnableUnit(InstallStep, frozen=True):
         return f"systemctl enable {self.unit}"
 
     @property
-    def undo(self) -> InstallStep:
+    def undo(self) -> Step:
         return DisableUnit(self.unit)
 
 
-class DisableUnit(InstallStep, frozen=True):
+class DisableUnit(Step, frozen=True):
     """Stop a unit, and let it start at boot no longer."""
 
     unit: str
@@ -242,7 +182,7 @@ class DisableUnit(InstallStep, frozen=True):
         return f"systemctl disable --now {self.unit}"
 
 
-class StopUnit(InstallStep, frozen=True):
+class StopUnit(Step, frozen=True):
     """Stop a unit before what it uses is replaced."""
 
     unit: str
@@ -251,11 +191,30 @@ class StopUnit(InstallStep, frozen=True):
         return f"systemctl stop {self.unit}"
 
     @property
-    def undo(self) -> InstallStep:
+    def undo(self) -> Step:
         return StartUnit(self.unit)
 
 
-class StartUnit(InstallStep, frozen=True):
+class ForgetFailures(Step, frozen=True):
+    """Let systemd forget which of our units failed, as it would go on listing them."""
+
+    units: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"systemctl reset-failed {' '.join(self.units)}"
+
+
+class AwaitTest(Step, frozen=True):
+    """Wait until the test that runs has ended, whoever started it."""
+
+    timeout_s: int
+    file: str
+
+    def __str__(self) -> str:
+        return f"flock --timeout {self.timeout_s} {self.file} true"
+
+
+class StartUnit(Step, frozen=True):
     """Start a unit."""
 
     unit: str
@@ -264,5 +223,5 @@ class StartUnit(InstallStep, frozen=True):
         return f"systemctl start {self.unit}"
 
     @property
-    def undo(self) -> InstallStep:
+    def undo(self) -> Step:
         return StopUnit(self.unit)

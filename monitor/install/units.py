@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from monitor.config import cron
 from monitor.errors import UsageError
-from monitor.install.model import COLLECT_SOCKET, REPAIR_LOG, STATE_DIRECTORY, SchedulerKind
+from monitor.install.model import COLLECT_SOCKET, CRON_FILE, REPAIR_LOG, STATE_DIRECTORY, SchedulerKind
 
 if TYPE_CHECKING:
     from monitor.config.settings import ScheduleSettings
@@ -46,6 +46,12 @@ ANSWERS = "speedmon-collect@*.service"
 
 # Every unit that a version of speedmon has had; those that an installation does not need are removed.
 ALL_UNITS = (*COMMON_UNITS, SOCKET, ANSWER, TIMER, NOTIFY_TIMER, "speedmon-netns.timer")
+
+# What starts tests ends first.
+STOP_ORDER = (
+    *(TIMER, NOTIFY_TIMER, "speedmon-netns.timer", SERVE, SOCKET, REPORT_TIMER),
+    *(ANSWERS, COLLECT, UNABLE, NOTIFY, REPORT, NETNS),
+)
 
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
 
@@ -185,7 +191,9 @@ def render_crontab(values: UnitValues) -> str:
     # In a crontab, % ends the command.
     command = shlex.quote(values.program.command).replace("%", r"\%")
     mend = f"{command} setup-netns -q --no-launcher --wait 60 --log {REPAIR_LOG}"
-    jitter = f"sleep {_random_seconds(values.jitter_s)}; " if values.jitter_s else ""
+    # It may be uninstalled during the pause.
+    pause = f"sleep {_random_seconds(values.jitter_s)}; " if values.jitter_s else ""
+    jitter = f"{pause}[ -e {CRON_FILE} ] || exit 0; "
     at = to_cron_fields(values)
     minute = (values.minute + 13) % 60
     www = f"--days 30 --output-dir {STATE_DIRECTORY}/www"

@@ -5,6 +5,7 @@ Light: read before a test.
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,9 @@ TIMESYNC_FILE = Path("/run/systemd/timesync/synchronized")
 
 # TIME_ERROR of linux/timex.h: the kernel's state where no program has synchronised the clock.
 _NOT_SYNCHRONISED = 5
+
+# Of /proc/PID/stat, counted from behind the name: when the process started, in clock ticks since boot.
+_START_TIME = 19
 
 # More than `struct timex` has on any machine.
 _TIMEX_BYTES = 512
@@ -64,3 +68,9 @@ class ClockReading:
 def read_clocks() -> ClockReading:
     """Return what both clocks show now."""
     return ClockReading(utc_now(), seconds_since_boot())
+
+
+def seconds_since_start() -> float:
+    """Return for how long this system has run; a container counts from its own first process on."""
+    fields = Path("/proc/1/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return seconds_since_boot() - int(fields[_START_TIME]) / os.sysconf("SC_CLK_TCK")

@@ -114,14 +114,18 @@ def _error_text(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def replace_file(file: Path, content: bytes, *, mode: int = 0o600, sync: bool = True) -> None:
+def replace_file(file: Path, content: bytes, *, mode: int = 0o600, group: int | None = None, sync: bool = True) -> None:
     """Write a file completely or not at all, and sync it to disk; whatever has its name is replaced, but for a folder.
+
+    `group` is a number, None for the usual one.
 
     Raises:
         OSError: it cannot be written; an older file is untouched.
     """
-    with creating(file, mode=mode) as descriptor:
+    with creating(file, mode=0o600 if group is not None else mode) as descriptor:
         write_all(descriptor, content)
+        if group is not None:
+            os.fchown(descriptor, -1, group)
         os.fchmod(descriptor, mode)  # whatever the umask
         if sync:
             os.fsync(descriptor)
@@ -357,6 +361,16 @@ def remove_file(file: Path) -> None:
     """
     with suppress(FileNotFoundError), open_place(file) as place, acting_as(place.owner):
         os.unlink(place.name, dir_fd=place.folder)
+
+
+def find_unfinished(file: Path) -> list[Path]:
+    """Return the unfinished versions of a file, those that are written now included; [] without its folder."""
+    start = f".{file.name[:_NAME_CHARS]}."
+    try:
+        names = os.listdir(file.parent)  # noqa: PTH208  names only
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [file.parent / name for name in names if name.startswith(start) and name.endswith(PART_SUFFIX)]
 
 
 def remove_unfinished(folder: Path) -> None:

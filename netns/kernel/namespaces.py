@@ -64,7 +64,10 @@ def unmount_handles() -> None:
 
 def _share_handles() -> None:
     """Make /run/netns a shared mount, so that handles mounted there are visible in other mount namespaces."""
-    Path(RUN_NETNS).mkdir(exist_ok=True)
+    folder = Path(RUN_NETNS)
+    if not folder.exists():
+        folder.mkdir()
+        folder.chmod(0o755)  # whatever the umask: others than root enter the namespace, too
     try:
         _mount("", RUN_NETNS, _SHARED | _REC)
     except OSError:  # it is not a mount yet

@@ -7,13 +7,15 @@ tree never changes; `reboot` keeps what was written to it and starts everything 
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from debian_tree import prepare_tree, prepare_wheels
+from debian_tree import build_wheel, prepare_tree, prepare_wheels
 from places import ROOT
 from private_machine import PrivateMachine
 
@@ -62,8 +64,9 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 exec systemd-nspawn --quiet --register=no --keep-unit --boot --console=pipe \\
     --directory=/run/machine/root --network-namespace-path=/run/netns/home --resolv-conf=off --timezone=off \\
-    --bind-ro="$1:/var/cache/wheels" --hostname=home --capability=CAP_NET_ADMIN systemd.log_target=journal
-' sh "$2"
+    --bind-ro="$1:/var/cache/wheels" --bind-ro="$2:/var/cache/speedmon-wheel" \\
+    --hostname=home --capability=CAP_NET_ADMIN systemd.log_target=journal
+' sh "$2" "$3"
 """
 
 INTERFACES = "auto lo\niface lo inet loopback\nauto {0}\niface {0} inet dhcp\n"
@@ -73,7 +76,7 @@ USER = """
 set -e
 useradd --create-home --shell /bin/bash ann
 printf 'ann ALL=(ALL) NOPASSWD: ALL\\n' >/etc/sudoers.d/ann
-printf '[global]\\nno-index = true\\nfind-links = /var/cache/wheels\\n' >/etc/pip.conf
+printf '[global]\\nno-index = true\\nfind-links = /var/cache/wheels /var/cache/speedmon-wheel\\n' >/etc/pip.conf
 rm -f /etc/resolv.conf; echo 'nameserver 192.0.2.1' >/etc/resolv.conf
 : >/etc/machine-id; echo home >/etc/hostname; printf '127.0.0.1 localhost\\n127.0.1.1 home\\n' >/etc/hosts
 """
@@ -88,7 +91,10 @@ class DebianMachine(PrivateMachine):
         tree, wheels = prepare_tree(suite), prepare_wheels(suite)
         super().__init__()
         self.suite = suite
-        self._wheels = str(wheels)
+        self.before: list[str] = []  # the snapshot that a test compares the system with
+        self._wheels = [str(wheels), tempfile.mkdtemp(prefix="speedmon-wheel-")]
+        Path(self._wheels[1]).chmod(0o755)
+        build_wheel(Path(self._wheels[1]))
         self._boots = 0
         self._init: subprocess.Popen[str] | None = None
         self._console = tempfile.NamedTemporaryFile("w+")  # noqa: SIM115  open as long as this machine
@@ -158,17 +164,18 @@ class DebianMachine(PrivateMachine):
         assert server.stdout.readline(), f"the server {name} did not start"
         return server
 
-    def boot(self) -> None:
-        """Start systemd, and wait until it has started everything."""
+    def boot(self, *, wait: bool = True) -> None:
+        """Start systemd, and wait until it has started everything, or until it answers at all."""
         self._boots += 1
         self._init = self.popen(
-            ["sh", "-c", BOOT, "sh", f"{self._group}-{self._boots}", self._wheels],
+            ["sh", "-c", BOOT, "sh", f"{self._group}-{self._boots}", *self._wheels],
             stdin=subprocess.DEVNULL,
             stdout=self._console,
             stderr=subprocess.STDOUT,
         )
         deadline = time.monotonic() + DEADLINE_S
-        while (state := self.within("systemctl", "is-system-running").stdout.strip()) not in {"running", "degraded"}:
+        states = {"running", "degraded"} if wait else {"running", "degraded", "starting"}
+        while (state := self.within("systemctl", "is-system-running").stdout.strip()) not in states:
             assert time.monotonic() < deadline, (
                 f"Debian did not boot: {state}: {self.within('systemctl', 'list-jobs').stdout}"
             )
@@ -186,11 +193,11 @@ class DebianMachine(PrivateMachine):
         self.within("systemctl", "poweroff")
         self._init.wait(timeout=DEADLINE_S)
 
-    def reboot(self, uplink: str = "eth0") -> None:
+    def reboot(self, uplink: str = "eth0", *, wait: bool = True) -> None:
         """Power off and start again, with a new network."""
         self.shut_down()
         self.plug_in(uplink)
-        self.boot()
+        self.boot(wait=wait)
 
     def close(self) -> None:
         """End everything; the control groups are removed first."""
@@ -202,6 +209,7 @@ class DebianMachine(PrivateMachine):
             assert server.stdout is not None
             server.stdout.close()
         self._console.close()
+        shutil.rmtree(self._wheels[1])
         super().close()
         for server in self._servers:
             server.wait(timeout=DEADLINE_S)

@@ -1,4 +1,4 @@
-"""Debian systems as file trees, made with debootstrap, and the wheels that speedmon needs there; kept in a cache.
+"""Debian systems as file trees, made with mmdebstrap, and the wheels that speedmon needs there; kept in a cache.
 
 Where packages come from is read from this machine's own apt configuration, and where wheels do from pip's.
 """
@@ -16,10 +16,13 @@ from pathlib import Path
 from places import ROOT
 
 # A tree is made again when this changes.
-VERSION = 1
+VERSION = 2
 
 # What `pipx install` needs to build speedmon, and to make an environment.
 BUILD_NEEDS = ("hatchling", "pip", "setuptools", "wheel")
+
+# Folders below /usr/share that no program needs.
+UNUSED = ("doc", "info", "locale", "man")
 
 COMMON = (
     "systemd",
@@ -69,10 +72,11 @@ def prepare_tree(suite: Suite) -> Path:
     unfinished = tree.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
-    command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite.name, str(unfinished)]
-    _run([*command, _mirror()])
-    _run(["chroot", str(unfinished), "apt-get", "clean"])
+    options = ["--mode=root", "--variant=apt", "--dpkgopt=force-unsafe-io", f"--include={','.join(packages)}"]
+    options += [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in UNUSED]
+    _run(["mmdebstrap", "--quiet", *options, suite.name, str(unfinished), _mirror()])
     unfinished.rename(tree)
+    _remove_older(tree)
     return tree
 
 
@@ -89,7 +93,20 @@ def prepare_wheels(suite: Suite) -> Path:
     _run([*download, "--no-deps", "--requirement", str(lock)])
     _run([*download, *BUILD_NEEDS])
     unfinished.rename(folder)
+    _remove_older(folder)
     return folder
+
+
+def build_wheel(folder: Path) -> None:
+    """Build the wheel of this checkout into a folder, for what names the distribution instead of the checkout."""
+    _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)])
+
+
+def _remove_older(folder: Path) -> None:
+    """Remove what is in the cache under the same name with another digest."""
+    for other in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _mirror() -> str:

@@ -186,3 +186,12 @@ def test_sighup_reads_the_configuration_again_and_drops_no_test(environ: dict[st
         code, _, stderr = end_daemon(process)
     assert (code, stderr) == (0, "")
     assert [run.status for run in rows(environ)] == [Status.INTERRUPTED]
+
+
+def test_systemd_is_told_when_the_page_is_served(environ: dict[str, str], tmp_path: Path):
+    """A start that fails, such as for a port that is in use, is then noticed by whoever started the unit."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(DEADLINE_S)
+        with serving(environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")}, "--no-schedule"):
+            assert manager.recv(100) == b"READY=1"

@@ -118,6 +118,14 @@ def test_what_runs_is_stopped_before_its_database_is_upgraded():
     assert order == sorted(order)
 
 
+def test_data_of_an_earlier_installation_is_taken_over_before_it_is_upgraded():
+    """Root keeps it after a removal; the service's user could not open it."""
+    machine = replace(BARE, strays=("/var/lib/speedmon/speedmon.db",))
+    words = planned(machine)
+    given = next(i for i, word in enumerate(words) if word.startswith("chown"))
+    assert given < next(i for i, word in enumerate(words) if "db upgrade" in word)
+
+
 def test_another_version_restarts_what_runs():
     """After `pipx upgrade`, the daemon would go on with the old code."""
     machine = replace(installed(), record=replace(installed().record or InstallRecord(), version="0.9"))
@@ -169,6 +177,67 @@ def test_uninstall_keeps_data_and_configuration():
     assert any(word.startswith("chown -hR root:root /var/lib/speedmon") for word in words)
     assert words.index("userdel speedmon") > words.index("speedmon teardown-netns")
     assert f"rm -f {UNIT}" in words
+
+
+def test_uninstall_ends_what_starts_tests_before_the_tests():
+    """Nothing starts a test once the tests are ended, and systemd lists no failed unit afterwards."""
+    machine = replace(installed(), running=frozenset({units.SERVE, units.COLLECT}), is_testing=True)
+    words = [str(step) for step in planner.plan_uninstall(machine, purge=False)]
+    starts, test = (
+        words.index("systemctl disable --now speedmon-serve.service"),
+        words.index(f"systemctl stop {units.COLLECT}"),
+    )
+    waits = next(i for i, word in enumerate(words) if word.startswith("flock"))
+    forgets = next(i for i, word in enumerate(words) if word.startswith("systemctl reset-failed"))
+    assert starts < test < forgets < waits < words.index(f"rm -f {UNIT}")
+
+
+def test_units_that_run_without_their_files_are_ended():
+    """Somebody has removed the files by hand."""
+    machine = MachineState(systemd=True, running=frozenset({units.SERVE}))
+    assert "systemctl stop speedmon-serve.service" in map(str, planner.plan_uninstall(machine, purge=False))
+
+
+def test_a_link_of_a_missing_unit_goes_with_its_folder():
+    """As `systemctl disable` does, which needs the unit."""
+    link = f"{model.UNIT_DIRECTORY}/sockets.target.wants/{units.SOCKET}"
+    machine = MachineState(
+        systemd=True, files={link: FileState(0o777, "root", "root", "")}, enabled=frozenset({units.SOCKET})
+    )
+    words = [str(step) for step in planner.plan_uninstall(machine, purge=False)]
+    assert f"systemctl disable --now {units.SOCKET}" not in words
+    folder = f"rmdir --ignore-fail-on-non-empty {model.UNIT_DIRECTORY}/sockets.target.wants"
+    assert words.index(f"rm -f {link}") < words.index(folder)
+
+
+def test_what_runs_for_another_scheduler_ends_before_its_file_goes():
+    """The graphs that are drawn just then would leave a unit without a file."""
+    machine = installed()
+    files = {**machine.files, f"{model.UNIT_DIRECTORY}/{units.REPORT}": FileState(0o644, "root", "root", "")}
+    machine = replace(machine, files=files, running=frozenset({units.REPORT}))
+    words = planned(machine, InstallRequest(SchedulerKind.CRON))
+    stop = words.index(f"systemctl stop {units.REPORT}")
+    assert stop < words.index(f"rm -f {model.UNIT_DIRECTORY}/{units.REPORT}")
+
+
+def test_drop_ins_are_configuration():
+    """They stay unless all of it goes."""
+    folder = f"{model.UNIT_DIRECTORY}/{units.SERVE}.d"
+    machine = replace(installed(), overrides=(folder,))
+    kept, purged = (map(str, planner.plan_uninstall(machine, purge=purge)) for purge in (False, True))
+    assert f"rm -rf {folder}" not in kept
+    assert f"rm -rf {folder}" in purged
+
+
+def test_a_group_that_set_up_made_is_ours():
+    """`setup-netns` came before the installation: the group goes with it."""
+    machine = replace(BARE, group_members=("ann",), namespace_made_group=True)
+    assert planner.next_record(SERVE, machine, PROGRAM).made_group
+
+
+def test_a_read_only_usr_local_gets_no_folders():
+    """Nothing is planned there."""
+    assert not [word for word in planned(replace(BARE, local_writable=False)) if "/usr/local" in word]
 
 
 def test_purge_removes_them_too():

@@ -81,6 +81,14 @@ def test_a_problem_has_its_code_and_its_line(changed: dict[str, object], code: i
     assert any(line.startswith("PROBLEM") and says in line for line in format_status(status, ZoneInfo("UTC")))
 
 
+def test_a_test_that_failed_for_want_of_a_namespace_is_no_second_problem():
+    """The code is that of the namespace: the unit runs again once that is there."""
+    units = (UnitState("speedmon-collect.service", "failed", "static"),)
+    status = replace(GOOD, units=units, namespace_problems=("it does not exist",))
+    assert exit_code(status) == 5
+    assert [problem for _, problem in find_problems(status)] == ["it does not exist"]
+
+
 def test_a_test_that_runs_is_not_overdue():
     """It takes a while, and the newest stored run is the one before."""
     status = replace(GOOD, last_run=run(age=timedelta(hours=3)), running_since=NOW - timedelta(minutes=1))

@@ -50,6 +50,11 @@ def test_cron_sends_messages_too():
     assert line.startswith("2-59/15 * * * * speedmon ")
 
 
+def test_every_unit_is_stopped_by_a_removal():
+    """A new unit has its place in the order, too."""
+    assert {*units.STOP_ORDER} - {units.ANSWERS} == {*units.ALL_UNITS} - {units.ANSWER}
+
+
 def test_a_path_with_blanks_stays_one_word():
     """Without quotes systemd splits at blanks, and expands % and $."""
     assert units.quote("/opt/my tools/speedmon") == '"/opt/my tools/speedmon"'
@@ -107,6 +112,8 @@ def test_the_crontab_mends_before_each_test():
     test = next(line for line in lines if " collect " in line)
     assert test.startswith("*/20 6-23 * * * root sleep ")
     assert test.index("setup-netns") < test.index("collect")
+    # What was uninstalled during the pause makes no new namespace.
+    assert test.index("; [ -e /etc/cron.d/speedmon ] || exit 0; ") < test.index("setup-netns")
     assert not re.search(r"(?<!\\)%", text)
     assert any(line.startswith("@reboot root ") and "setup-netns" in line for line in lines)
     assert text.endswith("\n")

@@ -61,16 +61,16 @@ with open_reader(sys.argv[1]) as connection:
     runs = read_columns(connection, RunFilter(since, until), render.required_metrics([render.DEFAULT_KIND]))
 note(f"read {len(runs):,} runs")
 render.prepare_matplotlib(os.environ, os.geteuid())
-from monitor.graph.canvas import Canvas
+from monitor.graph.figure_canvas import FigureCanvas
 from monitor.localtime import Window
 from monitor.model import Plan
 render.KINDS[render.DEFAULT_KIND].load()
 note("import matplotlib and what draws")
-to_file = Canvas.file
+to_file = FigureCanvas.file
 def note_and_write(*arguments):
     note("find segments, spans and changes, count, lay out")
     return to_file(*arguments)
-Canvas.file = note_and_write
+FigureCanvas.file = note_and_write
 context = render.GraphContext(ZoneInfo("Europe/Berlin"), Plan(100_000_000, 20_000_000), "Title")
 render.render(render.DEFAULT_KIND, runs, Window(since, until), context)
 note("rasterise and compress")

@@ -172,7 +172,7 @@ def place_labels(changes: Sequence[Change], frame: Frame, width_of: Callable[[st
     A label is to the right of its line, or to the left near the right edge.
     """
     right_edges = [frame.left] * LABEL_ROWS
-    last_x = frame.left + frame.width + theme.RIGHT_MARGIN - theme.MARGIN / 2
+    last_x = frame.left + frame.width + frame.right_margin - theme.MARGIN / 2
     placed = []
     for change in changes:
         text, line = change.text, frame.x(change.at)

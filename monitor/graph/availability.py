@@ -16,9 +16,9 @@ from monitor.analysis.availability import find_outages, total_downtime, watch_se
 from monitor.analysis.calendar import DAYS_PER_WEEK, count_days, day_places
 from monitor.analysis.statistics import count_series
 from monitor.graph import labels, theme
-from monitor.graph.canvas import Box, blend_colors
+from monitor.graph.canvas import Box
 from monitor.graph.header import HeaderTile, draw_footer, draw_title
-from monitor.graph.theme import TextStyle
+from monitor.graph.theme import Shade, TextStyle
 from monitor.localtime import HOUR
 from monitor.model import Scope, Status
 from monitor.output import units
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from monitor.analysis.statistics import AttemptCounts
     from monitor.graph.canvas import Canvas, Corners
     from monitor.graph.render import GraphContext
-    from monitor.graph.theme import Theme
     from monitor.localtime import Window
 
 
@@ -44,7 +43,7 @@ MAX_ROWS = 62
 # Hours of a day without a clock change.
 FULL_DAY = 24
 NAME_WIDTH, SHARE_WIDTH, HOURS_HEIGHT, LEGEND_HEIGHT = 92, 132, 24, 26
-MAX_ROW_HEIGHT, BAR_MARGIN = 48.0, 0.06
+MAX_ROW_HEIGHT, BAR_MARGIN, LEGEND_ROW = 48.0, 0.06, 17
 # Below this row height only every second row gets a name.
 MIN_NAMED_ROW_HEIGHT = 13
 DAY_ROWS_NOTES = (
@@ -90,7 +89,9 @@ def draw_availability(canvas: Canvas, all_series: Sequence[RunSeries], window: W
     local_days = count_days(all_series, watched_parts(outage_list, watched), window, context.zone)
     fits = len(local_days) <= MAX_ROWS
     foot = draw_footer(canvas, DAY_ROWS_NOTES if fits else CALENDAR_NOTES)
-    box = Box(theme.MARGIN, top + theme.TILE_HEIGHT + 16, canvas.width - 2 * theme.MARGIN, 0)
+    box = Box(
+        canvas.margin, top + theme.TILE_HEIGHT * (2 if canvas.is_phone else 1) + 16, canvas.width - 2 * canvas.margin, 0
+    )
     box = box._replace(height=foot - box.top)
     if fits:
         draw_day_rows(canvas, box, DayRows(all_series, local_days), outage_list, window)
@@ -101,12 +102,12 @@ def draw_availability(canvas: Canvas, all_series: Sequence[RunSeries], window: W
 def draw_day_rows(canvas: Canvas, box: Box, day_rows: DayRows, outage_list: Sequence[Outage], window: Window) -> None:
     """Draw one row per day into a box that includes legend, row names and hours."""
     local_days = day_rows.days
-    _draw_mark_legend(canvas, (box.left, box.top + 14), day_rows.marks)
+    legend_end = _draw_mark_legend(canvas, (box.left, box.top + 14), day_rows.marks) + LEGEND_HEIGHT - 14
     grid = Box(
         box.left + NAME_WIDTH,
-        box.top + LEGEND_HEIGHT,
+        legend_end,
         box.width - NAME_WIDTH - SHARE_WIDTH,
-        min(box.height - LEGEND_HEIGHT - HOURS_HEIGHT, MAX_ROW_HEIGHT * len(local_days)),
+        min(box.bottom - legend_end - HOURS_HEIGHT, MAX_ROW_HEIGHT * len(local_days)),
     )
     longest = max(*(day.end - day.start for day in local_days), FULL_DAY * HOUR)
     area = canvas.area(grid, (0, longest), (len(local_days), 0))
@@ -117,7 +118,7 @@ def draw_day_rows(canvas: Canvas, box: Box, day_rows: DayRows, outage_list: Sequ
     for label, points in day_rows.marks.items():
         marker, color = RUN_MARKS[label]
         area.marks([(at, row + 0.5) for at, row in points], marker, color, size, hollow=label in HOLLOW_MARKS)
-    for hour in range(0, FULL_DAY + 1, 2):
+    for hour in range(0, FULL_DAY + 1, 6 if canvas.is_phone else 2):
         canvas.text((grid.left + grid.width * hour * HOUR / longest, grid.bottom + 15), f"{hour}", theme.TICK_STYLE)
     _draw_row_names(canvas, grid, local_days)
 
@@ -156,15 +157,20 @@ def _mark_label(run: RunAttributes) -> str | None:
 
 def _draw_mark_legend(
     canvas: Canvas, at: tuple[float, float], marks: Mapping[str, Sequence[tuple[float, int]]]
-) -> None:
+) -> float:
+    """Draw what the marks mean, in as many lines as it takes; return the base of the last one."""
     x, y = at
     for label, points in marks.items():
         marker, color = RUN_MARKS[label]
         hollow = label in HOLLOW_MARKS
-        canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1)).marks([(0.5, 0.5)], marker, color, 8, hollow=hollow)
         text = f"{label if hollow else f'failed: {label}'} {len(points):,}"
+        width = 17 + canvas.width_of(text, theme.SMALL_STYLE)
+        if x > at[0] and x + width > canvas.width - canvas.margin:
+            x, y = at[0], y + LEGEND_ROW
+        canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1)).marks([(0.5, 0.5)], marker, color, 8, hollow=hollow)
         canvas.text((x + 17, y), text, theme.SMALL_STYLE)
-        x += 17 + canvas.width_of(text, theme.SMALL_STYLE) + 22
+        x += width + 22
+    return y
 
 
 def _day_bars(local_days: Sequence[Day], window: Window) -> Iterator[Corners]:
@@ -204,8 +210,12 @@ def _day_summary(day: Day) -> str:
 
 
 def _draw_tiles(canvas: Canvas, counts: AttemptCounts, downtime: Downtime, top: float) -> None:
-    room = (canvas.width - 2 * theme.MARGIN) / 3
-    tests, number, time = (HeaderTile(canvas, theme.MARGIN + at * room, top, room - 16) for at in range(3))
+    columns = 2 if canvas.is_phone else 3
+    room = (canvas.width - 2 * canvas.margin) / columns
+    tests, number, time = (
+        HeaderTile(canvas, canvas.margin + at % columns * room, top + at // columns * theme.TILE_HEIGHT, room - 16)
+        for at in range(3)
+    )
     tests.caption("Tests that succeeded", theme.INK)
     share = counts.success_pct
     tests.figure(None if share is None else units.format_percent_number(share), "%", theme.INK, "no test was started")
@@ -260,9 +270,10 @@ def _draw_year(canvas: Canvas, grid: Box, local_days: Sequence[Day]) -> None:
     else:
         weeks = [(week, list(days)) for week, days in groupby(tested, key=lambda day: week_column(day.day))]
         cells = [(_cell_corners(week, 0, DAYS_PER_WEEK), days) for week, days in weeks]
-    colors = [_cell_color(canvas.theme, failure_strength(days)) for _, days in cells]
-    area.tiles([corners for corners, _ in cells], colors)
-    for first in (day.day for day in local_days if day.day.day == 1):
+    shades = [Shade("failures", failure_strength(days)) for _, days in cells]
+    area.tiles([corners for corners, _ in cells], shades)
+    months = (day.day for day in local_days if day.day.day == 1)
+    for first in (first for first in months if not canvas.is_phone or first.month % 3 == 1):
         canvas.text((grid.left + grid.width * week_column(first) / WEEKS, grid.top - 4), f"{first:%b}", MONTH_STYLE)
 
 
@@ -270,15 +281,10 @@ def _cell_corners(week: int, weekday: int, days: int) -> Corners:
     return week + CELL_GAP, weekday + CELL_GAP, week + 1 - CELL_GAP, weekday + days - CELL_GAP
 
 
-def _cell_color(theme_in_use: Theme, strength: float) -> str:
-    calm, bad = theme_in_use.ink(theme.GRID), theme_in_use.ink(theme.SCOPE_COLORS[Scope.LINE])
-    return blend_colors(calm, bad, strength)
-
-
 def _draw_calendar_legend(canvas: Canvas, box: Box) -> None:
-    x, y = box.left + YEAR_WIDTH, box.top + 12
+    x, y = box.left + (0 if canvas.is_phone else YEAR_WIDTH), box.top + 12
     for name, (_, strength) in zip(STEP_NAMES, STRENGTH_STEPS, strict=True):
         area = canvas.area((x, y - 10, 12, 12), (0, 1), (0, 1))
-        area.tiles([(0, 0, 1, 1)], [_cell_color(canvas.theme, strength)])
+        area.tiles([(0, 0, 1, 1)], [Shade("failures", strength)])
         canvas.text((x + 18, y), name, theme.SMALL_STYLE)
-        x += 18 + canvas.width_of(name, theme.SMALL_STYLE) + 20
+        x += 18 + canvas.width_of(name, theme.SMALL_STYLE) + (6 if canvas.is_phone else 20)

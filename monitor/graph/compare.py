@@ -32,6 +32,7 @@ from monitor.graph.panel import (
     reading_notes,
     stack_panels,
 )
+from monitor.graph.readings import add_readings
 from monitor.graph.theme import TextStyle
 from monitor.graph.throughput import plan_lines_by_metric
 from monitor.model import NetworkPath, server_name
@@ -61,8 +62,9 @@ HEADING_HEIGHT, AXIS_HEIGHT, MAX_ROW_HEIGHT = 26, 26, 64
 NAME_HEIGHT = 19
 # Between the metrics, and right of a bar for its median.
 GAP, VALUE_WIDTH = 36, 52
+PHONE_GAP, PHONE_VALUE_WIDTH = 8, 44
 # From the left edge of a panel to its legend.
-LEGEND_INDENT = 170
+LEGEND_INDENT, PHONE_LEGEND_INDENT = 170, 120
 
 NO_RESULT_STYLE = TextStyle(theme.TEXT_SIZE + 4, theme.MUTED, align="center")
 
@@ -89,7 +91,7 @@ def draw_servers(canvas: Canvas, all_series: Sequence[RunSeries], window: Window
         _write_no_result(canvas, (top + foot) / 2)
         return
     plan_lines = plan_lines_by_metric(all_series, window, context)
-    box = Box(theme.MARGIN, top, canvas.width - 2 * theme.MARGIN, (foot - top) * SERVER_BARS_SHARE)
+    box = Box(canvas.margin, top, canvas.width - 2 * canvas.margin, (foot - top) * SERVER_BARS_SHARE)
     bars_end = draw_bars(canvas, box, group_list, plan_lines) + 24
     _draw_curves(canvas, box._replace(top=bars_end, height=foot - bars_end), group_list[:MAX_LINES], plan_lines)
 
@@ -97,11 +99,13 @@ def draw_servers(canvas: Canvas, all_series: Sequence[RunSeries], window: Window
 def _draw_curves(
     canvas: Canvas, box: Box, group_list: Sequence[Group], plan_lines: Mapping[Metric, Sequence[PlanLine]]
 ) -> None:
-    width = box.width / 2
+    phone = canvas.is_phone
+    width, height = (box.width, box.height / 2) if phone else (box.width / 2, box.height)
     # The legend is below the axis numbers, where no plan line crosses it.
     legend_height = 8 + LEGEND_ROW * len(group_list)
     for index, metric in enumerate(RATE_METRICS):
-        place = Box(box.left + 46 + index * width, box.top + 12, width - 70, box.height - 12 - legend_height)
+        left, top = (box.left, box.top + index * height) if phone else (box.left + index * width, box.top)
+        place = Box(left + 46, top + 12, width - 70, height - 12 - legend_height)
         curves = [group.values(metric) for group in group_list]
         draw_curves(canvas, place, metric, curves, promised_levels(plan_lines[metric]))
         names = [group.name for group in group_list]
@@ -139,13 +143,24 @@ def draw_compare(canvas: Canvas, all_series: Sequence[RunSeries], window: Window
         _write_no_result(canvas, (top + foot) / 2)
         return
     plan_lines = plan_lines_by_metric(all_series, window, context)
-    box = Box(theme.MARGIN, top, canvas.width - 2 * theme.MARGIN, (foot - top) * COMPARE_BARS_SHARE)
+    box = Box(
+        canvas.margin,
+        top,
+        canvas.width - 2 * canvas.margin,
+        (foot - top) * COMPARE_BARS_SHARE,
+    )
     bars_end = draw_bars(canvas, box, ordered, plan_lines) + 4
     panels = _make_panels(lines, plan_lines, bars_end, foot - theme.AXIS_LABELS_HEIGHT)
     draw_panels(canvas, frame, panels, lines)
+    add_readings(canvas, frame, panels, lines, [group.name for group in ordered[:MAX_LINES]])
     for panel in panels:
         names = [group.name for group in ordered[:MAX_LINES]]
-        draw_legend(canvas, (frame.left + LEGEND_INDENT, panel.top - 9), panel.metric, names)
+        draw_legend(
+            canvas,
+            (frame.left + (PHONE_LEGEND_INDENT if canvas.is_phone else LEGEND_INDENT), panel.top - 9),
+            panel.metric,
+            names,
+        )
 
 
 def _make_panels(
@@ -179,9 +194,10 @@ def draw_bars(
     shown = group_list[:MAX_GROUPS]
     row = min((box.height - HEADING_HEIGHT - AXIS_HEIGHT) / len(shown), MAX_ROW_HEIGHT)
     rows_top = box.top + HEADING_HEIGHT
-    width = (box.width - GAP * (len(SPEED_METRICS) - 1)) / len(SPEED_METRICS)
+    gap, value_width = (PHONE_GAP, PHONE_VALUE_WIDTH) if canvas.is_phone else (GAP, VALUE_WIDTH)
+    width = (box.width - gap * (len(SPEED_METRICS) - 1)) / len(SPEED_METRICS)
     for index, metric in enumerate(SPEED_METRICS):
-        place = Box(box.left + index * (width + GAP), rows_top, width - VALUE_WIDTH, row * len(shown))
+        place = Box(box.left + index * (width + gap), rows_top, width - value_width, row * len(shown))
         _draw_metric(canvas, place, metric, shown, newest_promise(plan_lines[metric]))
     for index, group in enumerate(shown):
         _write_group_name(canvas, box, group, rows_top + row * index + 15)
@@ -220,7 +236,7 @@ def _draw_axis(canvas: Canvas, place: Box, axis: ValueAxis, spans: Sequence[tupl
     xs = [(tick, place.left + place.width * tick / axis.top) for tick in axis.ticks]
     canvas.rules([((x, top), (x, bottom)) for _, x in xs for top, bottom in spans], theme.GRID)
     canvas.rules([((place.left, place.bottom), (place.right, place.bottom))], theme.AXIS)
-    for tick, x in xs:
+    for tick, x in xs[:: 2 if canvas.is_phone else 1]:
         canvas.text((x, place.bottom + 15), units.format_trimmed(tick / axis.divisor), theme.TICK_STYLE)
 
 

@@ -54,22 +54,31 @@ def draw_dashboard(canvas: Canvas, all_series: Sequence[RunSeries], window: Wind
     panels_end = top + (foot - top) * PANELS_SHARE
     figures = HeaderFigures(counts, context.met_pct)
     draw_tiles_and_panels(canvas, annotations, all_series, figures, plan_lines, (top, panels_end))
-    middle = Box(theme.MARGIN, panels_end + 8, canvas.width - 2 * theme.MARGIN, (foot - top) * MIDDLE_SHARE)
+    middle = Box(
+        canvas.margin,
+        panels_end + 8,
+        canvas.width - 2 * canvas.margin,
+        (foot - top) * MIDDLE_SHARE,
+    )
     _draw_middle(canvas, middle, all_series, plan_lines[Metric.DOWNLOAD], context)
-    box = Box(theme.MARGIN, middle.bottom + 14, middle.width, foot - middle.bottom - 14)
+    box = Box(canvas.margin, middle.bottom + 14, middle.width, foot - middle.bottom - 14)
     _draw_days(canvas, box, all_series, window, context)
 
 
 def _draw_middle(
     canvas: Canvas, box: Box, all_series: Sequence[RunSeries], plan_lines: Sequence[PlanLine], context: GraphContext
 ) -> None:
-    """Draw the hours on the left and the distribution on the right."""
-    half = box.width / 2 - 16
+    """Draw the hours on the left and the distribution on the right; on a phone below."""
+    if canvas.is_phone:
+        first = box._replace(height=box.height / 2 - 8)
+        second = Box(box.left + 42, first.bottom + 16, box.width - 60, first.height)
+    else:
+        first = box._replace(width=box.width / 2 - 16)
+        second = box._replace(left=first.right + 70, width=first.width - 50)
     table = tabulate_hours(all_series, context.zone, Metric.DOWNLOAD)
-    draw_hour_grid(canvas, box._replace(width=half), Metric.DOWNLOAD, table, context.met_pct)
-    right = box._replace(left=box.left + half + 70, width=half - 50)
+    draw_hour_grid(canvas, first, Metric.DOWNLOAD, table, context.met_pct)
     curves = [statistics.measured_values([series], Metric.DOWNLOAD) for series in all_series]
-    draw_curves(canvas, right, Metric.DOWNLOAD, curves, promised_levels(plan_lines))
+    draw_curves(canvas, second, Metric.DOWNLOAD, curves, promised_levels(plan_lines))
 
 
 def _draw_days(

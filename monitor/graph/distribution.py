@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 TITLE_HEIGHT, AXIS_HEIGHT, NOTES_WIDTH = 30, 26, 250
-LEFT = 70
+LEFT, PHONE_LEFT, PHONE_NOTES_HEIGHT = 70, 50, 96
 # Of the y axis, in percent.
 LEVELS = (0, 25, 50, 75, 100)
 # More steps than this would not look different.
@@ -46,11 +46,20 @@ def draw_distribution(canvas: Canvas, all_series: Sequence[RunSeries], window: W
     )
     height = (foot - top) / len(SPEED_METRICS)
     for index, metric in enumerate(SPEED_METRICS):
-        box = Box(LEFT, top + index * height, canvas.width - LEFT - NOTES_WIDTH - theme.MARGIN, height)
+        box, notes_at = _place_curves(canvas, top + index * height, height)
         levels = plan.promised_levels(plan.plan_lines(all_series, metric, context.plan, window.span[0]))
         curves = [statistics.measured_values([series], metric) for series in all_series]
         draw_curves(canvas, box, metric, curves, levels)
-        _draw_notes(canvas, (box.right + 24, box.top + TITLE_HEIGHT + 8), metric, all_series, context.met_pct)
+        _draw_notes(canvas, notes_at, metric, all_series, context.met_pct)
+
+
+def _place_curves(canvas: Canvas, top: float, height: float) -> tuple[Box, tuple[float, float]]:
+    """Return where the curves and the notes of a metric stand: side by side, on a phone one below the other."""
+    if canvas.is_phone:
+        box = Box(PHONE_LEFT, top, canvas.width - PHONE_LEFT - 2 * canvas.margin, height - PHONE_NOTES_HEIGHT)
+        return box, (canvas.margin, box.bottom + 18)
+    box = Box(LEFT, top, canvas.width - LEFT - NOTES_WIDTH - canvas.margin, height)
+    return box, (box.right + 24, box.top + TITLE_HEIGHT + 8)
 
 
 def to_step_line(values: NDArray[Any], right: float) -> list[tuple[float, float]]:

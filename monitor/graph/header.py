@@ -35,21 +35,32 @@ SERIES_LINE, SERIES_LINE_HEIGHT, NAME_GAP = 40, 19, 5
 
 def draw_title(canvas: Canvas, title: str, groups: Sequence[Sequence[str]]) -> float:
     """Write the title and below it groups of facts, each on a new line; return the y of the last line."""
-    room = canvas.width - 2 * theme.MARGIN
-    canvas.text((theme.MARGIN, theme.TITLE_Y), title, theme.TITLE_STYLE, room)
-    y = float(theme.TITLE_Y + 4)
+    room = canvas.width - 2 * canvas.margin
+    y = _draw_title_text(canvas, title, room)
     for line in (line for group in groups for line in canvas.wrap(group, labels.SEPARATOR, theme.ASIDE_STYLE, room)):
         y += theme.LINE_HEIGHT
-        canvas.text((theme.MARGIN, y), line, theme.ASIDE_STYLE, room)
+        canvas.text((canvas.margin, y), line, theme.ASIDE_STYLE, room)
     return y
+
+
+def _draw_title_text(canvas: Canvas, title: str, room: float) -> float:
+    """Write the title, on a phone in as many lines as it needs; return a y from which the next line is a line away."""
+    if not canvas.is_phone:
+        canvas.text((canvas.margin, theme.TITLE_Y), title, theme.TITLE_STYLE, room)
+        return theme.TITLE_Y + 4
+    y = 0.0
+    for line in canvas.wrap([title], "", theme.PHONE_TITLE_STYLE, room):
+        y += 22
+        canvas.text((canvas.margin, y), line, theme.PHONE_TITLE_STYLE, room)
+    return y + 2
 
 
 def draw_footer(canvas: Canvas, parts: Sequence[str]) -> float:
     """Write the notes on how to read the graph in the footer; return the y of its top."""
-    lines = canvas.wrap(parts, " ", FOOTER_STYLE, canvas.width - 2 * theme.MARGIN)
+    lines = canvas.wrap(parts, " ", FOOTER_STYLE, canvas.width - 2 * canvas.margin)
     top = canvas.height - 12 - theme.FOOTER_LINE_HEIGHT * len(lines)
     for index, line in enumerate(lines, start=1):
-        canvas.text((theme.MARGIN, top + theme.FOOTER_LINE_HEIGHT * index), line, FOOTER_STYLE)
+        canvas.text((canvas.margin, top + theme.FOOTER_LINE_HEIGHT * index), line, FOOTER_STYLE)
     return top
 
 
@@ -82,11 +93,11 @@ def draw_tiles(
 def _place_tiles(canvas: Canvas, count: int, top: float) -> list[HeaderTile]:
     narrow = canvas.width < theme.NARROW_WIDTH
     columns, shares = (2, 2.0) if narrow else (count, count - 1 + TESTS_SHARE)
-    step = (canvas.width - 2 * theme.MARGIN + TILE_GAP) / shares
+    step = (canvas.width - 2 * canvas.margin + TILE_GAP) / shares
     widest = step if narrow else step * TESTS_SHARE
     rooms = [step - TILE_GAP] * (count - 1) + [widest - TILE_GAP]
     places = [
-        (theme.MARGIN + index % columns * step, top + index // columns * (theme.TILE_HEIGHT + TILE_GAP))
+        (canvas.margin + index % columns * step, top + index // columns * (theme.TILE_HEIGHT + TILE_GAP))
         for index in range(count)
     ]
     return [HeaderTile(canvas, x, y, room) for (x, y), room in zip(places, rooms, strict=True)]

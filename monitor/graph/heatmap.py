@@ -11,9 +11,9 @@ from monitor.analysis.calendar import DAYS_PER_WEEK, HOURS, tabulate_hours
 from monitor.analysis.metrics import RATE_METRICS, Metric
 from monitor.analysis.statistics import count_series
 from monitor.graph import labels, theme
-from monitor.graph.canvas import Box, ramp_color
+from monitor.graph.canvas import Box
 from monitor.graph.header import draw_footer, draw_title
-from monitor.graph.theme import TextStyle
+from monitor.graph.theme import Shade
 from monitor.output import units
 from monitor.output.units import rate_unit
 
@@ -38,10 +38,6 @@ MIN_NUMBERED_WIDTH = 26
 # From this value on a decimal would not fit.
 WHOLE_FROM = 9.95
 
-# From this lightness on (ITU-R BT.601 luma), ink on a cell is dark.
-BRIGHT = 0.5
-ON_BRIGHT, ON_DARK = "#000000", "#ffffff"
-
 # The colour of a value that is so much below what meets the plan is this power of its shortfall: a tenth is seen.
 STRENGTH = 0.6
 
@@ -54,9 +50,9 @@ def draw_heatmap(canvas: Canvas, all_series: Sequence[RunSeries], window: Window
     facts = labels.describe_data(all_series, sources, window, context.zone)
     top = draw_title(canvas, f"{context.title}: by hour and weekday", facts) + theme.LINE_HEIGHT
     foot = draw_footer(canvas, (*NOTES, labels.describe_doubts(counts)))
-    height, left = (foot - top - 8) / 2, theme.LEFT_MARGIN / 2
+    height, left = (foot - top - 8) / 2, 0.0 if canvas.is_phone else theme.LEFT_MARGIN / 2
     for index, metric in enumerate(RATE_METRICS):
-        box = Box(left, top + index * height, canvas.width - left - theme.MARGIN, height)
+        box = Box(left, top + index * height, canvas.width - left - canvas.margin, height)
         table = tabulate_hours(all_series, context.zone, metric)
         draw_hour_grid(canvas, box, metric, table, context.met_pct)
 
@@ -80,17 +76,15 @@ def draw_hour_grid(canvas: Canvas, box: Box, metric: Metric, table: HourTable, m
     _draw_legend(canvas, box, units.format_trimmed(round(full_scale / divisor, 1)), met_pct)
     grid = Box(box.left + 40, box.top + HEADING_HEIGHT, box.width - 40, box.height - HEADING_HEIGHT - HOURS_HEIGHT)
     area = canvas.area(grid, (0, len(HOURS)), (DAYS_PER_WEEK, 0))
-    inks = {
-        place: ramp_color(canvas.theme, shortfall(cell.median / full_scale, met_pct)) for place, cell in cells.items()
-    }
+    shades = {place: Shade("hours", shortfall(cell.median / full_scale, met_pct)) for place, cell in cells.items()}
     across, down = GAP / grid.width * len(HOURS), GAP / grid.height * DAYS_PER_WEEK
-    area.tiles([_cell_corners(place, across, down) for place in inks], list(inks.values()))
+    area.tiles([_cell_corners(place, across, down) for place in shades], list(shades.values()))
     _draw_names(canvas, grid)
     if not cells:
         canvas.text((grid.left + grid.width / 2, grid.top + grid.height / 2), labels.NO_RESULT, theme.EMPTY_STYLE)
     if grid.width / len(HOURS) >= MIN_NUMBERED_WIDTH:
         for place, cell in cells.items():
-            _draw_number(canvas, grid, place, cell.median / divisor, inks[place])
+            _draw_number(canvas, grid, place, cell.median / divisor, shades[place])
 
 
 def _cell_corners(place: tuple[int, int], across: float, down: float) -> Corners:
@@ -104,8 +98,8 @@ def _draw_legend(canvas: Canvas, box: Box, full: str, met_pct: float) -> None:
     legend = Box(box.right - width - canvas.width_of(full, theme.NOTE_STYLE) - 6, y - 10, width, 12)
     area = canvas.area(legend, (0, LEGEND_STEPS), (0, 1))
     shares = ((at + 0.5) / LEGEND_STEPS for at in range(LEGEND_STEPS))
-    colors = [ramp_color(canvas.theme, shortfall(share, met_pct)) for share in shares]
-    area.tiles([(at, 0, at + 1, 1) for at in range(LEGEND_STEPS)], colors)
+    shades = [Shade("hours", shortfall(share, met_pct)) for share in shares]
+    area.tiles([(at, 0, at + 1, 1) for at in range(LEGEND_STEPS)], shades)
     canvas.text((legend.left - 14, y), "0", theme.NOTE_STYLE)
     canvas.text((legend.right + 6, y), full, theme.NOTE_STYLE)
 
@@ -119,11 +113,9 @@ def _draw_names(canvas: Canvas, grid: Box) -> None:
         canvas.text((grid.left + column * (hour + 0.5), grid.bottom + 15), f"{hour:02}", theme.TICK_STYLE)
 
 
-def _draw_number(canvas: Canvas, grid: Box, place: tuple[int, int], value: float, ink: str) -> None:
+def _draw_number(canvas: Canvas, grid: Box, place: tuple[int, int], value: float, shade: Shade) -> None:
     weekday, hour = place
     x = grid.left + grid.width / len(HOURS) * (hour + 0.5)
     y = grid.top + grid.height / DAYS_PER_WEEK * (weekday + 0.5) + 4
-    red, green, blue = (int(ink[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    bright = 0.299 * red + 0.587 * green + 0.114 * blue > BRIGHT
     text = units.format_number(value) if value < WHOLE_FROM else f"{value:,.0f}"
-    canvas.text((x, y), text, TextStyle(theme.SMALL_SIZE, ON_BRIGHT if bright else ON_DARK, align="center"))
+    canvas.text_on((x, y), text, shade, theme.SMALL_SIZE)

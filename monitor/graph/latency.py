@@ -15,6 +15,7 @@ from monitor.graph.annotations import make_annotations
 from monitor.graph.axes import make_value_axis
 from monitor.graph.header import HeaderTile, draw_footer, draw_title
 from monitor.graph.panel import MAX_LINES, Panel, draw_legend, draw_panels, make_frame, reading_notes, stack_panels
+from monitor.graph.readings import add_readings
 from monitor.graph.theme import TextStyle
 from monitor.output import units
 
@@ -35,7 +36,7 @@ PANEL_SHARES = dict(zip(METRICS, (0.8, 1.1, 1.1), strict=True))
 # The tiles have one line below their number.
 TILES_HEIGHT = 72
 # From the left edge of the first panel to its legend.
-LEGEND_INDENT = 170
+LEGEND_INDENT, PHONE_LEGEND_INDENT = 170, 100
 
 LIMIT_STYLE = TextStyle(theme.SMALL_SIZE - 1, theme.MUTED)
 # Limits closer together than this would overlap.
@@ -57,18 +58,24 @@ def draw_latency(canvas: Canvas, all_series: Sequence[RunSeries], window: Window
     annotations = make_annotations(canvas, frame, all_series)
     notes = reading_notes(frame, all_series, crowded_marks=annotations.crowded)
     foot = draw_footer(canvas, (*notes, labels.describe_doubts(counts), GRADE_NOTE))
-    labels_top = top + TILES_HEIGHT + theme.MARK_ROW_HEIGHT
+    labels_top = top + TILES_HEIGHT * (2 if canvas.is_phone else 1) + theme.MARK_ROW_HEIGHT
     span = labels_top + annotations.height, foot - theme.AXIS_LABELS_HEIGHT
     panels = _make_panels(all_series, plan_lines(all_series, Metric.LATENCY, context.plan, window.span[0]), span)
     _draw_tiles(canvas, all_series, top)
     annotations.draw(canvas, labels_top, panels[-1].bottom)
     draw_panels(canvas, frame, panels, all_series)
+    add_readings(canvas, frame, panels, all_series)
     if idle := compute_spread(statistics.measured_values(all_series, Metric.LATENCY)):
         for panel in panels[1:]:
             _draw_grade_limits(canvas, frame, panel, idle.median)
     if len(all_series) > 1:
         names = [labels.series_name(series, all_series) for series in all_series[:MAX_LINES]]
-        draw_legend(canvas, (frame.left + LEGEND_INDENT, panels[0].top - 9), Metric.LATENCY, names)
+        draw_legend(
+            canvas,
+            (frame.left + (PHONE_LEGEND_INDENT if canvas.is_phone else LEGEND_INDENT), panels[0].top - 9),
+            Metric.LATENCY,
+            names,
+        )
 
 
 def _make_panels(
@@ -96,16 +103,20 @@ def _draw_grade_limits(canvas: Canvas, frame: Frame, panel: Panel, idle_ms: floa
 
 
 def _draw_tiles(canvas: Canvas, all_series: Sequence[RunSeries], top: float) -> None:
-    room = (canvas.width - 2 * theme.MARGIN) / (len(METRICS) + 1)
+    columns = 2 if canvas.is_phone else len(METRICS) + 1
+    room = (canvas.width - 2 * canvas.margin) / columns
+    places = [
+        (canvas.margin + at % columns * room, top + at // columns * TILES_HEIGHT) for at in range(len(METRICS) + 1)
+    ]
     for index, metric in enumerate(METRICS):
-        tile = HeaderTile(canvas, theme.MARGIN + index * room, top, room - 16)
+        tile = HeaderTile(canvas, *places[index], room - 16)
         tile.caption(f"{labels.METRIC_NAMES[metric]}, median", theme.METRIC_COLORS[metric])
         spread = compute_spread(statistics.measured_values(all_series, metric))
         median = units.format_number(spread.median) if spread else None
         tile.figure(median, "ms", theme.METRIC_COLORS[metric], NOT_MEASURED)
         if spread:
             tile.lines((f"5th percentile {units.format_number(spread.p5)}, 95th {units.format_number(spread.p95)}",))
-    _fill_grade_tile(HeaderTile(canvas, theme.MARGIN + len(METRICS) * room, top, room), all_series)
+    _fill_grade_tile(HeaderTile(canvas, *places[-1], room), all_series)
 
 
 def _fill_grade_tile(tile: HeaderTile, all_series: Sequence[RunSeries]) -> None:

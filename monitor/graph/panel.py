@@ -44,6 +44,8 @@ SPANS_PER_PIXEL = 0.2
 # With more tests than this, lines are drawn in buckets of one of these widths, the first that is wide enough.
 MAX_TESTS_PER_PIXEL = 1.0
 MIN_BUCKET_PIXELS = 2.5
+# Buckets of weeks may be narrower, by this much.
+LEAST_BUCKET_SHARE = 0.6
 BUCKET_WIDTHS = (
     *(minutes * MINUTE for minutes in (1, 5, 10, 15, 30)),
     *(hours * HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 168)),
@@ -59,16 +61,18 @@ LEGEND_INDENT = STROKE_LENGTH + 6
 class Frame:
     """What all panels share: the x axis in epoch seconds and pixels, its ticks, the bucket width of crowded lines.
 
-    `ticks` have a label, `small_ticks` are epoch seconds.
+    `ticks` have a label, `small_ticks` are epoch seconds; texts are in `zone`.
     """
 
     start: float
     end: float
     left: float
     width: float
+    zone: ZoneInfo | None = None
     ticks: tuple[Tick, ...] = ()
     small_ticks: tuple[float, ...] = ()
     bucket: int | None = None
+    right_margin: float = theme.RIGHT_MARGIN
 
     def x(self, at: float) -> float:
         """Return the pixel of a moment."""
@@ -92,11 +96,12 @@ class Frame:
 def make_frame(canvas: Canvas, all_series: Sequence[RunSeries], window: Window, zone: ZoneInfo) -> Frame:
     """Return the frame of panels as wide as the canvas."""
     start, end = window.span
-    width = canvas.width - theme.LEFT_MARGIN - theme.RIGHT_MARGIN
+    left, right = theme.side_margins(canvas.width)
+    width = canvas.width - left - right
     ticks, small_ticks = place_ticks(window, zone, int(width // theme.TICK_PIXELS))
     most_runs = max((len(series.runs) for series in all_series), default=0)
     bucket = choose_bucket_width(most_runs, end - start, width)
-    return Frame(start, end, theme.LEFT_MARGIN, width, ticks, small_ticks, bucket)
+    return Frame(start, end, left, width, zone, ticks, small_ticks, bucket, right)
 
 
 def draw_time_axis(canvas: Canvas, frame: Frame, bottom: float) -> None:
@@ -285,7 +290,8 @@ def choose_bucket_width(tests: int, seconds: float, pixels: float) -> int | None
     if tests <= MAX_TESTS_PER_PIXEL * pixels:
         return None
     wanted_s = MIN_BUCKET_PIXELS * seconds / pixels
-    return next((width for width in BUCKET_WIDTHS if width >= wanted_s), BUCKET_WIDTHS[-1])
+    longest = BUCKET_WIDTHS[-1] * math.ceil(wanted_s * LEAST_BUCKET_SHARE / BUCKET_WIDTHS[-1])
+    return next((width for width in BUCKET_WIDTHS if width >= wanted_s), longest)
 
 
 def make_envelope(segment: Segment, width: int) -> Envelope:
@@ -325,11 +331,14 @@ def draw_legend(
 ) -> None:
     """Write the names of lines side by side or, given `room`, one below the other, each no wider than that."""
     x, y = at
+    widest = room and room - LEGEND_INDENT
+    if canvas.is_phone and not room:
+        widest = (canvas.width - x) / len(names) - LEGEND_INDENT - LEGEND_GAP / 2
     for index, (name, color) in enumerate(zip(names, line_colors(metric, len(names)), strict=True)):
         text_style = TextStyle(theme.SMALL_SIZE, color)
         draw_legend_stroke(canvas, (x, y), index, color)
-        canvas.text((x + LEGEND_INDENT, y), name, text_style, room and room - LEGEND_INDENT)
+        written = canvas.text((x + LEGEND_INDENT, y), name, text_style, widest)
         if room:
             y += LEGEND_ROW
         else:
-            x += LEGEND_INDENT + canvas.width_of(name, text_style) + LEGEND_GAP
+            x += LEGEND_INDENT + canvas.width_of(written, text_style) + LEGEND_GAP

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from monitor.analysis.metrics import LOADED_METRICS, PLAN_MET_PCT, RATE_METRICS, SPEED_METRICS, Metric
 from monitor.config import paths
-from monitor.graph.theme import DEFAULT_SIZE, MIN_SIZE, RenderOptions
+from monitor.graph.theme import DEFAULT_SIZE, MIN_SIZE, PHONE_SIZE, RenderOptions
 from monitor.system import files
 from monitor.system.ownership import owner_of_file
 
@@ -49,7 +49,7 @@ class GraphKind:
     """One kind of graph.
 
     `function` is "module:name" of the function that draws it, in this package. `description` is for help texts,
-    `metrics` are those that it needs of the runs, sizes are in pixels.
+    `metrics` are those that it needs of the runs, sizes are in pixels; `phone` is that of its SVG on a phone.
     """
 
     function: str
@@ -57,6 +57,7 @@ class GraphKind:
     metrics: tuple[Metric, ...] = SPEED_METRICS
     size: tuple[int, int] = DEFAULT_SIZE
     smallest: tuple[int, int] = (900, 700)
+    phone: tuple[int, int] = PHONE_SIZE
 
     def load(self) -> Callable[..., None]:
         """Import and return the function that draws this kind."""
@@ -84,6 +85,7 @@ KINDS = {
         "a poster of the most useful ones",
         size=(1200, 1700),
         smallest=(1000, 1500),
+        phone=(390, 1900),
     ),
 }
 
@@ -111,7 +113,7 @@ def render(
         ValueError: the size is smaller than the kind's smallest.
     """
     from monitor.analysis.series import to_series  # noqa: PLC0415  loads NumPy
-    from monitor.graph.canvas import render_canvas  # noqa: PLC0415  loads matplotlib
+    from monitor.graph.figure_canvas import render_canvas  # noqa: PLC0415  loads matplotlib
 
     graph, options = KINDS[KIND_ALIASES.get(kind, kind)], options or RenderOptions()
     size = options.size or graph.size
@@ -121,6 +123,18 @@ def render(
     return render_canvas(
         lambda canvas: draw(canvas, all_series, window, context), replace(options, size=size), context.title
     )
+
+
+def render_svg(
+    kind: str, runs: Columns | Iterable[Run], window: Window, context: GraphContext, size: tuple[int, int], name: str
+) -> str:
+    """Return a graph as an SVG element of a page, of which `name` begins every id; loads no matplotlib."""
+    from monitor.analysis.series import to_series  # noqa: PLC0415  loads NumPy
+    from monitor.graph.svg_canvas import SvgCanvas  # noqa: PLC0415  the same
+
+    draw, canvas = KINDS[KIND_ALIASES.get(kind, kind)].load(), SvgCanvas(*size, name)
+    draw(canvas, to_series(runs, window, context.plan), window, context)
+    return canvas.file(context.title)
 
 
 def prepare_matplotlib(environ: MutableMapping[str, str], uid: int) -> None:

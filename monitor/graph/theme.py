@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from monitor.analysis.metrics import Metric
 from monitor.model import Scope
@@ -70,6 +70,11 @@ _PRINT = dict.fromkeys(_BLACK, "#000000") | {
 }
 
 
+# From this lightness on (ITU-R BT.601 luma, of 255), ink on a tile is dark.
+BRIGHT = 127.5
+ON_BRIGHT, ON_DARK = "#000000", "#ffffff"
+
+
 @dataclass(frozen=True, slots=True)
 class Theme:
     """Background, replacements of the light colours, and the colours of heat maps.
@@ -93,6 +98,40 @@ DARK = Theme("dark", _DARK[PAPER], ("#25282c", "#54381f", "#a35a17", "#f08a24", 
 PRINT = Theme("print", PAPER, ("#f0f0f0", "#000000"), _PRINT)
 THEMES = {theme.name: theme for theme in (LIGHT, DARK, PRINT)}
 
+
+class Shade(NamedTuple):
+    """A colour of a heat map: how strong it is from 0 (calm) to 1 on a scale, that of hours or that of failures."""
+
+    scale: Literal["hours", "failures"]
+    strength: float
+
+
+def shade_color(theme: Theme, shade: Shade) -> str:
+    """Return the colour of a shade; a strength beyond the ends of the scale is that of the end."""
+    strength = min(max(shade.strength, 0.0), 1.0)
+    if shade.scale == "failures":
+        return blend_colors(theme.ink(GRID), theme.ink(SCOPE_COLORS[Scope.LINE]), strength)
+    place = strength * (len(theme.ramp) - 1)
+    first = min(int(place), len(theme.ramp) - 2)
+    return blend_colors(theme.ramp[first], theme.ramp[first + 1], place - first)
+
+
+def blend_colors(first: str, second: str, share: float) -> str:
+    """Return the colour that is `share` of the distance from the first to the second, each as #rrggbb."""
+    pairs = zip(_channels(first), _channels(second), strict=True)
+    return "#" + "".join(f"{round(one + (other - one) * share):02x}" for one, other in pairs)
+
+
+def ink_on(color: str) -> str:
+    """Return black or white, whichever can be read on a colour."""
+    red, green, blue = _channels(color)
+    return ON_BRIGHT if 0.299 * red + 0.587 * green + 0.114 * blue > BRIGHT else ON_DARK
+
+
+def _channels(color: str) -> tuple[int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
 # Lines of a panel differ in their dashes, scopes of failures in their marks, so that nothing depends on colour alone.
 DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 SCOPE_MARKS = {Scope.LINE: "s", Scope.PROVIDER: "^", Scope.CONFIG: "D", Scope.LOCAL: "o", Scope.UNKNOWN: "X"}
@@ -112,6 +151,7 @@ class TextStyle:
 
 
 TITLE_STYLE = TextStyle(TITLE_SIZE, bold=True)
+PHONE_TITLE_STYLE = TextStyle(17, bold=True)
 HEADING_STYLE = TextStyle(TEXT_SIZE, bold=True)
 # Beside a heading, such as its unit, and below the title.
 ASIDE_STYLE = TextStyle(TEXT_SIZE, MUTED)
@@ -128,16 +168,27 @@ EMPTY_STYLE = TextStyle(TEXT_SIZE, MUTED, align="center")
 
 DEFAULT_SIZE = (1200, 860)
 MIN_SIZE = (600, 840)
+PHONE_SIZE = (390, 1000)
 # On a canvas narrower than this the tiles of the header take two rows.
 NARROW_WIDTH = 900
 
+# A canvas narrower than this is one for a phone.
+PHONE_WIDTH = 500
+
 MARGIN, LEFT_MARGIN, RIGHT_MARGIN = 24, 112, 84
+PHONE_MARGIN, PHONE_LEFT_MARGIN, PHONE_RIGHT_MARGIN = 8, 66, 60
 TITLE_Y, LINE_HEIGHT, TILE_HEIGHT = 36, 20, 100
 MARK_ROW_HEIGHT, MARK_ROWS_TITLE_HEIGHT = 15, 20
 PANEL_TITLE_HEIGHT, AXIS_LABELS_HEIGHT, FOOTER_LINE_HEIGHT = 30, 46, 14
 
 # A labelled tick of the time axis has at least so much room.
 TICK_PIXELS = 62
+
+
+def side_margins(width: float) -> tuple[int, int]:
+    """Return how much room graphs over time leave on the left and on the right of a canvas of this width."""
+    return (LEFT_MARGIN, RIGHT_MARGIN) if width >= PHONE_WIDTH else (PHONE_LEFT_MARGIN, PHONE_RIGHT_MARGIN)
+
 
 FileFormat = Literal["png", "svg", "pdf"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)

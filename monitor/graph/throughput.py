@@ -11,6 +11,7 @@ from monitor.graph.annotations import make_annotations
 from monitor.graph.axes import make_value_axis
 from monitor.graph.header import HeaderFigures, draw_footer, draw_tiles, draw_title, tiles_height
 from monitor.graph.panel import Panel, draw_panels, make_frame, reading_notes, stack_panels
+from monitor.graph.readings import add_readings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +61,7 @@ def draw_tiles_and_panels(
     draw_tiles(canvas, panels, all_series, figures, top)
     annotations.draw(canvas, labels_top, bottom)
     draw_panels(canvas, annotations.frame, panels, all_series)
+    add_readings(canvas, annotations.frame, panels, all_series)
 
 
 def plan_lines_by_metric(

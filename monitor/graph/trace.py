@@ -15,7 +15,6 @@ import numpy as np
 from monitor.analysis.metrics import Metric
 from monitor.graph import labels, theme
 from monitor.graph.axes import make_value_axis
-from monitor.graph.canvas import render_canvas
 from monitor.graph.theme import RenderOptions, TextStyle
 from monitor.output.units import format_exact_time, format_number, format_trimmed
 
@@ -59,6 +58,8 @@ def to_strips(run: Run, trace: Trace) -> tuple[TraceStrip, TraceStrip]:
 
 def render_trace(run: Run, trace: Trace, zone: ZoneInfo, size: tuple[int, int] = SIZE) -> bytes:
     """Return a PNG of a trace that has at least one sample."""
+    from monitor.graph.figure_canvas import render_canvas  # noqa: PLC0415  loads matplotlib
+
     title = f"One test, {format_exact_time(run.started_at, zone)}"
     return render_canvas(lambda canvas: _draw_trace(canvas, title, run, trace), RenderOptions(size), title)
 

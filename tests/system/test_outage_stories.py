@@ -19,7 +19,7 @@ from matplotlib.text import Text
 
 from monitor.analysis.series import to_series
 from monitor.graph.availability import draw_availability
-from monitor.graph.canvas import Canvas
+from monitor.graph.figure_canvas import FigureCanvas
 from monitor.graph.render import GraphContext
 from monitor.localtime import Window
 from monitor.model import Failure, FailureKind, Plan, Scope, Status
@@ -177,7 +177,7 @@ def share_of(expected: Expected) -> str:
 
 def drawn(subject: ReportSubject) -> set[str]:
     """Return the beginnings of what the picture of the availability says of its figures."""
-    canvas = Canvas(1200, 860, 1.0)
+    canvas = FigureCanvas(1200, 860, 1.0)
     context = GraphContext(subject.zone, subject.plan, "Title")
     draw_availability(canvas, to_series(subject.columns, subject.window), subject.window, context)
     texts = [item.get_text() for item in canvas.figure.findobj(Text)]

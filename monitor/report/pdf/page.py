@@ -21,7 +21,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate, Paragraph
 
-from monitor.graph import canvas
+from monitor.graph.figure_canvas import MISSING_GLYPH, font_file, to_drawable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PLAIN, BOLD = "speedmon-plain", "speedmon-bold"
 
-_FONTS = {PLAIN: canvas.font_file(), BOLD: canvas.font_file(bold=True)}
+_FONTS = {PLAIN: font_file(), BOLD: font_file(bold=True)}
 
 INK = Color(22 / 255, 25 / 255, 29 / 255)
 
@@ -63,8 +63,8 @@ def printable(text: str) -> str:
 
     Letters beyond U+FFFF are left out too: reportlab writes their numbers so that a reader cannot search or copy them.
     """
-    line = canvas.to_drawable(text)
-    return line if line.isascii() else "".join(char if _drawable(char) else canvas.MISSING_GLYPH for char in line)
+    line = to_drawable(text)
+    return line if line.isascii() else "".join(char if _drawable(char) else MISSING_GLYPH for char in line)
 
 
 @lru_cache(maxsize=4096)

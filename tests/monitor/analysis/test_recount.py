@@ -23,7 +23,7 @@ from monitor.analysis.calendar import tabulate_hours
 from monitor.analysis.metrics import UNITS, Metric
 from monitor.analysis.series import to_series
 from monitor.graph import distribution
-from monitor.graph.canvas import Canvas
+from monitor.graph.figure_canvas import FigureCanvas
 from monitor.graph.render import KINDS, GraphContext
 from monitor.localtime import Window
 from monitor.model import NetworkPath, Plan, Remark, Status
@@ -147,7 +147,7 @@ def test_the_heat_map(file: pathlib.Path, metric: Metric, probes: tuple[str, ...
 
 def written(kind: str, file: pathlib.Path, *probes: str) -> set[str]:
     """Return all that a kind of graph writes."""
-    sheet = Canvas(1200, 860, 1.0)
+    sheet = FigureCanvas(1200, 860, 1.0)
     KINDS[kind].load()(sheet, read_tracks(file, *probes), WINDOW, GraphContext(BERLIN, OLD, "Title"))
     return {text.get_text() for text in sheet.figure.findobj(Text)}
 

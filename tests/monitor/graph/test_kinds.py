@@ -21,9 +21,9 @@ from monitor.analysis.plan import plan_lines
 from monitor.analysis.series import Change, ChangeKind, to_series
 from monitor.graph import availability, distribution, heatmap, latency, theme, throughput
 from monitor.graph import render as graph_render
-from monitor.graph.canvas import Canvas, ramp_color
+from monitor.graph.figure_canvas import FigureCanvas
 from monitor.graph.render import KINDS, GraphContext, render
-from monitor.graph.theme import DARK, INK, PRINT, THEMES, RenderOptions
+from monitor.graph.theme import DARK, INK, PRINT, THEMES, RenderOptions, Shade, shade_color
 from monitor.localtime import Window
 from monitor.model import Failure, FailureKind, NetworkPath, Plan, Remark, Scope, Server, Status
 
@@ -66,19 +66,19 @@ SETS = {
 }
 
 
-def drawn(kind: str, runs: Sequence[Run], window: Window = DAY, context: GraphContext = CONTEXT) -> Canvas:
+def drawn(kind: str, runs: Sequence[Run], window: Window = DAY, context: GraphContext = CONTEXT) -> FigureCanvas:
     """Return the canvas of a kind."""
-    canvas = Canvas(1200, 860, 1.0)
+    canvas = FigureCanvas(1200, 860, 1.0)
     KINDS[kind].load()(canvas, to_series(runs, window, context.plan), window, context)
     return canvas
 
 
-def texts(canvas: Canvas) -> list[str]:
+def texts(canvas: FigureCanvas) -> list[str]:
     """Return all that is written on a canvas."""
     return [text.get_text() for text in canvas.figure.texts]
 
 
-def marks(canvas: Canvas, marker: str) -> int:
+def marks(canvas: FigureCanvas, marker: str) -> int:
     """Return how many marks of a kind the canvas has."""
     lines = (artist for artist in canvas.figure.findobj(Line2D) if artist.get_marker() == marker)
     return sum(len(line.get_xdata()) for line in lines)
@@ -88,7 +88,7 @@ def marks(canvas: Canvas, marker: str) -> int:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_any_data(kind: str, runs: list[Run]):
     """No data, one run, only failures, fast and slow lines: all that is written can be read."""
-    canvas = Canvas(*KINDS[kind].size, 1.0)
+    canvas = FigureCanvas(*KINDS[kind].size, 1.0)
     KINDS[kind].load()(canvas, to_series(runs, DAY, CONTEXT.plan), DAY, CONTEXT)
     boxes = [text.get_window_extent() for text in canvas.figure.texts]
     right, bottom = KINDS[kind].size
@@ -101,7 +101,7 @@ def test_a_speed_of_zero_is_drawn(kind: str):
     """0 bit/s is a result, without a plan as with one."""
     nothing = dict.fromkeys(("download_bps", "upload_bps", "latency_ms", "download_latency_ms"), 0)
     runs = [make_attempt(15 * at, **nothing).run for at in range(3)]
-    canvas, context = Canvas(*KINDS[kind].size, 1.0), dataclasses.replace(CONTEXT, plan=Plan())
+    canvas, context = FigureCanvas(*KINDS[kind].size, 1.0), dataclasses.replace(CONTEXT, plan=Plan())
     KINDS[kind].load()(canvas, to_series(runs, DAY), DAY, context)
     assert not {"nan", "inf"} & {word for text in texts(canvas) for word in text.lower().split()}
 
@@ -109,7 +109,7 @@ def test_a_speed_of_zero_is_drawn(kind: str):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_smallest_canvas_can_be_read(kind: str):
     """Nothing that is written lies over anything else, the numbers of the low panels included."""
-    canvas = Canvas(*KINDS[kind].smallest, 1.0)
+    canvas = FigureCanvas(*KINDS[kind].smallest, 1.0)
     runs = SETS["mixed"]
     KINDS[kind].load()(canvas, to_series(runs, DAY, CONTEXT.plan), DAY, CONTEXT)
     boxes = [text.get_window_extent() for text in canvas.figure.texts]
@@ -136,7 +136,7 @@ def test_each_format_is_what_it_is_called_and_the_same_each_time(form: str, begi
 @pytest.mark.parametrize("theme", [DARK, PRINT])
 def test_a_theme_changes_every_colour_of_the_light_one_that_it_names(theme: Theme):
     """Ink and paper keep far apart, and no line of another theme is left."""
-    canvas = Canvas(1200, 860, 1.0, theme)
+    canvas = FigureCanvas(1200, 860, 1.0, theme)
     throughput.draw_throughput(canvas, to_series(MIXED, DAY, CONTEXT.plan), DAY, CONTEXT)
     inks = {text.get_color() for text in canvas.figure.texts}
     assert INK not in inks
@@ -145,7 +145,7 @@ def test_a_theme_changes_every_colour_of_the_light_one_that_it_names(theme: Them
 
 def test_print_has_no_colour():
     """Red, green and blue of each pixel are alike, so a copier loses nothing."""
-    canvas = Canvas(1200, 860, 1.0, THEMES["print"])
+    canvas = FigureCanvas(1200, 860, 1.0, THEMES["print"])
     availability.draw_availability(canvas, to_series(MIXED, DAY, CONTEXT.plan), DAY, CONTEXT)
     canvas.figure.canvas.draw()
     pixels = np.asarray(canvas.figure.canvas.buffer_rgba())[..., :3].astype(int)  # type: ignore[attr-defined]
@@ -234,11 +234,11 @@ def test_panels_under_load_share_their_scale():
 
 def test_a_cell_of_the_heat_map_has_the_ink_of_its_share():
     """Less of the plan is a stronger colour; what meets it is calm, however much more it is."""
-    canvas = Canvas(1200, 860, 1.0)
+    canvas = FigureCanvas(1200, 860, 1.0)
     runs = [make_attempt(0, download_bps=50_000_000, upload_bps=90_000_000).run]
     heatmap.draw_heatmap(canvas, to_series(runs, DAY, CONTEXT.plan), DAY, CONTEXT)
     tiles = [item.get_facecolor() for item in canvas.figure.findobj(PolyCollection) if len(item.get_paths()) == 1]
-    wanted = [ramp_color(canvas.theme, heatmap.shortfall(share, 90)) for share in (0.5, 4.5)]
+    wanted = [shade_color(canvas.theme, Shade("hours", heatmap.shortfall(share, 90))) for share in (0.5, 4.5)]
     colors = ["#" + "".join(f"{round(255 * part):02x}" for part in ink[0][:3]) for ink in tiles]
     assert colors == wanted
     assert {"50", "450"} <= set(texts(canvas))
@@ -249,7 +249,7 @@ def test_what_falls_short_strikes_the_eye_with_any_colour_vision(theme: Theme):
     """At 90 % of the plan a cell is hardly told from the background; from there on, lightness alone says how much."""
 
     def contrast(share: float) -> float:
-        parts = (to_rgb(ramp_color(theme, heatmap.shortfall(share, 90))), to_rgb(theme.paper))
+        parts = (to_rgb(shade_color(theme, Shade("hours", heatmap.shortfall(share, 90)))), to_rgb(theme.paper))
         cell, paper = (0.299 * red + 0.587 * green + 0.114 * blue for red, green, blue in parts)
         return abs(cell - paper)
 

@@ -20,7 +20,8 @@ from monitor.analysis.statistics import measured_values
 from monitor.graph import availability, theme, throughput
 from monitor.graph.annotations import LEAST_HEIGHT, STROKE_HEIGHT, MarkRow, draw_mark_rows
 from monitor.graph.axes import make_value_axis
-from monitor.graph.canvas import Box, Canvas
+from monitor.graph.canvas import Box
+from monitor.graph.figure_canvas import FigureCanvas
 from monitor.graph.panel import Frame, Panel, choose_bucket_width, make_envelope
 from monitor.graph.render import GraphContext
 
@@ -55,7 +56,7 @@ def test_the_outline_reaches_the_fastest_and_the_slowest_test(columns: Columns):
     all_series = to_series(columns, TEN_YEARS)
     width = choose_bucket_width(RUNS, TEN_YEARS.span[1] - TEN_YEARS.span[0], 1000)
     axis = make_value_axis(Metric.DOWNLOAD, measured_values(all_series, Metric.DOWNLOAD), None)
-    area = Panel(Metric.DOWNLOAD, axis, 100, 200).draw(Canvas(1200, 400, 1.0), frame(bucket=width), all_series)
+    area = Panel(Metric.DOWNLOAD, axis, 100, 200).draw(FigureCanvas(1200, 400, 1.0), frame(bucket=width), all_series)
     shades = [each for each in area.artists if isinstance(each, PolyCollection)][1:]
     points = np.concatenate([path.vertices[:, 1] for each in shades for path in each.get_paths()])
     rates = measured_values(all_series, Metric.DOWNLOAD)
@@ -64,7 +65,7 @@ def test_the_outline_reaches_the_fastest_and_the_slowest_test(columns: Columns):
 
 def strokes(times: np.ndarray) -> dict[float, float]:
     """Return the heights of the strokes that a row of marks is drawn with, by their moments."""
-    canvas, row = Canvas(1200, 400, 1.0), MarkRow("line", "#123456", times)
+    canvas, row = FigureCanvas(1200, 400, 1.0), MarkRow("line", "#123456", times)
     draw_mark_rows(canvas, frame(), [row], 100)
     collections = [
         item for item in canvas.figure.findobj(LineCollection) if np.isclose(item.get_color()[0][0], 0x12 / 255)
@@ -114,7 +115,7 @@ def test_the_plan_steps_to_another_and_back(columns: Columns):
     assert promise.steps == tuple(zip(turns, (50e6, 100e6, 50e6), strict=True))
     ((line),) = promise.line(TEN_YEARS.span[1])
     assert [y for _, y in line] == [50e6, 50e6, 100e6, 100e6, 50e6, 50e6]
-    canvas = Canvas(1200, 840, 1.0)
+    canvas = FigureCanvas(1200, 840, 1.0)
     throughput.draw_throughput(canvas, all_series, TEN_YEARS, GraphContext(BERLIN, NO_PLAN, "Title"))
     texts = {text.get_text() for text in canvas.figure.findobj(Text)}
     assert {"plan now 100 / 20", "plan now 50 / 10", "plan 50"} <= texts
@@ -122,7 +123,7 @@ def test_the_plan_steps_to_another_and_back(columns: Columns):
 
 def tiles(columns: Columns, height: float) -> list[tuple[float, str]]:
     """Return the column and the ink of the cells of a calendar of the ten years."""
-    canvas, all_series = Canvas(1200, 860, 1.0), to_series(columns, TEN_YEARS)
+    canvas, all_series = FigureCanvas(1200, 860, 1.0), to_series(columns, TEN_YEARS)
     availability.draw_calendar(canvas, Box(40, 100, 1100, height), count_days(all_series, [], TEN_YEARS, BERLIN))
     cells = [each for each in canvas.figure.findobj(PolyCollection) if len(each.get_paths()) > 1]
     return [

@@ -23,7 +23,7 @@ from monitor.analysis.series import to_series
 from monitor.analysis.statistics import measured_values
 from monitor.graph import theme
 from monitor.graph.axes import make_value_axis
-from monitor.graph.canvas import MISSING_GLYPH, Canvas, PlotArea, to_drawable
+from monitor.graph.figure_canvas import MISSING_GLYPH, FigureArea, FigureCanvas, to_drawable
 from monitor.graph.panel import Frame, Panel
 from monitor.graph.render import DEFAULT_KIND, GraphContext, render
 from monitor.graph.theme import RenderOptions
@@ -58,28 +58,28 @@ def png(runs: Sequence[Run], window: Window = DAY, title: str = "Title", **optio
     return render(DEFAULT_KIND, runs, window, GraphContext(BERLIN, PLAN, title), RenderOptions(**options))
 
 
-def drawn(runs: Sequence[Run], window: Window = DAY, size: tuple[int, int] = theme.DEFAULT_SIZE) -> Canvas:
+def drawn(runs: Sequence[Run], window: Window = DAY, size: tuple[int, int] = theme.DEFAULT_SIZE) -> FigureCanvas:
     """Return the canvas with everything drawn on it."""
-    canvas = Canvas(*size, 1.0)
+    canvas = FigureCanvas(*size, 1.0)
     draw_throughput(canvas, to_series(runs, window, PLAN), window, GraphContext(BERLIN, PLAN, "Title"))
     return canvas
 
 
-def texts(canvas: Canvas) -> list[str]:
+def texts(canvas: FigureCanvas) -> list[str]:
     """Return all that is written on a canvas."""
     return [text.get_text() for text in canvas.figure.findobj(Text) if text.get_text()]
 
 
-def panel(runs: Sequence[Run], metric: Metric = Metric.DOWNLOAD, bucket: int | None = None) -> PlotArea:
+def panel(runs: Sequence[Run], metric: Metric = Metric.DOWNLOAD, bucket: int | None = None) -> FigureArea:
     """Return one panel with a day of runs."""
     all_series = to_series(runs, DAY)
     frame = Frame(*DAY.span, left=100, width=960, bucket=bucket)
     return Panel(metric, make_value_axis(metric, measured_values(all_series, metric), None), 100, 200).draw(
-        Canvas(1200, 400, 1.0), frame, all_series
+        FigureCanvas(1200, 400, 1.0), frame, all_series
     )
 
 
-def curves(area: PlotArea) -> list[np.ndarray]:
+def curves(area: FigureArea) -> list[np.ndarray]:
     """Return the points of each unbroken curve of a panel."""
     color = np.array([[int(theme.METRIC_COLORS[Metric.DOWNLOAD][at : at + 2], 16) / 255 for at in (1, 3, 5)]])
     collections = [artist for artist in area.artists if isinstance(artist, LineCollection)]
@@ -87,12 +87,12 @@ def curves(area: PlotArea) -> list[np.ndarray]:
     return [path.vertices for each in own for path in each.get_paths()]
 
 
-def shades(area: PlotArea) -> list[PolyCollection]:
+def shades(area: FigureArea) -> list[PolyCollection]:
     """Return the filled shapes of a panel: the bands first, then the envelopes."""
     return [artist for artist in area.artists if isinstance(artist, PolyCollection)]
 
 
-def marks(area: PlotArea, marker: str) -> list[float]:
+def marks(area: FigureArea, marker: str) -> list[float]:
     """Return the moments of the marks of a kind."""
     lines = [artist for artist in area.artists if isinstance(artist, Line2D) and artist.get_marker() == marker]
     return [float(at) for line in lines for at in line.get_xdata()]

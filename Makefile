@@ -12,8 +12,16 @@ DIST := /usr/lib/python3/dist-packages
 # only unpacked, by its test: once installed, it would start and block this machine's network.
 TEST_NEEDS := $(DEMO_NEEDS) iperf3:iperf3 musl-gcc:musl-tools cc:gcc git:git openssl:openssl iptables:iptables \
 	/usr/include/stdio.h:libc6-dev groupadd:passwd hostname:hostname setcap:libcap2-bin ufw:ufw \
-	chromium:chromium dbus-daemon:dbus-daemon sudo:sudo pasta:passt pgrep:procps postgres:postgresql mosquitto:mosquitto /lib/systemd/systemd:systemd \
+	chromium:chromium dbus-daemon:dbus-daemon npm:npm sudo:sudo pasta:passt pgrep:procps postgres:postgresql mosquitto:mosquitto /lib/systemd/systemd:systemd \
 	$(DIST)/firewall/__init__.py:python3-firewall $(DIST)/nftables/__init__.py:python3-nftables
+
+# Checks the pages for what keeps people from using them; only for the tests.
+AXE_VERSION := 4.10.3
+AXE := $(VENV)/axe-core/package/axe.min.js
+$(AXE):
+	@mkdir -p $(VENV)/axe-core
+	@cd $(VENV)/axe-core && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null && tar -xzf axe-core-$(AXE_VERSION).tgz
+	@touch $@
 
 demo: $(VENV)/ready
 	@scripts/packages $(DEMO_NEEDS)
@@ -26,6 +34,7 @@ SYSTEM_NEEDS := $(DEMO_NEEDS) git:git mmdebstrap:mmdebstrap systemd-nspawn:syste
 # The tests of a file run in one worker, because they share what its fixtures build; the slowest files come first.
 test: $(VENV)/ready
 	@scripts/packages $(TEST_NEEDS)
+	@$(MAKE) --no-print-directory $(AXE) || echo "the pages are not checked by axe-core: npm could not fetch it" >&2
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Debian 12 and 13, made and booted: needs root. The systems are kept in ~/.cache/speedmon-trees.

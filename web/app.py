@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from monitor import __version__
-from web import api, dashboards, errors, graphs, metrics, pages, reference, run_list
+from web import api, dashboards, errors, fleet, graphs, metrics, pages, reference, run_list
 from web.context import STATIC_DIR
 from web.errors import error_response
 from web.queues import QueueMiddleware
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; img-src 'self'; style-src 'self'; "
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -55,7 +55,7 @@ COMPRESSION = 5
 OWN_SITES = ("same-origin", "none")
 
 # Pages that others may link to.
-LINKED_PATHS = frozenset({"/", "/api"})
+LINKED_PATHS = frozenset({"/", "/api", "/fleet"})
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -66,6 +66,7 @@ def make_app(site: Site) -> Guard:
     app = FastAPI(title="speedmon", version=__version__, docs_url=None, redoc_url=None)
     app.include_router(pages.router(site))
     app.include_router(graphs.router(site))
+    app.include_router(fleet.router(site))
     app.include_router(api.router(site))
     app.include_router(run_list.router(site))
     app.include_router(dashboards.router(site))
@@ -107,7 +108,9 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+                sent = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    sent.setdefault(name, value)
             await send(message)
 
         headers = Headers(scope=scope)

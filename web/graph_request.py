@@ -11,12 +11,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  annotations are read at run time
+from typing import Literal
 
 import msgspec
 
 from monitor.analysis.metrics import PLAN_MET_PCT
 from monitor.errors import SpeedmonError, StoreError
-from monitor.graph.render import prepare_matplotlib
+from monitor.graph.render import DEFAULT_KIND, prepare_matplotlib
 from monitor.model import Plan  # noqa: TC001  annotations are read at run time
 from monitor.scheduler.subprocesses import describe_exit, last_line
 
@@ -32,7 +33,10 @@ _PROGRAM = "import gc; gc.disable(); from web.graph_worker import main; main()"
 
 @dataclass(frozen=True, slots=True)
 class GraphRequest:
-    """What to draw. `pks` are primary keys of probes, none for all; `zone` is an IANA name, `size` in pixels."""
+    """What to draw, and as what.
+
+    `pks` are primary keys of probes, none for all; `zone` is an IANA name, `size` in pixels.
+    """
 
     database: str
     since: datetime
@@ -44,10 +48,12 @@ class GraphRequest:
     size: tuple[int, int]
     scale: float
     met_pct: float = PLAN_MET_PCT
+    kind: str = DEFAULT_KIND
+    format: Literal["png", "svg"] = "png"
 
 
 def draw_graph(request: GraphRequest) -> bytes:
-    """Draw in a child process and return the PNG.
+    """Draw in a child process and return the file.
 
     Raises:
         StoreError: the store cannot be read.

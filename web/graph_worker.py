@@ -1,4 +1,4 @@
-"""The process that draws one graph: a `GraphRequest` as JSON on standard input, the PNG on standard output.
+"""The process that draws one graph: a `GraphRequest` as JSON on standard input, the file on standard output.
 
 `web.graph_request` starts it; the daemon itself must not import this module.
 """
@@ -27,10 +27,9 @@ NICENESS = 10
 def main() -> None:
     """Draw what standard input asks for."""
     os.nice(NICENESS)
-    render.prepare_matplotlib(os.environ, os.geteuid())
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=GraphRequest)
     try:
-        sys.stdout.buffer.write(_render_png(request))
+        sys.stdout.buffer.write(_render(request))
     except StoreError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_NO_STORE)
@@ -38,10 +37,13 @@ def main() -> None:
         sys.exit(f"speedmon: {error}")
 
 
-def _render_png(request: GraphRequest) -> bytes:
+def _render(request: GraphRequest) -> bytes:
     window = Window(request.since, request.until)
     with open_reader(request.database) as connection:
         run_filter = RunFilter(request.since, request.until, probes=request.pks)
-        runs = read_columns(connection, run_filter, render.required_metrics([render.DEFAULT_KIND]))
+        runs = read_columns(connection, run_filter, render.required_metrics([request.kind]))
     context = render.GraphContext(ZoneInfo(request.zone), request.plan, request.title, request.met_pct)
-    return render.render(render.DEFAULT_KIND, runs, window, context, RenderOptions(request.size, request.scale))
+    if request.format == "svg":
+        return render.render_svg(request.kind, runs, window, context, request.size, request.kind).encode()
+    render.prepare_matplotlib(os.environ, os.geteuid())
+    return render.render(request.kind, runs, window, context, RenderOptions(request.size, request.scale))

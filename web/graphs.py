@@ -1,4 +1,4 @@
-"""`/graph.png`: the graph of the last days, drawn once for each new run and cached.
+"""`/graph.png` and `/graph.svg`: the graph of a window, drawn once for each new run and cached.
 
 Graphs are drawn one after another, each in a process of its own; see `web.graph_request`. Few may wait to be drawn:
 whoever asks for more is told to come later. While a graph is drawn, no thread of the server waits for it.
@@ -7,6 +7,7 @@ whoever asks for more is told to come later. While a graph is drawn, no thread o
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import math
 import threading
@@ -22,6 +23,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from monitor import __version__
+from monitor.graph.render import DEFAULT_KIND, KINDS
+from monitor.graph.svg_style import chart_stylesheet
 from monitor.localtime import Window
 from monitor.store import read
 from monitor.store.connection import open_reader
@@ -37,11 +40,11 @@ if TYPE_CHECKING:
     from web.context import Site
 
 
-# For a screen, and for a phone with twice the pixel density.
+# A PNG for a phone has twice the pixel density, and that of a kind which cannot be so narrow is as wide as it must be.
 SIZES = {"wide": (1200, 840), "phone": (600, 900)}
 SCALES = {"wide": 1.0, "phone": 2.0}
 
-MAX_CACHED = 8
+MAX_CACHED = 16
 
 # Graphs that are being drawn, or wait to be.
 MAX_PENDING = 6
@@ -53,7 +56,15 @@ DAY_S = 86_400
 
 NOT_MODIFIED = 304
 
+MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml"}
+
 SizeQuery = Annotated[Literal["wide", "phone"], Query(description="wide: 1200 x 840 pixels; phone: 1200 x 1800")]
+
+KindQuery = Annotated[str, Query(alias="graph", pattern=f"^({'|'.join(KINDS)})$", description="the kind of graph")]
+
+# The SVG has its rules with it, for whoever opens it by itself: allowed by their hash.
+STYLE_HASH = base64.b64encode(hashlib.sha256(chart_stylesheet().encode()).digest()).decode()
+SVG_POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
 
 KnownEtag = Annotated[str, Header(alias="If-None-Match", include_in_schema=False)]
 
@@ -64,26 +75,69 @@ def router(site: Site) -> APIRouter:
     """Return the route of the graph."""
     routes = APIRouter()
     cache = GraphCache(site)
-    answers: dict[int | str, dict[str, Any]] = {
-        200: {"content": {"image/png": {}}, "description": "the graph"},
-        304: {"description": "not modified"},
-    }
 
-    @routes.get("/graph.png", response_class=Response, responses=answers | documented_errors(404, 421, 422, 503))
+    def answers(media_type: str) -> dict[int | str, dict[str, Any]]:
+        return {
+            200: {"content": {media_type: {}}, "description": "the graph"},
+            304: {"description": "not modified"},
+            **documented_errors(404, 421, 422, 503),
+        }
+
+    @routes.get("/graph.png", response_class=Response, responses=answers("image/png"))
     async def picture(
         choice: Annotated[WindowChoice, Depends(read_choice)],
         size: SizeQuery = "wide",
+        kind: KindQuery = DEFAULT_KIND,
         probe: ProbeQuery = None,
         known: KnownEtag = "",
     ) -> Response:
         """Draw the stored runs of a window."""
-        key = await run_in_threadpool(cache.key, choice, size, probe)
+        key = await run_in_threadpool(cache.key, choice, GraphForm(kind, "png", size), probe)
+        return await respond(key, known)
+
+    @routes.get("/graph.svg", response_class=Response, responses=answers("image/svg+xml"))
+    async def vector(
+        choice: Annotated[WindowChoice, Depends(read_choice)],
+        size: SizeQuery = "wide",
+        kind: KindQuery = DEFAULT_KIND,
+        probe: ProbeQuery = None,
+        known: KnownEtag = "",
+    ) -> Response:
+        """Draw the stored runs of a window as SVG, for any screen and for paper; on a phone 390 pixels wide."""
+        key = await run_in_threadpool(cache.key, choice, GraphForm(kind, "svg", size), probe)
+        response = await respond(key, known)
+        response.headers["Content-Security-Policy"] = SVG_POLICY
+        return response
+
+    @routes.get("/chart.css", include_in_schema=False)
+    def stylesheet() -> Response:
+        return Response(chart_stylesheet(), media_type="text/css", headers={"Cache-Control": "max-age=86400"})
+
+    async def respond(key: GraphKey, known: str) -> Response:
         headers = {"ETag": key.etag, "Cache-Control": "private, no-cache"}
         if key.etag in known:
             return Response(status_code=NOT_MODIFIED, headers=headers)
-        return Response(await cache.png(key), media_type="image/png", headers=headers)
+        return Response(await cache.file(key), media_type=MEDIA_TYPES[key.form.format], headers=headers)
 
     return routes
+
+
+@dataclass(frozen=True, slots=True)
+class GraphForm:
+    """Which kind of graph, as which file, for which screen."""
+
+    kind: str
+    format: Literal["png", "svg"]
+    screen: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its size in pixels."""
+        kind, size = KINDS[self.kind], SIZES[self.screen]
+        if self.format == "svg":
+            return kind.phone if self.screen == "phone" else kind.size
+        fits = size[0] >= kind.smallest[0] and size[1] >= kind.smallest[1]
+        return size if fits else kind.smallest if self.screen == "phone" else kind.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +145,7 @@ class GraphKey:
     """Everything that a graph depends on."""
 
     window: Window
-    size: str
+    form: GraphForm
     last_id: str | None
     plan: Plan
     title: str
@@ -133,7 +187,7 @@ class GraphCache:
         self._lock = threading.Lock()
         self._graphs: OrderedDict[GraphKey, Future[bytes]] = OrderedDict()
 
-    def key(self, choice: WindowChoice, size: str, probes: Sequence[str] | None) -> GraphKey:
+    def key(self, choice: WindowChoice, form: GraphForm, probes: Sequence[str] | None) -> GraphKey:
         """Return what the graph depends on at this moment."""
         site = self._site
         with open_reader(site.database) as connection:
@@ -143,10 +197,10 @@ class GraphCache:
         window = graph_window(site, choice, first)
         title = f"Internet speed at {selection.title(site)}"
         return GraphKey(
-            window, size, last.id if last else None, selection.plan(site, selection.shown), title, selection.pks
+            window, form, last.id if last else None, selection.plan(site, selection.shown), title, selection.pks
         )
 
-    async def png(self, key: GraphKey) -> bytes:
+    async def file(self, key: GraphKey) -> bytes:
         """Return the graph, drawn unless it is cached.
 
         Raises:
@@ -186,9 +240,11 @@ class GraphCache:
                 site.zone.key,
                 key.plan,
                 key.title,
-                SIZES[key.size],
-                SCALES[key.size],
+                key.form.size,
+                SCALES[key.form.screen],
                 site.settings.display.plan_met_pct,
+                key.form.kind,
+                key.form.format,
             )
         )
 

@@ -1,4 +1,4 @@
-"""The page: the last run at a glance, the graph, the table. Plain HTML without JavaScript.
+"""The page: the last run at a glance, the graph, the table. Whole without JavaScript.
 
 What is shown of a run is decided in `web.views`; the layout is in the templates.
 """
@@ -16,6 +16,7 @@ from starlette.requests import Request  # noqa: TC002  annotations are read at r
 from starlette.responses import HTMLResponse
 
 from monitor.analysis.line_condition import StateLimits, judge_line
+from monitor.graph.render import DEFAULT_KIND, KINDS
 from monitor.model import Status
 from monitor.notify.health import known_addresses
 from monitor.store import read
@@ -26,7 +27,7 @@ from monitor.store.lookups import probe_pks
 from monitor.store.statistics import plan_met, plans_of_runs
 from web import views
 from web.context import MAX_DAYS, ProbeQuery, ProbeSelection, render_template, select_probes
-from web.graphs import SIZES, graph_window
+from web.graphs import SIZES, GraphForm, KindQuery, graph_window
 from web.stats import read_stats
 from web.windows import ALL, RANGES, WindowChoice, read_choice_or_last, remember
 
@@ -70,11 +71,12 @@ def router(site: Site) -> APIRouter:
         request: Request,
         choice: Annotated[WindowChoice, Depends(read_choice_or_last)],
         only: RowFilter = "all",
+        kind: KindQuery = DEFAULT_KIND,
         probe: ProbeQuery = None,
     ) -> HTMLResponse:
         with open_reader(site.database) as connection:
             selection = select_probes(connection, site, probe)
-            shared = _shared_values(site, selection, PageLinks.of(choice, only, selection.named))
+            shared = _shared_values(site, selection, PageLinks.of(choice, only, selection.named, kind))
             newest_first = _newest_probe_runs(connection, selection)
             shared["addresses"] = known_addresses(connection, site.settings)
             shared["plans"] = plans_of_runs(connection, newest_first)
@@ -179,8 +181,11 @@ def _render_page(site: Site, selection: ProbeSelection, newest_first: list[Run],
         figures=views.figure_rows(values["stats"]),
         days_to_newest=_days_to_newest(site, newest_first, values["window"]),
         ranges=RANGES,
-        sizes=SIZES,
         address_problems=[report.describe(site.zone) for report in values["addresses"] if report.is_broken],
+        kinds=KINDS,
+        sizes={screen: GraphForm(values["links"].kind, "svg", screen).size for screen in SIZES},
+        window_label=views.window_label(values["links"].window, viewpoint),
+        dates=views.window_dates(values["links"].window, viewpoint),
         publish_failures=views.failed_files_text(site.published()),
     )
 
@@ -194,18 +199,19 @@ def _days_to_newest(site: Site, newest_first: list[Run], window: Window) -> int 
 
 @dataclass(frozen=True, slots=True)
 class PageLinks:
-    """The parameters of the page: window, filter of the table, and probes (none: all)."""
+    """The parameters of the page: window, filter of the table, probes (none: all), and the kind of graph."""
 
     days: int | str
     only: str
     probes: tuple[str, ...] = ()
     since: str = ""
     until: str = ""
+    kind: str = DEFAULT_KIND
 
     @classmethod
-    def of(cls, choice: WindowChoice, only: str, probes: tuple[str, ...]) -> PageLinks:
+    def of(cls, choice: WindowChoice, only: str, probes: tuple[str, ...], kind: str = DEFAULT_KIND) -> PageLinks:
         """Return the links of a page with this window."""
-        return cls(choice.days, only, probes, choice.since, choice.until)
+        return cls(choice.days, only, probes, choice.since, choice.until, kind)
 
     @property
     def window(self) -> WindowChoice:
@@ -219,11 +225,12 @@ class PageLinks:
     def page(self, **changes: Any) -> str:
         """Return the URL of the page with some parameters changed."""
         changed = replace(self, **changes)
-        return _build_url("/", changed, only="" if changed.only == "all" else changed.only)
+        kind = "" if changed.kind == DEFAULT_KIND else changed.kind
+        return _build_url("/", changed, only="" if changed.only == "all" else changed.only, graph=kind)
 
-    def graph(self, size: str = "") -> str:
-        """Return the URL of the graph."""
-        return _build_url("/graph.png", self, size=size)
+    def graph(self, form: str, size: str = "") -> str:
+        """Return the URL of the graph as SVG or PNG."""
+        return _build_url(f"/graph.{form}", self, size=size, graph="" if self.kind == DEFAULT_KIND else self.kind)
 
     def runs(self) -> str:
         """Return the URL of the runs as JSON."""

@@ -6,7 +6,8 @@ checks that the tables are complete.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from monitor.analysis.line_condition import LineCondition
@@ -14,10 +15,10 @@ from monitor.analysis.outages import LineState, run_state
 from monitor.model import FailureKind, NetworkPath, Scope, Status, describe_server
 from monitor.output import units
 from web.stats import typical
+from web.windows import DATE_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from monitor.analysis.line_condition import LineReport
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from monitor.store.events import LineEvent
     from monitor.store.statistics import PlanMet
     from web.stats import WindowStats
+    from web.windows import WindowChoice
 
 
 STATUS_LABELS = {
@@ -222,7 +224,7 @@ def line_points(
     least = "at least " if line.is_older else ""
     since = line.since and f"{least}{viewpoint.moment(line.since)} ({viewpoint.age(line.since)})"
     known = (
-        ("Now", _share_text(line, plan) if line.state is LineCondition.SLOW else ""),
+        ("Now", share_text(line, plan) if line.state is LineCondition.SLOW else ""),
         ("Normal", f"{' / '.join(units.format_mbps(rate) for rate in normal)} Mbit/s" if normal else ""),
         ("So since", since if since and line.state is not LineCondition.STALE else ""),
         ("Changed", _change_text(changes[-1], viewpoint) if changes else ""),
@@ -230,7 +232,7 @@ def line_points(
     return tuple((name, text) for name, text in known if text)
 
 
-def _share_text(line: LineReport, plan: Plan) -> str:
+def share_text(line: LineReport, plan: Plan) -> str:
     """Return the last result in percent of the plan, else of what is normal."""
     if line.result is None:
         return ""
@@ -248,6 +250,30 @@ def _share_text(line: LineReport, plan: Plan) -> str:
 def _change_text(event: LineEvent, viewpoint: Viewpoint) -> str:
     name = "ISP" if event.kind == "isp" else "external address"
     return f"{name} is {event.after}, was {event.before}, {viewpoint.moment(event.at)}"
+
+
+def window_label(choice: WindowChoice, viewpoint: Viewpoint) -> str:
+    """Return the window as text, with its moments in the zone: "from Mon 23 Nov 2026, 14:00 CET"."""
+    since, until = (_choice_text(text, viewpoint) for text in (choice.since, choice.until))
+    return replace(choice, since=since, until=until).label
+
+
+def _choice_text(text: str, viewpoint: Viewpoint) -> str:
+    return viewpoint.moment(_zoned(text, viewpoint)) if len(text) > DATE_LENGTH else text
+
+
+def window_dates(choice: WindowChoice, viewpoint: Viewpoint) -> tuple[str, str]:
+    """Return the dates of the beginning and the end of a window that were given, in the zone."""
+    begin, end = (
+        _zoned(text, viewpoint).date().isoformat() if len(text) > DATE_LENGTH else text
+        for text in (choice.since, choice.until)
+    )
+    return begin, end
+
+
+def _zoned(text: str, viewpoint: Viewpoint) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=viewpoint.zone)).astimezone(viewpoint.zone)
 
 
 def figure_rows(stats: WindowStats) -> tuple[FigureRow, ...]:
@@ -288,8 +314,8 @@ def _figure_row(
 def number_tiles(run: Run, plan: Plan) -> tuple[NumberTile, ...]:
     """Return the tiles of download, upload and latency."""
     jitter = f"jitter {units.format_metric('jitter_ms', run.jitter_ms)}" if run.jitter_ms is not None else ""
-    download_share = plan_share_text(run.download_bps, plan.download_bps)
-    upload_share = plan_share_text(run.upload_bps, plan.upload_bps)
+    download_share = planshare_text(run.download_bps, plan.download_bps)
+    upload_share = planshare_text(run.upload_bps, plan.upload_bps)
     return (
         NumberTile("Download", units.format_mbps(run.download_bps), "Mbit/s", download_share),
         NumberTile("Upload", units.format_mbps(run.upload_bps), "Mbit/s", upload_share),
@@ -391,7 +417,7 @@ def result_link(run: Run) -> str | None:
     return run.result_url if run.result_url and run.result_url.startswith("https://") else None
 
 
-def plan_share_text(value: float | None, sold: float | None) -> str:
+def planshare_text(value: float | None, sold: float | None) -> str:
     """Return a value as a percentage of the plan; empty if either is missing."""
     return f"{round(100 * value / sold)} % of the plan" if value is not None and sold else ""
 

@@ -128,7 +128,7 @@ def render(
 def render_svg(
     kind: str, runs: Columns | Iterable[Run], window: Window, context: GraphContext, size: tuple[int, int], name: str
 ) -> str:
-    """Return a graph as an SVG element of a page, of which `name` begins every id; loads no matplotlib."""
+    """Return a graph as SVG with classes instead of colours, of which `name` begins every id; loads no matplotlib."""
     from monitor.analysis.series import to_series  # noqa: PLC0415  loads NumPy
     from monitor.graph.svg_canvas import SvgCanvas  # noqa: PLC0415  the same
 

@@ -1,7 +1,8 @@
 """The canvas that writes SVG, without matplotlib: classes instead of colours, so one file serves every theme.
 
 What is a colour of the light theme elsewhere becomes a class here; `monitor.graph.svg_style` has the rules for them.
-The SVG stands in a page, beside others: `name` begins each of its ids. Title and description are for screen readers.
+`name` begins each of its ids, since it may stand in a page. Title and description are for screen readers. Its first
+element has the rules, for whoever opens it as a file; a page that takes it in has them itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from monitor.graph.canvas import Canvas, PlotArea, to_one_line
-from monitor.graph.svg_style import color_class, shade_class
+from monitor.graph.svg_style import chart_stylesheet, color_class, shade_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +33,7 @@ ASCII_WIDTHS = (
 )  # fmt: skip
 OTHER_WIDTH, SQUARE_WIDTH = 700, 1000
 NARROW = {"·": 318, "\N{EN DASH}": 500, "°": 500}
-BOLD = 1.1
+BOLD = 1.14
 
 DASH_CLASSES = {"-": "", "--": " dashed", ":": " dotted", "-.": " mixed"}
 ANCHORS = {"left": "", "center": " middle", "right": " end"}
@@ -95,14 +96,14 @@ class SvgCanvas(Canvas):
         return f' clip-path="url(#{self._name}-{self._clips.index(place)})"'
 
     def file(self, title: str) -> str:
-        """Return the SVG, as an element of a page."""
+        """Return the SVG."""
         box = f"0 0 {self.width} {self.height}"
         name = self._name
         labels = f'aria-labelledby="{name}-title {name}-text"'
         elements = (element for _, element in sorted(self._elements, key=lambda one: one[0]))
         return (
             f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img" {labels}'
-            f"{self._readings_attribute()}>"
+            f"{self._readings_attribute()}><style>{chart_stylesheet()}</style>"
             f'<title id="{name}-title">{escape(to_one_line(title))}</title>'
             f'<desc id="{name}-text">{escape(_to_sentences(self._prose))}</desc>'
             f"<defs>{''.join(self._clip_paths())}</defs>{''.join(elements)}</svg>"

@@ -36,7 +36,7 @@ SCALES = ("hours", "failures")
 TEXT_SIZES = (11, 12, 13, 17, 21, 27)
 
 SHAPES = """\
-.chart{display:block;width:100%;height:auto;overflow:visible;font-family:system-ui,sans-serif}
+.chart{display:block;font-family:system-ui,sans-serif}
 .chart text{fill:currentColor}
 .chart .l{fill:none;stroke:currentColor;stroke-linejoin:round}
 .chart .f{fill:currentColor}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,10 +14,12 @@ from example_runs import make_attempt
 from web_client import NOW, TABLE, SiteSetup
 
 from monitor.errors import SpeedmonError, StoreError
+from monitor.graph.render import KINDS
+from monitor.graph.svg_style import chart_stylesheet
 from monitor.model import Plan
 from web.context import MAX_DAYS
 from web.graph_request import GraphRequest, draw_graph
-from web.graphs import end_of_window
+from web.graphs import SIZES, GraphForm, end_of_window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +116,53 @@ def test_a_graph_that_cannot_be_drawn_is_an_error_of_one_line(
     order = GraphRequest(f"sqlite:///{tmp_path}", since, NOW, (), zone, Plan(), "nothing", (600, 600), 1.0)
     with pytest.raises(error, match=words.format(folder=tmp_path)):
         draw_graph(order if error is StoreError else replace(order, database=f"sqlite:///{tmp_path}/new.db"))
+
+
+@pytest.mark.parametrize(("size", "layout"), [("wide", (1200, 860)), ("phone", (390, 1000))])
+def test_the_svg_is_laid_out_for_the_screen(place: SiteSetup, size: str, layout: tuple[int, int]):
+    """Its own rules are the only style that a browser applies to it, and it is not sent twice."""
+    response = place.client().get(f"/graph.svg?size={size}&graph=latency")
+    assert response.headers["content-type"] == "image/svg+xml"
+    assert f'viewBox="0 0 {layout[0]} {layout[1]}"' in response.text
+    rules = re.search(r"<style>(.*?)</style>", response.text, re.DOTALL)
+    assert rules
+    digest = base64.b64encode(hashlib.sha256(rules[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in response.headers["content-security-policy"]
+    assert "script" not in response.headers["content-security-policy"]
+    tag = response.headers["etag"]
+    again = place.client().get(f"/graph.svg?size={size}&graph=latency", headers={"If-None-Match": tag})
+    assert again.status_code == 304
+
+
+def test_png_and_svg_are_drawn_of_the_same_request(place: SiteSetup, monkeypatch: pytest.MonkeyPatch):
+    """Window, probes, plan, zone and kind are equal: only file and size differ."""
+    asked: list[GraphRequest] = []
+
+    def draw(request: GraphRequest) -> bytes:
+        asked.append(request)
+        return PNG
+
+    monkeypatch.setattr("web.graphs.draw_graph", draw)
+    client = place.client()
+    for form in ("png", "svg"):
+        assert client.get(f"/graph.{form}?days=7&graph=heatmap&probe=home").status_code == 200
+    png, svg = asked
+    assert replace(png, format="svg", size=svg.size) == svg
+    assert (png.format, svg.format, svg.kind) == ("png", "svg", "heatmap")
+
+
+def test_each_kind_has_a_png_of_a_size_that_it_can_fill(place: SiteSetup):
+    """One that cannot be as narrow as a phone is as narrow as it can be."""
+    for kind, graph in KINDS.items():
+        for screen in SIZES:
+            size = GraphForm(kind, "png", screen).size
+            assert size[0] >= graph.smallest[0]
+            assert size[1] >= graph.smallest[1]
+    assert place.client().get("/graph.png?graph=nothing").status_code == 422
+
+
+def test_the_rules_of_all_graphs_are_a_stylesheet(place: SiteSetup):
+    """A page that takes an SVG in has them from there."""
+    response = place.client().get("/chart.css")
+    assert response.headers["content-type"].startswith("text/css")
+    assert response.text == chart_stylesheet()

@@ -91,7 +91,7 @@ def test_a_window_stays_in_the_address(place: SiteSetup, query: str, label: str,
     """Heading, graph and links have the window that was asked for."""
     page = place.fill(*TABLE).client().get(f"/?{query}").text
     assert f"<h2>{label}</h2>" in page
-    assert f'src="/graph.png?{parameters}"' in page
+    assert f'src="/graph.svg?{parameters}"' in page
     assert f'href="/?{parameters}&amp;only=trouble#tests"' in page
 
 
@@ -101,9 +101,9 @@ def test_the_last_choice_is_the_default(place: SiteSetup):
     cookie = client.get("/?days=7").headers["set-cookie"]
     assert "speedmon_days=7" in cookie
     assert {"httponly", "samesite=strict"} <= {part.strip().lower() for part in cookie.split(";")}
-    assert 'src="/graph.png?days=7"' in client.get("/", headers={"Cookie": "speedmon_days=7"}).text
-    assert 'src="/graph.png?days=1"' in client.get("/?days=1", headers={"Cookie": "speedmon_days=7"}).text
-    assert 'src="/graph.png?days=30"' in client.get("/", headers={"Cookie": "speedmon_days=<b>"}).text
+    assert 'src="/graph.svg?days=7"' in client.get("/", headers={"Cookie": "speedmon_days=7"}).text
+    assert 'src="/graph.svg?days=1"' in client.get("/?days=1", headers={"Cookie": "speedmon_days=7"}).text
+    assert 'src="/graph.svg?days=30"' in client.get("/", headers={"Cookie": "speedmon_days=<b>"}).text
     assert "set-cookie" not in client.get("/?from=2026-11-20").headers
     assert "set-cookie" not in client.get("/").headers
 

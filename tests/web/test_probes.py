@@ -104,7 +104,7 @@ def test_the_page_of_one_probe(fleet: SiteSetup):
     assert '<bdi class="probe">cabin</bdi>' in text
     assert "2 failed tests in a row" in text
     assert [row[1] for row in table(text)] == ["Result", "Failed", "Failed"]
-    assert {"/graph.png?days=30&probe=cabin", "/graph.png?days=30&size=phone&probe=cabin"} <= links(text)
+    assert {"/graph.png?days=30&probe=cabin", "/graph.svg?days=30&size=phone&probe=cabin"} <= links(text)
     assert "/api/v1/runs?days=30&probe=cabin" in links(text)
     assert '<a href="/?days=30&amp;probe=cabin" aria-current="true"><bdi>cabin</bdi></a>' in text
 
@@ -224,5 +224,5 @@ def test_an_address_has_what_differs_from_the_default():
     links = PageLinks(7, "all", ("a b", "c&d"))
     assert links.page() == "/?days=7&probe=a+b&probe=c%26d"
     assert links.page(only="trouble", probes=()) == "/?days=7&only=trouble"
-    assert links.graph("phone") == "/graph.png?days=7&size=phone&probe=a+b&probe=c%26d"
+    assert links.graph("png", "phone") == "/graph.png?days=7&size=phone&probe=a+b&probe=c%26d"
     assert links.runs() == "/api/v1/runs?days=7&probe=a+b&probe=c%26d"

@@ -56,7 +56,7 @@ API = (
     "api/v1/published",
 )
 
-PAGES = ("", "graph.png", *API)
+PAGES = ("", "graph.png", "graph.svg", "chart.css", *API)
 
 REVISIONS = [script.revision for script in connection.migration_scripts()]
 

@@ -13,7 +13,6 @@ from monitor.model import NetworkPath, Status
 from monitor.output import units
 from monitor.store import read
 from monitor.store.connection import open_reader
-from monitor.store.lookups import probe_pks
 from web import views
 from web.context import render_template, select_probes
 
@@ -34,8 +33,8 @@ ATTENTION = (
     LineCondition.GOOD,
 )
 
-# So many of the newest runs of each probe tell its state.
-RUNS_PER_PROBE = 20
+# So many of the newest runs of each probe and path tell its state.
+RUNS_PER_PROBE = 8
 
 STATE_SIGNS = {"good": "✓", "slow": "↓", "failing": "!", "stale": "…", "unknown": "?"}
 
@@ -90,10 +89,11 @@ def router(site: Site) -> APIRouter:
 
 
 def _read_rows(connection: Connection, site: Site, selection: ProbeSelection) -> list[ProbeRow]:
-    pks = dict(zip(selection.offered, (probe_pks(connection, [name]) for name in selection.offered), strict=True))
+    runs_by_probe: dict[str, list[Run]] = {name: [] for name in selection.offered}
+    for run in read.newest_runs_of_each(connection, RUNS_PER_PROBE, selection.pks):
+        runs_by_probe[run.probe].append(run)
     rows = []
-    for name, pk in pks.items():
-        runs = read.latest_runs(connection, limit=RUNS_PER_PROBE, probes=pk)
+    for name, runs in runs_by_probe.items():
         plan = selection.plan(site, [name])
         report = judge_line(_one_path(runs), plan, site.clock())
         rows.append(ProbeRow(name, report, runs[0] if runs else None, plan))

@@ -242,6 +242,22 @@ def newest_runs(
         for path in NetworkPath:
             source = select(runs.c.pk).where(runs.c.probe_pk == probe, runs.c.path == path, *conditions)
             pks.extend(connection.scalars(source.order_by(*_NEWEST_FIRST).limit(1)))
+    return _runs_of(connection, pks)
+
+
+def newest_runs_of_each(connection: Connection, limit: int, probes: Collection[int] = ()) -> list[Run]:
+    """Return the newest runs, newest first: at most `limit` of each probe and path, of these probes if given."""
+    pks: list[int] = []
+    for path in NetworkPath:
+        of_probe = select(runs.c.pk).where(runs.c.probe_pk == tables.probes.c.pk, runs.c.path == path)
+        newest = of_probe.order_by(*_NEWEST_FIRST).limit(limit).correlate(tables.probes)
+        one = runs.alias()
+        query = select(one.c.pk).select_from(tables.probes.join(one, one.c.pk.in_(newest)))
+        pks.extend(connection.scalars(query.where(tables.probes.c.pk.in_(probes)) if probes else query))
+    return sorted(_runs_of(connection, pks), key=lambda run: run.started_at, reverse=True)
+
+
+def _runs_of(connection: Connection, pks: Sequence[int]) -> list[Run]:
     batches = (pks[at : at + _MAX_IDS] for at in range(0, len(pks), _MAX_IDS))
     return [_to_run(row) for batch in batches for row in connection.execute(_runs_query().where(runs.c.pk.in_(batch)))]
 

@@ -7,11 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from example_runs import DNS, make_attempt
+from example_runs import DNS, START, make_attempt
 from web_client import NOW, SiteSetup
 
 from monitor.analysis.line_condition import LineCondition, LineReport
-from monitor.model import Plan, Status
+from monitor.model import NetworkPath, Plan, Status
+from monitor.store import read
+from monitor.store.connection import open_reader
+from monitor.store.lookups import probe_pks
 from web.fleet import ProbeRow, rank_probes
 
 if TYPE_CHECKING:
@@ -74,3 +77,18 @@ def test_the_page_ranks_the_fleet_and_says_why(place: SiteSetup):
 def test_an_empty_fleet_has_a_page_too(place: SiteSetup):
     """Before the first run there is nothing to rank."""
     assert "Nothing measured yet" in place.client().get("/fleet").text
+
+
+def test_the_newest_runs_of_each_probe_and_path_are_read_at_once(place: SiteSetup):
+    """So many of each, newest first, whichever measures more often; only of some probes if asked for."""
+    place.fill(
+        *(make_attempt(at, probe="often") for at in range(-10, 0)),
+        *(make_attempt(at, probe="often", path=NetworkPath.HOST) for at in (-30, -20)),
+        make_attempt(-500, probe="seldom"),
+    )
+    with open_reader(place.url) as connection:
+        newest = read.newest_runs_of_each(connection, 3)
+        only = read.newest_runs_of_each(connection, 3, probe_pks(connection, ["seldom"]))
+    ages = [(run.probe, round((START - run.started_at) / timedelta(minutes=1))) for run in newest]
+    assert ages == [("often", 1), ("often", 2), ("often", 3), ("often", 20), ("often", 30), ("seldom", 500)]
+    assert [run.probe for run in only] == ["seldom"]

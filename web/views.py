@@ -314,8 +314,8 @@ def _figure_row(
 def number_tiles(run: Run, plan: Plan) -> tuple[NumberTile, ...]:
     """Return the tiles of download, upload and latency."""
     jitter = f"jitter {units.format_metric('jitter_ms', run.jitter_ms)}" if run.jitter_ms is not None else ""
-    download_share = planshare_text(run.download_bps, plan.download_bps)
-    upload_share = planshare_text(run.upload_bps, plan.upload_bps)
+    download_share = plan_share_text(run.download_bps, plan.download_bps)
+    upload_share = plan_share_text(run.upload_bps, plan.upload_bps)
     return (
         NumberTile("Download", units.format_mbps(run.download_bps), "Mbit/s", download_share),
         NumberTile("Upload", units.format_mbps(run.upload_bps), "Mbit/s", upload_share),
@@ -417,7 +417,7 @@ def result_link(run: Run) -> str | None:
     return run.result_url if run.result_url and run.result_url.startswith("https://") else None
 
 
-def planshare_text(value: float | None, sold: float | None) -> str:
+def plan_share_text(value: float | None, sold: float | None) -> str:
     """Return a value as a percentage of the plan; empty if either is missing."""
     return f"{round(100 * value / sold)} % of the plan" if value is not None and sold else ""
 

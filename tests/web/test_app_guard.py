@@ -22,10 +22,11 @@ def place(tmp_path: Path) -> SiteSetup:
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/runs", "/healthz", "/static/speedmon.css", "/nothing", "/?days=x"])
 def test_every_response_has_the_headers(place: SiteSetup, path: str):
-    """No script, no frame, no sniffing, no referrer, whatever the response is."""
+    """No script but ours, no frame, no sniffing, no referrer, whatever the response is."""
     headers = place.client().get(path).headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]
-    assert "script-src" not in headers["Content-Security-Policy"]
+    assert "script-src 'self';" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"

@@ -171,7 +171,7 @@ def test_hostile_names_are_text(place: SiteSetup):
     )
     for path in ("/", "/?only=trouble"):
         page = place.client().get(path).text
-        assert "<script" not in page
+        assert page.count("<script") == 1
         assert "<img src=x" not in page
         assert "&lt;script&gt;" in page
 

@@ -193,7 +193,7 @@ def test_a_probe_without_runs_can_be_left_again(fleet: SiteSetup):
 def test_a_hostile_name_is_text_and_a_working_link(place: SiteSetup):
     """Whoever forwards chooses the name: it is escaped as text and encoded in addresses."""
     text = page(place.fill(make_attempt(0), make_attempt(10, probe=HOSTILE)))
-    assert "<script" not in text
+    assert text.count("<script") == 1
     (link,) = {address for address in links(text) if "script" in address}
     assert f'<bdi class="probe">{"a&amp;b &lt;script&gt;"}' in page(place, link.removeprefix("/"))
 

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
-from monitor.analysis.line_condition import LineCondition, judge_line
-from monitor.model import NetworkPath, Status
+from monitor.analysis.line_condition import LineCondition, StateLimits, judge_line
+from monitor.model import Status
 from monitor.output import units
 from monitor.store import read
 from monitor.store.connection import open_reader
+from monitor.store.statistics import plans_of_runs
 from web import views
 from web.context import render_template, select_probes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from monitor.analysis.line_condition import LineReport
     from monitor.model import Plan, Run
@@ -92,15 +93,9 @@ def _read_rows(connection: Connection, site: Site, selection: ProbeSelection) ->
     runs_by_probe: dict[str, list[Run]] = {name: [] for name in selection.offered}
     for run in read.newest_runs_of_each(connection, RUNS_PER_PROBE, selection.pks):
         runs_by_probe[run.probe].append(run)
-    rows = []
+    rows, limits = [], StateLimits.from_settings(site.settings)
     for name, runs in runs_by_probe.items():
         plan = selection.plan(site, [name])
-        report = judge_line(_one_path(runs), plan, site.clock())
+        report = judge_line(runs, plans_of_runs(connection, runs), site.clock(), limits)
         rows.append(ProbeRow(name, report, runs[0] if runs else None, plan))
     return rows
-
-
-def _one_path(newest_first: Sequence[Run]) -> list[Run]:
-    """Return the runs over the path of the newest one."""
-    path = newest_first[0].path if newest_first else NetworkPath.IP4ONLY
-    return [run for run in newest_first if run.path is path]

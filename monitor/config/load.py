@@ -245,17 +245,22 @@ def _from_credentials(environ: Mapping[str, str], mistakes: list[str]) -> Values
 
 
 def _read_secret_files(values: Values, mistakes: list[str]) -> None:
-    """Fill in each secret that is empty and whose `_file` is named; notifications read theirs themselves."""
+    """Fill in each secret that is empty and whose `_file` is named.
+
+    Who may not read that of the fleet or of pings can do without: the service forwards and pings.
+    """
     for section, key in secrets.SECRET_SETTINGS:
         entries: Any = values.get(section)
-        file = entries.get(f"{key}_file") if isinstance(entries, dict) and key != "urls" else None
+        file = entries.get(f"{key}_file") if isinstance(entries, dict) else None
         path = file.text if isinstance(file, _EnvironValue) else file
-        if not path or not isinstance(path, str) or entries.get(key):
+        is_due = (section, key) not in secrets.READ_WHEN_SENT and isinstance(entries, dict) and not entries.get(key)
+        if not path or not isinstance(path, str) or not is_due:
             continue
         try:
             text = secrets.read_secret(Path(path), f"{section}.{key}_file")
         except ConfigError as error:
-            mistakes.append(str(error))
+            if section == "database" or not isinstance(error.__cause__, PermissionError):
+                mistakes.append(str(error))
             continue
         values[section] = {**entries, key: _EnvironValue(f"{section}.{key}_file", text)}
 

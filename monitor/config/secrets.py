@@ -20,7 +20,11 @@ SECRET_SETTINGS = (
     ("fleet", "database_url"),
     ("notify", "urls"),
     ("notify", "ping_url"),
+    ("mqtt", "url"),
 )
+
+# Of these, whoever sends reads the file.
+READ_WHEN_SENT = frozenset({("notify", "urls"), ("mqtt", "url")})
 
 MAX_BYTES = 65_536
 

@@ -97,15 +97,14 @@ def test_who_may_not_read_a_secret_can_do_without_the_fleet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, key: str, is_needed: bool
 ):
     """A member of the group sees the runs although only the service may know the fleet's password."""
-    secret = tmp_path / "secret"
 
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
+    def refuse(file: Path, name: str) -> str:
+        raise ConfigError(f"{name}: {file}: cannot be read") from PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("monitor.config.secrets.Path.open", refuse)
-    (tmp_path / "config.toml").write_text(f'[{section}]\n{key}_file = "{secret}"\n')
+    monkeypatch.setattr("monitor.config.load.secrets.read_secret", refuse)
+    (tmp_path / "config.toml").write_text(f'[{section}]\n{key}_file = "/secret"\n')
     if is_needed:
-        with pytest.raises(ConfigError, match=r"database\.url_file: .*Permission denied"):
+        with pytest.raises(ConfigError, match=r"database\.url_file: /secret: cannot be read"):
             load.load_settings(tmp_path / "config.toml", {"HOME": "/nowhere"}, 1000)
         return
     assert load.load_settings(tmp_path / "config.toml", {"HOME": "/nowhere"}, 1000).fleet.database_url == ""

@@ -172,7 +172,8 @@ class Run:
 
     `attempt` counts from 1; a later one names the first in `retry_of`. `healthy` is False when a remark makes the
     numbers doubtful, None where there are no numbers. `line_answered` says of a failed run whether packets came back
-    over the line while it lasted, None where that is not known.
+    over the line while it lasted, None where that is not known. `excluded` is the reason for which a person left it out
+    of all statistics, None for a run that counts.
     """
 
     id: str
@@ -208,6 +209,7 @@ class Run:
     retry_of: str | None = None
     remarks: tuple[Remark, ...] = ()
     line_answered: bool | None = None
+    excluded: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

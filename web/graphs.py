@@ -150,6 +150,7 @@ class GraphKey:
     plan: Plan
     title: str
     pks: tuple[int, ...]
+    excluded: tuple[int, int]
     version: str = __version__
 
     @property
@@ -194,11 +195,11 @@ class GraphCache:
             selection = select_probes(connection, site, probes)
             last = read.last_run(connection, selection.pks)
             first = read.first_start(connection, selection.pks)
+            excluded = read.exclusion_mark(connection)
         window = graph_window(site, choice, first)
         title = f"Internet speed at {selection.title(site)}"
-        return GraphKey(
-            window, form, last.id if last else None, selection.plan(site, selection.shown), title, selection.pks
-        )
+        plan = selection.plan(site, selection.shown)
+        return GraphKey(window, form, last.id if last else None, plan, title, selection.pks, excluded)
 
     async def file(self, key: GraphKey) -> bytes:
         """Return the graph, drawn unless it is cached.

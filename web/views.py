@@ -386,6 +386,13 @@ def describe_plan_met(met: dict[str, PlanMet], met_pct: float, window: str) -> s
     return f"{'. '.join(parts)} ({window})." if parts else ""
 
 
+def status_label(run: Run) -> str:
+    """Return how a run is listed."""
+    if run.excluded is not None:
+        return "Excluded"
+    return "Doubtful" if run.healthy is False else STATUS_LABELS[run.status]
+
+
 def to_row(run: Run) -> TableRow:
     """Convert a run to a row of the table."""
     failure = run.failure
@@ -398,7 +405,7 @@ def to_row(run: Run) -> TableRow:
     is_fault_known = failure is not None and failure.scope is not Scope.UNKNOWN and run.status is not Status.SKIPPED
     return TableRow(
         run,
-        "Doubtful" if run.healthy is False else STATUS_LABELS[run.status],
+        status_label(run),
         *measured,
         server=describe_server(run.server),
         what=KIND_LABELS[failure.kind].capitalize() if failure and is_cause_known else "",

@@ -14,7 +14,6 @@ import numpy as np
 
 from monitor.analysis.columns import split_by_source
 from monitor.analysis.outages import LineState, OutageTracker, intersect_spans, merge_spans, total_length
-from monitor.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -213,7 +212,7 @@ def find_failure_spans(columns: Columns, pauses: NDArray[np.intp]) -> FailureSpa
 
     A pause ends a span at the last failure before it: what happened without tests is unknown.
     """
-    good, broken = columns.where(lambda run: run.status is Status.OK), columns.where(lambda run: run.broken)
+    good, broken = columns.where(lambda run: run.succeeded), columns.where(lambda run: run.broken)
     places = np.flatnonzero(broken)
     row = np.cumsum(good, dtype=np.int32)[places] + np.searchsorted(pauses, places, side="right")
     first = places[np.flatnonzero(np.diff(row, prepend=-1))]

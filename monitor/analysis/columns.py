@@ -55,6 +55,7 @@ class RunAttributes:
     doubts: tuple[str, ...] = ()
     plan: Plan = NO_PLAN
     line_answered: bool | None = None
+    excluded: bool = False
 
     @classmethod
     def from_run(cls, run: Run) -> RunAttributes:
@@ -72,27 +73,33 @@ class RunAttributes:
             server=run.server,
             doubts=tuple(remark.kind for remark in run.remarks if remark.kind not in HARMLESS_DOUBTS),
             line_answered=run.line_answered,
+            excluded=run.excluded is not None,
         )
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it succeeded, and was not excluded."""
+        return self.status is Status.OK and not self.excluded
 
     @property
     def trusted(self) -> bool:
         """Whether its numbers count: it succeeded and nothing makes it doubtful."""
-        return self.status is Status.OK and self.healthy is not False
+        return self.succeeded and self.healthy is not False
 
     @property
     def doubtful(self) -> bool:
-        """Whether it has numbers that do not count: wrong path, or other traffic on the uplink."""
-        return self.status is Status.OK and self.healthy is False
+        """Whether it has numbers that do not count: wrong path, other traffic on the uplink, or excluded."""
+        return self.status is Status.OK and (self.excluded or self.healthy is False)
 
     @property
     def broken(self) -> bool:
-        """Whether it was started and failed or was interrupted."""
-        return self.status in {Status.FAILED, Status.INTERRUPTED}
+        """Whether it was started and failed or was interrupted, and was not excluded."""
+        return self.status in {Status.FAILED, Status.INTERRUPTED} and not self.excluded
 
     @property
     def counted(self) -> bool:
         """Whether a share of "ok" counts it."""
-        return counts_in_shares(self.status, self.scope)
+        return counts_in_shares(self.status, self.scope) and not self.excluded
 
     @property
     def lost(self) -> bool:
@@ -102,6 +109,8 @@ class RunAttributes:
     @property
     def line_state(self) -> LineState:
         """What it proves of the line."""
+        if self.excluded:
+            return LineState.SILENT
         return line_state(self.status, self.scope, self.kind, answered=self.line_answered)
 
     @property

@@ -118,7 +118,7 @@ class LineReport:
 
 def is_result(run: Run) -> bool:
     """Return whether a run measured the line, and can be trusted."""
-    return run.status is Status.OK and run.healthy is not False
+    return run.status is Status.OK and run.healthy is not False and run.excluded is None
 
 
 def is_sign_of_life(run: Run) -> bool:
@@ -233,7 +233,7 @@ def judge_line(
         limits: how many tests make a state.
     """
     of_path = [run for run in newest_first if run.path is newest_first[0].path]
-    attempts = [run for run in of_path if run.status in {Status.OK, Status.FAILED}]
+    attempts = [run for run in of_path if run.status in {Status.OK, Status.FAILED} and run.excluded is None]
     results = [run for run in attempts if is_result(run)]
     history = _follow_line(attempts, plans, now, limits)
 

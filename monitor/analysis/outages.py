@@ -72,7 +72,9 @@ def line_state(
 
 
 def run_state(run: Run) -> LineState:
-    """Return what a run proves of the line."""
+    """Return what a run proves of the line; one that was excluded proves nothing."""
+    if run.excluded is not None:
+        return LineState.SILENT
     scope, kind = (run.failure.scope, run.failure.kind) if run.failure else (None, None)
     return line_state(run.status, scope, kind, answered=run.line_answered)
 

@@ -166,7 +166,7 @@ def make_line(columns: Columns, pauses: NDArray[np.intp], metric: Metric) -> Met
 
 
 def _segment_starts(columns: Columns, pauses: NDArray[np.intp], good: NDArray[np.bool_]) -> NDArray[np.intp]:
-    ignored = columns.where(lambda run: run.status is Status.SKIPPED or run.doubtful)
+    ignored = columns.where(lambda run: run.status is Status.SKIPPED or run.doubtful or run.excluded)
     breaks = ~good & ~ignored
     breaks[pauses] = True
     segment = np.cumsum(breaks, dtype=np.int32)[good]

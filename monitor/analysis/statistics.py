@@ -77,8 +77,9 @@ def compute_spread(values: NDArray[Any]) -> Spread | None:
 class AttemptCounts:
     """Attempts by status; failed and interrupted ones by scope and kind; doubtful ones by reason.
 
-    A doubtful result may have several reasons, so `doubts` may add up to more than `doubtful`. Of `faults`,
-    `counted_faults` are those that count in shares, see `outages.counts_in_shares`.
+    Those that a person excluded are in `excluded` only. A doubtful result may have several reasons, so `doubts` may add
+    up to more than `doubtful`. Of `faults`, `counted_faults` are those that count in shares, see
+    `outages.counts_in_shares`.
     """
 
     statuses: Counter[Status] = field(default_factory=Counter)
@@ -87,11 +88,12 @@ class AttemptCounts:
     faults: Counter[tuple[Scope, FailureKind]] = field(default_factory=Counter)
     counted_faults: Counter[tuple[Scope, FailureKind]] = field(default_factory=Counter)
     doubts: Counter[str] = field(default_factory=Counter)
+    excluded: int = 0
 
     @property
     def attempts(self) -> int:
-        """All attempts, skipped ones included."""
-        return self.statuses.total()
+        """All attempts, skipped and excluded ones included."""
+        return self.statuses.total() + self.excluded
 
     @property
     def started(self) -> int:
@@ -136,7 +138,10 @@ def count_attempts(*parts: Columns) -> AttemptCounts:
     """Count runs by outcome."""
     counts = AttemptCounts()
     for attributes, count in _all_counts(parts):
-        counts.statuses[attributes.status] += count
+        if attributes.excluded:
+            counts.excluded += count
+        else:
+            counts.statuses[attributes.status] += count
         counts.trusted += count * attributes.trusted
         counts.doubtful += count * attributes.doubtful
         if attributes.broken:
@@ -144,7 +149,7 @@ def count_attempts(*parts: Columns) -> AttemptCounts:
             counts.faults[fault] += count
             counts.counted_faults[fault] += count * attributes.counted
         if attributes.doubtful:
-            counts.doubts.update(dict.fromkeys(attributes.doubts, count))
+            counts.doubts.update(dict.fromkeys(("excluded",) if attributes.excluded else attributes.doubts, count))
     return counts
 
 

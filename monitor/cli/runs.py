@@ -230,6 +230,15 @@ def _read_attempt(settings: Settings, run: str) -> Attempt:
         return read.find_attempt(connection, newest.id if newest else run)
 
 
+def find_run(settings: Settings, run: str) -> Run:
+    """Return a run by its id, the beginning of its id, or "last".
+
+    Raises:
+        UsageError: there is no such run, or more than one.
+    """
+    return _read_attempt(settings, run).run
+
+
 def _print_attempt(settings: Settings, attempt: Attempt) -> None:
     from monitor.output import run_details
 

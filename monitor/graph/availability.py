@@ -130,7 +130,7 @@ class DayRows:
         self.days = local_days
         self._starts = np.array([day.start for day in local_days])
         self._runs = [series.runs for series in all_series]
-        self.good = self._where(lambda run: run.status is Status.OK)
+        self.good = self._where(lambda run: run.succeeded)
         by_label = {label: self._where(partial(_has_label, label)) for label in RUN_MARKS}
         self.marks = {label: points for label, points in by_label.items() if points}
 

@@ -137,7 +137,7 @@ def make_digest(
 def _by_source(runs: Iterable[Run]) -> dict[tuple[str, str], list[Run]]:
     grouped: defaultdict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
-        if run.status in {Status.OK, Status.FAILED}:
+        if run.status in {Status.OK, Status.FAILED} and run.excluded is None:
             grouped[run.probe, run.path.value].append(run)
     return grouped
 

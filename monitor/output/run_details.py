@@ -29,20 +29,21 @@ _INDENT = " " * 18
 
 def run_lines(attempt: Attempt, zone: ZoneInfo, width: int) -> Iterator[str]:
     """Yield "name  value" lines, then failure, diagnosis and remarks, then the output of the engine."""
-    for name, value in _facts(attempt, zone):
+    for name, value in run_facts(attempt, zone):
         if value:
             yield f"{name:{_NAME_WIDTH}}{to_printable(value)}"
     yield from detail_lines(attempt.run, attempt.findings, width, " " * _NAME_WIDTH)
     yield from _output_lines(attempt.raw)
 
 
-def _facts(attempt: Attempt, zone: ZoneInfo) -> Iterator[tuple[str, str | None]]:
+def run_facts(attempt: Attempt, zone: ZoneInfo) -> Iterator[tuple[str, str | None]]:
+    """Yield name and value of everything but failure, diagnosis, remarks and output; None for what is not known."""
     run = attempt.run
     yield "run", run.id
     yield "probe", run.probe
     yield "started", format_exact_time(run.started_at, zone)
     yield "took", f"{(run.finished_at - run.started_at).total_seconds():.0f} s"
-    yield "status", f"{run.status}{', doubtful' if run.healthy is False else ''} (trigger: {run.trigger})"
+    yield "status", f"{run.status}{_note_on_status(run)} (trigger: {run.trigger})"
     yield "path", run.path
     yield "engine", f"{run.engine} {run.engine_version or ''}"
     yield "download", _phase_text(run.download_bps, run.download_bytes, run.download_ms, run.download_latency_ms)
@@ -55,6 +56,10 @@ def _facts(attempt: Attempt, zone: ZoneInfo) -> Iterator[tuple[str, str | None]]
     yield "others", _cross_traffic_text(run)
     yield "trace", _trace_text(attempt.trace)
     yield "plan", _plan_text(attempt.plan)
+
+
+def _note_on_status(run: Run) -> str:
+    return f"{', doubtful' if run.healthy is False else ''}{', excluded' if run.excluded is not None else ''}"
 
 
 def _phase_text(bps: int | None, size: int | None, ms: int | None, loaded_ms: float | None) -> str | None:
@@ -117,11 +122,14 @@ def _output_lines(raw: RawOutput) -> Iterator[str]:
 
 def detail_lines(run: Run, findings: Findings | None, width: int, indent: str = _INDENT) -> Iterator[str]:
     """Yield lines of at most `width` columns; none if there are no details."""
-    for text in _paragraphs(run, findings):
+    for text in run_paragraphs(run, findings):
         yield from textwrap.wrap(to_printable(text), width, initial_indent=indent, subsequent_indent=indent + "  ")
 
 
-def _paragraphs(run: Run, findings: Findings | None) -> Iterator[str]:
+def run_paragraphs(run: Run, findings: Findings | None) -> Iterator[str]:
+    """Yield what is known of why a run failed, is doubtful or excluded: its failure, its remarks, the diagnosis."""
+    if run.excluded is not None:
+        yield f"excluded from all statistics: {run.excluded}"
     if run.failure:
         yield describe_failure(run, with_stage=True) + _exit_text(run.failure)
     if run.retry_of:

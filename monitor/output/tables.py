@@ -112,13 +112,18 @@ def _char_width(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
+def status_word(run: Run) -> str:
+    """Return how a run is listed: excluded or doubtful, else its status."""
+    return "excluded" if run.excluded is not None else "doubtful" if run.healthy is False else run.status.value
+
+
 def _format_path(run: Run) -> str:
     return f"{run.path} v{run.ip_family}" if run.ip_family else run.path
 
 
 _COLUMNS = (
     _Column("Time", lambda run, zone: format_table_time(run.started_at, zone), width=16),
-    _Column("Status", lambda run, _: "doubtful" if run.healthy is False else run.status, width=11),
+    _Column("Status", lambda run, _: status_word(run), width=11),
     _Column("Down", lambda run, _: format_rate_cell(run.download_bps), width=8, numeric=True),
     _Column("Up", lambda run, _: format_rate_cell(run.upload_bps), width=8, numeric=True),
     _Column("Latency", lambda run, _: format_ms_cell(run.latency_ms), width=7, numeric=True),

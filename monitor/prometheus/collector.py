@@ -154,7 +154,7 @@ def _source(run: Run) -> tuple[str, str]:
 
 
 def _measured_metrics(attempts: Sequence[Run]) -> Iterator[Metric]:
-    measured = [run for run in attempts if run.status is Status.OK]
+    measured = [run for run in attempts if run.status is Status.OK and run.excluded is None]
     for name, meaning, value in _MEASURED:
         yield _gauge((name, meaning), ((_source(run), value(run)) for run in measured))
 

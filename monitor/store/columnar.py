@@ -186,6 +186,7 @@ class _AttributeTable:
     def _sort(self, probe_pk: int, path: str, entry: Sequence[Any]) -> RunAttributes:
         status, engine, healthy, kind, scope, ip_family, isp_pk, server_pk, *plan_and_others = entry
         *plan, remarks = plan_and_others[:4]
+        answered, excluded = (*plan_and_others[4:], None, None)[:2]
         return RunAttributes(
             probe=self._probes[probe_pk],
             path=NetworkPath(path),
@@ -199,7 +200,8 @@ class _AttributeTable:
             server=self._servers.get(server_pk),
             doubts=tuple(remark for remark in remarks if remark not in HARMLESS_DOUBTS),
             plan=Plan(*plan),
-            line_answered=next(iter(plan_and_others[4:]), None),
+            line_answered=answered,
+            excluded=bool(excluded),
         )
 
 

@@ -52,6 +52,12 @@ def update_events(connection: Connection, probe_pk: int, path: NetworkPath, sinc
         _ValueHistory(connection, kind, probe_pk, path).note(since, until)
 
 
+def update_events_around(connection: Connection, probe_pk: int, path: NetworkPath, run_pk: int) -> None:
+    """Record again the events of a run that was excluded or counts again, and those of the runs that follow it."""
+    for kind in _WATCHED:
+        _ValueHistory(connection, kind, probe_pk, path).note_around(run_pk)
+
+
 def read_events(connection: Connection, since: datetime, until: datetime) -> Iterator[LineEvent]:
     """Yield the events in [since, until), oldest first."""
     columns = (events.c.at, events.c.probe, events.c.path, events.c.kind, events.c.before, events.c.after)
@@ -71,11 +77,11 @@ class _ValueHistory:
         columns = (runs.c.pk, runs.c.started_at, probes.c.name.label("probe"), runs.c.path)
         conditions = (runs.c.probe_pk == probe_pk, runs.c.path == path, rollups.IS_TRUSTED, value.is_not(None))
         self._group = group
-        self._runs: Select[Any] = (
-            select(*columns, group.label("group"), value.label("value"))
-            .select_from(runs.outerjoin(probes).outerjoin(isps))
-            .where(*conditions)
+        everything: Select[Any] = select(*columns, group.label("group"), value.label("value")).select_from(
+            runs.outerjoin(probes).outerjoin(isps)
         )
+        self._all = everything
+        self._runs = everything.where(*conditions)
         probe = select(probes.c.name).where(probes.c.pk == probe_pk).scalar_subquery()
         self._events = delete(events).where(events.c.kind == kind, events.c.probe == probe, events.c.path == path)
 
@@ -88,6 +94,12 @@ class _ValueHistory:
         rows = [self._event(before, after) for before, after in pairs if before and before.value != after.value]
         if rows:
             self._connection.execute(insert(events), rows)
+
+    def note_around(self, run_pk: int) -> None:
+        """Record again the events of a run, which need not be trusted, and of the next trusted one."""
+        run = self._connection.execute(self._all.where(runs.c.pk == run_pk)).one()
+        after = self._neighbour(run, later=True)
+        self.note(run.started_at, after.started_at if after else run.started_at)
 
     def _changed(self, since: int, until: int) -> Iterator[tuple[Row[Any] | None, Row[Any]]]:
         """Yield pairs of consecutive runs with different values, and each pair that spans the end of the window."""

@@ -5,8 +5,9 @@ one. A day whose runs were pruned is frozen. Packed days are read by `monitor.st
 
 A column holds one integer for each run in order of time, little endian, all in the smallest of 1, 2, 4 or 8 bytes that
 fits; it is empty if all are 0. `started` is in seconds from the beginning of the day, `lasted` in seconds from then;
-`sort` is the index into `sorts`, a JSON array of the distinct attributes, of which the last is left out where it is
-null; the others are as in `monitor.analysis.metrics`. To change the format, write a migration.
+`sort` is the index into `sorts`, a JSON array of the distinct attributes, of which the last two are left out where they
+are null, and the last is true for an excluded run; the others are as in `monitor.analysis.metrics`. To change the
+format, write a migration.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ ATTRIBUTE_COLUMNS = (
     "plan_latency_ms",
     "remarks",
     "line_answered",
+    "excluded",
 )
 
 # The columns of a run that are packed, in the order that `pack_day` expects.
@@ -229,6 +231,7 @@ def _encode_attributes(attributes: Sequence[tuple[Any, ...]]) -> tuple[str, list
 
 
 def _attributes_json(attributes: tuple[Any, ...]) -> str:
-    *plain, remarks, answered = attributes
+    *plain, remarks, answered, excluded = attributes
     kinds = [remark.kind for remark in decode_remarks(remarks)]
-    return msgspec.json.encode((*plain, kinds, *(() if answered is None else (answered,)))).decode()
+    last = (answered, True) if excluded is not None else () if answered is None else (answered,)
+    return msgspec.json.encode((*plain, kinds, *last)).decode()

@@ -290,6 +290,13 @@ def measured_runs_by_pk(connection: Connection, probe_pk: int, after: int, limit
     return [(pk, stored[pk], plan) for pk, plan in plans.items()]
 
 
+def exclusion_mark(connection: Connection) -> tuple[int, int]:
+    """Return a pair that changes whenever a run is excluded or counts again, for caches of figures."""
+    query = select(func.count(), func.coalesce(func.sum(runs.c.pk), 0)).where(runs.c.excluded.is_not(None))
+    count, total = connection.execute(query).one()
+    return count, int(total)
+
+
 def count_runs(connection: Connection) -> int:
     """Return the number of stored runs."""
     return connection.scalar(select(func.count()).select_from(runs)) or 0

@@ -1,7 +1,8 @@
 """Roll-ups: counts and sums of the runs of each hour, six hours and day in UTC, for each probe and path.
 
 They are always recomputed from the runs, so they do not depend on the order in which runs are stored. Doubtful runs
-(healthy is false) are left out of count, sum, min and max of what was measured; `doubtful` counts them.
+(healthy is false) are left out of count, sum, min and max of what was measured; `doubtful` counts them. Runs that were
+excluded count in `runs` only, and in `doubtful` if they have numbers.
 To include another number, add it to `SUMMED_COLUMNS` in `monitor.store.tables` and write a migration.
 """
 
@@ -12,7 +13,7 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Double, and_, case, cast, delete, false, func, literal, select, true
+from sqlalchemy import Double, and_, case, cast, delete, false, func, literal, or_, select, true
 
 from monitor.analysis.outages import counts_in_shares
 from monitor.model import Scope, Status
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
     from monitor.model import NetworkPath
 
 
-# The condition that a run was measured and is not doubtful.
-IS_TRUSTED = and_(runs.c.status == Status.OK, runs.c.healthy.is_not(False))
+# The condition that a run counts: nobody excluded it.
+IS_INCLUDED = runs.c.excluded.is_(None)
 
-_FAILED = runs.c.status == Status.FAILED
+# The condition that a run was measured and is not doubtful.
+IS_TRUSTED = and_(runs.c.status == Status.OK, runs.c.healthy.is_not(False), IS_INCLUDED)
+
+_IS_DOUBTFUL = and_(runs.c.status == Status.OK, or_(runs.c.healthy.is_(False), ~IS_INCLUDED))
+
+_FAILED = and_(runs.c.status == Status.FAILED, IS_INCLUDED)
 
 _KNOWN_SCOPES = [scope for scope in Scope if scope is not Scope.UNKNOWN]
 
@@ -130,8 +136,8 @@ def rollup_sums() -> dict[str, ColumnElement[Any]]:
 
 def _run_sum_columns() -> Iterator[ColumnElement[Any]]:
     yield func.count(runs.c.pk)
-    yield from (_count_where(runs.c.status == status) for status in Status)
-    yield _count_where(runs.c.healthy.is_(False))
+    yield from (_count_where(and_(runs.c.status == status, IS_INCLUDED)) for status in Status)
+    yield _count_where(_IS_DOUBTFUL)
     yield from (_count_where(and_(_FAILED, runs.c.failure_scope == scope)) for scope in _KNOWN_SCOPES)
     yield _count_where(and_(_FAILED, func.coalesce(runs.c.failure_scope, "").not_in(_KNOWN_SCOPES)))
     for name in SUMMED_COLUMNS:

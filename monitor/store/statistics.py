@@ -20,7 +20,7 @@ from monitor.model import DataUsed, ExpectedRates, NetworkPath, Plan, Scope, Sta
 from monitor.store.connection import open_reader
 from monitor.store.lookups import probe_condition, probe_pks
 from monitor.store.read import RunFilter
-from monitor.store.rollups import IS_TRUSTED
+from monitor.store.rollups import IS_INCLUDED, IS_TRUSTED
 from monitor.store.tables import decode_trace, plan_columns, probes, runs, servers, traces
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def server_stats(settings: Settings, since: datetime) -> list[ServerStats]:
         select(*_RUN_COLUMNS, *_SERVER_COLUMNS)
         .join(servers)
         .where(runs.c.started_at >= int(since.timestamp()), probe_condition(settings.probe.name))
-        .where(runs.c.status.in_((Status.OK, Status.FAILED)))
+        .where(runs.c.status.in_((Status.OK, Status.FAILED)), IS_INCLUDED)
         .where(servers.c.id.is_not(None) | servers.c.name.is_not(None) | servers.c.host.is_not(None))
         .order_by(runs.c.started_at)
     )
@@ -297,7 +297,7 @@ def recent_medians(settings: Settings, run: Run) -> ExpectedRates:
     query = (
         select(runs.c.download_bps, runs.c.upload_bps)
         .where(runs.c.started_at >= since, runs.c.status == Status.OK, runs.c.id != run.id)
-        .where(probe_condition(run.probe), runs.c.path == run.path)
+        .where(probe_condition(run.probe), runs.c.path == run.path, IS_INCLUDED)
         .order_by(runs.c.started_at.desc())
         .limit(MAX_RECENT_RUNS)
     )

@@ -32,7 +32,7 @@ from monitor.analysis.metrics import UNITS
 from monitor.model import RawOutput, Remark, Trace
 
 # The revision of the newest migration script; revisions are numbers of four digits, so that they compare as text.
-SCHEMA_VERSION = "0008"
+SCHEMA_VERSION = "0009"
 
 metadata = MetaData(
     naming_convention={
@@ -166,6 +166,8 @@ runs = Table(
     Column("remarks", Text),
     # Of a failed run: whether packets came back over the line while it lasted.
     Column("line_answered", Boolean),
+    # Why a person left it out of all statistics; NULL: it counts.
+    Column("excluded", Text),
     CheckConstraint("status IN ('ok', 'failed', 'skipped', 'interrupted')", name="status"),
     CheckConstraint("trigger IN ('cli', 'schedule', 'web', 'retry', 'import')", name="trigger"),
     CheckConstraint("path IN ('ip4only', 'host')", name="path"),
@@ -186,6 +188,8 @@ Index(None, runs.c.probe_pk, runs.c.path, runs.c.started_at)
 
 # Partial on SQLite only: `postgresql_where` would load that dialect, 3 MiB, into each `collect`.
 Index(None, runs.c.retry_of, sqlite_where=runs.c.retry_of.is_not(None))
+
+Index(None, runs.c.excluded, sqlite_where=runs.c.excluded.is_not(None))
 
 plan_columns = tuple(runs.c[name] for name in PLAN_COLUMNS)
 

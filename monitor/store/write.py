@@ -1,4 +1,4 @@
-"""Inserts attempts with everything that belongs to them, in the transaction of `open_writer`."""
+"""Inserts attempts with everything that belongs to them, and excludes runs, in the transaction of `open_writer`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import dataclasses
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
-from monitor.errors import StoreRejectedError
+from monitor.errors import StoreRejectedError, UsageError
 from monitor.model import Failure, Plan, RawOutput, Run, is_run_id
 from monitor.store import events, packed_days, postgres, rollups, tables
 from monitor.store.lookups import RowNumbers
@@ -32,6 +32,9 @@ _PLAIN_COLUMNS = [
 ]
 
 _NO_OUTPUT = RawOutput()
+
+# The longest reason for excluding a run.
+MAX_REASON = 500
 
 # The number of runs that are looked up, and inserted, in one statement.
 _BATCH = 500
@@ -75,6 +78,30 @@ def add_attempts(connection: Connection, attempts: Iterable[Attempt]) -> tuple[i
         packed_days.repack_days(connection, probe_pk, path, since, until)
         events.update_events(connection, probe_pk, path, since, until)
     return stored, total - stored
+
+
+def exclude_run(connection: Connection, run_id: str, reason: str | None) -> bool:
+    """Leave a run out of all statistics, or count it again if the reason is None; return whether the run is stored.
+
+    Raises:
+        UsageError: the reason is empty or too long.
+    """
+    if reason is not None:
+        reason = " ".join(reason.split())
+        if not 0 < len(reason) <= MAX_REASON:
+            raise UsageError(f"the reason must have 1 to {MAX_REASON} characters")
+    if connection.dialect.name == "postgresql":
+        for probe_pk in connection.scalars(select(runs.c.probe_pk).where(runs.c.id == run_id)).all():
+            postgres.lock_for_transaction(connection, probe_pk)
+    columns = (runs.c.pk, runs.c.probe_pk, runs.c.path, runs.c.started_at)
+    row = connection.execute(select(*columns).where(runs.c.id == run_id)).first()
+    if row is None:
+        return False
+    connection.execute(update(runs).where(runs.c.pk == row.pk).values(excluded=reason))
+    rollups.recompute_rollups(connection, row.probe_pk, row.path, row.started_at, row.started_at)
+    packed_days.repack_days(connection, row.probe_pk, row.path, row.started_at, row.started_at)
+    events.update_events_around(connection, row.probe_pk, row.path, row.pk)
+    return True
 
 
 def _refuse_odd_runs(batch: list[Attempt]) -> None:

@@ -177,7 +177,7 @@ def _choose_filter(evidence: Evidence) -> _TestFilter:
         _TestFilter(lambda _run: True, len(columns), ""),
         _TestFilter(
             lambda run: (
-                _is_broken(run) or run.healthy is False or _is_below_plan(run, plans.plan_at(run.started_at), met_pct)
+                _is_broken(run) or _is_uncounted(run) or _is_below_plan(run, plans.plan_at(run.started_at), met_pct)
             ),
             int(np.count_nonzero(_is_notable(columns, plans, met_pct))),
             f"those that failed, that are doubtful or that were below {units.format_trimmed(met_pct)} % of the plan",
@@ -189,14 +189,20 @@ def _choose_filter(evidence: Evidence) -> _TestFilter:
 
 
 def _is_notable(columns: Columns, plans: PlanHistory, met_pct: float) -> NDArray[np.bool_]:
-    notable: NDArray[np.bool_] = columns.where(lambda attributes: attributes.broken or attributes.healthy is False)
+    notable: NDArray[np.bool_] = columns.where(
+        lambda attributes: attributes.broken or attributes.excluded or attributes.healthy is False
+    )
     for name in RATE_METRICS:
         notable |= 100 * columns.values(name) < met_pct * plans.promised(columns, name)
     return notable
 
 
 def _is_broken(run: Run) -> bool:
-    return run.status in {Status.FAILED, Status.INTERRUPTED}
+    return run.status in {Status.FAILED, Status.INTERRUPTED} and run.excluded is None
+
+
+def _is_uncounted(run: Run) -> bool:
+    return run.excluded is not None or run.healthy is False
 
 
 def _is_below_plan(run: Run, plan: Plan, met_pct: float) -> bool:
@@ -223,7 +229,7 @@ def run_row(run: Run, plan: Plan, zone: ZoneInfo) -> tuple[Cell, ...]:
 
 def _outcome_shade(run: Run, shares: Sequence[float | None]) -> float:
     """Return how bad a test was, from 0 to 1; other parties' failures and doubtful results hardly count."""
-    if run.healthy is False or not (_is_broken(run) or run.status is Status.OK):
+    if _is_uncounted(run) or not (_is_broken(run) or run.status is Status.OK):
         return 0.0
     if _is_broken(run):
         return 1.0 if run.failure and run.failure.scope is Scope.LINE else 0.2
@@ -235,6 +241,8 @@ def _measured_and_promised(run: Run, plan: Plan) -> list[tuple[int | None, int |
 
 
 def _outcome_text(run: Run) -> str:
+    if run.excluded is not None:
+        return "excluded"
     if run.status is Status.OK:
         return "doubtful" if run.healthy is False else "measured"
     return run.status.value
@@ -242,6 +250,8 @@ def _outcome_text(run: Run) -> str:
 
 def _reason_text(run: Run) -> str:
     """Return why the result of a test does not count; empty if it does."""
+    if run.excluded is not None:
+        return f"not counted: {run.excluded}"
     if run.failure and _is_broken(run):
         return f"{wording.KIND_PHRASES[run.failure.kind]}; fault of: {wording.SCOPE_PHRASES[run.failure.scope]}"
     if run.healthy is False:

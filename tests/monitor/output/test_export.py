@@ -53,6 +53,7 @@ KEYS = [
     "retry_of",
     "remarks",
     "line_answered",
+    "excluded",
 ]
 
 
@@ -120,7 +121,7 @@ def test_the_csv_header_is_flat():
     header = export.csv_header()
     assert len({*header}) == len(header) == len(fields(Run)) - 2 + len(fields(Server)) + len(fields(Failure))
     assert header[header.index("ip_family") + 1] == "server_id"
-    assert header[-10:-4] == [f"failure_{field.name}" for field in fields(Failure)]
+    assert header[-11:-5] == [f"failure_{field.name}" for field in fields(Failure)]
 
 
 def test_csv_values():

@@ -142,7 +142,10 @@ def _stored_in_parts(connection: Connection, attempts: list[Attempt], old: MetaD
         if one.raw != RawOutput():
             raw = {"run_pk": pk, "output": tables.encode_output(one.raw)}
             connection.execute(old.tables["raw_output"].insert(), raw)
+    # The sums of those releases; none could exclude a run.
+    connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN excluded TEXT")
     rollups.rebuild_rollups(connection)
+    connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN excluded")
 
 
 def flat(one: Attempt) -> dict[str, object]:

@@ -16,7 +16,7 @@ from msgspec import structs
 from monitor.cli.options import pass_settings
 from monitor.engines.registry import AUTO, BUILT_IN
 from monitor.errors import UsageError
-from monitor.model import NetworkPath, Status, Trigger, describe_failure, describe_server
+from monitor.model import NetworkPath, Status, Trigger, describe_failure, describe_server, is_run_id
 from monitor.system.logs import has_journal, report_run
 from netns.entry.enter import PASTA
 from netns.kernel.handle import is_entered
@@ -48,6 +48,7 @@ NOTIFY_VARIABLE = "SPEEDMON_NOTIFY_UNIT"
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when the test succeeds.")
 @click.option("--schedule", "schedule_name", metavar="NAME", hidden=True)
 @click.option("--trigger", type=click.Choice([t.value for t in Trigger]), default=Trigger.CLI.value, hidden=True)
+@click.option("--run-id", hidden=True)
 @pass_settings
 def command(
     settings: Settings,
@@ -60,6 +61,7 @@ def command(
     quiet: bool,
     trigger: str,
     schedule_name: str | None,
+    run_id: str | None,
 ) -> int:
     """Run one speed test and store the result; a failed test may be retried.
 
@@ -69,11 +71,14 @@ def command(
     """
     if trigger == Trigger.SCHEDULE.value:
         settings = settings.with_schedule(_choose_schedule(settings, schedule_name))
+    if run_id is not None and not is_run_id(run_id):
+        raise UsageError(f"--run-id {run_id!r} is not a UUID")
     if _must_ask_service(settings, path):
         from monitor.scheduler.relay import request_test
 
         flags = {"-q": quiet, "--no-retry": no_retry, "--anyway": anyway, "--json": as_json}
-        values = {"--engine": engine, "--server-id": server_id, "--trigger": trigger, "--schedule": schedule_name}
+        values = {"--engine": engine, "--server-id": server_id, "--trigger": trigger}
+        values |= {"--schedule": schedule_name, "--run-id": run_id}
         asked = [flag for flag, given in flags.items() if given]
         asked += [part for option, value in values.items() if value for part in (option, value)]
         if (code := request_test(SERVICE_SOCKET, asked)) is not None:
@@ -82,7 +87,9 @@ def command(
 
     wrap = partial(measure.namespace_command, way=settings.namespace.way, dns=settings.namespace.dns)
     runtime = measure.Runtime(os.environ, os.geteuid(), wrap, meter=_progress_bar(quiet=quiet or as_json))
-    request = replace(collector.make_request(settings, engine, path, server_id, Trigger(trigger)), anyway=anyway)
+    request = replace(
+        collector.make_request(settings, engine, path, server_id, Trigger(trigger)), anyway=anyway, run_id=run_id
+    )
     if no_retry:
         settings = structs.replace(settings, retry=structs.replace(settings.retry, attempts=1))
     run, code = collector.collect(settings, request, runtime, partial(_report_attempt, quiet=quiet or as_json))

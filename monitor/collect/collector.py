@@ -122,12 +122,12 @@ class Collector:
     def skip_busy(self, request: TestRequest) -> tuple[Run, int]:
         """Store a row for a request that found another test running; return it and its exit code."""
         result = outcome.busy_outcome(request.engine)
-        self._finish_attempt(request, request, result, (new_run_id(), self._runtime.read_clocks()))
+        self._finish_attempt(request, request, result, (request.run_id or new_run_id(), self._runtime.read_clocks()))
         return self._runs[-1], self._code
 
     def _attempt(self, request: TestRequest) -> Retry | None:
         """Make one attempt, or store a row that says why there was none; return the attempt that follows, if any."""
-        start = (new_run_id(), self._runtime.read_clocks())
+        start = (request.run_id or new_run_id(), self._runtime.read_clocks())
         set_run_id(start[0])
         admitted = self._admit(request, start[1].wall)
         if isinstance(admitted, TestRequest):

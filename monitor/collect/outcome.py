@@ -52,7 +52,8 @@ class TestRequest:
     """A test that is to be carried out; what the caller did not name comes from the settings.
 
     `avoid` are servers that must not be chosen. `rotates` asks for the next server of the rotation, `anyway` for a test
-    in spite of back-off and budget. `remarks` are already known before the attempt starts.
+    in spite of back-off and budget. `remarks` are already known before the attempt starts. `run_id` is the id that the
+    row will have; None: a new one.
     """
 
     engine: str
@@ -65,6 +66,7 @@ class TestRequest:
     rotates: bool = False
     anyway: bool = False
     remarks: tuple[Remark, ...] = ()
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

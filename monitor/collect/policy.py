@@ -70,7 +70,9 @@ def next_attempt(
     last = runs[-1]
     if len(runs) >= settings.attempts:
         return None
-    retry_request = replace(request, attempt=len(runs) + 1, retry_of=runs[0].id, trigger=Trigger.RETRY, remarks=())
+    retry_request = replace(
+        request, attempt=len(runs) + 1, retry_of=runs[0].id, trigger=Trigger.RETRY, remarks=(), run_id=None
+    )
     if last.status is Status.OK:
         return _retry_low_result(settings, retry_request, runs, rates)
     if last.status is Status.FAILED and last.failure is not None:

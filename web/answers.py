@@ -10,13 +10,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
-from fastapi import Query
+from fastapi import Depends, Query
 from starlette.responses import Response, StreamingResponse
+
+from monitor.errors import UsageError
+from monitor.output.export import to_csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,10 +41,18 @@ CSV_TYPE = "text/csv; charset=utf-8"
 # A browser asks again each time, with the tag of the answer that it has.
 CACHING = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Rows of a list but that of runs, by default and at most.
+MAX_ROWS = 2000
+
+LINK_HEADERS = {
+    "Link": {"schema": {"type": "string"}, "description": "the next page, rel=next; absent on the last one"},
+    "Next-Cursor": {"schema": {"type": "string"}, "description": "the `cursor` of the next page"},
+}
 
 # CSV for the documentation of a list.
-CSV_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+CSV_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "headers": LINK_HEADERS}
+}
 
 
 def wants_csv(request: Request, requested: str | None) -> bool:
@@ -75,11 +86,46 @@ def to_json(request: Request, value: Any) -> Response:
     return to_answer(request, msgspec.json.encode(value))
 
 
-def to_list(request: Request, rows: Sequence[Any], row_type: type, requested: str | None) -> Response:
-    """Return dataclass objects as a JSON array, or as CSV."""
-    if wants_csv(request, requested):
-        return to_answer(request, to_csv(rows, row_type).encode(), CSV_TYPE)
-    return to_json(request, rows)
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """The format and the page of a list."""
+
+    as_format: Format
+    limit: int
+    cursor: str | None
+
+
+def read_list_query(
+    as_format: FormatQuery = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_ROWS, description="at most this many rows")] = MAX_ROWS,
+    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$", description="the end of the page before")] = None,
+) -> ListQuery:
+    """Return what is asked of a list."""
+    return ListQuery(as_format, limit, cursor)
+
+
+AsList = Annotated[ListQuery, Depends(read_list_query)]
+
+
+def to_list(request: Request, rows: Sequence[Any], row_type: type, query: ListQuery, *key: str) -> Response:
+    """Return a page of dataclass objects as a JSON array, or as CSV; `key` are the fields that tell them apart.
+
+    Raises:
+        UsageError: the row at which the page before ended is no longer in the list.
+    """
+    cursors = [_cursor_of(row, key) for row in rows]
+    if query.cursor is not None and query.cursor not in cursors:
+        raise UsageError("cursor: the list has changed there: begin with its first page")
+    begin = cursors.index(query.cursor) + 1 if query.cursor else 0
+    end = begin + query.limit
+    headers = next_link(request, cursors[end - 1]) if end < len(rows) else {}
+    if wants_csv(request, query.as_format):
+        return to_answer(request, to_csv(rows[begin:end], row_type).encode(), CSV_TYPE, headers)
+    return to_answer(request, msgspec.json.encode(rows[begin:end]), JSON_TYPE, headers)
+
+
+def _cursor_of(row: Any, key: Iterable[str]) -> str:
+    return hashlib.sha256(repr([getattr(row, name) for name in key]).encode()).hexdigest()[:16]
 
 
 def to_stream(lines: Iterable[str], media_type: str, headers: Mapping[str, str]) -> Response:
@@ -138,7 +184,6 @@ def _flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _to_field(value: Any) -> Any:
-    """Return a value as a field of CSV; what a spreadsheet would take for a formula begins with an apostrophe."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return to_csv_text(value) if isinstance(value, str) else value

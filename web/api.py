@@ -28,7 +28,7 @@ from monitor.store.buckets import DEFAULT_BUCKETS, MAX_BUCKETS, Bucket, read_buc
 from monitor.store.connection import open_reader
 from monitor.store.incidents import read_incidents
 from monitor.store.statistics import ServerStats, monthly_usage, server_stats
-from web.answers import CSV_ANSWER, FormatQuery, to_json, to_list
+from web.answers import CSV_ANSWER, AsList, to_json, to_list
 from web.context import MAX_DAYS, ProbeQuery, select_probes
 from web.errors import documented_errors
 from web.stats import WindowStats, read_stats
@@ -118,15 +118,7 @@ def _add_runs(routes: APIRouter, site: Site) -> None:
     @routes.get("/api/v1/runs/{run_id}", response_model=Attempt, responses=ERRORS)
     def run(request: Request, run_id: RunId) -> Response:
         """Return everything that is stored about a run: its plan, raw output, diagnosis and trace."""
-        with open_reader(site.database) as connection:
-            shown = select_probes(connection, site, None).shown
-            try:
-                attempt = read.find_attempt(connection, run_id)
-            except UsageError:
-                attempt = None
-        if attempt is None or attempt.run.probe not in shown:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "there is no run with this id")
-        return to_json(request, attempt)
+        return to_json(request, find_shown_attempt(site, run_id))
 
     @routes.get("/api/v1/latest", response_model=Run, responses=ERRORS)
     def latest(request: Request, probe: ProbeQuery = None) -> Response:
@@ -136,6 +128,23 @@ def _add_runs(routes: APIRouter, site: Site) -> None:
         if newest is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "nothing has been measured yet")
         return to_json(request, newest)
+
+
+def find_shown_attempt(site: Site, run_id: str) -> Attempt:
+    """Return a run with everything that is stored about it.
+
+    Raises:
+        HTTPException: there is no such run, or the site does not show its probe.
+    """
+    with open_reader(site.database) as connection:
+        shown = select_probes(connection, site, None).shown
+        try:
+            attempt = read.find_attempt(connection, run_id)
+        except UsageError:
+            attempt = None
+    if attempt is None or attempt.run.probe not in shown:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "there is no run with this id")
+    return attempt
 
 
 def _add_figures(routes: APIRouter, site: Site) -> None:
@@ -151,49 +160,47 @@ def _add_figures(routes: APIRouter, site: Site) -> None:
     def buckets(
         request: Request,
         selected: Selected,
+        page: AsList,
         most: MaxBucketsQuery = DEFAULT_BUCKETS,
         medians: MediansQuery = False,
-        as_format: FormatQuery = None,
     ) -> Response:
         """Return a window as buckets, oldest first; empty ones are left out."""
         with open_reader(site.database) as connection:
             run_filter, _ = selected.of(connection, site)
             rows = read_buckets(connection, run_filter, zone=site.zone, most=most, medians=medians)
-        return to_list(request, rows, Bucket, as_format)
+        return to_list(request, rows, Bucket, page, "start")
 
 
 def _add_lists(routes: APIRouter, site: Site) -> None:
     @routes.get("/api/v1/incidents", response_model=list[Incident], responses=CSV_ANSWER | ERRORS)
-    def incidents(request: Request, selected: Selected, as_format: FormatQuery = None) -> Response:
+    def incidents(request: Request, selected: Selected, page: AsList) -> Response:
         """Return the outages of the line, newest first."""
         with open_reader(site.database) as connection:
             run_filter, _ = selected.of(connection, site)
-            return to_list(request, read_incidents(connection, run_filter), Incident, as_format)
+            return to_list(request, read_incidents(connection, run_filter), Incident, page, "began", "probe", "path")
 
     @routes.get("/api/v1/servers", response_model=list[ServerStats], responses=CSV_ANSWER | ERRORS)
-    def servers(
-        request: Request, days: DaysQuery = 30, probe: OneProbeQuery = None, as_format: FormatQuery = None
-    ) -> Response:
+    def servers(request: Request, page: AsList, days: DaysQuery = 30, probe: OneProbeQuery = None) -> Response:
         """Return the servers that a probe has tested against, those with the most tests first."""
         since, _ = site.window(days)
-        return to_list(request, server_stats(settings_of(site, probe), since), ServerStats, as_format)
+        return to_list(
+            request, server_stats(settings_of(site, probe), since), ServerStats, page, "engine", "id", "name"
+        )
 
     @routes.get("/api/v1/usage", response_model=list[MonthlyUsage], responses=CSV_ANSWER | ERRORS)
-    def usage(
-        request: Request, months: MonthsQuery = 12, probe: OneProbeQuery = None, as_format: FormatQuery = None
-    ) -> Response:
+    def usage(request: Request, page: AsList, months: MonthsQuery = 12, probe: OneProbeQuery = None) -> Response:
         """Return the data that the tests of a probe used, by month, newest first; months without tests are left out."""
         settings = settings_of(site, probe)
         used = monthly_usage(settings, months_back(site.clock(), site.zone, months))
         rows = [to_monthly_usage(month, settings.budget.month_gb) for month in used if month.tests]
-        return to_list(request, rows, MonthlyUsage, as_format)
+        return to_list(request, rows, MonthlyUsage, page, "month")
 
     @routes.get("/api/v1/probes", response_model=list[ProbeState], responses=CSV_ANSWER | ERRORS)
-    def probes(request: Request, as_format: FormatQuery = None) -> Response:
+    def probes(request: Request, page: AsList) -> Response:
         """Return the probes, sorted by name, each with its newest attempt."""
         with open_reader(site.database) as connection:
             rows = read_probe_states(connection, select_probes(connection, site, None))
-        return to_list(request, rows, ProbeState, as_format)
+        return to_list(request, rows, ProbeState, page, "probe")
 
 
 def _add_daemon(routes: APIRouter, site: Site) -> None:

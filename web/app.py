@@ -10,10 +10,11 @@ any site that somebody visits could make this machine work. Only a link to a pag
 
 from __future__ import annotations
 
-import ipaddress
 import socket
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,9 +23,26 @@ from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from monitor import __version__
-from web import api, dashboards, errors, fleet, graphs, metrics, pages, reference, run_list
-from web.context import STATIC_DIR
+from web import (
+    api,
+    control,
+    dashboards,
+    errors,
+    fleet,
+    graphs,
+    lists,
+    login,
+    metrics,
+    pages,
+    reference,
+    reports,
+    run_list,
+)
+from web.access import Gate
+from web.context import STATIC_DIR, root_path
+from web.entrance import Entrance
 from web.errors import error_response
+from web.protection import is_address, listens_on_network
 from web.queues import QueueMiddleware
 
 if TYPE_CHECKING:
@@ -44,7 +62,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: with it, browsers name no origin for the forms of the page.
+    "Referrer-Policy": "same-origin",
 }
 
 # Answers of this length are compressed, with this level: a third of the time of the highest, and hardly larger.
@@ -55,7 +74,9 @@ COMPRESSION = 5
 OWN_SITES = ("same-origin", "none")
 
 # Pages that others may link to.
-LINKED_PATHS = frozenset({"/", "/api", "/fleet"})
+LINKED_PATHS = frozenset({"/", "/api", "/fleet", "/runs", "/outages", "/servers", "/report", "/test", "/login"})
+
+LINKED_BELOW = "/runs/"
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -63,7 +84,10 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 def make_app(site: Site) -> Guard:
     """Return the ASGI application of a site."""
     # No /docs: that page would load scripts from other hosts. `web.reference` shows the same.
-    app = FastAPI(title="speedmon", version=__version__, docs_url=None, redoc_url=None)
+    root = site.settings.web.root_path
+    servers = [{"url": root}] if root else None
+    app = FastAPI(title="speedmon", version=__version__, docs_url=None, redoc_url=None, servers=servers)
+    gate = Gate(site.access, time.monotonic)
     app.include_router(pages.router(site))
     app.include_router(graphs.router(site))
     app.include_router(fleet.router(site))
@@ -71,13 +95,18 @@ def make_app(site: Site) -> Guard:
     app.include_router(run_list.router(site))
     app.include_router(dashboards.router(site))
     app.include_router(metrics.router(site))
+    app.include_router(lists.router(site))
+    app.include_router(control.router(site))
+    app.include_router(reports.router(site))
+    app.include_router(login.router(gate))
     app.include_router(reference.router(app))
     app.mount("/static", StaticFiles(directory=STATIC_DIR), name="static")
     errors.install_handlers(app)
-    in_turn = QueueMiddleware(GZipMiddleware(app, COMPRESSED_BYTES, COMPRESSION))
+    in_turn = Entrance(QueueMiddleware(GZipMiddleware(app, COMPRESSED_BYTES, COMPRESSION)), gate)
     on_network = listens_on_network(site.settings.web.host)
     # Outermost, so that responses to unexpected errors carry the headers too.
-    return Guard(in_turn, allowed_names(site.settings.web, on_network=on_network), any_address=on_network)
+    names = allowed_names(site.settings.web, on_network=on_network)
+    return Guard(in_turn, names, any_address=on_network, root=root)
 
 
 def allowed_names(web: WebSettings, *, on_network: bool) -> set[str]:
@@ -93,12 +122,14 @@ class Guard:
         app: the application behind it.
         names: host names to serve besides localhost; without port.
         any_address: whether any IP address is accepted as a name.
+        root: the path below which a proxy serves the site, whether it passes that on or not.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str], *, any_address: bool) -> None:
+    def __init__(self, app: ASGIApp, names: Collection[str], *, any_address: bool, root: str = "") -> None:
         self._app = app
         self._names = LOCAL_NAMES | {name.lower() for name in names}
         self._any_address = any_address
+        self._root = root
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or pass it on."""
@@ -113,6 +144,8 @@ class Guard:
                     sent.setdefault(name, value)
             await send(message)
 
+        scope = without_root(scope, self._root)
+        root_path.set(self._root)
         headers = Headers(scope=scope)
         if not self._is_known(host_name(headers.get("host", ""))):
             await _refuse_host(scope, receive, send_guarded)
@@ -135,12 +168,22 @@ async def _refuse_site(scope: Scope, receive: Receive, send: Send) -> None:
     await error_response(Request(scope), HTTPStatus.FORBIDDEN, message)(scope, receive, send)
 
 
+def without_root(scope: Scope, root: str) -> Scope:
+    """Return a request with its path below a root; one that lacks the root is left as it is."""
+    path = scope["path"]
+    if not root or not (path == root or path.startswith(f"{root}/")):
+        return scope
+    inner = path.removeprefix(root) or "/"
+    return {**scope, "path": inner, "raw_path": quote(inner).encode()}
+
+
 def is_cross_site(method: str, path: str, headers: Headers) -> bool:
     """Return whether another site made a browser send this request, other than by a link to a page."""
     if headers.get("sec-fetch-site", "none").strip().lower() in OWN_SITES:
         return False
     is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-    return not (is_link and method in {"GET", "HEAD"} and path in LINKED_PATHS)
+    is_page = path in LINKED_PATHS or path.startswith(LINKED_BELOW)
+    return not (is_link and method in {"GET", "HEAD"} and is_page)
 
 
 def host_name(header: str) -> str:
@@ -148,17 +191,3 @@ def host_name(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0].lower()
     return header.partition(":")[0].rstrip(".").lower()
-
-
-def is_address(name: str) -> bool:
-    """Return whether a name is an IPv4 or IPv6 address."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def listens_on_network(host: str) -> bool:
-    """Return whether other machines can connect to an address to listen on."""
-    return not (host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback))

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.command("serve")
 @click.option("--host", help="Address to listen on; default: web.host of the configuration, 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0: any free one.")
-@click.option("--no-schedule", is_flag=True, help="Serve the page only, run no tests.")
+@click.option("--no-schedule", is_flag=True, help="Run no tests by a schedule, only those that the page is asked for.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@click.option("--insecure", is_flag=True, help="Let everybody on the network read the page, without a token.")
 @pass_source
 @click.pass_context
 def command(
@@ -25,12 +27,16 @@ def command(
     host: str | None,
     port: int | None,
     no_schedule: bool,
+    opens: bool,
+    insecure: bool,
     probes: tuple[str, ...],
 ) -> None:
     """Run tests on a schedule, serve the web page and keep the files of [publish] up to date.
 
-    With --database-url it serves the page only. Ends within three seconds of SIGTERM or Ctrl-C; a running test
-    is recorded as interrupted. SIGHUP reads the configuration again, without any effect on a running test.
+    With --database-url it serves the page only. On another address than those of this machine alone, it needs a token
+    (`speedmon token add`), web.trusted_proxy or --insecure, and ends with 2 without. Ends within three seconds of
+    SIGTERM or Ctrl-C; a running test is recorded as interrupted. SIGHUP reads the configuration again, without any
+    effect on a running test.
     """
     from monitor.scheduler.daemon import prepare_database
     from web import logs, server
@@ -38,11 +44,17 @@ def command(
 
     logs.set_up_logging()
     settings = _with_address(settings, host, port)
-    options = ServeOptions(ctx.find_root().obj, probes, ctx.params.get("database_url"), no_schedule)
+    options = ServeOptions(ctx.find_root().obj, probes, ctx.params.get("database_url"), no_schedule, insecure)
     prepare_database(settings.database.url, options.config)
     site = ServedSite(settings, options, lambda: _with_address(_load_again(ctx, options), host, port))
     with server.listen(settings.web.host, settings.web.port) as listener:
-        server.run_server(site, listener, lambda line: click.echo(f"speedmon: {line}"))
+
+        def report(line: str) -> None:
+            click.echo(f"speedmon: {line}")
+            if opens and line.startswith("serving "):
+                click.launch(server.url_of(listener))
+
+        server.run_server(site, listener, report)
 
 
 def _load_again(ctx: click.Context, options: ServeOptions) -> Settings:

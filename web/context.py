@@ -6,7 +6,8 @@ escaped, and an undefined name is an error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from monitor import __version__
 from monitor.errors import UsageError
 from monitor.model import Plan
 from monitor.store import lookups
+from web.access import AccessRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
     from monitor.collect.progress import RunningTest
     from monitor.config.settings import Settings
     from monitor.scheduler.publish import Published
+    from monitor.scheduler.requested import RequestedTests
     from monitor.store.connection import Connection
     from monitor.store.pause import Pause
+    from web.reports import ReportMaker
 
 
 ProbeQuery = Annotated[list[str] | None, Query(alias="probe", description="only runs of this probe; can be repeated")]
@@ -55,6 +59,17 @@ _templates = Environment(
     auto_reload=False,
 )
 _templates.globals["version"] = __version__
+
+# The path below which a reverse proxy serves the page, such as /speed; empty: none. Set for each request.
+root_path = ContextVar("root_path", default="")
+
+
+def link(path: str) -> str:
+    """Return the address of a path of ours for a browser."""
+    return f"{root_path.get()}{path}"
+
+
+_templates.globals["site_url"] = link
 
 
 def render_template(name: str, **values: Any) -> str:
@@ -93,7 +108,8 @@ class Site:
 
     `next_slot` returns when the next test is due, `running` the running test, `paused` the pause of the schedule; None
     if there is none. `probes` are the names of the probes to show, none for all; `published` returns the state of the
-    files of [publish].
+    files of [publish]. `requested` runs the tests that are asked for, None: it runs none; `pause_file` keeps the pause;
+    `reports` makes reports; `access` says how the site is protected.
     """
 
     settings: Settings
@@ -104,6 +120,10 @@ class Site:
     probes: tuple[str, ...] = ()
     published: Callable[[], tuple[Published, ...]] = no_published_files
     paused: Callable[[], Pause | None] = no_pause
+    requested: RequestedTests | None = None
+    pause_file: Path | None = None
+    reports: ReportMaker | None = None
+    access: AccessRules = field(default_factory=AccessRules)
 
     @property
     def database(self) -> str:

@@ -14,7 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from monitor.errors import SpeedmonError, StoreError, UsageError
+from monitor.errors import SpeedmonError, StateFileError, StoreError, UsageError
+from monitor.scheduler.requested import TestRunningError
 from web.context import UnknownProbeError, render_template
 
 if TYPE_CHECKING:
@@ -26,16 +27,22 @@ if TYPE_CHECKING:
 
 # Our names for HTTP status codes; Python's change between releases.
 ERROR_CODES = {
+    401: "no_token",
     403: "cross_site",
     404: "not_found",
     405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
     421: "unknown_host",
     422: "invalid_parameter",
+    429: "too_many_guesses",
     500: "unexpected",
     503: "store_unavailable",
 }
 
 STORE_MESSAGE = "the stored runs cannot be read now; the log of speedmon serve says why"
+
+STATE_MESSAGE = "a file of speedmon cannot be read; the log of speedmon serve says which"
 
 UNEXPECTED_MESSAGE = "unexpected error; the log of speedmon serve says more"
 
@@ -97,9 +104,17 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StoreError, _handle_store_error)
     app.add_exception_handler(UnknownProbeError, _handle_unknown_probe)
     app.add_exception_handler(UsageError, _handle_usage_error)
+    app.add_exception_handler(StateFileError, handle_state_file)
+    app.add_exception_handler(TestRunningError, _handle_running)
     app.add_exception_handler(BusyError, _handle_busy)
     app.add_exception_handler(SpeedmonError, _handle_error)
     app.add_exception_handler(Exception, _handle_unexpected)
+
+
+def handle_state_file(request: Request, error: Exception) -> Response:
+    """Return the answer where a file of ours cannot be read."""
+    _log.error("%s", error)
+    return error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, STATE_MESSAGE, code="state_unavailable")
 
 
 def _handle_http(request: Request, error: Exception) -> Response:
@@ -127,6 +142,10 @@ def _handle_store_error(request: Request, error: Exception) -> Response:
     _log.error("%s", error)
     headers = {"Retry-After": str(STORE_RETRY_S)}
     return error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, STORE_MESSAGE, headers)
+
+
+def _handle_running(request: Request, error: Exception) -> Response:
+    return error_response(request, HTTPStatus.CONFLICT, str(error), code="test_running")
 
 
 def _handle_busy(request: Request, error: Exception) -> Response:

@@ -26,7 +26,7 @@ from monitor.store.incidents import read_incidents
 from monitor.store.lookups import probe_pks
 from monitor.store.statistics import plan_met, plans_of_runs
 from web import views
-from web.context import MAX_DAYS, ProbeQuery, ProbeSelection, render_template, select_probes
+from web.context import MAX_DAYS, ProbeQuery, ProbeSelection, link, render_template, select_probes
 from web.graphs import SIZES, GraphForm, KindQuery, graph_window
 from web.stats import read_stats
 from web.windows import ALL, RANGES, WindowChoice, read_choice_or_last, remember
@@ -162,7 +162,7 @@ def _shared_values(site: Site, selection: ProbeSelection, links: PageLinks) -> d
 
 def _render_page(site: Site, selection: ProbeSelection, newest_first: list[Run], values: dict[str, Any]) -> str:
     viewpoint, last = values["viewpoint"], newest_first[0]
-    measured = next((run for run in newest_first if run.status is Status.OK), None)
+    measured = next((run for run in newest_first if run.status is Status.OK and run.excluded is None), None)
     plan = selection.plan(site, [last.probe])
     line = judge_line(newest_first, values["plans"], viewpoint.now, StateLimits.from_settings(site.settings))
     changes = [event for event in values["changes"] if event.probe == last.probe]
@@ -241,4 +241,4 @@ def _build_url(path: str, links: PageLinks, **extra: str) -> str:
     """Return the URL of a path with the common parameters and the extra ones that are not empty."""
     parameters = [(key, value) for key, value in extra.items() if value]
     probe_parameters = [("probe", name) for name in links.probes]
-    return f"{path}?{urlencode([*links.window.parameters, *parameters, *probe_parameters])}"
+    return f"{link(path)}?{urlencode([*links.window.parameters, *parameters, *probe_parameters])}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # Requests at work, and requests that wait, by the beginning of the path.
-PLACES = {"/graph": (16, 60), "/api/": (4, 60), "/metrics": (1, 8)}
+PLACES = {"/graph": (16, 60), "/api/": (4, 60), "/metrics": (1, 8), "/report/": (1, 4)}
 
 OTHER_PLACES = (6, 90)
 

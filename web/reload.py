@@ -19,9 +19,12 @@ from monitor.scheduler.daemon import Daemon
 from monitor.scheduler.notifier import INTERVAL_S, READING_INTERVAL_S, NotifierService, source_options
 from monitor.scheduler.notifier import is_wanted as wants_notifier
 from monitor.scheduler.publish import Publisher
+from monitor.scheduler.requested import RequestedTests
 from monitor.store.pause import pause_file, read_pause
 from web.app import make_app
 from web.context import Site, no_published_files, no_slot
+from web.protection import make_rules
+from web.reports import ReportMaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,13 +40,15 @@ if TYPE_CHECKING:
 class ServeOptions:
     """What the command line says of a process: the configuration file, the probes shown, and what it does not do.
 
-    `database_url` is another database to show, for which nothing is tested or published.
+    `database_url` is another database to show, for which nothing is tested or published. With `insecure`, everybody on
+    a network may read the page.
     """
 
     config: Path | None = None
     probes: tuple[str, ...] = ()
     database_url: str | None = None
     no_schedule: bool = False
+    insecure: bool = False
 
     @property
     def runs_tests(self) -> bool:
@@ -61,6 +66,7 @@ class ServedSite:
 
     Raises:
         ConfigError: a setting cannot be used.
+        UsageError: everybody on the network could read the page.
         StoreError: the database cannot be opened.
     """
 
@@ -68,6 +74,7 @@ class ServedSite:
         self._options, self._load = options, load
         self._settings = settings
         self._daemon = Daemon(settings, options.config) if options.runs_tests else None
+        self._requested = RequestedTests(settings, options.config) if options.database_url is None else None
         self._others, self._app = self._build(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +84,8 @@ class ServedSite:
     @property
     def services(self) -> list[Service]:
         """The services that run now."""
-        return [*([self._daemon] if self._daemon else []), *self._others]
+        lasting = (self._daemon, self._requested)
+        return [*(service for service in lasting if service), *self._others]
 
     def reload(self) -> str:
         """Read the configuration again; return one line that says what came of it.
@@ -108,6 +116,7 @@ class ServedSite:
         publisher = Publisher(settings, options.config, options.probes) if publishes else None
         notifier = self._make_notifier(settings) if wants_notifier(settings) else None
         state, paused = paths.state_dir(os.environ, os.geteuid()), _pause_file(settings)
+        is_own = options.database_url is None
         site = Site(
             settings,
             localtime.resolve_zone(settings.display.timezone, "display.timezone"),
@@ -116,6 +125,10 @@ class ServedSite:
             probes=options.probes,
             paused=lambda: read_pause(paused, datetime.now(UTC)),
             published=publisher.state if publisher else no_published_files,
+            requested=self._requested,
+            pause_file=paused if is_own else None,
+            reports=ReportMaker(settings, options.config, source_options(options.database_url, options.probes)),
+            access=make_rules(settings.web, os.environ, os.geteuid(), insecure=options.insecure),
         )
         services: list[Service] = [service for service in (publisher, notifier) if service]
         return services, make_app(site)

@@ -11,7 +11,7 @@ from datetime import datetime  # noqa: TC003  annotations are read at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from starlette.requests import Request  # noqa: TC002  annotations are read at run time
 from starlette.responses import Response  # noqa: TC002  annotations are read at run time
 
@@ -50,16 +50,9 @@ PIECE = 200
 
 CURSOR_PATTERN = r"^-?\d{1,15}\.\d{1,18}$"
 
-LINK_HEADERS = {
-    "Link": {"schema": {"type": "string"}, "description": "the next page, rel=next; absent on the last one"},
-    "Next-Cursor": {"schema": {"type": "string"}, "description": "the `cursor` of the next page"},
-}
-
-RUNS_ANSWER: dict[int | str, dict[str, Any]] = {200: {**CSV_ANSWER[200], "headers": LINK_HEADERS}}
-
 
 class RunsQuery(BaseModel):
-    """The parameters of the list of runs."""
+    """The parameters of the list of runs. An empty text is no filter: forms send one for each field."""
 
     days: int = Field(30, ge=1, le=MAX_DAYS, description="how many days to look back")
     since: datetime | None = Field(None, alias="from", description="only runs that started then or later")
@@ -77,6 +70,11 @@ class RunsQuery(BaseModel):
     probe: list[str] | None = Field(None, description="only runs of this probe; can be repeated")
     as_format: Format = Field(None, alias="format", description=FORMAT_HELP)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if value not in ("", [""])}
+
 
 def router(site: Site) -> APIRouter:
     """Return the route of the list."""
@@ -84,7 +82,7 @@ def router(site: Site) -> APIRouter:
 
     # Runs are encoded as `history --json` encodes them; the model is there for /openapi.json.
     @routes.get(
-        "/api/v1/runs", response_model=list[Run], responses=RUNS_ANSWER | documented_errors(403, 404, 421, 422, 503)
+        "/api/v1/runs", response_model=list[Run], responses=CSV_ANSWER | documented_errors(403, 404, 421, 422, 503)
     )
     def runs(request: Request, query: Annotated[RunsQuery, Query()]) -> Response:
         """Return the stored runs, newest first, in pages: `Link` leads to the next."""

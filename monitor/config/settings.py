@@ -304,6 +304,21 @@ class WebSettings(Struct, frozen=True):
     allowed_hosts: Annotated[
         list[str], Meta(description="more host names to answer to, such as that of a reverse proxy")
     ] = field(default_factory=list)
+    trusted_proxy: Annotated[
+        list[str],
+        Meta(description="addresses or networks of reverse proxies that log visitors in, and name them in user_header"),
+    ] = field(default_factory=list)
+    user_header: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$",
+            description="header in which a trusted proxy names the user; it must remove what visitors send",
+        ),
+    ] = "Remote-User"
+    root_path: Annotated[
+        str,
+        Meta(pattern=r"^(|(/[A-Za-z0-9._~-]+)+)$", description="path below which a proxy serves the page, as /speed"),
+    ] = ""
 
 
 class PublishSettings(Struct, frozen=True):

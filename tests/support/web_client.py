@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,20 @@ from example_runs import make_attempt, make_failed_attempt
 from monitor.config.settings import DatabaseSettings, PlanSettings, ProbeSettings, Settings, WebSettings
 from monitor.store.connection import open_writer
 from monitor.store.write import add_attempt
+from web.access import AccessRules
 from web.app import make_app
 from web.context import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from monitor.collect.progress import RunningTest
     from monitor.model import Attempt
+    from monitor.scheduler.requested import RequestedTests
     from monitor.store.pause import Pause
     from web.app import Guard
+    from web.reports import ReportMaker
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)  # 43 minutes after attempts.START
 
@@ -61,6 +66,10 @@ class SiteSetup:
     running: Callable[[], RunningTest | None] = lambda: None
     probes: tuple[str, ...] = ()
     paused: Callable[[], Pause | None] = lambda: None
+    requested: RequestedTests | None = None
+    pause_file: Path | None = None
+    reports: ReportMaker | None = None
+    access: AccessRules = field(default_factory=lambda: AccessRules(acts_freely=True))
 
     def fill(self, *attempts: Attempt) -> SiteSetup:
         """Store attempts."""
@@ -85,8 +94,20 @@ class SiteSetup:
             self.running,
             self.probes,
             paused=self.paused,
+            requested=self.requested,
+            pause_file=self.pause_file,
+            reports=self.reports,
+            access=self.access,
         )
         return Client(make_app(site))
+
+
+def csrf_of(page: httpx.Response) -> tuple[str, dict[str, str]]:
+    """Return the token of the forms of a page, and the cookie of the browser that has it."""
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
+    assert found
+    cookie = page.headers["set-cookie"].partition(";")[0]
+    return found[1], {"Cookie": cookie}
 
 
 def in_minutes(minutes: int) -> Callable[[], datetime]:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from example_runs import make_attempt, make_failed_attempt
-from web_client import TABLE, SiteSetup, assert_error
+from web_client import NOW, TABLE, SiteSetup, assert_error
 
 from monitor.collect.progress import RunningTest
 from monitor.errors import SpeedmonError
 from monitor.model import Run
 from monitor.output.export import to_json_array
+from web.access import AccessRules
+from web.tokens import Role, make_token
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,8 +161,11 @@ def test_an_error_of_this_machine_names_no_file(
 
 
 def test_a_wrong_method_is_an_error(place: SiteSetup):
-    """The API only reads."""
-    assert_error(place.client().request("POST", "/api/v1/runs"), 405, "method_not_allowed", "Method Not Allowed")
+    """Runs are stored by tests alone, whoever asks."""
+    secret, token = make_token("ann", Role.ADMIN, NOW)
+    place.access = AccessRules(tokens=lambda: (token,))
+    answer = place.client().request("POST", "/api/v1/runs", headers={"Authorization": f"Bearer {secret}"})
+    assert_error(answer, 405, "method_not_allowed", "Method Not Allowed")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -8,7 +8,8 @@ import pytest
 from web_client import SiteSetup, assert_error
 
 from monitor.config.settings import WebSettings
-from web.app import host_name, listens_on_network
+from web.app import host_name
+from web.protection import listens_on_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,14 +23,14 @@ def place(tmp_path: Path) -> SiteSetup:
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/runs", "/healthz", "/static/speedmon.css", "/nothing", "/?days=x"])
 def test_every_response_has_the_headers(place: SiteSetup, path: str):
-    """No script but ours, no frame, no sniffing, no referrer, whatever the response is."""
+    """No script but ours, no frame, no sniffing, no referrer for others, whatever the response is."""
     headers = place.client().get(path).headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "script-src 'self';" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
 

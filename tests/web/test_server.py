@@ -79,6 +79,26 @@ def test_a_running_test_is_recorded_as_interrupted(environ: dict[str, str]):
     assert run.failure.kind is FailureKind.INTERRUPTED
 
 
+def test_a_test_that_the_page_was_asked_for(environ: dict[str, str]):
+    """It takes the lock and shows its progress; cancelled, it is stored under the id that was returned."""
+    with serving(environ, "--no-schedule") as (process, url):
+        secret = subprocess.run(
+            [SPEEDMON, "token", "add", "me", "--role", "admin"], env=environ, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}) as client:
+            started = client.post("api/v1/tests")
+            wait_for(Path(environ["SPEEDMON_OOKLA__BINARY"] + ".started").exists)
+            wait_for(lambda: client.get("api/v1/tests/current").json()["progress"] is not None)
+            assert client.post("api/v1/tests").status_code == 409
+            cancelled = client.delete("api/v1/tests/current")
+            wait_for(lambda: client.get("api/v1/tests/current").json()["id"] is None)
+        code, _, stderr = end_daemon(process)
+    assert (started.status_code, cancelled.status_code, code, stderr) == (202, 202, 0, "")
+    (run,) = rows(environ)
+    assert (run.id, run.status, run.trigger) == (started.json()["id"], Status.INTERRUPTED, Trigger.WEB)
+    assert cancelled.json() == started.json()
+
+
 def test_an_open_connection_does_not_delay_the_shutdown(environ: dict[str, str]):
     """A client that keeps its connection open, or never finishes its request, is not waited for."""
     with serving(environ, "--no-schedule") as (process, url):

@@ -29,8 +29,9 @@ class ParameterHelp:
 
 @dataclass(frozen=True, slots=True)
 class EndpointHelp:
-    """An address that can be asked: its anchor, meaning, parameters, and the media types of its answer."""
+    """An address that can be asked: its method, anchor, meaning, parameters, and the media types of its answer."""
 
+    method: str
     path: str
     anchor: str
     meaning: str
@@ -40,7 +41,7 @@ class EndpointHelp:
     @property
     def example(self) -> str | None:
         """The path as a link; None if it has parts to fill in."""
-        return None if "{" in self.path else self.path
+        return None if "{" in self.path or self.method != "GET" else self.path
 
 
 def router(app: FastAPI) -> APIRouter:
@@ -55,18 +56,29 @@ def router(app: FastAPI) -> APIRouter:
 
 
 def describe_endpoints(document: dict[str, Any]) -> Iterator[EndpointHelp]:
-    """Yield the endpoints of an OpenAPI document that can be read, sorted by their paths."""
+    """Yield the endpoints of an OpenAPI document, sorted by their paths."""
     schemas = document["components"]["schemas"]
     for path, methods in sorted(document["paths"].items()):
-        operation = methods.get("get")
-        if operation:
+        name = path.strip("/").replace("/", "-").translate({ord("{"): None, ord("}"): None, ord("."): "-"})
+        for method, operation in methods.items():
+            answer = next(answer for code, answer in operation["responses"].items() if code.startswith("2"))
             yield EndpointHelp(
+                method.upper(),
                 path,
-                path.strip("/").replace("/", "-").translate({ord("{"): None, ord("}"): None, ord("."): "-"}),
+                name if method == "get" else f"{name}-{method}",
                 operation.get("description", ""),
-                tuple(_describe_parameter(parameter, schemas) for parameter in operation.get("parameters", ())),
-                tuple(operation["responses"]["200"].get("content", {})),
+                tuple(_describe_parameter(parameter, schemas) for parameter in _list_parameters(operation, schemas)),
+                tuple(answer.get("content", {})),
             )
+
+
+def _list_parameters(operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of the address, then the fields of the body."""
+    yield from operation.get("parameters", ())
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    fields = schemas[body["$ref"].rpartition("/")[2]]["properties"] if "$ref" in body else {}
+    for name, schema in fields.items():
+        yield {"name": name, "schema": schema, "description": schema.get("description", "")}
 
 
 def _describe_parameter(parameter: dict[str, Any], schemas: dict[str, Any]) -> ParameterHelp:

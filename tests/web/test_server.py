@@ -148,7 +148,7 @@ def test_what_cannot_be_served_is_an_error_of_one_line(
     """A mistake in the configuration is exit 2, an address that cannot be had exit 1; both name the thing."""
     environ |= {"SPEEDMON_SCHEDULE__CRON": "0 0 1 1 *", setting: value}
     done = subprocess.run(
-        [SPEEDMON, "serve"], env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+        [SPEEDMON, "serve", "--insecure"], env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False
     )
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(says)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from monitor.errors import SpeedmonError
 from monitor.scheduler.subprocesses import ScheduledTest, collect_command, max_duration_s
-from monitor.store.connection import open_reader
+from monitor.store.connection import is_schema_current, open_reader
 from monitor.store.read import stored_ids
 from monitor.system.lock import is_held
 
@@ -120,14 +120,17 @@ class RequestedTests:
             test.kill()
 
     def _is_stored(self, run_id: str) -> bool:
-        with open_reader(self._settings.database.url) as connection:
+        url = self._settings.database.url
+        if not is_schema_current(url):
+            return False
+        with open_reader(url) as connection:
             return bool(stored_ids(connection, [run_id]))
 
     def _run(self, test: ScheduledTest, run_id: str) -> None:
         problem = ""
         try:
             test.run()
-            if self._is_cancelled and not self._is_stored(run_id):
+            if self._is_cancelled and not self._is_stopped and not self._is_stored(run_id):
                 problem = CANCELLED_EARLY
         except SpeedmonError as error:
             problem = str(error)

@@ -92,6 +92,7 @@ def test_the_daemon_ends_in_order(settings: Settings, door: Path):
     tests.request()
     tests.stop()
     tests.finish(SECONDS)
+    wait_until_done(tests)
     with pytest.raises(TestRunningError, match="about to end"):
         tests.request()
 

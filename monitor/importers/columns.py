@@ -12,16 +12,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.engines import parsing
 from monitor.errors import UsageError
-from monitor.importers import base, quantities
-from monitor.importers.base import ImportFormat, normalize_name
+from monitor.importers import attempts, quantities
+from monitor.importers.base import BITS_PER_MBIT, normalize_name
+from monitor.importers.rows import ImportFormat, Row, to_server
 from monitor.model import Failure, FailureKind, Measurement, Scope, Server
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from monitor.importers.base import Fields, Row
+    from monitor.importers.base import Fields
     from monitor.model import Attempt
 
 
@@ -129,18 +129,18 @@ def read_columns(row: Row, columns: Columns, engine: str) -> Attempt:
     message = _text(row, columns, "error")
     if message and measured.download_bps is None and measured.upload_bps is None:
         failure = Failure(FailureKind.UNKNOWN, Scope.UNKNOWN, None, message)
-        return base.failed_attempt(engine, began, failure, row, server=measured.server)
+        return attempts.failed_attempt(engine, began, failure, row, server=measured.server)
     for role in _RATES:
         if getattr(measured, f"{role}_bps") == 0:
             raise row.refuse(columns[role].name, "no rate, and the file does not say that the test failed")
-    return base.measured_attempt(engine, ended, measured, row, (ended - began).total_seconds())
+    return attempts.measured_attempt(engine, ended, measured, row, (ended - began).total_seconds())
 
 
 def _times(row: Row, columns: Columns) -> tuple[datetime, datetime]:
     time = columns["time"].name
     if "date" in columns:
         day = columns["date"].name
-        joined = base.Row({day: f"{row.fields.get(day) or ''} {row.fields.get(time) or ''}"}, row.source)
+        joined = Row({day: f"{row.fields.get(day) or ''} {row.fields.get(time) or ''}"}, row.source)
         began = joined.time(day)
     else:
         began = row.time(time)
@@ -176,7 +176,7 @@ def _to_server(row: Row, columns: Columns) -> Server | None:
     match = _PLACE.fullmatch(text)
     name, place = (match[1], match[2]) if match else (text, "")
     server_id = row.identifier(columns["server_id"].name) if "server_id" in columns else None
-    return parsing.none_if_empty(Server(server_id, name or None, place or None))
+    return to_server(server_id, name or None, place or None)
 
 
 TABLE = ImportFormat(NAME, _is_table, _read_table_row)
@@ -191,7 +191,7 @@ _EXTRAS_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 
 _EXTRAS_NUMBER = re.compile(r"\d.*|")
 
-_MBIT = float(base.BITS_PER_MBIT)
+_MBIT = float(BITS_PER_MBIT)
 
 
 def _is_extras(fields: Fields) -> bool:
@@ -249,7 +249,7 @@ def _read_pihole(row: Row) -> Attempt:
     rates = [row.rate_bps(name, _MBIT) for name in _RATES]
     if rates == [0, 0] and (row.text("server") or "-") == "-":
         failure = Failure(FailureKind.UNKNOWN, Scope.UNKNOWN, None, row.text("fromserver") or "failed")
-        return base.failed_attempt(engine, row.time("starttime"), failure, row)
+        return attempts.failed_attempt(engine, row.time("starttime"), failure, row)
     return read_columns(row, _PIHOLE_COLUMNS, engine)
 
 

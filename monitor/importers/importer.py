@@ -19,6 +19,7 @@ from monitor.importers import (
     librespeed,
     myspeed,
     ookla,
+    ookla_rows,
     printed,
     readers,
     sources,
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from monitor.importers.base import Fields, ImportContext, ImportFormat, Record
+    from monitor.importers.base import Fields, ImportContext, Record
     from monitor.importers.columns import ColumnMap
     from monitor.importers.readers import Item
+    from monitor.importers.rows import ImportFormat
     from monitor.importers.sources import OpenedFile
     from monitor.importers.tables import TableLayout
 
@@ -259,7 +261,7 @@ def _reader_of_object(item: Item, wanted: str) -> tuple[str, Reader] | None:
 
 
 def _reader_of_ookla_log(head: Sequence[str], item: Item) -> tuple[str, Reader]:
-    delimiter = ookla.find_delimiter(item) if isinstance(item, str) else ","
+    delimiter = ookla_rows.find_delimiter(item) if isinstance(item, str) else ","
     style = tables.detect_table_style(head, delimiter)
 
     def read(pieces: Iterable[str], context: ImportContext) -> Iterator[Record]:
@@ -274,7 +276,9 @@ def _reader_of_line(line: str, wanted: str, head: Sequence[str]) -> tuple[str, R
         return table.format.name, _reader_of_table(table, head)
     if wanted in _PRINTED_NAMES and printed.is_printed(line):
         return ookla.NAME if "Ookla" in line else speedtest_cli.NAME, _read_printed
-    is_result = wanted in {ANY_FORMAT, ookla.NAME} and (ookla.find_row(line) is not None or ookla.is_csv_header(line))
+    is_result = wanted in {ANY_FORMAT, ookla.NAME} and (
+        ookla_rows.find_row(line) is not None or ookla_rows.is_csv_header(line)
+    )
     return _reader_of_ookla_log(head, line) if is_result else None
 
 

@@ -6,17 +6,18 @@ Rates are in Mbit/s, and 0 where a transfer was left out; times have an offset.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monitor.engines import librespeed
-from monitor.importers import base
-from monitor.importers.base import ImportFormat
+from monitor.importers import attempts
+from monitor.importers.base import BITS_PER_MBIT
+from monitor.importers.rows import ImportFormat
 from monitor.model import Measurement
 
 if TYPE_CHECKING:
-    from monitor.importers.base import Fields, Row
-    from monitor.model import Attempt
+    from monitor.importers.base import Fields
+    from monitor.importers.rows import Row
+    from monitor.model import Attempt, Server
 
 
 NAME = librespeed.NAME
@@ -35,15 +36,15 @@ def _is_object(item: Fields) -> bool:
 def _read_object(row: Row) -> Attempt:
     client, server = row.part("client"), row.part("server")
     external_ip, family = client.address("ip")
-    measured = Measurement(
+    return _to_attempt(
+        row,
+        librespeed.to_server({"name": server.fields.get("name"), "url": server.fields.get("url")}),
         download_bytes=row.byte_count("bytes_received"),
         upload_bytes=row.byte_count("bytes_sent"),
         isp=client.text("org"),
         external_ip=external_ip,
         ip_family=family,
-        server=librespeed.to_server({"name": server.fields.get("name"), "url": server.fields.get("url")}),
     )
-    return _to_attempt(row, measured)
 
 
 def _is_row(fields: Fields) -> bool:
@@ -53,20 +54,21 @@ def _is_row(fields: Fields) -> bool:
 def _read_row(row: Row) -> Attempt:
     external_ip, family = row.address("ip")
     server = librespeed.to_server({"name": row.fields.get("servername"), "url": row.fields.get("address")})
-    return _to_attempt(row, Measurement(external_ip=external_ip, ip_family=family, server=server))
+    return _to_attempt(row, server, external_ip=external_ip, ip_family=family)
 
 
-def _to_attempt(row: Row, measured: Measurement) -> Attempt:
-    down, up = (row.rate_bps(name, base.BITS_PER_MBIT) or None for name in ("download", "upload"))
-    complete = replace(
-        measured,
+def _to_attempt(row: Row, server: Server | None, **others: Any) -> Attempt:
+    down, up = (row.rate_bps(name, BITS_PER_MBIT) or None for name in ("download", "upload"))
+    measured = Measurement(
         download_bps=down,
         upload_bps=up,
         latency_ms=row.latency_ms("ping"),
         jitter_ms=row.jitter_ms("jitter"),
+        server=server,
         result_url=row.url("share"),
+        **others,
     )
-    return base.measured_attempt(NAME, row.time("timestamp"), complete, row)
+    return attempts.measured_attempt(NAME, row.time("timestamp"), measured, row)
 
 
 def _is_headerless_row(row: list[str]) -> bool:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitor.engines import ookla, parsing
-from monitor.importers import base
-from monitor.importers.base import ImportFormat, UnusableRowError
+from monitor.importers import attempts
+from monitor.importers.base import BITS_PER_MBIT, UnusableRowError
+from monitor.importers.rows import ImportFormat
 from monitor.model import Measurement
 
 if TYPE_CHECKING:
-    from monitor.importers.base import Fields, Row
+    from monitor.importers.base import Fields
+    from monitor.importers.rows import Row
     from monitor.model import Attempt
 
 
@@ -38,12 +40,12 @@ def _read_row(row: Row) -> Attempt:
     at, server = row.time("created"), row.server()
     message = row.text("error")
     if row.is_failure_mark("ping", "download", "upload"):
-        failure = base.to_failure(ookla.ENGINE, [message]) if message else base.unexplained_failure(NAME)
-        return base.failed_attempt(_ENGINE, at, failure, row, server=server)
+        failure = attempts.to_failure(ookla.ENGINE, [message]) if message else attempts.unexplained_failure(NAME)
+        return attempts.failed_attempt(_ENGINE, at, failure, row, server=server)
     external_ip, family = row.address("externalip")
     measured = Measurement(
-        download_bps=row.rate_bps("download", base.BITS_PER_MBIT),
-        upload_bps=row.rate_bps("upload", base.BITS_PER_MBIT),
+        download_bps=row.rate_bps("download", BITS_PER_MBIT),
+        upload_bps=row.rate_bps("upload", BITS_PER_MBIT),
         latency_ms=row.latency_ms("ping"),
         jitter_ms=row.jitter_ms("jitter"),
         packet_loss_pct=row.percent("packetloss"),
@@ -57,7 +59,7 @@ def _read_row(row: Row) -> Attempt:
         server=server,
         result_url=_result_url(row.fields.get("resultid")),
     )
-    return base.measured_attempt(_ENGINE, at, measured, row, row.seconds("time"))
+    return attempts.measured_attempt(_ENGINE, at, measured, row, row.seconds("time"))
 
 
 def _result_url(result_id: object) -> str | None:

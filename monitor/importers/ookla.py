@@ -3,26 +3,25 @@
 A test is spread over lines: a date that a script printed, phases, errors with or without a time, a result. Errors
 before a result belong to it. Errors that no result follows make a failed run, if any of their lines has a time.
 
-A CSV row has ten columns in version 1.0, eleven in 1.1.1 and 21 in 1.2; the first ten are the same. Rates are in
-bytes/s, times in ms; packet loss is a percentage or N/A. A row has no time: scripts put it before, after or on another
-line. A date that neither a result nor an error follows says nothing.
+A row of CSV has no time, see `monitor.importers.ookla_rows`: scripts put it before, after or on another line. A date
+that neither a result nor an error follows says nothing.
 """
 
 from __future__ import annotations
 
-import csv
 import itertools
-import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitor.diagnosis.classify import MAX_COMPLAINTS
 from monitor.engines import ookla, parsing
-from monitor.importers import base
-from monitor.importers.base import ImportedRun, RejectedPart, Row, Source, UnusableRowError
+from monitor.importers import attempts
+from monitor.importers.base import BITS_PER_BYTE, SHOWN_CHARS, ImportedRun, RejectedPart, UnusableRowError
+from monitor.importers.ookla_rows import find_row, is_csv_header, measurement_of_cells, split_fields
 from monitor.importers.quantities import DEFAULT_STYLE
 from monitor.importers.readers import closing_notes, take_notes
+from monitor.importers.rows import Row, Source, to_server
 from monitor.importers.times import UnreadableTimeError
 from monitor.model import Measurement, Server
 
@@ -45,35 +44,6 @@ _LONGEST_TEST = timedelta(minutes=3)
 _ZONE_STEP = timedelta(minutes=15)
 
 _CLOCK_TOLERANCE = timedelta(seconds=30)
-
-_ID = re.compile(r"\d{1,18}(\.0+)?", re.ASCII)
-
-# Numbers are recognized by their beginning: whether they can be read is decided later.
-_NUMBER, _NUMBER_OR_NONE = re.compile(r"\d.*"), re.compile(r"\d.*|N/A|")
-
-# The first ten columns: server name and id, latency, jitter, loss, rates, bytes, URL. None matches anything.
-_FULL_ROW = (None, _ID, *(_NUMBER_OR_NONE,) * 3, _NUMBER, _NUMBER, _NUMBER_OR_NONE, _NUMBER_OR_NONE, None)
-
-_COLUMNS = (
-    *("server name", "server id", "latency", "jitter", "packet loss"),
-    *("download", "upload", "download bytes", "upload bytes", "share url"),
-)
-
-_FULL_ROW_WIDTH = len(_FULL_ROW)
-
-_MAX_COLUMNS = 21
-
-_DOWN_LATENCY, _UP_LATENCY = 11, 15
-
-# So many fields may precede a row, such as a number and a date in several parts.
-_MAX_COLUMNS_BEFORE = 5
-
-# Epoch seconds, latency, loss and rates, to which scripts often reduce a row.
-_SHORT_ROW = (re.compile(r"\d{10}", re.ASCII), _NUMBER, _NUMBER_OR_NONE, _NUMBER, _NUMBER)
-
-_SHORT_COLUMNS = ("time", "latency", "packet loss", "download", "upload")
-
-_DELIMITERS = ";|"
 
 _TEST_START = "testStart"
 
@@ -154,7 +124,7 @@ def read_log(
         if entry is not None:
             yield from log.add(line, entry)
         elif isinstance(item, dict) and item.get("type") != "log":
-            yield RejectedPart(line, f"not an object of Ookla's CLI: {str(item)[: base.SHOWN_CHARS]!r}")
+            yield RejectedPart(line, f"not an object of Ookla's CLI: {str(item)[:SHOWN_CHARS]!r}")
         elif isinstance(item, str) and not ookla.LOG_LINE.match(item) and not is_csv_header(item):
             yield from log.noise(line, item)
         yield from take_notes(source, line)
@@ -172,9 +142,9 @@ def to_attempt(result: LoggedResult, row: Row, at: datetime | None = None) -> At
     if ended is None:
         raise UnusableRowError("no time: neither with it nor on a line before it")
     if result.measured is None:
-        failure = base.to_failure(ookla.ENGINE, [*result.flaws])
-        return base.failed_attempt(NAME, ended, failure, row, server=result.server)
-    return base.measured_attempt(NAME, ended, result.measured, row, base.transfer_seconds(result.measured))
+        failure = attempts.to_failure(ookla.ENGINE, [*result.flaws])
+        return attempts.failed_attempt(NAME, ended, failure, row, server=result.server)
+    return attempts.measured_attempt(NAME, ended, result.measured, row, attempts.transfer_seconds(result.measured))
 
 
 class _LogReader:
@@ -206,7 +176,7 @@ class _LogReader:
         if self._test is not None and 0 < len(self._test.errors) < MAX_COMPLAINTS:
             self._test.errors.append(text)
         else:
-            yield RejectedPart(line, f"not a result: {text[: base.SHOWN_CHARS]!r}")
+            yield RejectedPart(line, f"not a result: {text[:SHOWN_CHARS]!r}")
 
     def close(self) -> Iterator[Record]:
         """Yield a failed run if the last test has no result."""
@@ -216,11 +186,11 @@ class _LogReader:
         if not test.errors and not test.stage:
             yield RejectedPart(test.line, "a date that neither a result nor an error follows")
             return
-        failure = base.to_failure(ookla.ENGINE, test.errors or ["ended without a result"], test.stage)
+        failure = attempts.to_failure(ookla.ENGINE, test.errors or ["ended without a result"], test.stage)
         if test.at is None:
-            yield RejectedPart(test.line, f"a failure without a time: {failure.message[: base.SHOWN_CHARS]!r}")
+            yield RejectedPart(test.line, f"a failure without a time: {failure.message[:SHOWN_CHARS]!r}")
             return
-        yield ImportedRun(test.line, base.failed_attempt(NAME, test.at, failure, self._row, server=test.server))
+        yield ImportedRun(test.line, attempts.failed_attempt(NAME, test.at, failure, self._row, server=test.server))
 
     def _is_trailing_date(self, test: _OpenTest) -> bool:
         """Return whether it is only a date that a script printed after a result instead of before a test."""
@@ -255,7 +225,7 @@ class _LogReader:
         except UnusableRowError as error:
             yield RejectedPart(line, f"a result with {error}")
         else:
-            yield ImportedRun(line, attempt, base.former_id(attempt.run))
+            yield ImportedRun(line, attempt, attempts.former_id(attempt.run))
 
 
 def _in_another_zone(test: _OpenTest, error: LoggedError) -> bool:
@@ -291,8 +261,8 @@ def parse_result(row: Row) -> LoggedResult:
     download, upload, ping = row.part("download"), row.part("upload"), row.part("ping")
     external_ip, family = row.part("interface").address("externalIp")
     measured = Measurement(
-        download_bps=download.rate_bps("bandwidth", base.BITS_PER_BYTE),
-        upload_bps=upload.rate_bps("bandwidth", base.BITS_PER_BYTE),
+        download_bps=download.rate_bps("bandwidth", BITS_PER_BYTE),
+        upload_bps=upload.rate_bps("bandwidth", BITS_PER_BYTE),
         latency_ms=ping.latency_ms("latency"),
         jitter_ms=ping.jitter_ms("jitter"),
         packet_loss_pct=row.percent("packetLoss"),
@@ -320,9 +290,8 @@ def to_result(at: datetime | None, measured: Measurement) -> LoggedResult:
 
 
 def _to_server(row: Row) -> Server | None:
-    server = ookla.to_server(row.fields)
-    identifier = row.identifier("id")
-    return server if server is None or server.id == identifier else replace(server, id=identifier)
+    names = (row.text(name) for name in ("name", "location", "country", "host"))
+    return to_server(row.identifier("id"), *names, row.address("ip")[0])
 
 
 def _parse_object(row: Row) -> LogEntry | None:
@@ -348,7 +317,7 @@ def _parse_line(line: str, source: Source) -> LogEntry | None:
         return None if log["level"] == "info" else LoggedError(find_time([line[1:20]], source), log["text"])
     if (found := find_row(line)) is not None:
         cells, around = found
-        measured = _from_cells(Row(cells, source))
+        measured = measurement_of_cells(Row(cells, source))
         return to_result(find_time(around, source), measured)
     at = find_time([line, *split_fields(line)], source)
     return TimeStamp(at) if at else None
@@ -366,74 +335,5 @@ def find_time(texts: list[str], source: Source) -> datetime | None:
             if time := source.clock.read(text):
                 return time
         except UnreadableTimeError as error:
-            raise UnusableRowError(f"time {text[: base.SHOWN_CHARS]!r} is {error}") from error
+            raise UnusableRowError(f"time {text[:SHOWN_CHARS]!r} is {error}") from error
     return None
-
-
-def is_csv_header(line: str) -> bool:
-    """Return whether a line is the header, which scripts print again and again."""
-    names = [base.normalize_name(name) for name in split_fields(line)]
-    return {"servername", "serverid", "download", "upload"} <= {*names} and "timestamp" not in names
-
-
-def split_fields(line: str) -> list[str]:
-    """Return the fields of one line of CSV or TSV."""
-    try:
-        return next(csv.reader([line], delimiter=find_delimiter(line), skipinitialspace=True), [])
-    except csv.Error:
-        return []
-
-
-def find_delimiter(line: str) -> str:
-    """Return the delimiter of a line: a comma, unless it has tabs, or many of another."""
-    if "\t" in line:
-        return "\t"
-    return next((mark for mark in _DELIMITERS if line.count(mark) >= _FULL_ROW_WIDTH - 1), ",")
-
-
-def find_row(line: str) -> tuple[dict[str, object], list[str]] | None:
-    """Return the cells of a row by the names of their columns, and the texts around it; None for any other line."""
-    row = split_fields(line)
-    for start in range(min(_MAX_COLUMNS_BEFORE, len(row) - _FULL_ROW_WIDTH) + 1):
-        if _matches(row[start : start + _FULL_ROW_WIDTH], _FULL_ROW):
-            around = [*row[:start], *_texts_after_row(row[start + _FULL_ROW_WIDTH :])]
-            return _cells_of_full_row(row[start:]), around
-    if _matches(row, _SHORT_ROW):
-        return dict(zip(_SHORT_COLUMNS, row, strict=True)), row[:1]
-    return None
-
-
-def _matches(row: list[str], shape: tuple[re.Pattern[str] | None, ...]) -> bool:
-    return len(row) == len(shape) and all(
-        pattern is None or pattern.fullmatch(value.strip()) for value, pattern in zip(row, shape, strict=True)
-    )
-
-
-def _texts_after_row(rest: list[str]) -> list[str]:
-    return rest[_MAX_COLUMNS - _FULL_ROW_WIDTH :] or rest[-2:]
-
-
-def _cells_of_full_row(row: list[str]) -> dict[str, object]:
-    cells: dict[str, object] = dict(zip(_COLUMNS, row, strict=False))
-    if len(row) >= _MAX_COLUMNS:
-        cells |= {"download latency": row[_DOWN_LATENCY], "upload latency": row[_UP_LATENCY]}
-    return cells
-
-
-def _from_cells(row: Row) -> Measurement:
-    place, _, location = (row.text("server name") or "").rpartition(" - ")
-    name = place or row.text("server name")
-    server = Server(row.identifier("server id"), name, parsing.clean_text(location) if place else None)
-    return Measurement(
-        download_bps=row.rate_bps("download", base.BITS_PER_BYTE),
-        upload_bps=row.rate_bps("upload", base.BITS_PER_BYTE),
-        latency_ms=row.latency_ms("latency"),
-        jitter_ms=row.jitter_ms("jitter"),
-        packet_loss_pct=row.percent("packet loss"),
-        download_bytes=row.byte_count("download bytes"),
-        upload_bytes=row.byte_count("upload bytes"),
-        download_latency_ms=row.latency_ms("download latency"),
-        upload_latency_ms=row.latency_ms("upload latency"),
-        server=parsing.none_if_empty(server),
-        result_url=row.url("share url"),
-    )

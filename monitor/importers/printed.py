@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from monitor.diagnosis.classify import MAX_COMPLAINTS
 from monitor.engines import ookla, parsing, speedtest_cli
-from monitor.importers import base
-from monitor.importers.base import ImportedRun, RejectedPart, Row, Source, UnusableRowError
+from monitor.importers import attempts
+from monitor.importers.base import SHOWN_CHARS, ImportedRun, RejectedPart, UnusableRowError
 from monitor.importers.readers import closing_notes, take_notes
+from monitor.importers.rows import Row, Source
 from monitor.importers.times import UnreadableTimeError
 from monitor.model import Attempt, Measurement, Server
 
@@ -105,7 +106,7 @@ class _PrintedReader:
             at = self._read_date(text)
         except UnreadableTimeError as error:
             yield from self.close()
-            yield RejectedPart(line, f"time {text[: base.SHOWN_CHARS]!r} is {error}")
+            yield RejectedPart(line, f"time {text[:SHOWN_CHARS]!r} is {error}")
             return
         if at is not None:
             yield from self._add_date(line, at)
@@ -113,7 +114,7 @@ class _PrintedReader:
             yield from self._begin(line)
             self._add_line(self._current(line), text)
         elif not self._add_line(self._current(line), text):
-            yield RejectedPart(line, f"not a result: {text[: base.SHOWN_CHARS]!r}")
+            yield RejectedPart(line, f"not a result: {text[:SHOWN_CHARS]!r}")
 
     def _read_date(self, text: str) -> datetime | None:
         if not any(mark.isdigit() for mark in text) or ":" not in text or _RATE.fullmatch(text):
@@ -189,7 +190,7 @@ class _PrintedReader:
             yield RejectedPart(block.line, str(error))
             return
         self._last = block.at
-        yield ImportedRun(block.line, attempt, base.former_id(attempt.run))
+        yield ImportedRun(block.line, attempt, attempts.former_id(attempt.run))
 
     def _to_attempt(self, block: _Block) -> Attempt:
         if block.at is None:
@@ -200,12 +201,12 @@ class _PrintedReader:
         rates = (measured.download_bps, measured.upload_bps)
         if block.errors and None in rates:
             engine = ookla.ENGINE if block.engine == ookla.ENGINE.name else speedtest_cli.ENGINE
-            failure = base.to_failure(engine, block.errors)
-            return base.failed_attempt(block.engine, block.at, failure, row, server=measured.server)
+            failure = attempts.to_failure(engine, block.errors)
+            return attempts.failed_attempt(block.engine, block.at, failure, row, server=measured.server)
         if 0 in rates:
             name = "download" if rates[0] == 0 else "upload"
             raise row.refuse(name, "no rate, and the file does not say that the test failed")
-        return base.measured_attempt(block.engine, block.at, measured, row)
+        return attempts.measured_attempt(block.engine, block.at, measured, row)
 
 
 def _add_rate(block: _Block, rate: re.Match[str]) -> None:

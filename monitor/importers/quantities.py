@@ -6,6 +6,7 @@ word for "nothing", such as N/A, is None. Which mark is the decimal one is a pro
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -63,17 +64,30 @@ class Mark(Enum):
     MIXED = auto()
 
 
-@dataclass(frozen=True, slots=True)
+_DECIMAL = (Mark.DECIMAL, Mark.ONLY_DECIMAL)
+
+_INFINITE = (float("inf"), float("-inf"))
+
+
+@dataclass(frozen=True)
 class NumberStyle:
     """What points and commas mean in a file where a number alone does not show it: 1.234 and 1,234."""
 
     point: Mark = Mark.DECIMAL
     comma: Mark = Mark.UNCERTAIN
 
+    @functools.cached_property
+    def has_decimal_point(self) -> bool:
+        """Whether 1.234 is a fraction."""
+        return self.point in _DECIMAL
+
+    @functools.cached_property
+    def has_decimal_comma(self) -> bool:
+        """Whether 1,234 is a fraction."""
+        return self.comma in _DECIMAL
+
 
 DEFAULT_STYLE = NumberStyle()
-
-_DECIMAL = (Mark.DECIMAL, Mark.ONLY_DECIMAL)
 
 
 def read_number(
@@ -108,7 +122,7 @@ def read_number(
 def _to_checked(value: object) -> float | None:
     if value is None or value != value:  # noqa: PLR0124  NaN is the only value that differs from itself
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value in {float("inf"), float("-inf")}:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value in _INFINITE:
         raise UnreadableNumberError("not a number")
     return value
 
@@ -116,8 +130,10 @@ def _to_checked(value: object) -> float | None:
 def _split_unit(value: str, style: NumberStyle) -> tuple[float | None, str | None]:
     """Return the number of a text, None for a word for nothing, and its unit."""
     text = value.strip()
-    if _PLAIN.fullmatch(text) and (style.point in _DECIMAL or not _AMBIGUOUS.fullmatch(text.lstrip("+-"))):
-        return _to_finite(text), None
+    # Almost every number, quickly: with the decimal mark of the file, and nothing beside it.
+    plain = text.replace(",", ".", 1) if style.has_decimal_comma and "." not in text else text
+    if _PLAIN.fullmatch(plain) and (style.has_decimal_point or not _AMBIGUOUS.fullmatch(text.lstrip("+-"))):
+        return _to_finite(plain), None
     if text.lower() in MISSING_WORDS:
         return None, None
     match = _WITH_UNIT.fullmatch(text.translate(_TYPOGRAPHY)) if len(text) <= _MAX_CHARS else None
@@ -130,7 +146,7 @@ def _split_unit(value: str, style: NumberStyle) -> tuple[float | None, str | Non
 
 def _to_finite(text: str) -> float:
     number = float(text) if not text.isdecimal() or len(text) > _MAX_CHARS else int(text)
-    if number in {float("inf"), float("-inf")}:
+    if number in _INFINITE:
         raise UnreadableNumberError("too large")
     return number
 

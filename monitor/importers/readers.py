@@ -10,23 +10,23 @@ import json
 from typing import TYPE_CHECKING
 
 from monitor.engines.parsing import decode_object
+from monitor.importers.attempts import former_id
 from monitor.importers.base import (
     SHOWN_CHARS,
     ImportedRun,
     ImportNote,
     RejectedPart,
-    Row,
-    Source,
     UnusableRowError,
-    former_id,
     normalize_name,
     normalize_names,
 )
+from monitor.importers.rows import Row, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from monitor.importers.base import Fields, ImportContext, ImportFormat, Record
+    from monitor.importers.base import Fields, ImportContext, Record
+    from monitor.importers.rows import ImportFormat
 
 
 Item = dict[str, object] | str

@@ -10,12 +10,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from monitor.importers.base import ImportFormat, UnusableRowError, id_for_probe, normalize_name
+from monitor.importers.attempts import id_for_probe
+from monitor.importers.base import UnusableRowError, normalize_name
+from monitor.importers.rows import ImportFormat
 from monitor.model import Attempt, Failure, Run, Server, is_run_id
 from monitor.output import export
 
 if TYPE_CHECKING:
-    from monitor.importers.base import Fields, ImportContext, Row
+    from monitor.importers.base import Fields, ImportContext
+    from monitor.importers.rows import Row
 
 
 NAME = "speedmon"

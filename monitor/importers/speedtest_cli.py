@@ -8,17 +8,18 @@ by --no-download or --no-upload.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from monitor.engines import parsing, speedtest_cli
-from monitor.importers import base
-from monitor.importers.base import ImportFormat
-from monitor.model import Measurement, Server
+from monitor.importers import attempts
+from monitor.importers.rows import ImportFormat, to_server
+from monitor.model import Measurement
 
 if TYPE_CHECKING:
-    from monitor.importers.base import Fields, Row
-    from monitor.model import Attempt
+    from monitor.importers.base import Fields
+    from monitor.importers.rows import Row
+    from monitor.model import Attempt, Server
 
 
 NAME = speedtest_cli.PACKAGE
@@ -73,24 +74,17 @@ def _is_object(item: Fields) -> bool:
 def _read_object(row: Row) -> Attempt:
     client, server = row.part("client"), row.part("server")
     external_ip, family = client.address("ip")
-    described = Server(
-        server.identifier("id"),
-        server.text("sponsor"),
-        server.text("name"),
-        server.text("country"),
-        server.text("host"),
-    )
-    measured = Measurement(
-        latency_ms=row.latency_ms("ping"),
+    names = (server.text(name) for name in ("sponsor", "name", "country", "host"))
+    described = to_server(server.identifier("id"), *names)
+    return _to_attempt(
+        row,
+        described,
         download_bytes=row.byte_count("bytes_received"),
         upload_bytes=row.byte_count("bytes_sent"),
         isp=client.text("isp"),
         external_ip=external_ip,
         ip_family=family,
-        server=parsing.none_if_empty(described),
-        result_url=row.url("share"),
     )
-    return _to_attempt(row, measured)
 
 
 def _is_row(fields: Fields) -> bool:
@@ -99,25 +93,29 @@ def _is_row(fields: Fields) -> bool:
 
 def _read_row(row: Row) -> Attempt:
     external_ip, family = row.address("ipaddress")
-    described = Server(row.identifier("serverid"), row.text("sponsor"), row.text("servername"))
-    measured = Measurement(
-        latency_ms=row.latency_ms("ping"),
-        external_ip=external_ip,
-        ip_family=family,
-        server=parsing.none_if_empty(described),
-        result_url=row.url("share"),
-    )
-    return _to_attempt(row, measured)
+    return _to_attempt(row, _server_of_row(row), external_ip=external_ip, ip_family=family)
 
 
-def _to_attempt(row: Row, measured: Measurement, zone: ZoneInfo | None = _UTC) -> Attempt:
+def _server_of_row(row: Row) -> Server | None:
+    return to_server(row.identifier("serverid"), row.text("sponsor"), row.text("servername"))
+
+
+def _to_attempt(row: Row, server: Server | None, zone: ZoneInfo | None = _UTC, **others: Any) -> Attempt:
     at = row.time("timestamp", zone)
     rates = {name: _rate_bps(row, name) for name in ("download", "upload")}
     if 0 in rates.values():
         flaws = [flaw for name, rate in rates.items() for flaw in parsing.rate_complaints(name, None, rate or None)]
-        failure = base.to_failure(speedtest_cli.ENGINE, flaws)
-        return base.failed_attempt(NAME, at, failure, row, server=measured.server)
-    return base.measured_attempt(NAME, at, base.with_rates(measured, rates["download"], rates["upload"]), row)
+        failure = attempts.to_failure(speedtest_cli.ENGINE, flaws)
+        return attempts.failed_attempt(NAME, at, failure, row, server=server)
+    measured = Measurement(
+        download_bps=rates["download"],
+        upload_bps=rates["upload"],
+        latency_ms=row.latency_ms("ping"),
+        server=server,
+        result_url=row.url("share"),
+        **others,
+    )
+    return attempts.measured_attempt(NAME, at, measured, row)
 
 
 def _rate_bps(row: Row, name: str) -> int | None:
@@ -148,12 +146,7 @@ def _read_part_of_row(row: Row) -> Attempt:
         text = str(row.fields.get(name) or "").strip()
         if text and not (_FLOAT.fullmatch(text) and (float(text) == 0 or float(text) >= _LEAST_BPS)):
             raise row.refuse(name, "a rate in a unit that the file does not name; use --map")
-    measured = Measurement(
-        latency_ms=row.latency_ms("ping"),
-        server=parsing.none_if_empty(Server(row.identifier("serverid"), row.text("sponsor"), row.text("servername"))),
-        result_url=row.url("share"),
-    )
-    return _to_attempt(row, measured, _UTC if "T" in str(row.fields.get("timestamp")) else None)
+    return _to_attempt(row, _server_of_row(row), _UTC if "T" in str(row.fields.get("timestamp")) else None)
 
 
 OBJECTS = ImportFormat(NAME, _is_object, _read_object, is_nested=True)

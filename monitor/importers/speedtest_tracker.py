@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from monitor.engines import ookla, parsing
-from monitor.importers import base
+from monitor.importers import attempts
 from monitor.importers import ookla as ookla_log
-from monitor.importers.base import ImportFormat, Row, UnusableRowError
+from monitor.importers.base import BITS_PER_BYTE, BITS_PER_MBIT, UnusableRowError
+from monitor.importers.rows import ImportFormat, Row, to_bool
 from monitor.model import Failure, FailureKind, Measurement, Scope, Status
 
 if TYPE_CHECKING:
@@ -84,23 +85,23 @@ def _read_row(row: Row) -> Attempt:
         stuck = Failure(
             FailureKind.INTERRUPTED, Scope.LOCAL, None, f"speedtest-tracker never finished it; its status is {status}"
         )
-        return base.failed_attempt(engine, at, stuck, row, status=Status.INTERRUPTED)
+        return attempts.failed_attempt(engine, at, stuck, row, status=Status.INTERRUPTED)
     if status == "skipped":
         skipped = Failure(FailureKind.UNKNOWN, Scope.LOCAL, None, message or "skipped by speedtest-tracker")
-        return base.failed_attempt(engine, at, skipped, row, status=Status.SKIPPED)
+        return attempts.failed_attempt(engine, at, skipped, row, status=Status.SKIPPED)
     if status != "failed":
         raise row.refuse("status" if "status" in row.fields else "successful", "not a status of speedtest-tracker")
-    failure = base.to_failure(ookla.ENGINE, [message]) if message else base.unexplained_failure(NAME)
-    return base.failed_attempt(engine, at, failure, row)
+    failure = attempts.to_failure(ookla.ENGINE, [message]) if message else attempts.unexplained_failure(NAME)
+    return attempts.failed_attempt(engine, at, failure, row)
 
 
 def _row_status(row: Row) -> str:
     if "status" in row.fields:
         return str(row.fields["status"]).strip().lower()
     successful = row.fields.get("successful")
-    if successful is None or base.to_bool(successful):
+    if successful is None or to_bool(successful):
         return "completed"
-    return "failed" if base.to_bool(successful) is False else "unknown"
+    return "failed" if to_bool(successful) is False else "unknown"
 
 
 def _row_engine(row: Row) -> str:
@@ -131,16 +132,16 @@ def _read_completed(engine: str, row: Row, data: Row, at: datetime) -> Attempt:
     if result.measured is None and not result.flaws:
         result = _result_from_columns(row)
     if result.flaws:
-        failure = base.to_failure(ookla.ENGINE, [*result.flaws])
-        return base.failed_attempt(engine, at, failure, row, server=result.server)
+        failure = attempts.to_failure(ookla.ENGINE, [*result.flaws])
+        return attempts.failed_attempt(engine, at, failure, row, server=result.server)
     if result.measured is None:
         raise UnusableRowError(_NO_RATES)
-    return base.measured_attempt(engine, at, result.measured, row, base.transfer_seconds(result.measured))
+    return attempts.measured_attempt(engine, at, result.measured, row, attempts.transfer_seconds(result.measured))
 
 
 def _result_from_columns(row: Row) -> ookla_log.LoggedResult:
     """Return a result from the columns alone, for rows without `data`."""
-    down, up = (row.rate_bps(name, base.BITS_PER_BYTE) for name in ("download", "upload"))
+    down, up = (row.rate_bps(name, BITS_PER_BYTE) for name in ("download", "upload"))
     measured = Measurement(
         download_bps=down,
         upload_bps=up,
@@ -162,14 +163,14 @@ def _is_old_row(fields: Fields) -> bool:
 
 def _read_old_row(row: Row) -> Attempt:
     at, server = row.time("createdat"), row.server()
-    down, up = (row.rate_bps(name, base.BITS_PER_MBIT) for name in ("download", "upload"))
+    down, up = (row.rate_bps(name, BITS_PER_MBIT) for name in ("download", "upload"))
     latency = row.latency_ms("ping")
-    if base.to_bool(row.fields.get("failed")) or (down == up == 0 and latency is None):
-        return base.failed_attempt(ookla_log.NAME, at, base.unexplained_failure(NAME), row, server=server)
+    if to_bool(row.fields.get("failed")) or (down == up == 0 and latency is None):
+        return attempts.failed_attempt(ookla_log.NAME, at, attempts.unexplained_failure(NAME), row, server=server)
     measured = Measurement(
         download_bps=down or None, upload_bps=up or None, latency_ms=latency, server=server, result_url=row.url("url")
     )
-    return base.measured_attempt(ookla_log.NAME, at, measured, row)
+    return attempts.measured_attempt(ookla_log.NAME, at, measured, row)
 
 
 OLD_ROWS = ImportFormat(NAME, _is_old_row, _read_old_row)

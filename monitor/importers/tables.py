@@ -13,15 +13,17 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from monitor.importers.base import SHOWN_CHARS, RejectedPart, Row, Source, normalize_name
+from monitor.importers.base import SHOWN_CHARS, RejectedPart, normalize_name
 from monitor.importers.quantities import DEFAULT_STYLE, detect_style
 from monitor.importers.readers import closing_notes, to_records
+from monitor.importers.rows import Row, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from monitor.importers.base import ImportContext, ImportFormat, Record
+    from monitor.importers.base import ImportContext, Record
     from monitor.importers.quantities import NumberStyle
+    from monitor.importers.rows import ImportFormat
 
 
 DELIMITERS = ",;\t|"

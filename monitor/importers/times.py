@@ -53,6 +53,8 @@ _SHAPES = tuple(
     )
 )
 
+_ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.\d+)?(Z| ?\+00:00)?", re.ASCII)
+
 _NUMERIC_DATE = re.compile(r"(?:^|[,;|\t\"'\[ ])(\d\d?)([-/])(\d\d?)\2(\d{4}|\d\d)(?=[T ,;|\t\"'\]]|\r?\n|$)", re.ASCII)
 
 # RFC 822's zones and those of Europe; others, such as IST, stand for several and need --zone.
@@ -122,10 +124,10 @@ class Clock:
         if time is None:
             return None
         try:
-            moment = time.astimezone(UTC) if time.tzinfo else self._to_moment(time, zone or self._zone, str(value))
+            moment = _in_utc(time) if time.tzinfo else self._to_moment(time, zone or self._zone, str(value))
         except OverflowError:
             return None
-        moment = moment.replace(microsecond=0)
+        moment = moment.replace(microsecond=0) if moment.microsecond else moment
         if not _EARLIEST <= moment < _LATEST:
             return None
         self._advance(moment)
@@ -176,14 +178,20 @@ class Clock:
         )
 
 
+def _in_utc(time: datetime) -> datetime:
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
+
+
 def _parse_quickly(value: object) -> datetime | None:
-    """Return a time such as 2020-06-10T12:21:25.5Z, which is what most programs write."""
-    if not isinstance(value, str) or value[10:11] != "T" or value[-1:] != "Z":
+    """Return a time such as 2020-06-10T12:21:25.5Z or 2020-06-10 12:21:25.500 +00:00, as most programs write it."""
+    shape = _ISO_TIME.fullmatch(value) if isinstance(value, str) else None
+    if shape is None:
         return None
     try:
-        return datetime.fromisoformat(value)
+        time = datetime.fromisoformat(shape[1])
     except ValueError:
         return None
+    return time.replace(tzinfo=UTC) if shape[2] else time
 
 
 def _parse_value(value: object, zone: ZoneInfo, date_order: str | None) -> datetime | None:

@@ -34,6 +34,7 @@ class RowNumbers:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[tuple[str, str], int] = {}
+        self._servers: dict[Server, int] = {}
 
     def probe(self, name: str) -> int:
         """Return the primary key of a probe; inserts it if it is new."""
@@ -47,8 +48,11 @@ class RowNumbers:
         """Return the primary key of a server, None if nothing is known of it; inserts it if it is new."""
         if server is None or server == _UNKNOWN_SERVER:
             return None
-        values = dataclasses.asdict(server)
-        return self._row(servers, "digest", {"digest": server_digest(tuple(values.values())), **values})
+        if server not in self._servers:
+            values = dataclasses.asdict(server)
+            row = {"digest": server_digest(tuple(values.values())), **values}
+            self._servers[server] = self._row(servers, "digest", row)
+        return self._servers[server]
 
     def _row(self, table: Table, key: str, values: dict[str, Any]) -> int:
         name = (table.name, values[key])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from import_helpers import CONTEXT
 
 from monitor.importers import ookla
-from monitor.importers.base import Source
+from monitor.importers.rows import Source
 from monitor.importers.times import Clock, DateOrderEvidence, UnreadableTimeError
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import click
 
-from monitor.cli.options import MAX_DAYS, pass_settings, pass_source
+from monitor.cli.options import MAX_DAYS, apply_dated_plans, pass_settings, pass_source
 from monitor.cli.window import end_of_now, open_selection, parse_moment, select_zone
 from monitor.errors import UsageError
 from monitor.localtime import Window
@@ -106,6 +106,8 @@ def import_command(
         date_order=date_order,
     )
     column_map = ColumnMap(columns_text) if columns_text else None
+    if not dry_run:
+        apply_dated_plans(settings)
     importing = _Importing(settings, context, wanted, column_map, dry_run=dry_run)
     failures = [failure for file in files if (failure := importing.import_file(file))]
     for failure in failures[:-1]:

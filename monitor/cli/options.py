@@ -11,6 +11,8 @@ import click
 from msgspec.structs import replace
 
 from monitor.config import load
+from monitor.errors import StoreError
+from monitor.model import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,9 +94,29 @@ def pass_source(function: Callable[..., Any]) -> Callable[..., Any]:
         if database_url:
             database = replace(settings.database, url=database_url)
             settings = replace(settings, database=database)
+        else:
+            apply_dated_plans(settings)
         return function(settings, *args, probes=() if ALL in probes else probes, **kwargs)
 
     return wrapper
+
+
+def apply_dated_plans(settings: Settings) -> None:
+    """Store the plans that have dates with the runs of this probe from before they were configured.
+
+    Where that is not permitted, a note is printed: the plans that are stored with those runs stay.
+    """
+    from monitor.store.database_file import sqlite_path
+
+    if not settings.dated_plans or not sqlite_path(settings.database.url):
+        return
+    from monitor.store.plans import apply_plans, to_periods
+
+    periods = to_periods([(since, Plan(**plan.promised)) for since, plan in settings.plan_starts()])
+    try:
+        apply_plans(settings.database.url, settings.probe.name, periods)
+    except StoreError as error:
+        click.echo(f"speedmon: older runs are not compared with the plans of their days yet: {error}", err=True)
 
 
 def pass_settings(function: Callable[..., Any]) -> Callable[..., Any]:

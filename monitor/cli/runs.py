@@ -16,7 +16,7 @@ import msgspec
 from click.core import ParameterSource
 
 from monitor.analysis.metrics import SPEED_METRICS
-from monitor.cli.options import days_option, pass_settings, pass_source
+from monitor.cli.options import apply_dated_plans, days_option, pass_settings, pass_source
 from monitor.cli.window import find_shown_runs, last_days, open_selection, print_note, select_zone
 from monitor.errors import UsageError
 from monitor.localtime import Window, months_back
@@ -210,6 +210,7 @@ def _edges_line(incident: Incident, zone: ZoneInfo) -> str:
 @pass_settings
 def show_command(settings: Settings, run: str, as_json: bool, picture: str | None) -> None:
     """Show everything stored about one run; RUN is its id, the beginning of its id, or "last" or "latest"."""
+    apply_dated_plans(settings)
     attempt = _read_attempt(settings, run)
     if picture:
         _draw_trace(settings, attempt, Path(picture))

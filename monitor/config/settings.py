@@ -535,6 +535,17 @@ class Settings(Struct, frozen=True):
         day = f"{self._to_local(moment):%Y-%m-%d}"
         return next((plan for plan in reversed(self.dated_plans) if plan.since <= day), PlanSettings())
 
+    def plan_starts(self) -> list[tuple[int, PlanSettings]]:
+        """Return the plans that have dates, each with its first second since 1970, the oldest first."""
+        return [(self._first_second(plan.since) if plan.since else 0, plan) for plan in self.dated_plans]
+
+    def _first_second(self, day: str) -> int:
+        from datetime import datetime  # noqa: PLC0415  as below
+        from zoneinfo import ZoneInfo  # noqa: PLC0415  as below
+
+        zone = ZoneInfo(self.display.timezone) if self.display.timezone else None
+        return int(datetime.fromisoformat(day).replace(tzinfo=zone).timestamp())
+
     def _to_local(self, moment: datetime) -> datetime:
         if not self.display.timezone:
             return moment.astimezone()

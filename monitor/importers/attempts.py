@@ -44,10 +44,12 @@ def measured_attempt(
     """Return a measured run; `duration_s` is how long it took, if the file says so.
 
     Raises:
-        UnusableRowError: there is neither rate.
+        UnusableRowError: there is neither rate, or one is 0.
     """
     if measured.download_bps is None and measured.upload_bps is None:
         raise UnusableRowError("no rate: neither download nor upload")
+    if 0 in (measured.download_bps, measured.upload_bps):
+        raise UnusableRowError("a rate of 0, and the file does not say that the test failed")
     context = row.source.context
     began = ended - timedelta(seconds=round(duration_s)) if duration_s else ended
     result_id = parse_result_id(measured.result_url)

@@ -28,9 +28,7 @@ _TIME_START = re.compile(r"\d{1,4}[-/.]\d\d?[-/.]\d{1,4}[T ]\d", re.ASCII)
 
 
 def _is_object(item: Fields) -> bool:
-    rate = item.get("download")
-    is_number = isinstance(rate, int | float | str) and not isinstance(rate, bool)
-    return item.keys() >= {"server", "client", "ping", "jitter"} and is_number
+    return item.keys() >= {"server", "client", "ping", "jitter", "download"} and "type" not in item
 
 
 def _read_object(row: Row) -> Attempt:

@@ -39,13 +39,14 @@ def _read_row(row: Row) -> Attempt:
         raise UnusableRowError("an average of other rows, not a measurement")
     at, server = row.time("created"), row.server()
     message = row.text("error")
-    if row.is_failure_mark("ping", "download", "upload"):
+    rates = None if row.is_failure_mark("ping", "download", "upload") else _rates(row)
+    if rates is None or (message and rates == (None, None)):
         failure = attempts.to_failure(ookla.ENGINE, [message]) if message else attempts.unexplained_failure(NAME)
         return attempts.failed_attempt(_ENGINE, at, failure, row, server=server)
     external_ip, family = row.address("externalip")
     measured = Measurement(
-        download_bps=row.rate_bps("download", BITS_PER_MBIT),
-        upload_bps=row.rate_bps("upload", BITS_PER_MBIT),
+        download_bps=rates[0],
+        upload_bps=rates[1],
         latency_ms=row.latency_ms("ping"),
         jitter_ms=row.jitter_ms("jitter"),
         packet_loss_pct=row.percent("packetloss"),
@@ -60,6 +61,10 @@ def _read_row(row: Row) -> Attempt:
         result_url=_result_url(row.fields.get("resultid")),
     )
     return attempts.measured_attempt(_ENGINE, at, measured, row, row.seconds("time"))
+
+
+def _rates(row: Row) -> tuple[int | None, int | None]:
+    return row.rate_bps("download", BITS_PER_MBIT), row.rate_bps("upload", BITS_PER_MBIT)
 
 
 def _result_url(result_id: object) -> str | None:

@@ -33,6 +33,9 @@ _COLUMNS = (
 
 _FULL_ROW_WIDTH = len(_FULL_ROW)
 
+# A row with so many unreadable cells is still one, so that it is refused with their names.
+_MAX_FLAWS = 2
+
 _MAX_COLUMNS = 21
 
 _DOWN_LATENCY, _UP_LATENCY = 11, 15
@@ -72,19 +75,26 @@ def find_delimiter(line: str) -> str:
 def find_row(line: str) -> tuple[dict[str, object], list[str]] | None:
     """Return the cells of a row by the names of their columns, and the texts around it; None for any other line."""
     row = split_fields(line)
-    for start in range(min(_MAX_COLUMNS_BEFORE, len(row) - _FULL_ROW_WIDTH) + 1):
-        if _matches(row[start : start + _FULL_ROW_WIDTH], _FULL_ROW):
-            around = [*row[:start], *_texts_after_row(row[start + _FULL_ROW_WIDTH :])]
-            return _cells_of_full_row(row[start:]), around
-    if _matches(row, _SHORT_ROW):
+    starts = range(min(_MAX_COLUMNS_BEFORE, len(row) - _FULL_ROW_WIDTH) + 1)
+    flaws = {start: _count_flaws(row[start : start + _FULL_ROW_WIDTH]) for start in starts}
+    start = min(flaws, key=lambda start: (flaws[start], -start), default=0)
+    if flaws.get(start, _FULL_ROW_WIDTH) <= _MAX_FLAWS:
+        around = [*row[:start], *_texts_after_row(row[start + _FULL_ROW_WIDTH :])]
+        return _cells_of_full_row(row[start:]), around
+    if len(row) == len(_SHORT_ROW) and all(map(_fits, _SHORT_ROW, row)):
         return dict(zip(_SHORT_COLUMNS, row, strict=True)), row[:1]
     return None
 
 
-def _matches(row: list[str], shape: tuple[re.Pattern[str] | None, ...]) -> bool:
-    return len(row) == len(shape) and all(
-        pattern is None or pattern.fullmatch(value.strip()) for value, pattern in zip(row, shape, strict=True)
-    )
+def _count_flaws(row: list[str]) -> int:
+    """Return how many cells of a row are not what the program writes; a row without a server's id is none."""
+    if not _ID.fullmatch(row[1].strip()):
+        return _FULL_ROW_WIDTH
+    return sum(not _fits(*cell) for cell in zip(_FULL_ROW, row, strict=True))
+
+
+def _fits(shape: re.Pattern[str] | None, cell: str) -> bool:
+    return shape is None or shape.fullmatch(cell.strip()) is not None
 
 
 def _texts_after_row(rest: list[str]) -> list[str]:

@@ -34,6 +34,9 @@ _LATENCY = re.compile(r"\s*(?:Ping|(?:Idle )?Latency):\s+(?P<value>\d.*?)\s*(?:\
 
 _LOADED = re.compile(r"\s+(?P<value>\d[\d.,]*\s*ms)\s+\(jitter:.*", re.ASCII)
 
+# The same with a value that is not a number, which refuses the test.
+_UNREADABLE = re.compile(r"\s*(?P<label>Download|Upload|Ping|(?:Idle )?Latency):\s+(?P<value>\S.*?)\s*")
+
 _OTHER = re.compile(r"\s*(?P<label>Server|ISP|Packet Loss|Result URL|Share results):\s+(?P<value>.*?)\s*")
 
 _HOSTED = re.compile(r"Hosted by (?P<name>.*) \((?P<place>[^()]*)\) \[[^\]]*\]: (?P<ping>.*)")
@@ -162,6 +165,9 @@ class _PrintedReader:
                 block.cells["jitter"] = jitter[1] or jitter[2]
         elif (loaded := _LOADED.fullmatch(text)) and block.last_rate:
             block.cells[f"{block.last_rate} latency"] = loaded["value"]
+        elif unreadable := _UNREADABLE.fullmatch(text):
+            name = unreadable["label"].lower()
+            block.cells[name if name in {"download", "upload"} else "latency"] = unreadable["value"]
         elif not _add_label(block, text):
             return self._add_error(block, text)
         return True

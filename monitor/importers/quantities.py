@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-MISSING_WORDS = frozenset({"", "-", "--", "n/a", "na", "nan", "null", "none", "nil", "\\n"})
+MISSING_WORDS = frozenset(
+    {"", "-", "--", "\u2013", "\u2014", "n/a", "n.a.", "#n/a", "na", "nan", "null", "(null)", "none", "nil", "\\n"}
+)
 
 _PLAIN = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -31,6 +33,8 @@ _GROUPED_BY = {mark: re.compile(rf"\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+", re.A
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 
 _FRACTION = re.compile(r"\d*[.,]\d+", re.ASCII)
+
+_NOT_ZERO = re.compile(r"[+-]?[0.]*[1-9]", re.ASCII)
 
 _MAX_CHARS = 60
 
@@ -148,6 +152,8 @@ def _to_finite(text: str) -> float:
     number = float(text) if not text.isdecimal() or len(text) > _MAX_CHARS else int(text)
     if number in _INFINITE:
         raise UnreadableNumberError("too large")
+    if number == 0 and _NOT_ZERO.match(text):
+        raise UnreadableNumberError("too small")
     return number
 
 
@@ -194,19 +200,20 @@ def detect_style(texts: Iterable[str], delimiter: str) -> NumberStyle:
             grouping.add(marks[0])
         elif len(marks) == 1 and _FRACTION.fullmatch(digits) and not _AMBIGUOUS.fullmatch(digits):
             decimal.add(marks[0])
-    return NumberStyle(_point_meaning(decimal, grouping), _comma_meaning(decimal, grouping, delimiter))
+    return NumberStyle(_point_meaning(decimal, grouping, delimiter), _comma_meaning(decimal, grouping, delimiter))
 
 
 def _is_grouped(digits: str, marks: list[str]) -> bool:
     return marks.count(marks[-1]) == 1 and bool(_GROUPED_BY[marks[0]].fullmatch(digits.rpartition(marks[-1])[0]))
 
 
-def _point_meaning(decimal: set[str], grouping: set[str]) -> Mark:
+def _point_meaning(decimal: set[str], grouping: set[str], delimiter: str) -> Mark:
     if "." in decimal:
         return Mark.MIXED if "," in decimal else Mark.ONLY_DECIMAL
     if "." in grouping:
         return Mark.GROUPING
-    return Mark.UNCERTAIN if "," in decimal else Mark.DECIMAL
+    # Who separates by ; writes fractions with commas.
+    return Mark.UNCERTAIN if "," in decimal or delimiter == ";" else Mark.DECIMAL
 
 
 def _comma_meaning(decimal: set[str], grouping: set[str], delimiter: str) -> Mark:

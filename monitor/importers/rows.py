@@ -34,6 +34,8 @@ _SAVED_ID = re.compile(r"(\d{1,18})\.0+", re.ASCII)
 # Programs write these for a value that they do not have.
 _NO_VALUE = -1
 
+_FAILURE_MARK = re.compile(r"-1(?:[.,]0+)?", re.ASCII)
+
 _MAX_TEST_S = 3600
 
 # Names and addresses that are repeated in a file are cleaned once.
@@ -117,7 +119,12 @@ class Row:
         A number without a unit is in units of `bits_each` bits per second; if that is None, it is refused.
         """
         number = self._number(name, quantities.rate_factor, (0, parsing.MAX_BPS - 1), bits_each)
-        return None if number is None else round(number)
+        if number is None:
+            return None
+        rate = round(number)
+        if number and not rate:
+            raise self.refuse(name, "not a possible value")
+        return rate
 
     def latency_ms(self, name: str, ms_each: float = 1) -> float | None:
         """Return a round-trip time in ms; 0 is impossible and None, and so is what a program writes for a lost ping."""
@@ -164,8 +171,7 @@ class Row:
 
     def is_failure_mark(self, *names: str) -> bool:
         """Return whether each of these cells is -1, which a program writes for a test that failed."""
-        limits = (_NO_VALUE, parsing.MAX_BPS)
-        return all(self._number(name, quantities.rate_factor, limits) == _NO_VALUE for name in names)
+        return all(_FAILURE_MARK.fullmatch(str(self.fields.get(name)).strip()) for name in names)
 
     def text(self, name: str) -> str | None:
         """Return a text as one line."""

@@ -185,6 +185,8 @@ def _copy(stack: ExitStack, source: BinaryIO, name: str) -> OpenedFile:
 
 def _detect_encoding(start: bytes) -> str:
     """Return the encoding: UTF-8, or UTF-16, which PowerShell writes when it redirects and spreadsheets save."""
+    if start in {codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE}:
+        return "utf-32"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if len(start) == 4 and start[1::2] == b"\0\0":  # noqa: PLR2004  two characters of UTF-16

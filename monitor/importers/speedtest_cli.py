@@ -61,14 +61,8 @@ _LEFT_OUT = (0, "0")
 
 
 def _is_object(item: Fields) -> bool:
-    rate = item.get("download")
-    is_number = isinstance(rate, int | float | str) and not isinstance(rate, bool)
-    return (
-        is_number
-        and isinstance(item.get("server"), dict)
-        and {"timestamp", "ping"} <= item.keys()
-        and "jitter" not in item
-    )
+    is_complete = item.keys() >= {"timestamp", "ping", "download"} and isinstance(item.get("server"), dict)
+    return is_complete and item.keys().isdisjoint({"jitter", "type"})
 
 
 def _read_object(row: Row) -> Attempt:

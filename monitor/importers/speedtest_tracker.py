@@ -165,12 +165,20 @@ def _read_old_row(row: Row) -> Attempt:
     at, server = row.time("createdat"), row.server()
     down, up = (row.rate_bps(name, BITS_PER_MBIT) for name in ("download", "upload"))
     latency = row.latency_ms("ping")
-    if to_bool(row.fields.get("failed")) or (down == up == 0 and latency is None):
+    if _is_marked_failed(row) or (down == up == 0 and latency is None):
         return attempts.failed_attempt(ookla_log.NAME, at, attempts.unexplained_failure(NAME), row, server=server)
     measured = Measurement(
-        download_bps=down or None, upload_bps=up or None, latency_ms=latency, server=server, result_url=row.url("url")
+        download_bps=down, upload_bps=up, latency_ms=latency, server=server, result_url=row.url("url")
     )
     return attempts.measured_attempt(ookla_log.NAME, at, measured, row)
+
+
+def _is_marked_failed(row: Row) -> bool:
+    failed = row.fields.get("failed")
+    is_failed = to_bool(failed)
+    if is_failed is None and str(failed or "").strip():
+        raise row.refuse("failed", "neither yes nor no")
+    return bool(is_failed)
 
 
 OLD_ROWS = ImportFormat(NAME, _is_old_row, _read_old_row)

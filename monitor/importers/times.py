@@ -34,7 +34,11 @@ _MONTHS = {
 
 _CLOCK = r"(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d)(?:[.,]\d+)?)?(?:\s?(?P<half>[AaPp])\.?[Mm]\.?(?![A-Za-z]))?"
 
-_ZONE = r"(?:\s?(?P<zone>[A-Za-z][A-Za-z0-9_/+-]*|[+-]\d\d(?::?\d\d)?))?"
+# JavaScript writes 12:00:00 GMT+0200 (Central European Summer Time).
+_ZONE = (
+    r"(?:\s?(?P<zone>(?:(?:UTC|GMT) ?)?[+-]\d\d(?::?\d\d)?|[A-Za-z][A-Za-z0-9_/+-]*))?"
+    r"(?: \([A-Za-z]+(?: [A-Za-z]+){1,5}\))?"
+)
 
 _MONTH = r"(?P<mon>[A-Za-z]{3})[a-z]*\.?"
 
@@ -46,6 +50,7 @@ _SHAPES = tuple(
     for shape in (
         rf"(?P<y>\d{{4}})(?P<sep>[-/.])(?P<mo>\d\d?)(?P=sep)(?P<d>\d\d?)(?:T|,? ?){_CLOCK}{_ZONE}",
         r"(?P<y>\d{4})-(?P<mo>\d\d)-(?P<d>\d\d) (?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)",
+        r"(?P<y>\d{4})(?P<mo>\d\d)(?P<d>\d\d)T(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?",
         rf"(?P<a>\d\d?)(?P<sep>[-/.])(?P<b>\d\d?)(?P=sep)(?P<c>\d{{4}}|\d\d)(?:T|,? ){_CLOCK}{_ZONE}",
         rf"{_WEEKDAY}{_MONTH} (?P<d>\d\d?) {_CLOCK}{_ZONE} (?P<y>\d{{4}})",
         rf"{_WEEKDAY}(?P<d>\d\d?)[ -]{_MONTH}[ -](?P<y>\d{{4}}),? {_CLOCK}{_ZONE}",
@@ -78,6 +83,13 @@ _OFFSETS_H = {
     "JST": 9,
     "KST": 9,
 }
+
+_OFFSET = re.compile(r"(?:(?:UTC|GMT) ?)?([+-])(\d\d):?(\d\d)?", re.ASCII)
+
+_MAX_CHARS = 80
+
+# A time of day without colons.
+_COMPACT = re.compile(r"[T ]\d{6}(?:Z|[+-]\d\d\d\d)?$", re.ASCII)
 
 _MAX_STEPS = 3
 
@@ -207,7 +219,7 @@ def _parse_value(value: object, zone: ZoneInfo, date_order: str | None) -> datet
 
 
 def _parse_text(text: str, zone: ZoneInfo, date_order: str | None) -> datetime | None:
-    if len(text) > 60 or (":" not in text and not text[-6:].isdecimal()):  # noqa: PLR2004  longer than any date
+    if len(text) > _MAX_CHARS or not (":" in text or _COMPACT.search(text)):
         return None
     for shape in _SHAPES:
         if match := shape.fullmatch(text):
@@ -257,12 +269,11 @@ def _find_offset(name: str, local: datetime, zone: ZoneInfo) -> tzinfo:
 
 @functools.lru_cache(maxsize=256)
 def _known_offset(name: str) -> tzinfo | None:
-    if name[0] in "+-":
-        digits = f"{name[1:].replace(':', ''):0<4}"
-        offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    if shape := _OFFSET.fullmatch(name):
+        offset = timedelta(hours=int(shape[2]), minutes=int(shape[3] or 0))
         if offset >= timedelta(hours=15):
             return None
-        return timezone(-offset if name[0] == "-" else offset)
+        return timezone(-offset if shape[1] == "-" else offset)
     if name.upper() in _OFFSETS_H:
         return timezone(timedelta(hours=_OFFSETS_H[name.upper()]))
     try:

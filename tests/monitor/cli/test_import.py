@@ -13,6 +13,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from places import DATA
@@ -261,6 +262,38 @@ def test_plans_with_dates_apply_to_what_is_imported(environ: dict[str, str], tmp
         ("shed", "01 04"): Plan(),
         ("shed", "01 05"): Plan(),
     }
+
+
+def test_plans_that_are_configured_later_apply_to_what_is_stored(environ: dict[str, str], tmp_path: Path):
+    """Whichever command looks at the runs next; other probes and the time before the first plan stay as they are."""
+    config, file = tmp_path / "config.toml", tmp_path / "own.csv"
+    days = ("01-01", "01-15", "01-29", "02-01", "02-15", "02-29", "03-01")
+    rows = [f"2024-{day},{time},2,1,90,20" for day in days for time in ("00:01", "23:59")]
+    file.write_text("\n".join([TUTORIAL.strip(), *rows]))
+    for probe in ("attic", "shed"):
+        speedmon(environ, "import", "--probe", probe, file)
+    config.write_text('[[plan]]\nsince = "2024-01-15"\ndownload_mbps = 100\n')
+    environ = environ | {"SPEEDMON_CONFIG": str(config)}
+    assert speedmon(environ, "history").returncode == 0
+    assert _stored_plans(environ, "attic") == [(day, 0 if day < "01-15" else 100) for day in days]
+    config.write_text(f'{config.read_text()}[[plan]]\nsince = "2024-02-15"\ndownload_mbps = 250\nupload_mbps = 40\n')
+    assert speedmon(environ, "graph", "--days", "9", "--terminal").returncode == 0
+    expected = [(day, 0 if day < "01-15" else 100 if day < "02-15" else 250) for day in days]
+    assert _stored_plans(environ, "attic") == expected
+    assert _stored_plans(environ, "shed") == [(day, 0) for day in days]
+    assert speedmon(environ, "db", "check").returncode == 0
+
+
+def _stored_plans(environ: dict[str, str], probe: str) -> list[tuple[str, int]]:
+    """Return the local days on which a probe has runs, each with the download in Mbit/s that is promised to them."""
+    plans = set()
+    with open_reader(environ["SPEEDMON_DATABASE_URL"]) as connection:
+        for run in stored(environ):
+            if run["probe"] == probe:
+                attempt = read.find_attempt(connection, str(run["id"]))
+                day = attempt.run.started_at.astimezone(ZoneInfo("America/New_York"))
+                plans.add((f"{day:%m-%d}", (attempt.plan.download_bps or 0) // 1_000_000))
+    return sorted(plans)
 
 
 def test_a_terminal_gets_a_progress_bar(environ: dict[str, str], log: Path):

@@ -97,7 +97,7 @@ def test_a_mark_before_three_digits_depends_on_the_file(text: str, style: Number
     ("texts", "delimiter", "style"),
     [
         (["93,25", "48,377"], ";", COMMAS),
-        (["48,377"], ";", NumberStyle(Mark.DECIMAL, Mark.DECIMAL)),
+        (["48,377"], ";", NumberStyle(Mark.UNCERTAIN, Mark.DECIMAL)),
         (["93.25", "11.957.052"], ",", POINTS),
         (["48,377"], ",", DEFAULT_STYLE),
         (["93,25", "11.957.052"], ";", GROUPED),

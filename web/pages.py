@@ -29,7 +29,15 @@ from web import views
 from web.context import MAX_DAYS, ProbeQuery, ProbeSelection, link, render_template, select_probes
 from web.graphs import SIZES, GraphForm, KindQuery, graph_window
 from web.stats import read_stats
-from web.windows import ALL, RANGES, WindowChoice, read_choice_or_last, remember
+from web.windows import (
+    ALL,
+    RANGES,
+    WindowChoice,
+    choose_days_with_runs,
+    is_chosen,
+    read_choice_or_last,
+    remember,
+)
 
 if TYPE_CHECKING:
     from monitor.localtime import Window
@@ -76,8 +84,10 @@ def router(site: Site) -> APIRouter:
     ) -> HTMLResponse:
         with open_reader(site.database) as connection:
             selection = select_probes(connection, site, probe)
-            shared = _shared_values(site, selection, PageLinks.of(choice, only, selection.named, kind))
             newest_first = _newest_probe_runs(connection, selection)
+            if newest_first and not is_chosen(request):
+                choice = choose_days_with_runs(choice, site, newest_first[0].started_at)
+            shared = _shared_values(site, selection, PageLinks.of(choice, only, selection.named, kind))
             shared["addresses"] = known_addresses(connection, site.settings)
             shared["plans"] = plans_of_runs(connection, newest_first)
             if newest_first:

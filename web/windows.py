@@ -13,6 +13,7 @@ from monitor.localtime import Window
 from web.context import MAX_DAYS
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.responses import Response
 
     from web.context import Site
@@ -116,6 +117,20 @@ def read_choice_or_last(
         UsageError: too many days.
     """
     return read_choice(days or (last_choice if last_choice in RANGES else None), since, until)
+
+
+def is_chosen(request: Request) -> bool:
+    """Return whether a request asks for a window, or its browser did before."""
+    return not {"days", "from", "to"}.isdisjoint(request.query_params) or request.cookies.get(COOKIE) in RANGES
+
+
+def choose_days_with_runs(choice: WindowChoice, site: Site, newest: datetime) -> WindowChoice:
+    """Return the default window, or the days up to the newest run if it has none: imported runs may be years old."""
+    days = timedelta(days=int(choice.days))
+    if newest >= site.clock() - days:
+        return choice
+    last = newest.astimezone(site.zone)
+    return WindowChoice(choice.days, f"{last - days + timedelta(days=1):%Y-%m-%d}", f"{last:%Y-%m-%d}")
 
 
 def remember(response: Response, choice: WindowChoice) -> None:

@@ -57,6 +57,9 @@ _ROLES = {name: role for role, names in _NAMES.items() for name in names.split()
 
 MAP_KEYS = tuple(_NAMES)
 
+# A header of Ookla's CLI to which a script added a date.
+_OOKLA_COLUMNS = {"serverid", "latency", "jitter", "packetloss", "downloadbytes"}
+
 _UNIT_IN_BRACKETS = re.compile(r"(.*?)[\s_]*[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*")
 
 _UNIT_AS_WORD = re.compile(r"(.+?)[\s_,-]+([A-Za-z%]+(?:/s)?)")
@@ -111,7 +114,8 @@ def _titles(fields: Fields) -> tuple[str, ...]:
 def _is_table(fields: Fields) -> bool:
     """Return whether a header has a time and a rate. The values of `fields` are the titles."""
     columns = _find_columns(_titles(fields))
-    return "time" in columns and not columns.keys().isdisjoint(_RATES)
+    is_of_ookla = {normalize_name(title) for title in _titles(fields)} >= _OOKLA_COLUMNS
+    return "time" in columns and not columns.keys().isdisjoint(_RATES) and not is_of_ookla
 
 
 def _read_table_row(row: Row) -> Attempt:

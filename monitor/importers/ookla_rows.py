@@ -54,7 +54,8 @@ _DELIMITERS = ";|"
 def is_csv_header(line: str) -> bool:
     """Return whether a line is the header, which scripts print again and again."""
     names = [normalize_name(name) for name in split_fields(line)]
-    return {"servername", "serverid", "download", "upload"} <= {*names} and "timestamp" not in names
+    is_speedtest_cli = "timestamp" in names and "downloadbytes" not in names
+    return {"servername", "serverid", "download", "upload"} <= {*names} and not is_speedtest_cli
 
 
 def split_fields(line: str) -> list[str]:

@@ -47,11 +47,22 @@ def test_an_empty_store_shows_how_to_begin(place: SiteSetup):
     ("days", "words"), [(40, 'href="/?days=41">Show it</a>'), (4000, "<code>speedmon graph</code>")]
 )
 def test_an_empty_window_says_where_the_newest_run_is(place: SiteSetup, days: int, words: str):
-    """Imported runs may be old: the page shows them in its table, and says why its graph is empty."""
-    page = place.fill(make_attempt(-days * 1440)).client().get("/").text
+    """If a window was asked for, the page says why its graph is empty."""
+    page = place.fill(make_attempt(-days * 1440)).client().get("/?days=30").text
     assert "No test in this time: the newest is of " in page
     assert words in page
-    assert "No test in this time" not in place.fill(make_attempt(0)).client().get("/").text
+    assert "No test in this time" not in place.fill(make_attempt(0)).client().get("/?days=30").text
+
+
+def test_runs_that_are_years_old_are_shown_without_an_option(place: SiteSetup):
+    """Imported runs: graph and figures are of the 30 days up to the newest, until there is one of these days."""
+    place.fill(make_attempt(-4000 * 1440))
+    page = page_text(place)
+    assert "From 2015-11-13 to 2015-12-12" in page
+    assert "No test in this time" not in page
+    assert place.client().get("/graph.png?from=2015-11-13&to=2015-12-12").status_code == 200
+    place.fill(make_attempt(0))
+    assert "The last 30 days" in page_text(place)
 
 
 def test_a_pause_is_shown_in_place_of_the_next_test(place: SiteSetup):

@@ -305,3 +305,65 @@ def test_a_cell_that_cannot_be_read_in_any_format(text: str, words: str):
     """It refuses its row, with the column and the text."""
     ((_, reason),) = reasons(text)
     assert (runs(text), reason.startswith(words)) == ([], True), reason
+
+
+NO_FAILURE = "a rate of 0, and the file does not say that the test failed"
+
+OOKLA_ROW = '2023-06-01T12:00:00Z,"A - B","1","11.2","0.4","0","11000000","2500000","95000000","30000000",""\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "rates"),
+    [
+        (CLI_JSON.replace("62739979.93993792", "null"), (None, 11_754_874)),
+        (CLI_JSON.replace("62739979.93993792", "NaN"), (None, 11_754_874)),
+        (OOKLA_ROW.replace("11000000", "N/A"), (None, 20_000_000)),
+        (OOKLA_ROW.replace("11000000", ""), (None, 20_000_000)),
+        (MY_HEADER + MY_ROW.replace("93.25", '"\u2013"'), (None, 17_500_000)),
+        (H_HEADER + H_ROW.replace("93.25", "#N/A"), (None, 17_500_000)),
+        (CLI_HEADER + CLI_ROW.replace("62739979.9", "n.a."), (None, 11_754_874)),
+    ],
+)
+def test_a_missing_rate_is_a_missing_rate(text: str, rates: tuple[int | None, int]):
+    """The other one is kept, and the test did not fail."""
+    imported = run(text)
+    assert (imported.status, imported.download_bps, imported.upload_bps) == (Status.OK, *rates)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (CLI_HEADER + CLI_ROW.replace("62739979.9", "0.4"), "column 'Download': '0.4' is not a possible value"),
+        (CLI_HEADER + CLI_ROW.replace("62739979.9", "1e-400"), "column 'Download': '1e-400' is too small"),
+        (CLI_JSON.replace("62739979.93993792", "true"), "column 'download': 'True' is not a number"),
+        (CLI_JSON.replace("62739979.93993792", '{"a": 1}'), "column 'download': \"{'a': 1}\" is not a number"),
+        (OOKLA_ROW.replace("11000000", "fast"), "column 'download': 'fast' is not a number"),
+        (OOKLA_ROW.replace("11000000", "-1"), "column 'download': '-1' is not a possible value"),
+        (
+            MY_HEADER + MY_ROW.replace("93.25,17.5", "0,0"),
+            "a rate of 0, and the file does not say that the test failed",
+        ),
+        (H_HEADER + H_ROW.replace("93.25", "0"), NO_FAILURE),
+        (H_HEADER + H_ROW.replace(",1,0,", ",1,maybe,"), "column 'failed': 'maybe' is neither yes nor no"),
+    ],
+)
+def test_nothing_is_made_of_what_cannot_be_read(text: str, reason: str):
+    """A rate of 0 fails a test only where the program writes it for one that failed."""
+    assert [why for _, why in reasons(text)] == [reason]
+    assert runs(text) == []
+
+
+def test_an_error_of_myspeed_without_rates_is_a_failure():
+    """With rates it is a measured run, whose ping may have a unit."""
+    failed = run(MY_HEADER + MY_ROW.replace('93.25,17.5,""', ',,"Network unreachable"'))
+    assert (failed.status, failed.failure and failed.failure.message) == (Status.FAILED, "Network unreachable")
+    measured = run(MY_HEADER + MY_ROW.replace(",12,", ',"12 ms",'))
+    assert (measured.status, measured.latency_ms) == (Status.OK, 12)
+
+
+def test_a_header_of_ooklas_with_a_date_before_it_is_no_other_table():
+    """Its rates are in bytes/s, as those of a row without a header."""
+    header = "date,server name,server id,latency,jitter,packet loss,download,upload,download bytes,upload bytes,url\n"
+    for first in (header, header.replace("date", "timestamp")):
+        imported = run(first + OOKLA_ROW)
+        assert (imported.engine, imported.download_bps) == ("ookla", 88_000_000)

@@ -94,10 +94,20 @@ def test_what_cannot_be_read_is_refused():
     assert reasons(text) == [(1, "column 'download': '9.3.2.5 Mbit/s' is not a number")]
 
 
+@pytest.mark.parametrize("label", ["Ping: 27.1", "Download: 93.25", "Upload: 17.50"])
+def test_a_line_with_an_unreadable_number_refuses_its_test(label: str):
+    """It is not a test without that number."""
+    unreadable = SIMPLE.replace(label, f"{label.partition(' ')[0]} fast")
+    text = DATE + unreadable + LATER + SIMPLE
+    ((_, reason),) = reasons(text)
+    assert "'fast m" in reason or "'fast Mbit/s' is not a number" in reason
+    assert [each.started_at.hour for each in runs(text)] == [13]
+
+
 def test_the_repeated_hour():
     """Local dates of a log that runs on; one that cannot be known is noted."""
     at = "2021-10-31 0{}:30:00\n" + SIMPLE
     text = "".join(at.format(hour) for hour in (1, 2, 2, 3))
-    assert [f"{found.started_at:%d %H}" for found in runs(text)] == ["30 23", "31 00", "31 01", "31 02"]
+    assert [f"{each.started_at:%d %H}" for each in runs(text)] == ["30 23", "31 00", "31 01", "31 02"]
     ((_, note),) = notes("".join(at.format(hour) for hour in (1, 2, 3)))
     assert "twice" in note

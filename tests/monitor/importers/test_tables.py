@@ -180,7 +180,7 @@ def test_no_readable_row_is_lost_and_no_garbage_is_taken(
 def test_text_of_windows(tmp_path: Path):
     """What is not UTF-8 is read as Windows writes it; UTF-16 is recognized with and without its mark."""
     text = TEXT.replace("Northtown", "Nürnberg")
-    for encoding in ("cp1252", "utf-8", "utf-16", "utf-16-le", "utf-16-be"):
+    for encoding in ("cp1252", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"):
         file = tmp_path / encoding
         file.write_bytes(text.encode(encoding))
         with importer.open_source(file, CONTEXT) as source:

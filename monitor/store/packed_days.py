@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 import sys
 from array import array
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -60,6 +60,9 @@ _FIRST_NUMBER = len(PACKED_COLUMNS) - len(UNITS)
 
 # Rows that the driver holds at a time.
 _BATCH = 1000
+
+# Days, of some KiB each, that are inserted together; series of days that are read one by one.
+_DAYS_TO_INSERT, _MAX_SERIES = 50, 16
 
 _SAME_DAY = and_(
     packed_days.c.day == rollups.c.start,
@@ -107,9 +110,13 @@ def pack_days(
     connection: Connection, probe_pk: int, path: NetworkPath, days: Iterable[int]
 ) -> Iterator[dict[str, Any]]:
     """Yield some days as packed rows, oldest first, without those that have no runs."""
-    for since, until in _consecutive_days(days):
+    wanted = {*days}
+    series = [*_consecutive_days(wanted)]
+    # Where tests are days apart, one query for all days is quicker.
+    for since, until in series if len(series) <= _MAX_SERIES else [(series[0][0], series[-1][1])]:
         query = _runs_query(probe_pk, path).where(runs.c.started_at >= since, runs.c.started_at < until)
-        yield from _pack_rows(connection, probe_pk, path, query)
+        packed = _pack_rows(connection, probe_pk, path, query)
+        yield from (row for row in packed if row["day"] in wanted)
 
 
 def freeze_days(connection: Connection, cut: int) -> None:
@@ -168,8 +175,9 @@ def _insert_packed_days(connection: Connection, days: dict[tuple[int, NetworkPat
 
 
 def _insert_days(connection: Connection, rows: Iterator[dict[str, Any]]) -> None:
-    for row in rows:
-        connection.execute(insert_if_new(connection, packed_days), row | {"frozen": False})
+    statement = insert_if_new(connection, packed_days)
+    while batch := [row | {"frozen": False} for row in islice(rows, _DAYS_TO_INSERT)]:
+        connection.execute(statement, batch)
 
 
 def _consecutive_days(days: Iterable[int]) -> Iterator[tuple[int, int]]:

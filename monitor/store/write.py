@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from itertools import islice
+from bisect import bisect_left
+from heapq import nlargest
+from itertools import islice, pairwise
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +45,7 @@ MAX_REASON = 500
 _BATCH = 500
 
 # Roll-ups of runs that are further apart than this are not recomputed together.
-_MAX_GAP_S = 86_400
+_MAX_GAP_S, _MAX_STRETCHES = 86_400, 16
 
 # Packed columns hold the start of a run in 32 bits, which last until 2106.
 _END_EPOCH = 2**32
@@ -136,15 +138,19 @@ class ChangedHours:
         self._hours.setdefault((probe_pk, path), set()).add(started_at - started_at % ROLLUP_SPANS_S[0])
 
     def stretches(self) -> Iterator[tuple[int, NetworkPath, int, int]]:
-        """Yield probe, path, and the first and last second of hours that are at most `_MAX_GAP_S` apart."""
+        """Yield probe, path, and the first and last second of stretches of hours, at most `_MAX_STRETCHES` of each.
+
+        They are apart by the longest gaps that are longer than `_MAX_GAP_S`: a log with a test every few days would
+        otherwise cost a dozen queries for each run.
+        """
         for (probe_pk, path), hours in self._hours.items():
-            first = last = min(hours)
-            for hour in sorted(hours):
-                if hour - last > _MAX_GAP_S:
-                    yield probe_pk, path, first, last + ROLLUP_SPANS_S[0] - 1
-                    first = hour
-                last = hour
-            yield probe_pk, path, first, last + ROLLUP_SPANS_S[0] - 1
+            ordered = sorted(hours)
+            gaps = [(following - hour, following) for hour, following in pairwise(ordered)]
+            longest = nlargest(_MAX_STRETCHES - 1, (gap for gap in gaps if gap[0] > _MAX_GAP_S))
+            firsts = sorted([ordered[0], *(following for _, following in longest)])
+            places = [*(bisect_left(ordered, first) for first in firsts), len(ordered)]
+            for place, end in pairwise(places):
+                yield probe_pk, path, ordered[place], ordered[end - 1] + ROLLUP_SPANS_S[0] - 1
 
 
 def _select_new(connection: Connection, batch: list[Attempt]) -> list[Attempt]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from datetime import UTC, datetime
 
 import pytest
 from import_helpers import reasons, run, runs
 from places import DATA
 
-from monitor.model import FailureKind, Scope, Server, Status
+from monitor.model import FailureKind, Measurement, Run, Scope, Server, Status
 
 OOKLA = DATA.joinpath("ookla", "v1.2_result_speedtest-tracker_factory.json").read_text().strip()
 
@@ -367,3 +368,9 @@ def test_a_header_of_ooklas_with_a_date_before_it_is_no_other_table():
     for first in (header, header.replace("date", "timestamp")):
         imported = run(first + OOKLA_ROW)
         assert (imported.engine, imported.download_bps) == ("ookla", 88_000_000)
+
+
+def test_a_run_has_the_fields_of_a_measurement_in_one_piece():
+    """Imported measurements become runs by their order."""
+    measured, of_run = ([field.name for field in fields(kind)] for kind in (Measurement, Run))
+    assert of_run[8 : 8 + len(measured)] == measured

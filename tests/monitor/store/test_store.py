@@ -16,12 +16,12 @@ import msgspec
 import pytest
 from example_runs import DNS, START, any_attempt, make_attempt, make_failed_attempt, run_id
 from hypothesis import given, settings
-from sqlalchemy import insert, select, update
+from sqlalchemy import event, insert, select, update
 from sqlalchemy.dialects import sqlite as dialect
 
 from monitor.errors import StoreError, StoreRejectedError, UsageError
 from monitor.model import Attempt, FailureKind, NetworkPath, RawOutput, Run, Scope, Server, Status
-from monitor.store import read, tables
+from monitor.store import packed_days, read, rollups, tables
 from monitor.store.columnar import read_columns
 from monitor.store.connection import open_reader, open_writer
 from monitor.store.read import RunFilter
@@ -64,6 +64,20 @@ def store(url: str, *attempts: Attempt) -> None:
     with open_writer(url) as connection:
         for one in attempts:
             add_attempt(connection, one)
+
+
+def test_runs_that_are_days_apart_need_few_statements(url: str):
+    """As in the imported log of a test every third day."""
+    store(url, make_attempt(40 * 1440 + 5), make_attempt(41 * 1440))
+    statements: list[str] = []
+    with open_writer(url) as connection:
+        event.listen(
+            connection, "before_cursor_execute", lambda _connection, _cursor, text, *_others: statements.append(text)
+        )
+        add_attempts(connection, [make_attempt(-number * 3 * 1440) for number in range(200)])
+    assert len(statements) < 500
+    with open_reader(url) as connection:
+        assert rollups.count_mismatches(connection) == packed_days.count_mismatches(connection) == 0
 
 
 @settings(max_examples=60, deadline=None)

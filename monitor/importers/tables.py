@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from monitor.importers.base import SHOWN_CHARS, RejectedPart, normalize_name
+from monitor.importers.base import SHOWN_CHARS, ImportNote, RejectedPart, normalize_name
 from monitor.importers.quantities import DEFAULT_STYLE, detect_style
 from monitor.importers.readers import closing_notes, to_records
 from monitor.importers.rows import Row, Source
@@ -34,6 +34,10 @@ _STYLE_ROWS = 2000
 
 # The first line that Excel writes and reads to name the delimiter.
 _DELIMITER_LINE = re.compile(r'"?sep=.?"?', re.IGNORECASE)
+
+_LINE_ENDS = ("\n", "\r")
+
+_DECIMALS = re.compile(r"\d+(?:[.,](\d*))?", re.ASCII)
 
 _AROUND_LINE = "\r\n\ufeff\0"
 
@@ -85,6 +89,7 @@ class _TableReader:
 
     def __init__(self, table: TableLayout, context: ImportContext) -> None:
         self._source = Source.of(context, table.style)
+        self._last_cell: object = ""
         self._use(table)
 
     def _use(self, table: TableLayout) -> None:
@@ -100,12 +105,20 @@ class _TableReader:
             elif self._is_row(row):
                 columns = self._columns_of(row)
                 if columns is not None:
+                    if not line.endswith(_LINE_ENDS) and self._may_be_cut(row[-1]):
+                        yield ImportNote(number, "the file ends with this row and no line end: is its last number cut?")
+                    self._last_cell = row[-1]
                     fields = dict(zip(columns, row, strict=False))
                     yield from to_records(self._table.format, number, Row(fields, self._source))
                 elif not self._changes_layout(line) and not (number == 1 and _DELIMITER_LINE.fullmatch(line.strip())):
                     shown = line.strip(_AROUND_LINE)[:SHOWN_CHARS]
                     yield RejectedPart(number, f"not a row of {len(self._table.columns)} columns: {shown!r}")
         yield from closing_notes(self._source, number)
+
+    def _may_be_cut(self, cell: object) -> bool:
+        """Return whether a last cell has fewer decimals than the one above it."""
+        above, last = (_DECIMALS.fullmatch(str(value).strip()) for value in (self._last_cell, cell))
+        return bool(above and last and len(above[1] or "") > len(last[1] or ""))
 
     def _split(self, line: str) -> list[object] | None:
         if self._table.format.split_line is not None:
@@ -231,7 +244,7 @@ def join_lines(pieces: Iterable[str]) -> Iterator[str]:
         if length < MAX_ROW_CHARS:
             parts.append(piece)
         length += len(piece)
-        if piece.endswith(("\n", "\r")):
+        if piece.endswith(_LINE_ENDS):
             yield "".join(parts)
             parts, length = [], 0
     if parts:

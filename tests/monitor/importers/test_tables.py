@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from import_helpers import CONTEXT, reasons, records, run, runs
+from import_helpers import CONTEXT, notes, reasons, records, run, runs
 
 from monitor.importers import importer, tables
 from monitor.importers.base import ImportedRun, RejectedPart
@@ -186,3 +186,11 @@ def test_text_of_windows(tmp_path: Path):
         with importer.open_source(file, CONTEXT) as source:
             servers = [record.attempt.run.server for record in source.records if isinstance(record, ImportedRun)]
         assert [server and server.location for server in servers] == ["Nürnberg", "Upon River"], encoding
+
+
+def test_a_number_at_the_end_that_may_be_cut_is_noted():
+    """A file that was copied while it was written ends in the middle of a row; with a line end it does not."""
+    header, row = "Date,Time,Download (Mbps),Upload (Mbps)\n", "2024-01-13,15:12,47.40,94.10\n"
+    cut = header + row + row.replace("15:12", "15:13").replace("94.10", "9").rstrip()
+    assert notes(cut) == [(3, "the file ends with this row and no line end: is its last number cut?")]
+    assert notes(cut + "\n") == notes(header + row + row.replace("15:12", "15:13").rstrip()) == []

@@ -11,8 +11,6 @@ import click
 from msgspec.structs import replace
 
 from monitor.config import load
-from monitor.errors import StoreError
-from monitor.model import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,12 +104,15 @@ def apply_dated_plans(settings: Settings) -> None:
 
     Where that is not permitted, a note is printed: the plans that are stored with those runs stay.
     """
-    from monitor.store.database_file import sqlite_path
-
-    if not settings.dated_plans or not sqlite_path(settings.database.url):
+    if not settings.dated_plans:
         return
+    from monitor.errors import StoreError
+    from monitor.model import Plan
+    from monitor.store.database_file import sqlite_path
     from monitor.store.plans import apply_plans, to_periods
 
+    if not sqlite_path(settings.database.url):
+        return
     periods = to_periods([(since, Plan(**plan.promised)) for since, plan in settings.plan_starts()])
     try:
         apply_plans(settings.database.url, settings.probe.name, periods)

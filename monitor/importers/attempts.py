@@ -55,7 +55,8 @@ def measured_attempt(
     result_id = parse_result_id(measured.result_url)
     key = f"{context.probe}|{result_id}" if result_id else _content_key(ended, measured, context)
     head = (_derive_id(f"{engine}|{key}"), context.probe, began, ended, Status.OK, Trigger.IMPORT, context.path, engine)
-    return Attempt(Run(*head, *_measured_values(measured), healthy=True))
+    # mypy cannot know how many values there are.
+    return Attempt(Run(*head, *_measured_values(measured), healthy=True))  # type: ignore[misc]
 
 
 def failed_attempt(

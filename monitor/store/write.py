@@ -206,7 +206,7 @@ def _insert_runs(connection: Connection, rows: list[dict[str, Any]]) -> None:
 def _compile_insert(connection: Connection, rows: list[dict[str, Any]]) -> tuple[str, list[Any]]:
     """Return the statement for rows and its parameters, as the driver takes them: four times as fast as `execute`."""
     compiled = insert(runs).inline().compile(dialect=connection.dialect, column_keys=list(rows[0]))
-    names = compiled.positiontup  # type: ignore[attr-defined]
+    names = compiled.positiontup
     return str(compiled), [*map(itemgetter(*names), rows)] if names else rows
 
 

@@ -13,7 +13,6 @@ from monitor.model import Status
 from monitor.output import units
 from monitor.store import read
 from monitor.store.connection import open_reader
-from monitor.store.statistics import plans_of_runs
 from web import views
 from web.context import render_template, select_probes
 
@@ -91,11 +90,14 @@ def router(site: Site) -> APIRouter:
 
 def _read_rows(connection: Connection, site: Site, selection: ProbeSelection) -> list[ProbeRow]:
     runs_by_probe: dict[str, list[Run]] = {name: [] for name in selection.offered}
-    for run in read.newest_runs_of_each(connection, RUNS_PER_PROBE, selection.pks):
+    newest = read.newest_runs_of_each(connection, RUNS_PER_PROBE, selection.pks)
+    for run in newest:
         runs_by_probe[run.probe].append(run)
+    stored_with = read.plans_by_run(connection, [run.id for run in newest])
     rows, limits = [], StateLimits.from_settings(site.settings)
     for name, runs in runs_by_probe.items():
         plan = selection.plan(site, [name])
-        report = judge_line(runs, plans_of_runs(connection, runs), site.clock(), limits)
+        plans = [(run.started_at, stored_with[run.id]) for run in reversed(runs)]
+        report = judge_line(runs, plans, site.clock(), limits)
         rows.append(ProbeRow(name, report, runs[0] if runs else None, plan))
     return rows

@@ -262,6 +262,13 @@ def _runs_of(connection: Connection, pks: Sequence[int]) -> list[Run]:
     return [_to_run(row) for batch in batches for row in connection.execute(_runs_query().where(runs.c.pk.in_(batch)))]
 
 
+def plans_by_run(connection: Connection, ids: Sequence[str]) -> dict[str, Plan]:
+    """Return the plan that each of the runs with these ids was stored with, by id."""
+    batches = (ids[at : at + _MAX_IDS] for at in range(0, len(ids), _MAX_IDS))
+    queries = (select(runs.c.id, *tables.plan_columns).where(runs.c.id.in_(batch)) for batch in batches)
+    return {run_id: Plan(*plan) for query in queries for run_id, *plan in connection.execute(query)}
+
+
 def runs_by_pk(connection: Connection, after: int, last: int) -> Iterator[Run]:
     """Yield the runs with primary keys in (after, last], in that order."""
     query = _runs_query().where(runs.c.pk > after, runs.c.pk <= last).order_by(runs.c.pk)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from example_runs import DNS, START, make_attempt
+from sqlalchemy import Engine, event
 from web_client import NOW, SiteSetup
 
 from monitor.analysis.line_condition import LineCondition, LineReport
@@ -92,3 +93,23 @@ def test_the_newest_runs_of_each_probe_and_path_are_read_at_once(place: SiteSetu
     ages = [(run.probe, round((START - run.started_at) / timedelta(minutes=1))) for run in newest]
     assert ages == [("often", 1), ("often", 2), ("often", 3), ("often", 20), ("often", 30), ("seldom", 500)]
     assert [run.probe for run in only] == ["seldom"]
+
+
+def test_the_plans_of_a_whole_fleet_are_read_at_once(place: SiteSetup):
+    """The page of twenty probes needs as many statements as that of two."""
+    executed: list[str] = []
+
+    def count_statement(_connection: object, _cursor: object, text: str, *_others: object) -> None:
+        executed.append(text)
+
+    counts = []
+    event.listen(Engine, "before_cursor_execute", count_statement)
+    try:
+        for count in (2, 20):
+            place.fill(*(make_attempt(-number, probe=f"probe {number}") for number in range(count)))
+            executed.clear()
+            assert f"{count} probes" in place.client().get("/fleet").text
+            counts.append(len(executed))
+    finally:
+        event.remove(Engine, "before_cursor_execute", count_statement)
+    assert counts[0] == counts[1]

@@ -150,6 +150,8 @@ def _detail_lines(run: Run, connection: Connection, width: int) -> Iterator[str]
 def incidents_command(settings: Settings, days: int, as_json: bool, probes: tuple[str, ...]) -> None:
     """List outages of the line, newest first: begin, end, length, cause, and how sure its ends are.
 
+    Those with a failed test in that time are listed, with their true begin even if it lies before.
+
     An outage begins with the first test that failed because of the line, and ends with the first one that proves that
     the line works again: a success, or a failure during which packets came back over the line. Tests that this machine
     or its configuration prevented neither begin nor end one.
@@ -163,14 +165,10 @@ def incidents_command(settings: Settings, days: int, as_json: bool, probes: tupl
 
 
 def _read_incidents(settings: Settings, days: int, probes: tuple[str, ...], *, for_program: bool) -> list[Incident]:
-    from monitor.analysis.outages import find_incidents
-    from monitor.store.read import read_runs
+    from monitor.store.incidents import read_incidents
 
     with open_selection(settings, last_days(days), probes) as (connection, asked):
-        selection = _shown(connection, asked, for_program=for_program)
-        return sorted(
-            find_incidents(read_runs(connection, selection)), key=lambda incident: incident.began, reverse=True
-        )
+        return read_incidents(connection, _shown(connection, asked, for_program=for_program))
 
 
 def _incident_lines(outages: list[Incident], days: int, zone: ZoneInfo) -> Iterator[str]:

@@ -21,11 +21,21 @@ def update(memory: LineMemory, run: Run, findings: Findings | None, own_link: st
     """Return what is known of the line after a run; `own_link` is the host's end of the namespace's link."""
     if run.status is Status.OK or (run.failure and run.failure.scope is Scope.PROVIDER):
         memory = _with_uplink(memory, own_link)
+    if run.status is Status.OK:
+        memory = replace(memory, server=_find_server(run))
     if findings is None or findings.verdict is None or findings.verdict.rule == "captive portal":
         return memory
     answered = [answer.target for answer in findings.hosts if answer.ok and answer.tls in {None, "valid", "date"}]
     at = int(run.finished_at.timestamp())
     return replace(memory, witnesses={**memory.witnesses, **dict.fromkeys(answered, at)}) if answered else memory
+
+
+def _find_server(run: Run) -> str | None:
+    """Return where the test of a run connected, without a port if the engine does not name it."""
+    if run.server is None:
+        return None
+    name, colon, port = (run.server.host or "").partition(":")
+    return f"{run.server.ip or name}{colon}{port}" or None
 
 
 def _with_uplink(memory: LineMemory, own_link: str) -> LineMemory:

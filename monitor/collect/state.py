@@ -43,16 +43,20 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class LineMemory:
-    """What is known of a line: witnesses that have answered on it, when last, and the uplink and router of a test."""
+    """What is known of a line: who answered on it and when last; uplink, router and server of the last good test.
+
+    The server is `HOST:PORT`, or a host alone where the engine does not name the port.
+    """
 
     witnesses: dict[str, int] = field(default_factory=dict)
     uplink: str | None = None
     router: str | None = None
+    server: str | None = None
 
     @property
-    def known(self) -> tuple[frozenset[str], tuple[str | None, str | None]]:
-        """The witnesses, and link and router, as a diagnosis takes them."""
-        return frozenset(self.witnesses), (self.uplink, self.router)
+    def known(self) -> tuple[frozenset[str], tuple[str | None, str | None, str | None]]:
+        """The witnesses, and link, router and server, as a diagnosis takes them."""
+        return frozenset(self.witnesses), (self.uplink, self.router, self.server)
 
 
 @dataclass(frozen=True, slots=True)

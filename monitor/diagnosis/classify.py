@@ -32,10 +32,17 @@ MAX_COMPLAINT_LENGTH = 2_000
 
 LAUNCHER_EXIT_CODE = 125
 
-# The complaints of `monitor.engines.parsing.to_rates` about a result that cannot be used.
-_PARSER_SIGNS = (
+# Of all engines: the complaints of `monitor.engines.parsing.to_rates` about a result that cannot be used, and others.
+_COMMON_SIGNS = (
     Sign(r"^result with an impossible ", FailureKind.BAD_OUTPUT, Scope.UNKNOWN),
     Sign(r"^result without a (download|upload) rate$", FailureKind.STAGE_FAILED, Scope.UNKNOWN),
+    # This machine lacks memory, processes, files or space.
+    Sign(
+        r"(?i)cannot allocate memory|cannot fork|no space left on device|too many open files|disk quota exceeded"
+        r"|read-only file system|^MemoryError",
+        FailureKind.CRASHED,
+        Scope.LOCAL,
+    ),
     # The message of `monitor.engines.registry.guard_engine` about a broken engine of another package.
     Sign(r"^the engine \S+ is broken: ", FailureKind.CRASHED, Scope.CONFIG),
 )
@@ -76,7 +83,7 @@ def classify(
         or _from_launcher(ended, launcher)
         or _from_signal(engine, ended, parsed)
         or _from_exit_code(engine, ended, parsed)
-        or _from_signs(engine.signs + _PARSER_SIGNS, ended, parsed)
+        or _from_signs(_COMMON_SIGNS + engine.signs, ended, parsed)
         or _from_missing_result(ended, parsed)
     )
 

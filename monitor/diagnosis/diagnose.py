@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 # Where Ookla's servers listen; `host` of its events has no port.
 TEST_PORT = 8080
 
+# The engines whose servers listen there.
+_PORT_ENGINES = frozenset({"ookla", "speedtest-cli"})
+
 # The process ends itself after four seconds at most; the rest is for slow SD cards and processors.
 DEADLINE_S = 10.0
 
@@ -101,8 +104,9 @@ def ask_both_sides(targets: DiagnosisTargets, asker: Asker) -> Findings | None:
     """
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  only a failure needs it
 
-    argv = probe_command(make_question(targets))
-    on_path = asker.enter(argv)
+    question = make_question(targets)
+    argv = probe_command(question)
+    on_path = asker.enter(probe_command(replace(question, expire_after=2 if targets.inside else 1)))
     env = {**asker.env, **{name: os.environ[name] for name in _ISSUER_VARIABLES if name in os.environ}}
     commands = [on_path, *([argv] if targets.inside and not targets.entered else [])]
     with ThreadPoolExecutor(len(commands)) as pool:
@@ -116,13 +120,16 @@ def ask_both_sides(targets: DiagnosisTargets, asker: Asker) -> Findings | None:
 def make_question(targets: DiagnosisTargets) -> Question:
     """Return the question that both sides are asked."""
     addresses = [host.rpartition(":")[0] for host in targets.hosts]
+    router = find_router(targets.host_link)
     return Question(
         name=targets.name,
         hosts=targets.hosts,
         far=targets.far,
         names=OTHER_NAMES,
         resolvers=tuple(address for address in addresses if not any(map(str.isalpha, address)))[:_RESOLVERS],
-        router=find_router(targets.host_link) or targets.router,
+        router=router or targets.router,
+        former=targets.router if router != targets.router else None,
+        ports=targets.ports,
         thorough=True,
     )
 
@@ -139,15 +146,15 @@ def diagnosis_targets(
     engine: Engine,
     path: NetworkPath,
     server: Server | None = None,
-    known: tuple[frozenset[str], tuple[str | None, str | None]] = (frozenset(), (None, None)),
+    known: tuple[frozenset[str], tuple[str | None, str | None, str | None]] = (frozenset(), (None, None, None)),
 ) -> DiagnosisTargets:
     """Return what to ask: the witnesses of the settings, the engine's provider, and the server of the test.
 
-    `known` are the witnesses that have answered before, and link and router of the uplink of the last test.
+    `known` are the witnesses that have answered before, and link, router and server of the last good test.
     """
     name, inside = settings.namespace.name, path is NetworkPath.IP4ONLY
     pinned = None if settings.namespace.uplink == "auto" else settings.namespace.uplink
-    last_link, last_router = known[1]
+    last_link, last_router, last_server = known[1]
     return DiagnosisTargets(
         hosts=tuple(settings.check.hosts),
         far=tuple(_far_hosts(settings, engine, server)),
@@ -159,8 +166,18 @@ def diagnosis_targets(
         host_link=f"{name}-root",
         uplink=pinned or last_link or (uplink_check.read_uplink(name) if inside else None),
         router=settings.namespace.router or last_router,
+        ports=_test_ports(engine, server, last_server),
         known=known[0],
     )
+
+
+def _test_ports(engine: Engine, server: Server | None, last_server: str | None) -> tuple[str, ...]:
+    """Return where a test would connect whose server is not known: to the last good one, and to a usual port."""
+    if server is not None or engine.name not in _PORT_ENGINES:
+        return ()
+    at_home = f"{engine.home.rpartition(':')[0]}:{TEST_PORT}"
+    before = [last_server if ":" in last_server else f"{last_server}:{TEST_PORT}"] if last_server else []
+    return (*before, at_home)
 
 
 def _far_hosts(settings: Settings, engine: Engine, server: Server | None) -> list[str]:

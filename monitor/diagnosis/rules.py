@@ -46,5 +46,5 @@ def name_time(at: float | None) -> str:
 
 
 def is_settled(evidence: FailureEvidence) -> bool:
-    """Whether somebody answered the engine with what is wrong."""
-    return evidence.failure.kind in SETTLED_KINDS
+    """Whether somebody answered the engine with what is wrong, and not a box in between."""
+    return evidence.failure.kind in SETTLED_KINDS and evidence.proxy_status is None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.diagnosis.evidence import GENUINE, IMPOSTOR, KEPT_IN, SILENT
 from monitor.diagnosis.rules import Verdict, is_settled, list_targets
+from monitor.diagnosis.side import GENUINE, IMPOSTOR, KEPT_IN, SILENT
 from monitor.model import FailureKind, Scope
 from netns.probe import findings as found
 
 if TYPE_CHECKING:
-    from monitor.diagnosis.evidence import FailureEvidence, Side
+    from monitor.diagnosis.evidence import FailureEvidence
+    from monitor.diagnosis.side import Side
     from netns.probe.findings import ProbeAnswer
 
 
@@ -102,6 +103,8 @@ def judge_uplink(evidence: FailureEvidence) -> Verdict | None:
         )
     if uplink.carrier is False:
         return Verdict(Scope.LINE, "no carrier", f"uplink {uplink.name} has no carrier", FailureKind.UNREACHABLE)
+    if wrong := _judge_gateway(host):
+        return wrong
     if uplink.address is None and not host.has_default_route:
         return _local(
             "no address", f"uplink {uplink.name} has lost its address; renew it or restart the network of this host"
@@ -117,6 +120,39 @@ def _judge_links(host: Side) -> Verdict | None:
     if all(link.up and link.carrier is False for link in links):
         return Verdict(Scope.LINE, "no carrier", "no link of this host has a carrier", FailureKind.UNREACHABLE)
     return _local("no default route", "this host has no IPv4 default route; restart its network")
+
+
+def _judge_gateway(host: Side) -> Verdict | None:
+    """The default route leads elsewhere than over the router of the last good test, or to an address of nobody."""
+    if not host.has_default_route or host.uplink is None:
+        return None
+    former, router = host.findings.former, host.router_address
+    entry = next((entry for entry in host.findings.neighbours if entry.address == router), None)
+    if entry and entry.permanent and not (host.findings.router and host.findings.router.ok):
+        reason = f"the hardware address of router {router} was entered by hand, and nobody answers there"
+        return _local("router's address", f"{reason}; run: sudo ip neighbour del {router} dev {entry.link}")
+    if former and former.ok:
+        return _judge_former(former.target, router, host)
+    resolving = [server for server in host.name_servers if _resolves_near(host, server)]
+    if host.router_answers is True or not resolving:
+        return None
+    reason = f"router {router} does not answer, and name server {resolving[0]} in the same network knows names"
+    return Verdict(Scope.UNKNOWN, "router or route", reason, FailureKind.UNREACHABLE)
+
+
+def _judge_former(former: str, router: str | None, host: Side) -> Verdict:
+    """The router of the last good test answers, and the default route no longer leads there."""
+    if router and host.router_answers is True:
+        reason = f"the default route leads to {router} since the last good test, and its router {former} answers too"
+        return Verdict(Scope.UNKNOWN, "another router", reason, FailureKind.UNREACHABLE)
+    leads = f"leads to {router}, which does not answer" if router else "names no router"
+    link = host.uplink.name if host.uplink else ""
+    reason = f"the default route {leads}, and router {former} of the last good test does"
+    return _local("wrong router", f"{reason}; run: sudo ip route replace default via {former} dev {link}")
+
+
+def _resolves_near(host: Side, server: str) -> bool:
+    return host.is_neighbour(server) and any(answer.ok for answer in host.answers_of(server))
 
 
 def _judge_missing_route(host: Side, link: str) -> Verdict:
@@ -147,6 +183,9 @@ def judge_kept_in(evidence: FailureEvidence) -> Verdict | None:
         return _local(
             "refused here", f"a firewall of this host refuses what the test sends ({list_targets(refused)}); allow it"
         )
+    if host and not host.proofs and (host.findings.undelivered or 0) >= max(_MANY_ATTEMPTS, len(asked)):
+        reason = f"{host.findings.undelivered} packets came for this host, and no program got them"
+        return _local("replies dropped", f"{reason}: a firewall of this host drops replies; allow them")
     # Name servers may be let through alone, so their answers count only here.
     if evidence.proofs or host is None or host.proofs or host.router_answers is False or not _stays_inside(host):
         return None

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from monitor.diagnosis.evidence import GENUINE, IMPOSTOR, count_lost, resolves
 from monitor.diagnosis.rules import Verdict, describe_answers, is_settled, list_targets, name_time
+from monitor.diagnosis.side import GENUINE, IMPOSTOR, count_lost, resolves
 from monitor.model import FailureKind, Scope
 from netns.probe import findings as found
 
 if TYPE_CHECKING:
-    from monitor.diagnosis.evidence import FailureEvidence, Side
+    from monitor.diagnosis.evidence import FailureEvidence
+    from monitor.diagnosis.side import Side
     from netns.probe.findings import ProbeAnswer
 
 
@@ -37,11 +38,24 @@ def judge_portal(evidence: FailureEvidence) -> Verdict | None:
     """Nobody proves who he is, and one and the same box answers for several, or with a login page."""
     sides = [evidence.path, *([evidence.host] if evidence.host else [])]
     if any(side.proven or side.genuine for side in sides):
-        return None
+        return _judge_open_portal(evidence, sides)
     signs = _portal_signs(evidence.path)
     if not signs or (is_settled(evidence) and not _login_pages(evidence.path)):
         return None
     return Verdict(Scope.LINE, PORTAL, f"captive portal: {signs[0]}; log in with a browser, then test again")
+
+
+def _judge_open_portal(evidence: FailureEvidence, sides: list[Side]) -> Verdict | None:
+    """A portal may let one stranger through, whose certificate its users need; not the provider."""
+    proven = {answer.target for side in sides for answer in (*side.proven, *side.genuine)}
+    strangers = {answer.target for answer in evidence.path.findings.hosts}
+    pages = {page.said: page.target for page in _login_pages(evidence.path)}
+    logins = Counter(page.said for page in _login_pages(evidence.path)).most_common(1)
+    if is_settled(evidence) or len(proven) > 1 or not proven <= strangers or not logins or logins[0][1] < 2:  # noqa: PLR2004
+        return None
+    said = logins[0][0]
+    reason = f"captive portal: {pages[said]} and others answer with a login page ({said})"
+    return Verdict(Scope.LINE, PORTAL, f"{reason}; log in with a browser, then test again")
 
 
 def _portal_signs(side: Side) -> list[str]:
@@ -55,7 +69,7 @@ def _portal_signs(side: Side) -> list[str]:
         signs.append(f"{list_targets(foreign)} show one certificate that is not theirs")
     elif len(foreign) > 1 or (foreign and any(map(side.is_near, foreign))):
         signs.append(f"{list_targets(foreign)} shows a certificate of somebody else")
-    if shared := _shared_address(side):
+    if shared := find_shared_address(side):
         signs.append(f"a name server gives {shared} as the address of every name")
     plain = [answer for answer in side.witnesses if answer.tls in IMPOSTOR and side.is_near(answer)]
     if len(plain) > 1:
@@ -70,7 +84,7 @@ def _login_pages(side: Side) -> list[ProbeAnswer]:
     return [page for page in pages if page.target.rpartition(":")[0] in strangers or page.said != "login 200"]
 
 
-def _shared_address(side: Side) -> str | None:
+def find_shared_address(side: Side) -> str | None:
     """Return the address that a name server gives for names of different operators, None where there is none."""
     for server in side.name_servers:
         names = [name for name in side.findings.names if name.answer.target == server and name.answer.ok]

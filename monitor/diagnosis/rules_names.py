@@ -8,21 +8,29 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from monitor.diagnosis.evidence import is_reply, resolves
 from monitor.diagnosis.rules import Verdict, describe_answers, is_settled, name_time
 from monitor.diagnosis.rules_here import SET_UP_AGAIN
+from monitor.diagnosis.rules_line import find_shared_address
+from monitor.diagnosis.side import GENUINE, is_home_address, is_reply, resolves
 from monitor.model import FailureKind, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.diagnosis.evidence import FailureEvidence, Side
+    from monitor.diagnosis.evidence import FailureEvidence
+    from monitor.diagnosis.side import Side
     from netns.probe.findings import ProbeAnswer
+
+
+# What a connection to the provider shows where it works.
+WORKING = GENUINE | {None}
 
 
 def judge_names(evidence: FailureEvidence) -> Verdict | None:
     """No name server of the test's path resolves any name."""
     path = evidence.path
+    if lying := _judge_one_address(evidence, path):
+        return lying
     if is_settled(evidence) or resolves(path):
         return None
     if not path.name_servers:
@@ -35,13 +43,66 @@ def judge_names(evidence: FailureEvidence) -> Verdict | None:
     return _judge_copy(evidence) or _judge_servers(evidence, path)
 
 
+def _judge_one_address(evidence: FailureEvidence, path: Side) -> Verdict | None:
+    """A name server gives the same address for names of different operators, and no login page is there."""
+    address = find_shared_address(path)
+    if address is None or is_settled(evidence):
+        return None
+    reason = f"a name server gives {address} as the address of every name: {_list_servers(path)}"
+    if evidence.targets.own_dns:
+        return _dns(Scope.CONFIG, "one address", f"{reason}; set namespace.dns to others")
+    if all(_is_own(path, server) or path.is_neighbour(server) for server in path.name_servers):
+        return _dns(Scope.CONFIG, "one address", f"{reason}, in your own network")
+    return _dns(Scope.LINE, "one address", reason)
+
+
+def _list_servers(path: Side) -> str:
+    return ", ".join(path.name_servers)
+
+
+def judge_hosts_file(evidence: FailureEvidence) -> Verdict | None:
+    """The provider's name is in /etc/hosts, and nobody answers there as the provider."""
+    entries = {name.name: name.answer for name in evidence.findings.hosts_file}
+    works = {
+        answer.target.rpartition(":")[0] for answer in evidence.findings.far if answer.ok and answer.tls in WORKING
+    }
+    wrong = [name for name in entries if name not in works or not _leads_somewhere(entries[name])]
+    if is_settled(evidence) or not wrong:
+        return None
+    reason = (
+        f"/etc/hosts gives {entries[wrong[0]].said} for {wrong[0]}, and the provider is not there; remove that line"
+    )
+    return _dns(Scope.CONFIG, "hosts file", reason)
+
+
+def judge_queries_kept_in(evidence: FailureEvidence) -> Verdict | None:
+    """This host refuses to let queries out."""
+    path = evidence.path
+    answers = [
+        answer for server in path.name_servers if not _is_own(path, server) for answer in path.answers_of(server)
+    ]
+    if is_settled(evidence) or resolves(path) or not answers:
+        return None
+    refused = [answer for answer in answers if answer.error in {"EPERM", "EACCES"} or _is_refused_by_host(path, answer)]
+    if len(refused) < len(answers):
+        return None
+    return _dns(Scope.LOCAL, "queries refused here", "a firewall of this host lets no query to a name server out; allow"
+                " UDP port 53")  # fmt: skip
+
+
+def _is_refused_by_host(path: Side, answer: ProbeAnswer) -> bool:
+    return answer.error == "ECONNREFUSED" and answer.sender is not None and path.is_own_refusal(answer)
+
+
 def _judge_copy(evidence: FailureEvidence) -> Verdict | None:
     """Compare with the host, whose name servers are asked at the same time."""
     host, path = evidence.host, evidence.path
     if not evidence.targets.inside or host is None or not resolves(host):
         return None
-    silent = ", ".join(path.name_servers)
-    working = ", ".join(host.name_servers)
+    silent, working = ", ".join(path.name_servers), ", ".join(host.name_servers)
+    if all(":" in server for server in host.name_servers):
+        reason = f"this host has name servers of IPv6 only ({working}); the namespace asks {silent}, which is silent"
+        return _dns(Scope.LOCAL, "name servers of IPv6", f"{reason}; set namespace.dns to one of IPv4")
     if set(path.name_servers) & set(host.name_servers):
         reason = f"name server {silent} answers this host, but not the namespace; set namespace.dns to one that does"
         return _dns(Scope.LOCAL, "answers the host only", reason)
@@ -52,6 +113,9 @@ def _judge_copy(evidence: FailureEvidence) -> Verdict | None:
 def _judge_servers(evidence: FailureEvidence, path: Side) -> Verdict:
     servers = path.name_servers
     host_servers = evidence.host.name_servers if evidence.host else ()
+    if evidence.targets.inside and all(ipaddress.ip_address(server).is_loopback for server in servers):
+        reason = f"the namespace asks {', '.join(servers)}, where nobody is: its own resolv.conf is missing"
+        return _dns(Scope.LOCAL, "copy missing", f"{reason}; {SET_UP_AGAIN}")
     own = [server for server in (*servers, *host_servers) if _is_own(path, server)]
     if own and _is_dead_here(evidence, own):
         return _dns(
@@ -60,7 +124,7 @@ def _judge_servers(evidence: FailureEvidence, path: Side) -> Verdict:
     if all(_is_own(path, server) for server in servers):
         reason = f"the name server {own[0]} on this host answers, but gets no answers itself: {_describe_servers(path)}"
         return _dns(Scope.UNKNOWN, "local name server fails", reason)
-    if all(_is_neighbour(path, server) for server in servers):
+    if all(path.is_neighbour(server) for server in servers):
         reason = f"the name server in your own network does not answer: {_describe_servers(path)}"
         return _dns(Scope.CONFIG, "name server at home", reason)
     return _dns(
@@ -78,19 +142,6 @@ def _is_dead_here(evidence: FailureEvidence, own: Sequence[str]) -> bool:
 def _is_own(side: Side, server: str) -> bool:
     """Whether a name server runs on this host."""
     return ipaddress.ip_address(server).is_loopback or server in side.own_addresses
-
-
-def _is_neighbour(side: Side, server: str) -> bool:
-    """Whether a name server is another private host in the network of this one, not the router."""
-    address = ipaddress.ip_address(server)
-    near = any(address in network for network in side.connected)
-    return near and address.is_private and not _is_documentation(address) and server != side.router_address
-
-
-def _is_documentation(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether Python calls an address private that is none: those of RFC 5737."""
-    networks = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
-    return any(address in ipaddress.ip_network(network) for network in networks)
 
 
 def judge_provider_name(evidence: FailureEvidence) -> Verdict | None:
@@ -111,7 +162,7 @@ def judge_provider_name(evidence: FailureEvidence) -> Verdict | None:
         scope = Scope.CONFIG if evidence.targets.own_server else Scope.PROVIDER
         return _dns(scope, "provider's name", reason)
     reason += f", but {known[0].target} knows it"
-    if all(_is_own(path, s) or _is_neighbour(path, s) or s == path.router_address for s in path.name_servers):
+    if all(_is_own(path, s) or path.is_neighbour(s) or s == path.router_address for s in path.name_servers):
         return _dns(Scope.CONFIG, "name blocked", f"{reason}: the name server at home blocks it, or is broken")
     scope = Scope.CONFIG if evidence.targets.own_dns else Scope.UNKNOWN
     return _dns(scope, "name hidden", reason)
@@ -121,7 +172,7 @@ def _leads_somewhere(answer: ProbeAnswer) -> bool:
     if not answer.ok or answer.said is None:
         return False
     address = ipaddress.IPv4Address(answer.said)
-    return not (address.is_unspecified or address.is_loopback)
+    return not (address.is_unspecified or address.is_loopback or is_home_address(address))
 
 
 def judge_first_server(evidence: FailureEvidence) -> Verdict | None:

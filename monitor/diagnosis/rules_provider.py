@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.diagnosis.evidence import SILENT
 from monitor.diagnosis.rules import Verdict, describe_answers, is_settled, list_targets, name_time
+from monitor.diagnosis.side import SILENT
 from monitor.model import FailureKind, Scope
 from netns.probe import findings as found
 
@@ -33,6 +33,34 @@ def judge_settled(evidence: FailureEvidence) -> Verdict | None:
     status = evidence.http_status
     said = f"the provider answered the engine with HTTP status {status}" if status else "the engine's words are certain"
     return Verdict(evidence.failure.scope, "engine's words", said)
+
+
+def judge_proxy(evidence: FailureEvidence) -> Verdict | None:
+    """A box in between answers for everybody on port 80, and the line works."""
+    if evidence.proxy_status is None:
+        return None
+    said = f"somebody in between answers every page with HTTP status {evidence.proxy_status}"
+    return Verdict(Scope.UNKNOWN, "proxy", f"{said}, and {_describe_proofs(evidence)}")
+
+
+def judge_kept_in_far(evidence: FailureEvidence) -> Verdict | None:
+    """Packets to a stranger leave this host, those to the provider or to a port of the test do not, or are refused."""
+    path, findings = evidence.path, evidence.findings
+    if is_settled(evidence):
+        return None
+    silent = [answer for answer in (*findings.far, *findings.ports) if not answer.ok and answer.error != "ENAME"]
+    kept = [answer for answer in silent if answer.target in path.kept_in]
+    kept += [answer for answer in silent if path.is_own_refusal(answer) or path.is_denied_here(answer)]
+    if not kept:
+        near = [answer for answer in silent if answer in findings.ports and path.is_near_refusal(answer)]
+        return _refused_near(near) if near else None
+    reason = f"what is sent to {list_targets(kept)} does not leave this host: see its firewall and routes"
+    return Verdict(Scope.LOCAL, "refused here", reason, FailureKind.REFUSED)
+
+
+def _refused_near(refused: list[ProbeAnswer]) -> Verdict:
+    reason = f"the router or something near refuses {list_targets(refused)}, and nothing else"
+    return Verdict(Scope.UNKNOWN, "refused near", reason, FailureKind.REFUSED)
 
 
 def judge_contradiction(evidence: FailureEvidence) -> Verdict | None:
@@ -80,10 +108,8 @@ def judge_far(evidence: FailureEvidence) -> Verdict | None:
     if not lost:
         reason = ", ".join(f"{answer.target} {_CERTIFICATES[answer.tls or '']}" for answer in odd)
         return Verdict(Scope.PROVIDER, "provider's certificate", f"{works}, and {reason}", _odd_kind(odd))
-    if blocked := [
-        answer for answer in lost if evidence.path.is_near_refusal(answer) or evidence.path.is_own_refusal(answer)
-    ]:
-        return _judge_near_block(evidence, blocked)
+    if blocked := [answer for answer in lost if evidence.path.is_near_refusal(answer)]:
+        return _refused_near(blocked)
     gone = _gone_strangers(evidence)
     if len(gone) >= max(2, len(evidence.path.genuine)) and all(answer.error in SILENT for answer in lost):
         reason = f"some hosts answer ({works}), others do not: {describe_answers((*gone, *lost))}"
@@ -98,20 +124,6 @@ def judge_far(evidence: FailureEvidence) -> Verdict | None:
 def _odd_kind(odd: list[ProbeAnswer]) -> FailureKind:
     certificates = {found.TLS_DATE, found.TLS_FOREIGN, found.TLS_PLAIN}
     return FailureKind.TLS if any(answer.tls in certificates for answer in odd) else FailureKind.PROVIDER_DOWN
-
-
-def _judge_near_block(evidence: FailureEvidence, blocked: list[ProbeAnswer]) -> Verdict:
-    targets = list_targets(blocked)
-    own = any(evidence.path.is_own_refusal(answer) for answer in blocked)
-    if own:
-        reason = f"a firewall of this host refuses {targets}; allow it"
-        return Verdict(Scope.LOCAL, "refused here", reason, FailureKind.REFUSED)
-    return Verdict(
-        Scope.UNKNOWN,
-        "refused near",
-        f"the router or something near refuses {targets}, and nothing else",
-        FailureKind.REFUSED,
-    )
 
 
 def _gone_strangers(evidence: FailureEvidence) -> list[ProbeAnswer]:

@@ -65,6 +65,7 @@ NOBODY: tuple[Rule, ...] = (
 )
 
 SOMEBODY: tuple[Rule, ...] = (
+    rules_provider.judge_proxy,
     rules_provider.judge_settled,
     rules_provider.judge_contradiction,
     rules_provider.judge_only_names,
@@ -73,6 +74,7 @@ SOMEBODY: tuple[Rule, ...] = (
 
 SOMETHING: tuple[Rule, ...] = (
     rules_provider.judge_mute,
+    rules_names.judge_queries_kept_in,
     rules_names.judge_names,
 )
 
@@ -81,6 +83,8 @@ NOW: tuple[Rule, ...] = (*HERE, *NOBODY, *SOMEBODY, rules_line.judge_loss, *SOME
 STALLED: tuple[Rule, ...] = (*HERE, *NOBODY, *SOMEBODY, rules_line.judge_loss_under_load, *SOMETHING)
 
 PROVIDER: tuple[Rule, ...] = (
+    rules_names.judge_hosts_file,
+    rules_provider.judge_kept_in_far,
     rules_names.judge_provider_name,
     rules_provider.judge_far,
     rules_provider.judge_own_tls,

@@ -81,11 +81,22 @@ def _side_parts(findings: Findings) -> Iterator[str]:
     yield ", ".join(f"default route by {r.gateway or 'nobody'} on {r.link}" for r in defaults) or "no default route"
     if findings.router:
         yield f"router {_answer_text(findings.router)}"
+    if findings.former:
+        yield f"router of the last good test {_answer_text(findings.former)}"
     yield _answers_text(findings.hosts)
     yield _names_text("name server", findings.names)
     yield _names_text("about the provider, name server", findings.far_names)
     yield f"provider {_answers_text(findings.far)}" if findings.far else ""
+    yield f"where tests connect: {_answers_text(findings.ports)}" if findings.ports else ""
+    yield ", ".join(map(_expired_text, findings.expired))
+    yield ", ".join(f"/etc/hosts gives {name.answer.said} for {name.name}" for name in findings.hosts_file)
+    yield f"{findings.undelivered} packets came that no program got" if findings.undelivered else ""
     yield _answers_text(page for page in findings.pages if page.said)
+
+
+def _expired_text(answer: ProbeAnswer) -> str:
+    left = "left this host" if answer.ok else f"seem not to leave this host ({_ERRORS.get(answer.error, answer.error)})"
+    return f"packets to {answer.target} {left}"
 
 
 def _link_text(link: InnerLink) -> str:

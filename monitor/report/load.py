@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from monitor import __version__
 from monitor.analysis.metrics import UNITS
-from monitor.analysis.outages import find_incidents
 from monitor.errors import UsageError
 from monitor.localtime import Window
 from monitor.report.evidence import ReportSubject
 from monitor.store.columnar import read_columns
+from monitor.store.incidents import read_incidents
 from monitor.store.read import RunFilter, read_runs
 from monitor.store.statistics import plan_periods, window_names
 
@@ -50,7 +50,7 @@ class RunSelection:
 
     def incidents(self) -> tuple[Incident, ...]:
         """Return the outages, oldest first."""
-        return tuple(sorted(find_incidents(self.runs()), key=lambda incident: incident.began))
+        return tuple(reversed(read_incidents(self.connection, self.filter)))
 
     def plan_periods(self, since: datetime) -> tuple[tuple[datetime, Plan], ...]:
         """Return the plans that runs were stored with, each with its start, from `since` to the window's end."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -32,20 +32,29 @@ HOUR_S = ROLLUP_SPANS_S[0]
 
 _SECOND = timedelta(seconds=1)
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
 
 def read_incidents(connection: Connection, selection: RunFilter, *, most_hours: int | None = None) -> list[Incident]:
-    """Return the outages in the selected runs, newest first.
+    """Return the outages with a failed test among the selected runs, newest first.
+
+    One that began before the window begins when it did.
 
     Args:
         connection: of the store.
-        selection: the runs; only those of the window are looked at.
+        selection: the runs.
         most_hours: only outages with a failed test in the newest so many hours with one; None: all.
     """
     by_source = groupby(_failed_hours(connection, selection, most_hours), key=lambda row: row[:2])
     incidents: list[Incident] = []
     for (probe_pk, path), rows in by_source:
+        hours = [hour for *_, hour in rows]
         source = replace(selection, probes=(probe_pk,), path=NetworkPath(path))
-        incidents += find_incidents(_relevant_runs(connection, source, [hour for *_, hour in rows]))
+        before, since = _runs_of_earlier_outage(connection, source)
+        later = _relevant_runs(connection, replace(source, since=since), hours)
+        oldest = max(selection.since, datetime.fromtimestamp(hours[0], UTC))
+        outages = find_incidents(chain(before, later))
+        incidents += (outage for outage in outages if outage.last_failed and outage.last_failed >= oldest)
     return sorted(incidents, key=lambda incident: incident.began, reverse=True)
 
 
@@ -62,6 +71,30 @@ def _failed_hours(connection: Connection, selection: RunFilter, most: int | None
     return sorted(
         (pk, path, at) for pk, path, at in connection.execute(query.order_by(rollups.c.start.desc()).limit(most))
     )
+
+
+def _runs_of_earlier_outage(connection: Connection, source: RunFilter) -> tuple[list[Run], datetime]:
+    """Return the last proof before the window, the runs of an outage in which the window begins, and where those end.
+
+    Runs that prove nothing are left out; all are of one source, oldest first.
+    """
+    runs: list[Run] = []
+    with closing(
+        read_runs(connection, replace(source, since=_EPOCH, until=source.since), newest_first=True)
+    ) as earlier:
+        for run in earlier:
+            runs += [run] if run_state(run) is not LineState.SILENT else []
+            if run_state(run) is LineState.UP:
+                break
+    runs.reverse()
+    if not runs or run_state(runs[-1]) is LineState.UP:
+        return runs, source.since
+    with closing(read_runs(connection, source)) as within:
+        for run in within:
+            runs.append(run)
+            if run_state(run) is LineState.UP:
+                return runs, run.started_at + _SECOND
+    return runs, source.until
 
 
 def _relevant_runs(connection: Connection, selection: RunFilter, hours: Sequence[int]) -> Iterator[Run]:

@@ -12,8 +12,8 @@ import msgspec
 # RTF_UP and RTF_REJECT of linux/route.h.
 _UP, _REJECT = 0x1, 0x200
 
-# ATF_COM of linux/if_arp.h, and the last column of /proc/net/arp.
-_RESOLVED, _ARP_DEVICE = 0x2, 5
+# ATF_COM and ATF_PERM of linux/if_arp.h, and the last column of /proc/net/arp.
+_RESOLVED, _PERMANENT, _ARP_DEVICE = 0x2, 0x4, 5
 
 # A local address in fib_trie: the address, and "/32 host LOCAL" in the next line.
 _LOCAL = re.compile(r"\|-- (\d+\.\d+\.\d+\.\d+)\n +/32 host LOCAL")
@@ -89,11 +89,15 @@ class InnerLink:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An IPv4 neighbour in /proc/net/arp; `resolved`: the kernel knows its hardware address."""
+    """An IPv4 neighbour in /proc/net/arp; `resolved`: the kernel knows its hardware address.
+
+    `permanent`: somebody entered that address.
+    """
 
     address: str
     link: str
     resolved: bool
+    permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,11 @@ class Findings:
     to connect over IPv6, which must fail. `gateway` is None if there is no default route; `servers` are the name
     servers of resolv.conf; `hosts` are the hosts of the configuration, `far` those of the engine's provider. `names`
     are the answers of each name server about names of others, `far_names` about the provider's; `pages` are HTTP
-    requests that a login page would answer; `router` is the host's own router.
+    requests that a login page would answer; `router` is the host's own router, and `former` the one of the last good
+    test if that is another. `ports` are the answers where a test connects. `expired` tells of a witness
+    and of those whether packets to them leave this host: without an error, they expired one router later, as they had
+    to. `hosts_file` are the provider's names in /etc/hosts. `undelivered` are packets that came for this host and that
+    no program got.
 
     A diagnosis adds the host's side (`host`), what was found while the test stood still (`stalled`), what the kernel
     counted during the test, and the verdict. Older rows have `direct`, the same hosts asked from the host, and
@@ -153,6 +161,11 @@ class Findings:
     far_names: tuple[NameAnswer, ...] = ()
     pages: tuple[ProbeAnswer, ...] = ()
     router: ProbeAnswer | None = None
+    former: ProbeAnswer | None = None
+    ports: tuple[ProbeAnswer, ...] = ()
+    expired: tuple[ProbeAnswer, ...] = ()
+    hosts_file: tuple[NameAnswer, ...] = ()
+    undelivered: int | None = None
     neighbours: tuple[Neighbour, ...] = ()
     at: float | None = None
     host: Findings | None = None
@@ -172,6 +185,10 @@ class Question:
         names: names of others, asked at each name server.
         resolvers: name servers that are asked besides those of resolv.conf.
         router: the host's router, which is pinged.
+        former: another router, over which the last good test ran.
+        ports: `HOST:PORT` where a test connects.
+        expire_after: the routers from here to the host's own one, which packets may pass before they expire; None:
+            nobody asks that.
         thorough: whether handshakes are checked, attempts repeated and pages asked for; else TCP connections do.
     """
 
@@ -181,6 +198,9 @@ class Question:
     names: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
     router: str | None = None
+    former: str | None = None
+    ports: tuple[str, ...] = ()
+    expire_after: int | None = None
     thorough: bool = False
 
 
@@ -255,7 +275,28 @@ def _to_ipv4(word: str) -> str:
 def parse_neighbours(text: str) -> list[Neighbour]:
     """Return the neighbours of /proc/net/arp."""
     rows = (line.split() for line in text.splitlines()[1:])
-    return [Neighbour(row[0], row[5], bool(int(row[2], 16) & _RESOLVED)) for row in rows if len(row) > _ARP_DEVICE]
+    flags = [(row, int(row[2], 16)) for row in rows if len(row) > _ARP_DEVICE]
+    return [Neighbour(row[0], row[5], bool(word & _RESOLVED), bool(word & _PERMANENT)) for row, word in flags]
+
+
+def parse_hosts_file(text: str) -> dict[str, str]:
+    """Return the IPv4 address of each name in a hosts(5) text; the first line of a name counts."""
+    addresses: dict[str, str] = {}
+    for line in text.splitlines():
+        address, *names = line.partition("#")[0].split() or [""]
+        if "." in address:
+            addresses = {name.lower(): address for name in names} | addresses
+    return addresses
+
+
+def parse_undelivered(text: str) -> int | None:
+    """Return how many packets in /proc/net/snmp came and were neither delivered, forwarded, nor in error."""
+    rows = [line.split()[1:] for line in text.splitlines() if line.startswith("Ip:")]
+    if len(rows) != 2:  # noqa: PLR2004  names and values
+        return None
+    values = dict(zip(rows[0], map(int, rows[1]), strict=True))
+    gone = ("InDelivers", "ForwDatagrams", "InHdrErrors", "InAddrErrors", "InUnknownProtos")
+    return values["InReceives"] - sum(values[name] for name in gone)
 
 
 def parse_addresses(text: str) -> list[str]:

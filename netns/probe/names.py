@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dns.exception
+import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
@@ -33,6 +34,9 @@ _IP_RECVERR, _IP_RECVTTL, _IP_TTL = 11, 12, 2
 
 # Response codes of a server that has answered and knows nothing.
 NO_DATA = "NODATA"
+
+# A server whose reply did not fit a datagram, and which says nothing over TCP within so many seconds.
+TRUNCATED, TCP_S = "TRUNCATED", 1.0
 
 
 def parse_name_servers(resolv_conf: str) -> list[str]:
@@ -129,6 +133,8 @@ class _Queries:
         while True:
             sent += self._send()
             reply = self._receive(AGAIN_S)
+            if reply is not None and reply[0].flags & dns.flags.TC:
+                return replace(self._complete_over_tcp(reply[1]), sent=sent, lost=sent - 1)
             if reply is not None:
                 return replace(self._complete(*reply), sent=sent, lost=sent - 1)
             if not self._clock.left_s:
@@ -166,6 +172,20 @@ class _Queries:
             error = str(refusal)
         source = self._client.getsockname()[0]
         return replace(self._answer, error=error, ms=self._elapsed_ms(), said=address, ttl=ttl, source=source)
+
+    def _complete_over_tcp(self, ttl: int | None) -> ProbeAnswer:
+        """A reply that does not fit a datagram is asked for again over TCP (RFC 7766), as the C library does."""
+        try:
+            with socket.create_connection(self._client.getpeername()[:2], min(TCP_S, self._clock.left_s)) as stream:
+                wire = self._query.to_wire()
+                stream.sendall(len(wire).to_bytes(2, "big") + wire)
+                with stream.makefile("rb") as reader:
+                    reply = _parse_reply(reader.read(int.from_bytes(reader.read(2), "big")))
+        except (OSError, ValueError):
+            reply = None
+        if reply is None or not self._query.is_response(reply):
+            return replace(self._answer, error=TRUNCATED, ms=self._elapsed_ms(), ttl=ttl)
+        return self._complete(reply, ttl)
 
     def _note(self, error: OSError) -> None:
         sender = read_icmp_sender(self._client) if self._client.family == socket.AF_INET else None

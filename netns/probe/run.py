@@ -43,12 +43,12 @@ def probe_network(question: Question) -> Findings:
 
     A host is `ADDRESS:PORT` or `NAME:PORT`; a name is looked up by the first server that knows it.
     """
-    sent_before = _read_sent_packets()
+    sent_before, undelivered_before = _read_sent_packets(), _read_undelivered()
     server_addresses = parse_name_servers(_read_text(RESOLV_CONF))
     routes = findings.parse_routes(_read_text(PROC_NET / "route"))
     gateway = next((route.gateway for route in routes if route.is_default), None)
     answered = _look(question, server_addresses, gateway)
-    sent_after = _read_sent_packets()
+    sent_after, undelivered_after = _read_sent_packets(), _read_undelivered()
     return replace(
         answered,
         links=tuple(
@@ -65,6 +65,7 @@ def probe_network(question: Question) -> Findings:
         ipv6=reach.try_ipv6(),
         neighbours=tuple(findings.parse_neighbours(_read_text(PROC_NET / "arp"))),
         at=time.time(),
+        undelivered=max(0, undelivered_after - undelivered_before) if question.thorough else None,
     )
 
 
@@ -100,6 +101,10 @@ def _read_text(path: Path) -> str:
 def _read_sent_packets() -> Mapping[str, int]:
     rows = (line.partition(":") for line in _read_text(PROC_NET / "dev").splitlines()[2:])
     return {name.strip(): int(counters.split()[_SENT_PACKETS]) for name, _, counters in rows}
+
+
+def _read_undelivered() -> int:
+    return findings.parse_undelivered(_read_text(PROC_NET / "snmp")) or 0
 
 
 def _list_links() -> list[InnerLink]:

@@ -45,6 +45,9 @@ _TTL_STEPS = (1, 50, 60, 61, 62, 63, 64, 65, 120, 126, 127, 128, 129, 250, 253, 
 
 _MEASURE_S = 0.5
 
+# Packets that expire are sent so often, with so long for each: routers report only a few a second.
+_EXPIRY_ATTEMPTS, _EXPIRY_S = 3, 0.35
+
 _ANSWERS = frozenset({0, errno.ECONNREFUSED, errno.ECONNRESET})
 
 
@@ -220,6 +223,35 @@ def try_first_hop(address: str, port: int, clock: SharedDeadline) -> str | None:
             ready = clock.writable([client], seconds=_MEASURE_S)
             code = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if ready else 0
     return errno.errorcode.get(code)
+
+
+def find_expiry(address: str, port: int, hops: int, clock: SharedDeadline) -> tuple[str | None, str | None] | None:
+    """Return what becomes of packets that may pass `hops` routers: the error's symbol, and who reports their end.
+
+    No symbol: a router ended them, or they arrived. None: there was no time to know.
+    """
+    began, clients = time.monotonic(), list[socket.socket]()
+    with contextlib.ExitStack() as stack:
+        for attempt in range(1, _EXPIRY_ATTEMPTS + 1):
+            client = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            client.settimeout(0)
+            client.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+            client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
+            code = client.connect_ex((address, port))
+            clients.append(client)
+            until = began + attempt * _EXPIRY_S
+            ready = clock.writable(clients, seconds=until - time.monotonic()) if code == errno.EINPROGRESS else [client]
+            if ready:
+                code = ready[0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or code % errno.EINPROGRESS
+                return _describe_end(code, read_icmp_sender(ready[0]))
+            if time.monotonic() < until:
+                return None
+    return "ETIMEDOUT", None
+
+
+def _describe_end(code: int, sender: str | None) -> tuple[str | None, str | None]:
+    ended = code == 0 or (code == errno.EHOSTUNREACH and sender is not None)
+    return None if ended else errno.errorcode.get(code, "EUNKNOWN"), sender
 
 
 def _limited_sockets(stack: contextlib.ExitStack, address: str, port: int) -> Iterator[tuple[socket.socket, int, int]]:

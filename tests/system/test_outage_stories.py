@@ -28,6 +28,7 @@ from monitor.report.evidence import gather_evidence
 from monitor.report.load import RunSelection, load_subject
 from monitor.store.buckets import read_buckets
 from monitor.store.connection import open_writer
+from monitor.store.incidents import read_incidents
 from monitor.store.read import RunFilter
 from monitor.store.write import add_attempts
 
@@ -163,6 +164,31 @@ def test_a_story_has_this_availability_in_report_and_picture(name: str, tmp_path
     assert not lost or f"{lost} of {expected.counted} tests that count failed" in words
     assert (sum(one.counted for one in buckets), sum(one.lost for one in buckets)) == (expected.counted, lost)
     assert {available_text(available), f"{expected.ok} ok ({share_of(expected)} %), {lost} failed"} <= drawn(subject)
+
+
+def test_outage_that_began_before_the_window_keeps_its_begin(tmp_path: Path):
+    """In `incidents` and in the report, which counts its part within the window; one that ended before is out."""
+    story, first = f"{GOOD}uu{GOOD}{'u' * 20}{GOOD}u{GOOD}", 2 * len(GOOD) + 2
+    url = f"sqlite:///{tmp_path}/speedmon.db"
+    with open_writer(url) as connection:
+        add_attempts(connection, attempts_of(story))
+        window = Window(BEGIN + EVERY * (first + 10), BEGIN + timedelta(days=2))
+        printed = read_incidents(connection, RunFilter(*astuple(window)))
+        shortest = read_incidents(connection, RunFilter(*astuple(window)), most_hours=1)
+        subject = load_subject(
+            RunSelection(connection, window), zone=ZoneInfo("UTC"), made_at=window.until, plan=Plan()
+        )
+    edges = [(first + 26, first + 26, first + 27), (first, first + 19, first + 20)]
+    times = [tuple(BEGIN + EVERY * number for number in numbers) for numbers in edges]
+    assert [(one.began, one.last_failed, one.ended) for one in printed] == times
+    assert [one.failures for one in printed] == [1, 20]
+    assert [one.last_good for one in printed] == [BEGIN + EVERY * (at - 1) for at, *_ in edges]
+    assert shortest == printed[:1]
+    down_s, watched_s = (10 + 1) * 600, (len(story) - 1 - first - 10) * 600 + LASTS.total_seconds()
+    available = units.format_percent(100 * (1 - down_s / watched_s))
+    words = text(gather_evidence(subject))
+    assert f"Availability: {available} of the time watched" in words
+    assert "Outages: 2\n" in words
 
 
 def available_text(available: str) -> str:

@@ -1,4 +1,4 @@
-"""The certificates of the faults' lab, made by openssl(1): an authority, for each address a valid and two bad ones."""
+"""The certificates of the faults' lab, made by openssl(1): an authority, one valid and three bad ones an address."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ _RSA = "rsa:3072"
 
 
 def make_certificates(folder: Path) -> None:
-    """Write the files ADDRESS.pem, ADDRESS-expired.pem, ADDRESS-foreign.pem, portal.pem and authority.pem."""
+    """Write ADDRESS.pem, also with -expired, -foreign and -intercepted, portal.pem and authority.pem."""
     folder.mkdir(parents=True, exist_ok=True)
-    _openssl(folder, "req", "-x509", "-newkey", _RSA, "-nodes", "-keyout", "authority.key", "-out", "authority.pem",
-             "-days", "30", "-subj", "/CN=Lab authority")  # fmt: skip
+    for authority in ("authority", "interceptor"):
+        _openssl(folder, "req", "-x509", "-newkey", _RSA, "-nodes", "-keyout", f"{authority}.key", "-out",
+                 f"{authority}.pem", "-days", "30", "-subj", f"/CN=Lab {authority}")  # fmt: skip
     _openssl(
         folder, "req", "-new", "-newkey", _RSA, "-nodes", "-keyout", "key.pem", "-out", "request", "-subj", "/CN=x"
     )
@@ -26,16 +27,17 @@ def make_certificates(folder: Path) -> None:
         _issue(folder, address, names, "30")
         _issue(folder, f"{address}-expired", names, "-1")
         _issue(folder, f"{address}-foreign", "DNS:elsewhere.example", "30")
+        _issue(folder, f"{address}-intercepted", names, "30", "interceptor")
     _issue(folder, "portal", "DNS:login.hotel.example", "30")
     digest = _openssl(folder, "x509", "-hash", "-noout", "-in", "authority.pem").strip()
     (folder / "authority.hash").write_text(digest)
 
 
-def _issue(folder: Path, name: str, alternatives: str, days: str) -> None:
+def _issue(folder: Path, name: str, alternatives: str, days: str, authority: str = "authority") -> None:
     (folder / "extensions").write_text(f"subjectAltName={alternatives}\n")
-    _openssl(folder, "x509", "-req", "-in", "request", "-CA", "authority.pem", "-CAkey", "authority.key",
+    _openssl(folder, "x509", "-req", "-in", "request", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key",
              "-CAcreateserial", "-days", days, "-extfile", "extensions", "-out", "issued")  # fmt: skip
-    parts = ("key.pem", "issued", "authority.pem")
+    parts = ("key.pem", "issued", f"{authority}.pem")
     (folder / f"{name}.pem").write_text("".join((folder / part).read_text() for part in parts))
 
 

@@ -37,7 +37,8 @@ def configure():
         plain = socket.create_connection(address, STEP_S)
         with ssl.create_default_context().wrap_socket(plain, server_hostname=HOME) as secured:
             secured.sendall(f"GET /api HTTP/1.1\r\nHost: {HOME}\r\n\r\n".encode())
-            status = secured.recv(4096).split()[1].decode()
+            reply = secured.recv(4096)
+            status = reply.split()[1].decode()
     except ssl.SSLCertVerificationError:
         fail("Configuration - SSL peer certificate or SSH remote key was not OK (UnknownException)")
     except TimeoutError:
@@ -49,6 +50,8 @@ def configure():
     except OSError as error:
         fail(f"Configuration - {error.strerror or error} (NetworkException)")
     except IndexError:
+        fail("Configuration - Could not retrieve or read configuration (ConfigurationError)")
+    if status == "200" and not reply.endswith(b"{}"):
         fail("Configuration - Could not retrieve or read configuration (ConfigurationError)")
     if status != "200":
         log(f"Cannot retrieve configuration document ({status})")

@@ -136,6 +136,13 @@ def _engine_end(began: float) -> float:
     return float(file.read_text()) if file.exists() else began + TIMEOUT_S + 1
 
 
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""  # it has just ended
+
+
 def _speedmon(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([SPEEDMON, *arguments], env=environment, check=False, capture_output=True, text=True)
 

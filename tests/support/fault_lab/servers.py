@@ -1,11 +1,15 @@
 """The servers of the faults' lab: `python -m fault_lab.servers ROLE`; a line on stdout reports that all listen.
 
 Control words, read for each question from `plan.CONTROL`:
-    NAMES=silent|SERVFAIL|REFUSED|NXDOMAIN|ADDRESS   what a name server does; NAMES is isp, router, local or public
+    NAMES=silent|SERVFAIL|REFUSED|NXDOMAIN|ADDRESS|slow|truncated
+                                                     what a name server does; NAMES is isp, router, local or public
     hide=NAME:WORD                                   the same for one name, at every server; hide_isp only at the ISP's
-    certificate=expired|foreign|plain|silent|cut     what the provider shows; strangers=… for the witnesses
-    status=503                                       the provider's answer to every request, with login=1 a login page
-    freeze=1                                         the provider stops sending in the middle of a download
+    certificate=expired|foreign|intercepted|plain|silent|cut
+                                                     what the provider shows; strangers=… for the witnesses
+    status=503                                       the provider's answer to every request
+    body=html|empty                                  what the provider sends instead of its documents
+    freeze=1, freeze_upload=1                        the provider stops in the middle of a download, or an upload
+    page=redirect|refresh|STATUS                     what the router's page answers, else with a login page
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
@@ -30,6 +35,13 @@ from fault_lab import plan
 from netns.lab.servers import SpeedtestHandler, SpeedtestServer
 
 CERTIFICATES = Path(os.environ.get("LAB_CERTIFICATES", "/run/lab/certificates"))
+
+# A name server that is slow, which glibc still waits for.
+SLOW_S = 4
+
+MAINTENANCE_PAGE = b"<!DOCTYPE html><html><body>We are improving our service for you.</body></html>"
+
+REFRESH_PAGE = b"<html><head><meta http-equiv=refresh content='0; url=http://login.hotel.example/'></head></html>"
 
 LOGIN_PAGE = b"<html><body><form action=/login>Please log in: <input name=voucher></form></body></html>"
 
@@ -49,6 +61,9 @@ def answer(query: bytes, role: str) -> bytes | None:
     word = _word_for(role, name)
     if word == "silent":
         return None
+    if word in {"slow", "truncated"}:
+        time.sleep(SLOW_S if word == "slow" else 0)
+        word = ""
     reply = dns.message.make_response(request, recursion_available=True)
     if word in {"SERVFAIL", "REFUSED", "NXDOMAIN"}:
         reply.set_rcode(dns.rcode.from_text(word))
@@ -68,14 +83,39 @@ def _word_for(role: str, name: str) -> str:
     return control(role)
 
 
+class NamesOverTcp(socketserver.BaseRequestHandler):
+    """One query over TCP (RFC 1035, 4.2.2): what is truncated over UDP is complete here."""
+
+    def handle(self) -> None:
+        """Answer one query."""
+        length = int.from_bytes(self.request.recv(2))
+        reply = answer(self.request.recv(length), self.server.role)  # type: ignore[attr-defined]
+        if reply:
+            self.request.sendall(len(reply).to_bytes(2) + reply)
+
+
+def truncate(query: bytes) -> bytes:
+    """Return the reply that sends a client to TCP."""
+    reply = dns.message.make_response(dns.message.from_wire(query), recursion_available=True)
+    reply.flags |= dns.flags.TC
+    return reply.to_wire()
+
+
 def serve_names(address: str, role: str, upstream: str | None = None) -> None:
     """Serve names at an address in a thread; with `upstream` unknown to itself, it passes queries on."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_DGRAM)
     listener.bind((address, 53))
+    if family == socket.AF_INET:
+        over_tcp = socketserver.ThreadingTCPServer((address, 53), NamesOverTcp)
+        over_tcp.role = role  # type: ignore[attr-defined]
+        threading.Thread(target=over_tcp.serve_forever, daemon=True).start()
 
     def handle(query: bytes, sender: tuple[str, int]) -> None:
         forwards = upstream and not control(role) and not control(f"hide_{role}")
         reply = _forward(query, upstream) if forwards else answer(query, role)
+        if reply and control(role) == "truncated":
+            reply = truncate(query)
         if reply:
             listener.sendto(reply, sender)
 
@@ -130,7 +170,9 @@ class TlsHandler(socketserver.BaseRequestHandler):
             self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
         else:
             self._answer(
-                f"{self.server.certificate}-{how}" if how in {"expired", "foreign"} else self.server.certificate
+                f"{self.server.certificate}-{how}"
+                if how in {"expired", "foreign", "intercepted"}
+                else self.server.certificate
             )
 
     def _answer(self, certificate: str) -> None:
@@ -140,8 +182,11 @@ class TlsHandler(socketserver.BaseRequestHandler):
             received = b""
             while b"\r\n\r\n" not in received and (chunk := secured.recv(65536)):
                 received += chunk
-            status = (control("status") if self.server.word == "certificate" else "") or "200"
-            secured.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok".encode())
+            provider = self.server.word == "certificate"
+            status = (control("status") if provider else "") or "200"
+            body = {"html": MAINTENANCE_PAGE, "empty": b""}.get(control("body") if provider else "", b"{}")
+            head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            secured.sendall(head.encode() + body)
 
 
 class ProviderHandler(SpeedtestHandler):
@@ -158,12 +203,22 @@ class ProviderHandler(SpeedtestHandler):
             super().do_POST()
 
     def _fail(self) -> bool:
-        status = control("status")
-        if status and not (control("status_port") and control("status_port") != str(self.server.server_address[1])):
-            self.send_response(int(status))
-            self.send_header("Content-Length", "0")
+        status, body = control("status"), control("body")
+        if status or body:
+            content = MAINTENANCE_PAGE if body == "html" else b""
+            self.send_response(int(status or "200"))
+            if status == "302":
+                self.send_header("Location", "http://maintenance.speedtest.example/")
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-        return bool(status)
+            self.wfile.write(content)
+        return bool(status or body)
+
+    def _receive(self, expected: int) -> int:
+        if control("freeze_upload"):
+            self.rfile.read1(100_000)
+            time.sleep(60)
+        return super()._receive(expected)
 
     def _send_image(self, size: int) -> None:
         if not control("freeze"):
@@ -178,7 +233,7 @@ class PortalHandler(BaseHTTPRequestHandler):
     """A login page for whatever is asked, or a redirection to it."""
 
     def do_GET(self) -> None:
-        """Answer as the control word `page` says: redirect, login, or the status of RFC 6585."""
+        """Answer as the control word `page` says: a redirection, a page, or a status such as that of RFC 6585."""
         how = control("page")
         if how == "redirect":
             self.send_response(302)
@@ -186,10 +241,11 @@ class PortalHandler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        self.send_response(511 if how == "511" else 200)
-        self.send_header("Content-Length", str(len(LOGIN_PAGE)))
+        page = REFRESH_PAGE if how == "refresh" else LOGIN_PAGE if how in {"", "511"} else b""
+        self.send_response(int(how) if how.isdigit() else 200)
+        self.send_header("Content-Length", str(len(page)))
         self.end_headers()
-        self.wfile.write(LOGIN_PAGE)
+        self.wfile.write(page)
 
     do_POST = do_GET
 
@@ -224,6 +280,7 @@ ROLES = {
     "internet": start_internet,
     "isp": lambda: serve_names(plan.ISP_NAMES, "isp"),
     "router": start_router,
+    "names6": lambda: serve_names("fd00::1", "names6"),
     "stub": lambda: serve_names("127.0.0.53", "local", plan.ISP_NAMES),
     "vpn": lambda: serve_names("100.100.100.100", "local", plan.ISP_NAMES),
     "pihole": lambda: serve_names("192.168.1.2", "pihole", plan.ISP_NAMES),

@@ -17,7 +17,7 @@ import msgspec
 from monitor.engines.base import EngineProgress
 from monitor.errors import StateFileError
 from monitor.output.units import format_rate
-from monitor.system import files
+from monitor.system import files, state_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -193,7 +193,7 @@ def read_running_test(file: Path, now_s: float) -> RunningTest | None:
 def read_progress_file(file: Path) -> RunningTest | None:
     """Return the content of a progress file, None if there is none that can be read."""
     try:
-        return msgspec.json.decode(files.read_file(file, LIMIT_BYTES), type=RunningTest)
+        return msgspec.json.decode(state_files.read_file(file, LIMIT_BYTES), type=RunningTest)
     except (OSError, StateFileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -201,13 +201,13 @@ def read_progress_file(file: Path) -> RunningTest | None:
 def _set_odd_file_aside(file: Path) -> None:
     """Make room for the progress of a test where something else lies."""
     try:
-        files.read_file(file, LIMIT_BYTES)
+        state_files.read_file(file, LIMIT_BYTES)
     except OSError:
         return
     except StateFileError as error:
         kept = file
         with contextlib.suppress(OSError):
-            kept = files.set_aside(file)
+            kept = state_files.set_aside(file)
         _log.warning("%s: it is kept as %s", error, kept)
 
 

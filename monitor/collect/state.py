@@ -17,7 +17,7 @@ import msgspec
 from monitor.errors import StateFileError
 from monitor.model import DataUsed, FailureKind  # noqa: TC001  annotations are read at run time
 from monitor.store.database_file import database_key, is_default
-from monitor.system import files
+from monitor.system import files, state_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +93,7 @@ def load_own_state(state_dir: Path, url: str, probe: str) -> CollectState:
 def load_state(file: Path) -> CollectState:
     """Return the content of a file; an empty state where there is none, or none of ours, with a warning."""
     try:
-        return msgspec.json.decode(files.read_file(file, LIMIT_BYTES), type=CollectState)
+        return msgspec.json.decode(state_files.read_file(file, LIMIT_BYTES), type=CollectState)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -109,7 +109,7 @@ def _set_aside(file: Path, reason: StateFileError) -> None:
     """Make room for a new file where something else lies."""
     kept = file
     with contextlib.suppress(OSError):
-        kept = files.set_aside(file)
+        kept = state_files.set_aside(file)
     _log.warning("%s: back-off periods and data use start anew; it is kept as %s", reason, kept)
 
 

@@ -32,9 +32,6 @@ _STATUS = re.compile(r"HTTP Error (\d{3})|document \((\d{3})\)|status(?: code)?:
 
 _NO_STATUS = frozenset({0, 511})
 
-# Hosts of different operators may well answer alike with one of these.
-_COMMON_STATUSES = frozenset({"200", "204", "301", "302", "307", "308", "400", "404"})
-
 # The answer came from afar, so nothing that is found later takes the provider's fault away.
 ANSWERED_KINDS = frozenset({FailureKind.RATE_LIMITED, FailureKind.PROVIDER_DOWN})
 
@@ -119,11 +116,8 @@ class FailureEvidence:
 
     @cached_property
     def proxy_status(self) -> int | None:
-        """The HTTP status that the engine got and all strangers answer with alike: somebody in between does that."""
-        pages = [(answer.said or "").split() for answer in self.findings.pages]
-        statuses = [int(words[1]) for words in pages if words[:1] == ["page"] and words[1] not in _COMMON_STATUSES]
-        alike = len(statuses) > 1 and statuses == [self.http_status] * len([words for words in pages if words])
-        return self.http_status if alike else None
+        """The HTTP status that the engine got, if a box nearby gives it to whoever asks for a page of a stranger."""
+        return self.http_status if self.path.proxy_page == f"page {self.http_status}" else None
 
     @property
     def http_status(self) -> int | None:

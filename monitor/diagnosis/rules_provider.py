@@ -49,7 +49,7 @@ def judge_kept_in_far(evidence: FailureEvidence) -> Verdict | None:
     if is_settled(evidence):
         return None
     silent = [answer for answer in (*findings.far, *findings.ports) if not answer.ok and answer.error != "ENAME"]
-    kept = [answer for answer in silent if answer.target in path.kept_in]
+    kept = [answer for answer in silent if answer.error == "ETIMEDOUT" and answer.target in path.kept_in]
     kept += [answer for answer in silent if path.is_own_refusal(answer) or path.is_denied_here(answer)]
     if not kept:
         near = [answer for answer in silent if answer in findings.ports and path.is_near_refusal(answer)]

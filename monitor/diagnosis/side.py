@@ -87,17 +87,27 @@ class Side:
         strangers = {answer.target for answer in refused} & {answer.target for answer in self.findings.hosts}
         return tuple(refused) if len(refused) == len(asked) and len(strangers) > 1 else ()
 
+    @cached_property
+    def proxy_page(self) -> str | None:
+        """What a box nearby answers, if it gives the same page to whoever asks several strangers for one."""
+        pages = {answer.said for answer in self.findings.pages if answer.ok}
+        near = [answer for answer in self.findings.pages if answer.ok and self.is_near(answer)]
+        return pages.pop() if len(pages) == 1 and len(near) > 1 else None
+
     def _proofs(self) -> Iterator[str]:
         for answer in (*self.witnesses, *self.findings.far):
             if answer.tls in GENUINE:
                 yield f"{answer.target} showed its certificate"
-            elif answer.ok and not self.is_near(answer) and not self.refused_alike:
+            elif answer.ok and not self.is_near(answer) and not self.refused_alike and not self._is_proxied(answer):
                 yield f"{answer.target} answered"
             elif self.is_far_refusal(answer) and not self.refused_alike:
                 yield f"{answer.target} refused from afar"
         for name in (*self.findings.names, *self.findings.far_names):
             if is_reply(name.answer) and self.is_beyond(name.answer):
                 yield f"name server {name.answer.target} answered"
+
+    def _is_proxied(self, answer: ProbeAnswer) -> bool:
+        return self.proxy_page is not None and answer.target.endswith(":80")
 
     def is_far_refusal(self, answer: ProbeAnswer) -> bool:
         """Whether a host refused that is farther away than the router."""

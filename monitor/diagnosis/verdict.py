@@ -84,8 +84,8 @@ STALLED: tuple[Rule, ...] = (*HERE, *NOBODY, *SOMEBODY, rules_line.judge_loss_un
 
 PROVIDER: tuple[Rule, ...] = (
     rules_names.judge_hosts_file,
-    rules_provider.judge_kept_in_far,
     rules_names.judge_provider_name,
+    rules_provider.judge_kept_in_far,
     rules_provider.judge_far,
     rules_provider.judge_own_tls,
     rules_names.judge_first_server,

@@ -33,6 +33,15 @@ SQLITE_MAGIC, PARQUET_MAGIC = b"SQLite format 3\0", b"PAR1"
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
+# How other archives begin, and what unpacks them to standard output.
+_ARCHIVES = {
+    b"\xfd7zXZ\0": "xz -dc",
+    b"BZh": "bzip2 -dc",
+    b"\x28\xb5\x2f\xfd": "zstd -dc",
+    b"PK\x03\x04": "unzip -p",
+    b"7z\xbc\xaf\x27\x1c": "7z x -so",
+}
+
 _MAGIC_BYTES = len(SQLITE_MAGIC)
 
 # Offset of the byte that says whether there is a write-ahead log (https://sqlite.org/fileformat.html).
@@ -80,6 +89,8 @@ class OpenedFile:
         if self.is_gzipped:
             self._check_expansion()
         self.magic = self.open_binary().read(_MAGIC_BYTES)
+        if unpack := next((command for magic, command in _ARCHIVES.items() if self.magic.startswith(magic)), None):
+            raise UsageError(f"{name}: is packed; unpack it: `{unpack} {name} | speedmon import -`")
 
     def _check_expansion(self) -> None:
         """Unpack the file once, which is quick: a bomb is to end before its millions of lines are read.

@@ -39,8 +39,9 @@ _COLUMNS = [
     for field in fields(Run)
 ]
 
-# A spreadsheet takes a text that begins so, spaces apart, for a formula; an apostrophe before it is our mark.
-_FORMULA = re.compile("'*[ \\t\\r\\n]*[=+\\-@\\uff1d\\uff0b\\uff0d\\uff20]")
+# A spreadsheet takes a text that begins so, spaces apart, for a formula, or its first tab or line end for one of its
+# own; an apostrophe before it is our mark.
+_FORMULA = re.compile("'*(?:[\\t\\r\\n\\v\\f]|[\\s\\ufeff]*[=+\\-@\\uff1d\\uff0b\\uff0d\\uff20])")
 
 # Runs in memory at a time, and in a row group of the file.
 _PARQUET_BATCH = 5_000

@@ -19,7 +19,7 @@ from msgspec import Struct
 from monitor.config.paths import state_dir
 from monitor.errors import OutputError, StateFileError, UsageError
 from monitor.store.database_file import directory_of
-from monitor.system import files
+from monitor.system import files, state_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ def pause_file(url: str, environ: Mapping[str, str], uid: int) -> Path:
 def read_pause(file: Path, now: datetime) -> Pause | None:
     """Return the pause that holds now, None if none does; a file that cannot be read is no pause, with a warning."""
     try:
-        pause = msgspec.json.decode(files.read_file(file, LIMIT_BYTES, by_group=True), type=Pause)
+        pause = msgspec.json.decode(state_files.read_file(file, LIMIT_BYTES, by_group=True), type=Pause)
         return pause if pause.is_active(now) and pause.until - pause.since <= MAX_LENGTH.total_seconds() else None
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -26,7 +26,7 @@ from monitor.config.load import mask_password
 from monitor.errors import StateFileError
 from monitor.model import Attempt, is_run_id
 from monitor.store import database_file
-from monitor.system import files
+from monitor.system import files, state_files
 from monitor.system.ownership import nearest_owner
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def load_attempts(directory: Path) -> list[tuple[Path, Attempt]]:
 
 def _list_files(directory: Path, suffix: str) -> list[Path]:
     try:
-        return files.list_files(directory, suffix)
+        return state_files.list_files(directory, suffix)
     except OSError as error:
         _log.warning("%s: cannot be read: %s", directory, error.strerror)
         return []
@@ -148,7 +148,7 @@ def _list_files(directory: Path, suffix: str) -> list[Path]:
 
 def _load_attempt(file: Path) -> Attempt | None:
     try:
-        return decode_attempt(file, files.read_file(file, LIMIT_BYTES))
+        return decode_attempt(file, state_files.read_file(file, LIMIT_BYTES))
     except FileNotFoundError:  # another process stored it
         return None
     except OSError as error:
@@ -186,7 +186,7 @@ def remove_file(file: Path) -> None:
 def set_aside(file: Path, reason: object) -> Path:
     """Rename a file that can never be stored, so that it is kept and not tried again; return the file."""
     try:
-        aside = files.set_aside(file)
+        aside = state_files.set_aside(file)
     except OSError as error:
         _log.warning("%s: cannot be stored (%s) nor set aside (%s)", file, reason, error.strerror)
         return file
@@ -226,7 +226,7 @@ def recover_interrupted(directory: Path, spools: Sequence[Path] = ()) -> int:
 
     A test that was killed after its run had been kept in the directory, or one of `spools`, needs none.
     """
-    suffixes = (SUFFIX, files.BROKEN_SUFFIX)
+    suffixes = (SUFFIX, state_files.BROKEN_SUFFIX)
     kept = {file.stem for folder in (directory, *spools) for suffix in suffixes for file in _list_files(folder, suffix)}
     return sum(_recover_note(note, kept) for note in _list_files(directory, NOTE_SUFFIX))
 
@@ -243,9 +243,9 @@ def _write_locked_note(directory: Path, note: Path, attempt: Attempt) -> int:
 
 def _recover_note(note: Path, kept: set[str]) -> bool:
     try:
-        with files.open_state_file(note) as descriptor:
+        with state_files.open_state_file(note) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            attempt = decode_attempt(note, files.read_file(note, LIMIT_BYTES))
+            attempt = decode_attempt(note, state_files.read_file(note, LIMIT_BYTES))
             if attempt.run.id not in kept:
                 save_attempt(note.parent, attempt)
     except (BlockingIOError, FileNotFoundError):  # its test still runs, or has just ended

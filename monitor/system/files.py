@@ -2,7 +2,7 @@
 
 An older file is never half overwritten. Whatever is created has a new random name until it is complete (`O_EXCL`, no
 link is followed). Where root works in a folder that is not root's, everything is done as that folder's owner; see
-`ownership`. Files of the state directory are read by `read_file`, which nothing can hold up or lead astray.
+`ownership`. `state_files` reads what lies in the state directory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import stat
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from monitor.errors import OutputError, StateFileError
+from monitor.errors import OutputError
 from monitor.system.ownership import acting_as, nearest_owner, open_folder, open_place, user_name
 
 if TYPE_CHECKING:
@@ -27,12 +27,8 @@ if TYPE_CHECKING:
 # An unfinished file is called .NAME.RANDOM.PID.part.
 PART_SUFFIX = ".part"
 
-BROKEN_SUFFIX = ".broken"
-
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-# A FIFO is not waited for, and no terminal becomes ours.
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# Whatever is created is new, and no link.
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # A name may have 255 bytes, and a character up to four.
 _NAME_CHARS = 40
@@ -85,7 +81,7 @@ def blame_file(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
         if isinstance(error, FileNotFoundError) and not os.path.lexists(file.parent):
             raise OutputError(f"{file}: cannot be written: there is no folder {file.parent}; make it first") from error
         raise OutputError(
-            f"{file}: cannot be written{_describe_owner(file)}: {_error_text(error)}; name another file"
+            f"{file}: cannot be written{_describe_owner(file)}: {error_text(error)}; name another file"
         ) from error
 
 
@@ -95,22 +91,8 @@ def _describe_owner(file: Path) -> str:
     return f" as {user_name(owner.uid)}, as whom root works in that user's folder" if owner else ""
 
 
-def write_stream(stream: BinaryIO, content: bytes) -> None:
-    """Write `content` to an open stream such as standard output.
-
-    Raises:
-        OutputError: the disk is full. A closed pipe raises BrokenPipeError as usual.
-    """
-    try:
-        stream.write(content)
-        stream.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"standard output: cannot be written: {_error_text(error)}") from error
-
-
-def _error_text(error: OSError) -> str:
+def error_text(error: OSError) -> str:
+    """Return what an error says without its number and file."""
     return error.strerror or str(error)
 
 
@@ -168,7 +150,7 @@ def scratch_file(folder: Path) -> Iterator[int]:
     with open_folder(folder) as place:
         with acting_as(place.owner):
             name = _unfinished_name("scratch")
-            descriptor = os.open(name, _CREATE & ~os.O_WRONLY | os.O_RDWR, 0o600, dir_fd=place.folder)
+            descriptor = os.open(name, CREATE & ~os.O_WRONLY | os.O_RDWR, 0o600, dir_fd=place.folder)
             os.unlink(name, dir_fd=place.folder)
         try:
             yield descriptor
@@ -199,7 +181,7 @@ def replacing(file: Path, *, mode: int) -> Iterator[int]:
 def _new_file(place: Place, mode: int) -> Iterator[int]:
     unfinished = _unfinished_name(place.name)
     with acting_as(place.owner):
-        descriptor = os.open(unfinished, _CREATE, mode, dir_fd=place.folder)
+        descriptor = os.open(unfinished, CREATE, mode, dir_fd=place.folder)
     try:
         yield descriptor
         with acting_as(place.owner):
@@ -263,7 +245,7 @@ def make_file(file: Path, mode: int = 0o644, *, exist_ok: bool = True) -> None:
     """
     with open_place(file, follow=True) as place, acting_as(place.owner):
         try:
-            os.close(os.open(place.name, _CREATE, mode, dir_fd=place.folder))
+            os.close(os.open(place.name, CREATE, mode, dir_fd=place.folder))
         except FileExistsError:
             if not exist_ok:
                 raise
@@ -317,21 +299,8 @@ def is_private_folder(folder: Path, owner: Owner | None = None) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == uid and not status.st_mode & 0o077
 
 
-def list_files(folder: Path, suffix: str) -> list[Path]:
-    """Return what a folder has whose name ends so, hidden ones left out, in the order of the names; [] without folder.
-
-    Raises:
-        OSError: the folder cannot be read.
-    """
-    try:
-        with open_folder(folder) as place, acting_as(place.owner):
-            names = _list_names(place)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [folder / name for name in sorted(names) if name.endswith(suffix) and not name.startswith(".")]
-
-
-def _list_names(place: Place) -> list[str]:
+def list_names(place: Place) -> list[str]:
+    """Return the names in an open folder."""
     descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.folder)
     try:
         return os.listdir(descriptor)  # noqa: PTH208  a Path has no descriptor
@@ -380,106 +349,9 @@ def remove_unfinished(folder: Path) -> None:
         OSError: one cannot be removed.
     """
     with open_folder(folder) as place, acting_as(place.owner):
-        for name in _list_names(place):
+        for name in list_names(place):
             pid = name.removesuffix(PART_SUFFIX).rpartition(".")[2]
             is_ours = name.startswith(".") and name.endswith(PART_SUFFIX) and pid.isdecimal()
             if is_ours and not os.path.lexists(f"/proc/{pid}"):
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=place.folder)
-
-
-def read_file(file: Path, limit: int, *, by_group: bool = False) -> bytes:
-    """Return the content of a file that speedmon keeps for itself; it cannot block, and no link is followed.
-
-    With `by_group` a member of the folder's group may have written it, if the group may write to the folder.
-
-    Raises:
-        StateFileError: it is no regular file, belongs to a stranger, or is larger than `limit` bytes.
-        OSError: it is missing or cannot be read.
-    """
-    with open_state_file(file, by_group=by_group) as descriptor:
-        if os.fstat(descriptor).st_size > limit:
-            raise StateFileError(f"{file}: is larger than {limit:,} bytes")
-        with os.fdopen(descriptor, "rb", closefd=False) as opened:
-            content = opened.read(limit + 1)
-    if len(content) > limit:  # it has grown
-        raise StateFileError(f"{file}: is larger than {limit:,} bytes")
-    return content
-
-
-@contextmanager
-def open_state_file(file: Path, *, by_group: bool = False) -> Iterator[int]:
-    """Yield a descriptor to read a file that speedmon keeps for itself, once it is known to be one; see `read_file`.
-
-    Raises:
-        StateFileError: it is no regular file, or belongs to a stranger.
-        OSError: it is missing or cannot be read.
-    """
-    with open_place(file) as place, acting_as(place.owner):
-        before = os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)
-        _refuse_odd_file(file, before, os.fstat(place.folder), by_group=by_group)
-        descriptor = os.open(place.name, _READ, dir_fd=place.folder)
-    try:
-        if not os.path.samestat(before, os.fstat(descriptor)):
-            raise StateFileError(f"{file}: was exchanged while it was opened")
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _refuse_odd_file(file: Path, status: os.stat_result, folder: os.stat_result, *, by_group: bool) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise StateFileError(f"{file}: is {_describe_kind(status.st_mode)}, not a regular file")
-    is_group_folder = folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH) == stat.S_IWGRP
-    if by_group and is_group_folder and status.st_gid == folder.st_gid:
-        return
-    if status.st_uid not in {0, os.geteuid(), folder.st_uid}:
-        raise StateFileError(f"{file}: belongs to {user_name(status.st_uid)}, not to the owner of its folder")
-
-
-def _describe_kind(mode: int) -> str:
-    kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
-    return kinds.get(stat.S_IFMT(mode), "a device")
-
-
-def set_aside(file: Path) -> Path:
-    """Rename what is not as it should be to NAME.broken, whatever it is, and return that path; nothing is overwritten.
-
-    Raises:
-        OSError: it cannot be renamed.
-    """
-    aside = file.with_suffix(BROKEN_SUFFIX)
-    with open_place(file) as place, acting_as(place.owner):
-        if _has_name(place, aside.name):
-            aside = file.with_suffix(f".{os.urandom(4).hex()}{BROKEN_SUFFIX}")
-        os.rename(place.name, aside.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
-    return aside
-
-
-def _has_name(place: Place, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=place.folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def open_lock_file(file: Path) -> int:
-    """Return the descriptor of a file that anybody can lock; it is created where there is none. No link is followed.
-
-    Read access is enough for a lock, so the file may belong to another user; without O_CREAT the kernel does not refuse
-    it in a sticky folder (fs.protected_regular).
-
-    Raises:
-        OSError: it can neither be opened nor created.
-    """
-    with open_place(file) as place, acting_as(place.owner):
-        with suppress(FileNotFoundError):
-            return os.open(place.name, _READ, dir_fd=place.folder)
-        try:
-            flags = _CREATE & ~os.O_WRONLY | os.O_NONBLOCK
-            descriptor = os.open(place.name, flags, 0o644, dir_fd=place.folder)
-        except FileExistsError:
-            return os.open(place.name, _READ, dir_fd=place.folder)
-        os.fchmod(descriptor, 0o644)  # other users must be able to open it, whatever the umask
-        return descriptor

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import UsageError
-from monitor.system import files
+from monitor.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,7 +80,7 @@ def is_held(configured: str, shared: Sequence[str] = SHARED_FILES, holders: str 
 def _open_lock_file(file: str, opened: contextlib.ExitStack) -> int | str:
     """Return a descriptor of a regular file, or the reason why there is none."""
     try:
-        descriptor = files.open_lock_file(Path(file))
+        descriptor = state_files.open_lock_file(Path(file))
     except (OSError, ValueError) as error:
         return f"{file}: {error.strerror if isinstance(error, OSError) else error}"
     opened.callback(os.close, descriptor)

@@ -77,10 +77,14 @@ def load_tables(program: str, tag: str, wanted: Iterable[OwnTable]) -> None:
         MissingToolError: the program is not installed.
         StepError: it refused.
     """
+    tables = {(table.version, table.name): table for table in wanted}
     try:
-        for table in wanted:
-            existing = iptables_rules.parse_table(tag, save_table(program, table.name, table.version))
-            _restore_table(program, existing.replacement(table), table.name, table.version)
+        for version, name in OWN_TABLES:
+            existing = iptables_rules.parse_table(tag, save_table(program, name, version))
+            table = tables.get((version, name))
+            changes = existing.replacement(table) if table else existing.removal()
+            if changes:
+                _restore_table(program, changes, name, version)
     except StepError:
         delete_chains(program, tag)
         raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from netns.firewall.rules import DOCKER_USER, FORWARD, INPUT, has_tag
-from netns.state import ChainRule, FilterChain
+from netns.state import GUARD_MARK, ChainRule, FilterChain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,8 @@ COUNTERS = ("ipv6_seen", "fwd_out", "left_host")
 IPV4, IPV6 = 4, 6
 
 # The tables that get rules of ours: (IP version, name).
-OWN_TABLES = ((IPV4, "filter"), (IPV6, "filter"), (IPV4, "nat"))
+# The marks come last, as they let packets pass that the others look after.
+OWN_TABLES = ((IPV4, "filter"), (IPV6, "filter"), (IPV4, "nat"), (IPV4, "mangle"))
 
 HARMLESS_TARGETS = PASSING_TARGETS | {"ACCEPT", "RETURN"}
 
@@ -76,7 +77,7 @@ def chain_prefix(tag: str) -> str:
 
 
 def to_tables(rules: RuleSet, tag: str, *, ipv6: bool) -> tuple[OwnTable, ...]:
-    """Return all tables, without those for IPv6 if `ipv6` is false."""
+    """Return all tables with rules of ours, without those for IPv6 if `ipv6` is false."""
     contents = {
         (IPV4, "filter"): (
             _outbound_chain(rules),
@@ -86,11 +87,12 @@ def to_tables(rules: RuleSet, tag: str, *, ipv6: bool) -> tuple[OwnTable, ...]:
         ),
         (IPV6, "filter"): (_ipv6_chain(rules),),
         (IPV4, "nat"): (_nat_chain(rules),),
+        (IPV4, "mangle"): (_mark_chain(rules),) if rules.guard else (),
     }
     return tuple(
         OwnTable(version, name, tag, tuple(_with_prefix(chain, tag) for chain in contents[version, name]))
         for version, name in OWN_TABLES
-        if version == IPV4 or ipv6
+        if contents[version, name] and (version == IPV4 or ipv6)
     )
 
 
@@ -148,6 +150,12 @@ def _guard_chain(rules: RuleSet) -> OwnChain:
         (f"{unknown_flows} {_comment('not a router')} -j DROP",),
         (("FORWARD", f"-i {rules.uplink} ! -o {rules.host_link}"),),
     )
+
+
+def _mark_chain(rules: RuleSet) -> OwnChain:
+    """Mark the replies that the uplink is to forward; a policy rule leads everything else nowhere."""
+    mark = f"-j MARK --set-xmark {GUARD_MARK:#x}/{GUARD_MARK:#x}"
+    return OwnChain("mark", (f"{REPLIES} {_comment('guarded')} {mark}",), (("PREROUTING", f"-i {rules.uplink}"),))
 
 
 def _ipv6_chain(rules: RuleSet) -> OwnChain:

@@ -78,7 +78,7 @@ def plan_setup(
         *([] if _are_rules_loaded(observed, journal, digest) else [load]),
         *firewall.plan_stray_removal(spec, observed.backend, observed.firewalls),
         *routing.plan_routing(spec, uplink, observed.routing, journal, table),
-        *routing.plan_guard(spec, uplink.link, routed, journal, guard, marks=observed.backend.is_nft),
+        *routing.plan_guard(spec, uplink.link, routed, journal, guard),
         *firewall.plan_openings(spec, uplink.link, to_open, journal, rules.host_dns),
         *_plan_forwarding(spec, observed, ownership.drop_shared(journal, theirs), uplink),
         *_plan_files(spec, observed, uplink),

@@ -5,11 +5,10 @@ first. The table ends with an unreachable route, so that no packet leaves by ano
 Replies pass a strict reverse-path filter: the kernel looks up the way back as if from the namespace's link, which the
 rule matches.
 
-Where the uplink forwards only because of us, our nftables rules mark what they look after. A rule of the guard leads
+Where the uplink forwards only because of us, our firewall rules mark what they look after. A rule of the guard leads
 packets without that mark, as after `nft flush ruleset`, to a table whose only router does not exist: the uplink then
 forwards nothing. (That router is beyond the namespace's link, so that a reverse-path filter still finds the way back.)
-iptables has no such mark without a table of its own: there the rule is for every packet, and the table leads to the
-namespace and nowhere else.
+In iptables, only replies get the mark, as its rules may be flushed table by table.
 """
 
 from __future__ import annotations
@@ -63,11 +62,9 @@ def choose_guard_table(
 
 
 def plan_guard(
-    spec: NamespaceSpec, uplink: str, routing: PolicyRouting, journal: Journal, own: int | None, *, marks: bool
+    spec: NamespaceSpec, uplink: str, routing: PolicyRouting, journal: Journal, own: int | None
 ) -> list[Step]:
     """Plan what the guard on `uplink` lacks in table `own`; None: this host forwards anyway, and the guard goes.
-
-    `marks`: our firewall rules mark what they look after.
 
     Raises:
         ForeignStateError: no priority is free ahead of the rules of others.
@@ -77,9 +74,8 @@ def plan_guard(
     old = _guard_rules(spec, routing, journal)
     current_priorities = [rule.priority for rule in old if rule.table == own]
     number = _choose_priority(spec, routing, current_priorities, GUARD_PRIORITY)
-    rule = (UnmarkedRule if marks else PolicyRule)(number, own, uplink)
+    rule = UnmarkedRule(number, own, uplink)
     routes = [TableRoute(own, DEFAULT_NETWORK), TableRoute(own, DEFAULT_NETWORK, spec.host_link, DEAD_END)]
-    routes += [] if marks else [TableRoute(own, str(spec.subnet), spec.host_link)]
     current = [route for route in routing.routes if route.table == own]
     return [
         *(DeleteTableRoute(route) for route in current if route not in routes),

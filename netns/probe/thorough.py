@@ -115,7 +115,10 @@ class _Look:
         if not first.ok:
             return [first]
         with ThreadPoolExecutor(max(1, len(targets))) as pool:
-            return [first, *filter(None, pool.map(self._find_expiry, targets))]
+            expired = list(filter(None, pool.map(self._find_expiry, targets)))
+        # Routers report only a few packets a second: silence counts only while they do.
+        still = all(answer.ok for answer in expired) or ((again := self._find_expiry(control)) and again.ok)
+        return [first, *(expired if still else ())]
 
     def _find_expiry(self, target: str) -> ProbeAnswer | None:
         address, hops = self._find_address(target), self._question.expire_after

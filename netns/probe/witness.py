@@ -244,7 +244,8 @@ def ask_page(target: str, address: str, clock: SharedDeadline) -> ProbeAnswer:
             return ProbeAnswer(target, attempts.symbol, attempts.ms, sender=attempts.sender)
         reply = _fetch(attempts.connected, name, clock)
         said = describe_page(name, reply)
-        return ProbeAnswer(target, None if said else "ETIMEDOUT", attempts.ms, said, source=attempts.source)
+        ttl = measure_ttl(address, int(port), clock) if said and _is_refusal(said) else None
+        return ProbeAnswer(target, None if said else "ETIMEDOUT", attempts.ms, said, ttl=ttl, source=attempts.source)
     finally:
         attempts.close()
 
@@ -270,6 +271,11 @@ def describe_page(name: str, reply: bytes) -> str | None:
     destination = location[1].decode("ascii", "replace") if location else ""
     kind = "login" if _is_login(code, name, destination, reply) else "page"
     return f"{kind} {code} {destination}".strip()
+
+
+def _is_refusal(said: str) -> bool:
+    """Whether a page is an error that a box in between may send in the place of many hosts."""
+    return said.split()[1] >= "402" and said != "page 404"
 
 
 def _is_login(code: int, name: str, destination: str, reply: bytes) -> bool:

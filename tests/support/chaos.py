@@ -1,6 +1,6 @@
 """Bad days: collects that are killed, full disks, two daemons, lost databases, moved clocks, few resources. As root.
 
-    python tests/support/chaos.py [--collects 1000] [--seed 1] [SCENARIO ...]
+    python tests/support/chaos.py [--collects 1000] [--minutes 60] [--seed 1] [SCENARIO ...]
 
 Two lines, each with its database, share one state directory. Each collect has a name of its own as probe, and an engine
 of its own that notes the number it is about to print. Afterwards each test that was started has exactly one row, in the
@@ -96,6 +96,7 @@ class Site:
     made: list[Collected] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    ends: float = float("inf")
 
     def database(self, line: str) -> Path:
         """Return the file of a line's database."""
@@ -201,7 +202,9 @@ def kill(site: Site, collects: int) -> str:
     longest_s = (time.monotonic() - began) / len(LINES) * 1.5
 
     def work(line: str) -> None:
-        for _ in range(collects // 2):
+        for _ in range(collects // len(LINES)):
+            if time.monotonic() >= site.ends:
+                break
             killed = site.chance.random() < 1 / 3
             site.collect(line, site.chance.uniform(0, longest_s) if killed else None)
 
@@ -391,11 +394,11 @@ SCENARIOS: dict[str, Callable[[Site, int], str | tuple[str, set[str]]]] = {
 }
 
 
-def run_scenario(name: str, collects: int, seed: int) -> list[str]:
-    """Run one scenario, print its figures, and return its faults."""
+def run_scenario(name: str, collects: int, seed: int, ends: float) -> list[str]:
+    """Run one scenario, print its figures, and return its faults; `ends`: when no more collects are killed."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        site = Site(Path(folder), random.Random(seed))  # noqa: S311  faults, not secrets
+        site = Site(Path(folder), random.Random(seed), ends=ends)  # noqa: S311  faults, not secrets
         for line in LINES:
             (site.folder / line).mkdir()
         done = SCENARIOS[name](site, collects)
@@ -424,6 +427,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="*", choices=[[], *SCENARIOS], metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--collects", type=int, default=1000, help="how many to make, and to kill a third of")
+    parser.add_argument("--minutes", type=float, default=60, help="how long collects are killed at most")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     if "CHAOS_MOUNTS" not in os.environ:
@@ -431,7 +435,8 @@ def main() -> int:
         return subprocess.run(argv, env=os.environ | {"CHAOS_MOUNTS": "1"}, check=False).returncode
     run_tool("mount", "-t", "tmpfs", "-o", "mode=1777", "shm", "/dev/shm")  # noqa: S108  our own
     names = options.scenarios or [*SCENARIOS]
-    faults = {name: run_scenario(name, options.collects, options.seed) for name in names}
+    ends = time.monotonic() + options.minutes * 60
+    faults = {name: run_scenario(name, options.collects, options.seed, ends) for name in names}
     sys.stdout.write(json.dumps({name: len(found) for name, found in faults.items()}) + "\n")
     return int(any(faults.values()))
 

@@ -90,7 +90,10 @@ moment a test fails, from inside the namespace and from the host at the same tim
   large packets (MTU). Name witnesses of your own there; once some have answered on your line, only those count.
 - **name servers**, each for names of others and for the provider's; any reply is an answer, NXDOMAIN too.
 - **the provider**, the server of the test, and pages that a login page would answer.
-- **this machine**: its links, addresses and routes, its router, and whether packets leave it at all.
+- **this machine**: its links, addresses and routes, its router and the one of the last good test, the provider's names
+  in `/etc/hosts`, and packets that came and that no program got. To see whether what is sent to the provider, and to
+  the port of a test, leaves this host at all, packets are sent that must expire at the router, which reports it: where
+  it does for a witness and not for the provider, a firewall or a route of this host is in the way.
 
 A test that stands still for 3 s is asked about at once, so that a short outage is caught even if the line is back when
 the test ends. What came back during the test counts too: its bytes, and an HTTP status that the engine reports.

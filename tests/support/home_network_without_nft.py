@@ -20,7 +20,7 @@ done; done
 
 # Listing the tables creates those of legacy iptables and the chains of the other kind, which are never removed.
 MAKE_TABLES_SCRIPT = """
-for table in filter nat; do
+for table in filter nat mangle; do
     iptables -t $table -N made; iptables -t $table -X made; ip6tables -t $table -N made; ip6tables -t $table -X made
 done
 """

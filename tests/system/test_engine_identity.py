@@ -92,6 +92,19 @@ def assert_confined(call: dict[str, str], uid: int) -> None:
     assert uid == 0 or "0" not in (*call["Gid"].split(), *call["Groups"].split())
 
 
+# An engine of another package, as a distribution: it asks for its version, and runs the same stand-in.
+PLUGIN = """
+from monitor.engines.base import Engine, EngineLocation, ParsedOutput
+from monitor.model import Measurement
+def locate(settings, environ, ask):
+    ask(["/run/engine/speedtest", "--version"])
+    return EngineLocation(("/run/engine/speedtest",), "7")
+ENGINE = Engine(name="tin-can", locate=locate, signs=(),
+    command=lambda located, settings, server_id: [*located.command, "test"],
+    parse=lambda stdout, stderr: ParsedOutput(Measurement(download_bps=1, upload_bps=1)))
+"""
+
+
 COLLECT = ["collect", "--no-retry", "--anyway", "--path"]
 
 
@@ -118,6 +131,43 @@ def test_by_sudo_every_engine_is_the_callers(home: HomeNetwork, command: list[st
     if command[0] == "collect":
         assert len(made) > 1
         assert {call["home"] for call in made} == {f"/run/state/home-{ANN}"}
+
+
+@pytest.mark.parametrize("environ", [BY_SUDO, {"STATE_DIRECTORY": "/run/service"}], ids=["sudo", "service"])
+@pytest.mark.parametrize("path", ["host", "ip4only"])
+def test_an_engine_of_another_package_is_confined_too(home: HomeNetwork, environ: dict[str, str], path: str):
+    """The question for its version and the test run as the caller, or as the service's user."""
+    info = "/run/plugin/tin-1.0.dist-info"
+    home.shell(f"mkdir -p {info}")
+    home.path("/run/plugin/tin.py").write_text(PLUGIN)
+    home.path(f"{info}/METADATA").write_text("Metadata-Version: 2.1\nName: tin\nVersion: 1.0\n")
+    home.path(f"{info}/entry_points.txt").write_text("[speedmon.engines]\ntin-can = tin:ENGINE\n")
+    speedmon(home, *COLLECT, path, "--engine", "tin-can", **environ, PYTHONPATH="/run/plugin")
+    made = calls(home)
+    assert [call["args"] for call in made] == ["--version", "test"]
+    for call in made:
+        assert_confined(call, ANN if environ is BY_SUDO else SERVICE)
+
+
+@pytest.mark.parametrize("environ", [BY_SUDO, {"STATE_DIRECTORY": "/run/service"}], ids=["sudo", "service"])
+@pytest.mark.parametrize("path", ["host", "ip4only"])
+def test_the_bundled_speedtest_cli_is_confined_too(home: HomeNetwork, environ: dict[str, str], path: str):
+    """It waits for a provider that is silent, while its status is read."""
+    home.shell("ip netns exec isp nft 'add table ip mute; add chain ip mute in { type filter hook input priority 0; };"
+               " add rule ip mute in tcp dport 80 drop'")  # fmt: skip
+    home.shell("grep -q c.speedtest.net /etc/hosts || echo 203.0.113.1 www.speedtest.net c.speedtest.net >>/etc/hosts")
+    state = environ.get("STATE_DIRECTORY", "/run/state")
+    more = {"STATE_DIRECTORY": state, "SPEEDMON_DATABASE_URL": f"sqlite:///{state}/speedmon.db"}
+    argv = [SPEEDMON, *COLLECT, path, "--engine", "speedtest-cli"]
+    find = ["pgrep", "-f", "^[^ ]*python[^ ]* -I -W ignore -m speedtest"]
+    with home.popen(argv, env=SETTINGS | more | environ) as collect:
+        until(lambda: home.run(find, check=False).returncode == 0 or collect.poll() is not None)
+        pid = home.run(find).stdout.split()[0]
+        lines = home.run(["cat", f"/proc/{pid}/status"]).stdout.splitlines()
+        home.run(["pkill", "-KILL", "-f", "[s]peedmon collect"])
+    assert_confined(
+        dict(line.split(":\t", 1) for line in lines if ":\t" in line), ANN if environ is BY_SUDO else SERVICE
+    )
 
 
 @pytest.mark.parametrize("command", [[*COLLECT, "host"], [*COLLECT, "ip4only"], ["check"]])

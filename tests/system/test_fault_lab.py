@@ -21,7 +21,7 @@ NAMES = (
     "certificate expired",
     "status 503, speedtest-cli",
     "server refuses, public witnesses blocked",
-    "own firewall rejects, host",
+    "own firewall rejects the test's port, host",
     "uplink set down",
     "clock wrong",
     "no issuers of certificates",

@@ -56,9 +56,9 @@ def kept(target: str) -> dict[str, object]:
     return {"expired": (LEFT, ProbeAnswer(target, "ETIMEDOUT"))}
 
 
-def pages(said: str) -> tuple[ProbeAnswer, ...]:
-    """Return the same page of three strangers."""
-    return tuple(ProbeAnswer(f"{host}:80", said=said) for host in ("1.1.1.1", "9.9.9.9", "www.google.com"))
+def pages(said: str, ttl: int = 63) -> tuple[ProbeAnswer, ...]:
+    """Return the same page of three strangers, by default from the router."""
+    return tuple(ProbeAnswer(f"{host}:80", said=said, ttl=ttl) for host in ("1.1.1.1", "9.9.9.9", "www.google.com"))
 
 
 def engine_got(status: int, **both: object) -> FailureEvidence:
@@ -120,6 +120,13 @@ CASES: dict[str, tuple[FailureEvidence, Scope, str]] = {
         Scope.PROVIDER,
         "all works",
     ),
+    "router refuses, and reports too few packets": (
+        make_evidence(
+            FailureKind.NO_SERVER, path={"ports": (ProbeAnswer(PORT, "ECONNREFUSED", sender=ROUTER),)} | kept(PORT)
+        ),
+        Scope.UNKNOWN,
+        "refused near",
+    ),
     "nobody reports expired packets": (
         make_evidence(path={"far": far("ETIMEDOUT"), "expired": (ProbeAnswer(WITNESSES[0], "ETIMEDOUT"),
                                                                  ProbeAnswer(HOME, "ETIMEDOUT"))}),
@@ -135,7 +142,7 @@ CASES: dict[str, tuple[FailureEvidence, Scope, str]] = {
     "proxy, dead line": (engine_got(503, **SILENCE, pages=pages("page 503")), Scope.LINE, "line silent"),
     "proxy, line works": (engine_got(403, pages=pages("page 403")), Scope.UNKNOWN, "proxy"),
     "provider's own status": (engine_got(503, pages=pages("page 404")), Scope.PROVIDER, "engine's words"),
-    "strangers alike": (engine_got(404, pages=pages("page 404")), Scope.PROVIDER, "engine's words"),
+    "strangers alike": (engine_got(503, pages=pages("page 503", ttl=56)), Scope.PROVIDER, "engine's words"),
     "portal with one stranger": (
         make_evidence(both={"hosts": (*answers(targets=WITNESSES[:1]), *answers("ETIMEDOUT", WITNESSES[1:])),
                             "far": far("ETIMEDOUT"), "pages": pages("login 302 login.example")}),

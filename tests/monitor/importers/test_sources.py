@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import sqlite3
 import sys
@@ -152,6 +154,17 @@ def test_a_gzip_bomb_ends(tmp_path: Path):
         read(file)
     file.write_bytes(gzip.compress(RESULT.encode() * 1000))
     assert len(read(file)[0]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("begin", "unpack"), [(lzma.compress(b"{}"), "xz -dc"), (bz2.compress(b"{}"), "bzip2 -dc"), (b"PK\3\4", "unzip -p")]
+)
+def test_another_archive_is_refused(tmp_path: Path, begin: bytes, unpack: str):
+    """It is not unpacked, and the error says what unpacks it."""
+    file = tmp_path / "x"
+    file.write_bytes(begin + bytes(100))
+    with pytest.raises(UsageError, match=rf"x: is packed; unpack it: `{unpack} .*x \| speedmon import -`"):
+        read(file)
 
 
 @pytest.mark.parametrize(

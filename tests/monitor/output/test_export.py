@@ -149,12 +149,13 @@ def test_any_name_survives_csv(name: str, message: str):
     assert fields == [name, name, message]
 
 
-@given(st.text("'=+-@\t\r ab"))
+@given(st.text("'=+-@\t\r\n\v\f\ufeff\uff1d ab"))
 def test_no_text_is_a_formula(text: str):
     """Whatever a text begins with, a spreadsheet shows it, and it comes back as it was."""
     field = export.to_csv_text(text)
     assert export.from_csv_text(field) == text
     assert field.strip()[:1] not in {"=", "+", "-", "@"}
+    assert field[:1] not in {"\t", "\r", "\n", "\v", "\f"}
 
 
 def test_text_is_streamed():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.errors import StateFileError
-from monitor.system import files
+from monitor.system import state_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +42,8 @@ def test_what_is_no_plain_small_file_is_refused_and_set_aside(tmp_path: Path, ki
     make(file, kind)
     before = file.lstat()
     with pytest.raises(StateFileError, match=rf"{file}: is {kind}"):
-        files.read_file(file, LIMIT)
-    assert files.set_aside(file) == tmp_path / "x.broken"
+        state_files.read_file(file, LIMIT)
+    assert state_files.set_aside(file) == tmp_path / "x.broken"
     assert not os.path.lexists(file)
     assert os.path.samestat((tmp_path / "x.broken").lstat(), before)
 
@@ -52,14 +52,14 @@ def test_what_was_set_aside_before_is_kept(tmp_path: Path):
     """A second one gets a name of its own."""
     for content in (b"1", b"2", b"3"):
         (tmp_path / "x.json").write_bytes(content)
-        files.set_aside(tmp_path / "x.json")
+        state_files.set_aside(tmp_path / "x.json")
     assert {file.read_bytes() for file in tmp_path.iterdir()} == {b"1", b"2", b"3"}
 
 
 def test_the_limit_itself_is_allowed(tmp_path: Path):
     """A file of exactly that size is read."""
     (tmp_path / "x").write_bytes(bytes(LIMIT))
-    assert files.read_file(tmp_path / "x", LIMIT) == bytes(LIMIT)
+    assert state_files.read_file(tmp_path / "x", LIMIT) == bytes(LIMIT)
 
 
 @pytest.mark.root
@@ -68,7 +68,7 @@ def test_a_strangers_file_is_refused(tmp_path: Path):
     (tmp_path / "x").write_bytes(b"{}")
     os.chown(tmp_path / "x", 4001, 4001)
     with pytest.raises(StateFileError, match="belongs to user 4001, not to the owner of its folder"):
-        files.read_file(tmp_path / "x", LIMIT)
+        state_files.read_file(tmp_path / "x", LIMIT)
 
 
 @pytest.mark.root
@@ -78,10 +78,10 @@ def test_a_device_is_not_even_opened(tmp_path: Path):
     link.symlink_to("/dev/null")
     for path in (link, tmp_path.__class__("/dev/null")):
         with pytest.raises(StateFileError, match="not a regular file"):
-            files.read_file(path, LIMIT)
+            state_files.read_file(path, LIMIT)
 
 
 def test_a_missing_file_is_missing(tmp_path: Path):
     """It is no error of its own."""
     with pytest.raises(FileNotFoundError):
-        files.read_file(tmp_path / "x", LIMIT)
+        state_files.read_file(tmp_path / "x", LIMIT)

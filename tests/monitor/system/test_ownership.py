@@ -14,7 +14,7 @@ import pytest
 from private_machine import PrivateMachine
 
 from monitor.errors import OutputError, StateFileError
-from monitor.system import files
+from monitor.system import files, state_files
 from monitor.system.ownership import Owner, acting_as, open_place, owner_of_file
 
 if TYPE_CHECKING:
@@ -115,10 +115,10 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "replace_file": lambda path: files.replace_file(path, b"new"),
     "make_file": files.make_file,
     "make_folder": lambda path: files.make_folder(path, 0o755),
-    "open_lock_file": lambda path: os.close(files.open_lock_file(path)),
+    "open_lock_file": lambda path: os.close(state_files.open_lock_file(path)),
     "remove_file": files.remove_file,
-    "set_aside": files.set_aside,
-    "read_file": lambda path: files.read_file(path, 100),
+    "set_aside": state_files.set_aside,
+    "read_file": lambda path: state_files.read_file(path, 100),
 }
 
 

@@ -54,10 +54,9 @@ def test_rules_are_in_chains_of_ours_and_jumps_are_tagged_and_name_us():
     """Nothing is appended to a chain of the kernel; each jump matches our link and leads to a chain of ours."""
     assert {line.split()[1].rpartition("-")[0] for line in lines() if line.startswith("-A")} == {"speedmon-ip4only"}
     jumps = [line for line in lines() if line.startswith("-I")]
-    assert all(
-        ("ip4only-root" in line or "-s 192.168.200.0/24" in line) and '"speedmon:ip4only ' in line for line in jumps
-    )
-    assert {line.split()[1] for line in jumps} == {"FORWARD", "INPUT", "POSTROUTING"}
+    ours = ("ip4only-root", "-s 192.168.200.0/24", "PREROUTING 1 -i eth0")
+    assert all(any(match in line for match in ours) and '"speedmon:ip4only ' in line for line in jumps)
+    assert {line.split()[1] for line in jumps} == {"FORWARD", "INPUT", "PREROUTING", "POSTROUTING"}
 
 
 def test_only_our_subnet_is_masqueraded():
@@ -77,6 +76,7 @@ def test_each_chain_ends_with_a_refusal_or_is_for_one_thing():
         "guard": "DROP",
         "ipv6": "DROP",
         "nat": "MASQUERADE",
+        "mark": "MARK --set-xmark 0x10000000/0x10000000",
     }
 
 

@@ -170,10 +170,10 @@ def test_any_half_is_repaired_in_one_go(
     assert routing.plan_routing(SPEC, uplink, repaired, journal, table(repaired, uplink=uplink, journal=journal)) == []
 
 
-def guarded(host_routing: PolicyRouting, uplink: str = "eth0", *, marks: bool = True) -> PolicyRouting:
+def guarded(host_routing: PolicyRouting, uplink: str = "eth0") -> PolicyRouting:
     """Return the routing after a guard was set up on paper."""
     own = routing.choose_guard_table(SPEC, host_routing, Journal(), ())
-    planned = routing.plan_guard(SPEC, uplink, host_routing, Journal(), own, marks=marks)
+    planned = routing.plan_guard(SPEC, uplink, host_routing, Journal(), own)
     return apply_on_paper(ObservedState(routing=host_routing), tuple(planned)).routing
 
 
@@ -185,23 +185,28 @@ def test_guard_refuses_what_nobody_looks_after():
     made = guarded(BARE)
     assert set(made.rules) == {*KERNEL, GUARD}
     assert [(route.link, route.router) for route in made.routes] == [(None, None), ("ip4only-root", "192.0.0.8")]
-    assert routing.plan_guard(SPEC, "eth0", made, Journal(), 6500, marks=True) == []
+    assert routing.plan_guard(SPEC, "eth0", made, Journal(), 6500) == []
 
 
-def test_guard_without_marks_leads_to_the_namespace_alone():
-    """Iptables has no mark, so the rule is for every packet, and replies have a route."""
-    made = guarded(BARE, marks=False)
-    assert PolicyRule(4900, 6500, "eth0") in made.rules
-    assert TableRoute(6500, "192.168.200.0/24", "ip4only-root") in made.routes
+def test_guard_of_an_earlier_release_is_replaced():
+    """With iptables, its rule was for every packet, and its table led to the namespace."""
+    table = routing.choose_guard_table(SPEC, BARE, Journal(), ())
+    earlier = replace(
+        guarded(BARE),
+        rules=(*KERNEL, PolicyRule(4900, table, "eth0")),
+        routes=(*guarded(BARE).routes, TableRoute(table, "192.168.200.0/24", "ip4only-root")),
+    )
+    repaired = guarded(earlier)
+    assert {(rule.table, type(rule)) for rule in repaired.rules if rule.link} == {(table, UnmarkedRule)}
+    assert set(repaired.routes) == set(guarded(BARE).routes)
 
 
-@pytest.mark.parametrize("marks", [True, False])
-def test_guard_moves_with_the_uplink_and_goes_without_a_trace(marks: bool):
+def test_guard_moves_with_the_uplink_and_goes_without_a_trace():
     """The rule for a former name goes; so does everything once the host forwards for itself, or at teardown."""
-    moved = guarded(guarded(BARE, marks=marks), "wan0", marks=marks)
+    moved = guarded(guarded(BARE), "wan0")
     assert [rule.link for rule in moved.rules if rule.table == 6500] == ["wan0"]
     for planned in (
-        routing.plan_guard(SPEC, "wan0", moved, Journal(), None, marks=marks),
+        routing.plan_guard(SPEC, "wan0", moved, Journal(), None),
         routing.plan_guard_removal(SPEC, moved, Journal()),
     ):
         left = apply_on_paper(ObservedState(routing=moved), tuple(planned)).routing

@@ -17,6 +17,7 @@ from netns.probe.findings import Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @contextlib.contextmanager
@@ -128,6 +129,54 @@ def test_name_is_asked_again_until_it_is_answered():
         answer = names.ask_server("127.0.0.1", "no.such.example", SharedDeadline(60), listener.getsockname()[1])
         thread.join()
     assert (answer.error, answer.sent, answer.lost, answer.ttl, answer.source) == ("NXDOMAIN", 2, 1, 64, "127.0.0.1")
+
+
+@contextlib.contextmanager
+def truncating_server(reply: bytes | None) -> Iterator[int]:
+    """Yield the port of a name server whose datagrams are truncated; None: over TCP nobody answers."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as stream,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+    ):
+        port: int = stream.getsockname()[1]
+        datagrams.bind(("127.0.0.1", port))
+        if reply is None:
+            stream.close()
+
+        def serve() -> None:
+            query, sender = datagrams.recvfrom(4096)
+            datagrams.sendto(query[:2] + b"\x82\x00" + query[4:], sender)
+            if reply is not None:
+                client, _ = stream.accept()
+                with client:
+                    asked = client.recv(4096)[2:]
+                    answer = asked[:2] + b"\x80\x00\0\1\0\1\0\0\0\0" + asked[12:] + reply
+                    client.sendall(len(answer).to_bytes(2, "big") + answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield port
+        thread.join()
+
+
+@pytest.mark.parametrize("over_tcp", [True, False])
+def test_truncated_reply_is_asked_for_over_tcp(over_tcp: bool):
+    """As the C library does; a server that then says nothing resolves nothing, but has replied."""
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton("203.0.113.7")
+    with truncating_server(record if over_tcp else None) as port:
+        answer = names.ask_server("127.0.0.1", "example.com", SharedDeadline(60), port)
+    expected = (None, "203.0.113.7") if over_tcp else (names.TRUNCATED, None)
+    assert (answer.error, answer.said) == expected
+
+
+def test_hosts_file_comes_before_name_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The provider is asked where programs of this machine find it, and its entry is reported."""
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost provider.example\n")
+    monkeypatch.setattr(thorough, "HOSTS_FILE", tmp_path / "hosts")
+    question = Question("provider.example", far=(f"provider.example:{closed_port()}",), thorough=True)
+    answers = thorough.look_thoroughly(question, [], None)
+    assert [(answer.error, answer.said) for answer in answers.far] == [("ECONNREFUSED", "127.0.0.1")]
+    assert [(name.name, name.answer.said) for name in answers.hosts_file] == [("provider.example", "127.0.0.1")]
 
 
 @pytest.mark.parametrize(("said", "usable"), [("192.0.2.1", "192.0.2.1"), ("0.0.0.0", None), ("127.0.0.1", None)])  # noqa: S104

@@ -95,7 +95,8 @@ def _side_parts(findings: Findings) -> Iterator[str]:
 
 
 def _expired_text(answer: ProbeAnswer) -> str:
-    left = "left this host" if answer.ok else f"seem not to leave this host ({_ERRORS.get(answer.error, answer.error)})"
+    said = _ERRORS.get(answer.error or "", answer.error)
+    left = "left this host" if answer.ok else f"seem not to leave this host ({said})"
     return f"packets to {answer.target} {left}"
 
 

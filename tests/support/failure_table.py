@@ -107,8 +107,9 @@ prints evidence, verdict and reason. `collect.probe_failures = false` turns the 
 
 A lab of our own makes the faults with real namespaces, routers, firewalls and servers, and runs one test each:
 `make lab`. The right verdicts are written beside the faults (`tests/support/fault_lab/faults.py`). Where the evidence
-cannot decide, `unknown` is right too. The times below were taken while the machine had ten times more to do than it has
-processors. With less to do, a look alone took 3.6 s where nobody answered, and 1.5 s where somebody did.
+cannot decide, `unknown` is right too. The times below were taken while the machine had five times more to do than it
+has processors. A look alone takes 3.5 s where nobody answers, 0.4 s of them the processor's, and 1.5 s where somebody
+does.
 
 LAB
 

@@ -17,7 +17,7 @@ case "$*" in *--version*) echo "Speedtest by Ookla 1.2.0.84 (lab) Linux/x86_64";
 *) echo "[2026-11-30 12:00:00.000] [error] Cannot allocate memory" >&2; exit 2;; esac
 END"""
 
-_KILL = "until pgrep -f /speedtest-cli; do sleep 0.05; done; sleep 1; pkill -9 -f /speedtest-cli"
+_KILL = "until pgrep -f '[-]m speedtest --json'; do sleep 0.05; done; sleep 1; pkill -9 -f '[-]m speedtest --json'"
 
 _PORT = "tcp dport 8080"
 

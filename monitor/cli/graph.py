@@ -30,7 +30,6 @@ from monitor.cli.window import (
     window_options,
     zone_option,
 )
-from monitor.errors import OutputError
 from monitor.graph import render
 from monitor.graph.render import GraphContext
 from monitor.graph.theme import FILE_FORMATS, THEMES, RenderOptions, format_of_name
@@ -40,7 +39,6 @@ from monitor.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
     from zoneinfo import ZoneInfo
 
     from monitor.analysis.columns import Columns
@@ -221,23 +219,8 @@ def _print_plots(runs: Columns, window: Window, context: GraphContext) -> None:
 
 def _write_graph(target: str, graph: bytes, *, quiet: bool) -> None:
     if target == "-":
-        write_stream(sys.stdout.buffer, graph)
+        files.write_stream(sys.stdout.buffer, graph)
         return
     files.write_file(Path(target), graph)
     if not quiet:
         click.echo(target)
-
-
-def write_stream(stream: BinaryIO, content: bytes) -> None:
-    """Write `content` to an open stream such as standard output.
-
-    Raises:
-        OutputError: the disk is full. A closed pipe raises BrokenPipeError as usual.
-    """
-    try:
-        stream.write(content)
-        stream.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"standard output: cannot be written: {files.error_text(error)}") from error

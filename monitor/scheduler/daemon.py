@@ -28,7 +28,7 @@ from monitor.store.connection import is_schema_current, open_reader
 from monitor.store.database_file import directory_of
 from monitor.store.deliver import deliver_attempt
 from monitor.store.read import last_run
-from monitor.system import files
+from monitor.system import files, state_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -223,7 +223,7 @@ def _starts_folder(settings: Settings) -> Path:
 def load_starts(folder: Path) -> dict[str, int]:
     """Return when the last test of each named schedule began, in epoch seconds; nothing where that cannot be read."""
     try:
-        return msgspec.json.decode(files.read_file(folder / STARTS_FILE, LIMIT_BYTES), type=dict[str, int])
+        return msgspec.json.decode(state_files.read_file(folder / STARTS_FILE, LIMIT_BYTES), type=dict[str, int])
     except (OSError, StateFileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 

@@ -81,7 +81,7 @@ def blame_file(file: Path, opened: BinaryIO | None = None) -> Iterator[None]:
         if isinstance(error, FileNotFoundError) and not os.path.lexists(file.parent):
             raise OutputError(f"{file}: cannot be written: there is no folder {file.parent}; make it first") from error
         raise OutputError(
-            f"{file}: cannot be written{_describe_owner(file)}: {error_text(error)}; name another file"
+            f"{file}: cannot be written{_describe_owner(file)}: {_error_text(error)}; name another file"
         ) from error
 
 
@@ -91,8 +91,22 @@ def _describe_owner(file: Path) -> str:
     return f" as {user_name(owner.uid)}, as whom root works in that user's folder" if owner else ""
 
 
-def error_text(error: OSError) -> str:
-    """Return what an error says without its number and file."""
+def write_stream(stream: BinaryIO, content: bytes) -> None:
+    """Write `content` to an open stream such as standard output.
+
+    Raises:
+        OutputError: the disk is full. A closed pipe raises BrokenPipeError as usual.
+    """
+    try:
+        stream.write(content)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written: {_error_text(error)}") from error
+
+
+def _error_text(error: OSError) -> str:
     return error.strerror or str(error)
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.cli.graph import write_stream
 from monitor.errors import OutputError
-from monitor.system.files import atomic_files, blame_file, remove_unfinished, write_file
+from monitor.system.files import atomic_files, blame_file, remove_unfinished, write_file, write_stream
 
 if TYPE_CHECKING:
     from pathlib import Path

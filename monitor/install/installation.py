@@ -20,7 +20,7 @@ from monitor.install.model import InstallRequest, SchedulerKind
 from monitor.install.observe import observe_machine, run_systemctl, this_program
 from monitor.store.connection import open_reader
 from monitor.store.read import last_run
-from monitor.system import files
+from monitor.system import files, state_files
 from netns.errors import NotPermittedError
 from netns.launcher import group
 from netns.spec import parse_spec
@@ -107,7 +107,7 @@ def sole_installer() -> Iterator[None]:
         InstallError: another one is at work.
     """
     file = Path(model.INSTALL_LOCK_FILE)
-    descriptor = files.open_lock_file(file)
+    descriptor = state_files.open_lock_file(file)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -153,6 +153,7 @@ FAULTS = {
     "drop ahead of ours": "iptables -I FORWARD -j DROP",
     "accept ahead of ours": "iptables -I INPUT -p tcp -j ACCEPT",
     "no masquerade": "iptables -t nat -F speedmon-ip4only-nat",
+    "no marks": "iptables -t mangle -F",
     "chain of an older set": "iptables -N speedmon-ip4only-old; iptables -A FORWARD -j speedmon-ip4only-old",
 }
 
@@ -180,6 +181,10 @@ def test_next_call_repairs(home: HomeNetworkWithoutNft):
     assert {"-A FORWARD -j DROP", "-A INPUT -p tcp -j ACCEPT"} <= set(home.save_rules())
 
 
+FLUSH_ALL = (
+    "for table in filter nat mangle; do iptables -t $table -F; iptables -t $table -X; done; ip6tables -F; ip6tables -X"
+)
+
 LOOK = "from netns import inspect; from netns import spec; print(inspect.inspect_rules(spec.NamespaceSpec()).problem)"
 
 
@@ -189,10 +194,8 @@ LOOK = "from netns import inspect; from netns import spec; print(inspect.inspect
         ("iptables -I FORWARD -j LOG", "None"),
         ("iptables -I INPUT -p tcp -j ACCEPT", "RULES comes behind a rule of another program: INPUT -p tcp -j ACCEPT"),
         ("iptables -F FORWARD", "RULES was changed since set-up"),
-        (
-            "iptables -F; iptables -X; iptables -t nat -F; iptables -t nat -X; ip6tables -F; ip6tables -X",
-            "RULES is not loaded",
-        ),
+        ("iptables -t mangle -F", "RULES was changed since set-up"),
+        (FLUSH_ALL, "RULES is not loaded"),
     ],
 )
 def test_check_reports_what_is_wrong(nft_home: HomeNetworkWithoutNft, fault: str, problem: str):
@@ -339,8 +342,7 @@ def test_dry_run_prints_what_would_be_loaded(nft_home: HomeNetworkWithoutNft):
     script = nft_home.speedmon(*SETUP, "--dry-run").stdout
     nft_home.speedmon(*SETUP)
     loaded = nft_home.save_rules()
-    nft_home.shell("for table in filter nat; do iptables -t $table -F; iptables -t $table -X; done")
-    nft_home.shell("ip6tables -F; ip6tables -X")
+    nft_home.shell(FLUSH_ALL)
     nft_home.shell("iptables" + script.partition("\niptables")[2].partition("\nip route add unreachable")[0])
     assert nft_home.save_rules() == loaded
 

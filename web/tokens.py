@@ -19,7 +19,7 @@ import msgspec
 
 from monitor.config.paths import state_dir
 from monitor.errors import OutputError, StateFileError, UsageError
-from monitor.system import files
+from monitor.system import files, state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,7 +93,7 @@ def read_tokens(file: Path) -> tuple[Token, ...]:
         StateFileError: it is damaged, or not a file that speedmon may have written.
     """
     try:
-        return msgspec.json.decode(files.read_file(file, LIMIT_BYTES), type=tuple[Token, ...])
+        return msgspec.json.decode(state_files.read_file(file, LIMIT_BYTES), type=tuple[Token, ...])
     except FileNotFoundError:
         return ()
     except OSError as error:

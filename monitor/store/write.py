@@ -165,6 +165,8 @@ def _select_new(connection: Connection, batch: list[Attempt]) -> list[Attempt]:
 
 def _stored_pks(connection: Connection, batch: list[Attempt]) -> dict[str, int]:
     """Return the ids of a batch that are stored, with their primary keys."""
+    if not batch:
+        return {}
     query = select(runs.c.id, runs.c.pk).where(runs.c.id.in_([attempt.run.id for attempt in batch]))
     if connection.dialect.name == "postgresql":  # the times limit the search to some partitions
         moments = [_to_epoch(attempt.run.started_at) for attempt in batch]

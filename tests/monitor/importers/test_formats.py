@@ -356,7 +356,7 @@ def test_nothing_is_made_of_what_cannot_be_read(text: str, reason: str):
 
 def test_an_error_of_myspeed_without_rates_is_a_failure():
     """With rates it is a measured run, whose ping may have a unit."""
-    failed = run(MY_HEADER + MY_ROW.replace('93.25,17.5,""', ',,"Network unreachable"'))
+    failed = run(MY_HEADER + MY_ROW.replace('93.25,17.5,""', 'null,null,"Network unreachable"'))
     assert (failed.status, failed.failure and failed.failure.message) == (Status.FAILED, "Network unreachable")
     measured = run(MY_HEADER + MY_ROW.replace(",12,", ',"12 ms",'))
     assert (measured.status, measured.latency_ms) == (Status.OK, 12)

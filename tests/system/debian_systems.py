@@ -440,7 +440,7 @@ def differences(debian: DebianMachine) -> list[str]:
     """Return the lines in which the system differs from what it was before."""
     after = debian.shell(SNAPSHOT).splitlines()
     ours = re.compile(
-        r"/opt/pipx/|eth0|wan7|usb3|home/ann|/etc/network/interfaces|boot-id|/etc/resolv.conf|\.lease|#proc-|/proc/sys/net/ipv4/ip_f"
+        r"/opt/pipx/|/tmp/systemd-private-|eth0|wan7|usb3|home/ann|/etc/network/interfaces|boot-id|/etc/resolv.conf|\.lease|#proc-|/proc/sys/net/ipv4/ip_f"
     )
     changed = difflib.unified_diff(debian.before, after, lineterm="", n=0)
     return [line for line in changed if line[:1] in "+-" and line[:3] not in {"+++", "---"} and not ours.search(line)]

@@ -58,6 +58,7 @@ ALLOWED = {
     ("monitor/install/apply.py", "os.fchmod"): "the same",
     ("monitor/install/observe.py", "tempfile.TemporaryDirectory"): "a private folder in /tmp",
     ("monitor/report/pdf/layout.py", "open"): "a picture in memory",
+    ("web/reports.py", "tempfile.TemporaryDirectory"): "a private folder for a report that is downloaded",
     ("monitor/system/ownership.py", "os.open"): "O_PATH, which neither reads nor writes",
     ("monitor/system/state_files.py", "os.open"): "read-only, or a new lock file, as the owner of the folder",
     ("monitor/system/state_files.py", "os.rename"): "sets aside what is broken, by the descriptor of its folder",

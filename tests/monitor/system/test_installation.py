@@ -122,7 +122,7 @@ def test_extras_name_what_the_messages_name():
     with (ROOT / "pyproject.toml").open("rb") as file:
         extras = tomllib.load(file)["project"]["optional-dependencies"]
     bare = {re.split("[><=]", each)[0] for extra in extras.values() for each in extra}
-    assert bare == {"apprise", "psycopg[binary]", "pyarrow", "ruptures", "scipy"}
+    assert bare == {"apprise", "paho-mqtt", "psycopg[binary]", "pyarrow", "ruptures", "scipy"}
 
 
 def _git(folder: Path, *words: str) -> None:

@@ -55,7 +55,7 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ShownValue:
     """What was measured at a pixel of the time axis, as a reader sees it: when, the values by line, and failures.
 
     `values` has a text for each of the names of its `Readings`, empty where nothing was measured.
@@ -78,7 +78,7 @@ class Readings:
     span: tuple[float, float]
     names: tuple[str, ...]
     colors: tuple[str, ...]
-    readings: tuple[Reading, ...]
+    readings: tuple[ShownValue, ...]
 
 
 class Canvas(ABC):

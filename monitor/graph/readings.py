@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.graph import labels
-from monitor.graph.canvas import Box, Reading, Readings
+from monitor.graph.canvas import Box, ShownValue, Readings
 from monitor.graph.panel import line_colors
 from monitor.output.units import format_number
 
@@ -50,7 +50,7 @@ def make_readings(
     failures = _failure_texts(all_series, frame.bucket or 1)
     moments = sorted({moment for line in lines for moment in line} | {*failures})
     readings = tuple(
-        Reading(
+        ShownValue(
             _x(frame, moment),
             _when(frame, moment),
             tuple(line.get(moment, "") for line in lines),

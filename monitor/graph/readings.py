@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.graph import labels
-from monitor.graph.canvas import Box, ShownValue, Readings
+from monitor.graph.canvas import Box, Readings, ShownValue
 from monitor.graph.panel import line_colors
 from monitor.output.units import format_number
 

@@ -66,7 +66,7 @@ def test_no_file_is_no_pause(tmp_path: Path):
     pause.end_pause(tmp_path / "no" / "pause.json")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("mode", "group", "is_kept"), [(0o2771, GROUP, True), (0o2771, MEMBER, False), (0o755, GROUP, False)]
 )

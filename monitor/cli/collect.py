@@ -22,6 +22,8 @@ from netns.entry.enter import PASTA
 from netns.kernel.handle import is_entered
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from monitor.collect.policy import Retry
     from monitor.collect.progress import NoProgress, ProgressBar
     from monitor.config.settings import ScheduleSettings, Settings
@@ -74,14 +76,10 @@ def command(
     if run_id is not None and not is_run_id(run_id):
         raise UsageError(f"--run-id {run_id!r} is not a UUID")
     if _must_ask_service(settings, path):
-        from monitor.scheduler.relay import request_test
-
         flags = {"-q": quiet, "--no-retry": no_retry, "--anyway": anyway, "--json": as_json}
         values = {"--engine": engine, "--server-id": server_id, "--trigger": trigger}
         values |= {"--schedule": schedule_name, "--run-id": run_id}
-        asked = [flag for flag, given in flags.items() if given]
-        asked += [part for option, value in values.items() if value for part in (option, value)]
-        if (code := request_test(SERVICE_SOCKET, asked)) is not None:
+        if (code := _ask_service(flags, values)) is not None:
             return code
     from monitor.collect import collector, measure
 
@@ -103,6 +101,15 @@ def command(
 
         forward_after_test(settings, run)
     return code
+
+
+def _ask_service(flags: Mapping[str, bool], values: Mapping[str, str | None]) -> int | None:
+    """Let the service run a test with these options; return its exit code, None if it cannot be asked."""
+    from monitor.scheduler.relay import request_test
+
+    arguments = [flag for flag, given in flags.items() if given]
+    arguments += [part for option, value in values.items() if value for part in (option, value)]
+    return request_test(SERVICE_SOCKET, arguments)
 
 
 def _choose_schedule(settings: Settings, name: str | None) -> ScheduleSettings:

@@ -223,10 +223,16 @@ def _delete_user(step: steps.DeleteUser) -> None:
 
 
 def _end_processes(uid: int) -> None:
-    """End what a user still runs on this machine: SIGTERM, after a while SIGKILL."""
+    """End what a user still runs on this machine: SIGTERM, after a while SIGKILL.
+
+    Raises:
+        InstallError: a process is left that the kernel does not end, such as one that waits for a dead disk.
+    """
     deadline = time.monotonic() + GRACE_S
     sent = signal.SIGTERM
     while pids := list(find_processes(uid)):
+        if time.monotonic() > deadline + GRACE_S:
+            raise InstallError(f"process {pids[0]} of user {uid} does not end: restart the machine, then repeat this")
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, sent)

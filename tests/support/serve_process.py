@@ -30,8 +30,10 @@ def serving(
     try:
         assert process.stdout
         line = process.stdout.readline()
-        announced = re.fullmatch(r"speedmon: serving (http://127\.0\.0\.1:\d+/)\n", line)
-        assert announced, process.communicate()
+        announced = re.fullmatch(r"speedmon: serving (http://[\d.]+:\d+/)\n", line)
+        if announced is None:
+            process.kill()
+            raise AssertionError((line, process.communicate()))
         yield process, announced[1]
     finally:
         process.kill()

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
+# What a parameter with a pattern is, by name.
+PATTERN_WORDS = {
+    "days": "a number of days, such as 30, or all",
+    "graph": "a kind of graph: see the links above the graph of the first page",
+    "cursor": "a cursor: take the address from `Link` of the page before",
+    "run_id": "the id of a run",
+}
+
 # Our names for HTTP status codes; Python's change between releases.
 ERROR_CODES = {
     401: "no_token",
@@ -126,8 +134,15 @@ def _handle_http(request: Request, error: Exception) -> Response:
 
 def _handle_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
-    mistakes = (f"{mistake['loc'][-1]}: {mistake['msg']}" for mistake in error.errors())
-    return error_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(mistakes))
+    return error_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(map(_describe_mistake, error.errors())))
+
+
+def _describe_mistake(mistake: Mapping[str, Any]) -> str:
+    """Return a mistake in a request in words; a pattern is none."""
+    name = str(mistake["loc"][-1])
+    if mistake["type"] != "string_pattern_mismatch":
+        return f"{name}: {mistake['msg']}"
+    return f"{name}: {mistake['input']!r:.80} is not {PATTERN_WORDS.get(name, 'what the API reference names')}"
 
 
 def _handle_unknown_probe(request: Request, error: Exception) -> Response:

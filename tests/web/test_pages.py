@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from example_runs import DNS, make_attempt, make_failed_attempt
-from web_client import NOW, TABLE, SiteSetup, in_minutes
+from web_client import NOW, TABLE, SiteSetup, assert_error, in_minutes
 
 from monitor.collect.progress import RunningTest
 from monitor.model import Failure, FailureKind, Remark, Scope, Server, Status
@@ -264,3 +264,23 @@ def test_this_machines_faults_are_no_part_of_an_outage_that_lasts(place: SiteSet
     page = page_text(place.fill(*story, make_failed_attempt(-20, local), make_failed_attempt(-10)))
     assert "Since Mon 23 Nov 2026, 13:47 CET" in page
     assert "2 failed tests in a row" in page
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/?days=0", "days: '0' is not a number of days, such as 30, or all"),
+        ("/?graph=pie", "graph: 'pie' is not a kind of graph: see the links above the graph of the first page"),
+        ("/runs?cursor=x", "cursor: 'x' is not a cursor: take the address from `Link` of the page before"),
+        ("/api/v1/incidents?cursor=x", "cursor: 'x' is not a cursor: take the address from `Link` of the page before"),
+        ("/api/v1/runs/zz", "run_id: 'zz' is not the id of a run"),
+    ],
+)
+def test_a_mistake_in_the_address_is_named_in_words(place: SiteSetup, address: str, message: str):
+    """No pattern is shown to a person."""
+    assert_error(place.client().get(address), 422, "invalid_parameter", message)
+
+
+def test_a_long_mistake_is_cut(place: SiteSetup):
+    """The answer does not repeat thousands of characters."""
+    assert len(place.client().get(f"/?days={'9' * 3000}").text) < 300
